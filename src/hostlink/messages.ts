@@ -1,0 +1,141 @@
+/** What travels in the frames. Schemas check what a peer sends; types describe what we send. */
+import { z } from 'zod'
+
+export const WIRE_VERSION = 1
+
+export const FEATURES = ['argv', 'stream', 'keep_alive', 'key', 'cancel', 'job_wait', 'policy'] as const
+export type Feature = (typeof FEATURES)[number]
+
+export type Status = 'ok' | 'error' | 'timeout' | 'auth_failed' | 'bad_request' | 'not_found' | 'denied'
+
+export type Envelope = { version: number; id: string; node: string; status: Status; error_msg?: string }
+
+const noNul = (text: string) => !text.includes('\0')
+const text = z.string().refine(noNul, 'contains a NUL byte')
+const count = z.number().int()
+const optional = <T extends z.ZodType>(schema: T) =>
+  schema.nullish().transform(value => (value === null ? undefined : value))
+
+const envName = z.string().regex(/^[^=\0]+$/, 'is not a variable name')
+
+/** Fields of `exec`; the envelope's own fields are checked before these are looked at. */
+export const execRequest = z
+  .object({
+    command: optional(text.min(1, 'is empty')),
+    argv: optional(z.array(text).min(1, 'is empty')),
+    timeout_ms: optional(count),
+    max_stdout_bytes: optional(count),
+    max_stderr_bytes: optional(count),
+    output_to_file: optional(z.boolean()),
+    workdir: optional(text),
+    env: optional(z.record(envName, text)),
+    detach: optional(z.boolean()),
+    job_timeout_ms: optional(count),
+    stream: optional(z.boolean()),
+    key: optional(text.min(1, 'is empty').max(200, 'is longer than 200 characters')),
+    cancel_on_disconnect: optional(z.boolean()),
+  })
+  .refine(request => (request.command === undefined) !== (request.argv === undefined), {
+    message: 'exactly one of command and argv is needed',
+  })
+  .refine(request => !(request.stream && (request.output_to_file || request.detach)), {
+    message: 'stream cannot be combined with output_to_file or detach',
+  })
+export type ExecRequest = z.output<typeof execRequest>
+
+export const cancelRequest = z
+  .object({
+    target_id: optional(z.string().min(1, 'is empty')),
+    key: optional(z.string().min(1, 'is empty')),
+    signal: optional(z.string()),
+  })
+  .refine(request => (request.target_id === undefined) !== (request.key === undefined), {
+    message: 'exactly one of target_id and key is needed',
+  })
+export type CancelRequest = z.output<typeof cancelRequest>
+
+const jobId = z.string().regex(/^[0-9a-f]{12}$/, 'is not a job id (12 hex digits)')
+export const jobRequest = z.discriminatedUnion('action', [
+  z.object({ action: z.literal('list') }),
+  z.object({ action: z.literal('status'), job_id: jobId }),
+  z.object({
+    action: z.literal('tail'),
+    job_id: jobId,
+    stream: optional(z.enum(['stdout', 'stderr'])),
+    offset: optional(count.min(0)),
+    max_bytes: optional(count),
+    wait_ms: optional(count),
+  }),
+  z.object({ action: z.literal('cancel'), job_id: jobId, signal: optional(z.string()) }),
+  z.object({ action: z.literal('wait'), job_id: jobId, timeout_ms: optional(count) }),
+])
+export type JobRequest = z.output<typeof jobRequest>
+
+export type PingAnswer = Envelope & {
+  uptime_s: number
+  features?: string[]
+  server?: string
+  policy?: string
+  token_name?: string
+  max_timeout_ms?: number
+  max_concurrent?: number
+  max_request_bytes?: number
+}
+
+export type ExecAnswer = Envelope & {
+  exit_code: number
+  stdout?: string
+  stderr?: string
+  stdout_file?: string
+  stderr_file?: string
+  detached?: boolean
+  job_id?: string
+  stdout_truncated?: boolean
+  stderr_truncated?: boolean
+  stdout_original_bytes?: number
+  stderr_original_bytes?: number
+  duration_ms?: number
+  timeout_requested_ms?: number
+  timeout_effective_ms?: number
+  stdout_binary?: boolean
+  stderr_binary?: boolean
+  signal?: string
+  cancelled?: boolean
+  attached?: boolean
+}
+
+export type JobState = 'starting' | 'running' | 'lost' | 'exited' | 'timeout' | 'error'
+
+export type JobInfo = {
+  job_id: string
+  state: JobState
+  done: boolean
+  command: string
+  created_at: number
+  ended_at: number
+  exit_code: number
+  duration_ms: number
+  stdout_bytes: number
+  stderr_bytes: number
+  stdout_original_bytes: number
+  stderr_original_bytes: number
+  stdout_truncated: boolean
+  stderr_truncated: boolean
+  timeout_ms: number
+  pid: number
+  workdir?: string
+  error_msg?: string
+}
+
+export type JobListAnswer = Envelope & { jobs?: JobInfo[] }
+export type JobStatusAnswer = Envelope & Partial<JobInfo>
+export type JobTailAnswer = Envelope & {
+  data?: string
+  offset?: number
+  next_offset?: number
+  binary?: boolean
+  state?: JobState
+  done?: boolean
+}
+export type JobCancelAnswer = Envelope & { signalled?: boolean }
+export type CancelAnswer = Envelope & { cancelled?: boolean }
