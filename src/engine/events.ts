@@ -1,0 +1,69 @@
+/** All that a run tells, as a closed union. `ui` and `report` see nothing else of the engine. */
+import type { Failure } from '../failure.ts'
+import type { Effect, Evidence, Facts, Json, PlannedCommand } from '../steps/step.ts'
+import type { StreamName } from '../transport/transport.ts'
+
+export type { Effect, Evidence, Facts, Json, PlannedCommand } from '../steps/step.ts'
+
+export type Outcome =
+  | 'succeeded'
+  | 'unchanged'
+  | 'planned'
+  | 'started'
+  | 'rolled-back'
+  | 'failed-unchanged'
+  | 'invalid'
+  | 'refused'
+  | 'unreachable'
+  | 'rollback-failed'
+  | 'failed-changed'
+  | 'unknown'
+  | 'interrupted'
+
+export type Movement = 'restore' | 'reactivate' | 'verify'
+
+export type StepStatus = 'succeeded' | 'failed' | 'skipped' | 'not-run' | 'unknown'
+
+export type StepSummary = { id: string; name: string; uses: string; effect: Effect | null }
+
+export type Event =
+  | { type: 'run-started'; runId: string; playbook: string; target: string; steps: StepSummary[] }
+  | { type: 'snapshot-started' }
+  | { type: 'snapshot-finished'; durationMs: number }
+  | { type: 'step-started'; id: string; effect: Effect; attempt: number; commands: PlannedCommand[] }
+  | { type: 'output'; id: string; stream: StreamName; chunk: Buffer }
+  | { type: 'said'; id: string; line: string }
+  | { type: 'step-retrying'; id: string; attempt: number; delayMs: number; failure: Failure }
+  | {
+      type: 'step-finished'
+      id: string
+      status: Exclude<StepStatus, 'not-run'>
+      effect: Effect | null
+      attempts: number
+      durationMs: number
+      changed: boolean
+      /** The run goes on although the step failed. */
+      tolerated: boolean
+      facts: Facts
+      outputs: { [name: string]: Json }
+      failure: Failure | null
+      /** Why a step was skipped. */
+      reason: string | null
+    }
+  | { type: 'checked'; id: string; text: string; seen: Json; failure: Failure | null }
+  | { type: 'interrupting'; signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'; hard: boolean }
+  | { type: 'evidence'; id: string; evidence: Evidence[] }
+  | { type: 'rollback-started'; because: Failure; steps: string[]; stopsAt: string | null }
+  | { type: 'part-started'; movement: Movement; id: string }
+  | {
+      type: 'part-finished'
+      movement: Movement
+      id: string
+      durationMs: number
+      facts: Facts
+      failure: Failure | null
+    }
+  | { type: 'rollback-finished'; verified: boolean; remains: string[]; durationMs: number }
+  | { type: 'run-finished'; outcome: Outcome; failedStep: string | null; failure: Failure | null }
+
+export type Emit = (event: Event) => void

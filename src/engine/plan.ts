@@ -1,0 +1,37 @@
+/** Playbook + inputs + target -> a plan: plain JSON that can be printed, hashed, stored and sent. */
+
+import type { Expression, Retry, Template } from '../playbook/playbook.ts'
+import type { Effect, Json, PlannedCommand } from '../steps/step.ts'
+
+export type PlannedStep = {
+  id: string
+  name: string
+  uses: string
+  /** `$expr` and `$text` nodes are left where a value depends on other steps, the run's id or a secret. */
+  with: { [key: string]: Template }
+  env: { [name: string]: Template }
+  cwd: Template
+  /** Null: always. A boolean where the inputs already decide. */
+  when: Expression | boolean | null
+  /** Null while it depends on values that are not known yet. */
+  effect: Effect | null
+  commands: PlannedCommand[]
+  undo: PlannedCommand[]
+  timeoutMs: number
+  retry: Retry
+  continueOnError: boolean
+}
+
+export type Plan = {
+  hostops: 1
+  playbook: string
+  playbookDigest: string
+  target: string
+  /** Without the values of secrets. */
+  inputs: { [name: string]: Json }
+  env: string[]
+  onFailure: 'rollback' | 'stop'
+  timeoutMs: number
+  rollbackTimeoutMs: number
+  steps: PlannedStep[]
+}

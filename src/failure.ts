@@ -1,0 +1,77 @@
+/**
+ * Every failure that we expect, as data. `wording.ts` turns each into a sentence and a hint; `code` is the
+ * report's `errorCode`. A new kind does not build until it is worded.
+ */
+
+export type Failure =
+  // before anything is contacted
+  | { code: 'usage'; problem: string; hint?: string }
+  | { code: 'playbook-not-found'; name: string; searched: string[]; suggestion?: string }
+  | { code: 'playbook-invalid'; file: string; diagnostics: number; first: string }
+  | { code: 'inputs-invalid'; problems: InputProblem[] }
+  | { code: 'settings-invalid'; file: string; problems: string[] }
+  // reaching the target
+  | { code: 'unreachable'; target: string; reason: string; hint?: string }
+  | { code: 'auth-failed'; target: string }
+  | { code: 'denied'; target: string; rule: string }
+  | { code: 'link-lost'; target: string; command: string; reason: string }
+  // running one command
+  | { code: 'command-failed'; argv: string[]; exitCode: number | null; signal: string | null; tail: string }
+  | { code: 'command-timeout'; argv: string[]; timeoutMs: number; tail: string }
+  | { code: 'command-not-started'; argv: string[]; why: NotStarted; detail: string }
+  | { code: 'output-unreadable'; argv: string[]; problem: string }
+  // git
+  | { code: 'not-a-repository'; path: string; detail: string }
+  | { code: 'dirty-tree'; repo: string; entries: string[]; total: number }
+  | { code: 'ref-not-found'; repo: string; ref: string; suggestion?: string }
+  | { code: 'ref-ambiguous'; repo: string; ref: string; candidates: string[] }
+  | { code: 'history-rewritten'; repo: string; branch: string; local: string; remote: string }
+  | { code: 'branch-diverged'; repo: string; branch: string; ahead: number; behind: number }
+  | { code: 'index-locked'; repo: string; lockFile: string; ageSeconds: number | null; holder: string | null }
+  | { code: 'files-in-the-way'; repo: string; files: string[] }
+  | { code: 'signature-missing'; repo: string; ref: string; detail: string }
+  | { code: 'fetch-failed'; repo: string; remote: string; detail: string }
+  | { code: 'head-differs'; repo: string; expected: string; actual: string }
+  // compose
+  | { code: 'compose-failed'; dir: string; verb: string; exitCode: number; tail: string }
+  | { code: 'compose-plugin-missing'; detail: string }
+  | { code: 'engine-down'; detail: string }
+  | { code: 'not-stable'; dir: string; services: string[]; detail: string; tail: string }
+  | { code: 'rollback-set-missing'; what: string[] }
+  | { code: 'images-differ'; services: string[] }
+  // health
+  | { code: 'unhealthy'; probes: { url: string; last: string }[]; timeoutMs: number }
+  // the run itself
+  | { code: 'expression-failed'; where: string; expression: string; problem: string }
+  | { code: 'step-input-invalid'; step: string; problems: string[] }
+  | { code: 'step-timeout'; step: string; timeoutMs: number }
+  | { code: 'run-timeout'; timeoutMs: number }
+  | { code: 'interrupted'; signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP' }
+  | { code: 'plan-moved'; expected: string; actual: string }
+  | { code: 'lock-held'; what: string; holder: string; since: string }
+  | { code: 'approval-denied'; step: string; reason: string }
+  | { code: 'irreversible'; step: string }
+  | { code: 'not-restored'; step: string; problem: string }
+  | { code: 'state-unwritable'; path: string; problem: string }
+  | { code: 'internal'; problem: string }
+
+export type FailureCode = Failure['code']
+
+export type NotStarted = 'not-found' | 'not-executable' | 'bad-cwd' | 'busy' | 'too-large' | 'other'
+
+export type InputProblem = {
+  input: string
+  problem: 'unknown' | 'missing' | 'ill-typed' | 'pinned' | 'given-twice' | 'unreadable'
+  /** What would be right, or what was found; never the value of a secret. */
+  detail: string
+  suggestion?: string
+}
+
+/** The one exception that carries an expected failure up to the engine or the command line. */
+export class Failed extends Error {
+  readonly failure: Failure
+  constructor(failure: Failure) {
+    super(failure.code)
+    this.failure = failure
+  }
+}

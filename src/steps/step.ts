@@ -1,0 +1,119 @@
+/** The contract of a step kind: validation, planning, running and taking back stand together in one file per kind. */
+import type { z } from 'zod'
+import type { Failure } from '../failure.ts'
+import type { Command, StreamName } from '../transport/transport.ts'
+
+/** Ordered by what it takes to come back: nothing, nothing, a restore, a restore with downtime, no way back. */
+export type Effect = 'read' | 'fetch' | 'write' | 'disrupt' | 'irreversible'
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
+
+/** What CEL may expect of `steps.<id>.<output>`. */
+export type OutputType = 'string' | 'int' | 'double' | 'bool' | 'list' | 'map'
+
+/** The report's observed fields; a step, its restore or its verification tells what it saw. */
+export type Facts = {
+  repoPath?: string
+  composePath?: string
+  serviceName?: string
+  requestedRef?: string
+  beforeSha?: string
+  beforeBranch?: string | null
+  afterSha?: string
+  afterBranch?: string | null
+  dirtyRepo?: boolean
+  composeRebuilt?: boolean
+  healthz?: boolean
+  readyz?: boolean
+}
+
+/** A command as a dry run shows it. What cannot be known before the run is `{ unknown: why }`. */
+export type PlannedArg = string | { unknown: string }
+export type PlannedCommand = { argv: PlannedArg[]; cwd?: PlannedArg }
+
+export type Done = {
+  code: number
+  signal: string | null
+  stdout: string
+  stderr: string
+  truncated: boolean
+  durationMs: number
+}
+
+export type ExecRequest = Command & {
+  /** Less than the step's remaining time, where the command needs a limit of its own. */
+  timeoutMs?: number
+  durable?: boolean
+  keepBytes?: number
+  /** Reads are repeated after a lost link; everything else only under a start-once key. */
+  repeatable?: boolean
+  /** Output that nobody needs to see live (probes). */
+  quiet?: boolean
+}
+
+/**
+ * What a step may touch. `exec` answers with whatever exit code the command had; it throws `Failed` when the
+ * command did not start, ran out of time, was cancelled or was lost, so that kinds only see real ends.
+ */
+export type StepContext = {
+  readonly runId: string
+  readonly stepId: string
+  readonly platform: 'posix' | 'windows'
+  readonly signal: AbortSignal
+  /** Milliseconds that are left of the step's own time. */
+  remainingMs(): number
+  now(): number
+  sleep(ms: number): Promise<void>
+  exec(request: ExecRequest): Promise<Done>
+  /** One line for people, shown under the step. */
+  say(line: string): void
+}
+
+export type StepResult = {
+  /** Whether the host differs from before, as observed. */
+  changed: boolean
+  outputs?: Record<string, Json>
+  facts?: Facts
+}
+
+export type CheckFinding = {
+  /** Stable words for people: "HEAD 1a2b3c4 -> 5d6e7f8 (12 commits)". */
+  text: string
+  /** What the plan hash is made of; must not change while the host does not. */
+  seen: Json
+  /** A check that fails says so here and the run would be refused. */
+  failure?: Failure
+}
+
+export type Evidence = { name: string; text: string }
+
+/** `W` is the validated `with`; `S` is what was recorded before the first change, journalled as JSON. */
+export type StepKind<W = unknown, S extends Json = Json> = {
+  readonly uses: string
+  readonly summary: string
+  readonly schema: z.ZodType<W>
+  readonly outputs: Readonly<Record<string, OutputType>>
+  readonly timeoutMs: number
+  effect(input: W): Effect
+  /** What `run` will execute, as far as it is known before the run. Pure. */
+  commands(input: W): PlannedCommand[]
+  /** What `restore` and `reactivate` will execute. Pure; empty when there is nothing to take back. */
+  undoCommands?(input: W): PlannedCommand[]
+  /** What one run at a time must own: checkouts and compose projects, as canonical texts. */
+  locks?(input: W): string[]
+  /** Read-only, with `--check`. */
+  check?(ctx: StepContext, input: W): Promise<CheckFinding[]>
+  /** Read-only; taken for every step before the first change of the run. */
+  snapshot?(ctx: StepContext, input: W): Promise<S>
+  run(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
+  /** Kept before a rollback destroys it. Must not change anything. */
+  evidence?(ctx: StepContext, input: W): Promise<Evidence[]>
+  /** Movement one, in reverse order: the state is put back. */
+  restore?(ctx: StepContext, input: W, snapshot: S): Promise<StepResult>
+  /** Movement two, in forward order: the running system follows the restored state. */
+  reactivate?(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
+  /** Movement three, in forward order: throws `Failed` when the host is not as it was. */
+  verify?(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
+}
+
+export type OutputSink = (stream: StreamName, chunk: Buffer) => void

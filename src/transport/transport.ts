@@ -1,0 +1,73 @@
+/** How commands reach a target. One contract suite (test/transport/contract.ts) runs against every implementation. */
+
+export type StreamName = 'stdout' | 'stderr'
+
+/** Always argv; where a wire carries only shell text, `quote.ts` makes it. */
+export type Command = {
+  argv: readonly string[]
+  cwd?: string | undefined
+  /** Added to the target's own environment. */
+  env?: Readonly<Record<string, string>> | undefined
+}
+
+export type ExecOptions = {
+  /** Enforced where the command runs: TERM to its group, then KILL, grandchildren too. */
+  timeoutMs: number
+  /** Ends the command on the target, then resolves as `cancelled`. */
+  signal?: AbortSignal | undefined
+  onOutput?: ((stream: StreamName, chunk: Buffer) => void) | undefined
+  /** How many first bytes of each stream the result keeps. Default 1 MiB; `onOutput` sees everything. */
+  keepBytes?: number | undefined
+  /** Starts at most once under this key, where the target can promise that (`startsOnce`). */
+  key?: string | undefined
+  /** The command must finish even when this process, the link or the daemon ends. */
+  durable?: boolean | undefined
+}
+
+export type Exited = {
+  kind: 'exited'
+  /** 128 + N when signal N ended it. */
+  code: number
+  signal: string | null
+  stdout: Buffer
+  stderr: Buffer
+  stdoutTruncated: boolean
+  stderrTruncated: boolean
+  durationMs: number
+}
+
+type Kept = Omit<Exited, 'kind' | 'code' | 'signal'>
+
+export type ExecResult =
+  | Exited
+  | ({ kind: 'timeout' } & Kept)
+  | ({ kind: 'cancelled' } & Kept)
+  /** Nothing ran, and that is certain. */
+  | {
+      kind: 'not-started'
+      why: 'not-found' | 'not-executable' | 'bad-cwd' | 'busy' | 'too-large' | 'other'
+      detail: string
+    }
+  | { kind: 'denied'; rule: string }
+  | { kind: 'auth-failed' }
+  /** The link could not be made; nothing ran. */
+  | { kind: 'unreachable'; reason: string; hint?: string | undefined }
+  /** The link ended after the command was sent: whether it ran, or still runs, is not known. */
+  | { kind: 'lost'; reason: string }
+
+export type Transport = {
+  /** As written in the report: `local`, `hostlink:desktop`, `ssh:host`. */
+  readonly name: string
+  readonly platform: 'posix' | 'windows'
+  /** Whether `key` is honoured, so that a lost command may be asked for again without running twice. */
+  readonly startsOnce: boolean
+  exec(command: Command, options: ExecOptions): Promise<ExecResult>
+  /** Idempotent; ends nothing that is durable. */
+  close(): Promise<void>
+}
+
+export type Connected =
+  | { ok: true; transport: Transport }
+  | { ok: false; problem: 'unreachable'; reason: string; hint?: string | undefined }
+  | { ok: false; problem: 'auth-failed' }
+  | { ok: false; problem: 'bad-target'; reason: string; hint?: string | undefined }
