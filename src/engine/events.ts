@@ -31,7 +31,8 @@ export type Event =
   | { type: 'snapshot-started' }
   | { type: 'snapshot-finished'; durationMs: number }
   | { type: 'step-started'; id: string; effect: Effect; attempt: number; commands: PlannedCommand[] }
-  | { type: 'output'; id: string; stream: StreamName; chunk: Buffer }
+  /** One line of a command's output: without escapes and control bytes, secrets redacted, bounded in length. */
+  | { type: 'output'; id: string; stream: StreamName; line: string }
   | { type: 'said'; id: string; line: string }
   | { type: 'step-retrying'; id: string; attempt: number; delayMs: number; failure: Failure }
   | {

@@ -1,7 +1,7 @@
 /** The contract of a step kind: validation, planning, running and taking back stand together in one file per kind. */
 import type { z } from 'zod'
 import type { Failure } from '../failure.ts'
-import type { Command, StreamName } from '../transport/transport.ts'
+import type { Command } from '../transport/transport.ts'
 
 /** Ordered by what it takes to come back: nothing, nothing, a restore, a restore with downtime, no way back. */
 export type Effect = 'read' | 'fetch' | 'write' | 'disrupt' | 'irreversible'
@@ -115,5 +115,3 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   /** Movement three, in forward order: throws `Failed` when the host is not as it was. */
   verify?(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
 }
-
-export type OutputSink = (stream: StreamName, chunk: Buffer) => void
