@@ -1,6 +1,6 @@
 /** The one place where failures become words: lower case, no full stop, then what to type next. */
 import type { Failure, InputProblem } from './failure.ts'
-import { formatDuration } from './steps/duration.ts'
+import { printDuration } from './steps/duration.ts'
 
 export type Worded = { message: string; hint?: string }
 
@@ -55,7 +55,7 @@ export function word(failure: Failure): Worded {
       }
     case 'command-timeout':
       return {
-        message: `${commandLine(failure.argv)} did not end within ${formatDuration(failure.timeoutMs)} and was stopped${tail(failure.tail)}`,
+        message: `${commandLine(failure.argv)} did not end within ${printDuration(failure.timeoutMs)} and was stopped${tail(failure.tail)}`,
         hint: 'give the step a longer timeout: if that is what it needs',
       }
     case 'command-not-started':
@@ -139,7 +139,7 @@ export function word(failure: Failure): Worded {
       return { message: `not the recorded image: ${failure.services.join(', ')}` }
     case 'unhealthy':
       return {
-        message: `not healthy within ${formatDuration(failure.timeoutMs)}: ${failure.probes.map(p => `${p.url} (${p.last})`).join(', ')}`,
+        message: `not healthy within ${printDuration(failure.timeoutMs)}: ${failure.probes.map(p => `${p.url} (${p.last})`).join(', ')}`,
       }
     case 'expression-failed':
       return { message: `${failure.where}: \${{ ${failure.expression} }}: ${failure.problem}` }
@@ -147,11 +147,11 @@ export function word(failure: Failure): Worded {
       return { message: `${failure.step}: ${failure.problems.join('; ')}` }
     case 'step-timeout':
       return {
-        message: `${failure.step} did not end within ${formatDuration(failure.timeoutMs)}`,
+        message: `${failure.step} did not end within ${printDuration(failure.timeoutMs)}`,
         hint: 'give the step a longer timeout: if that is what it needs',
       }
     case 'run-timeout':
-      return { message: `the run did not end within ${formatDuration(failure.timeoutMs)}` }
+      return { message: `the run did not end within ${printDuration(failure.timeoutMs)}` }
     case 'interrupted':
       return { message: `interrupted by ${failure.signal}` }
     case 'plan-moved':

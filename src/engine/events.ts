@@ -52,6 +52,7 @@ export type Event =
       reason: string | null
     }
   | { type: 'checked'; id: string; text: string; seen: Json; failure: Failure | null }
+  | { type: 'plan-hashed'; hash: string }
   | { type: 'interrupting'; signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'; hard: boolean }
   | { type: 'evidence'; id: string; evidence: Evidence[] }
   | { type: 'rollback-started'; because: Failure; steps: string[]; stopsAt: string | null }
@@ -61,6 +62,8 @@ export type Event =
       movement: Movement
       id: string
       durationMs: number
+      /** False where everything was already as recorded. */
+      changed: boolean
       facts: Facts
       failure: Failure | null
     }
