@@ -1,6 +1,15 @@
 /** What a client sees of a hostlink daemon: the library's interface, and every way in which it can fail. */
-import type { ExecAnswer, Feature, JobInfo, JobListAnswer, JobTailAnswer, PingAnswer, Status } from './messages.ts'
+
 import type { StreamName } from './frame.ts'
+import type {
+  ExecAnswer,
+  Feature,
+  JobInfo,
+  JobListAnswer,
+  JobTailAnswer,
+  PingAnswer,
+  Status,
+} from './messages.ts'
 
 export type Address = { kind: 'unix'; path: string } | { kind: 'tcp'; host: string; port: number }
 
