@@ -1,15 +1,7 @@
 /** What a client sees of a hostlink daemon: the library's interface, and every way in which it can fail. */
 
 import type { StreamName } from './frame.ts'
-import type {
-  ExecAnswer,
-  Feature,
-  JobInfo,
-  JobListAnswer,
-  JobTailAnswer,
-  PingAnswer,
-  Status,
-} from './messages.ts'
+import type { ExecAnswer, Feature, JobInfo, JobListAnswer, JobTailAnswer, PingAnswer } from './messages.ts'
 
 export type Address = { kind: 'unix'; path: string } | { kind: 'tcp'; host: string; port: number }
 
@@ -29,7 +21,7 @@ export type LinkFailure =
   | { kind: 'connect'; at: Address; code: string; reason: string }
   | { kind: 'auth' }
   /** The daemon answered no: busy, workdir, denied, bad request, unknown job. Nothing runs (any more). */
-  | { kind: 'refused'; status: Status; message: string; node: string; answer: AnswerBody }
+  | { kind: 'refused'; status: string; message: string; node: string; answer: AnswerBody }
   /** The daemon did not answer in time: the end is not known. (A command at its limit is an answer, no failure.) */
   | { kind: 'timeout'; afterMs: number }
   /** The peer broke the rules of the wire: the end is not known. */

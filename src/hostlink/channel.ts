@@ -1,0 +1,181 @@
+/** One connection to a daemon, with any number of requests in flight on it. */
+import { connect as connectSocket, type Socket } from 'node:net'
+import { answersTo, fail, parseAnswer, type Received } from './answers.ts'
+import {
+  decodeOutput,
+  encodeMessage,
+  FrameError,
+  FrameReader,
+  isOutputPayload,
+  type StreamName,
+} from './frame.ts'
+import type { Address, Endpoint, LinkFailure, Result } from './link.ts'
+import { systemError } from './system-error.ts'
+
+export type OnOutput = (stream: StreamName, data: Buffer) => void | Promise<void>
+
+export type Channel = {
+  /** False once nothing can be sent any more. */
+  isOpen(): boolean
+  request(body: RequestBody, options?: ChannelRequest): Promise<Result<Received>>
+  /** Stops waiting for a request; its late answer is passed over. */
+  abandon(id: string, failure: LinkFailure): void
+  close(): void
+}
+
+/** Everything of a request but its version and token. */
+export type RequestBody = { type: string; id: string } & Readonly<Record<string, unknown>>
+export type ChannelRequest = { answerTimeoutMs?: number; onOutput?: OnOutput }
+
+export const DEFAULT_CONNECT_TIMEOUT_MS = 5000
+
+export function dial(
+  endpoint: Endpoint,
+  options: { connectTimeoutMs?: number; signal?: AbortSignal } = {},
+): Promise<Result<Channel>> {
+  const { at } = endpoint
+  const { signal } = options
+  if (signal?.aborted) return Promise.resolve(fail({ kind: 'cancelled', confirmed: true }))
+  return new Promise(resolve => {
+    const socket = connectSocket(at.kind === 'unix' ? { path: at.path } : { host: at.host, port: at.port })
+    const give = (failure: LinkFailure) => {
+      done()
+      socket.destroy()
+      resolve(fail(failure))
+    }
+    const refuse = (error: unknown) => give(connectFailure(at, error))
+    const abort = () => give({ kind: 'cancelled', confirmed: true })
+    const limit = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS
+    const timer = setTimeout(() => refuse({ code: 'ETIMEDOUT' }), limit)
+    const done = () => {
+      clearTimeout(timer)
+      socket.off('error', refuse)
+      socket.on('error', () => {})
+      signal?.removeEventListener('abort', abort)
+    }
+    signal?.addEventListener('abort', abort)
+    socket.once('error', refuse)
+    socket.once('connect', () => {
+      done()
+      socket.setNoDelay(true)
+      resolve({ ok: true, value: openChannel(socket, endpoint.token) })
+    })
+  })
+}
+
+function connectFailure(at: Address, error: unknown): LinkFailure {
+  // Node tries every address of a name and then wraps what each of them said.
+  const inner = (error as { errors?: unknown }).errors
+  const { code, words } = systemError(Array.isArray(inner) ? (inner[0] ?? error) : error)
+  return { kind: 'connect', at, code, reason: words }
+}
+
+type Pending = {
+  resolve: (result: Result<Received>) => void
+  reject: (error: unknown) => void
+  timer: NodeJS.Timeout | undefined
+  onOutput: OnOutput | undefined
+}
+
+function openChannel(socket: Socket, token: string): Channel {
+  const reader = new FrameReader()
+  const pending = new Map<string, Pending>()
+  const abandoned = new Set<string>()
+  let ended: LinkFailure | null = null
+
+  const take = (id: string): Pending | undefined => {
+    const entry = pending.get(id)
+    pending.delete(id)
+    clearTimeout(entry?.timer)
+    return entry
+  }
+  const end = (failure: LinkFailure) => {
+    if (ended) return
+    ended = failure
+    socket.destroy()
+    for (const id of [...pending.keys()]) take(id)?.resolve(fail(failure))
+  }
+  const abandon = (id: string, failure: LinkFailure) => {
+    const entry = take(id)
+    if (!entry) return
+    abandoned.add(id)
+    entry.resolve(fail(failure))
+  }
+
+  const output = (payload: Buffer): void | Promise<void> => {
+    const frame = decodeOutput(payload)
+    if (!frame) return end({ kind: 'protocol', reason: 'an output frame is cut short' })
+    const entry = pending.get(frame.id)
+    const failed = (error: unknown) => {
+      take(frame.id)?.reject(error)
+      abandoned.add(frame.id)
+    }
+    try {
+      return entry?.onOutput?.(frame.stream, frame.data)?.catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+  const message = (payload: Buffer): void => {
+    const received = parseAnswer(payload)
+    if ('fault' in received) {
+      end({ kind: 'protocol', reason: received.fault })
+      return
+    }
+    const entry = asker(received.answer)
+    if (entry) entry.resolve({ ok: true, value: received })
+    else if (!abandoned.delete(received.answer.id))
+      end({ kind: 'protocol', reason: 'an answer has an id that nobody asked with' })
+  }
+  /** Without an id an answer can only be placed where one request is waiting. */
+  const asker = (answer: Received['answer']): Pending | undefined => {
+    if (pending.has(answer.id)) return take(answer.id)
+    const [only] = pending.keys()
+    return only !== undefined && pending.size === 1 && answersTo(answer, only) ? take(only) : undefined
+  }
+  const feed = (payloads: Generator<Buffer>): void => {
+    try {
+      for (let next = payloads.next(); !next.done; next = payloads.next()) {
+        if (ended) return
+        const held = isOutputPayload(next.value) ? output(next.value) : message(next.value)
+        if (!held) continue
+        // Nothing is read while a consumer is behind, so that nothing piles up here.
+        socket.pause()
+        held.then(() => feed(payloads))
+        return
+      }
+      if (socket.isPaused()) socket.resume()
+    } catch (error) {
+      const fault = error instanceof FrameError ? error.fault : String(error)
+      end({ kind: 'protocol', reason: `the answer is no hostlink frame (${fault})` })
+    }
+  }
+
+  socket.on('data', chunk => feed(reader.push(chunk)))
+  socket.on('error', error => end({ kind: 'lost', sent: true, reason: systemError(error).words }))
+  socket.on('close', () =>
+    end(
+      reader.atBoundary
+        ? { kind: 'lost', sent: true, reason: 'the daemon closed the connection' }
+        : { kind: 'protocol', reason: 'the answer is cut short' },
+    ),
+  )
+
+  return {
+    isOpen: () => ended === null,
+    abandon,
+    close: () => end({ kind: 'lost', sent: true, reason: 'the link was closed' }),
+    request: (body, options = {}) => {
+      if (ended)
+        return Promise.resolve(fail({ kind: 'lost', sent: false, reason: 'the connection has ended' }))
+      const { type, id, ...rest } = body
+      const { answerTimeoutMs } = options
+      return new Promise((resolve, reject) => {
+        const expire = () => abandon(id, { kind: 'timeout', afterMs: answerTimeoutMs ?? 0 })
+        const timer = answerTimeoutMs === undefined ? undefined : setTimeout(expire, answerTimeoutMs)
+        pending.set(id, { resolve, reject, timer, onOutput: options.onOutput })
+        socket.write(encodeMessage({ version: 1, type, id, token, ...rest }))
+      })
+    },
+  }
+}

@@ -1,0 +1,26 @@
+/** The words of strerror(3), which the existing client prints and people search for. */
+const WORDS: Readonly<Record<string, string>> = {
+  EACCES: 'Permission denied',
+  ECONNREFUSED: 'Connection refused',
+  ECONNRESET: 'Connection reset by peer',
+  EHOSTUNREACH: 'No route to host',
+  EISDIR: 'Is a directory',
+  ELOOP: 'Too many levels of symbolic links',
+  ENAMETOOLONG: 'File name too long',
+  ENETUNREACH: 'Network is unreachable',
+  ENOENT: 'No such file or directory',
+  ENOTDIR: 'Not a directory',
+  ENOTFOUND: 'Name or service not known',
+  ENOTSOCK: 'Socket operation on non-socket',
+  EAI_AGAIN: 'Temporary failure in name resolution',
+  EPERM: 'Operation not permitted',
+  EPIPE: 'Broken pipe',
+  EPROTOTYPE: 'Protocol wrong type for socket',
+  ETIMEDOUT: 'Connection timed out',
+}
+
+export function systemError(error: unknown): { code: string; words: string } {
+  const { code, message } = error as { code?: unknown; message?: unknown }
+  const name = typeof code === 'string' ? code : 'UNKNOWN'
+  return { code: name, words: WORDS[name] ?? (typeof message === 'string' ? message : name) }
+}
