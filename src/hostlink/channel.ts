@@ -153,13 +153,12 @@ function openChannel(socket: Socket, token: string): Channel {
 
   socket.on('data', chunk => feed(reader.push(chunk)))
   socket.on('error', error => end({ kind: 'lost', sent: true, reason: systemError(error).words }))
-  socket.on('close', () =>
-    end(
-      reader.atBoundary
-        ? { kind: 'lost', sent: true, reason: 'the daemon closed the connection' }
-        : { kind: 'protocol', reason: 'the answer is cut short' },
-    ),
-  )
+  socket.on('close', () => {
+    const where = reader.atBoundary
+      ? 'the daemon closed the connection'
+      : 'the connection ended inside an answer'
+    end({ kind: 'lost', sent: true, reason: where })
+  })
 
   return {
     isOpen: () => ended === null,

@@ -29,7 +29,7 @@ export function frame(payload: string | Uint8Array): Buffer {
 }
 
 /** Generous: a slow machine with neighbours is no failure, a peer that never answers is one. */
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 60_000
 
 export async function connectPeer(path: string): Promise<Peer> {
   const socket = connect(path)
