@@ -28,6 +28,8 @@ export type RequestBody = { type: string; id: string } & Readonly<Record<string,
 export type ChannelRequest = { answerTimeoutMs?: number; onOutput?: OnOutput }
 
 export const DEFAULT_CONNECT_TIMEOUT_MS = 5000
+/** Longer timers of Node fire at once. */
+const LONGEST_TIMER_MS = 2_147_483_647
 
 export function dial(
   endpoint: Endpoint,
@@ -61,6 +63,25 @@ export function dial(
       resolve({ ok: true, value: openChannel(socket, endpoint.token) })
     })
   })
+}
+
+/** Sends and waits; on abort `onAbort` decides what becomes of the request, otherwise it is abandoned at once. */
+export async function withSignal(
+  channel: Channel,
+  body: RequestBody,
+  request: ChannelRequest,
+  signal: AbortSignal | undefined,
+  onAbort: (channel: Channel) => void = abandoning =>
+    abandoning.abandon(body.id, { kind: 'cancelled', confirmed: false }),
+): Promise<Result<Received>> {
+  if (signal?.aborted) return fail({ kind: 'cancelled', confirmed: true })
+  const abort = () => onAbort(channel)
+  signal?.addEventListener('abort', abort)
+  try {
+    return await channel.request(body, request)
+  } finally {
+    signal?.removeEventListener('abort', abort)
+  }
 }
 
 function connectFailure(at: Address, error: unknown): LinkFailure {
@@ -171,7 +192,10 @@ function openChannel(socket: Socket, token: string): Channel {
       const { answerTimeoutMs } = options
       return new Promise((resolve, reject) => {
         const expire = () => abandon(id, { kind: 'timeout', afterMs: answerTimeoutMs ?? 0 })
-        const timer = answerTimeoutMs === undefined ? undefined : setTimeout(expire, answerTimeoutMs)
+        const timer =
+          answerTimeoutMs === undefined
+            ? undefined
+            : setTimeout(expire, Math.min(answerTimeoutMs, LONGEST_TIMER_MS))
         pending.set(id, { resolve, reject, timer, onOutput: options.onOutput })
         socket.write(encodeMessage({ version: 1, type, id, token, ...rest }))
       })

@@ -9,7 +9,7 @@ import {
   settlePing,
   settleTail,
 } from './answers.ts'
-import { type Channel, type ChannelRequest, dial, type RequestBody } from './channel.ts'
+import { type Channel, type ChannelRequest, dial, type RequestBody, withSignal } from './channel.ts'
 import type { Connect, Endpoint, ExecOptions, Link, LinkFailure, RequestOptions, Result } from './link.ts'
 import type { ExecAnswer, Feature, PingAnswer } from './messages.ts'
 import { cancelBody, execBody, jobAction, jobBody, pingBody, requestIds, tailFields } from './requests.ts'
@@ -39,20 +39,6 @@ export const connect: Connect = async (endpoint, options = {}) => {
   if (!hello.ok || hello.value.features?.includes('keep_alive') !== true) channel.close()
   if (!hello.ok) return hello
   return { ok: true, value: makeLink(endpoint, hello.value, channel, dialing, nextId) }
-}
-
-/** One request on a connection of its own: what every daemon understands. */
-export async function requestOnce(
-  endpoint: Endpoint,
-  body: RequestBody,
-  options: RequestOptions & { connectTimeoutMs?: number } = {},
-): Promise<Result<Received>> {
-  const dialed = await dial(endpoint, options)
-  if (!dialed.ok) return dialed
-  const limit = options.answerTimeoutMs === undefined ? {} : { answerTimeoutMs: options.answerTimeoutMs }
-  const result = await withSignal(dialed.value, body, limit, options.signal)
-  dialed.value.close()
-  return result
 }
 
 function makeLink(
@@ -231,25 +217,6 @@ function makeLink(
       shared.close()
       for (const channel of streams) channel.close()
     },
-  }
-}
-
-/** Sends and waits; on abort `onAbort` decides what becomes of the request, otherwise it is abandoned at once. */
-async function withSignal(
-  channel: Channel,
-  body: RequestBody,
-  request: ChannelRequest,
-  signal: AbortSignal | undefined,
-  onAbort: (channel: Channel) => void = abandoning =>
-    abandoning.abandon(body.id, { kind: 'cancelled', confirmed: false }),
-): Promise<Result<Received>> {
-  if (signal?.aborted) return fail({ kind: 'cancelled', confirmed: true })
-  const abort = () => onAbort(channel)
-  signal?.addEventListener('abort', abort)
-  try {
-    return await channel.request(body, request)
-  } finally {
-    signal?.removeEventListener('abort', abort)
   }
 }
 

@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+import { readFileSync, write, writeSync } from 'node:fs'
+import { main } from './cli.ts'
+import type { Io } from './cli-io.ts'
+import type { InterruptSignal } from './exit-code.ts'
+
+const SIGNALS: readonly InterruptSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
+const DESCRIPTORS = { stdout: 1, stderr: 2 } as const
+/** A stdout that is another program's non-blocking pipe says EAGAIN when it is full. */
+const FULL_PIPE_PAUSE_MS = 5
+
+const io: Io = {
+  args: process.argv.slice(2),
+  env: process.env,
+  readFile: path => {
+    try {
+      return readFileSync(path, 'utf8')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+      throw error
+    }
+  },
+  write: (stream, data) => writeAll(DESCRIPTORS[stream], data),
+  onSignal: handler => {
+    for (const signal of SIGNALS) process.on(signal, handler)
+    return () => {
+      for (const signal of SIGNALS) process.off(signal, handler)
+    }
+  },
+}
+
+// Everything is written when main settles, so nothing is cut off here.
+process.exit(await main(io))
+
+/**
+ * Text is what ends a run: written at once, no signal is caught any more. Bytes are live output: written beside
+ * the event loop, because a reader that is slow must not keep Ctrl-C from being heard.
+ */
+async function writeAll(descriptor: number, text: string | Uint8Array): Promise<boolean> {
+  let rest = typeof text === 'string' ? Buffer.from(text) : text
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(
+        typeof text === 'string' ? writeSync(descriptor, rest) : await written(descriptor, rest),
+      )
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'EPIPE') return false
+      if (code !== 'EAGAIN') throw error
+      await new Promise(resolve => setTimeout(resolve, FULL_PIPE_PAUSE_MS))
+    }
+  }
+  return true
+}
+
+function written(descriptor: number, bytes: Uint8Array): Promise<number> {
+  return new Promise((resolve, reject) =>
+    write(descriptor, bytes, (error, count) => (error ? reject(error) : resolve(count))),
+  )
+}
