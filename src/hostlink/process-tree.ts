@@ -1,0 +1,124 @@
+/** Ends a process with everything that descends from it, and only that. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export const KILL_AFTER_MS = 2000
+const FIRST_LOOK_MS = 10
+const LOOK_EVERY_MS = 100
+/** A process forked while the others were killed is found by looking again, a few times. */
+const KILL_ROUNDS = 5
+
+export type Leader = { pid: number; hasEnded: () => boolean }
+
+/**
+ * Sends `first` to the leader's process group, its session and every descendant, and KILL to whatever of them is
+ * left 2 s later, even when the leader itself ended at once. Resolves as soon as none of them is left.
+ */
+export async function endTree(leader: Leader, first: NodeJS.Signals): Promise<void> {
+  const family = new Family(leader)
+  family.signal(first)
+  const deadline = Date.now() + (first === 'SIGKILL' ? 0 : KILL_AFTER_MS)
+  for (let pause = FIRST_LOOK_MS; Date.now() < deadline; pause = Math.min(2 * pause, LOOK_EVERY_MS)) {
+    await sleep(Math.max(1, Math.min(pause, deadline - Date.now())))
+    if (leader.hasEnded() && !family.anyAlive()) return
+  }
+  for (let round = 0; round < KILL_ROUNDS && family.signal('SIGKILL') > 0; round++) await sleep(FIRST_LOOK_MS)
+}
+
+type Entry = { pid: number; parent: number; group: number; session: number; dead: boolean; started: string }
+
+class Family {
+  readonly #leader: Leader
+  /** Members by pid with their start times: a number that was given to another process since is no member. */
+  readonly #members = new Map<number, string>()
+
+  constructor(leader: Leader) {
+    this.#leader = leader
+  }
+
+  /** Answers how many processes got the signal. */
+  signal(signal: NodeJS.Signals): number {
+    const table = readProcessTable()
+    if (table === null) return Number(send(-this.#leader.pid, signal))
+    this.#admit(table)
+    // The group in one call first: what forks in between is then already told.
+    if (!this.#leader.hasEnded()) send(-this.#leader.pid, signal)
+    let told = 0
+    for (const pid of this.#members.keys()) told += Number(send(pid, signal))
+    return told
+  }
+
+  anyAlive(): boolean {
+    for (const [pid, started] of this.#members) {
+      const entry = readEntry(pid)
+      if (entry && !entry.dead && entry.started === started) return true
+      this.#members.delete(pid)
+    }
+    const table = readProcessTable()
+    if (table === null) return send(-this.#leader.pid, 0)
+    this.#admit(table)
+    return this.#members.size > 0
+  }
+
+  #admit(table: Map<number, Entry>): void {
+    const { pid } = this.#leader
+    // The kernel gives the number away only once no group and no session bears it any more.
+    const gone = this.#leader.hasEnded() && table.has(pid)
+    for (const [member, started] of this.#members) {
+      if (table.get(member)?.started !== started) this.#members.delete(member)
+    }
+    const isOurs = (entry: Entry) =>
+      this.#members.has(entry.pid) ||
+      this.#members.has(entry.parent) ||
+      (!gone && (entry.pid === pid || entry.parent === pid || entry.session === pid || entry.group === pid))
+    for (let found = true; found; ) {
+      found = false
+      for (const entry of table.values()) {
+        if (entry.dead || this.#members.has(entry.pid) || !isOurs(entry)) continue
+        this.#members.set(entry.pid, entry.started)
+        found = true
+      }
+    }
+  }
+}
+
+/** False when nobody was there to be told. */
+function send(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, signal)
+  } catch {
+    return false
+  }
+}
+
+/** Null where the platform has no /proc. */
+function readProcessTable(): Map<number, Entry> | null {
+  if (process.platform !== 'linux') return null
+  const table = new Map<number, Entry>()
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name)
+    const entry = Number.isInteger(pid) ? readEntry(pid) : null
+    if (entry) table.set(pid, entry)
+  }
+  return table
+}
+
+function readEntry(pid: number): Entry | null {
+  let stat: string
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+  } catch {
+    return null
+  }
+  // The second field is the program's name in parentheses and may hold blanks and parentheses itself.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const [state, parent, group, session] = fields
+  return {
+    pid,
+    parent: Number(parent),
+    group: Number(group),
+    session: Number(session),
+    dead: state === 'Z' || state === 'X',
+    started: fields[19] ?? '',
+  }
+}
