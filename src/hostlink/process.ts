@@ -11,6 +11,8 @@ import { endTree } from './process-tree.ts'
 export type ProcessSpec = {
   /** The program (looked up in the PATH of `env`) and its arguments; no shell takes part. */
   argv: readonly string[]
+  /** The file to execute where it is not to be looked up by the first word, which stays the program's name. */
+  file?: string | undefined
   /** The whole environment: nothing is inherited. */
   env: Readonly<Record<string, string>>
   cwd?: string | undefined
@@ -221,11 +223,13 @@ class Output {
 
 /** A child, or the name of the error that kept it from starting. */
 function spawnAlone(spec: ProcessSpec): ChildProcess | string {
-  const [program, ...args] = spec.argv
-  if (!program) return 'ENOENT'
+  const [argv0, ...args] = spec.argv
+  const file = spec.file ?? argv0
+  if (!file) return 'ENOENT'
   const umask = process.umask(CHILD_UMASK)
   try {
-    return spawn(program, args, {
+    return spawn(file, args, {
+      argv0,
       cwd: spec.cwd,
       env: spec.env,
       // A session of its own: no terminal of ours, and a group that can be told as a whole.
