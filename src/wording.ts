@@ -233,7 +233,10 @@ function notStarted(failure: Failure & { code: 'command-not-started' }): Worded 
     case 'bad-cwd':
       return { message: `working directory not accessible: ${failure.detail}` }
     case 'busy':
-      return { message: `the target is busy: ${failure.detail}`, hint: 'try again, or raise max_concurrent there' }
+      return {
+        message: `the target is busy: ${failure.detail}`,
+        hint: 'try again, or raise max_concurrent there',
+      }
     case 'too-large':
       return { message: `the command is too large for this target: ${failure.detail}` }
     case 'other':

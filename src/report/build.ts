@@ -78,7 +78,8 @@ export function addEvent(draft: ReportDraft, event: Event): void {
     case 'part-finished':
       Object.assign(draft.facts, event.facts)
       if (event.changed) draft.rollbackPerformed = true
-      if (event.failure) draft.rollbackErrors.push(`${event.movement} ${event.id}: ${sentence(event.failure)}`)
+      if (event.failure)
+        draft.rollbackErrors.push(`${event.movement} ${event.id}: ${sentence(event.failure)}`)
       return
     case 'rollback-finished':
       draft.rollbackVerified = event.verified

@@ -41,9 +41,15 @@ export const reportSchema = z
     runId: z.string(),
     playbook: z.string().nullable(),
     target: z.string().nullable(),
-    success: z.boolean().nullable().describe('true only for an end that was observed to be good; null while the end is not known'),
+    success: z
+      .boolean()
+      .nullable()
+      .describe('true only for an end that was observed to be good; null while the end is not known'),
     outcome: z.enum(outcomes),
-    changed: z.boolean().nullable().describe('whether the host differs from before the run; null while not known'),
+    changed: z
+      .boolean()
+      .nullable()
+      .describe('whether the host differs from before the run; null while not known'),
     dryRun: z.boolean(),
     repoPath: z.string().nullable(),
     composePath: z.string().nullable(),

@@ -1,0 +1,80 @@
+/** `--check`: what would change, by read-only probes, and the hash that a later run can be held to. */
+import type { Failure } from '../failure.ts'
+import type { Known } from '../playbook/expression.ts'
+import type { CheckFinding, Json } from '../steps/step.ts'
+import { toFailure } from './attempt.ts'
+import type { Emit } from './events.ts'
+import { planHash } from './hash.ts'
+import { knownAtStart } from './known.ts'
+import { decideOutcome } from './outcome.ts'
+import { redactedEmit } from './redact.ts'
+import type { RunEnd, RunInput, Running } from './run.ts'
+import { canBeReady, contextFor, makeReady, newStates, type StepState, whenHolds } from './state.ts'
+import { makeStops } from './stop.ts'
+
+/** Findings come as `checked` events, then `plan-hashed`. Never rejects. */
+export function startCheck(input: RunInput): Running {
+  const emit = redactedEmit(input)
+  const stops = makeStops(input.clock, emit)
+  return { control: stops.control, ended: execute(input, emit, stops.steps) }
+}
+
+async function execute(input: RunInput, emit: Emit, signal: AbortSignal): Promise<RunEnd> {
+  const { plan } = input
+  emit({
+    type: 'run-started',
+    runId: input.runId,
+    playbook: plan.playbook,
+    target: plan.target,
+    steps: plan.steps.map(({ id, name, uses, effect }) => ({ id, name, uses, effect })),
+  })
+  const known = knownAtStart(input)
+  const seen: Json[] = []
+  let failed: { step: string; failure: Failure } | null = null
+  for (const state of newStates(input)) {
+    const id = state.planned.id
+    try {
+      if (signal.aborted) throw signal.reason
+      for (const finding of await check(input, state, known, emit, signal)) {
+        seen.push([id, finding.seen])
+        emit({
+          type: 'checked',
+          id,
+          text: finding.text,
+          seen: finding.seen,
+          failure: finding.failure ?? null,
+        })
+        if (finding.failure) failed ??= { step: id, failure: finding.failure }
+      }
+    } catch (error) {
+      failed ??= { step: id, failure: toFailure(error) }
+      break
+    }
+  }
+  if (failed === null) emit({ type: 'plan-hashed', hash: planHash({ plan: plan as unknown as Json, seen }) })
+  const failure = failed?.failure ?? null
+  const facts = { failure, acted: false, changed: false, couldChange: false, rollback: null }
+  const end: RunEnd = {
+    outcome: failure === null ? 'planned' : decideOutcome(facts),
+    failedStep: failed?.step ?? null,
+    failure,
+  }
+  emit({ type: 'run-finished', ...end })
+  return end
+}
+
+async function check(
+  input: RunInput,
+  state: StepState,
+  known: Known,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<CheckFinding[]> {
+  const { kind, planned } = state
+  if (!kind.check) return []
+  if (!canBeReady(state, known)) return [{ text: 'depends on steps that have not run', seen: null }]
+  if (typeof planned.when === 'boolean' && !whenHolds(state, known)) return []
+  const ready = makeReady(state, known)
+  const context = contextFor(input, state, { phase: 'check', timeoutMs: planned.timeoutMs, signal, emit })
+  return await kind.check(context, ready.input)
+}

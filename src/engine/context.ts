@@ -1,0 +1,143 @@
+/** What a step sees of the world: one transport, one deadline, one way to be stopped. */
+import { Failed, type Failure } from '../failure.ts'
+import type { Done, ExecRequest, StepContext } from '../steps/step.ts'
+import type { ExecResult, Transport } from '../transport/transport.ts'
+import type { Emit } from './events.ts'
+import { lineReader } from './lines.ts'
+import type { Clock } from './run.ts'
+
+export type ContextInput = {
+  runId: string
+  stepId: string
+  /** Distinguishes the attempts and movements of one step, so that a start-once key never means two things. */
+  phase: string
+  transport: Transport
+  clock: Clock
+  emit: Emit
+  timeoutMs: number
+  /** Aborted with a `Failed` as its reason. */
+  signal: AbortSignal
+  env: Readonly<Record<string, string>>
+  cwd: string | undefined
+}
+
+const READ_TRIES = 3
+const READ_RETRY_MS = 500
+
+export function stepContext(input: ContextInput): StepContext {
+  const { clock, signal, transport } = input
+  const deadline = clock.now() + input.timeoutMs
+  let commands = 0
+
+  const remainingMs = () => Math.max(0, deadline - clock.now())
+
+  return {
+    runId: input.runId,
+    stepId: input.stepId,
+    platform: transport.platform,
+    signal,
+    remainingMs,
+    now: () => clock.now(),
+    say: line => input.emit({ type: 'said', id: input.stepId, line }),
+    async sleep(ms) {
+      await clock.sleep(Math.min(ms, remainingMs()), signal)
+      throwIfStopped(signal)
+      if (ms > 0 && remainingMs() === 0) throw stepTimeout(input)
+    },
+    async exec(request) {
+      commands += 1
+      const key = `${input.runId}/${input.stepId}/${input.phase}/${commands}`
+      for (let tries = 1; ; tries += 1) {
+        throwIfStopped(signal)
+        const timeoutMs = Math.min(request.timeoutMs ?? Number.POSITIVE_INFINITY, remainingMs())
+        if (timeoutMs <= 0) throw stepTimeout(input)
+        const result = await execute(input, request, timeoutMs, key)
+        if (result.kind !== 'lost' || !request.repeatable || tries === READ_TRIES) {
+          return settle(input, request, timeoutMs, result)
+        }
+        await clock.sleep(READ_RETRY_MS * tries, signal)
+      }
+    },
+  }
+}
+
+async function execute(
+  input: ContextInput,
+  request: ExecRequest,
+  timeoutMs: number,
+  key: string,
+): Promise<ExecResult> {
+  const shown = request.quiet ? null : readers(input)
+  const result = await input.transport.exec(
+    { argv: request.argv, cwd: request.cwd ?? input.cwd, env: { ...input.env, ...request.env } },
+    {
+      timeoutMs,
+      signal: input.signal,
+      ...(shown ? { onOutput: (stream, chunk) => shown[stream].push(chunk) } : {}),
+      ...(request.keepBytes === undefined ? {} : { keepBytes: request.keepBytes }),
+      ...(request.repeatable ? {} : { key }),
+      ...(request.durable ? { durable: true } : {}),
+    },
+  )
+  shown?.stdout.end()
+  shown?.stderr.end()
+  return result
+}
+
+const readers = (input: ContextInput) => ({
+  stdout: lineReader(line => input.emit({ type: 'output', id: input.stepId, stream: 'stdout', line })),
+  stderr: lineReader(line => input.emit({ type: 'output', id: input.stepId, stream: 'stderr', line })),
+})
+
+function settle(input: ContextInput, request: ExecRequest, timeoutMs: number, result: ExecResult): Done {
+  const argv = [...request.argv]
+  const target = input.transport.name
+  switch (result.kind) {
+    case 'exited':
+      return {
+        code: result.code,
+        signal: result.signal,
+        stdout: result.stdout.toString('utf8'),
+        stderr: result.stderr.toString('utf8'),
+        truncated: result.stdoutTruncated || result.stderrTruncated,
+        durationMs: result.durationMs,
+      }
+    case 'timeout':
+      throwIfStopped(input.signal)
+      throw new Failed({
+        code: 'command-timeout',
+        argv,
+        timeoutMs,
+        tail: result.stderr.toString('utf8').slice(-2000),
+      })
+    case 'cancelled':
+      throwIfStopped(input.signal)
+      throw new Failed({ code: 'command-failed', argv, exitCode: null, signal: 'a cancellation', tail: '' })
+    case 'not-started':
+      throw new Failed({ code: 'command-not-started', argv, why: result.why, detail: result.detail })
+    case 'denied':
+      throw new Failed({ code: 'denied', target, rule: result.rule })
+    case 'auth-failed':
+      throw new Failed({ code: 'auth-failed', target })
+    case 'unreachable':
+      throw new Failed({
+        code: 'unreachable',
+        target,
+        reason: result.reason,
+        ...(result.hint === undefined ? {} : { hint: result.hint }),
+      })
+    case 'lost':
+      // A stopped run cancels its command; when the link dies of that too, the stop is the cause.
+      if (request.repeatable) throwIfStopped(input.signal)
+      throw new Failed({ code: 'link-lost', target, command: argv.join(' '), reason: result.reason })
+  }
+}
+
+function throwIfStopped(signal: AbortSignal): void {
+  if (signal.aborted) throw signal.reason instanceof Failed ? signal.reason : new Failed(unknownStop)
+}
+
+const unknownStop: Failure = { code: 'internal', problem: 'stopped without a reason' }
+
+const stepTimeout = (input: ContextInput) =>
+  new Failed({ code: 'step-timeout', step: input.stepId, timeoutMs: input.timeoutMs })

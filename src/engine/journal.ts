@@ -1,0 +1,117 @@
+/**
+ * The run's own record: `journal.ndjson` with what was intended and what came of it, and a log for each step.
+ * An intent that cannot be recorded throws, so that nothing is done that nobody could find out about later.
+ */
+import { closeSync, fdatasyncSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { Failed } from '../failure.ts'
+import type { Event } from './events.ts'
+import { mayChange } from './state.ts'
+
+export type Journal = { write(event: Event): void; close(): void }
+
+export const JOURNAL_VERSION = 1
+
+export function openJournal(folder: string, now: () => number): Journal {
+  const file = join(folder, 'journal.ndjson')
+  const descriptor = guarded(file, () => openSync(file, 'a', 0o600))
+  const logs = openLogs(join(folder, 'steps'))
+  let sequence = 0
+  return {
+    write(event) {
+      if (event.type === 'output') return logs.line(event.id, event.line)
+      sequence += 1
+      const entry = { v: JOURNAL_VERSION, seq: sequence, at: new Date(now()).toISOString(), ...event }
+      const record = () => {
+        writeSync(descriptor, `${JSON.stringify(entry)}\n`)
+        if (isTransition(event)) fdatasyncSync(descriptor)
+      }
+      if (event.type === 'step-started') guarded(file, record)
+      else quietly(record)
+      if (event.type === 'said') logs.line(event.id, event.line)
+      if (event.type === 'step-finished' || event.type === 'part-finished') logs.finish(event.id)
+    },
+    close() {
+      logs.close()
+      quietly(() => closeSync(descriptor))
+    },
+  }
+}
+
+/** What recovery decides by must be on the disk before, and right after, the host changes. */
+function isTransition(event: Event): boolean {
+  switch (event.type) {
+    case 'step-started':
+      return mayChange(event.effect)
+    case 'step-finished':
+      return event.effect !== null && mayChange(event.effect)
+    case 'run-started':
+    case 'run-finished':
+    case 'rollback-started':
+    case 'part-started':
+    case 'part-finished':
+    case 'rollback-finished':
+      return true
+    default:
+      return false
+  }
+}
+
+const FLUSH_AT = 16 * 1024
+
+function openLogs(folder: string) {
+  const pending = new Map<string, string>()
+  const names = new Map<string, string>()
+  const open = new Map<string, number>()
+  const descriptorOf = (id: string): number => {
+    const known = open.get(id)
+    if (known !== undefined) return known
+    const name = names.get(id) ?? logName(names.size + 1, id)
+    names.set(id, name)
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const descriptor = openSync(join(folder, name), 'a', 0o600)
+    open.set(id, descriptor)
+    return descriptor
+  }
+  // A log that cannot be written costs the log, never the run.
+  const flush = (id: string) => {
+    const text = pending.get(id)
+    if (text === undefined) return
+    pending.delete(id)
+    quietly(() => writeSync(descriptorOf(id), text))
+  }
+  const finish = (id: string) => {
+    flush(id)
+    const descriptor = open.get(id)
+    open.delete(id)
+    if (descriptor !== undefined) quietly(() => closeSync(descriptor))
+  }
+  return {
+    line(id: string, line: string) {
+      const text = `${pending.get(id) ?? ''}${line}\n`
+      pending.set(id, text)
+      if (text.length >= FLUSH_AT) flush(id)
+    },
+    finish,
+    close() {
+      for (const id of new Set([...pending.keys(), ...open.keys()])) finish(id)
+    },
+  }
+}
+
+const logName = (number: number, id: string) =>
+  `${String(number).padStart(3, '0')}-${id.replace(/[^A-Za-z0-9._-]/g, '_').slice(0, 100)}.log`
+
+function guarded<T>(path: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw new Failed({ code: 'state-unwritable', path, problem: (error as Error).message })
+  }
+}
+
+function quietly(work: () => void): void {
+  try {
+    work()
+  } catch {}
+}

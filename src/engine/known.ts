@@ -1,0 +1,32 @@
+/** What expressions may read at some moment, together with the types that the playbook promised for it. */
+import type { Known } from '../playbook/expression.ts'
+import type { Playbook } from '../playbook/playbook.ts'
+import type { ExpressionTypes } from '../playbook/reference.ts'
+import type { RunInput } from './run.ts'
+
+export const knownOf = (playbook: Playbook, values: Omit<Known, 'types'>): Known => ({
+  types: typesOf(playbook),
+  ...values,
+})
+
+/** At the start of a run; the outputs of steps are added to `steps` as they come. */
+export const knownAtStart = (run: RunInput): Known =>
+  knownOf(run.playbook, {
+    inputs: run.inputs,
+    env: run.env,
+    run: { id: run.runId, target: run.plan.target },
+    steps: {},
+  })
+
+const typesOf = (playbook: Playbook): ExpressionTypes => ({
+  inputs: Object.fromEntries(
+    Object.entries(playbook.inputs).map(([name, { type, optional }]) => [name, { type, nullable: optional }]),
+  ),
+  steps: Object.fromEntries(
+    playbook.steps.map(step => [
+      step.id,
+      { outputs: step.kind.outputs, nullable: step.when !== undefined || step.continueOnError },
+    ]),
+  ),
+  env: playbook.env,
+})

@@ -1,0 +1,140 @@
+/** Playbook + inputs + target -> plan. Pure: contacts nothing, and shows what it cannot know as unknown. */
+import { Failed, type Failure } from '../failure.ts'
+import type { Known } from '../playbook/expression.ts'
+import type { Playbook, PlaybookStep, Retry, Template } from '../playbook/playbook.ts'
+import { resolveTemplate } from '../playbook/resolve.ts'
+import { expressionsOf, hasExpressions } from '../playbook/template.ts'
+import type { Effect, Json, PlannedCommand } from '../steps/step.ts'
+import { knownOf } from './known.ts'
+import type { Plan, PlannedStep } from './plan.ts'
+
+export type PlanInput = {
+  playbook: Playbook
+  inputs: { [name: string]: Json }
+  env: { [name: string]: string }
+  target: string
+  rollbackOnFailure?: boolean | undefined
+  allowDirty?: boolean | undefined
+  timeoutMs?: number | undefined
+}
+
+export type Planned = { ok: true; plan: Plan } | { ok: false; failure: Failure }
+
+const NO_RETRY: Retry = { attempts: 1, delayMs: 1000, backoff: 2, maxDelayMs: 60_000 }
+const MASK = '***'
+
+export function makePlan(input: PlanInput): Planned {
+  try {
+    return planned(input)
+  } catch (error) {
+    if (error instanceof Failed) return { ok: false, failure: error.failure }
+    throw error
+  }
+}
+
+function planned(input: PlanInput): Planned {
+  const { playbook } = input
+  const scopes = makeScopes(input)
+  const steps: PlannedStep[] = []
+  const problems: string[] = []
+  for (const step of playbook.steps) {
+    const planned = planStep(input, step, scopes)
+    steps.push(planned.step)
+    problems.push(...planned.problems)
+  }
+  const onFailure = resolveTemplate(playbook.onFailure, scopes.known, 'onFailure')
+  if (onFailure !== 'rollback' && onFailure !== 'stop') {
+    problems.push(`onFailure: is ${JSON.stringify(onFailure)}, must be "rollback" or "stop"`)
+  }
+  if (problems.length > 0) {
+    return { ok: false, failure: { code: 'step-input-invalid', step: playbook.name, problems } }
+  }
+  return {
+    ok: true,
+    plan: {
+      hostops: 1,
+      playbook: playbook.name,
+      playbookDigest: playbook.digest,
+      target: input.target,
+      inputs: scopes.known.inputs,
+      env: playbook.env,
+      onFailure: input.rollbackOnFailure === false ? 'stop' : (onFailure as Plan['onFailure']),
+      timeoutMs: input.timeoutMs ?? playbook.timeoutMs,
+      rollbackTimeoutMs: playbook.rollbackTimeoutMs,
+      steps,
+    },
+  }
+}
+
+type Scopes = {
+  /** What may be written into a plan: everything but secrets. */
+  known: Known
+  /** The same with masks for secrets, so that a plan can show commands that take one. */
+  shown: Known
+}
+
+function makeScopes(input: PlanInput): Scopes {
+  const isSecret = (name: string) => input.playbook.inputs[name]?.type === 'secret'
+  const entries = Object.entries(input.inputs)
+  const open = Object.fromEntries(entries.filter(([name]) => !isSecret(name)))
+  const masked = Object.fromEntries(
+    entries.map(([name, value]) => [name, isSecret(name) && value !== null ? MASK : value]),
+  )
+  const known = knownOf(input.playbook, {
+    env: input.env,
+    run: { target: input.target },
+    inputs: open,
+    steps: {},
+  })
+  return { known, shown: { ...known, inputs: masked } }
+}
+
+function planStep(
+  input: PlanInput,
+  step: PlaybookStep,
+  scopes: Scopes,
+): { step: PlannedStep; problems: string[] } {
+  const given = overridden(input, step)
+  const seen = look(step, resolveTemplate(given, scopes.shown, `${step.id}: with`))
+  const when = step.when === undefined ? null : resolveTemplate(step.when, scopes.known, `${step.id}: when`)
+  const planned: PlannedStep = {
+    id: step.id,
+    name: step.name ?? step.id,
+    uses: step.kind.uses,
+    with: resolveTemplate(given, scopes.known, `${step.id}: with`) as PlannedStep['with'],
+    env: resolveTemplate(step.env, scopes.known, `${step.id}: env`) as PlannedStep['env'],
+    cwd: resolveTemplate(step.cwd ?? null, scopes.known, `${step.id}: cwd`),
+    when: when as PlannedStep['when'],
+    effect: seen.effect,
+    commands: seen.commands,
+    undo: seen.undo,
+    timeoutMs: step.timeoutMs ?? step.kind.timeoutMs,
+    retry: step.retry ?? NO_RETRY,
+    continueOnError: step.continueOnError,
+  }
+  return { step: planned, problems: seen.problems.map(problem => `${step.id}: ${problem}`) }
+}
+
+/** `--allow-dirty` is the caller's word over every dirty check of the playbook. */
+const overridden = (input: PlanInput, step: PlaybookStep): PlaybookStep['with'] =>
+  input.allowDirty && step.kind.uses === 'git.dirty-check' ? { ...step.with, allow: true } : step.with
+
+type Look = { effect: Effect | null; commands: PlannedCommand[]; undo: PlannedCommand[]; problems: string[] }
+
+function look(step: PlaybookStep, given: Template): Look {
+  if (hasExpressions(given)) {
+    const unknown = `needs ${expressionsOf(given).join(', ')}`
+    return { effect: null, commands: [{ argv: [{ unknown }] }], undo: [], problems: [] }
+  }
+  const parsed = step.kind.schema.safeParse(given)
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(issue => `${issue.path.join('.') || 'with'}: ${issue.message}`)
+    return { effect: null, commands: [], undo: [], problems }
+  }
+  return {
+    effect: step.kind.effect(parsed.data),
+    commands: step.kind.commands(parsed.data),
+    undo: step.kind.undoCommands?.(parsed.data) ?? [],
+    problems: [],
+  }
+}

@@ -1,0 +1,80 @@
+/** The verdict, from what was observed. Pure: one function, one table in the tests. */
+import type { Failure } from '../failure.ts'
+import type { Outcome } from './events.ts'
+
+export type RollbackEnd = {
+  /** Some part found the host different from what was recorded, and changed it. */
+  changedSomething: boolean
+  /** Every part succeeded and nothing remains. */
+  verified: boolean
+}
+
+export type RunFacts = {
+  failure: Failure | null
+  /** A step that may change the host was begun. */
+  acted: boolean
+  /** Some step was seen to have changed the host. */
+  changed: boolean
+  /** The plan has a step that may change the host. */
+  couldChange: boolean
+  rollback: RollbackEnd | null
+}
+
+export function decideOutcome(facts: RunFacts): Outcome {
+  const { failure, rollback } = facts
+  if (failure === null) return facts.couldChange && !facts.changed ? 'unchanged' : 'succeeded'
+  if (!facts.acted) return beforeAnyChange(failure)
+  if (rollback === null) {
+    if (failure.code === 'link-lost') return 'unknown'
+    return failure.code === 'interrupted' ? 'interrupted' : 'failed-changed'
+  }
+  if (!rollback.verified) return 'rollback-failed'
+  if (failure.code === 'interrupted') return 'interrupted'
+  return rollback.changedSomething ? 'rolled-back' : 'failed-unchanged'
+}
+
+function beforeAnyChange(failure: Failure): Outcome {
+  switch (failure.code) {
+    case 'dirty-tree':
+    case 'lock-held':
+    case 'denied':
+    case 'approval-denied':
+    case 'plan-moved':
+      return 'refused'
+    case 'unreachable':
+    case 'auth-failed':
+    case 'link-lost':
+      return 'unreachable'
+    case 'interrupted':
+      return 'interrupted'
+    default:
+      return 'failed-unchanged'
+  }
+}
+
+/** Repeating these cannot help, or could do harm: the same question has the same answer, or something may still run. */
+export function mayRetry(failure: Failure): boolean {
+  switch (failure.code) {
+    case 'link-lost':
+    case 'interrupted':
+    case 'run-timeout':
+    case 'denied':
+    case 'auth-failed':
+    case 'approval-denied':
+    case 'dirty-tree':
+    case 'ref-not-found':
+    case 'ref-ambiguous':
+    case 'history-rewritten':
+    case 'branch-diverged':
+    case 'files-in-the-way':
+    case 'signature-missing':
+    case 'step-input-invalid':
+    case 'expression-failed':
+    case 'plan-moved':
+    case 'state-unwritable':
+    case 'internal':
+      return false
+    default:
+      return true
+  }
+}

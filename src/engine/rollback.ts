@@ -1,0 +1,145 @@
+/**
+ * The way back in three movements: restore in reverse order, reactivate in forward order, verify. Goes on past a
+ * failed part, and says what remains.
+ */
+import type { Failure } from '../failure.ts'
+import type { Facts, StepContext, StepResult } from '../steps/step.ts'
+import { sentence } from '../wording.ts'
+import { toFailure } from './attempt.ts'
+import type { Emit, Movement } from './events.ts'
+import type { RollbackEnd } from './outcome.ts'
+import type { RunInput } from './run.ts'
+import { contextFor, mayChange, type StepState } from './state.ts'
+
+type Part = { movement: Movement; state: StepState; act: (context: StepContext) => Promise<StepResult> }
+
+/** The steps that a rollback takes back, and the step that it must not go past. Pure. */
+export function rollbackScope(states: readonly StepState[]): {
+  steps: StepState[]
+  stopsAt: StepState | null
+} {
+  const begun = states.filter(state => state.begun && state.ready && mayChange(state.ready.effect))
+  const last = begun.findLastIndex(state => state.ready?.effect === 'irreversible')
+  return { steps: begun.slice(last + 1), stopsAt: last < 0 ? null : begun[last]! }
+}
+
+/** Pure: what will be done, in order, and what nothing can be done about. */
+export function rollbackParts(
+  verified: readonly StepState[],
+  scope: readonly StepState[],
+): { parts: Part[]; remains: string[] } {
+  const parts: Part[] = []
+  const remains: string[] = []
+  for (const state of [...scope].reverse()) {
+    const { kind, planned, ready, snapshot } = state
+    if (kind.restore && (snapshot !== undefined || !kind.snapshot)) {
+      const act = (context: StepContext) => kind.restore!(context, ready!.input, snapshot ?? null)
+      parts.push({ movement: 'restore', state, act })
+    } else if (!kind.reactivate) {
+      remains.push(`${planned.id} has no way back`)
+    }
+  }
+  for (const state of scope) {
+    const { kind, ready, snapshot } = state
+    if (!kind.reactivate) continue
+    const act = (context: StepContext) => kind.reactivate!(context, ready!.input, snapshot ?? null)
+    parts.push({ movement: 'reactivate', state, act })
+  }
+  for (const state of verified) {
+    const { kind, ready, snapshot } = state
+    if (!kind.verify || !ready || state.status === 'skipped') continue
+    const act = (context: StepContext) => kind.verify!(context, ready.input, snapshot ?? null)
+    parts.push({ movement: 'verify', state, act })
+  }
+  return { parts, remains }
+}
+
+export async function rollBack(options: {
+  run: RunInput
+  states: readonly StepState[]
+  because: Failure
+  emit: Emit
+  /** Aborted by a second interrupt, or when the rollback's own time is over. */
+  signal: AbortSignal
+}): Promise<RollbackEnd> {
+  const { run, states, emit, signal } = options
+  const startedAt = run.clock.now()
+  const { steps, stopsAt } = rollbackScope(states)
+  // Behind a point of no return the host cannot be as it was: only what was taken back is worth verifying.
+  const { parts, remains } = rollbackParts(stopsAt ? steps : states, steps)
+  emit({
+    type: 'rollback-started',
+    because: options.because,
+    steps: steps.map(state => state.planned.id),
+    stopsAt: stopsAt?.planned.id ?? null,
+  })
+  if (stopsAt) remains.push(sentence({ code: 'irreversible', step: stopsAt.planned.id }))
+  let changedSomething = false
+  let failed = false
+  for (const part of parts) {
+    if (signal.aborted) {
+      remains.push(`${part.movement} ${part.state.planned.id} was not done`)
+      continue
+    }
+    const end = await runPart(options, part)
+    changedSomething ||= end.changed
+    failed ||= end.failure !== null
+  }
+  const verified = !failed && remains.length === 0
+  emit({ type: 'rollback-finished', verified, remains, durationMs: run.clock.now() - startedAt })
+  return { changedSomething, verified }
+}
+
+async function runPart(
+  { run, emit, signal }: { run: RunInput; emit: Emit; signal: AbortSignal },
+  { movement, state, act }: Part,
+): Promise<{ changed: boolean; failure: Failure | null }> {
+  const id = state.planned.id
+  const startedAt = run.clock.now()
+  emit({ type: 'part-started', movement, id })
+  let changed = false
+  let facts: Facts = {}
+  let failure: Failure | null = null
+  try {
+    const { timeoutMs } = state.planned
+    const result = await act(contextFor(run, state, { phase: movement, timeoutMs, signal, emit }))
+    changed = result.changed
+    facts = result.facts ?? {}
+  } catch (error) {
+    failure = toFailure(error)
+    // Half of a restore may have happened; only a verified end says otherwise.
+    changed = movement !== 'verify'
+  }
+  emit({
+    type: 'part-finished',
+    movement,
+    id,
+    durationMs: run.clock.now() - startedAt,
+    changed,
+    facts,
+    failure,
+  })
+  return { changed, failure }
+}
+
+/** Kept before anything is taken back: a rollback must not destroy the cause. */
+export async function keepEvidence(options: {
+  run: RunInput
+  states: readonly StepState[]
+  emit: Emit
+  signal: AbortSignal
+}): Promise<void> {
+  const { run, emit, signal } = options
+  for (const state of options.states) {
+    const { kind, ready } = state
+    if (!kind.evidence || !ready || state.status === 'skipped' || !state.begun || signal.aborted) continue
+    try {
+      const context = contextFor(run, state, { phase: 'evidence', timeoutMs: EVIDENCE_MS, signal, emit })
+      emit({ type: 'evidence', id: state.planned.id, evidence: await kind.evidence(context, ready.input) })
+    } catch (error) {
+      emit({ type: 'said', id: state.planned.id, line: `no evidence kept: ${sentence(toFailure(error))}` })
+    }
+  }
+}
+
+const EVIDENCE_MS = 20_000

@@ -1,0 +1,104 @@
+/** What the engine knows of each step while it runs: what is planned, what was recorded, what was begun. */
+import { Failed } from '../failure.ts'
+import type { Known } from '../playbook/expression.ts'
+import { evaluate, resolveTemplate } from '../playbook/resolve.ts'
+import { hasExpressions } from '../playbook/template.ts'
+import type { Effect, Json, StepContext, StepKind } from '../steps/step.ts'
+import { stepContext } from './context.ts'
+import type { Emit, StepStatus } from './events.ts'
+import type { PlannedStep } from './plan.ts'
+import type { RunInput } from './run.ts'
+
+export type Ready = {
+  /** The validated `with`. */
+  input: unknown
+  effect: Effect
+  env: Record<string, string>
+  cwd: string | undefined
+}
+
+export type StepState = {
+  readonly planned: PlannedStep
+  readonly kind: StepKind
+  ready: Ready | null
+  /** Undefined: not taken. */
+  snapshot: Json | undefined
+  /** The act was begun: whatever its end, it may have done some of its work. */
+  begun: boolean
+  changed: boolean
+  status: StepStatus
+}
+
+export function newStates(run: RunInput): StepState[] {
+  return run.plan.steps.map(planned => {
+    const kind = run.kinds[planned.uses]
+    if (!kind) throw new Failed({ code: 'internal', problem: `no step kind ${planned.uses}` })
+    return newState(planned, kind)
+  })
+}
+
+const newState = (planned: PlannedStep, kind: StepKind): StepState => ({
+  planned,
+  kind,
+  ready: null,
+  snapshot: undefined,
+  begun: false,
+  changed: false,
+  status: 'not-run',
+})
+
+export const mayChange = (effect: Effect): boolean => effect !== 'read' && effect !== 'fetch'
+
+/** Resolves and validates what a step was given; throws `Failed` when a value is not there or not right. */
+export function makeReady(state: StepState, known: Known): Ready {
+  if (state.ready) return state.ready
+  const { planned, kind } = state
+  const given = evaluate(planned.with, known, `${planned.id}: with`)
+  const parsed = kind.schema.safeParse(given)
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(issue => `${issue.path.join('.') || 'with'}: ${issue.message}`)
+    throw new Failed({ code: 'step-input-invalid', step: planned.id, problems })
+  }
+  const env = evaluate(planned.env, known, `${planned.id}: env`) as Record<string, Json>
+  const cwd = evaluate(planned.cwd, known, `${planned.id}: cwd`)
+  state.ready = {
+    input: parsed.data,
+    effect: kind.effect(parsed.data),
+    env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, asText(value)])),
+    cwd: cwd === null ? undefined : asText(cwd),
+  }
+  return state.ready
+}
+
+/** Whether all that the step was given can be known from this scope. */
+export function canBeReady(state: StepState, known: Known): boolean {
+  const { with: given, env, cwd, id } = state.planned
+  return [given, env, cwd].every(part => !hasExpressions(resolveTemplate(part, known, id)))
+}
+
+export function whenHolds(state: StepState, known: Known): boolean {
+  const { when, id } = state.planned
+  if (when === null || typeof when === 'boolean') return when !== false
+  return evaluate(when, known, `${id}: when`) === true
+}
+
+export function contextFor(
+  run: RunInput,
+  state: StepState,
+  options: { phase: string; timeoutMs: number; signal: AbortSignal; emit: Emit },
+): StepContext {
+  return stepContext({
+    runId: run.runId,
+    stepId: state.planned.id,
+    phase: options.phase,
+    transport: run.transport,
+    clock: run.clock,
+    emit: options.emit,
+    timeoutMs: options.timeoutMs,
+    signal: options.signal,
+    env: state.ready?.env ?? {},
+    cwd: state.ready?.cwd,
+  })
+}
+
+const asText = (value: Json): string => (typeof value === 'string' ? value : JSON.stringify(value))

@@ -1,0 +1,53 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { redactDeep, redactor } from '../../src/engine/redact.ts'
+
+const secret = fc
+  .string({ unit: 'grapheme-ascii', minLength: 8, maxLength: 40 })
+  .filter(text => text.trim().length >= 8)
+const around = fc.string({ maxLength: 20 })
+
+const forms: [string, (text: string) => string][] = [
+  ['as it is', text => text],
+  ['in JSON', text => JSON.stringify(text).slice(1, -1)],
+  ['in a URL', text => encodeURIComponent(text)],
+  ['in a form', text => encodeURIComponent(text).replaceAll('%20', '+')],
+  ['in base64', text => Buffer.from(text).toString('base64').replace(/=+$/, '')],
+  ['in base64url', text => Buffer.from(text).toString('base64url')],
+  ['in hex', text => Buffer.from(text).toString('hex')],
+]
+
+test.each(forms)('a secret is taken out %s', (_name, form) => {
+  fc.assert(
+    fc.property(secret, around, around, (value, before, after) => {
+      fc.pre(!value.includes('\n') && !value.includes('\r'))
+      expect(redactor([value])(`${before}${form(value)}${after}`)).not.toContain(form(value))
+    }),
+  )
+})
+
+test('a secret inside a longer encoded text leaves none of its whole groups', () => {
+  const value = 'correct-horse-battery-staple'
+  for (const before of ['', 'a', 'ab', 'abc', 'user:']) {
+    const encoded = Buffer.from(`${before}${value}:tail`).toString('base64')
+    const shown = redactor([value])(encoded)
+    expect(Buffer.from(shown, 'base64').toString()).not.toContain('horse-battery')
+    expect(shown).toContain('***')
+  }
+})
+
+test('a secret of several lines is taken out line by line', () => {
+  const key = '-----BEGIN KEY-----\nabcdefghijkl\nmnopqrstuvwx\n-----END KEY-----'
+  expect(redactor([key])('line: mnopqrstuvwx')).toBe('line: ***')
+})
+
+test('a text that holds no secret stays as it is', () => {
+  expect(redactor(['correct-horse'])('a horse, correct')).toBe('a horse, correct')
+  expect(redactor([])('anything')).toBe('anything')
+})
+
+test('everything inside a value is covered, keys included', () => {
+  const redact = redactor(['sesame-open'])
+  const value = { list: ['x sesame-open', { 'sesame-open': 1 }], n: 1, none: null, flag: true }
+  expect(redactDeep(value, redact)).toEqual({ list: ['x ***', { '***': 1 }], n: 1, none: null, flag: true })
+})
