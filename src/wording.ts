@@ -171,6 +171,13 @@ export function word(failure: Failure): Worded {
         message: `${failure.step} cannot be taken back, so nothing before it was rolled back`,
         hint: 'decide by hand whether the old version can live with what it did',
       }
+    case 'no-way-back':
+      return {
+        message: `${failure.step} changed the host and has no way back`,
+        hint: 'give the step undo: in the playbook',
+      }
+    case 'not-done':
+      return { message: `${failure.movement} ${failure.step} was not done` }
     case 'not-restored':
       return { message: `${failure.step}: ${failure.problem}` }
     case 'state-unwritable':

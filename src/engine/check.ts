@@ -8,7 +8,7 @@ import { planHash } from './hash.ts'
 import { knownAtStart } from './known.ts'
 import { decideOutcome } from './outcome.ts'
 import { redactedEmit } from './redact.ts'
-import type { RunEnd, RunInput, Running } from './run.ts'
+import type { RunEnd, RunInput, Running } from './running.ts'
 import { canBeReady, contextFor, makeReady, newStates, type StepState, whenHolds } from './state.ts'
 import { makeStops } from './stop.ts'
 

@@ -4,7 +4,7 @@ import type { Done, ExecRequest, StepContext } from '../steps/step.ts'
 import type { ExecResult, Transport } from '../transport/transport.ts'
 import type { Emit } from './events.ts'
 import { lineReader } from './lines.ts'
-import type { Clock } from './run.ts'
+import type { Clock } from './running.ts'
 
 export type ContextInput = {
   runId: string

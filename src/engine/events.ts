@@ -55,6 +55,7 @@ export type Event =
   | { type: 'plan-hashed'; hash: string }
   | { type: 'interrupting'; signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'; hard: boolean }
   | { type: 'evidence'; id: string; evidence: Evidence[] }
+  | { type: 'evidence-missing'; id: string; failure: Failure }
   | { type: 'rollback-started'; because: Failure; steps: string[]; stopsAt: string | null }
   | { type: 'part-started'; movement: Movement; id: string }
   | {
@@ -67,7 +68,7 @@ export type Event =
       facts: Facts
       failure: Failure | null
     }
-  | { type: 'rollback-finished'; verified: boolean; remains: string[]; durationMs: number }
+  | { type: 'rollback-finished'; verified: boolean; remains: Failure[]; durationMs: number }
   | { type: 'run-finished'; outcome: Outcome; failedStep: string | null; failure: Failure | null }
 
 export type Emit = (event: Event) => void

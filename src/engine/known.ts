@@ -2,7 +2,7 @@
 import type { Known } from '../playbook/expression.ts'
 import type { Playbook } from '../playbook/playbook.ts'
 import type { ExpressionTypes } from '../playbook/reference.ts'
-import type { RunInput } from './run.ts'
+import type { RunInput } from './running.ts'
 
 export const knownOf = (playbook: Playbook, values: Omit<Known, 'types'>): Known => ({
   types: typesOf(playbook),

@@ -4,11 +4,10 @@
  */
 import type { Failure } from '../failure.ts'
 import type { Facts, StepContext, StepResult } from '../steps/step.ts'
-import { sentence } from '../wording.ts'
 import { toFailure } from './attempt.ts'
 import type { Emit, Movement } from './events.ts'
 import type { RollbackEnd } from './outcome.ts'
-import type { RunInput } from './run.ts'
+import type { RunInput } from './running.ts'
 import { contextFor, mayChange, type StepState } from './state.ts'
 
 type Part = { movement: Movement; state: StepState; act: (context: StepContext) => Promise<StepResult> }
@@ -27,16 +26,16 @@ export function rollbackScope(states: readonly StepState[]): {
 export function rollbackParts(
   verified: readonly StepState[],
   scope: readonly StepState[],
-): { parts: Part[]; remains: string[] } {
+): { parts: Part[]; remains: Failure[] } {
   const parts: Part[] = []
-  const remains: string[] = []
+  const remains: Failure[] = []
   for (const state of [...scope].reverse()) {
     const { kind, planned, ready, snapshot } = state
     if (kind.restore && (snapshot !== undefined || !kind.snapshot)) {
       const act = (context: StepContext) => kind.restore!(context, ready!.input, snapshot ?? null)
       parts.push({ movement: 'restore', state, act })
     } else if (!kind.reactivate) {
-      remains.push(`${planned.id} has no way back`)
+      remains.push({ code: 'no-way-back', step: planned.id })
     }
   }
   for (const state of scope) {
@@ -73,12 +72,12 @@ export async function rollBack(options: {
     steps: steps.map(state => state.planned.id),
     stopsAt: stopsAt?.planned.id ?? null,
   })
-  if (stopsAt) remains.push(sentence({ code: 'irreversible', step: stopsAt.planned.id }))
+  if (stopsAt) remains.push({ code: 'irreversible', step: stopsAt.planned.id })
   let changedSomething = false
   let failed = false
   for (const part of parts) {
     if (signal.aborted) {
-      remains.push(`${part.movement} ${part.state.planned.id} was not done`)
+      remains.push({ code: 'not-done', movement: part.movement, step: part.state.planned.id })
       continue
     }
     const end = await runPart(options, part)
@@ -137,7 +136,7 @@ export async function keepEvidence(options: {
       const context = contextFor(run, state, { phase: 'evidence', timeoutMs: EVIDENCE_MS, signal, emit })
       emit({ type: 'evidence', id: state.planned.id, evidence: await kind.evidence(context, ready.input) })
     } catch (error) {
-      emit({ type: 'said', id: state.planned.id, line: `no evidence kept: ${sentence(toFailure(error))}` })
+      emit({ type: 'evidence-missing', id: state.planned.id, failure: toFailure(error) })
     }
   }
 }

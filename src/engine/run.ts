@@ -1,16 +1,14 @@
 /** The engine: runs a plan on a target and tells everything as events. Draws nothing, words nothing, exits nothing. */
 import type { Failure } from '../failure.ts'
 import type { Known } from '../playbook/expression.ts'
-import type { Playbook } from '../playbook/playbook.ts'
-import type { Json, StepKind, StepResult } from '../steps/step.ts'
-import type { Transport } from '../transport/transport.ts'
+import type { Json, StepResult } from '../steps/step.ts'
 import { attemptStep, toFailure } from './attempt.ts'
-import type { Emit, Outcome } from './events.ts'
+import type { Emit } from './events.ts'
 import { knownAtStart } from './known.ts'
 import { decideOutcome, type RollbackEnd } from './outcome.ts'
-import type { Plan } from './plan.ts'
 import { redactedEmit } from './redact.ts'
 import { keepEvidence, rollBack } from './rollback.ts'
+import type { RunEnd, RunInput, Running } from './running.ts'
 import {
   canBeReady,
   contextFor,
@@ -21,36 +19,6 @@ import {
   whenHolds,
 } from './state.ts'
 import { makeStops, type Stops } from './stop.ts'
-
-export type Clock = {
-  now(): number
-  /** Resolves early, and quietly, when the signal aborts. */
-  sleep(ms: number, signal: AbortSignal): Promise<void>
-}
-
-/** How the outside stops a run: the first call cancels and rolls back, the second one stops the rolling back. */
-export type RunControl = {
-  interrupt(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void
-}
-
-export type RunInput = {
-  runId: string
-  plan: Plan
-  playbook: Playbook
-  /** The registry: every kind that the plan uses is in it. */
-  kinds: Readonly<Record<string, StepKind>>
-  /** With the values of secrets. */
-  inputs: { [name: string]: Json }
-  env: { [name: string]: string }
-  transport: Transport
-  clock: Clock
-  /** What it throws for `step-started` ends that step before it acts; elsewhere it must not throw. */
-  emit: Emit
-}
-
-export type RunEnd = { outcome: Outcome; failedStep: string | null; failure: Failure | null }
-
-export type Running = { control: RunControl; ended: Promise<RunEnd> }
 
 /** Without a step: the run was stopped between two of them. */
 type StepFailure = { step: StepState | null; failure: Failure }

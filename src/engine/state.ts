@@ -7,7 +7,7 @@ import type { Effect, Json, StepContext, StepKind } from '../steps/step.ts'
 import { stepContext } from './context.ts'
 import type { Emit, StepStatus } from './events.ts'
 import type { PlannedStep } from './plan.ts'
-import type { RunInput } from './run.ts'
+import type { RunInput } from './running.ts'
 
 export type Ready = {
   /** The validated `with`. */

@@ -83,7 +83,7 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       return
     case 'rollback-finished':
       draft.rollbackVerified = event.verified
-      draft.rollbackErrors.push(...event.remains)
+      draft.rollbackErrors.push(...event.remains.map(sentence))
       if (event.verified) draft.changed = false
       return
     case 'plan-hashed':
@@ -100,6 +100,7 @@ export function addEvent(draft: ReportDraft, event: Event): void {
     case 'checked':
     case 'interrupting':
     case 'part-started':
+    case 'evidence-missing':
       return
   }
 }

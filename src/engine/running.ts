@@ -1,0 +1,37 @@
+/** What a run is given, how it is stopped, and how it ends. */
+import type { Failure } from '../failure.ts'
+import type { Playbook } from '../playbook/playbook.ts'
+import type { Json, StepKind } from '../steps/step.ts'
+import type { Transport } from '../transport/transport.ts'
+import type { Emit, Outcome } from './events.ts'
+import type { Plan } from './plan.ts'
+
+export type Clock = {
+  now(): number
+  /** Resolves early, and quietly, when the signal aborts. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>
+}
+
+/** How the outside stops a run: the first call cancels and rolls back, the second one stops the rolling back. */
+export type RunControl = {
+  interrupt(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void
+}
+
+export type RunInput = {
+  runId: string
+  plan: Plan
+  playbook: Playbook
+  /** The registry: every kind that the plan uses is in it. */
+  kinds: Readonly<Record<string, StepKind>>
+  /** With the values of secrets. */
+  inputs: { [name: string]: Json }
+  env: { [name: string]: string }
+  transport: Transport
+  clock: Clock
+  /** What it throws for `step-started` ends that step before it acts; elsewhere it must not throw. */
+  emit: Emit
+}
+
+export type RunEnd = { outcome: Outcome; failedStep: string | null; failure: Failure | null }
+
+export type Running = { control: RunControl; ended: Promise<RunEnd> }
