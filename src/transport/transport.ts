@@ -71,3 +71,12 @@ export type Connected =
   | { ok: false; problem: 'unreachable'; reason: string; hint?: string | undefined }
   | { ok: false; problem: 'auth-failed' }
   | { ok: false; problem: 'bad-target'; reason: string; hint?: string | undefined }
+
+/** What `connect` is given. */
+export type TransportOptions = {
+  env: Readonly<Record<string, string | undefined>>
+  /** Where durable commands of `local` keep their output; must outlast the run. Made when it is missing. */
+  jobsFolder?: string
+  connectTimeoutMs?: number
+  signal?: AbortSignal
+}

@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { encodeFrame, FrameReader } from '../../src/hostlink/frame.ts'
 
@@ -209,7 +209,13 @@ function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
 function run(request: Json, context: Context, timeoutMs: number): Promise<Run | Error> {
   return new Promise(resolve => {
     const started = Date.now()
-    const child = launch(request, context)
+    let child: ChildProcess
+    try {
+      child = launch(request, context)
+    } catch (error) {
+      // A workdir that is a file fails at once, one that is missing by an event.
+      return resolve(error as Error)
+    }
     const out: Buffer[] = []
     const err: Buffer[] = []
     let timedOut = false
@@ -234,7 +240,7 @@ function run(request: Json, context: Context, timeoutMs: number): Promise<Run | 
   })
 }
 
-const SIGNALS: Record<string, number> = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 }
+const SIGNALS: Record<string, number> = constants.signals
 
 async function exec(request: Json, envelope: Json, context: Context): Promise<Json> {
   if (typeof request.command !== 'string' || request.command === '')

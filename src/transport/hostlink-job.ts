@@ -1,0 +1,113 @@
+/** A job at a hostlink daemon, found again after the link was lost: jobs survive links and daemons. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Link, LinkFailure, Result } from '../hostlink/link.ts'
+import { followJob, type Got, type JobSource, type Tail } from './follow-job.ts'
+import type { WireCommand } from './hostlink-request.ts'
+import { isBusy, resultOfFailure } from './hostlink-result.ts'
+import type { Output } from './output.ts'
+import type { Command, ExecOptions, ExecResult, StreamName } from './transport.ts'
+
+const WAIT_MS = 30_000
+const CHUNK_BYTES = 256 * 1024
+/** About half a minute in all: a daemon that is restarted is back by then. */
+const RETRY_PAUSES_MS = [50, 100, 200, 400, 800, 1600, 3000, 5000, 8000, 12_000]
+const FIRST_POLL_MS = 50
+const LONGEST_POLL_MS = 2000
+
+export async function runJob(
+  link: Link,
+  wire: WireCommand,
+  command: Command,
+  options: ExecOptions,
+  output: Output,
+): Promise<ExecResult> {
+  const unfit = await badFolder(link, wire, output)
+  if (unfit) return unfit
+  const submitted = await submit(link, wire, options, output)
+  if (!submitted.ok) return submitted.result
+  return followJob(jobSource(link, submitted.value, output), command, output, options)
+}
+
+/** The existing daemon leaves a job with a bad folder `starting` for ever. */
+async function badFolder(link: Link, wire: WireCommand, output: Output): Promise<ExecResult | null> {
+  if (link.features.has('job_wait') || wire.cwd === undefined) return null
+  const probe = await patiently(() => link.exec({ command: ':', cwd: wire.cwd!, timeoutMs: 5000 }), true)
+  return probe.ok ? null : resultOfFailure(probe.failure, output)
+}
+
+async function submit(
+  link: Link,
+  wire: WireCommand,
+  { key, timeoutMs }: ExecOptions,
+  output: Output,
+): Promise<Got<string>> {
+  const keyed = link.features.has('key')
+  // With a key of our own at least, a submission whose answer was lost can be repeated.
+  const request = { ...wire, timeoutMs, ...(keyed ? { key: key ?? `hostops-${crypto.randomUUID()}` } : {}) }
+  const result = await patiently(() => link.submitJob(request), keyed)
+  if (!result.ok) return { ok: false, result: resultOfFailure(result.failure, output) }
+  return { ok: true, value: result.value.jobId }
+}
+
+function jobSource(link: Link, id: string, output: Output): JobSource {
+  const got = <T>(result: Result<T>): Got<T> =>
+    result.ok ? result : { ok: false, result: lost(resultOfFailure(result.failure, output)) }
+  return {
+    tail: async (stream, offset, over) => got(await tail(link, id, stream, offset, over)),
+    info: async () => got(await patiently(() => link.jobStatus(id), true)),
+    cancel: async kill => {
+      const result = await link.jobCancel(id, { kill })
+      return result.ok && result.value
+    },
+  }
+}
+
+/** The job was begun, so that nothing which fails now can mean that it was not. */
+const lost = (result: ExecResult): ExecResult => {
+  if (result.kind === 'unreachable') return { kind: 'lost', reason: result.reason }
+  if (result.kind === 'not-started') return { kind: 'lost', reason: result.detail }
+  if (result.kind === 'denied') return { kind: 'lost', reason: `denied: ${result.rule}` }
+  if (result.kind === 'auth-failed') return { kind: 'lost', reason: 'the daemon takes the token no more' }
+  return result
+}
+
+async function tail(
+  link: Link,
+  id: string,
+  stream: StreamName,
+  offset: number,
+  over: AbortSignal,
+): Promise<Result<Tail>> {
+  const waits = link.features.has('job_wait')
+  for (let pause = FIRST_POLL_MS; ; pause = Math.min(1.5 * pause, LONGEST_POLL_MS)) {
+    // Asked before the data is: `done` then means that all of it is there.
+    const before = waits ? null : await patiently(() => link.jobStatus(id), true)
+    if (before && !before.ok) return before
+    const fields = { stream, offset, maxBytes: CHUNK_BYTES, ...(waits ? { waitMs: WAIT_MS } : {}) }
+    const result = await patiently(() => link.jobTail(id, fields), true)
+    if (!result.ok) return result
+    const { bytes, next_offset: next } = result.value
+    const done = before ? before.value.done : result.value.done === true
+    if (next > offset || done || waits || over.aborted) return { ok: true, value: { bytes, next, done } }
+    await sleep(pause, undefined, { signal: over }).catch(() => {})
+  }
+}
+
+/** `repeatable`: may be asked for again when it is not known whether it was heard. */
+export async function patiently<T>(
+  ask: () => Promise<Result<T>>,
+  repeatable: boolean,
+  signal?: AbortSignal,
+): Promise<Result<T>> {
+  for (const pause of RETRY_PAUSES_MS) {
+    const result = await ask()
+    if (result.ok || signal?.aborted || !mayAskAgain(result.failure, repeatable)) return result
+    await sleep(pause, undefined, signal ? { signal } : {}).catch(() => {})
+  }
+  return ask()
+}
+
+function mayAskAgain(failure: LinkFailure, repeatable: boolean): boolean {
+  if (isBusy(failure) || (failure.kind === 'lost' && !failure.sent)) return true
+  return repeatable && (failure.kind === 'lost' || failure.kind === 'connect' || failure.kind === 'timeout')
+}

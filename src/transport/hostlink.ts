@@ -1,0 +1,209 @@
+/** Commands through a hostlink daemon: ours with all it offers, the existing one with what it has. */
+import { readFileSync } from 'node:fs'
+import { connect } from '../hostlink/client.ts'
+import { type EndpointProblem, resolveEndpoint } from '../hostlink/endpoint.ts'
+import type { Link, LinkFailure, Result } from '../hostlink/link.ts'
+import type { ExecAnswer } from '../hostlink/messages.ts'
+import { patiently, runJob } from './hostlink-job.ts'
+import { hostlinkRequest, type WireCommand } from './hostlink-request.ts'
+import { connectedOfFailure, resultOfAnswer, resultOfFailure } from './hostlink-result.ts'
+import { collectOutput, DEFAULT_KEEP_BYTES, type Output } from './output.ts'
+import { unquotable } from './quote.ts'
+import type {
+  Command,
+  Connected,
+  ExecOptions,
+  ExecResult,
+  StreamName,
+  Transport,
+  TransportOptions,
+} from './transport.ts'
+
+/** What the existing daemon has when its configuration says nothing. */
+const USUAL_LIMIT_MS = 300_000
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+const REATTACH_TIMES = 5
+/** Without streaming all output is one JSON text in memory. */
+const MOST_UNSTREAMED_BYTES = 4 * 1024 * 1024
+
+export async function connectHostlink(
+  name: string | undefined,
+  options: TransportOptions,
+): Promise<Connected> {
+  const resolved = resolveEndpoint(name === undefined ? {} : { target: name }, options.env, readIfThere)
+  if (!resolved.ok) return badEndpoint(resolved.problem)
+  const { signal, connectTimeoutMs } = options
+  const connected = await connect(resolved.endpoint, {
+    ...(signal ? { signal } : {}),
+    ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
+  })
+  if (!connected.ok) return connectedOfFailure(connected.failure)
+  const link = connected.value
+  const limit = link.hello.max_timeout_ms ?? (await limitOf(link))
+  if (typeof limit !== 'number') {
+    link.close()
+    return connectedOfFailure(limit)
+  }
+  return {
+    ok: true,
+    transport: hostlinkTransport(name === undefined ? 'hostlink' : `hostlink:${name}`, link, limit),
+  }
+}
+
+export function hostlinkTransport(name: string, link: Link, longestMs: number): Transport {
+  return {
+    name,
+    platform: 'posix',
+    startsOnce: link.features.has('key'),
+    exec: (command, options) => run(link, longestMs, command, options),
+    close: async () => link.close(),
+  }
+}
+
+/** The existing daemon tells its limit only to those who ask for more. */
+async function limitOf(link: Link): Promise<number | LinkFailure> {
+  const probe = await patiently(() => link.exec({ command: ':', timeoutMs: LONGEST_TIMER_MS }), true)
+  if (probe.ok) return probe.value.timeout_effective_ms ?? USUAL_LIMIT_MS
+  return probe.failure.kind === 'refused' ? USUAL_LIMIT_MS : probe.failure
+}
+
+async function run(
+  link: Link,
+  longestMs: number,
+  command: Command,
+  options: ExecOptions,
+): Promise<ExecResult> {
+  const problem = unquotable(command)
+  if (problem !== null) return { kind: 'not-started', why: 'other', detail: problem }
+  const output = collectOutput(options)
+  if (options.signal?.aborted) return { kind: 'cancelled', ...output.kept(0) }
+  const request = hostlinkRequest(command, link.features)
+  if (!request.ok) return { kind: 'not-started', why: request.why, detail: request.detail }
+  if (options.durable || options.timeoutMs > longestMs)
+    return runJob(link, request.wire, command, withTimer(options), output)
+  return runDirect(link, request.wire, withTimer(options), output)
+}
+
+const withTimer = (options: ExecOptions): ExecOptions => ({
+  ...options,
+  timeoutMs: Math.max(1, Math.min(Math.ceil(options.timeoutMs), LONGEST_TIMER_MS)),
+})
+
+async function runDirect(
+  link: Link,
+  wire: WireCommand,
+  options: ExecOptions,
+  output: Output,
+): Promise<ExecResult> {
+  const streams = link.features.has('stream')
+  const key = link.features.has('key') ? options.key : undefined
+  const splice = spliced(output)
+  const ask = (): Promise<Result<ExecAnswer>> =>
+    link.exec({
+      ...wire,
+      timeoutMs: options.timeoutMs,
+      ...(options.signal ? { signal: options.signal } : {}),
+      // A keyed command outlives the link, so that it can be attached to; the limit ends it all the same.
+      cancelOnDisconnect: key === undefined,
+      ...(key === undefined ? {} : { key, reattach: REATTACH_TIMES, onReattach: splice.begin }),
+      ...(streams ? { onOutput: splice.take } : unstreamed(options)),
+    })
+  const result = await patiently(ask, false, options.signal)
+  if (!result.ok) return resultOfFailure(result.failure, output)
+  if (streams) splice.end(result.value)
+  else takeTexts(result.value, output)
+  return resultOfAnswer(result.value, output)
+}
+
+function unstreamed({ keepBytes = DEFAULT_KEEP_BYTES, onOutput }: ExecOptions) {
+  const most = onOutput ? Math.max(keepBytes, MOST_UNSTREAMED_BYTES) : Math.max(1, keepBytes)
+  return { maxStdoutBytes: most, maxStderrBytes: most }
+}
+
+function takeTexts(answer: ExecAnswer, output: Output): void {
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const bytes = Buffer.from(answer[stream] ?? '')
+    if (bytes.length > 0) output.take(stream, bytes)
+    if (answer[`${stream}_truncated`] === true || answer[`${stream}_binary`] === true) output.missed(stream)
+  }
+}
+
+/**
+ * An attached stream begins again as far back as the daemon keeps it, normally at its beginning: what was seen is
+ * skipped. Where it began later, which only the final count can tell, the output has a hole and is marked so.
+ */
+function spliced(output: Output) {
+  const attached = { stdout: 0, stderr: 0 }
+  const skip = { stdout: 0, stderr: 0 }
+  let isAttached = false
+  return {
+    take(stream: StreamName, data: Buffer): void {
+      attached[stream] += data.length
+      const skipped = Math.min(skip[stream], data.length)
+      skip[stream] -= skipped
+      if (skipped < data.length) output.take(stream, data.subarray(skipped))
+    },
+    begin(): void {
+      isAttached = true
+      for (const stream of ['stdout', 'stderr'] as const) {
+        attached[stream] = 0
+        skip[stream] = output.seen(stream)
+      }
+    },
+    end(answer: ExecAnswer): void {
+      if (!isAttached && answer.attached !== true) return
+      for (const stream of ['stdout', 'stderr'] as const) {
+        const all = answer[`${stream}_original_bytes`]
+        if (all === undefined || all !== attached[stream]) output.missed(stream)
+      }
+    },
+  }
+}
+
+function readIfThere(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+}
+
+function badEndpoint(problem: EndpointProblem): Connected {
+  const bad = (reason: string, hint?: string): Connected => ({
+    ok: false,
+    problem: 'bad-target',
+    reason,
+    hint,
+  })
+  switch (problem.kind) {
+    case 'conflict':
+      return bad(`${problem.options[0]} and ${problem.options[1]} exclude each other`)
+    case 'bad-address':
+      return bad(`"${problem.text}" is no address`, 'an address is host or host:port')
+    case 'no-targets-file':
+      return bad(
+        problem.wanted === undefined
+          ? 'there is no targets file'
+          : `there is no targets file to find "${problem.wanted}" in`,
+        `write one of: ${problem.searched.join(', ')}`,
+      )
+    case 'targets-file':
+      return bad(`${problem.file}: ${problem.reason}`)
+    case 'targets-invalid': {
+      const [first] = problem.problems
+      return bad(first ? `${first.file}:${first.line}: ${first.reason}` : 'the targets file is invalid')
+    }
+    case 'unknown-target':
+      return bad(
+        `${problem.file} has no target "${problem.name}"`,
+        problem.known.length === 0 ? undefined : `it has: ${problem.known.join(', ')}`,
+      )
+    case 'no-token':
+      return bad('there is no token for hostlink', 'set HOSTLINK_TOKEN_FILE, or token_file in targets.conf')
+    case 'token-file':
+      return bad(`${problem.file} (from ${problem.from}): ${problem.reason}`)
+    case 'bad-token':
+      return bad(`the token from ${problem.from} is empty`)
+  }
+}

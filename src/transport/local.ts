@@ -1,0 +1,66 @@
+/** Commands on this machine: each in a session of its own, ended with everything that descends from it. */
+import { type Ended, runProcess, startFailureCode } from '../hostlink/process.ts'
+import { collectOutput } from './output.ts'
+import { unquotable } from './quote.ts'
+import type { Command, ExecOptions, ExecResult, Transport } from './transport.ts'
+
+export function localTransport(): Transport {
+  // Read once: a look at process.env is a system call for each variable.
+  const base = ownEnvironment()
+  return {
+    name: 'local',
+    platform: process.platform === 'win32' ? 'windows' : 'posix',
+    startsOnce: false,
+    exec: (command, options) => run(command, options, base),
+    close: async () => {},
+  }
+}
+
+type Environment = Readonly<Record<string, string>>
+
+async function run(command: Command, options: ExecOptions, base: Environment): Promise<ExecResult> {
+  const problem = unquotable(command)
+  if (problem !== null) return { kind: 'not-started', why: 'other', detail: problem }
+  const output = collectOutput(options)
+  if (options.signal?.aborted) return { kind: 'cancelled', ...output.kept(0) }
+  const ended = await runProcess(
+    {
+      argv: command.argv,
+      env: command.env ? { ...base, ...command.env } : base,
+      cwd: command.cwd,
+      timeoutMs: options.timeoutMs,
+    },
+    { stdout: chunk => output.take('stdout', chunk), stderr: chunk => output.take('stderr', chunk) },
+    options.signal,
+  )
+  if (ended.how === 'not-started') return notStarted(ended, command)
+  // Only the caller's own onOutput can throw there.
+  if (ended.how === 'output-failed') throw ended.error
+  const kept = output.kept(ended.durationMs)
+  if (ended.how === 'exited') return { kind: 'exited', code: ended.code, signal: ended.signal, ...kept }
+  return { kind: ended.how, ...kept }
+}
+
+function notStarted({ what, errno }: Extract<Ended, { how: 'not-started' }>, command: Command): ExecResult {
+  switch (what) {
+    case 'workdir':
+      return { kind: 'not-started', why: 'bad-cwd', detail: `${command.cwd}: ${errno}` }
+    case 'program': {
+      const why = startFailureCode(errno) === 127 ? 'not-found' : 'not-executable'
+      return { kind: 'not-started', why, detail: `${command.argv[0]}: ${errno}` }
+    }
+    case 'system': {
+      if (errno === 'E2BIG') return { kind: 'not-started', why: 'too-large', detail: TOO_LARGE }
+      const why = errno === 'EAGAIN' ? 'busy' : 'other'
+      return { kind: 'not-started', why, detail: `this machine could not start a process: ${errno}` }
+    }
+  }
+}
+
+const TOO_LARGE = 'the arguments and variables are larger than this machine allows'
+
+function ownEnvironment(): Environment {
+  const env: Record<string, string> = {}
+  for (const [name, value] of Object.entries(process.env)) if (value !== undefined) env[name] = value
+  return env
+}
