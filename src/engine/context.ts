@@ -40,9 +40,10 @@ export function stepContext(input: ContextInput): StepContext {
     now: () => clock.now(),
     say: line => input.emit({ type: 'said', id: input.stepId, line }),
     async sleep(ms) {
-      await clock.sleep(Math.min(ms, remainingMs()), signal)
+      const left = remainingMs()
+      await clock.sleep(Math.min(ms, left), signal)
       throwIfStopped(signal)
-      if (ms > 0 && remainingMs() === 0) throw stepTimeout(input)
+      if (ms > left) throw stepTimeout(input)
     },
     async exec(request) {
       commands += 1

@@ -127,7 +127,9 @@ async function runStep(run: Run, state: StepState): Promise<Failure | null> {
   } catch (error) {
     failure = toFailure(error)
   }
-  state.changed = result?.changed ?? false
+  // What an attempt that failed did to the host was not observed.
+  const repeated = attempts > 1 && state.ready !== null && mayChange(state.ready.effect)
+  state.changed = result !== null && (result.changed || repeated)
   state.status = statusOf(failure)
   run.known.steps[planned.id] = { ...noOutputs(state), ...result?.outputs }
   finish(run, state, { startedAt, attempts, result, failure, reason: null })

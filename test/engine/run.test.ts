@@ -1,0 +1,229 @@
+import { describe, expect, test } from 'vitest'
+import type { Failure } from '../../src/failure.ts'
+import { play } from '../rig/engine.ts'
+
+const broken: Failure = { code: 'command-failed', argv: ['x'], exitCode: 1, signal: null, tail: '' }
+const dirty: Failure = { code: 'dirty-tree', repo: '/r', entries: ['M a'], total: 1 }
+
+describe('a run that goes well', () => {
+  test('changes the host and says so', async () => {
+    const { end, host } = await play({
+      steps: [{ id: 'a', with: { name: 'x', to: 'new' } }],
+      host: { x: 'old' },
+    })
+    expect(end).toEqual({ outcome: 'succeeded', failedStep: null, failure: null })
+    expect(host).toEqual({ x: 'new' })
+  })
+
+  test('is "unchanged" where everything was as wanted', async () => {
+    const { end } = await play({ steps: [{ id: 'a', with: { name: 'x', to: 'new' } }], host: { x: 'new' } })
+    expect(end.outcome).toBe('unchanged')
+  })
+
+  test('records the state of every step before the first change, and probes before that', async () => {
+    const { calls } = await play({
+      steps: [
+        { id: 'probe', with: { name: 'p', to: 'x', effect: 'read' } },
+        { id: 'a', with: { name: 'x', to: '1' } },
+        { id: 'b', with: { name: 'y', to: '2' } },
+      ],
+    })
+    expect(calls).toEqual(['run p', 'snapshot p', 'snapshot x', 'snapshot y', 'run x', 'run y'])
+  })
+
+  test('hands outputs on, with their type, and skips what a condition excludes', async () => {
+    const { host, events } = await play({
+      steps: [
+        { id: 'a', with: { name: 'x', to: 'one' } },
+        { id: 'b', with: { name: 'y', to: { $expr: 'steps.a.value' } } },
+        { id: 'c', when: { $expr: 'steps.a.value == "two"' }, with: { name: 'z', to: 'never' } },
+      ],
+    })
+    expect(host).toEqual({ x: 'one', y: 'one' })
+    expect(events.filter(e => e.type === 'step-finished').map(e => e.status)).toEqual([
+      'succeeded',
+      'succeeded',
+      'skipped',
+    ])
+  })
+
+  test('tries again as often as the playbook says', async () => {
+    const { end, events } = await play({
+      steps: [
+        {
+          id: 'a',
+          retry: { attempts: 3, delayMs: 1, backoff: 2, maxDelayMs: 10 },
+          with: { name: 'x', to: '1', fail: broken, failTimes: 2 },
+        },
+      ],
+    })
+    expect(end.outcome).toBe('succeeded')
+    expect(events.filter(e => e.type === 'step-retrying').map(e => e.delayMs)).toEqual([1, 2])
+  })
+
+  test('goes on past a step that may fail', async () => {
+    const { end, host } = await play({
+      steps: [
+        { id: 'a', continueOnError: true, with: { name: 'x', to: '1', fail: broken } },
+        { id: 'b', with: { name: 'y', to: '2' } },
+      ],
+    })
+    expect(end.outcome).toBe('succeeded')
+    expect(host.y).toBe('2')
+  })
+})
+
+describe('a run that fails', () => {
+  test('restores in reverse, reactivates forward, verifies everything, the failed step included', async () => {
+    const { end, host, calls } = await play({
+      steps: [
+        { id: 'a', with: { name: 'x', to: '1' } },
+        { id: 'b', with: { name: 'y', to: '2' } },
+        { id: 'c', with: { name: 'z', to: '3', fail: broken } },
+      ],
+      host: { x: 'old' },
+    })
+    expect(end).toEqual({ outcome: 'rolled-back', failedStep: 'c', failure: broken })
+    expect(host).toEqual({ x: 'old', y: null, z: null })
+    expect(calls.slice(calls.indexOf('run z') + 1)).toEqual([
+      ...['evidence x', 'evidence y', 'evidence z'],
+      ...['restore z', 'restore y', 'restore x'],
+      ...['reactivate x', 'reactivate y', 'reactivate z'],
+      ...['verify x', 'verify y', 'verify z'],
+    ])
+  })
+
+  test('before any change is "failed-unchanged", and rolls nothing back', async () => {
+    const { end, calls } = await play({
+      steps: [
+        { id: 'probe', with: { name: 'p', to: 'x', effect: 'read', fail: broken } },
+        { id: 'a', with: { name: 'x', to: '1' } },
+      ],
+    })
+    expect(end).toMatchObject({ outcome: 'failed-unchanged', failedStep: 'probe' })
+    expect(calls).toEqual(['run p'])
+  })
+
+  test('is refused over a dirty tree that is found before any change', async () => {
+    const { end } = await play({
+      steps: [{ id: 'p', with: { name: 'p', to: 'x', effect: 'read', fail: dirty } }],
+    })
+    expect(end.outcome).toBe('refused')
+  })
+
+  test('goes on with the rollback past a part that fails, and does not call the host restored', async () => {
+    const { end, host, events } = await play({
+      steps: [
+        { id: 'a', with: { name: 'x', to: '1' } },
+        { id: 'b', with: { name: 'y', to: '2', restoreFails: true } },
+        { id: 'c', with: { name: 'z', to: '3', fail: broken } },
+      ],
+      host: { x: 'old', y: 'old', z: 'old' },
+    })
+    expect(end.outcome).toBe('rollback-failed')
+    expect(host).toEqual({ x: 'old', y: '2', z: 'old' })
+    const failed = events.filter(e => e.type === 'part-finished').filter(e => e.failure !== null)
+    expect(failed.map(e => `${e.movement} ${e.id}`)).toEqual(['restore b', 'verify b'])
+  })
+
+  test('does not go back past a point of no return, and says which', async () => {
+    const { end, host, events } = await play({
+      steps: [
+        { id: 'a', with: { name: 'x', to: '1' } },
+        { id: 'migrate', with: { name: 'db', to: '2', effect: 'irreversible' } },
+        { id: 'c', with: { name: 'z', to: '3', fail: broken } },
+      ],
+      host: { x: 'old', db: 'old', z: 'old' },
+    })
+    expect(end.outcome).toBe('rollback-failed')
+    expect(host).toEqual({ x: '1', db: '2', z: 'old' })
+    expect(events.find(e => e.type === 'rollback-started')).toMatchObject({
+      steps: ['c'],
+      stopsAt: 'migrate',
+    })
+    expect(events.find(e => e.type === 'rollback-finished')).toMatchObject({
+      verified: false,
+      remains: [{ code: 'irreversible', step: 'migrate' }],
+    })
+  })
+
+  test('stays where it is with onFailure: stop, and says that the host has changed', async () => {
+    const { end, host } = await play({
+      steps: [
+        { id: 'a', with: { name: 'x', to: '1' } },
+        { id: 'b', with: { name: 'y', to: '2', fail: broken } },
+      ],
+      onFailure: 'stop',
+    })
+    expect(end.outcome).toBe('failed-changed')
+    expect(host).toMatchObject({ x: '1', y: '2' })
+  })
+
+  test('runs out of its own time: the step ends, the rollback has time of its own', async () => {
+    const { end, host } = await play({
+      steps: [{ id: 'a', with: { name: 'x', to: '1', waitMs: 60_000 } }],
+      timeoutMs: 50,
+      host: { x: 'old' },
+    })
+    expect(end).toMatchObject({ outcome: 'rolled-back', failure: { code: 'run-timeout' } })
+    expect(host).toEqual({ x: 'old' })
+  })
+
+  test('a step runs out of its own time', async () => {
+    const { end } = await play({
+      steps: [{ id: 'a', timeoutMs: 50, with: { name: 'x', to: '1', waitMs: 60_000 } }],
+    })
+    expect(end).toMatchObject({ outcome: 'rolled-back', failure: { code: 'step-timeout', step: 'a' } })
+  })
+})
+
+describe('an interrupt', () => {
+  test('once: ends the step, rolls back, is reported as what it was', async () => {
+    const { end, host } = await play({
+      steps: [{ id: 'a', with: { name: 'x', to: '1', waitMs: 60_000 } }],
+      host: { x: 'old' },
+      onEvent(event, running) {
+        if (event.type === 'step-started') setTimeout(() => running.control.interrupt('SIGTERM'), 5)
+      },
+    })
+    expect(end).toEqual({
+      outcome: 'interrupted',
+      failedStep: 'a',
+      failure: { code: 'interrupted', signal: 'SIGTERM' },
+    })
+    expect(host).toEqual({ x: 'old' })
+  })
+
+  test('twice: stops the rollback and lists what was not done', async () => {
+    const { end, events } = await play({
+      steps: [
+        { id: 'a', with: { name: 'x', to: '1' } },
+        { id: 'b', with: { name: 'y', to: '2', waitMs: 60_000 } },
+      ],
+      host: { x: 'old', y: 'old' },
+      onEvent(event, running) {
+        if (event.type === 'step-started' && event.id === 'b')
+          setTimeout(() => running.control.interrupt('SIGINT'), 5)
+        if (event.type === 'part-started' && event.id === 'b') running.control.interrupt('SIGINT')
+      },
+    })
+    expect(end.outcome).toBe('rollback-failed')
+    const finished = events.find(e => e.type === 'rollback-finished')
+    expect(finished?.remains).toContainEqual({ code: 'not-done', movement: 'restore', step: 'a' })
+  })
+})
+
+test('a secret never comes out of the engine', async () => {
+  const { events } = await play({
+    inputs: { token: { type: 'secret', optional: false } },
+    values: { token: 'correct-horse-battery' },
+    steps: [
+      {
+        id: 'a',
+        with: { name: 'x', to: { $expr: 'inputs.token' }, evidence: 'it was correct-horse-battery' },
+      },
+    ],
+  })
+  expect(JSON.stringify(events)).not.toContain('correct-horse')
+  expect(events.find(e => e.type === 'step-finished')?.outputs).toEqual({ value: '***' })
+})
