@@ -17,6 +17,8 @@ export type ProcessSpec = {
   env: Readonly<Record<string, string>>
   cwd?: string | undefined
   timeoutMs?: number | undefined
+  /** Called before any output; must not throw. */
+  onStart?: ((pid: number) => void) | undefined
 }
 
 /** Takes output as it comes. No more is read from that stream until a promise that it answers is settled. */
@@ -26,7 +28,8 @@ export type Sinks = { stdout: Sink; stderr: Sink }
 export type Ended =
   /** `code` is 0..255, 128+N when signal N ended it. */
   | { how: 'exited'; code: number; signal: NodeJS.Signals | null; durationMs: number }
-  | { how: 'timeout' | 'cancelled'; signal: NodeJS.Signals | null; durationMs: number }
+  /** `code` where it handled the signal and exited by itself. */
+  | { how: 'timeout' | 'cancelled'; code: number | null; signal: NodeJS.Signals | null; durationMs: number }
   /** A sink failed; the process was ended. */
   | { how: 'output-failed'; stream: keyof Sinks; error: Error; durationMs: number }
   /** Nothing ran. `program`: not found or not executable; `system`: no memory, too many arguments, ... */
@@ -73,11 +76,12 @@ async function run(spec: ProcessSpec, sinks: Sinks, stop: Stop): Promise<Ended> 
   const elapsed = () => Math.round(performance.now() - began)
   const workdirErrno = spec.cwd === undefined ? null : await workdirFault(spec.cwd)
   if (workdirErrno !== null) return { how: 'not-started', what: 'workdir', errno: workdirErrno }
-  if (stop.reason) return { how: 'cancelled', signal: null, durationMs: elapsed() }
+  if (stop.reason) return { how: 'cancelled', code: null, signal: null, durationMs: elapsed() }
 
   const child = spawnAlone(spec)
   if (typeof child === 'string') return notStarted(child)
   if (child.pid === undefined) return notStarted(await spawnFault(child))
+  spec.onStart?.(child.pid)
 
   const outputs = { stdout: new Output(child.stdout!), stderr: new Output(child.stderr!) }
   let broken: { stream: keyof Sinks; error: Error } | null = null
@@ -94,7 +98,7 @@ async function run(spec: ProcessSpec, sinks: Sinks, stop: Stop): Promise<Ended> 
   const durationMs = elapsed()
   if (broken !== null)
     return { how: 'output-failed', ...(broken as { stream: keyof Sinks; error: Error }), durationMs }
-  if (reason && broken === null) return { how: reason, signal, durationMs }
+  if (reason && broken === null) return { how: reason, code: child.exitCode, signal, durationMs }
   const code = signal === null ? (child.exitCode ?? 0) : 128 + osConstants.signals[signal]
   return { how: 'exited', code, signal, durationMs }
 }

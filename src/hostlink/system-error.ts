@@ -3,12 +3,15 @@ const WORDS: Readonly<Record<string, string>> = {
   EACCES: 'Permission denied',
   ECONNREFUSED: 'Connection refused',
   ECONNRESET: 'Connection reset by peer',
+  EDQUOT: 'Disk quota exceeded',
   EHOSTUNREACH: 'No route to host',
   EISDIR: 'Is a directory',
   ELOOP: 'Too many levels of symbolic links',
+  EMFILE: 'Too many open files',
   ENAMETOOLONG: 'File name too long',
   ENETUNREACH: 'Network is unreachable',
   ENOENT: 'No such file or directory',
+  ENOSPC: 'No space left on device',
   ENOTDIR: 'Not a directory',
   ENOTFOUND: 'Name or service not known',
   ENOTSOCK: 'Socket operation on non-socket',
@@ -16,6 +19,7 @@ const WORDS: Readonly<Record<string, string>> = {
   EPERM: 'Operation not permitted',
   EPIPE: 'Broken pipe',
   EPROTOTYPE: 'Protocol wrong type for socket',
+  EROFS: 'Read-only file system',
   ETIMEDOUT: 'Connection timed out',
 }
 

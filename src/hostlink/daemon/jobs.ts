@@ -1,8 +1,19 @@
 /** Detached commands: each in a spool folder of its own, run by a supervisor that outlives the daemon. */
+import { createHash, randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
+import { join } from 'node:path'
 import type { ExecAnswer, ExecRequest, JobInfo, JobRequest, Status } from '../messages.ts'
+import { commandFor } from './command.ts'
+import { commandText } from './command-text.ts'
 import type { Config } from './config.ts'
+import { answerJobRequest } from './job-requests.ts'
+import { openJobTable } from './job-table.ts'
+import { openWatches } from './job-watch.ts'
 import type { Log } from './log.ts'
 import type { Token } from './policy.ts'
+import { systemReason } from './problem.ts'
+import { createSpool, type Meta, readSpool, removeSpool, spoolRoot } from './spool.ts'
+import { findSupervisor, startSupervisor } from './supervisor.ts'
 
 /** An answer without its envelope, in the order of the wire; `error_msg` stands right behind `status`. */
 export type JobStartAnswer = { status: Status; error_msg?: string } & Partial<
@@ -26,9 +37,133 @@ export type Jobs = {
   close(): void
 }
 
-export type JobsOptions = { readonly config: () => Config; readonly log: Log }
-
-export function openJobs(_options: JobsOptions): Jobs {
-  const refused = { status: 'error', error_msg: 'jobs are not offered yet' } as const
-  return { start: async () => refused, handle: async () => refused, close: () => {} }
+export type JobsOptions = {
+  readonly config: () => Config
+  readonly log: Log
+  /** The bundle that looks after a job; for tests. */
+  readonly superviseFile?: string
 }
+
+const SWEEP_EVERY_MS = 10 * 60_000
+
+export function openJobs(options: JobsOptions): Jobs {
+  const { config, log, superviseFile = findSupervisor() } = options
+  const watches = openWatches()
+  const closing = new AbortController()
+  const table = openJobTable(() => spoolRoot(config().outputTmpdir), log)
+  const sweep = () => void table.sweep(config().jobRetentionS)
+  const sweeper = setInterval(sweep, Math.max(1000, Math.min(config().jobRetentionS * 1000, SWEEP_EVERY_MS)))
+  sweeper.unref()
+  sweep()
+
+  const start = async (
+    request: ExecRequest,
+    token: Token,
+    resolvedArgv0?: string,
+  ): Promise<JobStartAnswer> => {
+    const settings = config()
+    const root = spoolRoot(settings.outputTmpdir)
+    const limit = timeLimit(request.job_timeout_ms, settings)
+    const meta = describe(request, token, limit.timeout_ms, settings)
+    const id = request.key === undefined ? randomBytes(6).toString('hex') : keyedId(token, request.key)
+    try {
+      const before = request.key === undefined ? null : await readSpool(root, id)
+      if (before !== null) return attach(id, before.meta, meta)
+      if (!(await table.admit(id, settings.maxJobs))) return tooMany(settings.maxJobs)
+      if (!(await createSpool(root, id, meta, commandText(request)))) {
+        const other = await readSpool(root, id)
+        return other === null ? refused(`${join(root, id)} is in the way`) : attach(id, other.meta, meta)
+      }
+    } catch (error) {
+      table.forget(id)
+      return refused(`the job cannot be kept: ${systemReason(error)}`)
+    }
+    try {
+      const spec = {
+        command: commandFor(request, settings, process.env, resolvedArgv0),
+        workdir: request.workdir,
+        timeoutMs: limit.timeout_ms,
+        maxSpoolBytes: settings.jobMaxSpoolBytes,
+      }
+      const folder = join(root, id)
+      table.began(id)
+      await startSupervisor(superviseFile, folder, spec, () => {
+        table.ended(id)
+        watches.poke(folder)
+      })
+    } catch (error) {
+      table.ended(id)
+      table.forget(id)
+      await removeSpool(root, id).catch(() => {})
+      return refused(`spawn failed: ${systemReason(error)}`)
+    }
+    log.info(`job ${id} begun by ${token.name}`)
+    return { ...accepted(id), ...limit.clamped }
+  }
+
+  return {
+    start,
+    handle: (request, token, gone) => {
+      const ends = gone === undefined ? closing.signal : AbortSignal.any([gone, closing.signal])
+      // Any number of requests may wait on it.
+      setMaxListeners(0, ends)
+      return answerJobRequest(request, token, { table, watches, gone: ends })
+    },
+    close: () => {
+      clearInterval(sweeper)
+      closing.abort()
+      watches.close()
+    },
+  }
+}
+
+/** The folder's name is the lock that starts a keyed job once. */
+const keyedId = (token: Token, key: string): string => sha256([token.name, key]).slice(0, 12)
+
+const sha256 = (parts: unknown): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex')
+
+function describe(request: ExecRequest, token: Token, timeoutMs: number, settings: Config): Meta {
+  const { key, command, argv, workdir, env } = request
+  return {
+    token: token.name,
+    request: sha256([token.name, key, command, argv, workdir, Object.entries(env ?? {}).sort()]),
+    timeout_ms: timeoutMs,
+    created_ms: Date.now(),
+    max_spool_bytes: settings.jobMaxSpoolBytes,
+    ...(workdir === undefined ? {} : { workdir }),
+  }
+}
+
+type Limit = {
+  timeout_ms: number
+  clamped: { timeout_requested_ms?: number; timeout_effective_ms?: number }
+}
+
+function timeLimit(asked: number | undefined, settings: Config): Limit {
+  const most = settings.jobMaxTimeoutMs
+  if (asked === undefined || asked <= 0) {
+    return { timeout_ms: Math.min(settings.jobDefaultTimeoutMs, most), clamped: {} }
+  }
+  if (asked <= most) return { timeout_ms: asked, clamped: {} }
+  return { timeout_ms: most, clamped: { timeout_requested_ms: asked, timeout_effective_ms: most } }
+}
+
+function attach(id: string, existing: Meta, asked: Meta): JobStartAnswer {
+  if (existing.request === asked.request) return { ...accepted(id), attached: true }
+  return { status: 'bad_request', error_msg: 'key was used for another command' }
+}
+
+const accepted = (id: string): JobStartAnswer => ({
+  status: 'ok',
+  exit_code: 0,
+  detached: true,
+  job_id: id,
+  stdout_truncated: false,
+  stderr_truncated: false,
+  stdout_original_bytes: 0,
+  stderr_original_bytes: 0,
+  duration_ms: 0,
+})
+
+const refused = (message: string): JobStartAnswer => ({ status: 'error', error_msg: message })
+const tooMany = (most: number): JobStartAnswer => refused(`too many jobs running (max ${most})`)

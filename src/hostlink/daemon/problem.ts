@@ -1,3 +1,5 @@
+import { systemError } from '../system-error.ts'
+
 /** One mistake in a file that a person wrote: where it is, what it is, what to do. */
 export type Problem = {
   readonly file: string
@@ -17,21 +19,6 @@ export function wordProblem(problem: Problem): string {
 
 /** The reason that the system gave, in words that go into a sentence. */
 export function systemReason(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (typeof code === 'string' && code in REASONS) return REASONS[code]!
-  return error instanceof Error ? error.message : String(error)
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied',
-  EDQUOT: 'disk quota exceeded',
-  EISDIR: 'is a directory',
-  ELOOP: 'too many symbolic links',
-  EMFILE: 'too many open files',
-  ENAMETOOLONG: 'file name too long',
-  ENOENT: 'no such file or directory',
-  ENOSPC: 'no space left on device',
-  ENOTDIR: 'not a directory',
-  EPERM: 'operation not permitted',
-  EROFS: 'read-only file system',
+  const { words } = systemError(error)
+  return /^[A-Z][a-z]/.test(words) ? words.charAt(0).toLowerCase() + words.slice(1) : words
 }
