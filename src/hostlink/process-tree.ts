@@ -41,10 +41,15 @@ class Family {
     const table = readProcessTable()
     if (table === null) return Number(send(-this.#leader.pid, signal))
     this.#admit(table)
+    const group = this.#leader.pid
     // The group in one call first: what forks in between is then already told.
-    if (!this.#leader.hasEnded()) send(-this.#leader.pid, signal)
+    const groupTold = !this.#leader.hasEnded() && send(-group, signal)
     let told = 0
-    for (const pid of this.#members.keys()) told += Number(send(pid, signal))
+    for (const pid of this.#members.keys()) {
+      // Nobody is told twice: many programs, docker compose among them, take a second TERM for "at once".
+      const isTold = groupTold && table.get(pid)?.group === group
+      if (isTold || send(pid, signal)) told += 1
+    }
     return told
   }
 

@@ -243,3 +243,22 @@ test('100 processes leave no descriptor and no zombie', async () => {
   }
   await until(() => descriptors() <= before + 2)
 })
+
+test('TERM is delivered once, because many programs take a second one for "at once"', async () => {
+  const counter =
+    'let n = 0; process.on("SIGTERM", () => n++); console.log("up"); setTimeout(() => { console.log(n) ; process.exit() }, 400)'
+  const counts = Array.from({ length: 12 }, async () => {
+    let out = ''
+    const takeOut: Sink = chunk => {
+      out += chunk
+      if (out === 'up\n') running.terminate()
+    }
+    const running = startProcess(
+      { argv: [process.execPath, '-e', counter], env },
+      { stdout: takeOut, stderr: ignore },
+    )
+    await running.ended
+    return out
+  })
+  expect(new Set(await Promise.all(counts))).toEqual(new Set(['up\n1\n']))
+})
