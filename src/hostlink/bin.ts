@@ -2,7 +2,7 @@
 import { readFileSync, write, writeSync } from 'node:fs'
 import { main } from './cli.ts'
 import type { Io } from './cli-io.ts'
-import type { InterruptSignal } from './exit-code.ts'
+import { exitCode, type InterruptSignal } from './exit-code.ts'
 
 const SIGNALS: readonly InterruptSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 const DESCRIPTORS = { stdout: 1, stderr: 2 } as const
@@ -30,7 +30,13 @@ const io: Io = {
 }
 
 // Everything is written when main settles, so nothing is cut off here.
-process.exit(await main(io))
+main(io).then(
+  code => process.exit(code),
+  error => {
+    process.stderr.write(`hostlink: internal error: ${error instanceof Error ? error.message : error}\n`)
+    process.exit(exitCode({ kind: 'usage' }, process.env.HOSTLINK_EXIT_CODES === 'passthrough'))
+  },
+)
 
 /**
  * Text is what ends a run: written at once, no signal is caught any more. Bytes are live output: written beside
