@@ -40,7 +40,7 @@ export type Failure =
   | { code: 'rollback-set-missing'; what: string[] }
   | { code: 'images-differ'; services: string[] }
   // health
-  | { code: 'unhealthy'; probes: { url: string; last: string }[]; timeoutMs: number }
+  | { code: 'unhealthy'; probes: { url: string; ok: boolean; last: string }[]; timeoutMs: number }
   // the run itself
   | { code: 'expression-failed'; where: string; expression: string; problem: string }
   | { code: 'step-input-invalid'; step: string; problems: string[] }

@@ -1,5 +1,6 @@
 /** Events -> report. Pure: the same events give the same report, on any machine and at any time. */
 import type { Event, Facts, Outcome, StepSummary } from '../engine/events.ts'
+import type { Failure } from '../failure.ts'
 import { sentence } from '../wording.ts'
 import type { Report, StepReport } from './schema.ts'
 
@@ -64,6 +65,7 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       if (event.failure) {
         step.errorCode = event.failure.code
         step.error = sentence(event.failure)
+        Object.assign(draft.facts, healthOf(event.failure))
       }
       if (event.tolerated) step.tolerated = true
       return
@@ -78,8 +80,10 @@ export function addEvent(draft: ReportDraft, event: Event): void {
     case 'part-finished':
       Object.assign(draft.facts, event.facts)
       if (event.changed) draft.rollbackPerformed = true
-      if (event.failure)
+      if (event.failure) {
+        Object.assign(draft.facts, healthOf(event.failure))
         draft.rollbackErrors.push(`${event.movement} ${event.id}: ${sentence(event.failure)}`)
+      }
       return
     case 'rollback-finished':
       draft.rollbackVerified = event.verified
@@ -145,6 +149,17 @@ export function toReport(draft: ReportDraft, finishedAt: number | null): Report 
     ...(draft.planHash === null ? {} : { planHash: draft.planHash }),
     steps: draft.steps,
   }
+}
+
+/** A poll that failed has seen which of the two endpoints is the bad one. */
+function healthOf(failure: Failure): Pick<Facts, 'healthz' | 'readyz'> {
+  if (failure.code !== 'unhealthy') return {}
+  const good = (end: string) => {
+    const probes = failure.probes.filter(probe => new URL(probe.url).pathname.endsWith(end))
+    return probes.length === 0 ? null : probes.every(probe => probe.ok)
+  }
+  const [healthz, readyz] = [good('/healthz'), good('/readyz')]
+  return { ...(healthz === null ? {} : { healthz }), ...(readyz === null ? {} : { readyz }) }
 }
 
 function successOf(outcome: Outcome): boolean | null {

@@ -1,0 +1,191 @@
+import { Failed } from '../failure.ts'
+import { canonicalPath } from './fields.ts'
+import { ask, gitArgv, repoAt } from './git.ts'
+import { checkFindings } from './git-checkout-check.ts'
+import { type CheckoutWith, checkoutSchema } from './git-checkout-with.ts'
+import { requireForward } from './git-forward.ts'
+import { lfsPointers } from './git-lfs.ts'
+import {
+  ATTACH,
+  attachTo,
+  branchTip,
+  CHECKOUT,
+  detachAt,
+  moveBranch,
+  moveBranchBack,
+  requireFree,
+  requireHead,
+} from './git-move.ts'
+import { branchRef, type Resolved, resolveRef, wantedRef } from './git-ref.ts'
+import { type Head, headOf, type Opened, openRepository } from './git-repository.ts'
+import { requireSignature } from './git-signature.ts'
+import { localChanges, trackedDigest } from './git-status.ts'
+import { followSubmodules, SUBMODULE_COMMANDS } from './git-submodules.ts'
+import { isFullCommitName } from './ref-name.ts'
+import type { PlannedArg, PlannedCommand, StepContext, StepKind, StepResult } from './step.ts'
+
+/** Before the first change. `target` is the local branch that the step may move. */
+type Snapshot = {
+  sha: string
+  branch: string | null
+  target: { name: string; tip: string | null } | null
+  changes: string
+  mark: string
+}
+
+export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
+  uses: 'git.checkout',
+  summary: 'Checks a branch, tag or commit out: a branch only ever forward, a tag or commit detached.',
+  schema: checkoutSchema,
+  outputs: {
+    sha: 'string',
+    branch: 'string',
+    beforeSha: 'string',
+    beforeBranch: 'string',
+    commits: 'int',
+    submodules: 'int',
+    lfsPointers: 'list',
+  },
+  timeoutMs: 10 * 60_000,
+  effect: () => 'write',
+  locks: input => [`checkout:${canonicalPath(input.repo)}`],
+  commands: input =>
+    planned(
+      input,
+      isFullCommitName(input.ref) ? input.ref : { unknown: `the commit of ${input.ref} after the fetch` },
+    ),
+  undoCommands: input => planned(input, { unknown: 'the commit before the run' }),
+  check: checkFindings,
+
+  async snapshot(ctx, input) {
+    const { repo, head } = await openRepository(ctx, canonicalPath(input.repo))
+    const wanted = wantedRef(input.ref)
+    const target =
+      wanted.kinds.includes('branch') && !isFullCommitName(input.ref)
+        ? { name: wanted.name, tip: await branchTip(ctx, repo, wanted.name) }
+        : null
+    const changes = trackedDigest(await localChanges(ctx, repo))
+    return { ...head, target, changes, mark: `hostops: ${ctx.runId} ${ctx.stepId}` }
+  },
+
+  async run(ctx, input, snapshot) {
+    const opened = await openRepository(ctx, canonicalPath(input.repo))
+    const resolved = await resolveRef(ctx, opened, input.ref, input.remote)
+    if (input.verify === 'signature') await requireSignature(ctx, opened, resolved)
+    const goal = await goalOf(ctx, opened, input, resolved)
+    await moveTo(ctx, opened, goal, snapshot?.mark ?? `hostops: ${ctx.runId} ${ctx.stepId}`)
+    const after = await requireHead(ctx, opened.repo, goal)
+    return resultOf(ctx, opened, input, after)
+  },
+
+  async restore(ctx, input, snapshot) {
+    const { repo, head } = await openRepository(ctx, canonicalPath(input.repo))
+    const same = head.sha === snapshot.sha && head.branch === snapshot.branch
+    const foreign =
+      !same || (snapshot.target && snapshot.target.tip !== (await branchTip(ctx, repo, snapshot.target.name)))
+    if (foreign) {
+      await detachAt(ctx, repo, head, snapshot.sha)
+      if (snapshot.target) await moveBranchBack(ctx, repo, snapshot.target, snapshot.mark)
+      await reattach(ctx, input, snapshot)
+    }
+    if (input.submodules) await followSubmodules(ctx, repo)
+    const after = await headOf(ctx, repo)
+    return { changed: !same, facts: { afterSha: after.sha, afterBranch: after.branch } }
+  },
+
+  async verify(ctx, input, snapshot) {
+    const { repo } = await openRepository(ctx, canonicalPath(input.repo))
+    if (snapshot === null) return { changed: false }
+    const after = await requireHead(ctx, repo, snapshot)
+    const entries = await localChanges(ctx, repo)
+    if (trackedDigest(entries) !== snapshot.changes) {
+      const shown = entries.slice(0, 50).map(entry => `${entry.code} ${entry.path}`)
+      throw new Failed({ code: 'dirty-tree', repo: repo.path, entries: shown, total: entries.length })
+    }
+    return { changed: false, facts: { afterSha: after.sha, afterBranch: after.branch } }
+  },
+}
+
+/** Where HEAD shall be. Throws when a branch cannot simply go forward. */
+async function goalOf(ctx: StepContext, opened: Opened, input: CheckoutWith, ref: Resolved): Promise<Head> {
+  if (ref.kind !== 'branch') return { sha: ref.sha, branch: null }
+  await requireFree(ctx, opened.repo, ref.name, opened.head)
+  const local = await branchTip(ctx, opened.repo, ref.name)
+  if (local === null) return { sha: ref.sha, branch: ref.name }
+  if (input.pull === 'none') return { sha: local, branch: ref.name }
+  await requireForward(ctx, opened, { branch: ref.name, local, target: ref.sha, remote: input.remote })
+  return { sha: ref.sha, branch: ref.name }
+}
+
+async function moveTo(ctx: StepContext, { repo, head }: Opened, goal: Head, mark: string): Promise<void> {
+  if (head.sha !== goal.sha || (goal.branch === null && head.branch !== null)) {
+    await detachAt(ctx, repo, head, goal.sha)
+  } else if (head.branch === goal.branch) return
+  if (goal.branch === null) return
+  await moveBranch(ctx, repo, goal.branch, await branchTip(ctx, repo, goal.branch), goal.sha, mark)
+  await attachTo(ctx, repo, goal.branch)
+}
+
+async function reattach(ctx: StepContext, input: CheckoutWith, snapshot: Snapshot): Promise<void> {
+  if (snapshot.branch === null) return
+  const { repo } = await openRepository(ctx, canonicalPath(input.repo))
+  if ((await branchTip(ctx, repo, snapshot.branch)) !== snapshot.sha) {
+    const problem = `branch ${snapshot.branch} is no longer at ${snapshot.sha.slice(0, 12)}; HEAD is left detached there`
+    throw new Failed({ code: 'not-restored', step: ctx.stepId, problem })
+  }
+  await attachTo(ctx, repo, snapshot.branch)
+}
+
+async function resultOf(
+  ctx: StepContext,
+  { repo, head }: Opened,
+  input: CheckoutWith,
+  after: Head,
+): Promise<StepResult> {
+  const submodules = input.submodules ? await followSubmodules(ctx, repo) : 0
+  const pointers = await lfsPointers(ctx, repo)
+  if (pointers.length > 0) {
+    ctx.say(`Git LFS content is missing, only pointers are there: ${pointers.slice(0, 10).join(', ')}`)
+  }
+  const commits =
+    head.sha === after.sha ? '0' : await ask(ctx, repo, ['rev-list', '--count', `${head.sha}..${after.sha}`])
+  return {
+    changed: head.sha !== after.sha || head.branch !== after.branch,
+    outputs: {
+      sha: after.sha,
+      branch: after.branch ?? '',
+      beforeSha: head.sha,
+      beforeBranch: head.branch ?? '',
+      commits: Number(commits),
+      submodules,
+      lfsPointers: pointers.slice(0, 50),
+    },
+    facts: {
+      repoPath: input.repo,
+      requestedRef: input.ref,
+      beforeSha: head.sha,
+      beforeBranch: head.branch,
+      afterSha: after.sha,
+      afterBranch: after.branch,
+    },
+  }
+}
+
+function planned(input: CheckoutWith, sha: PlannedArg): PlannedCommand[] {
+  const repo = repoAt(canonicalPath(input.repo))
+  const wanted = wantedRef(input.ref)
+  const mayBeBranch = wanted.kinds.includes('branch') && !isFullCommitName(input.ref)
+  const branch = branchRef(wanted.name)
+  return [
+    { argv: [...gitArgv(repo, CHECKOUT), sha] },
+    ...(mayBeBranch
+      ? [
+          {
+            argv: [...gitArgv(repo, ['update-ref', '--create-reflog', branch]), sha, { unknown: 'its tip' }],
+          },
+          { argv: gitArgv(repo, [...ATTACH, branch]) },
+        ]
+      : []),
+    ...(input.submodules ? SUBMODULE_COMMANDS.map(args => ({ argv: gitArgv(repo, args) })) : []),
+  ]
+}

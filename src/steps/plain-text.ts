@@ -1,0 +1,20 @@
+/** What tools print, made safe and short to show. */
+import { stripVTControlCharacters } from 'node:util'
+
+/** Without escapes and control characters; lines that were drawn over each other stand below each other. */
+export function plainText(text: string): string {
+  return stripVTControlCharacters(text)
+    .replace(/\r\n?/g, '\n')
+    .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '')
+}
+
+export const lines = (text: string): string[] =>
+  plainText(text)
+    .split('\n')
+    .filter(line => line.trim() !== '')
+
+/** The last lines of what a command said, errors before output. */
+export function tailOf(done: { stdout: string; stderr: string }, count = 20): string {
+  const said = lines(done.stderr)
+  return (said.length > 0 ? said : lines(done.stdout)).slice(-count).join('\n').slice(-4096)
+}

@@ -1,0 +1,14 @@
+import { z } from 'zod'
+import { scriptText, shellField } from './fields.ts'
+import { ownCommand, ownFields, shellArgv } from './own-command.ts'
+import type { StepKind } from './step.ts'
+
+const schema = z.strictObject({ script: scriptText(), shell: shellField(), ...ownFields() })
+
+export const script: StepKind<z.infer<typeof schema>> = {
+  uses: 'script',
+  summary: 'Runs a fixed piece of shell text; values reach it through env only.',
+  schema,
+  timeoutMs: 10 * 60_000,
+  ...ownCommand<z.infer<typeof schema>>(input => shellArgv(input.shell, input.script)),
+}
