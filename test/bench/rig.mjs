@@ -7,7 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-export const dist = name => fileURLToPath(new URL(`../../dist/${name}.js`, import.meta.url))
+const root = new URL('../../', import.meta.url)
+const { bin } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
+/** The built file of one of our programs. */
+export const dist = name => fileURLToPath(new URL(bin[name], root))
 export const pause = ms => new Promise(resolve => setTimeout(resolve, ms))
 
 /** Starts a daemon with a socket and a token of its own; `stop` leaves nothing behind. */
