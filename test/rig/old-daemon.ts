@@ -247,7 +247,7 @@ async function exec(request: Json, envelope: Json, context: Context): Promise<Js
     return { ...envelope, status: 'bad_request', error_msg: "missing or invalid 'command'" }
   const asked = Number(request.timeout_ms ?? 0)
   const limit = context.maxTimeoutMs ?? 300_000
-  const wanted = asked > 0 ? asked : (context.defaultTimeoutMs ?? 30_000)
+  const wanted = asked > 0 ? asked : Math.min(limit, context.defaultTimeoutMs ?? 30_000)
   const done = await run(request, context, Math.min(wanted, limit))
   if (done instanceof Error) {
     const reason = 'workdir not accessible: No such file or directory'
