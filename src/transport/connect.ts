@@ -10,7 +10,7 @@ export async function connect(target: string, options: TransportOptions): Promis
     case 'local': {
       if (rest !== undefined) return badTarget('local takes no name', 'write just: --target local')
       const { localTransport } = await import('./local.ts')
-      return { ok: true, transport: localTransport() }
+      return { ok: true, transport: localTransport(options.jobsFolder) }
     }
     case 'hostlink': {
       if (rest === '') return badTarget('hostlink: needs a name', 'a name of targets.conf, or just: hostlink')

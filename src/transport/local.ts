@@ -1,28 +1,45 @@
 /** Commands on this machine: each in a session of its own, ended with everything that descends from it. */
 import { type Ended, runProcess, startFailureCode } from '../hostlink/process.ts'
+import type { LocalJobs } from './local-job.ts'
 import { collectOutput } from './output.ts'
 import { unquotable } from './quote.ts'
 import type { Command, ExecOptions, ExecResult, Transport } from './transport.ts'
 
-export function localTransport(): Transport {
+export function localTransport(jobsFolder?: string): Transport {
   // Read once: a look at process.env is a system call for each variable.
   const base = ownEnvironment()
+  let jobs: Promise<LocalJobs> | null = null
+  const openJobs = (folder: string): Promise<LocalJobs> => {
+    jobs ??= import('./local-job.ts').then(({ openLocalJobs }) => openLocalJobs(folder))
+    return jobs
+  }
   return {
     name: 'local',
     platform: process.platform === 'win32' ? 'windows' : 'posix',
+    // Only durable commands start once; the others end with this process or are seen to end by it, never lost.
     startsOnce: false,
-    exec: (command, options) => run(command, options, base),
-    close: async () => {},
+    exec: (command, options) =>
+      run(command, options, base, jobsFolder === undefined ? null : () => openJobs(jobsFolder)),
+    close: async () => (await jobs)?.close(),
   }
 }
 
 type Environment = Readonly<Record<string, string>>
 
-async function run(command: Command, options: ExecOptions, base: Environment): Promise<ExecResult> {
+async function run(
+  command: Command,
+  options: ExecOptions,
+  base: Environment,
+  openJobs: (() => Promise<LocalJobs>) | null,
+): Promise<ExecResult> {
   const problem = unquotable(command)
   if (problem !== null) return { kind: 'not-started', why: 'other', detail: problem }
   const output = collectOutput(options)
   if (options.signal?.aborted) return { kind: 'cancelled', ...output.kept(0) }
+  if (options.durable) {
+    if (openJobs) return (await openJobs()).run(command, options, output)
+    return { kind: 'not-started', why: 'other', detail: 'a durable command needs a folder for its output' }
+  }
   const ended = await runProcess(
     {
       argv: command.argv,

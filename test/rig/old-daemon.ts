@@ -325,11 +325,18 @@ function detach(request: Json, envelope: Json, context: Context): Json {
       job.out[stream] = Buffer.concat([job.out[stream], data])
       info[`${stream}_bytes`] = info[`${stream}_original_bytes`] = job.out[stream].length
     })
+  let timedOut = false
+  const timer = setTimeout(() => {
+    timedOut = true
+    killGroup(child, 'SIGTERM')
+    setTimeout(() => killGroup(child, 'SIGKILL'), 2000).unref()
+  }, Number(info.timeout_ms)).unref()
   child.on('close', (code, signal) => {
-    const exit_code = code ?? 128 + (SIGNALS[signal ?? ''] ?? 0)
+    clearTimeout(timer)
+    const exit_code = timedOut ? -2 : (code ?? 128 + (SIGNALS[signal ?? ''] ?? 0))
     const ended_at = Math.floor(Date.now() / 1000)
     Object.assign(info, {
-      state: 'exited',
+      state: timedOut ? 'timeout' : 'exited',
       done: true,
       exit_code,
       ended_at,

@@ -11,7 +11,9 @@ import type {
   Exited,
   StreamName,
   Transport,
+  TransportOptions,
 } from '../../src/transport/transport.ts'
+import { drive } from '../rig/transport-driver.ts'
 
 export type Subject = {
   /** What the wire cannot carry, said here so that each gap stands in the list of tests. */
@@ -28,8 +30,21 @@ export type Subject = {
     cancels: boolean
     /** Is over when the command is, even if something that it left behind holds its output open. */
     endsWithCommand: boolean
+    durable: boolean
+    /** Durable commands start once under a key. */
+    keys: boolean
   }
-  open(): Promise<{ transport: Transport; close(): Promise<void> }>
+  open(): Promise<Opened>
+}
+
+export type Opened = {
+  transport: Transport
+  close(): Promise<void>
+  /** For a process of its own that opens the same target. */
+  target: string
+  options: TransportOptions
+  /** Breaks the link while commands run; undefined where there is none. */
+  breakLink?(): Promise<void>
 }
 
 export type Run = (
@@ -41,15 +56,14 @@ export function transportContract(name: string, { traits, open }: Subject): void
   describe(`${name}: the contract of transports`, () => {
     let transport: Transport
     let folder: string
-    let closeAll: () => Promise<void>
+    let opened: Opened
     beforeAll(async () => {
       folder = realpathSync(mkdtempSync(join(tmpdir(), 'hostops-contract-')))
-      const opened = await open()
+      opened = await open()
       transport = opened.transport
-      closeAll = opened.close
     })
     afterAll(async () => {
-      await closeAll?.()
+      await opened?.close()
       rmSync(folder, { recursive: true, force: true })
     })
 
@@ -67,6 +81,8 @@ export function transportContract(name: string, { traits, open }: Subject): void
       return result.stdout.toString()
     }
     const sh = (script: string, ...args: string[]) => ['/bin/sh', '-c', script, 'sh', ...args]
+    const heartbeat =
+      'trap "" TERM; (trap "" TERM; while :; do echo >> "$1"; sleep 0.05; done) & while :; do sleep 0.1; done'
     const printed = (text: string) => text.split('\n').slice(0, -1)
 
     describe('what arrives', () => {
@@ -283,33 +299,9 @@ export function transportContract(name: string, { traits, open }: Subject): void
     })
 
     describe('an end by force', () => {
-      const heartbeat = (file: string) =>
-        `trap "" TERM; (trap "" TERM; while :; do echo >> "$1"; sleep 0.05; done) & while :; do sleep 0.1; done`.replace(
-          'FILE',
-          file,
-        )
-      const beats = (file: string) => {
-        try {
-          return statSync(file).size
-        } catch {
-          return 0
-        }
-      }
-      const until = async (condition: () => boolean) => {
-        for (let tries = 0; !condition(); tries++) {
-          if (tries > 600) throw new Error('waited in vain')
-          await sleep(50)
-        }
-      }
-      const isStill = async (file: string) => {
-        const size = beats(file)
-        await sleep(400)
-        return beats(file) === size
-      }
-
       it('the limit: grandchildren that ignore TERM are gone too, and what was written is kept', async () => {
         const file = join(folder, 'beat-timeout')
-        const result = await run(sh(`echo before; ${heartbeat(file)}`, file), { timeoutMs: 700 })
+        const result = await run(sh(`echo before; ${heartbeat}`, file), { timeoutMs: 700 })
         expect(result).toMatchObject({ kind: 'timeout' })
         expect(result.kind === 'timeout' && result.stdout.toString()).toBe('before\n')
         expect(beats(file)).toBeGreaterThan(0)
@@ -318,7 +310,7 @@ export function transportContract(name: string, { traits, open }: Subject): void
 
       it('the limit holds for a command that has closed its output', async () => {
         const file = join(folder, 'beat-closed')
-        const script = `exec >/dev/null 2>&1; ${heartbeat(file)}`
+        const script = `exec >/dev/null 2>&1; ${heartbeat}`
         expect(await run(sh(script, file), { timeoutMs: 500 })).toMatchObject({ kind: 'timeout' })
         expect(await isStill(file)).toBe(true)
       })
@@ -333,7 +325,7 @@ export function transportContract(name: string, { traits, open }: Subject): void
       it('cancelled while it runs: grandchildren are gone too', async () => {
         const file = join(folder, 'beat-cancel')
         const controller = new AbortController()
-        const running = run(sh(heartbeat(file), file), {
+        const running = run(sh(heartbeat, file), {
           signal: controller.signal,
           timeoutMs: traits.cancels ? 60_000 : 3000,
         })
@@ -379,6 +371,103 @@ export function transportContract(name: string, { traits, open }: Subject): void
       })
     })
 
+    describe.runIf(traits.durable)('durable commands', () => {
+      const durable = { durable: true }
+
+      it('end like others, with output and code', async () => {
+        const seen: string[] = []
+        const result = await exited(sh('echo out; echo err >&2; pwd; echo "$A"; exit 3'), {
+          ...durable,
+          cwd: folder,
+          env: { A: "it's" },
+          onOutput: (stream, chunk) => seen.push(`${stream}:${chunk}`),
+        })
+        expect(result.code).toBe(3)
+        expect(result.stdout.toString()).toBe(`out\n${folder}\nit's\n`)
+        expect(result.stderr.toString()).toBe('err\n')
+        expect(seen.join('')).toContain('stderr:err\n')
+      })
+
+      it('show their output while they run', async () => {
+        const go = join(folder, 'go-durable')
+        let seen = ''
+        const result = await run(sh('echo ready; while [ ! -e "$1" ]; do sleep 0.05; done; echo done', go), {
+          ...durable,
+          onOutput: (_, chunk) => {
+            if (seen === '') writeFileSync(go, '')
+            seen += chunk.toString()
+          },
+        })
+        expect(result).toMatchObject({ kind: 'exited', code: 0 })
+        expect(seen).toBe('ready\ndone\n')
+      })
+
+      it('know their limit', async () => {
+        const file = join(folder, 'beat-durable')
+        const result = await run(sh(`echo before; ${heartbeat}`, file), { ...durable, timeoutMs: 700 })
+        expect(result).toMatchObject({
+          kind: 'timeout',
+        })
+        expect('stdout' in result && result.stdout.toString()).toBe('before\n')
+        expect(await isStill(file)).toBe(true)
+      })
+
+      it('can be cancelled', async () => {
+        const file = join(folder, 'beat-durable-cancel')
+        const controller = new AbortController()
+        const running = run(sh(heartbeat, file), { ...durable, signal: controller.signal })
+        await until(() => beats(file) > 3)
+        controller.abort()
+        expect(await running).toMatchObject({ kind: 'cancelled' })
+        expect(await isStill(file)).toBe(true)
+      })
+
+      it('that cannot start say so', async () => {
+        const missing = join(folder, 'missing')
+        expect(await run(['true'], { ...durable, cwd: missing })).toMatchObject({
+          kind: 'not-started',
+          why: 'bad-cwd',
+        })
+        const none = await run([missing], durable)
+        if (traits.knowsNotStarted) expect(none).toMatchObject({ kind: 'not-started', why: 'not-found' })
+        else expect(none).toMatchObject({ kind: 'exited', code: 127 })
+      })
+
+      it.runIf(traits.keys)('start once under their key', async () => {
+        const file = join(folder, 'starts')
+        const script = sh('echo started >> "$1"; sleep 0.3; echo out; exit 5', file)
+        const options = { ...durable, key: `run/step/${'x'.repeat(300)}/${Date.now()}` }
+        const results = await Promise.all([run(script, options), run(script, options)])
+        results.push(await run(script, options))
+        for (const result of results) {
+          expect(result).toMatchObject({ kind: 'exited', code: 5 })
+          expect(result.kind === 'exited' && result.stdout.toString()).toBe('out\n')
+        }
+        expect(readFileSync(file, 'utf8')).toBe('started\n')
+        expect(await run(['true'], options)).toMatchObject({ kind: 'not-started' })
+      })
+
+      it('outlive the process that asked for them', async () => {
+        const file = join(folder, 'outlives')
+        const key = `outlives-${Date.now()}`
+        const argv = sh(
+          'echo begun; while [ ! -e "$1.go" ]; do sleep 0.05; done; echo end; echo finished > "$1"; exit 6',
+          file,
+        )
+        const exec = { durable: true, ...(traits.keys ? { key } : {}) }
+        const driven = await drive({ target: opened.target, options: opened.options, argv, exec })
+        await until(() => driven.text().includes('begun'))
+        driven.kill()
+        await driven.ended
+        writeFileSync(`${file}.go`, '')
+        await until(() => beats(file) > 0)
+        if (!traits.keys) return
+        const result = await exited(argv, exec)
+        expect(result.code).toBe(6)
+        expect(result.stdout.toString()).toBe('begun\nend\n')
+      })
+    })
+
     it('closing twice is closing once', async () => {
       const another = await open()
       await another.transport.close()
@@ -386,4 +475,25 @@ export function transportContract(name: string, { traits, open }: Subject): void
       await another.close()
     })
   })
+}
+
+function beats(file: string): number {
+  try {
+    return statSync(file).size
+  } catch {
+    return 0
+  }
+}
+
+async function isStill(file: string): Promise<boolean> {
+  const size = beats(file)
+  await sleep(400)
+  return beats(file) === size
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let tries = 0; !condition(); tries++) {
+    if (tries > 600) throw new Error('waited in vain')
+    await sleep(50)
+  }
 }

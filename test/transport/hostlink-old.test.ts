@@ -11,12 +11,19 @@ transportContract('hostlink over the existing daemon', {
     live: false,
     cancels: false,
     endsWithCommand: false,
+    durable: true,
+    keys: false,
   },
   open: async () => {
     const daemon = await startOldDaemon()
     const env = { HOSTLINK_SOCKET: daemon.socket, HOSTLINK_TOKEN: daemon.token }
     const connected = await connect('hostlink', { env })
     if (!connected.ok) throw new Error(JSON.stringify(connected))
-    return { transport: connected.transport, close: daemon.stop }
+    const { transport } = connected
+    const close = async () => {
+      await transport.close()
+      await daemon.stop()
+    }
+    return { transport, target: 'hostlink', options: { env }, close }
   },
 })

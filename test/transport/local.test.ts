@@ -1,4 +1,7 @@
-import { localTransport } from '../../src/transport/local.ts'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect } from '../../src/transport/connect.ts'
 import { transportContract } from './contract.ts'
 
 transportContract('local', {
@@ -9,9 +12,19 @@ transportContract('local', {
     live: true,
     cancels: true,
     endsWithCommand: true,
+    durable: true,
+    keys: true,
   },
   open: async () => {
-    const transport = localTransport()
-    return { transport, close: () => transport.close() }
+    const jobsFolder = mkdtempSync(join(tmpdir(), 'hostops-jobs-'))
+    const options = { env: process.env, jobsFolder }
+    const connected = await connect('local', options)
+    if (!connected.ok) throw new Error(JSON.stringify(connected))
+    const { transport } = connected
+    const close = async () => {
+      await transport.close()
+      rmSync(jobsFolder, { recursive: true, force: true })
+    }
+    return { transport, target: 'local', options, close }
   },
 })

@@ -1,0 +1,90 @@
+/** A process of its own that runs one command over a transport, for tests that kill it or look at its memory. */
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import type { ExecOptions, TransportOptions } from '../../src/transport/transport.ts'
+
+export type Drive = {
+  target: string
+  options: TransportOptions
+  argv: string[]
+  cwd?: string
+  exec: Partial<Omit<ExecOptions, 'signal' | 'onOutput'>>
+  /** Runs it this often, one after another. */
+  times?: number
+}
+
+export type Driven = {
+  pid: number
+  /** Standard output so far: the command's output, and at the end `RESULT` with a line of JSON. */
+  text(): string
+  kill(): void
+  ended: Promise<{ code: number | null; result: Record<string, unknown> | null; stderr: string }>
+}
+
+const root = new URL('../../', import.meta.url)
+let built: Promise<string> | null = null
+
+export async function drive(task: Drive): Promise<Driven> {
+  built ??= bundle()
+  const code = await built
+  // From dist/, where the supervisor of jobs stands beside the code, as it does in the real thing.
+  const child = spawn(process.execPath, ['--input-type=module', '-'], {
+    cwd: fileURLToPath(new URL('dist/', root)),
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, DRIVE: JSON.stringify(task) },
+  })
+  let text = ''
+  let stderr = ''
+  child.stdout.on('data', chunk => (text += chunk))
+  child.stderr.on('data', chunk => (stderr += chunk))
+  child.stdin.end(code)
+  const ended = new Promise<Awaited<Driven['ended']>>(resolve =>
+    child.on('close', status => {
+      const line = /^RESULT (.*)$/m.exec(text)?.[1]
+      resolve({ code: status, result: line === undefined ? null : JSON.parse(line), stderr })
+    }),
+  )
+  return { pid: child.pid!, text: () => text, kill: () => child.kill('SIGKILL'), ended }
+}
+
+const DRIVER = `
+import { connect } from './src/transport/connect.ts'
+const { target, options, argv, cwd, exec, times = 1 } = JSON.parse(process.env.DRIVE)
+delete process.env.DRIVE
+const connected = await connect(target, options)
+if (!connected.ok) {
+  console.log('RESULT ' + JSON.stringify(connected))
+} else {
+  let result
+  let peak = 0
+  const look = setInterval(() => { peak = Math.max(peak, process.memoryUsage().rss) }, 20)
+  const before = process.memoryUsage().rss
+  const onOutput = times > 1 || exec.keepBytes !== undefined ? () => {} : (_, chunk) => process.stdout.write(chunk)
+  const began = performance.now()
+  for (let index = 0; index < times; index++) {
+    result = await connected.transport.exec({ argv, cwd }, { timeoutMs: 60000, ...exec, onOutput })
+    if (index === Math.min(1000, times - 1)) globalThis.early = process.memoryUsage().rss
+  }
+  const ms = performance.now() - began
+  clearInterval(look)
+  const after = process.memoryUsage().rss
+  await connected.transport.close()
+  const text = { stdout: result.stdout?.toString(), stderr: result.stderr?.toString() }
+  console.log('RESULT ' + JSON.stringify({ ...result, ...text, before, peak, early: globalThis.early, after, ms }))
+}
+`
+
+async function bundle(): Promise<string> {
+  const built = await build({
+    stdin: { contents: DRIVER, resolveDir: fileURLToPath(root), loader: 'ts' },
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    define: { __VERSION__: '"0"' },
+    banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
+  })
+  return built.outputFiles[0]!.text
+}
