@@ -51,6 +51,8 @@ export type Failure =
   | { code: 'lock-held'; what: string; holder: string; since: string }
   | { code: 'approval-denied'; step: string; reason: string }
   | { code: 'irreversible'; step: string }
+  | { code: 'end-not-seen'; runId: string; step: string }
+  | { code: 'taken-back'; runId: string }
   | { code: 'no-way-back'; step: string }
   | { code: 'not-done'; step: string; movement: 'restore' | 'reactivate' | 'verify' }
   | { code: 'not-restored'; step: string; problem: string }

@@ -171,6 +171,13 @@ export function word(failure: Failure): Worded {
         message: `${failure.step} cannot be taken back, so nothing before it was rolled back`,
         hint: 'decide by hand whether the old version can live with what it did',
       }
+    case 'end-not-seen':
+      return {
+        message: `${failure.step} was begun, nobody saw how it ended, and it is not safe to repeat`,
+        hint: `look at the host, then: hostops rollback ${failure.runId}, or hostops resume ${failure.runId} --assume done`,
+      }
+    case 'taken-back':
+      return { message: `taken back by hostops rollback ${failure.runId}` }
     case 'no-way-back':
       return {
         message: `${failure.step} changed the host and has no way back`,

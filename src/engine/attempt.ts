@@ -13,6 +13,8 @@ export type Attempts =
 export async function attemptStep(options: {
   id: string
   retry: Retry
+  /** 1, or the attempt that an earlier runner did not see the end of. */
+  first: number
   signal: AbortSignal
   clock: Clock
   emit: Emit
@@ -21,7 +23,7 @@ export async function attemptStep(options: {
   act(attempt: number): Promise<StepResult>
 }): Promise<Attempts> {
   const { retry, signal } = options
-  for (let attempt = 1; ; attempt += 1) {
+  for (let attempt = options.first; ; attempt += 1) {
     try {
       options.announce(attempt)
       return { ok: true, result: await options.act(attempt), attempts: attempt }

@@ -4,7 +4,7 @@ import type { Known } from '../playbook/expression.ts'
 import type { CheckFinding, Json } from '../steps/step.ts'
 import { toFailure } from './attempt.ts'
 import type { Emit } from './events.ts'
-import { planHash } from './hash.ts'
+import { shortHash } from './hash.ts'
 import { knownAtStart } from './known.ts'
 import { decideOutcome } from './outcome.ts'
 import { redactedEmit } from './redact.ts'
@@ -51,7 +51,7 @@ async function execute(input: RunInput, emit: Emit, signal: AbortSignal): Promis
       break
     }
   }
-  if (failed === null) emit({ type: 'plan-hashed', hash: planHash({ plan: plan as unknown as Json, seen }) })
+  if (failed === null) emit({ type: 'plan-hashed', hash: shortHash({ plan: plan as unknown as Json, seen }) })
   const failure = failed?.failure ?? null
   const facts = { failure, acted: false, changed: false, couldChange: false, rollback: null }
   const end: RunEnd = {

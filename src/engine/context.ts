@@ -3,6 +3,7 @@ import { Failed, type Failure } from '../failure.ts'
 import type { Done, ExecRequest, StepContext } from '../steps/step.ts'
 import type { ExecResult, Transport } from '../transport/transport.ts'
 import type { Emit } from './events.ts'
+import { shortHash } from './hash.ts'
 import { lineReader } from './lines.ts'
 import type { Clock } from './running.ts'
 
@@ -47,7 +48,7 @@ export function stepContext(input: ContextInput): StepContext {
     },
     async exec(request) {
       commands += 1
-      const key = `${input.runId}/${input.stepId}/${input.phase}/${commands}`
+      const key = startOnceKey(input, commands, request)
       for (let tries = 1; ; tries += 1) {
         throwIfStopped(signal)
         const timeoutMs = Math.min(request.timeoutMs ?? Number.POSITIVE_INFINITY, remainingMs())
@@ -60,6 +61,15 @@ export function stepContext(input: ContextInput): StepContext {
       }
     },
   }
+}
+
+/**
+ * The same place in the same attempt of the same run, and the same command: a runner that takes over asks for it
+ * again by this name and finds the one that was started, and never takes another command for it.
+ */
+function startOnceKey(input: ContextInput, place: number, { argv, cwd }: ExecRequest): string {
+  const command = shortHash({ argv: [...argv], cwd: cwd ?? input.cwd ?? null })
+  return `${input.runId}/${input.stepId.slice(0, 60)}/${input.phase}/${place}/${command}`
 }
 
 async function execute(

@@ -29,7 +29,10 @@ export type StepSummary = { id: string; name: string; uses: string; effect: Effe
 export type Event =
   | { type: 'run-started'; runId: string; playbook: string; target: string; steps: StepSummary[] }
   | { type: 'snapshot-started' }
+  | { type: 'recorded'; id: string; snapshot: Json }
   | { type: 'snapshot-finished'; durationMs: number }
+  /** A run goes on that another runner began; `inFlight` was begun there, and nobody saw its end. */
+  | { type: 'resumed'; runId: string; done: string[]; inFlight: string | null }
   | { type: 'step-started'; id: string; effect: Effect; attempt: number; commands: PlannedCommand[] }
   /** One line of a command's output: without escapes and control bytes, secrets redacted, bounded in length. */
   | { type: 'output'; id: string; stream: StreamName; line: string }

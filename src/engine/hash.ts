@@ -11,6 +11,6 @@ export function canonical(value: Json): string {
   return JSON.stringify(value)
 }
 
-/** 80 bits: enough to notice any move by accident, short enough to be passed on by a person. */
-export const planHash = (value: Json): string =>
+/** 80 bits: enough to notice any difference by accident, short enough to be passed on by a person. */
+export const shortHash = (value: Json): string =>
   createHash('sha256').update(canonical(value)).digest('hex').slice(0, 20)

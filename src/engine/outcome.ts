@@ -25,7 +25,7 @@ export function decideOutcome(facts: RunFacts): Outcome {
   if (failure === null) return facts.couldChange && !facts.changed ? 'unchanged' : 'succeeded'
   if (!facts.acted) return beforeAnyChange(failure)
   if (rollback === null) {
-    if (failure.code === 'link-lost') return 'unknown'
+    if (failure.code === 'link-lost' || failure.code === 'end-not-seen') return 'unknown'
     return failure.code === 'interrupted' ? 'interrupted' : 'failed-changed'
   }
   if (!rollback.verified) return 'rollback-failed'
@@ -56,6 +56,7 @@ function beforeAnyChange(failure: Failure): Outcome {
 export function mayRetry(failure: Failure): boolean {
   switch (failure.code) {
     case 'link-lost':
+    case 'end-not-seen':
     case 'interrupted':
     case 'run-timeout':
     case 'denied':

@@ -7,8 +7,9 @@ import type { Facts, StepContext, StepResult } from '../steps/step.ts'
 import { toFailure } from './attempt.ts'
 import type { Emit, Movement } from './events.ts'
 import type { RollbackEnd } from './outcome.ts'
+import { partKey } from './recover.ts'
 import type { RunInput } from './running.ts'
-import { contextFor, mayChange, type StepState } from './state.ts'
+import { contextFor, mayChange, mayRepeat, type StepState } from './state.ts'
 
 type Part = { movement: Movement; state: StepState; act: (context: StepContext) => Promise<StepResult> }
 
@@ -58,6 +59,8 @@ export async function rollBack(options: {
   states: readonly StepState[]
   because: Failure
   emit: Emit
+  /** Parts that an earlier runner began: true where it saw them end well. */
+  earlier?: ReadonlyMap<string, boolean | null> | undefined
   /** Aborted by a second interrupt, or when the rollback's own time is over. */
   signal: AbortSignal
 }): Promise<RollbackEnd> {
@@ -79,6 +82,16 @@ export async function rollBack(options: {
     if (signal.aborted) {
       remains.push({ code: 'not-done', movement: part.movement, step: part.state.planned.id })
       continue
+    }
+    const before = options.earlier?.get(partKey(part.movement, part.state.planned.id))
+    if (before !== undefined && part.movement !== 'verify') {
+      changedSomething = true
+      if (before === true) continue
+      // Going back to a recorded state twice is going back to it; a command of the playbook's own may not be.
+      if (before === null && !part.state.kind.snapshot && !mayRepeat(part.state)) {
+        remains.push({ code: 'end-not-seen', runId: run.runId, step: part.state.planned.id })
+        continue
+      }
     }
     const end = await runPart(options, part)
     changedSomething ||= end.changed

@@ -5,6 +5,7 @@ import type { Json, StepKind } from '../steps/step.ts'
 import type { Transport } from '../transport/transport.ts'
 import type { Emit, Outcome } from './events.ts'
 import type { Plan } from './plan.ts'
+import type { Recovered } from './recover.ts'
 
 export type Clock = {
   now(): number
@@ -28,6 +29,10 @@ export type RunInput = {
   env: { [name: string]: string }
   transport: Transport
   clock: Clock
+  /** What the journal of a runner that is gone tells; the run goes on from there. */
+  recovered?: Recovered | undefined
+  /** What a person found out about the step whose end nobody saw. */
+  assume?: 'done' | 'not-done' | undefined
   /** What it throws for `step-started` ends that step before it acts; elsewhere it must not throw. */
   emit: Emit
 }

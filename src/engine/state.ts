@@ -7,6 +7,7 @@ import type { Effect, Json, StepContext, StepKind } from '../steps/step.ts'
 import { stepContext } from './context.ts'
 import type { Emit, StepStatus } from './events.ts'
 import type { PlannedStep } from './plan.ts'
+import type { RecoveredStep } from './recover.ts'
 import type { RunInput } from './running.ts'
 
 export type Ready = {
@@ -27,24 +28,27 @@ export type StepState = {
   begun: boolean
   changed: boolean
   status: StepStatus
+  /** What an earlier runner left behind of it. */
+  readonly earlier: RecoveredStep | null
 }
 
 export function newStates(run: RunInput): StepState[] {
   return run.plan.steps.map(planned => {
     const kind = run.kinds[planned.uses]
     if (!kind) throw new Failed({ code: 'internal', problem: `no step kind ${planned.uses}` })
-    return newState(planned, kind)
+    return newState(planned, kind, run.recovered?.steps.get(planned.id) ?? null)
   })
 }
 
-const newState = (planned: PlannedStep, kind: StepKind): StepState => ({
+const newState = (planned: PlannedStep, kind: StepKind, earlier: RecoveredStep | null): StepState => ({
   planned,
   kind,
   ready: null,
-  snapshot: undefined,
-  begun: false,
-  changed: false,
-  status: 'not-run',
+  snapshot: earlier?.snapshot,
+  begun: earlier?.begun ?? false,
+  changed: earlier?.end?.changed ?? false,
+  status: earlier?.end?.status ?? 'not-run',
+  earlier,
 })
 
 export const mayChange = (effect: Effect): boolean => effect !== 'read' && effect !== 'fetch'
@@ -69,6 +73,10 @@ export function makeReady(state: StepState, known: Known): Ready {
   }
   return state.ready
 }
+
+/** What was begun, with nobody there to see its end, may be done again. */
+export const mayRepeat = ({ kind, ready }: StepState): boolean =>
+  ready !== null && (!mayChange(ready.effect) || (kind.repeatable?.(ready.input) ?? false))
 
 /** Whether all that the step was given can be known from this scope. */
 export function canBeReady(state: StepState, known: Known): boolean {

@@ -98,6 +98,8 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       return
     case 'snapshot-started':
     case 'snapshot-finished':
+    case 'recorded':
+    case 'resumed':
     case 'step-started':
     case 'said':
     case 'step-retrying':

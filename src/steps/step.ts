@@ -106,6 +106,8 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   /** Read-only; taken for every step before the first change of the run. */
   snapshot?(ctx: StepContext, input: W): Promise<S>
   run(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
+  /** Whether it may be done again when it was begun and nobody saw its end. Default: only what changes nothing. */
+  repeatable?(input: W): boolean
   /** Kept before a rollback destroys it. Must not change anything. */
   evidence?(ctx: StepContext, input: W): Promise<Evidence[]>
   /** Movement one, in reverse order: the state is put back. */

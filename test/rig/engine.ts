@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import type { Event } from '../../src/engine/events.ts'
 import { makePlan } from '../../src/engine/make-plan.ts'
-import { startRun } from '../../src/engine/run.ts'
+import type { Recovered } from '../../src/engine/recover.ts'
+import { startRollback, startRun } from '../../src/engine/run.ts'
 import type { Clock, RunEnd, RunInput, Running } from '../../src/engine/running.ts'
 import { Failed, type Failure } from '../../src/failure.ts'
 import type { Playbook, PlaybookStep, Template } from '../../src/playbook/playbook.ts'
@@ -107,7 +108,10 @@ export type Scenario = {
   rollbackTimeoutMs?: number
   kind?: (host: Host, calls: string[]) => StepKind
   host?: Host
-  onEvent?: (event: Event, running: Running) => void
+  recovered?: Recovered
+  assume?: 'done' | 'not-done'
+  takeBack?: boolean
+  onEvent?: (event: Event, running: Running, host: Host) => void
 }
 
 export type Played = { end: RunEnd; host: Host; calls: string[]; events: Event[] }
@@ -142,13 +146,13 @@ export async function play(scenario: Scenario): Promise<Played> {
     env: {},
     transport: noTransport,
     clock: realClock,
+    recovered: scenario.recovered,
+    assume: scenario.assume,
     emit(event) {
       events.push(event)
-      scenario.onEvent?.(event, running!)
+      scenario.onEvent?.(event, running!, host)
     },
   }
-  // Events come before startRun has answered: the handler gets the run through this box.
-  await Promise.resolve()
-  running = startRun(input)
+  running = (scenario.takeBack ? startRollback : startRun)(input)
   return { end: await running.ended, host, calls, events }
 }

@@ -1,0 +1,111 @@
+/** What a journal tells about a run whose runner is gone. Pure. */
+import type { Failure } from '../failure.ts'
+import type { Json } from '../steps/step.ts'
+import type { Event, Movement } from './events.ts'
+
+type StepEnd = Extract<Event, { type: 'step-finished' }>
+
+export type RecoveredStep = {
+  /** Undefined: not taken. */
+  snapshot: Json | undefined
+  begun: boolean
+  /** The last attempt that was begun. */
+  attempt: number
+  /** Null: its end was not seen. */
+  end: StepEnd | null
+}
+
+export type RecoveredRollback = {
+  because: Failure
+  /** Parts that were begun, and whether they ended well (null: nobody saw it). */
+  parts: Map<string, boolean | null>
+}
+
+export type Recovered = {
+  steps: Map<string, RecoveredStep>
+  rollback: RecoveredRollback | null
+  end: Extract<Event, { type: 'run-finished' }> | null
+}
+
+export const partKey = (movement: Movement, id: string): string => `${movement} ${id}`
+
+export function recover(events: Iterable<Event>): Recovered {
+  const recovered: Recovered = { steps: new Map(), rollback: null, end: null }
+  for (const event of events) fold(recovered, event)
+  return recovered
+}
+
+function fold(recovered: Recovered, event: Event): void {
+  switch (event.type) {
+    case 'recorded':
+      stepOf(recovered, event.id).snapshot = event.snapshot
+      return
+    case 'step-started': {
+      const step = stepOf(recovered, event.id)
+      step.begun = true
+      step.attempt = event.attempt
+      step.end = null
+      return
+    }
+    case 'step-finished':
+      stepOf(recovered, event.id).end = event
+      return
+    case 'rollback-started':
+      recovered.end = null
+      recovered.rollback = { because: event.because, parts: recovered.rollback?.parts ?? new Map() }
+      return
+    case 'part-started':
+      recovered.rollback?.parts.set(partKey(event.movement, event.id), null)
+      return
+    case 'part-finished':
+      recovered.rollback?.parts.set(partKey(event.movement, event.id), event.failure === null)
+      return
+    case 'resumed':
+      recovered.end = null
+      return
+    case 'run-finished':
+      recovered.end = event
+      return
+    default:
+      return
+  }
+}
+
+function stepOf(recovered: Recovered, id: string): RecoveredStep {
+  const known = recovered.steps.get(id)
+  if (known) return known
+  const step: RecoveredStep = { snapshot: undefined, begun: false, attempt: 0, end: null }
+  recovered.steps.set(id, step)
+  return step
+}
+
+export type JournalText = {
+  events: Event[]
+  /** The runner died while it wrote the last line: what that line meant to say was not done. */
+  torn: boolean
+  /** Written by a hostops that is newer than this one. */
+  newer: boolean
+}
+
+/** Tolerates a torn last line; a broken line before it ends the reading there, since order is all that counts. */
+export function parseJournal(text: string, version: number): JournalText {
+  const events: Event[] = []
+  const lines = text.split('\n')
+  const last = lines.pop()
+  for (const line of lines) {
+    const entry = parseEntry(line)
+    if (entry === null) return { events, torn: true, newer: false }
+    if (entry.v > version) return { events, torn: false, newer: true }
+    events.push(entry.event)
+  }
+  return { events, torn: last !== '', newer: false }
+}
+
+function parseEntry(line: string): { v: number; event: Event } | null {
+  try {
+    const { v, seq: _seq, at: _at, ...event } = JSON.parse(line)
+    return typeof v === 'number' && typeof event.type === 'string' ? { v, event: event as Event } : null
+  } catch {
+    return null
+  }
+}

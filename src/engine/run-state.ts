@@ -1,0 +1,31 @@
+/** A run while it runs. */
+import type { Known } from '../playbook/expression.ts'
+import type { Emit } from './events.ts'
+import { knownAtStart } from './known.ts'
+import { redactedEmit } from './redact.ts'
+import type { RunInput } from './running.ts'
+import { newStates, type StepState } from './state.ts'
+import { makeStops, type Stops } from './stop.ts'
+
+export type Run = {
+  readonly input: RunInput
+  readonly emit: Emit
+  readonly stops: Stops
+  readonly states: readonly StepState[]
+  /** Grows with the outputs of the steps. */
+  readonly known: Known
+  /** Whether the state before the first change was recorded. */
+  recorded: boolean
+}
+
+export function newRun(input: RunInput): Run {
+  const emit = redactedEmit(input)
+  return {
+    input,
+    emit,
+    stops: makeStops(input.clock, emit),
+    states: newStates(input),
+    known: knownAtStart(input),
+    recorded: false,
+  }
+}

@@ -1,0 +1,132 @@
+/** One step from its condition to its end. */
+import { Failed, type Failure } from '../failure.ts'
+import type { Json, StepResult } from '../steps/step.ts'
+import { type Attempts, attemptStep, toFailure } from './attempt.ts'
+import { recordBefore } from './record.ts'
+import type { Run } from './run-state.ts'
+import {
+  contextFor,
+  makeReady,
+  mayChange,
+  mayRepeat,
+  type Ready,
+  type StepState,
+  whenHolds,
+} from './state.ts'
+
+/** Null when the run may go on. Never throws. */
+export async function runStep(run: Run, state: StepState): Promise<Failure | null> {
+  const startedAt = run.input.clock.now()
+  try {
+    if (!whenHolds(state, run.known)) {
+      state.status = 'skipped'
+      finish(run, state, { startedAt, attempts: 0, result: null, failure: null })
+      return null
+    }
+  } catch (error) {
+    return end(run, state, startedAt, { ok: false, failure: toFailure(error), attempts: 0 })
+  }
+  return end(run, state, startedAt, await act(run, state))
+}
+
+async function act(run: Run, state: StepState): Promise<Attempts> {
+  const { input } = run
+  const { planned, earlier } = state
+  try {
+    const ready = makeReady(state, run.known)
+    const endNotSeen = state.begun && earlier?.end === null
+    if (endNotSeen && !mayRepeat(state) && input.assume !== 'not-done') {
+      if (input.assume === 'done') return { ok: true, result: { changed: true }, attempts: earlier.attempt }
+      throw new Failed({ code: 'end-not-seen', runId: input.runId, step: planned.id })
+    }
+    if (mayChange(ready.effect)) await recordBefore(run, state)
+    return await attempts(run, state, ready, endNotSeen ? earlier.attempt : 1)
+  } catch (error) {
+    return { ok: false, failure: toFailure(error), attempts: 0 }
+  }
+}
+
+function attempts(run: Run, state: StepState, ready: Ready, first: number): Promise<Attempts> {
+  const { emit, input, stops } = run
+  const { kind, planned } = state
+  return attemptStep({
+    id: planned.id,
+    retry: planned.retry,
+    first,
+    signal: stops.steps,
+    clock: input.clock,
+    emit,
+    announce(attempt) {
+      const commands = kind.commands(ready.input)
+      emit({ type: 'step-started', id: planned.id, effect: ready.effect, attempt, commands })
+      state.begun = true
+    },
+    act(attempt) {
+      const { timeoutMs } = planned
+      const context = contextFor(input, state, { phase: `${attempt}`, timeoutMs, signal: stops.steps, emit })
+      return kind.run(context, ready.input, state.snapshot ?? null)
+    },
+  })
+}
+
+function end(run: Run, state: StepState, startedAt: number, ended: Attempts): Failure | null {
+  const result = ended.ok ? ended.result : null
+  const failure = ended.ok ? null : ended.failure
+  // What an attempt that failed did to the host was not observed.
+  const repeated = ended.attempts > 1 && state.ready !== null && mayChange(state.ready.effect)
+  state.changed = result !== null && (result.changed || repeated)
+  state.status = statusOf(failure)
+  finish(run, state, { startedAt, attempts: ended.attempts, result, failure })
+  return failure === null || isTolerated(state, failure) ? null : failure
+}
+
+function finish(
+  run: Run,
+  state: StepState,
+  end: { startedAt: number; attempts: number; result: StepResult | null; failure: Failure | null },
+): void {
+  const { planned } = state
+  const outputs = { ...noOutputs(state), ...end.result?.outputs }
+  run.known.steps[planned.id] = outputs
+  run.emit({
+    type: 'step-finished',
+    id: planned.id,
+    status: state.status === 'not-run' ? 'failed' : state.status,
+    effect: state.ready?.effect ?? planned.effect,
+    attempts: end.attempts,
+    durationMs: run.input.clock.now() - end.startedAt,
+    changed: state.changed,
+    tolerated: end.failure !== null && isTolerated(state, end.failure),
+    facts: end.result?.facts ?? {},
+    outputs,
+    failure: end.failure,
+    reason: state.status === 'skipped' ? 'its condition does not hold' : null,
+  })
+}
+
+/** Of a step that did not get there: known to be without a value, so that conditions can ask. */
+const noOutputs = (state: StepState): { [name: string]: Json } =>
+  Object.fromEntries(Object.keys(state.kind.outputs).map(name => [name, null]))
+
+const statusOf = (failure: Failure | null) => {
+  if (failure === null) return 'succeeded'
+  return failure.code === 'link-lost' || failure.code === 'end-not-seen' ? 'unknown' : 'failed'
+}
+
+/** `continueOnError` is about the step's own failure, never about the run being stopped or the target being gone. */
+function isTolerated(state: StepState, failure: Failure): boolean {
+  if (!state.planned.continueOnError) return false
+  switch (failure.code) {
+    case 'interrupted':
+    case 'run-timeout':
+    case 'link-lost':
+    case 'end-not-seen':
+    case 'unreachable':
+    case 'auth-failed':
+    case 'state-unwritable':
+    case 'internal':
+      return false
+    default:
+      return true
+  }
+}

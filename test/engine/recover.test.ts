@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest'
+import type { Event } from '../../src/engine/events.ts'
+import { parseJournal, recover } from '../../src/engine/recover.ts'
+import type { Failure } from '../../src/failure.ts'
+import { type Played, play, type Scenario } from '../rig/engine.ts'
+
+const broken: Failure = { code: 'command-failed', argv: ['x'], exitCode: 1, signal: null, tail: '' }
+
+const good: Scenario = {
+  host: { x: 'old', y: 'old', z: 'old' },
+  steps: [
+    { id: 'probe', with: { name: 'p', to: '0', effect: 'read' } },
+    { id: 'a', with: { name: 'x', to: 'new' } },
+    { id: 'b', with: { name: 'y', to: { $expr: 'steps.a.value' } } },
+    { id: 'c', with: { name: 'z', to: 'new' } },
+  ],
+}
+const bad: Scenario = {
+  ...good,
+  steps: [...good.steps, { id: 'd', with: { name: 'w', to: 'new', fail: broken } }],
+}
+
+/** The events and the host at the moment when a runner died right after the nth event. */
+async function dieAfter(scenario: Scenario, n: number): Promise<{ events: Event[]; host: Played['host'] }> {
+  let at = 0
+  let host: Played['host'] | null = null
+  const played = await play({
+    ...scenario,
+    onEvent(_event, _running, now) {
+      at += 1
+      if (at === n) host = { ...now }
+    },
+  })
+  return { events: played.events.slice(0, n), host: host! }
+}
+
+const eventCount = async (scenario: Scenario) => (await play(scenario)).events.length
+
+describe('a runner that died after any event', () => {
+  test('of a good run: another one finishes it, and no step that was seen to end runs again', async () => {
+    for (let n = 1; n < (await eventCount(good)); n += 1) {
+      const { events, host } = await dieAfter(good, n)
+      const ended = events.filter(e => e.type === 'step-finished').map(e => e.id)
+      const {
+        end,
+        host: after,
+        calls,
+      } = await play({ ...good, host, recovered: recover(events), assume: 'not-done' })
+      expect(end.outcome, `after ${n} events`).toBe('succeeded')
+      expect(after).toMatchObject({ x: 'new', y: 'new', z: 'new' })
+      const names: Record<string, string> = { probe: 'p', a: 'x', b: 'y', c: 'z' }
+      for (const id of ended) expect(calls, `after ${n} events`).not.toContain(`run ${names[id]}`)
+    }
+  })
+
+  test('of a run that fails: another one takes everything back, whichever part was the last', async () => {
+    for (let n = 1; n < (await eventCount(bad)); n += 1) {
+      const { events, host } = await dieAfter(bad, n)
+      const { end, host: after } = await play({
+        ...bad,
+        host,
+        recovered: recover(events),
+        assume: 'not-done',
+      })
+      expect(end.outcome, `after ${n} events`).toMatch(/^(rolled-back|failed-unchanged)$/)
+      expect(after, `after ${n} events`).toMatchObject({ x: 'old', y: 'old', z: 'old' })
+    }
+  })
+
+  test('of a good run: it can be taken back instead', async () => {
+    for (let n = 1; n <= (await eventCount(good)); n += 1) {
+      const { events, host } = await dieAfter(good, n)
+      const { end, host: after } = await play({ ...good, host, recovered: recover(events), takeBack: true })
+      expect(end.outcome, `after ${n} events`).toMatch(/^(rolled-back|failed-unchanged)$/)
+      expect(after, `after ${n} events`).toMatchObject({ x: 'old', y: 'old', z: 'old' })
+    }
+  })
+})
+
+describe('a step that was begun and that nobody saw the end of', () => {
+  const inFlight = async () => {
+    const { events } = await play(good)
+    const n = events.findIndex(e => e.type === 'step-started' && e.id === 'b') + 1
+    return dieAfter(good, n)
+  }
+
+  test('is not repeated in silence: the run ends as unknown and says what to do', async () => {
+    const { events, host } = await inFlight()
+    const { end, calls } = await play({ ...good, host, recovered: recover(events) })
+    expect(end).toMatchObject({
+      outcome: 'unknown',
+      failedStep: 'b',
+      failure: { code: 'end-not-seen', step: 'b' },
+    })
+    expect(calls.filter(call => call.startsWith('run'))).toEqual([])
+  })
+
+  test('is taken as done when a person says so', async () => {
+    const { events, host } = await inFlight()
+    const { calls } = await play({ ...good, host, recovered: recover(events), assume: 'done' })
+    expect(calls.filter(call => call.startsWith('run'))).toEqual(['run z'])
+  })
+})
+
+describe('a journal as text', () => {
+  const line = (event: object) => `${JSON.stringify({ v: 1, seq: 1, at: 'now', ...event })}\n`
+
+  test('is read without its torn last line', () => {
+    const text = `${line({ type: 'snapshot-started' })}{"v":1,"seq":2,"type":"step-st`
+    expect(parseJournal(text, 1)).toEqual({
+      events: [{ type: 'snapshot-started' }],
+      torn: true,
+      newer: false,
+    })
+  })
+  test('is read up to a line that is broken in the middle', () => {
+    const text = `${line({ type: 'snapshot-started' })}\0\0\0\n${line({ type: 'snapshot-finished' })}`
+    expect(parseJournal(text, 1).events).toHaveLength(1)
+  })
+  test('of a newer hostops is not guessed at', () => {
+    expect(parseJournal(line({ v: 2, type: 'x' }), 1)).toEqual({ events: [], torn: false, newer: true })
+  })
+  test('may be empty', () => {
+    expect(parseJournal('', 1)).toEqual({ events: [], torn: false, newer: false })
+  })
+})
