@@ -1,0 +1,89 @@
+#!/usr/bin/env node
+/** hostlinkd: flags, subcommands, signals. The only place of the daemon that ends the process. */
+import { parseArgs } from 'node:util'
+import { VERSION } from '../version.ts'
+
+const USAGE = `usage: hostlinkd [-c FILE] [-p PIDFILE] [-f] [-v]
+       hostlinkd init [--help]     write a config with a fresh token
+       hostlinkd check [--help]    say what is wrong with a config
+
+  -c, --config FILE     configuration (default /etc/hostlink/hostlink.conf)
+  -p, --pid-file FILE   write the process id there while running
+  -f, --foreground      do not detach from the terminal
+  -v, --verbose         log everything, whatever log_level says
+  -h, --help            this text
+  -V, --version         the version
+
+signals: SIGHUP reads the configuration again, SIGTERM stops in good order
+`
+const DEFAULT_CONFIG = '/etc/hostlink/hostlink.conf'
+const FLAGS = {
+  config: { type: 'string', short: 'c' },
+  'pid-file': { type: 'string', short: 'p' },
+  foreground: { type: 'boolean', short: 'f' },
+  verbose: { type: 'boolean', short: 'v' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'V' },
+} as const
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: string[]): Promise<number> {
+  const flags = readFlags(args)
+  if (typeof flags === 'string') return complain(`${flags}\nhint: hostlinkd --help`, 2)
+  if (flags.help) return print(USAGE)
+  if (flags.version) return print(`hostlinkd ${VERSION}\n`)
+  const options = {
+    configFile: flags.config ?? DEFAULT_CONFIG,
+    pidFile: flags['pid-file'] ?? null,
+    isVerbose: flags.verbose ?? false,
+    env: process.env,
+  }
+  if (!flags.foreground) {
+    const { detach } = await import('./detach.ts')
+    const problem = await detach(args)
+    return problem === null ? 0 : complain(problem, 1)
+  }
+  return serve(options)
+}
+
+async function serve(options: import('./main.ts').DaemonOptions): Promise<number> {
+  const { startDaemon } = await import('./main.ts')
+  const daemon = await startDaemon(options)
+  if ('failed' in daemon) {
+    process.send?.({ failed: daemon.failed })
+    return complain(daemon.failed, 1)
+  }
+  process.on('uncaughtException', error => daemon.log.error(`unexpected: ${error.stack ?? error.message}`))
+  process.on('unhandledRejection', reason => daemon.log.error(`unexpected: ${String(reason)}`))
+  process.on('SIGHUP', () => void daemon.reload())
+  const signal = new Promise<string>(resolve => {
+    process.once('SIGTERM', () => resolve('SIGTERM'))
+    process.once('SIGINT', () => resolve('SIGINT'))
+  })
+  if (process.send) {
+    process.send({ ready: true })
+    process.disconnect()
+  }
+  await daemon.stop(await signal)
+  // Whatever still keeps the event loop alive has had its time.
+  process.exit(0)
+}
+
+function readFlags(args: string[]) {
+  try {
+    return parseArgs({ args, options: FLAGS }).values
+  } catch (error) {
+    return error instanceof Error ? error.message.split('\n')[0]!.toLowerCase() : String(error)
+  }
+}
+
+function print(text: string): number {
+  process.stdout.write(text)
+  return 0
+}
+
+function complain(text: string, code: number): number {
+  process.stderr.write(`hostlinkd: ${text}\n`)
+  return code
+}

@@ -1,0 +1,108 @@
+/** From a request to its answer, with the checks in the order of PROTOCOL.md, section 3. */
+import { realpathSync } from 'node:fs'
+import { FEATURES, jobRequest } from '../messages.ts'
+import { VERSION } from '../version.ts'
+import { type Body, badRequest } from './answer.ts'
+import type { Audit, AuditEntry } from './audit.ts'
+import { BOUNDS } from './bounds.ts'
+import type { Config } from './config.ts'
+import { type Asker, cancel, type ExecSurroundings, exec } from './exec.ts'
+import { checkFields } from './fields.ts'
+import { type Asked, decide, type Token } from './policy.ts'
+import { resolveProgram } from './program.ts'
+
+export type DispatchOptions = Omit<ExecSurroundings, 'decide'> & {
+  readonly audit: Audit
+  readonly startedAt: number
+}
+
+export type Dispatch = (asker: Asker) => Promise<Body>
+
+export const UNKNOWN_TYPE = 'unknown message type'
+export const isKnownType = (type: string): boolean => ['ping', 'exec', 'cancel', 'job'].includes(type)
+
+export function createDispatch(options: DispatchOptions): Dispatch {
+  const context = { resolve: (argv0: string) => resolveProgram(argv0, options.hostEnv), realpath }
+  const around = { ...options, decide: (token: Token, asked: Asked) => decide(token, asked, context) }
+  const handle = async (asker: Asker): Promise<Body> => {
+    switch (asker.request.type) {
+      case 'ping':
+        return ping(asker.token, options.config(), options.startedAt)
+      case 'exec':
+        return exec(asker, around)
+      case 'cancel':
+        return cancel(asker, around)
+      case 'job':
+        return job(asker, around)
+      default:
+        return badRequest(UNKNOWN_TYPE)
+    }
+  }
+  return async asker => {
+    const body = await handle(asker)
+    options.audit.write(auditEntry(asker, body))
+    return body
+  }
+}
+
+function ping(token: Token, config: Config, startedAt: number): Body {
+  return {
+    status: 'ok',
+    uptime_s: Math.floor((Date.now() - startedAt) / 1000),
+    features: FEATURES,
+    server: `hostops/${VERSION}`,
+    token_name: token.name,
+    policy: token.policy.kind,
+    max_timeout_ms: config.maxTimeoutMs,
+    max_concurrent: config.maxConcurrent,
+    max_request_bytes: BOUNDS.requestBytes,
+  }
+}
+
+async function job({ request, connection, token }: Asker, around: ExecSurroundings): Promise<Body> {
+  const checked = checkFields(jobRequest, request.fields)
+  if ('wrong' in checked) return badRequest(checked.wrong)
+  const verdict = around.decide(token, { type: 'job', request: checked.value })
+  if (!verdict.allowed) return { status: 'denied', error_msg: verdict.rule }
+  const gone = new AbortController()
+  const unwatch = connection.watch('gone', () => gone.abort())
+  try {
+    return await around.jobs.handle(checked.value, token, gone.signal)
+  } finally {
+    unwatch()
+  }
+}
+
+function realpath(path: string): string | null {
+  try {
+    return realpathSync(path)
+  } catch {
+    return null
+  }
+}
+
+function auditEntry({ request, connection, token }: Asker, body: Body): AuditEntry {
+  const { fields } = request
+  const text = (value: unknown) => (typeof value === 'string' ? value : undefined)
+  const number = (value: unknown) => (typeof value === 'number' ? value : undefined)
+  return {
+    token: token.name,
+    peer: connection.name,
+    type: request.type,
+    id: request.id,
+    argv: Array.isArray(fields.argv) ? fields.argv.map(String) : undefined,
+    command: text(fields.command),
+    workdir: text(fields.workdir),
+    job_id: text(body.job_id) ?? text(fields.job_id),
+    key: text(fields.key),
+    verdict: verdictOf(body),
+    rule: body.status === 'denied' ? body.error_msg : undefined,
+    exit_code: number(body.exit_code),
+    duration_ms: number(body.duration_ms),
+  }
+}
+
+function verdictOf(body: Body): AuditEntry['verdict'] {
+  if (body.status === 'denied' || body.status === 'bad_request') return body.status
+  return body.status === 'error' && body.exit_code === undefined ? 'error' : 'allowed'
+}

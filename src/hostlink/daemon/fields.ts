@@ -1,0 +1,16 @@
+/** Checks the fields of a request; says which one is wrong and why. */
+import type { z } from 'zod'
+
+export type Checked<T> = { readonly value: T } | { readonly wrong: string }
+
+export function checkFields<T extends z.ZodType>(
+  schema: T,
+  fields: Readonly<Record<string, unknown>>,
+): Checked<z.output<T>> {
+  const result = schema.safeParse(fields)
+  if (result.success) return { value: result.data }
+  const issue = result.error.issues[0]
+  if (!issue) return { wrong: 'invalid' }
+  const reason = issue.message.replace(/^Invalid input: /, '')
+  return { wrong: issue.path.length === 0 ? reason : `${issue.path.map(String).join('.')}: ${reason}` }
+}

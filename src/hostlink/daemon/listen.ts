@@ -1,0 +1,172 @@
+/** The sockets that the daemon listens on; on a Unix path, only ever one daemon at a time. */
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, statSync, unlinkSync } from 'node:fs'
+import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net'
+import { basename, dirname } from 'node:path'
+import type { Config } from './config.ts'
+import type { Log } from './log.ts'
+import { systemReason } from './problem.ts'
+
+export type Listening = {
+  readonly places: readonly string[]
+  /** Takes no more connections and removes the socket. */
+  close(): void
+}
+export type Refused = { readonly refused: string; readonly hint?: string }
+export type Accept = (socket: Socket, name: string) => void
+
+const FOLDER_MODE = 0o750
+const PROBE_MS = 2000
+
+export async function listen(config: Config, accept: Accept, log: Log): Promise<Listening | Refused> {
+  const open: Server[] = []
+  const places: string[] = []
+  const close = () => {
+    for (const server of open) server.close()
+  }
+  const add = (server: Server | Refused, place: string): Refused | null => {
+    if ('refused' in server) {
+      close()
+      return server
+    }
+    open.push(server)
+    if (place !== '') places.push(place)
+    return null
+  }
+  if (config.unixEnabled) {
+    const path = config.unixPath
+    const refused = prepareFolder(config, log)
+    if (refused) return refused
+    const alone = await claim(path)
+    if (alone !== null) {
+      const failed = add(alone, '')
+      if (failed) return failed
+    }
+    const stale = await removeStale(path)
+    if (stale) return (close(), stale)
+    const failed = add(await bind({ path }, socket => accept(socket, 'unix')), path)
+    if (failed) return failed
+    const unfit = giveToGroup(config, path, config.unixMode, log)
+    if (unfit) return (close(), unfit)
+  }
+  if (config.tcpEnabled) {
+    const options = { host: config.tcpBind, port: config.tcpPort }
+    const server = await bind(options, socket => {
+      socket.setNoDelay(true)
+      // A peer that vanished without a word is noticed by the kernel, which asks it.
+      socket.setKeepAlive(true, 10_000)
+      accept(socket, `tcp:${socket.remoteAddress}:${socket.remotePort}`)
+    })
+    const address = 'refused' in server ? null : server.address()
+    const port = address !== null && typeof address === 'object' ? address.port : config.tcpPort
+    const failed = add(server, `${config.tcpBind}:${port}`)
+    if (failed) return failed
+  }
+  return { places, close }
+}
+
+function bind(where: ListenOptions, onSocket: (socket: Socket) => void): Promise<Server | Refused> {
+  const server = createServer({ allowHalfOpen: true }, onSocket)
+  const place = where.path ?? `${where.host}:${where.port}`
+  return new Promise(resolve => {
+    server.once('error', error => resolve({ refused: `cannot listen on ${place}: ${words(error)}` }))
+    server.listen({ ...where, backlog: 1024 }, () => {
+      server.removeAllListeners('error')
+      // Failing to accept one connection (too many open files) is no reason to end.
+      server.on('error', () => {})
+      resolve(server)
+    })
+  })
+}
+
+const words = (error: Error): string =>
+  (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'address already in use' : systemReason(error)
+
+/**
+ * A name in Linux' abstract namespace is free again the moment its holder dies, and nobody can remove it: of two
+ * daemons that start at once, one gets it. Made of the folder's identity, so that two paths to one folder are one.
+ */
+async function claim(path: string): Promise<Server | Refused | null> {
+  if (process.platform !== 'linux') return null
+  const folder = statSync(dirname(path))
+  const name = `\0hostlinkd:${folder.dev}:${folder.ino}:${basename(path)}`.slice(0, 100)
+  const server = await bind({ path: name }, socket => void socket.destroy())
+  if (!('refused' in server)) return server
+  return alreadyThere(path)
+}
+
+const alreadyThere = (path: string): Refused => ({
+  refused: `another hostlinkd has ${path}`,
+  hint: 'stop that one first, or give this one another unix_path',
+})
+
+/** A socket that nobody listens on was left behind by a daemon that died. */
+async function removeStale(path: string): Promise<Refused | null> {
+  try {
+    if (!lstatSync(path).isSocket()) {
+      return { refused: `${path} is there and is not a socket`, hint: `look at it: ls -l ${path}` }
+    }
+  } catch {
+    return null
+  }
+  if (await isAnswering(path)) return alreadyThere(path)
+  try {
+    unlinkSync(path)
+    return null
+  } catch (error) {
+    return { refused: `cannot remove the stale socket ${path}: ${systemReason(error)}` }
+  }
+}
+
+function isAnswering(path: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const probe = connect(path)
+    const settle = (answer: boolean) => {
+      probe.destroy()
+      resolve(answer)
+    }
+    probe.setTimeout(PROBE_MS, () => settle(true))
+    probe.once('connect', () => settle(true))
+    probe.once('error', error => settle((error as NodeJS.ErrnoException).code === 'EAGAIN'))
+  })
+}
+
+/** A folder that is there keeps its owner and mode: somebody chose them. */
+function prepareFolder(config: Config, log: Log): Refused | null {
+  const folder = dirname(config.unixPath)
+  try {
+    const made = mkdirSync(folder, { recursive: true, mode: FOLDER_MODE })
+    return made === undefined ? null : giveToGroup(config, folder, FOLDER_MODE, log)
+  } catch (error) {
+    return { refused: `cannot make the folder ${folder}: ${systemReason(error)}` }
+  }
+}
+
+/** A group that the config names must be given; the default one is given where it exists. */
+function giveToGroup(config: Config, path: string, mode: number, log: Log): Refused | null {
+  const isNamed = config.lines.has('unix_group')
+  const gid = groupId(config.unixGroup)
+  let fault = gid === null ? `there is no group ${config.unixGroup}` : null
+  try {
+    if (gid !== null) chownSync(path, -1, gid)
+  } catch (error) {
+    fault = `cannot give ${path} to the group ${config.unixGroup}: ${systemReason(error)}`
+  }
+  if (fault !== null && isNamed)
+    return { refused: fault, hint: `groupadd ${config.unixGroup}, or change unix_group` }
+  if (fault !== null) log.debug(`${fault}; ${path} keeps its own group`)
+  chmodSync(path, mode)
+  return null
+}
+
+function groupId(name: string): number | null {
+  if (/^\d+$/.test(name)) return Number(name)
+  try {
+    const line = readFileSync('/etc/group', 'utf8')
+      .split('\n')
+      .find(entry => entry.startsWith(`${name}:`))
+    const gid = Number(line?.split(':')[2])
+    return Number.isInteger(gid) ? gid : null
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,132 @@
+/** The daemon's life: start, reload, stop. Answers instead of exiting: only the bin ends the process. */
+import { readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import { type Audit, openAudit } from './audit.ts'
+import { type Config, loadConfig } from './config.ts'
+import { openJobs } from './jobs.ts'
+import { type Listening, listen, type Refused } from './listen.ts'
+import { type LogFile, openLog } from './log.ts'
+import { type Problem, systemReason, wordProblem } from './problem.ts'
+import { createServer, type Server } from './server.ts'
+import { loadTokens, type TokenTable } from './tokens.ts'
+import { becomeUser, findUser, loginEnvironment, type User } from './user.ts'
+
+export type DaemonOptions = {
+  readonly configFile: string
+  readonly pidFile: string | null
+  readonly isVerbose: boolean
+  readonly env: NodeJS.ProcessEnv
+}
+
+export type Daemon = {
+  /** Everything but the sockets, from the file; a broken file changes nothing. */
+  reload(): Promise<void>
+  stop(reason: string): Promise<void>
+  readonly log: LogFile
+}
+
+/** In words, for a person. */
+export type Failed = { readonly failed: string }
+
+type Settings = { config: Config; tokens: TokenTable; warnings: Problem[] }
+
+export async function startDaemon(options: DaemonOptions): Promise<Daemon | Failed> {
+  process.umask(0o077)
+  const first = await loadSettings(options)
+  if ('problems' in first) return { failed: first.problems.map(wordProblem).join('\n') }
+  let settings = first
+  const user = settings.config.runAsUser === null ? null : findUser(settings.config.runAsUser)
+  if (settings.config.runAsUser !== null && user === null) {
+    return { failed: `run_as_user: there is no user ${settings.config.runAsUser}` }
+  }
+
+  const log = openLog(settings.config)
+  for (const warning of settings.warnings) log.warn(wordProblem(warning))
+  const config = () => settings.config
+  const audit = openAudit({ config, log, secrets: () => settings.tokens.secrets })
+  const jobs = openJobs({ config, log })
+  const hostEnv = loginEnvironment(user ?? findUser(String(process.getuid?.())), options.env, user !== null)
+  const server = createServer({ config, tokens: () => settings.tokens, jobs, audit, log, hostEnv })
+
+  const listening = await openDoors(config(), server, log, options.pidFile, user)
+  if ('failed' in listening) {
+    jobs.close()
+    await audit.close()
+    return listening
+  }
+  log.info(`hostlinkd listens on ${listening.places.join(' and ')}`)
+  return {
+    log,
+    reload: async () => {
+      const next = await loadSettings(options)
+      if ('problems' in next) {
+        for (const problem of next.problems) log.error(`reload: ${wordProblem(problem)}`)
+        return log.error('reload: the config is broken; the values from before are kept')
+      }
+      settings = { ...next, config: keepSockets(next.config, settings.config) }
+      log.configure(settings.config)
+      for (const warning of next.warnings) log.warn(wordProblem(warning))
+      log.info('reload: done')
+    },
+    stop: reason => stopAll(reason, { listening, server, audit, log }, options.pidFile),
+  }
+}
+
+async function loadSettings({
+  configFile,
+  isVerbose,
+}: DaemonOptions): Promise<Settings | { problems: Problem[] }> {
+  const loaded = loadConfig(configFile)
+  if ('problems' in loaded) return loaded
+  const config: Config = isVerbose ? { ...loaded.config, logLevel: 'debug' } : loaded.config
+  const tokens = await loadTokens(config)
+  if ('problems' in tokens) return tokens
+  return { config, tokens: tokens.tokens, warnings: [...loaded.warnings, ...tokens.warnings] }
+}
+
+/** Sockets are opened and the pid file is written with the rights that we have now, before they are given up. */
+async function openDoors(
+  config: Config,
+  server: Server,
+  log: LogFile,
+  pidFile: string | null,
+  user: User | null,
+): Promise<Listening | Failed> {
+  const listening = await listen(config, server.accept, log)
+  if ('refused' in listening) return { failed: wordRefusal(listening) }
+  try {
+    if (pidFile !== null) writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o644 })
+    if (user !== null) becomeUser(user)
+    return listening
+  } catch (error) {
+    listening.close()
+    return { failed: `cannot start: ${systemReason(error)}` }
+  }
+}
+
+const wordRefusal = ({ refused, hint }: Refused): string =>
+  hint === undefined ? refused : `${refused}\nhint: ${hint}`
+
+function keepSockets(next: Config, now: Config): Config {
+  const { unixEnabled, unixPath, unixMode, unixGroup, tcpEnabled, tcpBind, tcpPort, runAsUser } = now
+  return { ...next, unixEnabled, unixPath, unixMode, unixGroup, tcpEnabled, tcpBind, tcpPort, runAsUser }
+}
+
+type Parts = { listening: Listening; server: Server; audit: Audit; log: LogFile }
+
+async function stopAll(reason: string, { listening, server, audit, log }: Parts, pidFile: string | null) {
+  log.info(`${reason}: stopping`)
+  listening.close()
+  await server.shutdown()
+  await audit.close()
+  if (pidFile !== null) removeOwn(pidFile)
+  log.info('stopped')
+}
+
+/** A pid file that another daemon has written since is not ours to remove. */
+function removeOwn(pidFile: string): void {
+  try {
+    if (Number(readFileSync(pidFile, 'utf8')) === process.pid) unlinkSync(pidFile)
+  } catch {
+    // Gone already, or not ours to touch any more.
+  }
+}

@@ -1,0 +1,143 @@
+/** Where a command's output goes: the first bytes for the answer, the last ones for those who attach later. */
+import { isUtf8 } from 'node:buffer'
+import type { Sink } from '../process.ts'
+
+export type Listener = (chunk: Buffer) => Promise<void> | undefined
+
+export type OutputOptions = {
+  readonly keepFirst: number
+  readonly keepLast: number
+  /** Takes everything. */
+  readonly file?: Sink
+}
+
+export class Output {
+  readonly listeners = new Set<Listener>()
+  total = 0
+  readonly #options: OutputOptions
+  #first = new Bytes()
+  #last = new Bytes()
+
+  constructor(options: OutputOptions) {
+    this.#options = options
+  }
+
+  readonly take: Sink = chunk => {
+    this.total += chunk.length
+    const { keepFirst, keepLast, file } = this.#options
+    const room = keepFirst - this.#first.length
+    if (room > 0) this.#first.append(chunk.subarray(0, room))
+    if (keepLast > 0) {
+      this.#last.append(chunk.subarray(Math.max(0, chunk.length - keepLast)))
+      if (this.#last.length > 2 * keepLast) this.#last.keepLast(keepLast)
+    }
+    const busy: Promise<void>[] = []
+    const written = file?.(chunk)
+    if (written) busy.push(written)
+    for (const listener of this.listeners) {
+      const slow = listener(chunk)
+      if (slow) busy.push(slow)
+    }
+    if (busy.length > 1) return Promise.all(busy).then(() => {})
+    return busy[0]
+  }
+
+  /** The first bytes, or where only the last ones are kept, those. */
+  kept(): Buffer {
+    return this.#options.keepFirst > 0 ? this.#first.view() : this.tail()
+  }
+
+  /** A copy: more output does not change it. */
+  tail(): Buffer {
+    this.#last.keepLast(this.#options.keepLast)
+    return Buffer.from(this.#last.view())
+  }
+
+  get keptBytes(): number {
+    return this.#first.length + this.#last.length
+  }
+
+  forget(): void {
+    this.#first = new Bytes()
+    this.#last = new Bytes()
+  }
+}
+
+/** Grows by copying, so that memory follows the bytes and not the number of chunks that they came in. */
+class Bytes {
+  #buffer: Buffer = Buffer.alloc(0)
+  #length = 0
+
+  get length(): number {
+    return this.#length
+  }
+
+  append(chunk: Buffer): void {
+    const needed = this.#length + chunk.length
+    if (needed > this.#buffer.length) {
+      // The first chunk is kept as it came: most output is one chunk.
+      if (this.#length === 0) {
+        this.#buffer = chunk
+        this.#length = chunk.length
+        return
+      }
+      const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#buffer.length, 1024))
+      this.#buffer.copy(larger, 0, 0, this.#length)
+      this.#buffer = larger
+    }
+    chunk.copy(this.#buffer, this.#length)
+    this.#length = needed
+  }
+
+  keepLast(bytes: number): void {
+    if (this.#length <= bytes) return
+    this.#buffer.copyWithin(0, this.#length - bytes, this.#length)
+    this.#length = bytes
+  }
+
+  view(): Buffer {
+    return this.#buffer.subarray(0, this.#length)
+  }
+}
+
+export type Text = { readonly text: string; readonly isTruncated: boolean; readonly isBinary: boolean }
+
+/** At most `limit` bytes of it as text: never half a character that the limit cut, never a NUL. */
+export function toText(kept: Buffer, total: number, limit: number): Text {
+  const isTruncated = total > Math.min(limit, kept.length)
+  const whole = kept.length > limit ? kept.subarray(0, limit) : kept
+  const bytes = isTruncated ? whole.subarray(0, whole.length - cutCharacter(whole)) : whole
+  const hasNul = bytes.includes(0)
+  const text = bytes.toString('utf8')
+  return {
+    text: hasNul ? text.replaceAll('\0', '\ufffd') : text,
+    isTruncated,
+    isBinary: hasNul || !isUtf8(bytes),
+  }
+}
+
+/** How many bytes at the end are the beginning of a character whose rest is missing. */
+function cutCharacter(bytes: Buffer): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
+    const byte = bytes[bytes.length - back]!
+    if ((byte & 0xc0) === 0x80) continue
+    const wanted = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1
+    return wanted > back ? back : 0
+  }
+  return 0
+}
+
+/** How many of the first bytes surely fit into `room` bytes of JSON. */
+export function fitJson(bytes: Buffer, room: number): number {
+  if (bytes.length * 6 <= room) return bytes.length
+  const perHighByte = isUtf8(bytes) ? 1 : 3
+  let used = 0
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]!
+    if (byte >= 0x80) used += perHighByte
+    else if (byte < 0x20) used += 6
+    else used += byte === 0x22 || byte === 0x5c ? 2 : 1
+    if (used > room) return at
+  }
+  return bytes.length
+}

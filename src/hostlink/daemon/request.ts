@@ -1,0 +1,118 @@
+/** From the bytes of a frame to a request whose envelope is known. Pure; costs one pass before anything is built. */
+import { isUtf8 } from 'node:buffer'
+
+export const MAX_DEPTH = 8
+export const MAX_VALUES = 100_000
+
+export type Request = {
+  readonly type: string
+  /** Echoed in the answer; "" where the peer sent none. */
+  readonly id: string
+  readonly token: string | null
+  readonly keepAlive: boolean
+  /** Everything that was sent, not yet checked. */
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+export type Parsed = { readonly request: Request } | { readonly invalid: string }
+
+export function parseRequest(payload: Buffer): Parsed {
+  if (!isUtf8(payload)) return { invalid: 'not UTF-8' }
+  const shape = scan(payload)
+  if (typeof shape === 'string') return { invalid: shape }
+  let value: unknown
+  try {
+    value = JSON.parse(payload.toString('utf8'))
+  } catch {
+    return { invalid: 'not JSON' }
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return { invalid: 'not an object' }
+  // JSON.parse lets the last of two equal keys win, whatever their spelling: then there are fewer than were counted.
+  if (countKeys(value) !== shape.keys) return { invalid: 'a key twice in one object' }
+  if (shape.hasSurrogates && !isWellFormed(value)) return { invalid: 'half a surrogate pair' }
+  return { request: envelope(value as Record<string, unknown>) }
+}
+
+function envelope(fields: Record<string, unknown>): Request {
+  const { type, id, token } = fields
+  return {
+    type: typeof type === 'string' ? type : '',
+    id: typeof id === 'string' ? id : '',
+    token: typeof token === 'string' ? token : null,
+    keepAlive: fields.keep_alive === true,
+    fields,
+  }
+}
+
+type Shape = { keys: number; hasSurrogates: boolean }
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+/**
+ * Bounds depth and number of values before they exist in memory. Of anything that is not JSON it may say anything:
+ * JSON.parse comes behind it.
+ */
+function scan(bytes: Buffer): Shape | string {
+  let depth = 0
+  let values = 1
+  let keys = 0
+  let hasSurrogates = false
+  let isEmpty = false
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]!
+    switch (byte) {
+      case 0x20:
+      case 0x09:
+      case 0x0a:
+      case 0x0d:
+        continue
+      case QUOTE:
+        for (at++; at < bytes.length && bytes[at] !== QUOTE; at++) {
+          if (bytes[at] !== BACKSLASH) continue
+          at++
+          // \uD800 to \uDFFF
+          if (bytes[at] === 0x75 && (bytes[at + 1]! | 0x20) === 0x64 && bytes[at + 2]! >= 0x38) {
+            hasSurrogates = true
+          }
+        }
+        break
+      case 0x7b: // {
+      case 0x5b: // [
+        if (++depth > MAX_DEPTH) return `more than ${MAX_DEPTH} levels`
+        isEmpty = true
+        continue
+      case 0x7d: // }
+      case 0x5d: // ]
+        depth--
+        if (!isEmpty) values++
+        break
+      case 0x2c: // ,
+        values++
+        break
+      case 0x3a: // :
+        keys++
+        break
+    }
+    isEmpty = false
+    if (values > MAX_VALUES) return `more than ${MAX_VALUES} values`
+  }
+  return { keys, hasSurrogates }
+}
+
+function countKeys(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + countKeys(item), 0)
+  let count = 0
+  for (const item of Object.values(value)) count += 1 + countKeys(item)
+  return count
+}
+
+/** With the flag `u`, this matches only halves that stand alone. */
+const HALF = /\p{Surrogate}/u
+
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return !HALF.test(value)
+  if (typeof value !== 'object' || value === null) return true
+  return Object.entries(value).every(([key, item]) => !HALF.test(key) && isWellFormed(item))
+}

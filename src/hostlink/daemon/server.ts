@@ -1,0 +1,106 @@
+/** Peers, tokens and dispatch put together: what happens to a payload, and to everything at the end. */
+import type { Socket } from 'node:net'
+import { answerFrame, type Body, badRequest } from './answer.ts'
+import type { Audit } from './audit.ts'
+import { createGuard } from './auth.ts'
+import { BOUNDS } from './bounds.ts'
+import type { Config } from './config.ts'
+import type { Connection } from './connection.ts'
+import { createDispatch, isKnownType, UNKNOWN_TYPE } from './dispatch.ts'
+import type { Jobs } from './jobs.ts'
+import type { Log } from './log.ts'
+import { createPeers } from './peers.ts'
+import type { Token } from './policy.ts'
+import { parseRequest, type Request } from './request.ts'
+import { createRuns } from './runs.ts'
+import type { TokenTable } from './tokens.ts'
+
+export type ServerOptions = {
+  /** Asked at each use, because a reload may have changed them. */
+  readonly config: () => Config
+  readonly tokens: () => TokenTable
+  readonly jobs: Jobs
+  readonly audit: Audit
+  readonly log: Log
+  readonly hostEnv: NodeJS.ProcessEnv
+}
+
+export type Server = {
+  accept(socket: Socket, name: string): void
+  /** Ends what runs, answers it, and closes every connection. Jobs go on. */
+  shutdown(): Promise<void>
+}
+
+const LAST_ANSWERS_MS = 1000
+
+export function createServer(options: ServerOptions): Server {
+  const { config, tokens, audit, log } = options
+  const runs = createRuns()
+  const guard = createGuard(log)
+  const dispatch = createDispatch({ ...options, runs, startedAt: Date.now() })
+
+  const refuse = (connection: Connection, body: Body, id = '') =>
+    connection.send(answerFrame(config().nodeName, id, body))
+
+  const onPayload = (payload: Buffer, connection: Connection): void => {
+    const parsed = parseRequest(payload)
+    if ('invalid' in parsed) {
+      connection.takeNoMore()
+      return refuse(connection, badRequest(`invalid JSON: ${parsed.invalid}`))
+    }
+    const { request } = parsed
+    const token = request.token === null ? null : tokens().authenticate(request.token)
+    if (token === null) return void refuseStranger(request, connection)
+    connection.trust()
+    if (!request.keepAlive) connection.takeNoMore()
+    if (!isKnownType(request.type)) return refuse(connection, badRequest(UNKNOWN_TYPE))
+    if (connection.inFlight.has(request.id)) {
+      return refuse(connection, badRequest('id is in use on this connection'), request.id)
+    }
+    if (connection.inFlight.size >= BOUNDS.requestsInFlight) {
+      const error_msg = 'too many requests in flight on this connection'
+      return refuse(connection, { status: 'error', error_msg }, request.id)
+    }
+    void serve(request, connection, token)
+  }
+
+  const refuseStranger = async (request: Request, connection: Connection) => {
+    connection.takeNoMore()
+    const { isLogged, mayAnswer } = guard.failed(connection.name)
+    if (isLogged) {
+      const { type, id } = request
+      audit.write({ token: null, peer: connection.name, type, id, verdict: 'auth_failed' })
+    }
+    await mayAnswer
+    refuse(connection, { status: 'auth_failed', error_msg: 'authentication failed' })
+  }
+
+  const serve = async (request: Request, connection: Connection, token: Token) => {
+    connection.begin(request.id)
+    let body: Body
+    try {
+      body = await dispatch({ request, connection, token })
+    } catch (error) {
+      log.error(`request failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+      body = { status: 'error', error_msg: 'internal error' }
+    }
+    connection.answer(request.id, answerFrame(config().nodeName, request.id, body))
+  }
+
+  const onOversized = (connection: Connection, limit: number) =>
+    refuse(connection, badRequest(`request too large (at most ${limit} bytes)`))
+
+  const peers = createPeers({ onPayload, onOversized })
+  return {
+    accept: peers.accept,
+    shutdown: async () => {
+      peers.dismiss()
+      await runs.shutdown()
+      options.jobs.close()
+      const deadline = Date.now() + LAST_ANSWERS_MS
+      while (peers.all.size > 0 && Date.now() < deadline)
+        await new Promise(resolve => setTimeout(resolve, 10))
+      peers.close()
+    },
+  }
+}
