@@ -20,7 +20,7 @@ const LOOK = [
 export async function openRepository(ctx: StepContext, path: string): Promise<Opened> {
   let repo = repoAt(path)
   let done = await readGit(ctx, repo, LOOK)
-  if (relocated(done) && ctx.platform === 'posix') {
+  if ((relocated(done) || done.code !== 0) && ctx.platform === 'posix') {
     repo = { ...repo, scrubbed: true }
     done = await readGit(ctx, repo, LOOK)
   }
@@ -48,12 +48,15 @@ function opened(repo: Repo, done: Done): Opened {
   return { repo, head: { sha, branch }, shallow: shallow === 'true' }
 }
 
-/** With GIT_INDEX_FILE or GIT_OBJECT_DIRECTORY set, git would read or write beside the repository. */
+/** Whether git would read or write beside the repository: an index, objects or a shared part that are elsewhere. */
 function relocated(done: Done): boolean {
-  const [head, index, config, objects] = done.stdout.split(/\r?\n/)
-  if (!head || !index || !config || !objects) return false
-  return index !== head.replace(/HEAD$/, 'index') || objects !== config.replace(/config$/, 'objects')
+  const [head = '', index = '', config = '', objects = ''] = done.stdout.split(/\r?\n/).map(folderOf)
+  if (done.stdout === '') return false
+  const linked = /[\\/]worktrees[\\/][^\\/]+$/.test(head)
+  return index !== head || objects !== config || (config !== head && !linked)
 }
+
+const folderOf = (path: string) => path.replace(/[\\/]?[^\\/]*$/, '')
 
 const notARepository = (path: string, detail: string) =>
   new Failed({ code: 'not-a-repository', path, detail })

@@ -1,0 +1,56 @@
+/** The git kinds on `up` and its clone `app`, with short names. */
+import { expect } from 'vitest'
+import { Failed, type Failure } from '../../src/failure.ts'
+import { gitCheckout } from '../../src/steps/git-checkout.ts'
+import { gitDirtyCheck } from '../../src/steps/git-dirty-check.ts'
+import { gitFetch } from '../../src/steps/git-fetch.ts'
+import { type Scratch, scratch } from './git.ts'
+import { type Rig, stepContext } from './step-context.ts'
+
+export type Snapshot = Parameters<NonNullable<typeof gitCheckout.restore>>[2]
+export type Checkout = ReturnType<typeof checkoutRig>
+
+export function checkoutRig(s: Scratch = scratch()) {
+  s.init('up')
+  s.clone('up', 'app')
+  let ctx: Rig = s.context()
+  const repo = s.path('app')
+  const input = (ref: string, more: object = {}) => gitCheckout.schema.parse({ repo, ref, ...more })
+  return {
+    s,
+    get ctx() {
+      return ctx
+    },
+    /** From now on the target has these variables as well. */
+    environment(env: NodeJS.ProcessEnv) {
+      ctx = stepContext({ env: { ...s.env, ...env } })
+    },
+    fetch: (more: object = {}) => gitFetch.run(ctx, gitFetch.schema.parse({ repo, ...more }), null),
+    async snapshot(ref: string, more: object = {}): Promise<Snapshot> {
+      return JSON.parse(JSON.stringify(await gitCheckout.snapshot!(ctx, input(ref, more))))
+    },
+    checkout: (ref: string, more: object = {}, before: Snapshot | null = null) =>
+      gitCheckout.run(ctx, input(ref, more), before),
+    restore: (ref: string, before: Snapshot, more: object = {}) =>
+      gitCheckout.restore!(ctx, input(ref, more), before),
+    verify: (ref: string, before: Snapshot) => gitCheckout.verify!(ctx, input(ref), before),
+    check: (ref: string, more: object = {}) => gitCheckout.check!(ctx, input(ref, more)),
+    dirty: (more: object = {}) => gitDirtyCheck.run(ctx, gitDirtyCheck.schema.parse({ repo, ...more }), null),
+    head: () => s.git('app', 'rev-parse', 'HEAD'),
+    /** `HEAD` when detached. */
+    branch: () => s.git('app', 'rev-parse', '--symbolic-full-name', 'HEAD'),
+  }
+}
+
+export async function failure(promise: Promise<unknown>): Promise<Failure> {
+  try {
+    await promise
+  } catch (error) {
+    if (error instanceof Failed) return error.failure
+    throw error
+  }
+  throw new Error('it did not fail')
+}
+
+export const fails = async (promise: Promise<unknown>, expected: object) =>
+  expect(await failure(promise)).toMatchObject(expected)

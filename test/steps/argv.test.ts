@@ -1,0 +1,172 @@
+/** The exact command lines that the builders make. */
+import { expect, test } from 'vitest'
+import { curlArgv } from '../../src/steps/curl.ts'
+import { batchModeSsh, gitArgv, repoAt, unquoted } from '../../src/steps/git.ts'
+import { fetchArgs } from '../../src/steps/git-fetch.ts'
+import { kinds } from '../../src/steps/index.ts'
+
+const GIT = [
+  'git',
+  '-c',
+  'safe.directory=/srv/app',
+  '-c',
+  'core.hooksPath=/dev/null',
+  '-c',
+  'core.fsmonitor=false',
+  '-c',
+  'core.quotePath=true',
+  '-c',
+  'advice.detachedHead=false',
+  '-c',
+  'submodule.recurse=false',
+  '--git-dir=/srv/app/.git',
+  '--work-tree=/srv/app',
+  '-C',
+  '/srv/app',
+]
+
+function planned(uses: string, given: object) {
+  const kind = kinds[uses]!
+  const input = kind.schema.parse(given)
+  return { do: kind.commands(input), undo: kind.undoCommands?.(input) ?? [], effect: kind.effect(input) }
+}
+
+test('git: every command names the repository and keeps the user’s settings from running programs', () => {
+  expect(gitArgv(repoAt('/srv/app'), ['status'])).toEqual([...GIT, 'status'])
+})
+
+test('git: variables that point elsewhere are removed in front of it', () => {
+  const argv = gitArgv({ path: '/srv/app', scrubbed: true }, ['status'])
+  expect(argv.slice(0, 3)).toEqual(['env', '-u', 'GIT_DIR'])
+  expect(argv.slice(argv.indexOf('git'))).toEqual([...GIT, 'status'])
+})
+
+test('git fetch', () => {
+  expect(fetchArgs({ remote: 'origin', prune: true }, ['+a:b'], 3)).toEqual([
+    '-c',
+    'core.logAllRefUpdates=always',
+    'fetch',
+    '--no-tags',
+    '--refmap=',
+    '--no-write-fetch-head',
+    '--no-auto-maintenance',
+    '--no-recurse-submodules',
+    '--no-progress',
+    '--prune',
+    '--depth=3',
+    '--end-of-options',
+    'origin',
+    '+a:b',
+  ])
+})
+
+test('ssh never asks', () => {
+  expect(batchModeSsh('')).toBe('ssh -o BatchMode=yes')
+  expect(batchModeSsh('ssh -i "a b"')).toBe('ssh -i "a b" -o BatchMode=yes')
+  expect(batchModeSsh('C:/plink.exe')).toBe('C:/plink.exe -batch')
+})
+
+test('git.checkout of a branch, and its way back', () => {
+  const sha = { unknown: 'the commit of main after the fetch' }
+  const old = { unknown: 'the commit before the run' }
+  const tip = { unknown: 'its tip' }
+  const steps = (to: object) => [
+    { argv: [...GIT, 'checkout', '--no-overwrite-ignore', '--no-progress', '--detach', to] },
+    { argv: [...GIT, 'update-ref', '--create-reflog', 'refs/heads/main', to, tip] },
+    { argv: [...GIT, 'symbolic-ref', '-m', 'hostops: back on the branch', 'HEAD', 'refs/heads/main'] },
+    { argv: [...GIT, 'submodule', 'sync', '--recursive'] },
+    { argv: [...GIT, 'submodule', 'update', '--init', '--recursive'] },
+  ]
+  expect(planned('git.checkout', { repo: '/srv/app/', ref: 'main' })).toEqual({
+    do: steps(sha),
+    undo: steps(old),
+    effect: 'write',
+  })
+})
+
+test('git.checkout of a commit moves no branch', () => {
+  const ref = 'a'.repeat(40)
+  expect(planned('git.checkout', { repo: '/srv/app', ref, submodules: false }).do).toEqual([
+    { argv: [...GIT, 'checkout', '--no-overwrite-ignore', '--no-progress', '--detach', ref] },
+  ])
+})
+
+test('git.dirty-check', () => {
+  const status = [
+    'status',
+    '--porcelain=v2',
+    '--untracked-files=normal',
+    '--ignore-submodules=none',
+    '--no-renames',
+  ]
+  expect(planned('git.dirty-check', { repo: '/srv/app', ignore: ['-x'] }).do).toEqual([
+    { argv: [...GIT, ...status, '--', ':(top,exclude,glob)-x'] },
+    { argv: [...GIT, 'ls-files', '-v', '--', ':(top,exclude,glob)-x'] },
+  ])
+})
+
+test('names that git has quoted', () => {
+  expect(unquoted('plain')).toBe('plain')
+  expect(unquoted('"a\\nb\\t\\"c\\" \\\\ \\303\\274"')).toBe('a\nb\t"c" \\ ü')
+})
+
+test('curl', () => {
+  const url = 'http://127.0.0.1:1/-o[1-3]{a}'
+  expect(curlArgv('posix', { url, timeoutMs: 1500 })).toEqual([
+    'curl',
+    '-q',
+    '-sS',
+    '--globoff',
+    '--proto',
+    '=http,https',
+    '--max-redirs',
+    '0',
+    '--connect-timeout',
+    '1.5',
+    '--max-time',
+    '1.5',
+    '--noproxy',
+    '*',
+    '-w',
+    '%{stderr}\nhostops-http %{http_code}\n',
+    '--url',
+    url,
+  ])
+  const post = curlArgv('windows', {
+    url: 'https://h/',
+    timeoutMs: 1,
+    headers: { A: 'b' },
+    body: '@/etc/passwd',
+  })
+  expect(post[0]).toBe('curl.exe')
+  expect(post).not.toContain('--noproxy')
+  expect(post.join(' ')).toContain('-H A: b --data-raw @/etc/passwd')
+})
+
+test('command and script', () => {
+  expect(planned('command', { argv: ['a', '$(b)'], undo: ['c'], reactivate: true })).toEqual({
+    do: [{ argv: ['a', '$(b)'] }],
+    undo: [{ argv: ['c'] }, { argv: ['a', '$(b)'] }],
+    effect: 'write',
+  })
+  const text = 'echo "$X"; exit 3'
+  expect(
+    planned('script', { script: text, undo: { script: 'x', shell: 'bash' }, effect: 'disrupt' }),
+  ).toEqual({
+    do: [{ argv: ['sh', '-c', text] }],
+    undo: [{ argv: ['bash', '-c', 'x'] }],
+    effect: 'disrupt',
+  })
+  expect(planned('script', { script: text, shell: 'pwsh' }).do[0]?.argv).toEqual([
+    'pwsh',
+    '-NoProfile',
+    '-NonInteractive',
+    '-Command',
+    text,
+  ])
+})
+
+test('a script that holds an expression is refused', () => {
+  const parsed = kinds.script!.schema.safeParse({ script: 'echo\n${{ inputs.ref }}' })
+  expect(parsed.error?.issues[0]?.message).toContain('env:')
+})
