@@ -149,10 +149,10 @@ type Parsed =
 const parsedByTypes = new WeakMap<ExpressionTypes, Map<string, Parsed>>()
 
 function parse(source: string, types: ExpressionTypes): Parsed {
-  let known = parsedByTypes.get(types)
-  if (known === undefined) parsedByTypes.set(types, (known = new Map()))
-  let parsed = known.get(source)
-  if (parsed === undefined) known.set(source, (parsed = parseAnew(source, types)))
+  const known = parsedByTypes.get(types) ?? new Map<string, Parsed>()
+  parsedByTypes.set(types, known)
+  const parsed = known.get(source) ?? parseAnew(source, types)
+  known.set(source, parsed)
   return parsed
 }
 
@@ -162,7 +162,8 @@ function parseAnew(source: string, types: ExpressionTypes): Parsed {
     return refuse({ message: `longer than ${MAX_EXPRESSION} characters`, start: 0, end: 1 })
   }
   try {
-    const environment = (shared ??= createEnvironment())
+    shared ??= createEnvironment()
+    const environment = shared
     const { references, problems } = findReferences(environment.parse(source).ast, source, types)
     if (problems.length > 0) return { ok: false, problems, references }
     const { text, names } = withVariables(source, references)

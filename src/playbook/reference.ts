@@ -38,13 +38,15 @@ export type ExpressionProblem = {
   end: number
   hint?: string
   suggestion?: string
+  /** The step whose output was asked for. */
+  step?: string
 }
 
 type Segment = { text: string; start: number; end: number }
 type Found = { references: Reference[]; problems: ExpressionProblem[] }
 
 const ROOTS = new Set(['inputs', 'steps', 'run', 'env'])
-const INPUT_TYPES: Record<InputType, CelType> = {
+export const INPUT_CEL_TYPES: Record<InputType, CelType> = {
   string: 'string',
   ref: 'string',
   path: 'string',
@@ -204,7 +206,7 @@ function plainTarget(root: string, segment: Segment, walk: Walk): Target | null 
   if (root === 'inputs') {
     const input = Object.hasOwn(types.inputs, name) ? types.inputs[name] : undefined
     if (input !== undefined) {
-      return { name, output: '', type: input.nullable ? 'dyn' : INPUT_TYPES[input.type], length: 1 }
+      return { name, output: '', type: input.nullable ? 'dyn' : INPUT_CEL_TYPES[input.type], length: 1 }
     }
     problem(walk, at, `no input is called \`${name}\``, suggest(name, Object.keys(types.inputs)))
   } else if (root === 'env') {
@@ -257,12 +259,13 @@ function unknownOutput(known: { id: string; length: number }, segments: Segment[
   if (output === undefined) {
     const last = segments.at(-1)!
     const at = { start: segments[0]!.start, end: trimBracket(walk.source, last) }
-    problem(walk, at, `name an output of step \`${known.id}\``, { hint: list })
+    problem(walk, at, `name an output of step \`${known.id}\``, { hint: list, step: known.id })
     return
   }
   const at = { start: output.start, end: trimBracket(walk.source, output) }
   problem(walk, at, `step \`${known.id}\` has no output \`${output.text}\``, {
     hint: list,
+    step: known.id,
     ...suggest(output.text, outputs),
   })
 }
@@ -289,7 +292,7 @@ function problem(
   walk: Walk,
   at: { start: number; end: number },
   message: string,
-  more: { hint?: string; suggestion?: string } = {},
+  more: Pick<ExpressionProblem, 'hint' | 'suggestion' | 'step'> = {},
 ): void {
   walk.found.problems.push({ message, start: at.start, end: at.end, ...more })
 }

@@ -1,0 +1,123 @@
+/** That each step is one thing, that its `with` fits its kind, and that every default is of use. */
+import type { StepKind } from '../steps/step.ts'
+import { type Diagnostic, error } from './diagnostic.ts'
+import { isRecord } from './load-inputs.ts'
+import { FORMS, type MergedWith, mergeWith, type OutlinedStep, type StepsContext } from './load-steps.ts'
+import { nearest } from './nearest.ts'
+import { type RawStep, SHORT_FORM_FIELDS } from './schema.ts'
+import { keysAt } from './schema-keys.ts'
+import type { Path } from './yaml-file.ts'
+import { zodDiagnostics } from './zod-diagnostics.ts'
+
+export function checkSteps(
+  raw: readonly RawStep[],
+  outline: readonly OutlinedStep[],
+  defaults: Record<string, unknown>,
+  context: StepsContext,
+): void {
+  checkDefaultsAreUsable(defaults, outline, context)
+  for (const outlined of outline) {
+    const step: unknown = raw[outlined.index]
+    if (!isRecord(step)) continue
+    checkForm(step as RawStep, outlined, context)
+    checkWhen(step as RawStep, outlined, context)
+    if (outlined.kind === null) continue
+    checkWith(mergeWith(step as RawStep, outlined, outlined.kind, defaults), outlined, outlined.kind, context)
+  }
+}
+
+function checkWith(probe: MergedWith, step: OutlinedStep, kind: StepKind, context: StepsContext): void {
+  const { file, sites, diagnostics } = context
+  const parsed = kind.schema.safeParse(probe.value)
+  if (parsed.success) return
+  const own: Path = step.form === 'uses' ? ['steps', step.index, 'with'] : ['steps', step.index]
+  const inFile = ([field, ...rest]: Path): Path =>
+    field === undefined ? own : [...(probe.base[field] ?? [...own, field]), ...rest]
+  const kindPlace = file.place(['steps', step.index, step.form ?? 'uses'])
+  const found = zodDiagnostics(parsed.error.issues, {
+    value: probe.value,
+    celType: symbol => sites.get(symbol)?.type ?? null,
+    place: path => (path.length === 0 ? kindPlace : file.place(inFile(path))),
+    keyPlace: path => (path.length === 0 ? kindPlace : file.keyPlace(inFile(path))),
+    written: path => file.written(inFile(path)),
+    keysAt: path => keysAt(kind.schema, path),
+  })
+  for (const diagnostic of found) {
+    const related = isFromDefaults(diagnostic, file)
+      ? [{ ...kindPlace, message: `used by \`${step.id}\` here` }]
+      : []
+    diagnostics.push({ ...diagnostic, related: [...diagnostic.related, ...related] })
+  }
+}
+
+function isFromDefaults(diagnostic: Diagnostic, file: YamlFile): boolean {
+  const { start, end } = file.place(['defaults'])
+  const after = diagnostic.start.line > start.line || diagnostic.start.line === start.line
+  return isRecord(file.value) && 'defaults' in file.value && after && diagnostic.start.line <= end.line
+}
+
+function checkWhen(step: RawStep, { index }: OutlinedStep, { file, sites, diagnostics }: StepsContext): void {
+  const when: unknown = step.when
+  const site = typeof when === 'symbol' ? sites.get(when) : undefined
+  if (site === undefined || site.expressions.length === 0) return
+  const place = file.place(['steps', index, 'when'])
+  if ('$text' in site.template) {
+    const message = '`when` is one expression, and this is text with an expression in it'
+    diagnostics.push(
+      error('expression', place, message, { hint: 'write the expression alone, without `${{ }}`' }),
+    )
+  } else if (site.type !== 'bool' && site.type !== 'dyn') {
+    diagnostics.push(
+      error('expression', place, `\`when\` must be true or false, but this gives ${site.type}`),
+    )
+  }
+}
+
+function checkForm(
+  step: RawStep,
+  { index, form, uses }: OutlinedStep,
+  { file, diagnostics }: StepsContext,
+): void {
+  const path: Path = ['steps', index]
+  const report = (place: Path, message: string, hint?: string, related: Diagnostic['related'] = []) =>
+    diagnostics.push(error('wrong-value', file.keyPlace(place), message, { hint, related }))
+  if (form === null) {
+    report(path, 'a step needs `uses`, `run` or `script`')
+    return
+  }
+  for (const other of FORMS) {
+    if (other === form || step[other] === undefined) continue
+    const related = [{ ...file.keyPlace([...path, form]), message: 'this step already is' }]
+    report([...path, other], `a step is either \`uses\`, \`run\` or \`script\``, undefined, related)
+  }
+  if (form !== 'uses' && step.with !== undefined) {
+    report([...path, 'with'], `\`with\` belongs to \`uses\`; what \`${form}\` takes stands beside it`)
+  }
+  for (const field of SHORT_FORM_FIELDS) {
+    if (step[field] === undefined) continue
+    if (form === 'uses')
+      report(
+        [...path, field],
+        `\`${field}\` belongs to \`run\` and \`script\``,
+        `under \`with:\` if ${uses} has it`,
+      )
+    else if (field === 'shell' && form === 'run')
+      report([...path, field], '`run` never uses a shell', 'use `script:` for that')
+  }
+}
+
+function checkDefaultsAreUsable(
+  defaults: Record<string, unknown>,
+  outline: readonly OutlinedStep[],
+  { file, diagnostics }: StepsContext,
+): void {
+  if (outline.some(step => step.kind === null)) return
+  const known = new Set(outline.flatMap(step => keysAt(step.kind!.schema, [])))
+  for (const field of Object.keys(defaults)) {
+    if (known.has(field)) continue
+    const message = `no step of this playbook has a field \`${field}\``
+    const suggestion = nearest(field, known)
+    diagnostics.push(error('unused', file.keyPlace(['defaults', field]), message, { suggestion }))
+  }
+}
+

@@ -1,0 +1,113 @@
+/** A mistake in a file, as data: where it is, what it is, what to do. `render.ts` shows it. */
+
+/** Both count from 1; columns count characters, not bytes. */
+export type Position = { line: number; column: number }
+
+export type Place = {
+  file: string
+  start: Position
+  end: Position
+  /** The source line that `start` is on. */
+  text: string
+}
+
+export type Diagnostic = Place & {
+  severity: 'error' | 'warning'
+  /** Stable, for tools. */
+  code: DiagnosticCode
+  message: string
+  hint?: string
+  related: (Place & { message: string })[]
+}
+
+export type DiagnosticCode =
+  | 'unreadable'
+  | 'too-large'
+  | 'not-text'
+  | 'yaml-syntax'
+  | 'yaml-unsupported'
+  | 'empty'
+  | 'duplicate-key'
+  | 'version'
+  | 'unknown-key'
+  | 'missing-key'
+  | 'wrong-value'
+  | 'unknown-kind'
+  | 'duplicate-id'
+  | 'expression'
+  | 'unused'
+
+/** Offsets to positions, for one text. */
+export type Source = {
+  file: string
+  text: string
+  place(start: number, end: number): Place
+}
+
+export function createSource(file: string, text: string): Source {
+  let lineStarts: number[] | undefined
+  const position = (offset: number): Position => {
+    lineStarts ??= findLineStarts(text)
+    const line = lineOf(lineStarts, offset)
+    return { line: line + 1, column: [...text.slice(lineStarts[line], offset)].length + 1 }
+  }
+  return {
+    file,
+    text,
+    place(start, end) {
+      const from = position(Math.min(start, text.length))
+      const first = lineStarts![from.line - 1]!
+      const newline = text.indexOf('\n', first)
+      const line = text.slice(first, newline === -1 ? undefined : newline).replace(/\r$/, '')
+      return { file, start: from, end: position(Math.min(Math.max(end, start), text.length)), text: line }
+    },
+  }
+}
+
+export function error(
+  code: DiagnosticCode,
+  place: Place,
+  message: string,
+  more: { hint?: string | undefined; suggestion?: string | undefined; related?: Diagnostic['related'] } = {},
+): Diagnostic {
+  const hint = more.suggestion === undefined ? more.hint : `did you mean \`${more.suggestion}\`?`
+  return {
+    ...place,
+    severity: 'error',
+    code,
+    message,
+    ...(hint === undefined ? {} : { hint }),
+    related: more.related ?? [],
+  }
+}
+
+export function warning(code: DiagnosticCode, place: Place, message: string, hint?: string): Diagnostic {
+  return { ...error(code, place, message, { hint }), severity: 'warning' }
+}
+
+/** In reading order, each mistake once. */
+export function inOrder(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const seen = new Set<string>()
+  const once = diagnostics.filter(({ start, code, message }) => {
+    const key = `${start.line}:${start.column}:${code}:${message}`
+    return !seen.has(key) && seen.add(key)
+  })
+  return once.sort((a, b) => a.start.line - b.start.line || a.start.column - b.start.column)
+}
+
+function findLineStarts(text: string): number[] {
+  const starts = [0]
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) starts.push(at + 1)
+  return starts
+}
+
+function lineOf(starts: readonly number[], offset: number): number {
+  let low = 0
+  let high = starts.length - 1
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if (starts[middle]! <= offset) low = middle
+    else high = middle - 1
+  }
+  return low
+}

@@ -1,0 +1,162 @@
+/** The `steps:` of a playbook: which kind each is, its id, and its `with` with the defaults merged in. */
+import { parseDuration } from '../steps/duration.ts'
+import type { StepKind } from '../steps/step.ts'
+import { type Diagnostic, error } from './diagnostic.ts'
+import { isRecord } from './load-inputs.ts'
+import { nearest } from './nearest.ts'
+import type { PlaybookStep, Retry, Template } from './playbook.ts'
+import type { ExpressionTypes } from './reference.ts'
+import { type RawStep, SHORT_FORM_FIELDS } from './schema.ts'
+import { keysAt } from './schema-keys.ts'
+import { type Site, toTemplate } from './templates.ts'
+import type { Path, YamlFile } from './yaml-file.ts'
+
+export type Kinds = Readonly<Record<string, StepKind>>
+
+/** What is certain about a step before its details are checked. */
+export type OutlinedStep = {
+  index: number
+  form: 'uses' | 'run' | 'script' | null
+  uses: string
+  kind: StepKind | null
+  id: string
+  /** It may not run, or fail without ending the run: its outputs may be null. */
+  nullable: boolean
+}
+
+export type StepsContext = {
+  file: YamlFile
+  sites: ReadonlyMap<symbol, Site>
+  kinds: Kinds
+  diagnostics: Diagnostic[]
+}
+
+export const FORMS = ['uses', 'run', 'script'] as const
+
+/** From the unchecked file. Tells unknown kinds and doubled ids. */
+export function outlineSteps(raw: unknown, { file, kinds, diagnostics }: StepsContext): OutlinedStep[] {
+  const steps = (Array.isArray(raw) ? raw : []).map((step, index) => ({
+    step: isRecord(step) ? step : {},
+    index,
+  }))
+  const given = new Map<string, number>()
+  for (const { step, index } of steps) {
+    if (typeof step.id !== 'string') continue
+    const first = given.get(step.id)
+    if (first === undefined) {
+      given.set(step.id, index)
+      continue
+    }
+    const related = [{ ...file.place(['steps', first, 'id']), message: 'first here' }]
+    const message = `two steps have the id \`${step.id}\``
+    diagnostics.push(error('duplicate-id', file.place(['steps', index, 'id']), message, { related }))
+  }
+  const taken = new Set(given.keys())
+  return steps.map(({ step, index }) => {
+    const form = FORMS.find(each => step[each] !== undefined) ?? null
+    const uses = form === 'uses' ? step.uses : form === 'run' ? 'command' : form
+    const name = typeof uses === 'string' ? uses : ''
+    const kind = Object.hasOwn(kinds, name) ? kinds[name]! : null
+    if (form === 'uses' && kind === null && name !== '')
+      unknownKind(name, ['steps', index, 'uses'], { file, kinds, diagnostics })
+    const id = typeof step.id === 'string' ? step.id : makeId(form === 'run' ? 'run' : name || 'step', taken)
+    taken.add(id)
+    const nullable = step.when !== undefined || step.continueOnError === true
+    return { index, form, uses: name, kind, id, nullable }
+  })
+}
+
+export function stepTypes(outline: readonly OutlinedStep[]): ExpressionTypes['steps'] {
+  return Object.fromEntries(
+    outline.map(({ id, kind, nullable }) => [id, { outputs: { ...kind?.outputs }, nullable }]),
+  )
+}
+
+/** Only for a playbook without mistakes. */
+export function assembleSteps(
+  raw: readonly RawStep[],
+  outline: readonly OutlinedStep[],
+  defaults: Record<string, unknown>,
+  sites: ReadonlyMap<symbol, Site>,
+): PlaybookStep[] {
+  return outline.map(outlined => {
+    const step = raw[outlined.index]!
+    const kind = outlined.kind!
+    return {
+      id: outlined.id,
+      name: step.name,
+      kind,
+      with: toTemplate(mergeWith(step, outlined, kind, defaults).value, sites) as { [key: string]: Template },
+      when: whenOf(step.when, sites),
+      timeoutMs: step.timeout === undefined ? undefined : parseDuration(step.timeout)!,
+      retry: step.retry === undefined ? undefined : retryOf(step.retry),
+      continueOnError: step.continueOnError ?? false,
+      env: toTemplate(step.env ?? {}, sites) as { [name: string]: Template },
+      cwd: step.cwd === undefined ? undefined : toTemplate(step.cwd, sites),
+    }
+  })
+}
+
+/** A field's value, and where it stands in the file: in the step, or in `defaults`. */
+type Probe = { value: Record<string, unknown>; base: Record<string, Path> }
+
+function mergeWith(
+  step: RawStep,
+  { index, form, kind }: OutlinedStep,
+  defaults: Record<string, unknown>,
+): Probe {
+  const probe: Probe = { value: {}, base: {} }
+  const put = (field: string, value: unknown, path: Path) => {
+    if (value === undefined) return
+    probe.value[field] = value
+    probe.base[field] = path
+  }
+  if (form === 'uses') {
+    for (const [field, value] of Object.entries(isRecord(step.with) ? step.with : {}))
+      put(field, value, ['steps', index, 'with', field])
+  } else if (form !== null) {
+    put(form === 'run' ? 'argv' : 'script', step[form], ['steps', index, form])
+    for (const field of SHORT_FORM_FIELDS) put(field, step[field], ['steps', index, field])
+  }
+  for (const field of keysAt(kind.schema, [])) {
+    const given = Object.hasOwn(probe.value, field)
+    if (!given && Object.hasOwn(defaults, field)) put(field, defaults[field], ['defaults', field])
+  }
+  return probe
+}
+
+function whenOf(when: unknown, sites: ReadonlyMap<symbol, Site>): PlaybookStep['when'] {
+  if (typeof when === 'boolean') return { $expr: String(when) }
+  const template = typeof when === 'symbol' ? sites.get(when)?.template : undefined
+  return template !== undefined && '$expr' in template ? template : undefined
+}
+
+function retryOf(retry: NonNullable<RawStep['retry']>): Retry {
+  const ms = (text: string | undefined, otherwise: number) =>
+    text === undefined ? otherwise : (parseDuration(text) ?? otherwise)
+  return {
+    attempts: retry.attempts,
+    delayMs: ms(retry.delay, 1_000),
+    backoff: retry.backoff ?? 2,
+    maxDelayMs: ms(retry.maxDelay, 30_000),
+  }
+}
+
+function unknownKind(
+  name: string,
+  path: Path,
+  { file, kinds, diagnostics }: Omit<StepsContext, 'sites'>,
+): void {
+  const names = Object.keys(kinds)
+  const suggestion = nearest(name, names) ?? names.find(each => each.endsWith(`.${name}`))
+  const hint = `there are ${names.join(', ')}`
+  diagnostics.push(
+    error('unknown-kind', file.place(path), `there is no step kind \`${name}\``, { suggestion, hint }),
+  )
+}
+
+function makeId(base: string, taken: ReadonlySet<string>): string {
+  let id = base
+  for (let number = 2; taken.has(id); number += 1) id = `${base}-${number}`
+  return id
+}

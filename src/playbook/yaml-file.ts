@@ -1,0 +1,245 @@
+/**
+ * YAML 1.2 core, and of it only what a reviewed file needs: one document of maps, lists, text, numbers and booleans.
+ * Anchors, aliases, merge keys, tags and directives are refused, so that what one reads is what runs, and no alias
+ * can grow a small file into a large one.
+ */
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  type Node,
+  type Pair,
+  parseAllDocuments,
+  type Scalar,
+  type YAMLError,
+  type YAMLMap,
+} from 'yaml'
+import type { Json } from '../steps/step.ts'
+import { type Diagnostic, error, type Place, type Source } from './diagnostic.ts'
+import { sourceOffset } from './scalar-offset.ts'
+
+export type Path = readonly (string | number)[]
+
+export type YamlFile = {
+  source: Source
+  value: Json
+  /** Where the value at a path stands; the nearest enclosing one when there is none. */
+  place(path: Path): Place
+  /** Where the key stands; the value's place for items of a list. */
+  keyPlace(path: Path): Place
+  /** Characters of a text value, by offsets into that value. */
+  textPlace(path: Path, start: number, end: number): Place
+  /** As written, without quotes taken off: `1.10`. */
+  written(path: Path): string
+}
+
+export type ReadYaml = { ok: true; file: YamlFile } | { ok: false; diagnostics: Diagnostic[] }
+
+const MAX_DEPTH = 32
+
+export function readYaml(source: Source, what: string): ReadYaml {
+  const documents = parseDocuments(source)
+  if (documents === null) {
+    return { ok: false, diagnostics: [error('yaml-syntax', source.place(0, 1), 'this is nested too deeply')] }
+  }
+  const [document, second] = documents
+  const syntax = documents.flatMap(each => each.errors.map(mistake => syntaxDiagnostic(mistake, source)))
+  if (syntax.length > 0) return { ok: false, diagnostics: syntax }
+  if (document?.contents == null || (isScalar(document.contents) && document.contents.value === null)) {
+    const hint = `start with \`hostops init\`, or see the shipped playbooks with \`hostops list\``
+    const message = source.text.trim() === '' ? 'the file is empty' : 'the file holds nothing but comments'
+    return { ok: false, diagnostics: [error('empty', source.place(0, 0), message, { hint })] }
+  }
+  const diagnostics: Diagnostic[] = []
+  if (second !== undefined) {
+    const start = second.range[0]
+    diagnostics.push(error('yaml-unsupported', source.place(start, start + 3), `a ${what} is one document`))
+  }
+  if (/^%/m.test(source.text.slice(0, document.contents.range?.[0] ?? 0))) {
+    diagnostics.push(error('yaml-unsupported', source.place(0, 1), 'YAML directives are not supported'))
+  }
+  const value = toJson(document.contents as Node, { source, diagnostics, depth: 0 })
+  if (diagnostics.length > 0) return { ok: false, diagnostics }
+  return { ok: true, file: createFile(source, document.contents as Node, value) }
+}
+
+function parseDocuments(source: Source): Document.Parsed[] | null {
+  try {
+    // Duplicate keys are found below, where the first one can be shown too (and in linear time).
+    return parseAllDocuments(source.text, {
+      version: '1.2',
+      schema: 'core',
+      merge: false,
+      uniqueKeys: false,
+      prettyErrors: false,
+      logLevel: 'silent',
+    }) as Document.Parsed[]
+  } catch (problem) {
+    if (problem instanceof RangeError) return null
+    throw problem
+  }
+}
+
+const SYNTAX_MESSAGES: Partial<Record<YAMLError['code'], [string, string?]>> = {
+  TAB_AS_INDENT: ['a tab cannot indent YAML', 'use spaces'],
+  BLOCK_AS_IMPLICIT_KEY: [
+    'a map cannot begin on the same line as its key',
+    'put it on a line of its own, or quote the text',
+  ],
+  MULTILINE_IMPLICIT_KEY: ['a key must stand on one line'],
+  BAD_INDENT: ['this is not indented like its neighbours'],
+  MISSING_CHAR: ['a character is missing here'],
+  BAD_ALIAS: ['aliases are not supported'],
+}
+
+function syntaxDiagnostic(mistake: YAMLError, source: Source): Diagnostic {
+  const [start, end] = mistake.pos
+  const place = source.place(start, Math.max(end, start + 1))
+  if (/^\s*\t/.test(place.text) && mistake.code !== 'TAB_AS_INDENT') {
+    const tab = start - place.start.column + 1 + place.text.indexOf('\t')
+    return error('yaml-syntax', source.place(tab, tab + 1), 'a tab cannot indent YAML', {
+      hint: 'use spaces',
+    })
+  }
+  const own = SYNTAX_MESSAGES[mistake.code]
+  const theirs = mistake.message.split('\n')[0]!.replace(/:$/, '')
+  const detail = mistake.code === 'MISSING_CHAR' || own === undefined ? theirs : own[0]
+  return error('yaml-syntax', place, detail.charAt(0).toLowerCase() + detail.slice(1), { hint: own?.[1] })
+}
+
+type Conversion = { source: Source; diagnostics: Diagnostic[]; depth: number }
+
+function toJson(node: Node | null, conversion: Conversion): Json {
+  if (node === null) return null
+  const { source, diagnostics } = conversion
+  const refuse = (message: string, hint?: string): null => {
+    diagnostics.push(error('yaml-unsupported', nodePlace(node, source), message, { hint }))
+    return null
+  }
+  if (isAlias(node)) return refuse('aliases are not supported', 'write the value out, or use `defaults:`')
+  if (node.anchor !== undefined && node.anchor !== '') {
+    return refuse(
+      `anchors (\`&${node.anchor}\`) are not supported`,
+      'write the value out, or use `defaults:`',
+    )
+  }
+  // Only what is tagged in the file has a tag here.
+  if (node.tag !== undefined) return refuse(`tags (\`${node.tag}\`) are not supported`)
+  if (conversion.depth > MAX_DEPTH) return refuse('this is nested too deeply')
+  const deeper = { ...conversion, depth: conversion.depth + 1 }
+  if (isMap(node)) return mapToJson(node, deeper)
+  if (isSeq(node)) return node.items.map(item => toJson(isNode(item) ? item : null, deeper))
+  return scalarToJson(node as Scalar, refuse)
+}
+
+function mapToJson(map: YAMLMap, conversion: Conversion): Json {
+  const { source, diagnostics } = conversion
+  const entries: [string, Json][] = []
+  const seen = new Map<string, Node>()
+  for (const { key, value } of map.items as Pair<Node, Node | null>[]) {
+    const name = keyName(key)
+    if (name === null || name === '<<' || name === '$expr' || name === '$text') {
+      const what =
+        name === null ? 'a key must be text' : name === '<<' ? 'merge keys are not supported' : null
+      const message = what ?? `the key \`${name}\` is reserved`
+      diagnostics.push(error('yaml-unsupported', nodePlace(key, source), message))
+      continue
+    }
+    const first = seen.get(name)
+    if (first !== undefined) {
+      const related = [{ ...nodePlace(first, source), message: 'first here' }]
+      diagnostics.push(
+        error('duplicate-key', nodePlace(key, source), `the key \`${name}\` stands here twice`, { related }),
+      )
+    }
+    seen.set(name, key)
+    if (key.anchor || key.tag) toJson(key, conversion)
+    entries.push([name, toJson(value, conversion)])
+  }
+  return Object.fromEntries(entries)
+}
+
+function keyName(key: Node): string | null {
+  return isScalar(key) && typeof key.value === 'string' ? key.value : null
+}
+
+/** Everything but tab and line feed below space; DEL to C1; what turns text around; halves of characters. */
+const FORBIDDEN =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/
+
+function scalarToJson(node: Scalar, refuse: (message: string, hint?: string) => null): Json {
+  const { value } = node
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) return refuse('a number must be finite')
+    const exact = !Number.isInteger(value) || Number.isSafeInteger(value)
+    return exact ? value : refuse('this number is too large to be exact', 'quote it if it is text')
+  }
+  if (typeof value === 'string') {
+    const bad = FORBIDDEN.exec(value)
+    if (bad === null) return value
+    const code = `U+${value.charCodeAt(bad.index).toString(16).toUpperCase().padStart(4, '0')}`
+    return refuse(`text cannot hold the control character ${code}`)
+  }
+  if (typeof value === 'boolean' || value === null) return value
+  return refuse('this is neither text, a number, true nor false')
+}
+
+function nodePlace(node: Node, source: Source): Place {
+  const [start, end] = node.range ?? [0, 0]
+  return source.place(start, end)
+}
+
+function createFile(source: Source, root: Node, value: Json): YamlFile {
+  const find = (path: Path): { node: Node | null; key: Node | null; exact: boolean } => {
+    let node: Node | null = root
+    let key: Node | null = null
+    for (const part of path) {
+      const inner: { node: Node | null; key: Node | null } | null = childOf(node, part)
+      if (inner === null) return { node: node ?? key, key, exact: false }
+      node = inner.node
+      key = inner.key ?? node
+    }
+    return { node: node ?? key, key, exact: true }
+  }
+  return {
+    source,
+    value,
+    place(path) {
+      const { node, key, exact } = find(path)
+      // A whole map as the place of what it lacks would underline half a file: its key says it as well.
+      return nodePlace((exact ? node : (key ?? firstKey(node))) ?? root, source)
+    },
+    keyPlace(path) {
+      const { node, key } = find(path)
+      return nodePlace(key ?? firstKey(node) ?? root, source)
+    },
+    textPlace(path, start, end) {
+      const { node } = find(path)
+      if (!isScalar(node)) return nodePlace(node ?? root, source)
+      return source.place(sourceOffset(node, source.text, start), sourceOffset(node, source.text, end))
+    },
+    written(path) {
+      const [start, end] = find(path).node?.range ?? [0, 0]
+      return source.text.slice(start, end)
+    },
+  }
+}
+
+function childOf(node: Node | null, part: string | number): { node: Node | null; key: Node | null } | null {
+  if (isMap(node)) {
+    const pair = (node.items as Pair<Node, Node | null>[]).find(({ key }) => keyName(key) === part)
+    return pair === undefined ? null : { node: pair.value, key: pair.key }
+  }
+  if (isSeq(node) && typeof part === 'number') {
+    const item = node.items[part]
+    return isNode(item) ? { node: item, key: null } : null
+  }
+  return null
+}
+
+function firstKey(node: Node | null): Node | null {
+  return isMap(node) ? ((node.items[0]?.key as Node | undefined) ?? node) : node
+}
