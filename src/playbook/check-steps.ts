@@ -5,8 +5,8 @@ import { isRecord } from './load-inputs.ts'
 import { FORMS, type MergedWith, mergeWith, type OutlinedStep, type StepsContext } from './load-steps.ts'
 import { nearest } from './nearest.ts'
 import { type RawStep, SHORT_FORM_FIELDS } from './schema.ts'
-import { keysAt } from './schema-keys.ts'
-import type { Path } from './yaml-file.ts'
+import { keysAt, literalHintAt } from './schema-keys.ts'
+import type { Path, YamlFile } from './yaml-file.ts'
 import { zodDiagnostics } from './zod-diagnostics.ts'
 
 export function checkSteps(
@@ -41,6 +41,7 @@ function checkWith(probe: MergedWith, step: OutlinedStep, kind: StepKind, contex
     keyPlace: path => (path.length === 0 ? kindPlace : file.keyPlace(inFile(path))),
     written: path => file.written(inFile(path)),
     keysAt: path => keysAt(kind.schema, path),
+    literalHint: path => literalHintAt(kind.schema, path),
   })
   for (const diagnostic of found) {
     const related = isFromDefaults(diagnostic, file)
@@ -120,4 +121,3 @@ function checkDefaultsAreUsable(
     diagnostics.push(error('unused', file.keyPlace(['defaults', field]), message, { suggestion }))
   }
 }
-

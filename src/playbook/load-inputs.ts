@@ -30,7 +30,9 @@ export function loadInputs(
   file: YamlFile,
   diagnostics: Diagnostic[],
 ): { [name: string]: InputSpec } {
-  const sound = Object.entries(isRecord(raw) ? raw : {}).filter(([name, spec]) => isRecord(spec) && !misshapen.has(name))
+  const sound = Object.entries(isRecord(raw) ? raw : {}).filter(
+    ([name, spec]) => isRecord(spec) && !misshapen.has(name),
+  )
   const specs = sound.map(([name, each]) => {
     const spec: InputSpec = {
       type: each.type,

@@ -98,14 +98,15 @@ export function assembleSteps(
 }
 
 /** A field's value, and where it stands in the file: in the step, or in `defaults`. */
-type Probe = { value: Record<string, unknown>; base: Record<string, Path> }
+export type MergedWith = { value: Record<string, unknown>; base: Record<string, Path> }
 
-function mergeWith(
+export function mergeWith(
   step: RawStep,
-  { index, form, kind }: OutlinedStep,
+  { index, form }: OutlinedStep,
+  kind: StepKind,
   defaults: Record<string, unknown>,
-): Probe {
-  const probe: Probe = { value: {}, base: {} }
+): MergedWith {
+  const probe: MergedWith = { value: {}, base: {} }
   const put = (field: string, value: unknown, path: Path) => {
     if (value === undefined) return
     probe.value[field] = value

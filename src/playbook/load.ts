@@ -1,10 +1,17 @@
 /** Playbook text to a playbook that has passed every check, or to all of its mistakes at once. */
 import { createHash } from 'node:crypto'
 import { parseDuration } from '../steps/duration.ts'
+import { checkSteps } from './check-steps.ts'
 import { type Diagnostic, error, inOrder, warning } from './diagnostic.ts'
 import { inputTypes, isRecord, loadInputs } from './load-inputs.ts'
-import { checkSteps } from './check-steps.ts'
-import { assembleSteps, type Kinds, type OutlinedStep, outlineSteps, type StepsContext, stepTypes } from './load-steps.ts'
+import {
+  assembleSteps,
+  type Kinds,
+  type OutlinedStep,
+  outlineSteps,
+  type StepsContext,
+  stepTypes,
+} from './load-steps.ts'
 import type { Playbook } from './playbook.ts'
 import type { ExpressionTypes } from './reference.ts'
 import { playbookSchema, type RawPlaybook } from './schema.ts'

@@ -1,5 +1,9 @@
-/** Which keys a zod schema knows at a path: for "did you mean", and for which `defaults` a kind can use. */
+/**
+ * Which keys a zod schema knows at a path: for "did you mean", for which `defaults` a kind can use, and
+ * where no expression may stand.
+ */
 import type * as z from 'zod'
+import { globalRegistry } from 'zod'
 import type { Path } from './yaml-file.ts'
 
 type Definition = {
@@ -17,12 +21,25 @@ type Definition = {
 type Schema = { _zod: { def: unknown } }
 
 export function keysAt(schema: z.ZodType, path: Path): string[] {
-  let schemas: Schema[] = [schema]
-  for (const part of path) {
-    schemas = schemas.flatMap(each => alternatives(each)).flatMap(each => childrenOf(each, part))
-  }
-  const shapes = schemas.flatMap(each => alternatives(each)).map(each => definition(each).shape ?? {})
+  const shapes = schemasAt(schema, path).map(each => definition(each).shape ?? {})
   return [...new Set(shapes.flatMap(shape => Object.keys(shape)))]
+}
+
+/**
+ * A field whose text may not be built from expressions says so with `.meta({ literal: HINT })`: shell text, where an
+ * input would be read as code.
+ */
+export function literalHintAt(schema: z.ZodType, path: Path): string | undefined {
+  const hints = schemasAt(schema, path).map(each => globalRegistry.get(each as z.ZodType)?.literal)
+  return hints.find(hint => typeof hint === 'string')
+}
+
+function schemasAt(schema: z.ZodType, path: Path): Schema[] {
+  let schemas: Schema[] = alternatives(schema)
+  for (const part of path) {
+    schemas = schemas.flatMap(each => childrenOf(each, part)).flatMap(each => alternatives(each))
+  }
+  return schemas
 }
 
 function definition(schema: Schema): Definition {

@@ -18,6 +18,8 @@ export type Probed = {
   keyPlace(path: Path): Place
   written(path: Path): string
   keysAt(path: Path): string[]
+  /** Why no expression may stand here, as what to do instead. */
+  literalHint?(path: Path): string | undefined
   /** Overrides for keys whose absence or presence has a better explanation than "unknown". */
   explainKey?(key: string, path: Path): { message: string; hint?: string } | undefined
 }
@@ -69,8 +71,9 @@ function wrongValue(issue: Issue, path: Path, value: unknown, probed: Probed): D
 function diagnoseExpression(issue: Issue, path: Path, symbol: symbol, probed: Probed): Diagnostic[] {
   const type = probed.celType(symbol)
   const accepted = acceptedTypes(issue)
-  if (type === null) {
-    return [error('expression', probed.place(path), `${nameOf(path)} cannot hold an expression`)]
+  const hint = probed.literalHint?.(path)
+  if (type === null || hint !== undefined) {
+    return [error('expression', probed.place(path), `${nameOf(path)} cannot hold an expression`, { hint })]
   }
   if (accepted === null || type === 'dyn' || accepted.includes(typeFamily(type))) return []
   const wants = accepted.map(each => CEL_WORDS[each] ?? each).join(' or ')
@@ -163,6 +166,11 @@ function unknownKey(key: string, path: Path, probed: Probed): Diagnostic {
   const place = probed.keyPlace([...path, key])
   const explained = probed.explainKey?.(key, path)
   if (explained !== undefined) return error('unknown-key', place, explained.message, { hint: explained.hint })
+  if (valueAt(probed.value, [...path, key]) === null && key.includes(' ')) {
+    // `{ description: one, two }` is a map with the keys `description` and `two`.
+    const hint = 'between braces a comma starts a new key: put the text in quotes'
+    return error('unknown-key', place, `the key \`${key}\` is not known`, { hint })
+  }
   const known = probed.keysAt(path)
   const suggestion = nearest(key, known)
   const owner = path.length === 0 ? '' : ` in ${nameOf(path)}`

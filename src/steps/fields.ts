@@ -55,6 +55,7 @@ export const scriptText = () =>
       /^(?![\s\S]*\$\{\{)/,
       'a script holds no expressions: pass values through env: and read them there as "$NAME"',
     )
+    .meta({ literal: 'pass values through `env:` and read them there as "$NAME"' })
     .describe(
       'Shell text, executed as it stands. Expressions are refused here: pass values through env: and use them as "$NAME".',
     )
