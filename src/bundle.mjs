@@ -12,6 +12,7 @@ rmSync(path('dist'), { recursive: true, force: true })
 const entryPoints = {
   hostops: path('src/cli/hostops.ts'),
   hostlinkd: path('src/hostlink/daemon/bin.ts'),
+  demo: path('src/cli/demo/demo.ts'),
   'hostlink-supervise': path('src/hostlink/daemon/supervise.ts'),
 }
 

@@ -37,7 +37,6 @@ function beforeAnyChange(failure: Failure): Outcome {
   switch (failure.code) {
     case 'dirty-tree':
     case 'lock-held':
-    case 'interrupted-run':
     case 'denied':
     case 'approval-denied':
     case 'plan-moved':

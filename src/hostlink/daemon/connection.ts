@@ -28,8 +28,6 @@ export class Connection {
   readonly #reader = new FrameReader(BOUNDS.untrustedRequestBytes)
   readonly #writer: Writer
   readonly #watchers: Record<Departure, Set<() => void>> = { ended: new Set(), gone: new Set() }
-  /** Refusals that are held back; they belong to no request in flight. */
-  #owed = 0
   #isTrusted = false
   #takesRequests = true
   #hasEnded = false
@@ -68,7 +66,7 @@ export class Connection {
     this.#reader.maxPayload = BOUNDS.requestBytes
   }
 
-  /** No further request is taken; the connection closes once everything in flight is answered. */
+  /** No further request is taken; the connection closes once those in flight are answered. */
   takeNoMore(): void {
     this.#takesRequests = false
     this.#frameBegunAt = null
@@ -77,7 +75,7 @@ export class Connection {
   /** The daemon stops: as if the peer had asked its last question. */
   dismiss(): void {
     this.takeNoMore()
-    if (this.#isAnswered && this.#lingerUntil === null) this.#finish()
+    if (this.inFlight.size === 0 && this.#lingerUntil === null) this.#finish()
   }
 
   begin(id: string): void {
@@ -88,25 +86,14 @@ export class Connection {
   answer(id: string, frame: Buffer): void {
     this.inFlight.delete(id)
     this.#idleSince = Date.now()
-    this.send(frame)
+    this.#writer.send(frame)
+    if (!this.#takesRequests && this.inFlight.size === 0) this.#finish()
   }
 
   /** Sends an answer that belongs to no request, such as a refusal. */
   send(frame: Buffer): void {
     this.#writer.send(frame)
-    if (!this.#takesRequests && this.#isAnswered) this.#finish()
-  }
-
-  /** Such an answer, once the time for it has come: a peer that ended its writing side still gets it. */
-  async sendLater(frame: Buffer, due: Promise<void>): Promise<void> {
-    this.#owed += 1
-    await due
-    this.#owed -= 1
-    this.send(frame)
-  }
-
-  get #isAnswered(): boolean {
-    return this.inFlight.size === 0 && this.#owed === 0
+    if (!this.#takesRequests && this.inFlight.size === 0) this.#finish()
   }
 
   /** A promise when the peer is slow: nothing more is to be sent before it is kept. */
@@ -187,7 +174,7 @@ export class Connection {
     if (this.#takesRequests && !this.#reader.atBoundary) return this.destroy()
     this.takeNoMore()
     this.#tell('ended')
-    if (this.#isAnswered && this.#lingerUntil === null) this.#finish()
+    if (this.inFlight.size === 0 && this.#lingerUntil === null) this.#finish()
   }
 
   /** The answer goes out whole, then our side ends; what the peer still sends runs dry for a while. */

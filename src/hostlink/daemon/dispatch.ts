@@ -90,10 +90,7 @@ function auditEntry({ request, connection, token }: Asker, body: Body): AuditEnt
     peer: connection.name,
     type: request.type,
     id: request.id,
-    // What a refused request called its argv may be anything.
-    argv: Array.isArray(fields.argv)
-      ? fields.argv.map(word => text(word) ?? JSON.stringify(word))
-      : undefined,
+    argv: Array.isArray(fields.argv) ? fields.argv.map(String) : undefined,
     command: text(fields.command),
     workdir: text(fields.workdir),
     job_id: text(body.job_id) ?? text(fields.job_id),

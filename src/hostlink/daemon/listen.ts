@@ -8,8 +8,6 @@ import { systemReason } from './problem.ts'
 
 export type Listening = {
   readonly places: readonly string[]
-  /** The socket's folder, where it was not there before. */
-  readonly madeFolder: string | null
   /** Takes no more connections and removes the socket. */
   close(): void
 }
@@ -22,7 +20,6 @@ const PROBE_MS = 2000
 export async function listen(config: Config, accept: Accept, log: Log): Promise<Listening | Refused> {
   const open: Server[] = []
   const places: string[] = []
-  let madeFolder: string | null = null
   const close = () => {
     for (const server of open) server.close()
   }
@@ -37,9 +34,8 @@ export async function listen(config: Config, accept: Accept, log: Log): Promise<
   }
   if (config.unixEnabled) {
     const path = config.unixPath
-    const folder = prepareFolder(config, log)
-    if (folder !== null && typeof folder !== 'string') return folder
-    madeFolder = folder
+    const refused = prepareFolder(config, log)
+    if (refused) return refused
     const alone = await claim(path)
     if (alone !== null) {
       const failed = add(alone, '')
@@ -65,7 +61,7 @@ export async function listen(config: Config, accept: Accept, log: Log): Promise<
     const failed = add(server, `${config.tcpBind}:${port}`)
     if (failed) return failed
   }
-  return { places, madeFolder, close }
+  return { places, close }
 }
 
 function bind(where: ListenOptions, onSocket: (socket: Socket) => void): Promise<Server | Refused> {
@@ -135,11 +131,11 @@ function isAnswering(path: string): Promise<boolean> {
 }
 
 /** A folder that is there keeps its owner and mode: somebody chose them. */
-function prepareFolder(config: Config, log: Log): Refused | string | null {
+function prepareFolder(config: Config, log: Log): Refused | null {
   const folder = dirname(config.unixPath)
   try {
     const made = mkdirSync(folder, { recursive: true, mode: FOLDER_MODE })
-    return made === undefined ? null : (giveToGroup(config, folder, FOLDER_MODE, log) ?? folder)
+    return made === undefined ? null : giveToGroup(config, folder, FOLDER_MODE, log)
   } catch (error) {
     return { refused: `cannot make the folder ${folder}: ${systemReason(error)}` }
   }

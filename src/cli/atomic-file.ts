@@ -1,0 +1,58 @@
+/** A file is there whole or not at all, also after a power cut. */
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+
+export function writeAtomically(file: string, text: string, mode: number): void {
+  if (isSpecial(file)) {
+    // A device or a pipe is written to; renaming over /dev/null would replace it.
+    writeFileSync(file, text)
+    return
+  }
+  const temporary = join(dirname(file), `.${basename(file)}.${process.pid}.tmp`)
+  try {
+    const fd = openSync(temporary, 'w', mode)
+    try {
+      writeAll(fd, Buffer.from(text))
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    renameSync(temporary, file)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw error
+  }
+  syncFolder(dirname(file))
+}
+
+function writeAll(fd: number, bytes: Buffer): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
+}
+
+function isSpecial(file: string): boolean {
+  const seen = lstatSync(file, { throwIfNoEntry: false })
+  return seen !== undefined && !seen.isFile() && !seen.isDirectory()
+}
+
+/** Not every file system lets a folder be synced; the rename has happened all the same. */
+function syncFolder(folder: string): void {
+  try {
+    const fd = openSync(folder, 'r')
+    try {
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    // Windows, some network file systems.
+  }
+}

@@ -1,0 +1,78 @@
+/** `hostops doctor`: what is there, what is missing, and what mends it. Changes nothing. */
+import { join } from 'node:path'
+import { connect } from '../../transport/connect.ts'
+import { bad, type Finding, type Section } from '../doctor/finding.ts'
+import { checkHere } from '../doctor/here.ts'
+import { checkLink } from '../doctor/link.ts'
+import { checkTools } from '../doctor/tools.ts'
+import { EXIT_NO, EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
+import type { Io } from '../io.ts'
+import { wordedError } from '../print-failure.ts'
+import { readSettings } from '../settings.ts'
+import { stateDir } from '../state.ts'
+
+export async function doctor(
+  options: { target?: string; json?: boolean; config?: string },
+  io: Io,
+): Promise<number> {
+  const settings = readSettings(options, io)
+  if (!settings.ok) {
+    io.stderr.write(wordedError(settings.failure))
+    return EXIT_USAGE
+  }
+  const target = options.target ?? settings.value.target ?? 'local'
+  const state = stateDir(io, settings.value.stateDir)
+  const sections: Section[] = [{ title: 'here', findings: checkHere(state, process.argv[1]) }]
+  if (/^hostlink(:|$)/.test(target))
+    sections.push({ title: 'hostlink', findings: await checkLink(target, io) })
+  const tools = await checkTarget(target, state, io)
+  if (tools === null) return EXIT_USAGE
+  sections.push({ title: `target ${target}`, findings: tools })
+  const ok = sections.every(section => section.findings.every(finding => finding.ok !== false))
+  io.stdout.write(options.json ? `${JSON.stringify({ ok, target, sections })}\n` : print(sections, io))
+  return ok ? EXIT_OK : EXIT_NO
+}
+
+async function checkTarget(target: string, state: string, io: Io): Promise<Finding[] | null> {
+  const connected = await connect(target, { env: io.env, jobsFolder: join(state, 'jobs') })
+  if (connected.ok) {
+    try {
+      return await checkTools(connected.transport)
+    } finally {
+      await connected.transport.close()
+    }
+  }
+  if (connected.problem === 'bad-target') {
+    io.stderr.write(
+      wordedError({
+        code: 'usage',
+        problem: connected.reason,
+        ...(connected.hint ? { hint: connected.hint } : {}),
+      }),
+    )
+    return null
+  }
+  const reason = connected.problem === 'auth-failed' ? 'authentication failed' : connected.reason
+  return [
+    bad(
+      'reachable',
+      reason,
+      (connected.problem === 'unreachable' && connected.hint) || 'mend what stands above first',
+    ),
+  ]
+}
+
+function print(sections: Section[], io: Io): string {
+  const utf8 = /utf-?8/i.test(io.env.LC_ALL || io.env.LC_CTYPE || io.env.LANG || '')
+  const mark = ({ ok }: Finding) =>
+    (ok === null ? '?' : ok ? (utf8 ? '✓' : 'ok') : utf8 ? '✗' : 'NO').padEnd(utf8 ? 1 : 2)
+  return sections
+    .map(({ title, findings }) => {
+      const lines = findings.flatMap(finding => [
+        `  ${mark(finding)} ${finding.name.padEnd(13)} ${finding.detail}`,
+        ...(finding.fix ? [`      fix: ${finding.fix}`] : []),
+      ])
+      return `${title}\n${lines.join('\n')}\n`
+    })
+    .join('\n')
+}

@@ -1,0 +1,84 @@
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
+import { join } from 'node:path'
+import { StringDecoder } from 'node:string_decoder'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
+import type { Io } from '../io.ts'
+import { openRun } from '../open-state.ts'
+import { readRun } from '../state.ts'
+
+const POLL_MS = 250
+const CHUNK = 64 * 1024
+
+export async function logs(
+  given: string,
+  options: { follow?: boolean; step?: string; config?: string },
+  io: Io,
+): Promise<number> {
+  const run = await openRun(given, options, io)
+  if (run === null) return EXIT_USAGE
+  const folder = join(run.folder, 'steps')
+  const names = logNames(folder)
+  if (options.step !== undefined && !options.follow && !names.some(name => stepOf(name) === options.step)) {
+    const there = [...new Set(names.map(stepOf))].join(', ') || 'none'
+    io.stderr.write(
+      `error: no output of a step "${options.step}" in ${run.head.runId}\nhint: there are: ${there}\n`,
+    )
+    return EXIT_USAGE
+  }
+  const printers = new Map<string, () => void>()
+  const print = () => {
+    for (const name of logNames(folder)) {
+      if (options.step !== undefined && stepOf(name) !== options.step) continue
+      const printer =
+        printers.get(name) ??
+        makePrinter(join(folder, name), options.step === undefined ? `${stepOf(name)} | ` : '', io)
+      printers.set(name, printer)
+      printer()
+    }
+  }
+  for (let alive = true; options.follow && alive; ) {
+    // Asked before printing: what was written until then is printed for certain.
+    alive = readRun(run.folder)?.alive ?? false
+    print()
+    if (alive) await sleep(POLL_MS)
+  }
+  print()
+  return EXIT_OK
+}
+
+/** Prints what has been added since the last call, whole lines only. */
+function makePrinter(file: string, prefix: string, io: Io): () => void {
+  const decoder = new StringDecoder('utf8')
+  const buffer = Buffer.alloc(CHUNK)
+  let offset = 0
+  let rest = ''
+  return () => {
+    const fd = openSync(file, 'r')
+    try {
+      for (;;) {
+        const read = readSync(fd, buffer, 0, CHUNK, offset)
+        if (read === 0) return
+        offset += read
+        const lines = (rest + decoder.write(buffer.subarray(0, read))).split('\n')
+        rest = lines.pop() ?? ''
+        if (lines.length > 0) io.stdout.write(lines.map(line => `${prefix}${line}\n`).join(''))
+      }
+    } finally {
+      closeSync(fd)
+    }
+  }
+}
+
+function logNames(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter(name => name.endsWith('.log'))
+      .sort()
+  } catch {
+    return []
+  }
+}
+
+/** `002-git.fetch.log` */
+const stepOf = (name: string) => name.replace(/^\d+-/, '').replace(/\.log$/, '')

@@ -1,0 +1,242 @@
+/** `hostops run`: whatever happens, it ends with one report line. */
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { startCheck } from '../../engine/check.ts'
+import { startRun } from '../../engine/run.ts'
+import type { Clock, RunEnd, RunInput, Running } from '../../engine/running.ts'
+import { Failed, type Failure } from '../../failure.ts'
+import { kinds } from '../../steps/index.ts'
+import { connect } from '../../transport/connect.ts'
+import type { Transport } from '../../transport/transport.ts'
+import { printPlan } from '../dry-run.ts'
+import { chooseFace } from '../faces.ts'
+import type { Io } from '../io.ts'
+import { type Prepared, prepare } from '../prepare.ts'
+import { wordedError } from '../print-failure.ts'
+import { makeRecorder, type Recorder } from '../record.ts'
+import { isRunId, newRunId } from '../run-id.ts'
+import { type RunOptions, wrongUse } from '../run-options.ts'
+import { readSettings } from '../settings.ts'
+import { catchSignals, type Signals } from '../signals.ts'
+import { DEFAULT_KEEP_RUNS, stateDir } from '../state.ts'
+
+const clock: Clock = {
+  now: () => Date.now(),
+  sleep: async (ms, signal) => {
+    await delay(ms, undefined, { signal }).catch(() => {})
+  },
+}
+
+export async function run(name: string, options: RunOptions, io: Io): Promise<number> {
+  const signals = catchSignals()
+  const recorder = recorderFor(options, io)
+  let engineBegan = false
+  const began = () => {
+    engineBegan = true
+  }
+  try {
+    const end = await Promise.race([attempt(name, options, io, recorder, signals, began), io.fault])
+    return await recorder.finish(end)
+  } catch (error) {
+    // An expected failure that came up before the engine is one of what we were given.
+    if (error instanceof Failed && !engineBegan) return await recorder.finish(invalid(error.failure))
+    io.stderr.write(`${error instanceof Error ? error.stack : error}\n`)
+    const failure: Failure = {
+      code: 'internal',
+      problem: error instanceof Error ? error.message : String(error),
+    }
+    return await recorder.finish({
+      outcome: engineBegan ? 'unknown' : 'failed-unchanged',
+      failedStep: null,
+      failure,
+    })
+  } finally {
+    signals.dispose()
+  }
+}
+
+/** For arguments that could not be read: nothing of them is believed but where the report should go. */
+export async function refuseUsage(failure: Failure, args: readonly string[], io: Io): Promise<number> {
+  const reportFile = valueAfter(args, '--report-file')
+  const runId = valueAfter(args, '--run-id')
+  const options: RunOptions = {
+    input: [],
+    rollback: true,
+    output: valueAfter(args, '--output') === 'json' ? 'json' : 'auto',
+    ...(reportFile === undefined ? {} : { reportFile }),
+    ...(runId === undefined ? {} : { runId }),
+  }
+  const recorder = recorderFor(options, io)
+  recorder.open(stateDir(io, undefined), DEFAULT_KEEP_RUNS)
+  return recorder.finish(invalid(failure))
+}
+
+function valueAfter(args: readonly string[], option: string): string | undefined {
+  const at = args.findIndex(arg => arg === option || arg.startsWith(`${option}=`))
+  return args[at]?.startsWith(`${option}=`)
+    ? args[at].slice(option.length + 1)
+    : at < 0
+      ? undefined
+      : args[at + 1]
+}
+
+function recorderFor(options: RunOptions, io: Io): Recorder {
+  const startedAt = clock.now()
+  const head = {
+    runId: options.runId !== undefined && isRunId(options.runId) ? options.runId : newRunId(startedAt),
+    playbook: null,
+    target: null,
+    dryRun: options.dryRun === true || options.check === true,
+    startedAt,
+  }
+  const told = {
+    json: options.output === 'json',
+    quiet: options.quiet === true,
+    reportFile: options.reportFile,
+  }
+  return makeRecorder(head, told, io, clock.now)
+}
+
+async function attempt(
+  name: string,
+  options: RunOptions,
+  io: Io,
+  recorder: Recorder,
+  signals: Signals,
+  began: () => void,
+): Promise<RunEnd> {
+  const settings = readSettings(options, io)
+  const state = stateDir(io, settings.ok ? settings.value.stateDir : undefined)
+  const keepRuns = settings.ok ? settings.value.keepRuns : DEFAULT_KEEP_RUNS
+  const created = recorder.open(state, keepRuns)
+  if (!created.ok && created.used) return invalid(idUsed(recorder.head.runId))
+  if (!settings.ok) return invalid(settings.failure)
+  const wrong = wrongUse(options)
+  if (wrong) return invalid(wrong)
+  const prepared = await prepare(name, options, settings.value, io)
+  recorder.know(prepared.ok ? prepared.plan : { playbook: prepared.name, target: prepared.target })
+  if (!prepared.ok) {
+    if (options.output !== 'json') io.stderr.write(prepared.details)
+    return invalid(prepared.failure)
+  }
+  if (!created.ok) {
+    if (!options.dryRun) return refused(created.failure)
+    io.stderr.write(wordedError(created.failure))
+  }
+  if (options.dryRun) return dryRun(prepared, options, io, recorder)
+  return onTarget(prepared, options, io, { state, recorder, signals, began })
+}
+
+async function dryRun(prepared: Prepared, options: RunOptions, io: Io, recorder: Recorder): Promise<RunEnd> {
+  const { plan } = prepared
+  const steps = plan.steps.map(({ id, name, uses, effect }) => ({ id, name, uses, effect }))
+  if (options.output === 'json') {
+    recorder.show(await chooseFace(options, io, clock.now))
+    io.stderr.write(`${JSON.stringify({ time: new Date(clock.now()).toISOString(), type: 'plan', plan })}\n`)
+  } else if (!options.quiet) {
+    io.stderr.write(`${printPlan(plan)}\n`)
+  }
+  recorder.emit({
+    type: 'run-started',
+    runId: recorder.head.runId,
+    playbook: plan.playbook,
+    target: plan.target,
+    steps,
+  })
+  return { outcome: 'planned', failedStep: null, failure: null }
+}
+
+type Around = { state: string; recorder: Recorder; signals: Signals; began: () => void }
+
+async function onTarget(prepared: Prepared, options: RunOptions, io: Io, around: Around): Promise<RunEnd> {
+  const { recorder, signals } = around
+  const stop = new AbortController()
+  signals.handle(() => stop.abort())
+  const connected = await connect(prepared.plan.target, {
+    env: io.env,
+    jobsFolder: join(around.state, 'jobs'),
+    signal: stop.signal,
+  })
+  if (!connected.ok)
+    return signals.first ? interrupted(signals.first) : notConnected(connected, prepared.plan.target)
+  const { transport } = connected
+  try {
+    if (signals.first) return interrupted(signals.first)
+    const input = runInput(prepared, recorder, transport)
+    if (options.plan !== undefined) {
+      const moved = await planMoved(options.plan, input, signals)
+      if (moved) return moved
+    }
+    recorder.openJournal()
+    recorder.show(await chooseFace(options, io, clock.now))
+    around.began()
+    return await ended(options.check ? startCheck(input) : startRun(input), signals)
+  } finally {
+    await transport.close()
+  }
+}
+
+const runInput = (prepared: Prepared, recorder: Recorder, transport: Transport): RunInput => ({
+  runId: recorder.head.runId,
+  plan: prepared.plan,
+  playbook: prepared.playbook,
+  kinds,
+  inputs: prepared.inputs,
+  env: prepared.env,
+  transport,
+  clock,
+  emit: recorder.emit,
+})
+
+function ended(running: Running, signals: Signals): Promise<RunEnd> {
+  signals.handle(signal => running.control.interrupt(signal))
+  return running.ended
+}
+
+/** Checks again, and holds the result to what the caller has seen. */
+async function planMoved(expected: string, input: RunInput, signals: Signals): Promise<RunEnd | null> {
+  let actual: string | null = null
+  const check = startCheck({
+    ...input,
+    emit: event => {
+      if (event.type === 'plan-hashed') actual = event.hash
+    },
+  })
+  const end = await ended(check, signals)
+  if (actual === null) return end
+  return actual === expected ? null : refused({ code: 'plan-moved', expected, actual })
+}
+
+function notConnected(
+  connected: Awaited<ReturnType<typeof connect>> & { ok: false },
+  target: string,
+): RunEnd {
+  switch (connected.problem) {
+    case 'bad-target':
+      return invalid({
+        code: 'usage',
+        problem: connected.reason,
+        ...(connected.hint ? { hint: connected.hint } : {}),
+      })
+    case 'auth-failed':
+      return { outcome: 'unreachable', failedStep: null, failure: { code: 'auth-failed', target } }
+    case 'unreachable': {
+      const { reason, hint } = connected
+      const failure: Failure = { code: 'unreachable', target, reason, ...(hint ? { hint } : {}) }
+      return { outcome: 'unreachable', failedStep: null, failure }
+    }
+  }
+}
+
+const invalid = (failure: Failure): RunEnd => ({ outcome: 'invalid', failedStep: null, failure })
+const refused = (failure: Failure): RunEnd => ({ outcome: 'refused', failedStep: null, failure })
+const interrupted = (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): RunEnd => ({
+  outcome: 'interrupted',
+  failedStep: null,
+  failure: { code: 'interrupted', signal },
+})
+const idUsed = (runId: string): Failure => ({
+  code: 'usage',
+  problem: `the run id ${runId} is used already`,
+  hint: `hostops report ${runId}   tells how that run ended`,
+})

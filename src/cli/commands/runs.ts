@@ -1,0 +1,59 @@
+import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
+import type { Io } from '../io.ts'
+import { openState } from '../open-state.ts'
+import { listRuns, type RunEntry } from '../state.ts'
+import { storedReport } from '../stored-report.ts'
+
+export async function runs(
+  options: { limit: string; json?: boolean; config?: string },
+  io: Io,
+): Promise<number> {
+  if (!/^[1-9][0-9]{0,5}$/.test(options.limit)) {
+    io.stderr.write('error: --limit takes a whole number from 1\nhint: hostops runs --limit 20\n')
+    return EXIT_USAGE
+  }
+  const state = await openState(options, io)
+  if (state === null) return EXIT_USAGE
+  const rows = listRuns(state).slice(0, Number(options.limit)).map(row)
+  if (options.json) io.stdout.write(`${JSON.stringify(rows)}\n`)
+  else if (rows.length === 0) io.stderr.write(`no run yet in ${state}\n`)
+  else io.stdout.write(table(rows))
+  return EXIT_OK
+}
+
+type Row = ReturnType<typeof row>
+
+function row(run: RunEntry) {
+  const { report } = storedReport(run)
+  return {
+    runId: run.head.runId,
+    outcome: run.alive ? 'running' : report.outcome,
+    success: report.success,
+    playbook: run.head.playbook,
+    target: run.head.target,
+    startedAt: run.head.startedAt,
+    durationMs: report.finishedAt === null ? null : report.durationMs,
+    folder: run.folder,
+  }
+}
+
+function table(rows: Row[]): string {
+  const cells = rows.map(r => [
+    r.runId,
+    r.outcome,
+    r.playbook ?? '-',
+    r.target ?? '-',
+    r.startedAt.slice(0, 19).replace('T', ' '),
+  ])
+  const all = [['run', 'outcome', 'playbook', 'target', 'started (UTC)'], ...cells]
+  const widths = all[0]!.map((_, column) => Math.max(...all.map(line => line[column]!.length)))
+  return all
+    .map(
+      line =>
+        `${line
+          .map((cell, at) => cell.padEnd(widths[at]!))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('')
+}

@@ -1,0 +1,38 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { DURATION_HINT, parseDuration } from '../../steps/duration.ts'
+import { EXIT_NO, EXIT_USAGE } from '../exit-code.ts'
+import type { Io } from '../io.ts'
+import { openRun } from '../open-state.ts'
+import { resultLine } from '../result-line.ts'
+import { readRun } from '../state.ts'
+import { storedReport } from '../stored-report.ts'
+
+const POLL_MS = 250
+
+export async function wait(
+  given: string,
+  options: { timeout?: string; config?: string },
+  io: Io,
+): Promise<number> {
+  const limit = options.timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(options.timeout)
+  if (limit === null) {
+    io.stderr.write(`error: --timeout is no duration\nhint: ${DURATION_HINT}\n`)
+    return EXIT_USAGE
+  }
+  const found = await openRun(given, options, io)
+  if (found === null) return EXIT_USAGE
+  const deadline = Date.now() + limit
+  for (let run = found; ; ) {
+    if (!run.alive) {
+      const stored = storedReport(run)
+      io.stdout.write(resultLine(stored.report))
+      return stored.exitCode
+    }
+    if (Date.now() >= deadline) {
+      io.stderr.write(`error: ${run.head.runId} is still running\nhint: hostops logs ${run.head.runId} -f\n`)
+      return EXIT_NO
+    }
+    await sleep(Math.min(POLL_MS, deadline - Date.now()))
+    run = readRun(run.folder) ?? { ...run, alive: false }
+  }
+}

@@ -1,0 +1,33 @@
+import type { Outcome } from '../engine/events.ts'
+import type { Failure } from '../failure.ts'
+
+export const EXIT_OK = 0
+/** `doctor` found something, or a question was answered with no. */
+export const EXIT_NO = 1
+export const EXIT_USAGE = 2
+
+export function exitCode(outcome: Outcome, failure: Failure | null): number {
+  switch (outcome) {
+    case 'succeeded':
+    case 'unchanged':
+    case 'planned':
+    case 'started':
+      return EXIT_OK
+    case 'rolled-back':
+    case 'failed-unchanged':
+      return 1
+    case 'invalid':
+      return EXIT_USAGE
+    case 'refused':
+      return 3
+    case 'unreachable':
+      return 4
+    case 'rollback-failed':
+    case 'failed-changed':
+      return 5
+    case 'unknown':
+      return 6
+    case 'interrupted':
+      return failure?.code === 'interrupted' && failure.signal !== 'SIGINT' ? 143 : 130
+  }
+}

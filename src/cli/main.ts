@@ -1,0 +1,51 @@
+/** Arguments in, exit code out. */
+import { CommanderError } from 'commander'
+import { EXIT_OK, EXIT_USAGE } from './exit-code.ts'
+import type { Io } from './io.ts'
+import { makeProgram } from './program.ts'
+
+export async function main(args: string[], io: Io): Promise<number> {
+  let code: number = EXIT_OK
+  const program = makeProgram(io, ended => {
+    code = ended
+  })
+  if (args.length === 0) {
+    io.stderr.write(program.helpInformation())
+    return EXIT_USAGE
+  }
+  try {
+    const parsed = program.parseAsync(args, { from: 'user' })
+    // A run has its own answer to a fault: a report.
+    await (args[0] === 'run' ? parsed : Promise.race([parsed, io.fault]))
+    return code
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0) return EXIT_OK
+    return usageError(error, args, io)
+  }
+}
+
+/** A run that was asked for in the wrong way still answers with a report. */
+async function usageError(error: CommanderError, args: string[], io: Io): Promise<number> {
+  const { problem, hint } = reword(error, args[0])
+  if (args[0] === 'run') {
+    const { refuseUsage } = await import('./commands/run.ts')
+    return refuseUsage({ code: 'usage', problem, hint }, args, io)
+  }
+  io.stderr.write(`error: ${problem}\nhint: ${hint}\n`)
+  return EXIT_USAGE
+}
+
+function reword(error: CommanderError, command: string | undefined): { problem: string; hint: string } {
+  const [first = '', suggestion] = error.message.split('\n(')
+  const problem = first
+    .replace(/^error: /, '')
+    .replace(/\.$/, '')
+    .replace(/\. Expected/, ': expected')
+  const meant = /^Did you mean (.*)\?\)$/.exec(suggestion ?? '')?.[1]
+  const help =
+    command === undefined || command.startsWith('-') || error.code === 'commander.unknownCommand'
+      ? ''
+      : ` ${command}`
+  return { problem, hint: meant ? `did you mean ${meant}?` : `hostops${help} --help` }
+}

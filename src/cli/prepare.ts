@@ -1,0 +1,93 @@
+/** From a name and options to a plan. Contacts nothing. */
+import { readFileSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { makePlan } from '../engine/make-plan.ts'
+import type { Plan } from '../engine/plan.ts'
+import type { Failure } from '../failure.ts'
+import { resolveInputs } from '../playbook/inputs.ts'
+import { loadPlaybook } from '../playbook/load.ts'
+import type { Playbook } from '../playbook/playbook.ts'
+import { renderDiagnostics } from '../playbook/render.ts'
+import { parseDuration } from '../steps/duration.ts'
+import { kinds } from '../steps/index.ts'
+import type { Json } from '../steps/step.ts'
+import type { Io } from './io.ts'
+import type { RunOptions } from './run-options.ts'
+import type { Settings } from './settings.ts'
+
+export type Prepared = {
+  ok: true
+  playbook: Playbook
+  inputs: { [name: string]: Json }
+  env: { [name: string]: string }
+  plan: Plan
+}
+
+/** `name` and `target` as far as they are known; `details` is for people and may be empty. */
+export type NotPrepared = {
+  ok: false
+  failure: Failure
+  name: string | null
+  target: string | null
+  details: string
+}
+
+export async function prepare(
+  name: string,
+  options: RunOptions,
+  settings: Settings,
+  io: Io,
+): Promise<Prepared | NotPrepared> {
+  const known = { name: null as string | null, target: options.target ?? settings.target ?? null }
+  const not = (failure: Failure, details = ''): NotPrepared => ({ ok: false, failure, ...known, details })
+
+  const file = resolve(io.cwd, name)
+  let bytes: Buffer
+  try {
+    if (!statSync(file).isFile()) throw new Error('not a file')
+    bytes = readFileSync(file)
+  } catch {
+    return not({ code: 'playbook-not-found', name, searched: [file] })
+  }
+  const loaded = loadPlaybook(bytes, name, kinds)
+  if (!loaded.ok) {
+    const [first] = loaded.diagnostics
+    const where = first ? `${first.start.line}:${first.start.column}: ${first.message}` : ''
+    return not(
+      { code: 'playbook-invalid', file: name, diagnostics: loaded.diagnostics.length, first: where },
+      renderDiagnostics(loaded.diagnostics, 'text'),
+    )
+  }
+  const { playbook } = loaded
+  known.name = playbook.name
+  known.target = options.target ?? playbook.target ?? settings.target ?? 'local'
+
+  const inputs = await resolveInputs(playbook, {
+    commandLine: options.input,
+    inputsFile: options.inputs,
+    settings: settings.inputs[playbook.name],
+    pinned: settings.pinned[playbook.name],
+    cwd: io.cwd,
+    env: io.env,
+  })
+  if (!inputs.ok) return not({ code: 'inputs-invalid', problems: inputs.problems })
+
+  const env = pick(io.env, playbook.env)
+  const planned = makePlan({
+    playbook,
+    inputs: inputs.values,
+    env,
+    target: known.target,
+    rollbackOnFailure: options.rollback ? undefined : false,
+    allowDirty: options.allowDirty,
+    timeoutMs: options.timeout === undefined ? undefined : (parseDuration(options.timeout) ?? undefined),
+  })
+  return planned.ok
+    ? { ok: true, playbook, inputs: inputs.values, env, plan: planned.plan }
+    : not(planned.failure)
+}
+
+/** Only what the playbook lists, and of that only what is set. */
+function pick(env: Io['env'], names: readonly string[]): { [name: string]: string } {
+  return Object.fromEntries(names.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]])))
+}

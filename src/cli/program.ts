@@ -1,0 +1,156 @@
+/** The command line as data for commander. Each command's own code is loaded when it is called, not before. */
+import { Command, Option } from 'commander'
+import { VERSION } from '../hostlink/version.ts'
+import type { Io } from './io.ts'
+import type { RunOptions } from './run-options.ts'
+
+/** `done` is told the exit code of the command that was called. */
+export function makeProgram(io: Io, done: (code: number) => void): Command {
+  const program = new Command('hostops')
+    .description('Run reviewed upgrade playbooks on a host and be told the truth about how they ended.')
+    .version(VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand(false)
+    .exitOverride()
+    // The words of a mistake are main's business: with a hint, and for `run` with a report.
+    .configureOutput({ writeOut: text => io.stdout.write(text), writeErr: () => {}, outputError: () => {} })
+    .configureHelp({
+      styleTitle: title => (title === 'Usage:' ? 'usage:' : title.replace(/:$/, '').toLowerCase()),
+      subcommandTerm: command =>
+        [command.name(), ...command.registeredArguments.map(argument => `<${argument.name()}>`)].join(' '),
+    })
+    .addHelpText('after', PROGRAM_EXAMPLES)
+  addRun(program, io, done)
+  addHistory(program, io, done)
+  addDoctor(program, io, done)
+  return program
+}
+
+const PROGRAM_EXAMPLES = `
+examples
+  hostops run upgrade-openclaw -i repoPath=/srv/openclaw --dry-run   what it would do, without contacting anything
+  hostops run upgrade-openclaw -i repoPath=/srv/openclaw             do it; go back when it does not come up
+  hostops run ./upgrade.yaml --target hostlink:desktop               the same, on another host
+  hostops report last                                                the report line of the last run again
+`
+
+function addRun(program: Command, io: Io, done: (code: number) => void): void {
+  program
+    .command('run')
+    .summary('run a playbook: a file, or the name of one')
+    .description(
+      'Runs a playbook step by step, goes back when a step fails, and prints one line on stdout: OPENCLAW_RESULT_JSON:{...}. Everything else goes to stderr.',
+    )
+    .argument('<playbook>', 'a file, or a name that hostops list shows')
+    .option('-i, --input <key=value>', 'an input; key=@file reads its value from a file', collect)
+    .option('--inputs <file.json>', 'inputs as one JSON object')
+    .option('-t, --target <target>', 'local, hostlink, hostlink:NAME, ssh:DESTINATION')
+    .optionsGroup('before it runs')
+    .option('--dry-run', 'print each step, its exact commands and its undo; contact nothing')
+    .option('--check', 'only look at the target; tell what would change, and the hash of that plan')
+    .option('--plan <hash>', 'refuse to run when what --check saw has moved since')
+    .optionsGroup('how it runs')
+    .option('--no-rollback', 'stop where a step fails instead of going back')
+    .option('--allow-dirty', 'accept local changes in the checkout')
+    .option('--timeout <duration>', 'limit of the whole run, like 20m')
+    .option('--wait-lock <duration>', 'wait that long for a run that holds the lock')
+    .option('--run-id <id>', 'an id of your own: at most 64 letters, digits, dots, dashes, underscores')
+    .option('--on-host', 'let the engine run on the host and follow it')
+    .option('--detach', 'let the engine run on the host and return at once')
+    .optionsGroup('what you see')
+    .addOption(
+      new Option('--output <form>', 'what is written to stderr')
+        .choices(['auto', 'tree', 'lines', 'json'])
+        .default('auto'),
+    )
+    .option('-q, --quiet', 'nothing on stderr but what went wrong')
+    .option('--report-file <file>', 'write the report there as well')
+    .optionsGroup('where things are')
+    .option('--config <file>', 'settings (else $HOSTOPS_CONFIG, hostops.config.yaml upwards, the user’s)')
+    .option('--playbooks <dir>', 'where named playbooks are looked for first')
+    .addHelpText('after', RUN_HELP)
+    .action(async (playbook: string, options: RunOptions) => {
+      const { run } = await import('./commands/run.ts')
+      done(await run(playbook, { ...options, input: options.input ?? [] }, io))
+    })
+}
+
+const RUN_HELP = `
+exit codes
+  0        succeeded, unchanged, planned, started
+  1        rolled-back, failed-unchanged: it failed, and the host is verified to be as before
+  2        invalid: usage, inputs or playbook; nothing was contacted
+  3        refused: dirty tree, lock, policy, moved plan; nothing was changed
+  4        unreachable: nothing was changed
+  5        rollback-failed, failed-changed: a person is needed
+  6        unknown: the link was lost; hostops report RUN tells more once it is known
+  130/143  interrupted, after an orderly end
+
+A first Ctrl-C stops the step and rolls back; a second one stops the rolling back.
+`
+
+function addHistory(program: Command, io: Io, done: (code: number) => void): void {
+  const runArgument = 'a run id, the beginning of one, or "last"'
+  program
+    .command('runs')
+    .summary('list the runs that this machine knows')
+    .description('Lists the runs in the state folder, the newest first.')
+    .option('-n, --limit <number>', 'at most that many', '20')
+    .option('--json', 'one JSON array on stdout')
+    .option('--config <file>', 'settings (they may name the state folder)')
+    .action(async (options: { limit: string; json?: boolean; config?: string }) => {
+      const { runs } = await import('./commands/runs.ts')
+      done(await runs(options, io))
+    })
+  program
+    .command('report')
+    .summary('print the report line of a run again')
+    .description('Prints the very same report line again and ends with the same exit code as the run.')
+    .argument('<run>', runArgument)
+    .option('--config <file>', 'settings (they may name the state folder)')
+    .action(async (run: string, options: { config?: string }) => {
+      const { report } = await import('./commands/report.ts')
+      done(await report(run, options, io))
+    })
+  program
+    .command('logs')
+    .summary('print what the steps of a run printed')
+    .description('Prints the output of each step of a run, in order, each line after the id of its step.')
+    .argument('<run>', runArgument)
+    .option('-f, --follow', 'go on until the run has ended')
+    .option('--step <id>', 'of this step only, without its id in front')
+    .option('--config <file>', 'settings (they may name the state folder)')
+    .action(async (run: string, options: { follow?: boolean; step?: string; config?: string }) => {
+      const { logs } = await import('./commands/logs.ts')
+      done(await logs(run, options, io))
+    })
+  program
+    .command('wait')
+    .summary('wait until a run has ended, then print its report line')
+    .description('Waits until the run has ended, prints its report line and ends with its exit code.')
+    .argument('<run>', runArgument)
+    .option('--timeout <duration>', 'give up after that long; the run goes on')
+    .option('--config <file>', 'settings (they may name the state folder)')
+    .action(async (run: string, options: { timeout?: string; config?: string }) => {
+      const { wait } = await import('./commands/wait.ts')
+      done(await wait(run, options, io))
+    })
+}
+
+function addDoctor(program: Command, io: Io, done: (code: number) => void): void {
+  program
+    .command('doctor')
+    .summary('is everything there? each finding with its fix')
+    .description(
+      'Looks at this machine and at the target, changes nothing, and tells for each finding what mends it.',
+    )
+    .option('-t, --target <target>', 'local, hostlink, hostlink:NAME, ssh:DESTINATION')
+    .option('--json', 'one JSON object on stdout')
+    .option('--config <file>', 'settings')
+    .action(async (options: { target?: string; json?: boolean; config?: string }) => {
+      const { doctor } = await import('./commands/doctor.ts')
+      done(await doctor(options, io))
+    })
+}
+
+const collect = (value: string, all: string[] = []) => [...all, value]

@@ -1,0 +1,133 @@
+/**
+ * Where a run's events go: the journal first, then the report, then the face. At the end the report is on the disk
+ * before its line is printed, and the line is printed whatever became of the disk.
+ */
+import { join, resolve } from 'node:path'
+import type { Emit, Event } from '../engine/events.ts'
+import { type Journal, openJournal } from '../engine/journal.ts'
+import type { RunEnd } from '../engine/running.ts'
+import type { Failure } from '../failure.ts'
+import { addEvent, emptyDraft, type ReportHead, toReport } from '../report/build.ts'
+import type { Report } from '../report/schema.ts'
+import type { Face } from '../ui/face.ts'
+import { makeSummary } from '../ui/summary.ts'
+import { isGood } from '../ui/words.ts'
+import { writeAtomically } from './atomic-file.ts'
+import { exitCode } from './exit-code.ts'
+import type { Io } from './io.ts'
+import { wordedError } from './print-failure.ts'
+import { resultLine } from './result-line.ts'
+import { type Created, createRun, processMark, prune, type RunHead, writeHead } from './state.ts'
+
+export type Recorder = {
+  readonly head: ReportHead
+  readonly folder: string | null
+  /** Makes the run's folder. Without one (it cannot be written, or the id is used) the report is only printed. */
+  open(state: string, keepRuns: number): Created
+  /** From now on events are journalled, intents before acts. */
+  openJournal(): void
+  show(face: Face | null): void
+  /** What the report says of the run's beginning. */
+  know(known: { playbook: string | null; target: string | null }): void
+  emit: Emit
+  finish(end: RunEnd): Promise<number>
+}
+
+export type Told = { json: boolean; quiet: boolean; reportFile: string | undefined }
+
+export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => number): Recorder {
+  const draft = emptyDraft(head)
+  const summary = makeSummary()
+  let place: { state: string; folder: string; keepRuns: number } | null = null
+  let journal: Journal | null = null
+  let face: Face | null = null
+
+  const emit = (event: Event) => {
+    journal?.write(event)
+    addEvent(draft, event)
+    summary.add(event)
+    try {
+      face?.event(event)
+    } catch {
+      // What cannot be drawn must not end a run.
+      face = null
+    }
+  }
+  const complain = (failure: Failure) => {
+    if (!told.json) io.stderr.write(wordedError(failure))
+  }
+  const store = (report: Report, code: number) => {
+    if (place === null) return
+    const file = join(place.folder, 'report.json')
+    try {
+      writeAtomically(file, `${JSON.stringify(report)}\n`, 0o600)
+      writeHead(place.folder, { ...runHead(head), exitCode: code })
+      prune(place.state, place.keepRuns)
+    } catch (error) {
+      complain({ code: 'state-unwritable', path: file, problem: (error as Error).message })
+    }
+  }
+  const copy = (report: Report) => {
+    if (told.reportFile === undefined) return
+    const file = resolve(io.cwd, told.reportFile)
+    try {
+      writeAtomically(file, `${JSON.stringify(report)}\n`, 0o666 & ~process.umask())
+    } catch (error) {
+      complain({ code: 'usage', problem: `cannot write the report to ${file}: ${(error as Error).message}` })
+    }
+  }
+
+  return {
+    head,
+    get folder() {
+      return place?.folder ?? null
+    },
+    open(state, keepRuns) {
+      const created = createRun(state, runHead(head))
+      if (created.ok) place = { state, folder: created.folder, keepRuns }
+      return created
+    },
+    openJournal() {
+      if (place === null) return
+      writeHead(place.folder, runHead(head))
+      journal = openJournal(place.folder, now)
+    },
+    show(next) {
+      face = next
+    },
+    know({ playbook, target }) {
+      head.playbook = playbook
+      head.target = target
+    },
+    emit,
+    async finish(end) {
+      if (draft.end === null) emit({ type: 'run-finished', ...end })
+      journal?.close()
+      await face?.close()
+      const report = toReport(draft, now())
+      const code = exitCode(report.outcome, draft.end?.failure ?? null)
+      store(report, code)
+      copy(report)
+      if (!told.json && !(told.quiet && isGood(report.outcome))) {
+        const lines = summary.lines({
+          runId: head.runId,
+          durationMs: report.durationMs,
+          stored: place !== null,
+        })
+        io.stderr.write(`${lines.join('\n')}\n`)
+      }
+      io.stdout.write(resultLine(report))
+      return code
+    },
+  }
+}
+
+const runHead = (head: ReportHead): RunHead => ({
+  runId: head.runId,
+  playbook: head.playbook,
+  target: head.target,
+  dryRun: head.dryRun,
+  startedAt: new Date(head.startedAt).toISOString(),
+  pid: process.pid,
+  pidStarted: processMark(process.pid),
+})

@@ -1,0 +1,56 @@
+/** What `hostops run` was told, as commander hands it over, and what of it cannot be. */
+import type { Failure } from '../failure.ts'
+import { DURATION_HINT, parseDuration } from '../steps/duration.ts'
+import { isRunId, RUN_ID_RULE } from './run-id.ts'
+
+export type RunOptions = {
+  input: string[]
+  inputs?: string
+  target?: string
+  dryRun?: boolean
+  check?: boolean
+  plan?: string
+  /** False with --no-rollback. */
+  rollback: boolean
+  allowDirty?: boolean
+  timeout?: string
+  waitLock?: string
+  runId?: string
+  onHost?: boolean
+  detach?: boolean
+  output: 'auto' | 'tree' | 'lines' | 'json'
+  quiet?: boolean
+  reportFile?: string
+  config?: string
+  playbooks?: string
+}
+
+export function wrongUse(options: RunOptions): Failure | null {
+  const usage = (problem: string, hint: string): Failure => ({ code: 'usage', problem, hint })
+  if (options.runId !== undefined && !isRunId(options.runId))
+    return usage('--run-id is no run id', RUN_ID_RULE)
+  for (const [option, value] of [
+    ['--timeout', options.timeout],
+    ['--wait-lock', options.waitLock],
+  ]) {
+    if (value !== undefined && parseDuration(value) === null)
+      return usage(`${option} is no duration`, DURATION_HINT)
+  }
+  const asked = [
+    ['--dry-run', options.dryRun],
+    ['--check', options.check],
+    ['--plan', options.plan !== undefined],
+  ].flatMap(([option, given]) => (given ? [option] : []))
+  if (asked.length > 1) return usage(`${asked.join(' and ')} exclude each other`, 'give one of them')
+  for (const [option, given] of [
+    ['--on-host', options.onHost],
+    ['--detach', options.detach],
+  ]) {
+    if (given)
+      return usage(
+        `${option}: no target offers runs on the host yet`,
+        `leave ${option} out: the engine runs here, the steps on the target`,
+      )
+  }
+  return null
+}

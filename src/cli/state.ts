@@ -1,0 +1,159 @@
+/**
+ * The state folder: `runs/<run id>/` with `run.json` (who runs it), `report.json` (the end, once there is one),
+ * and, once the engine has begun, `journal.ndjson` and one log per step.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { isAbsolute, join, resolve } from 'node:path'
+import type { Failure } from '../failure.ts'
+import type { Report } from '../report/schema.ts'
+import { writeAtomically } from './atomic-file.ts'
+import type { Io } from './io.ts'
+
+export type RunHead = {
+  runId: string
+  playbook: string | null
+  target: string | null
+  dryRun: boolean
+  startedAt: string
+  pid: number
+  /** Tells this process from a later one with the same pid; null where the platform does not tell. */
+  pidStarted: string | null
+  /** Of the ended run, so that a report read later ends with the same code. */
+  exitCode?: number
+}
+
+export type RunEntry = { folder: string; head: RunHead; report: Report | null; alive: boolean }
+
+export const DEFAULT_KEEP_RUNS = 50
+
+export function stateDir(io: Pick<Io, 'env' | 'cwd'>, fromSettings: string | undefined): string {
+  const given = io.env.HOSTOPS_STATE_DIR || fromSettings
+  if (given) return resolve(io.cwd, given)
+  const xdg = io.env.XDG_STATE_HOME
+  return join(xdg && isAbsolute(xdg) ? xdg : join(io.env.HOME || homedir(), '.local', 'state'), 'hostops')
+}
+
+export type Created =
+  | { ok: true; folder: string }
+  | { ok: false; used: true }
+  | { ok: false; used: false; failure: Failure }
+
+/** One process only gets the folder of a run id. */
+export function createRun(state: string, head: RunHead): Created {
+  const folder = join(state, 'runs', head.runId)
+  try {
+    mkdirSync(join(state, 'runs'), { recursive: true, mode: 0o700 })
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST' && existsSync(folder))
+      return { ok: false, used: true }
+    return { ok: false, used: false, failure: unwritable(folder, error) }
+  }
+  try {
+    writeHead(folder, head)
+    return { ok: true, folder }
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true })
+    return { ok: false, used: false, failure: unwritable(folder, error) }
+  }
+}
+
+export function writeHead(folder: string, head: RunHead): void {
+  writeAtomically(join(folder, 'run.json'), `${JSON.stringify(head)}\n`, 0o600)
+}
+
+export const unwritable = (path: string, error: unknown): Failure => ({
+  code: 'state-unwritable',
+  path,
+  problem: error instanceof Error ? error.message : String(error),
+})
+
+/** The newest first. A folder that cannot be read is no run. */
+export function listRuns(state: string): RunEntry[] {
+  return runIds(state)
+    .flatMap(id => readRun(join(state, 'runs', id)) ?? [])
+    .sort((a, b) => compare(b.head.startedAt, a.head.startedAt) || compare(b.head.runId, a.head.runId))
+}
+
+export function readRun(folder: string): RunEntry | null {
+  const head = readJson<RunHead>(join(folder, 'run.json'))
+  if (head === null) return null
+  const report = readJson<Report>(join(folder, 'report.json'))
+  return { folder, head, report, alive: report === null && isAlive(head) }
+}
+
+export type Found = { ok: true; run: RunEntry } | { ok: false; failure: Failure }
+
+/** By id, by an unambiguous beginning of one, or `last`. */
+export function findRun(state: string, given: string): Found {
+  if (given === 'last') {
+    const newest = listRuns(state)[0]
+    return newest ? { ok: true, run: newest } : notFound(`there is no run yet in ${state}`)
+  }
+  const ids = runIds(state)
+  const matches = ids.includes(given) ? [given] : ids.filter(id => given !== '' && id.startsWith(given))
+  if (matches.length > 1) {
+    return notFound(
+      `"${given}" is the beginning of ${matches.length} runs: ${matches.slice(0, 5).join(', ')}`,
+    )
+  }
+  const run = matches[0] === undefined ? null : readRun(join(state, 'runs', matches[0]))
+  return run ? { ok: true, run } : notFound(`no run "${given}" in ${state}`)
+}
+
+/**
+ * Runs that executed something, and those that did not (dry runs, wrong usage), are counted apart: a caller who
+ * makes fifty mistakes must not push out the last upgrade. What has not ended is never removed.
+ */
+export function prune(state: string, keep: number): void {
+  const ended = listRuns(state).filter(run => run.report !== null)
+  const executed = (run: RunEntry) => existsSync(join(run.folder, 'journal.ndjson'))
+  for (const runs of [ended.filter(executed), ended.filter(run => !executed(run))]) {
+    for (const run of runs.slice(keep)) rmSync(run.folder, { recursive: true, force: true })
+  }
+}
+
+export function processMark(pid: number): string | null {
+  try {
+    // Field 22, counted after the command's name, which may hold blanks and brackets.
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[19] ?? null
+  } catch {
+    return null
+  }
+}
+
+function isAlive(head: RunHead): boolean {
+  try {
+    process.kill(head.pid, 0)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
+  }
+  const mark = processMark(head.pid)
+  return mark === null || head.pidStarted === null || mark === head.pidStarted
+}
+
+function runIds(state: string): string[] {
+  try {
+    return readdirSync(join(state, 'runs'), { withFileTypes: true })
+      .filter(entry => entry.isDirectory())
+      .map(entry => entry.name)
+  } catch {
+    return []
+  }
+}
+
+function readJson<T>(file: string): T | null {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as T
+  } catch {
+    return null
+  }
+}
+
+const notFound = (problem: string): Found => ({
+  ok: false,
+  failure: { code: 'usage', problem, hint: 'hostops runs   lists them' },
+})
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)

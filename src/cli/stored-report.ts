@@ -1,0 +1,45 @@
+/** The report of a run that this machine knows: the stored one, or what its journal tells so far. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Event } from '../engine/events.ts'
+import { addEvent, emptyDraft, type ReportDraft, toReport } from '../report/build.ts'
+import type { Report } from '../report/schema.ts'
+import { exitCode } from './exit-code.ts'
+import type { RunEntry } from './state.ts'
+
+export type StoredReport = { report: Report; exitCode: number }
+
+export function storedReport(run: RunEntry): StoredReport {
+  if (run.report) {
+    return { report: run.report, exitCode: run.head.exitCode ?? exitCode(run.report.outcome, null) }
+  }
+  const draft = draftFromJournal(run)
+  const report = toReport(draft, null)
+  if (draft.end) return { report, exitCode: exitCode(report.outcome, draft.end.failure) }
+  const outcome = run.alive ? 'started' : 'unknown'
+  return { report: { ...report, outcome, success: null, changed: null }, exitCode: exitCode(outcome, null) }
+}
+
+function draftFromJournal({ folder, head }: RunEntry): ReportDraft {
+  const { runId, playbook, target, dryRun } = head
+  const draft = emptyDraft({ runId, playbook, target, dryRun, startedAt: Date.parse(head.startedAt) })
+  for (const event of journalEvents(folder)) addEvent(draft, event)
+  return draft
+}
+
+/** A last line that was cut short by the end of the machine is no event. */
+function journalEvents(folder: string): Event[] {
+  let text: string
+  try {
+    text = readFileSync(join(folder, 'journal.ndjson'), 'utf8')
+  } catch {
+    return []
+  }
+  return text.split('\n').flatMap(line => {
+    try {
+      return [JSON.parse(line) as Event]
+    } catch {
+      return []
+    }
+  })
+}

@@ -1,0 +1,90 @@
+/** The last words of a run: how it ended, why, what changed, what remains, what to type next. */
+import type { Event, Outcome } from '../engine/events.ts'
+import type { Failure } from '../failure.ts'
+import { word } from '../wording.ts'
+import { elapsed, outcomeInWords } from './words.ts'
+
+export type Summary = {
+  add(event: Event): void
+  lines(more: SummaryEnd): string[]
+}
+
+export type SummaryEnd = { runId: string; durationMs: number; stored: boolean }
+
+export function makeSummary(): Summary {
+  const seen: Seen = {
+    changed: [],
+    undone: [],
+    remains: [],
+    findings: [],
+    tail: new Map(),
+    hash: null,
+    verified: null,
+    end: null,
+  }
+  return { add: event => note(seen, event), lines: more => (seen.end ? tell(seen, seen.end, more) : []) }
+}
+
+type End = { outcome: Outcome; failedStep: string | null; failure: Failure | null }
+type Seen = {
+  changed: string[]
+  undone: string[]
+  remains: string[]
+  findings: string[]
+  tail: Map<string, string[]>
+  hash: string | null
+  verified: boolean | null
+  end: End | null
+}
+
+const TAIL_LINES = 10
+
+function note(seen: Seen, event: Event): void {
+  switch (event.type) {
+    case 'output': {
+      const lines = seen.tail.get(event.id) ?? []
+      lines.push(event.line)
+      if (lines.length > TAIL_LINES) lines.shift()
+      seen.tail.set(event.id, lines)
+      return
+    }
+    case 'step-finished':
+      if (event.changed) seen.changed.push(event.id)
+      return
+    case 'part-finished':
+      if (event.failure) seen.remains.push(`${event.movement} ${event.id}: ${word(event.failure).message}`)
+      else if (event.changed && event.movement !== 'verify') seen.undone.push(`${event.movement} ${event.id}`)
+      return
+    case 'rollback-finished':
+      seen.remains.push(...event.remains.map(failure => word(failure).message))
+      seen.verified = event.verified
+      return
+    case 'plan-hashed':
+      seen.hash = event.hash
+      return
+    case 'run-finished':
+      seen.end = event
+      return
+    default:
+      return
+  }
+}
+
+function tell(seen: Seen, end: End, more: SummaryEnd): string[] {
+  const worded = end.failure ? word(end.failure) : null
+  const where = end.failedStep === null ? '' : `${end.failedStep}: `
+  const lines = [`${outcomeInWords(end.outcome)} (${elapsed(more.durationMs)})`]
+  const add = (label: string, texts: readonly string[]) =>
+    texts.forEach((text, at) => {
+      lines.push(`  ${(at === 0 ? label : '').padEnd(8)} ${text}`)
+    })
+  if (worded) add('error', [`${where}${worded.message}`.replace(/\s+/g, ' ')])
+  if (end.failedStep !== null) add('output', seen.tail.get(end.failedStep) ?? [])
+  if (end.outcome !== 'planned')
+    add(seen.verified ? 'undone' : 'changed', seen.verified ? seen.undone : seen.changed)
+  add('remains', seen.remains)
+  if (worded?.hint) add('hint', [worded.hint])
+  if (seen.hash !== null) add('plan', [`${seen.hash}   run it with --plan ${seen.hash}`])
+  if (more.stored) add('run', [`${more.runId}   hostops logs ${more.runId}`])
+  return lines
+}
