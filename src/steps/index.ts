@@ -1,10 +1,18 @@
 /** Every step kind that a playbook can use. */
 import { command } from './command.ts'
+import { composeBuild } from './compose-build.ts'
+import { composeExec } from './compose-exec.ts'
+import { composeLogs } from './compose-logs.ts'
+import { composePs } from './compose-ps.ts'
+import { composeUp } from './compose-up.ts'
+import { composeWait } from './compose-wait.ts'
+import { confirm } from './confirm.ts'
 import { gitCheckout } from './git-checkout.ts'
 import { gitDirtyCheck } from './git-dirty-check.ts'
 import { gitFetch } from './git-fetch.ts'
 import { healthPoll } from './health-poll.ts'
 import { httpGet } from './http-get.ts'
+import { notify } from './notify.ts'
 import { script } from './script.ts'
 import type { StepKind } from './step.ts'
 
@@ -14,6 +22,14 @@ export const kinds: Record<string, StepKind> = {
   'git.dirty-check': gitDirtyCheck,
   'git.fetch': gitFetch,
   'git.checkout': gitCheckout,
+  'compose.build': composeBuild,
+  'compose.up': composeUp,
+  'compose.wait': composeWait,
+  'compose.ps': composePs,
+  'compose.logs': composeLogs,
+  'compose.exec': composeExec,
   'health.poll': healthPoll,
   'http.get': httpGet,
+  notify,
+  confirm,
 }

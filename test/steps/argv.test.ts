@@ -143,6 +143,59 @@ test('curl', () => {
   expect(post.join(' ')).toContain('-H A: b --data-raw @/etc/passwd')
 })
 
+const COMPOSE = ['docker', 'compose', '--ansi', 'never', '--progress', 'plain']
+const IN_DIR = ['--project-directory', '/srv/app']
+
+test('compose.build and its way back', () => {
+  const given = { dir: '/srv/app/', services: ['gateway'], files: ['a.yaml', '/b.yaml'], project: 'p' }
+  const shared = ['-f', '/srv/app/a.yaml', '-f', '/b.yaml', ...IN_DIR, '-p', 'p']
+  expect(planned('compose.build', { ...given, profiles: ['dev'], pull: true })).toEqual({
+    do: [
+      { argv: [...COMPOSE, ...shared, '--profile', 'dev', 'build', '--pull', 'gateway'], cwd: '/srv/app/' },
+    ],
+    undo: [
+      { argv: ['docker', 'tag', { unknown: 'the image kept before the build' }, { unknown: 'its name' }] },
+    ],
+    effect: 'write',
+  })
+})
+
+test('compose.up and its way back', () => {
+  const up = [...COMPOSE, ...IN_DIR, 'up', '-d', '--no-build', '--pull']
+  expect(planned('compose.up', { dir: '/srv/app', services: ['a', 'b'], removeOrphans: true })).toEqual({
+    do: [{ argv: [...up, 'missing', '--remove-orphans', 'a', 'b'], cwd: '/srv/app' }],
+    undo: [{ argv: [...up, 'never', 'a', 'b'], cwd: '/srv/app' }],
+    effect: 'disrupt',
+  })
+})
+
+test('compose.logs and compose.exec', () => {
+  expect(planned('compose.logs', { dir: '/srv/app', tail: 5, since: '10m' }).do[0]?.argv).toEqual([
+    ...[...COMPOSE, ...IN_DIR, 'logs', '--no-color', '--tail', '5', '--since', '10m'],
+  ])
+  const exec = { dir: '/srv/app', service: 'db', user: 'a:b', workdir: '/x', index: 2, argv: ['-x', '$(y)'] }
+  expect(planned('compose.exec', exec).do[0]?.argv).toEqual([
+    ...[...COMPOSE, ...IN_DIR, 'exec', '-T', '--user', 'a:b', '--workdir', '/x', '--index', '2'],
+    ...['db', '-x', '$(y)'],
+  ])
+})
+
+test.each(['-x', '--all', '', 'a b', 'a;b', '../x'])('%j is no service', name => {
+  expect(kinds['compose.up']!.schema.safeParse({ dir: '/srv/app', services: [name] }).success).toBe(false)
+})
+
+test('notify', () => {
+  expect(planned('notify', { message: 'done', command: ['mail', 'me'] }).do).toEqual([
+    { argv: ['mail', 'me'] },
+  ])
+  const hook = planned('notify', { message: '"; x', url: 'https://h/x' }).do[0]?.argv
+  const body = '{"text":"\\"; x","message":"\\"; x","runId":"RUN","step":"STEP"}'
+  expect(hook).toContain(body)
+  for (const given of [{}, { command: ['a'], url: 'https://h' }]) {
+    expect(kinds.notify!.schema.safeParse({ message: 'x', ...given }).success).toBe(false)
+  }
+})
+
 test('command and script', () => {
   expect(planned('command', { argv: ['a', '$(b)'], undo: ['c'], reactivate: true })).toEqual({
     do: [{ argv: ['a', '$(b)'] }],

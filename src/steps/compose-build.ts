@@ -1,0 +1,58 @@
+import { z } from 'zod'
+import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
+import { type KeptStack, keepImages, putImagesBack, seeImages } from './compose-images.ts'
+import type { PlannedCommand, StepKind } from './step.ts'
+
+const schema = z.strictObject({
+  ...stackFields(),
+  services: servicesField(),
+  pull: z.boolean().default(false).describe('Look for newer base images first.'),
+  noCache: z.boolean().default(false).describe('Build everything again.'),
+})
+type With = z.infer<typeof schema>
+
+/** A step of its own before `compose.up`, because a build that fails then costs no downtime. */
+export const composeBuild: StepKind<With, KeptStack> = {
+  uses: 'compose.build',
+  summary: 'Builds the images of services; the ones that run now are kept for the way back.',
+  schema,
+  outputs: { changed: 'bool', images: 'map' },
+  timeoutMs: 30 * 60_000,
+  effect: () => 'write',
+  locks: input => [stackLock(input)],
+  commands: input => [{ argv: composeArgv(input, buildArgs(input)), cwd: input.dir }],
+  undoCommands: (): PlannedCommand[] => [
+    { argv: ['docker', 'tag', { unknown: 'the image kept before the build' }, { unknown: 'its name' }] },
+  ],
+  async check(ctx, input) {
+    const { images } = await seeImages(ctx, input, input.services)
+    return images.map(({ service, name, id }) => ({
+      text: `${service}: ${id === null ? 'no image yet, rollback: none available' : `${name} is ${id.slice(7, 19)}, kept for a rollback`}`,
+      seen: { service, id },
+    }))
+  },
+  snapshot: (ctx, input) => keepImages(ctx, input, input.services),
+  async run(ctx, input, before) {
+    // A build outlives its caller: half an image is no harm, but an hour of work is not thrown away.
+    await compose(ctx, input, buildArgs(input), { durable: true })
+    const after = await seeImages(ctx, input, input.services)
+    const old = new Map(before?.images.map(image => [image.service, image.named]))
+    const changed = after.images.some(image => old.get(image.service) !== image.named)
+    const images = Object.fromEntries(after.images.map(image => [image.service, image.named]))
+    return {
+      changed,
+      outputs: { changed, images },
+      facts: { ...stackFacts(input), composeRebuilt: true },
+    }
+  },
+  async restore(ctx, input, before) {
+    return { changed: await putImagesBack(ctx, input, before), facts: stackFacts(input) }
+  },
+}
+
+const buildArgs = (input: With) => [
+  'build',
+  ...(input.pull ? ['--pull'] : []),
+  ...(input.noCache ? ['--no-cache'] : []),
+  ...input.services,
+]

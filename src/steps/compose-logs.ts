@@ -1,0 +1,35 @@
+import { z } from 'zod'
+import { compose, composeArgv, servicesField, stackFacts, stackFields } from './compose.ts'
+import { durationSchema } from './duration.ts'
+import { plainText } from './plain-text.ts'
+import type { StepKind } from './step.ts'
+
+const schema = z.strictObject({
+  ...stackFields(),
+  services: servicesField(),
+  tail: z.int().min(1).max(10_000).default(100).describe('How many last lines of each container.'),
+  since: durationSchema().optional().describe('Only what is younger than this.'),
+})
+type With = z.infer<typeof schema>
+
+export const composeLogs: StepKind<With> = {
+  uses: 'compose.logs',
+  summary: 'Shows the last lines that the containers wrote.',
+  schema,
+  outputs: { text: 'string' },
+  timeoutMs: 60_000,
+  effect: () => 'read',
+  commands: input => [{ argv: composeArgv(input, logsArgs(input)), cwd: input.dir }],
+  async run(ctx, input) {
+    const done = await compose(ctx, input, logsArgs(input), { repeatable: true, keepBytes: 1024 * 1024 })
+    return { changed: false, outputs: { text: plainText(done.stdout) }, facts: stackFacts(input) }
+  },
+}
+
+const logsArgs = (input: With) => [
+  'logs',
+  '--no-color',
+  ...['--tail', String(input.tail)],
+  ...(input.since === undefined ? [] : ['--since', input.since]),
+  ...input.services,
+]

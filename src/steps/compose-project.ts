@@ -1,0 +1,147 @@
+/** What compose and the engine say of a stack, as far as decisions need it. */
+import { z } from 'zod'
+import { Failed } from '../failure.ts'
+import { compose, docker, LOOKING, type Stack } from './compose.ts'
+import { canonicalPath } from './fields.ts'
+import type { Replica } from './stability.ts'
+import type { StepContext } from './step.ts'
+
+export type Service = {
+  name: string
+  /** How many replicas there should be. */
+  replicas: number
+  /** Ends on its own, and others wait for that. */
+  oneShot: boolean
+  /** As the compose file names its image. */
+  image: string | null
+}
+export type Project = { name: string; services: Service[] }
+
+const configSchema = z.object({
+  name: z.string(),
+  services: z
+    .record(
+      z.string(),
+      z.object({
+        image: z.string().nullish(),
+        scale: z.number().nullish(),
+        deploy: z.object({ replicas: z.number().nullish() }).nullish(),
+        depends_on: z.record(z.string(), z.object({ condition: z.string().optional() })).nullish(),
+      }),
+    )
+    .nullish(),
+})
+
+/** The services that are wanted, all when none is named. */
+export async function readProject(
+  ctx: StepContext,
+  stack: Stack,
+  wanted: readonly string[],
+): Promise<Project> {
+  const done = await compose(ctx, stack, ['config', '--format', 'json'], LOOKING)
+  const config = configSchema.safeParse(jsonOf(done.stdout))
+  if (!config.success) throw unreadable(['docker', 'compose', 'config'], 'it is no compose configuration')
+  const all = Object.entries(config.data.services ?? {})
+  const awaited = new Set(
+    all.flatMap(([, service]) =>
+      Object.entries(service.depends_on ?? {})
+        .filter(([, how]) => how.condition === 'service_completed_successfully')
+        .map(([name]) => name),
+    ),
+  )
+  const services = all.map(([name, service]) => ({
+    name,
+    replicas: service.deploy?.replicas ?? service.scale ?? 1,
+    oneShot: awaited.has(name),
+    image: service.image ?? null,
+  }))
+  const unknown = wanted.filter(name => !services.some(service => service.name === name))
+  if (unknown.length > 0) {
+    const problems = unknown.map(name => `no service ${name} in ${canonicalPath(stack.dir)}`)
+    throw new Failed({ code: 'step-input-invalid', step: ctx.stepId, problems })
+  }
+  return {
+    name: config.data.name,
+    services: wanted.length === 0 ? services : services.filter(service => wanted.includes(service.name)),
+  }
+}
+
+const INSPECT =
+  '{"id":{{json .Id}},"name":{{json .Name}},"image":{{json .Image}},"restarts":{{json .RestartCount}},"policy":{{json .HostConfig.RestartPolicy.Name}},"state":{{json .State}},"labels":{{json .Config.Labels}}}'
+
+const inspectSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  image: z.string(),
+  restarts: z.number(),
+  policy: z.string().nullish(),
+  labels: z.record(z.string(), z.string()).nullish(),
+  state: z.object({
+    Status: z.string(),
+    Restarting: z.boolean().nullish(),
+    ExitCode: z.number(),
+    Error: z.string().nullish(),
+    OOMKilled: z.boolean().nullish(),
+    StartedAt: z.string(),
+    Health: z
+      .object({
+        Status: z.string(),
+        Log: z.array(z.object({ Output: z.string().nullish() })).nullish(),
+      })
+      .nullish(),
+  }),
+})
+
+/** Every container of these services, stopped ones included; `docker inspect` tells the truth, `ps` does not. */
+export async function readReplicas(
+  ctx: StepContext,
+  stack: Stack,
+  project: string,
+  services: readonly string[],
+): Promise<Replica[]> {
+  const dir = canonicalPath(stack.dir)
+  const label = 'label=com.docker.compose'
+  const filters = [`${label}.project=${project}`, `${label}.oneoff=False`].flatMap(each => ['--filter', each])
+  const listed = await docker(ctx, dir, ['ps', '-a', '-q', '--no-trunc', ...filters], LOOKING)
+  const ids = listed.stdout.split(/\s+/).filter(id => /^[0-9a-f]{12,64}$/.test(id))
+  if (ids.length === 0) return []
+  const argv = ['docker', 'inspect', '--type', 'container', '--format', INSPECT, ...ids]
+  // A container that went away between the two commands makes inspect fail, and is no replica any more.
+  const done = await ctx.exec({ argv, ...LOOKING })
+  return done.stdout
+    .split(/\r?\n/)
+    .flatMap(line => replicaOf(jsonOf(line)) ?? [])
+    .filter(replica => services.includes(replica.service))
+    .sort((a, b) => a.name.localeCompare(b.name))
+}
+
+function replicaOf(value: unknown): Replica | null {
+  const read = inspectSchema.safeParse(value)
+  if (!read.success) return null
+  const { id, name, image, restarts, policy, labels, state } = read.data
+  return {
+    id,
+    image,
+    restarts,
+    name: name.replace(/^\//, ''),
+    service: labels?.['com.docker.compose.service'] ?? '',
+    status: state.Restarting ? 'restarting' : state.Status,
+    startedAt: state.StartedAt,
+    exitCode: state.ExitCode,
+    comesBack: policy !== 'no' && policy !== '' && policy !== null && policy !== undefined,
+    health: state.Health?.Status ?? null,
+    said: (state.Health?.Log?.at(-1)?.Output ?? state.Error ?? '').trim(),
+    outOfMemory: state.OOMKilled ?? false,
+  }
+}
+
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+const unreadable = (argv: string[], problem: string) =>
+  new Failed({ code: 'output-unreadable', argv, problem })

@@ -1,0 +1,30 @@
+import { z } from 'zod'
+import { composeArgv, servicesField, stackFacts, stackFields } from './compose.ts'
+import { readProject, readReplicas } from './compose-project.ts'
+import type { Json, StepKind } from './step.ts'
+
+const schema = z.strictObject({ ...stackFields(), services: servicesField() })
+
+export const composePs: StepKind<z.infer<typeof schema>> = {
+  uses: 'compose.ps',
+  summary: 'Tells which containers there are, stopped ones included, as the engine sees them.',
+  schema,
+  outputs: { containers: 'list', running: 'int' },
+  timeoutMs: 60_000,
+  effect: () => 'read',
+  commands: input => [
+    { argv: composeArgv(input, ['config', '--format', 'json']), cwd: input.dir },
+    { argv: ['docker', 'inspect', { unknown: 'the containers that there are then' }] },
+  ],
+  async run(ctx, input) {
+    const project = await readProject(ctx, input, input.services)
+    const names = project.services.map(service => service.name)
+    const now = await readReplicas(ctx, input, project.name, names)
+    const containers: Json[] = now.map(replica => {
+      const { name, service, image, status, health, restarts, exitCode } = replica
+      return { name, service, image, status, health, restarts, exitCode }
+    })
+    const running = now.filter(replica => replica.status === 'running').length
+    return { changed: false, outputs: { containers, running }, facts: stackFacts(input) }
+  },
+}

@@ -1,0 +1,132 @@
+import { z } from 'zod'
+import { Failed } from '../failure.ts'
+import {
+  compose,
+  composeArgv,
+  LOOKING,
+  SERVICE,
+  servicesField,
+  stackFacts,
+  stackFields,
+  stackLock,
+} from './compose.ts'
+import { stackEvidence } from './compose-evidence.ts'
+import { type Project, readProject, readReplicas } from './compose-project.ts'
+import { durationSchema, parseDuration } from './duration.ts'
+import { tailOf } from './plain-text.ts'
+import { fingerprint, judge, type Problem, type Replica } from './stability.ts'
+import type { Json, StepContext, StepKind, StepResult } from './step.ts'
+
+const schema = z.strictObject({
+  ...stackFields(),
+  services: servicesField(),
+  timeout: durationSchema().default('120s').describe('How long the stack may take to stand.'),
+  minHealthy: durationSchema()
+    .default('5s')
+    .describe('How long every replica must run, healthy and without a restart, to be believed.'),
+  interval: durationSchema().default('1s').describe('Pause between two looks.'),
+  oneShot: z
+    .array(z.string().regex(SERVICE, 'the name of a service'))
+    .default([])
+    .describe(
+      'Services that are meant to end, with exit code 0. Those that others depend on with service_completed_successfully are known.',
+    ),
+})
+type With = z.infer<typeof schema>
+
+export const composeWait: StepKind<With> = {
+  uses: 'compose.wait',
+  summary:
+    'Waits until every replica has run for a while, healthy and without a restart. Exit codes are not believed.',
+  schema,
+  outputs: { containers: 'list', durationMs: 'int' },
+  // The step's own limit; `timeout` in its input is what normally ends it.
+  timeoutMs: 60 * 60_000,
+  effect: () => 'read',
+  locks: input => [stackLock(input)],
+  commands: input => [
+    { argv: composeArgv(input, ['config', '--format', 'json']), cwd: input.dir },
+    { argv: ['docker', 'inspect', { unknown: 'the containers that there are then' }] },
+  ],
+  run: gate,
+  verify: gate,
+  evidence: stackEvidence,
+}
+
+async function gate(ctx: StepContext, input: With): Promise<StepResult> {
+  const started = ctx.now()
+  const ms = (duration: string) => parseDuration(duration) ?? 0
+  const project = await readProject(ctx, input, input.services)
+  const expected = project.services.map(service => ({
+    ...service,
+    oneShot: service.oneShot || input.oneShot.includes(service.name),
+  }))
+  const first = new Map<string, Replica>()
+  let good = null as { print: string; since: number } | null
+  let shown = ''
+  for (;;) {
+    const now = await readReplicas(
+      ctx,
+      input,
+      project.name,
+      expected.map(service => service.name),
+    )
+    for (const replica of now) if (!first.has(replica.id)) first.set(replica.id, replica)
+    const verdict = judge(expected, first, now)
+    const text = verdict.good
+      ? 'all containers run'
+      : verdict.problems.map(problem => problem.detail).join(', ')
+    if (text !== shown) ctx.say(text)
+    shown = text
+    if (!verdict.good) {
+      good = null
+      if (verdict.final) throw await notStable(ctx, input, verdict.problems)
+    } else {
+      const print = fingerprint(now)
+      if (good?.print !== print) good = { print, since: ctx.now() }
+      if (ctx.now() - good.since >= ms(input.minHealthy)) return standing(ctx, input, project, now, started)
+    }
+    const left = Math.min(ms(input.timeout) - (ctx.now() - started), ctx.remainingMs())
+    if (left <= ms(input.interval)) {
+      const unproven = [
+        { service: 'the stack', detail: `did not run for ${input.minHealthy} without a change` },
+      ]
+      throw await notStable(ctx, input, verdict.good ? unproven : verdict.problems)
+    }
+    await ctx.sleep(ms(input.interval))
+  }
+}
+
+function standing(
+  ctx: StepContext,
+  input: With,
+  project: Project,
+  now: readonly Replica[],
+  started: number,
+): StepResult {
+  const containers: Json[] = now.map(({ name, service, image, restarts, status, health }) => {
+    return { name, service, image, restarts, status, health }
+  })
+  const services = input.services.length > 0 ? input.services : project.services.map(service => service.name)
+  return {
+    changed: false,
+    outputs: { containers, durationMs: Math.round(ctx.now() - started) },
+    facts: stackFacts({ ...input, services }),
+  }
+}
+
+async function notStable(ctx: StepContext, input: With, problems: readonly Problem[]): Promise<Failed> {
+  const services = [...new Set(problems.map(problem => problem.service))]
+  const named = services.filter(service => SERVICE.test(service))
+  let tail = ''
+  try {
+    tail = tailOf(
+      await compose(ctx, input, ['logs', '--no-color', '--no-log-prefix', '--tail', '20', ...named], LOOKING),
+    )
+  } catch (error) {
+    // What the logs would have said is missing; that the stack does not stand must be told all the same.
+    if (!(error instanceof Failed)) throw error
+  }
+  const detail = problems.map(problem => problem.detail).join(', ')
+  return new Failed({ code: 'not-stable', dir: input.dir, services, detail, tail })
+}

@@ -1,0 +1,23 @@
+import { z } from 'zod'
+import { Failed } from '../failure.ts'
+import { durationSchema } from './duration.ts'
+import type { StepKind } from './step.ts'
+
+const schema = z.strictObject({
+  within: durationSchema().default('10m').describe('How long to wait for: hostops confirm RUN.'),
+})
+
+/** A dead man's switch only where the engine outlives the client: elsewhere it could not roll back any more. */
+export const confirm: StepKind<z.infer<typeof schema>> = {
+  uses: 'confirm',
+  summary: 'Rolls back unless somebody confirms the run in time over a new connection. Needs --on-host.',
+  schema,
+  outputs: {},
+  timeoutMs: 24 * 60 * 60_000,
+  effect: () => 'read',
+  commands: () => [],
+  async run(ctx) {
+    const reason = 'a confirmation can only be waited for on the host: run it with --on-host or --detach'
+    throw new Failed({ code: 'approval-denied', step: ctx.stepId, reason })
+  },
+}

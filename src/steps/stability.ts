@@ -1,0 +1,75 @@
+/** Whether a stack stands: every replica of every service, over some time, by what the engine says. Pure. */
+export type Replica = {
+  id: string
+  name: string
+  service: string
+  image: string
+  restarts: number
+  /** created, running, paused, restarting, removing, exited, dead */
+  status: string
+  startedAt: string
+  exitCode: number
+  /** Has a restart policy. */
+  comesBack: boolean
+  health: string | null
+  /** The last output of the health check, or the engine's error. */
+  said: string
+  outOfMemory: boolean
+}
+
+export type Expected = { name: string; replicas: number; oneShot: boolean }
+export type Problem = { service: string; detail: string }
+
+/** `final`: waiting cannot help. */
+export type Verdict = { good: true } | { good: false; final: boolean; problems: Problem[] }
+
+export function judge(
+  expected: readonly Expected[],
+  first: ReadonlyMap<string, Replica>,
+  now: readonly Replica[],
+): Verdict {
+  const problems: (Problem & { final: boolean })[] = []
+  for (const service of expected) {
+    const replicas = now.filter(replica => replica.service === service.name)
+    if (replicas.length < service.replicas) {
+      const detail = `${replicas.length} of ${service.replicas} containers are there`
+      problems.push({ service: service.name, detail, final: false })
+    }
+    for (const replica of replicas) {
+      const problem = problemOf(replica, first.get(replica.id), service.oneShot)
+      if (problem) problems.push({ service: service.name, ...problem })
+    }
+  }
+  if (problems.length === 0) return { good: true }
+  return { good: false, final: problems.some(problem => problem.final), problems }
+}
+
+/** Equal as long as nothing was started again or replaced in between. */
+export const fingerprint = (now: readonly Replica[]): string =>
+  now
+    .map(replica => `${replica.id} ${replica.startedAt} ${replica.restarts}`)
+    .sort()
+    .join('\n')
+
+function problemOf(now: Replica, first: Replica | undefined, oneShot: boolean) {
+  const died = `exit code ${now.exitCode}${now.outOfMemory ? ', out of memory' : ''}`
+  const said = now.said === '' ? '' : `: ${now.said.split('\n').at(-1)?.slice(0, 200)}`
+  if (first !== undefined && now.restarts > first.restarts) {
+    return {
+      detail: `${now.name} has restarted ${now.restarts - first.restarts} times (${died})`,
+      final: true,
+    }
+  }
+  switch (now.status) {
+    case 'running':
+      if (now.health === null || now.health === 'healthy') return null
+      return { detail: `${now.name} is ${now.health}${said}`, final: false }
+    case 'exited':
+      if (oneShot && now.exitCode === 0) return null
+      return { detail: `${now.name} has ended with ${died}${said}`, final: !now.comesBack }
+    case 'dead':
+      return { detail: `${now.name} is dead${said}`, final: true }
+    default:
+      return { detail: `${now.name} is ${now.status} (${died})${said}`, final: false }
+  }
+}

@@ -1,0 +1,200 @@
+/** The compose kinds on a real engine. Skipped, loudly, where none answers. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { composeBuild } from '../../src/steps/compose-build.ts'
+import { composeExec } from '../../src/steps/compose-exec.ts'
+import { composeLogs } from '../../src/steps/compose-logs.ts'
+import { composePs } from '../../src/steps/compose-ps.ts'
+import { composeUp } from '../../src/steps/compose-up.ts'
+import { composeWait } from '../../src/steps/compose-wait.ts'
+import { fails } from '../rig/checkout.ts'
+import { type Rig, stepContext } from '../rig/step-context.ts'
+
+const busybox = ['/bin/busybox', '/usr/bin/busybox'].find(path => existsSync(path))
+const engine = spawnSync('docker', ['version', '--format', '{{.Server.Version}}']).status === 0
+const missing = !engine ? 'no Docker engine answers' : busybox ? null : 'no busybox (package busybox-static)'
+if (missing) console.warn(`SKIPPED: the compose steps on a real engine: ${missing}`)
+
+describe.skipIf(missing !== null)('on a real engine', () => {
+  const project = `hopstest${process.pid}`
+  let dir: string
+  let ctx: Rig
+  const docker = (...args: string[]) =>
+    execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim()
+  const stack = (more: object = {}) => ({ dir, project, ...more })
+  const write = (version: string, service: string, more = '') => {
+    writeFileSync(join(dir, 'VERSION'), version)
+    writeFileSync(
+      join(dir, 'compose.yaml'),
+      `services:\n  app:\n    build: .\n    stop_grace_period: 0s\n${service}${more}`,
+    )
+  }
+  const run = (line: string) => `    command: ["busybox", "sh", "-c", ${JSON.stringify(line)}]\n`
+
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'hostops-compose-'))
+    ctx = stepContext({ timeoutMs: 120_000 })
+    writeFileSync(
+      join(dir, 'Dockerfile'),
+      'FROM scratch\nCOPY busybox /bin/busybox\nCOPY VERSION /VERSION\nENV PATH=/bin\n',
+    )
+    execFileSync('cp', [busybox!, join(dir, 'busybox')])
+    write('1', run('echo hello; exec busybox sleep 1000'))
+  })
+  afterEach(() => {
+    spawnSync(
+      'docker',
+      [
+        'compose',
+        '-p',
+        project,
+        '--project-directory',
+        dir,
+        'down',
+        '-t',
+        '0',
+        '--rmi',
+        'local',
+        '-v',
+        '--remove-orphans',
+      ],
+      { cwd: dir },
+    )
+    const pins = docker(
+      'image',
+      'ls',
+      '-q',
+      '--filter',
+      `reference=hostops/rollback/${project}-*`,
+      '--format',
+      '{{.Repository}}:{{.Tag}}',
+    )
+    for (const pin of pins.split('\n').filter(Boolean)) docker('rmi', pin)
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  const build = (more: object = {}) => composeBuild.run(ctx, composeBuild.schema.parse(stack(more)), null)
+  const up = (more: object = {}) => composeUp.run(ctx, composeUp.schema.parse(stack(more)), null)
+  const wait = (more: object = {}) =>
+    composeWait.run(
+      ctx,
+      composeWait.schema.parse(stack({ minHealthy: '2s', timeout: '30s', interval: '200ms', ...more })),
+      null,
+    )
+
+  test('a good version stands, and an upgrade goes back without a build', async () => {
+    await build()
+    expect(await up()).toMatchObject({ changed: true, facts: { composePath: dir } })
+    expect(await wait()).toMatchObject({
+      outputs: { containers: [{ service: 'app', status: 'running', restarts: 0 }] },
+    })
+    expect(await up()).toMatchObject({ changed: false })
+    const old = docker('inspect', '--format', '{{.Image}}', `${project}-app-1`)
+
+    const buildInput = composeBuild.schema.parse(stack())
+    const upInput = composeUp.schema.parse(stack())
+    const images = await composeBuild.snapshot!(ctx, buildInput)
+    const containers = await composeUp.snapshot!(ctx, upInput)
+    write('2', run('echo hello two; exec busybox sleep 1000'))
+    expect(await composeBuild.run(ctx, buildInput, images)).toMatchObject({
+      changed: true,
+      facts: { composeRebuilt: true },
+    })
+    await composeUp.run(ctx, upInput, containers)
+    expect(docker('inspect', '--format', '{{.Image}}', `${project}-app-1`)).not.toBe(old)
+    await fails(composeUp.verify!(ctx, upInput, containers), { code: 'images-differ', services: ['app'] })
+    // Without the pin the old image would be untagged now, and the next prune would take it.
+    expect(docker('image', 'inspect', '--format', '{{.RepoTags}}', old)).toBe(`[${images.images[0]!.pin}]`)
+
+    write('1', run('echo hello; exec busybox sleep 1000'))
+    expect(await composeUp.restore!(ctx, upInput, containers)).toMatchObject({ changed: true })
+    expect(await composeBuild.restore!(ctx, buildInput, images)).toMatchObject({ changed: false })
+    await composeUp.reactivate!(ctx, upInput, containers)
+    await composeUp.verify!(ctx, upInput, containers)
+    expect(docker('inspect', '--format', '{{.Image}}', `${project}-app-1`)).toBe(old)
+
+    docker('rmi', images.images[0]!.pin!)
+    await fails(composeBuild.restore!(ctx, buildInput, images), {
+      code: 'rollback-set-missing',
+      what: [images.images[0]!.pin],
+    })
+  })
+
+  test('a build that fails is told with its last lines', async () => {
+    writeFileSync(join(dir, 'Dockerfile'), 'FROM scratch\nCOPY nothing-there /x\n')
+    await fails(build(), {
+      code: 'compose-failed',
+      verb: 'build',
+      dir,
+      tail: expect.stringContaining('nothing-there'),
+    })
+  })
+
+  test('a crash loop is found out at once although up was content', async () => {
+    write('1', run('echo panic: no setting; exit 3'), '    restart: always\n')
+    await build()
+    await up()
+    await fails(wait({ timeout: '60s' }), {
+      code: 'not-stable',
+      services: ['app'],
+      detail: expect.stringMatching(/restarted.*exit code 3/),
+      tail: expect.stringContaining('panic: no setting'),
+    })
+  })
+
+  test('an end without a restart policy is found out at once, a one-shot service is none', async () => {
+    write('1', run('echo done; exit 0'), '    restart: "no"\n')
+    await build()
+    await up()
+    await fails(wait(), { code: 'not-stable', detail: expect.stringContaining('exit code 0') })
+    await wait({ oneShot: ['app'] })
+    expect(await composePs.run(ctx, composePs.schema.parse(stack()), null)).toMatchObject({
+      outputs: { running: 0, containers: [{ status: 'exited', exitCode: 0 }] },
+    })
+  })
+
+  test('a service that never gets healthy is told with what its health check said', async () => {
+    const check =
+      '    healthcheck: { test: ["CMD", "busybox", "sh", "-c", "echo no database; exit 1"], interval: 500ms, retries: 1 }\n'
+    write('1', run('exec busybox sleep 1000'), check)
+    await build()
+    await up()
+    await fails(wait({ timeout: '3s' }), {
+      code: 'not-stable',
+      detail: expect.stringContaining('unhealthy: no database'),
+    })
+  })
+
+  test('a service without a container is not stable', async () => {
+    await build()
+    await fails(wait({ timeout: '1s' }), { code: 'not-stable', detail: '0 of 1 containers are there' })
+  })
+
+  test('exec, logs and a service that is not there', async () => {
+    await build()
+    await up()
+    const exec = composeExec.schema.parse(
+      stack({ service: 'app', argv: ['busybox', 'cat', '/VERSION'], effect: 'read' }),
+    )
+    expect(await composeExec.run(ctx, exec, null)).toMatchObject({ changed: false, outputs: { stdout: '1' } })
+    const logs = composeLogs.schema.parse(stack({ services: ['app'] }))
+    expect((await composeLogs.run(ctx, logs, null)).outputs?.text).toContain('hello')
+    const evidence = await composeUp.evidence!(ctx, composeUp.schema.parse(stack()))
+    expect(evidence.map(each => each.name)).toEqual(['containers', 'logs'])
+    await fails(up({ services: ['nope'] }), {
+      code: 'step-input-invalid',
+      problems: [`no service nope in ${dir}`],
+    })
+    await fails(build({ services: ['nope'] }), { code: 'compose-failed' })
+  })
+
+  test('an engine that does not answer, and files that are wrong', async () => {
+    const down = stepContext({ env: { ...process.env, DOCKER_HOST: `unix://${dir}/nothing.sock` } })
+    await fails(composeUp.run(down, composeUp.schema.parse(stack()), null), { code: 'engine-down' })
+    writeFileSync(join(dir, 'compose.yaml'), 'services: [')
+    await fails(up(), { code: 'compose-failed', verb: 'config' })
+  })
+})

@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest'
+import { pinName } from '../../src/steps/compose-images.ts'
+import { fingerprint, judge, type Replica } from '../../src/steps/stability.ts'
+
+const replica = (more: Partial<Replica> = {}): Replica => ({
+  id: 'a',
+  name: 'p-app-1',
+  service: 'app',
+  image: 'sha256:1',
+  restarts: 0,
+  status: 'running',
+  startedAt: 't',
+  exitCode: 0,
+  comesBack: true,
+  health: null,
+  said: '',
+  outOfMemory: false,
+  ...more,
+})
+const verdict = (now: Replica[], first: Replica[] = now, more = {}) =>
+  judge(
+    [{ name: 'app', replicas: 1, oneShot: false, ...more }],
+    new Map(first.map(each => [each.id, each])),
+    now,
+  )
+
+describe('good', () => {
+  test.each([
+    ['running without a health check', replica()],
+    ['healthy', replica({ health: 'healthy' })],
+    ['restarted long ago', replica({ restarts: 7 })],
+  ])('%s', (_name, now) => expect(verdict([now])).toEqual({ good: true }))
+
+  test('a one-shot service that has ended well', () => {
+    const now = [replica({ status: 'exited', comesBack: false })]
+    expect(verdict(now, now, { oneShot: true })).toEqual({ good: true })
+  })
+  test('a service that shall have no container', () => {
+    expect(verdict([], [], { replicas: 0 })).toEqual({ good: true })
+  })
+})
+
+describe('not yet', () => {
+  test.each([
+    ['starting', replica({ health: 'starting' }), 'p-app-1 is starting'],
+    ['unhealthy', replica({ health: 'unhealthy', said: 'a\nno db' }), 'p-app-1 is unhealthy: no db'],
+    [
+      'restarting, which the engine calls running',
+      replica({ status: 'restarting', exitCode: 2 }),
+      'p-app-1 is restarting (exit code 2)',
+    ],
+    ['created', replica({ status: 'created' }), 'p-app-1 is created (exit code 0)'],
+    [
+      'ended, to be started again',
+      replica({ status: 'exited', exitCode: 1 }),
+      'p-app-1 has ended with exit code 1',
+    ],
+  ])('%s', (_name, now, detail) => {
+    expect(verdict([now])).toEqual({
+      good: false,
+      final: false,
+      problems: [expect.objectContaining({ service: 'app', detail })],
+    })
+  })
+  test('one of two replicas', () => {
+    expect(verdict([replica()], [], { replicas: 2 })).toMatchObject({ good: false, final: false })
+  })
+})
+
+describe('never', () => {
+  test.each([
+    [
+      'restarted since',
+      replica({ restarts: 2, exitCode: 137, outOfMemory: true }),
+      'p-app-1 has restarted 2 times (exit code 137, out of memory)',
+    ],
+    [
+      'ended for good',
+      replica({ status: 'exited', comesBack: false, exitCode: 1 }),
+      'p-app-1 has ended with exit code 1',
+    ],
+    ['dead', replica({ status: 'dead' }), 'p-app-1 is dead'],
+  ])('%s', (_name, now, detail) => {
+    expect(verdict([now], [replica()])).toMatchObject({ good: false, final: true, problems: [{ detail }] })
+  })
+  test('one bad replica among good ones', () => {
+    const now = [replica(), replica({ id: 'b', name: 'p-app-2', restarts: 1 })]
+    const first = [replica(), replica({ id: 'b' })]
+    expect(verdict(now, first, { replicas: 2 })).toMatchObject({ good: false, final: true })
+  })
+})
+
+test('a container that was started again or replaced is another one', () => {
+  const before = fingerprint([replica()])
+  expect(fingerprint([replica({ health: 'healthy' })])).toBe(before)
+  for (const change of [{ id: 'b' }, { startedAt: 'u' }, { restarts: 1 }]) {
+    expect(fingerprint([replica(change)])).not.toBe(before)
+  }
+})
+
+test.each([
+  ['p', 'app', 'hostops/rollback/p-app:R'],
+  ['p_', 'App.Web', 'hostops/rollback/p-app.web:R'],
+  ['my__p', 'a_b', 'hostops/rollback/my__p-a_b:R'],
+  ['p', 'a...b__.', 'hostops/rollback/p-a-b:R'],
+])('pin of %s %s', (project, service, pin) => expect(pinName(project, service, 'R')).toBe(pin))
