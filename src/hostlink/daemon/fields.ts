@@ -11,6 +11,8 @@ export function checkFields<T extends z.ZodType>(
   if (result.success) return { value: result.data }
   const issue = result.error.issues[0]
   if (!issue) return { wrong: 'invalid' }
-  const reason = issue.message.replace(/^Invalid input: /, '')
+  // A bad key is reported as such; why it is bad stands one level deeper.
+  const detail = issue.code === 'invalid_key' ? (issue.issues[0] ?? issue) : issue
+  const reason = detail.message.replace(/^Invalid input: /, '')
   return { wrong: issue.path.length === 0 ? reason : `${issue.path.map(String).join('.')}: ${reason}` }
 }
