@@ -2,12 +2,15 @@
 import { readFileSync, write, writeSync } from 'node:fs'
 import { main } from './cli.ts'
 import type { Io } from './cli-io.ts'
-import { exitCode, type InterruptSignal } from './exit-code.ts'
+import { exitCode, type InterruptSignal, SIGNAL_CODES } from './exit-code.ts'
 
 const SIGNALS: readonly InterruptSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 const DESCRIPTORS = { stdout: 1, stderr: 2 } as const
 /** A stdout that is another program's non-blocking pipe says EAGAIN when it is full. */
 const FULL_PIPE_PAUSE_MS = 5
+
+/** Writes of live output that nobody has taken yet. */
+let writing = 0
 
 const io: Io = {
   args: process.argv.slice(2),
@@ -31,12 +34,19 @@ const io: Io = {
 
 // Everything is written when main settles, so nothing is cut off here.
 main(io).then(
-  code => process.exit(code),
+  code => leave(code),
   error => {
     process.stderr.write(`hostlink: internal error: ${error instanceof Error ? error.message : error}\n`)
     process.exit(exitCode({ kind: 'usage' }, process.env.HOSTLINK_EXIT_CODES === 'passthrough'))
   },
 )
+
+/** A write that nobody takes would hold up process.exit for ever; the signal that asked us to leave does not wait. */
+function leave(code: number): void {
+  if (writing > 0)
+    for (const signal of SIGNALS) if (code === SIGNAL_CODES[signal]) process.kill(process.pid, signal)
+  process.exit(code)
+}
 
 /**
  * Text is what ends a run: written at once, no signal is caught any more. Bytes are live output: written beside
@@ -60,7 +70,12 @@ async function writeAll(descriptor: number, text: string | Uint8Array): Promise<
 }
 
 function written(descriptor: number, bytes: Uint8Array): Promise<number> {
+  writing += 1
   return new Promise((resolve, reject) =>
-    write(descriptor, bytes, (error, count) => (error ? reject(error) : resolve(count))),
+    write(descriptor, bytes, (error, count) => {
+      writing -= 1
+      if (error) reject(error)
+      else resolve(count)
+    }),
   )
 }

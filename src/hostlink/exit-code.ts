@@ -13,7 +13,7 @@ export type Outcome =
   | { kind: 'interrupted'; signal: InterruptSignal }
 
 export type InterruptSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
-const SIGNAL_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
+export const SIGNAL_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
 export function exitCode(outcome: Outcome, passthrough: boolean): number {
   if (outcome.kind === 'done') return 0
