@@ -1,0 +1,81 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { command } from '../../src/steps/command.ts'
+import { script } from '../../src/steps/script.ts'
+import { fails } from '../rig/checkout.ts'
+import { stepContext } from '../rig/step-context.ts'
+
+let dir: string
+const ctx = stepContext()
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'hostops-own-'))
+})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+const input = (argv: string[], more: object = {}) => command.schema.parse({ argv, ...more })
+const text = (given: object) => script.schema.parse(given)
+const log = (word: string) => ['sh', '-c', 'echo "$1" >> "$2"', 'sh', word, join(dir, 'log')]
+
+test('each argument arrives as it is', async () => {
+  const odd = ['', ' ', '$(id)', '"\'', 'a\nb', '*', '-n', 'ü']
+  const done = await command.run(
+    ctx,
+    input([process.execPath, '-p', 'JSON.stringify(process.argv.slice(1))', '--', ...odd]),
+    null,
+  )
+  expect(JSON.parse(String(done.outputs?.stdout))).toEqual(odd)
+  expect(done).toMatchObject({ changed: true, outputs: { exitCode: 0 } })
+})
+
+test('JSON on stdout is there as a value', async () => {
+  const done = await command.run(ctx, input(['echo', '{"a":[1]}'], { effect: 'read' }), null)
+  expect(done).toEqual({ changed: false, outputs: { exitCode: 0, stdout: '{"a":[1]}', json: { a: [1] } } })
+})
+
+test('stdout is kept without escapes, and not without end', async () => {
+  const done = await command.run(
+    ctx,
+    input(['sh', '-c', "printf '\\033[2K\\033[31mred\\033[0m\\r\\n'; head -c 200000 /dev/zero | tr '\\0' x"]),
+    null,
+  )
+  expect(String(done.outputs?.stdout).startsWith('red\nxxx')).toBe(true)
+  expect(String(done.outputs?.stdout)).toHaveLength(64 * 1024)
+})
+
+test('another exit code is a failure with the last lines', async () => {
+  await fails(command.run(ctx, input(['sh', '-c', 'echo out; echo why >&2; exit 3']), null), {
+    code: 'command-failed',
+    exitCode: 3,
+    signal: null,
+    tail: 'why',
+  })
+  await fails(command.run(ctx, input(['sh', '-c', 'kill -9 $$']), null), {
+    exitCode: null,
+    signal: 'SIGKILL',
+  })
+  await fails(command.run(ctx, input(['/nowhere']), null), { code: 'command-not-started', why: 'not-found' })
+})
+
+test('undo and reactivate run what they say', async () => {
+  const given = input(log('do'), { undo: log('undo'), reactivate: true })
+  await command.run(ctx, given, null)
+  expect(await command.restore!(ctx, given, null)).toEqual({ changed: true })
+  expect(await command.reactivate!(ctx, given, null)).toEqual({ changed: true })
+  expect(readFileSync(join(dir, 'log'), 'utf8')).toBe('do\nundo\ndo\n')
+})
+
+test('without undo a rollback says what remains, unless there was nothing to take back', async () => {
+  await fails(command.restore!(ctx, input(['true']), null), { code: 'not-restored' })
+  expect(await command.restore!(ctx, input(['true'], { effect: 'read' }), null)).toEqual({ changed: false })
+  expect(await command.restore!(ctx, input(['true'], { changed: false }), null)).toEqual({ changed: false })
+})
+
+test('a script gets its values from the environment', async () => {
+  const rig = stepContext({ env: { ...process.env, REF: '$(touch hacked); "' } })
+  const done = await script.run(rig, text({ script: 'printf %s "$REF"\nexit 0' }), null)
+  expect(done.outputs?.stdout).toBe('$(touch hacked); "')
+  const bash = await script.run(rig, text({ script: 'a=(1 2); echo $' + '{#a[@]}', shell: 'bash' }), null)
+  expect(bash.outputs?.stdout).toBe('2')
+})
