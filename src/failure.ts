@@ -49,6 +49,8 @@ export type Failure =
   | { code: 'interrupted'; signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP' }
   | { code: 'plan-moved'; expected: string; actual: string }
   | { code: 'lock-held'; what: string; holder: string; since: string }
+  | { code: 'interrupted-run'; what: string; runId: string }
+  | { code: 'lock-unwritable'; detail: string }
   | { code: 'approval-denied'; step: string; reason: string }
   | { code: 'irreversible'; step: string }
   | { code: 'end-not-seen'; runId: string; step: string }

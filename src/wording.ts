@@ -164,6 +164,13 @@ export function word(failure: Failure): Worded {
         message: `${failure.what} is locked by ${failure.holder} since ${failure.since}`,
         hint: 'wait for it with --wait-lock 5m, or look at it with hostops runs',
       }
+    case 'interrupted-run':
+      return {
+        message: `${failure.what} was left half-way by run ${failure.runId}, whose runner is gone`,
+        hint: `finish it with hostops resume ${failure.runId}, or take it back with hostops rollback ${failure.runId}`,
+      }
+    case 'lock-unwritable':
+      return { message: `cannot take a lock on the target: ${failure.detail}` }
     case 'approval-denied':
       return { message: `${failure.step} was not approved: ${failure.reason}` }
     case 'irreversible':

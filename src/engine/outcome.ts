@@ -37,6 +37,7 @@ function beforeAnyChange(failure: Failure): Outcome {
   switch (failure.code) {
     case 'dirty-tree':
     case 'lock-held':
+    case 'interrupted-run':
     case 'denied':
     case 'approval-denied':
     case 'plan-moved':

@@ -1,6 +1,7 @@
 /** The engine: runs a plan on a target and tells everything as events. Draws nothing, words nothing, exits nothing. */
 import type { Failure } from '../failure.ts'
 import { toFailure } from './attempt.ts'
+import { acquireLocks, type Lock } from './lock.ts'
 import { decideOutcome, type RollbackEnd } from './outcome.ts'
 import { keepEvidence, rollBack } from './rollback.ts'
 import { newRun, type Run } from './run-state.ts'
@@ -28,11 +29,26 @@ export function startRollback(input: RunInput): Running {
 function start(input: RunInput, work: (run: Run) => Promise<RunEnd>): Running {
   const run = newRun(input)
   announce(run)
-  const ended = work(run).then(end => {
+  const ended = locked(run, work).then(end => {
     run.emit({ type: 'run-finished', ...end })
     return end
   })
   return { control: run.stops.control, ended }
+}
+
+async function locked(run: Run, work: (run: Run) => Promise<RunEnd>): Promise<RunEnd> {
+  let lock: Lock
+  try {
+    lock = await acquireLocks(run)
+  } catch (error) {
+    return verdict(run, { step: null, failure: toFailure(error) }, null)
+  }
+  try {
+    return await work(run)
+  } finally {
+    // A target that is gone keeps its lock; who comes next finds the journal that says what it is worth.
+    await lock.release().catch(() => {})
+  }
 }
 
 function announce({ emit, input, states }: Run): void {

@@ -4,6 +4,7 @@ import type { Playbook } from '../playbook/playbook.ts'
 import type { Json, StepKind } from '../steps/step.ts'
 import type { Transport } from '../transport/transport.ts'
 import type { Emit, Outcome } from './events.ts'
+import type { LockInput } from './holder.ts'
 import type { Plan } from './plan.ts'
 import type { Recovered } from './recover.ts'
 
@@ -29,6 +30,8 @@ export type RunInput = {
   env: { [name: string]: string }
   transport: Transport
   clock: Clock
+  /** Absent: nothing is locked (tests, and targets without a shell). */
+  lock?: LockInput | undefined
   /** What the journal of a runner that is gone tells; the run goes on from there. */
   recovered?: Recovered | undefined
   /** What a person found out about the step whose end nobody saw. */

@@ -17,6 +17,13 @@ const optional = <T extends z.ZodType>(schema: T) =>
   schema.nullish().transform(value => (value === null ? undefined : value))
 
 const envName = z.string().regex(/^[^=\0]+$/, 'is not a variable name')
+/** A record passes over a key of this name, and a variable must not be lost without a word. */
+const namesNoPrototype = z
+  .unknown()
+  .refine(
+    value => typeof value !== 'object' || value === null || !Object.hasOwn(value, '__proto__'),
+    '__proto__ is not a variable name',
+  )
 
 /** Fields of `exec`; the envelope's own fields are checked before these are looked at. */
 export const execRequest = z
@@ -28,7 +35,7 @@ export const execRequest = z
     max_stderr_bytes: optional(count),
     output_to_file: optional(z.boolean()),
     workdir: optional(text),
-    env: optional(z.record(envName, text)),
+    env: optional(namesNoPrototype.pipe(z.record(envName, text))),
     detach: optional(z.boolean()),
     job_timeout_ms: optional(count),
     stream: optional(z.boolean()),

@@ -6,6 +6,7 @@ import { FORMS, type MergedWith, mergeWith, type OutlinedStep, type StepsContext
 import { nearest } from './nearest.ts'
 import { type RawStep, SHORT_FORM_FIELDS } from './schema.ts'
 import { keysAt, literalHintAt } from './schema-keys.ts'
+import { firstExpression } from './templates.ts'
 import type { Path, YamlFile } from './yaml-file.ts'
 import { zodDiagnostics } from './zod-diagnostics.ts'
 
@@ -21,7 +22,8 @@ export function checkSteps(
     if (!isRecord(step)) continue
     checkForm(step as RawStep, outlined, context)
     checkWhen(step as RawStep, outlined, context)
-    if (outlined.kind === null) continue
+    // Of a step that is two things, it cannot be told what it should hold.
+    if (outlined.kind === null || FORMS.filter(form => step[form] !== undefined).length > 1) continue
     checkWith(mergeWith(step as RawStep, outlined, outlined.kind, defaults), outlined, outlined.kind, context)
   }
 }
@@ -37,6 +39,7 @@ function checkWith(probe: MergedWith, step: OutlinedStep, kind: StepKind, contex
   const found = zodDiagnostics(parsed.error.issues, {
     value: probe.value,
     celType: symbol => sites.get(symbol)?.type ?? null,
+    expressionPlace: symbol => firstExpression(file, sites.get(symbol)),
     place: path => (path.length === 0 ? kindPlace : file.place(inFile(path))),
     keyPlace: path => (path.length === 0 ? kindPlace : file.keyPlace(inFile(path))),
     written: path => file.written(inFile(path)),

@@ -212,6 +212,9 @@ function celProblem(error: unknown, source: string): ExpressionProblem {
   const text = String(summary ?? message ?? 'cannot be evaluated')
     .replace(/\s+/g, ' ')
     .replace(/google\.protobuf\./g, '')
+    .replace(/^Unexpected token: EOF$|, got EOF$/, match =>
+      match.startsWith(',') ? ' before its end' : 'the expression ends too early',
+    )
   const start = Math.min(range?.start ?? 0, source.length)
   const end = Math.min(Math.max(range?.end ?? source.length, start + 1), source.length)
   return {

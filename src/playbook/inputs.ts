@@ -7,7 +7,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Failed, type InputProblem } from '../failure.ts'
 import type { Json } from '../steps/step.ts'
-import type { Known } from './expression.ts'
+import { dependencies, type Known } from './expression.ts'
 import { type Checked, checkInput, inputFromText, MAX_INPUT_BYTES } from './input-value.ts'
 import { expressionTypes } from './load.ts'
 import { nearest } from './nearest.ts'
@@ -26,8 +26,6 @@ export type InputSources = {
   pinned?: Readonly<Record<string, Json>> | undefined
   /** What relative file names are relative to. */
   cwd: string
-  /** What defaults may read as `env.NAME`. Not used unless listed by the playbook. */
-  env?: Readonly<Record<string, string | undefined>> | undefined
 }
 
 export type ResolvedInputs =
@@ -38,7 +36,8 @@ export type ResolvedInputs =
 const MAX_FILE_BYTES = 1024 * 1024
 
 type Candidate = { origin: InputOrigin; text: string } | { origin: InputOrigin; json: Json }
-type Given = Map<string, Candidate>
+/** Null: given, but not readable, and that is told already. */
+type Given = Map<string, Candidate | null>
 
 export async function resolveInputs(playbook: Playbook, sources: InputSources): Promise<ResolvedInputs> {
   const problems: InputProblem[] = []
@@ -86,6 +85,7 @@ function settle(playbook: Playbook, given: Given, problems: InputProblem[]): Res
   }
   for (const [name, spec] of Object.entries(playbook.inputs)) {
     const candidate = given.get(name)
+    if (candidate === null) continue
     const checked =
       candidate === undefined ? fromDefault(playbook, name, spec, values) : check(spec, candidate)
     if (checked === null) continue
@@ -118,12 +118,12 @@ function fromDefault(
   }
   if (!hasExpressions(spec.default)) return checkInput(spec, spec.default as Json)
   const known: Known = { types: expressionTypes(playbook), inputs: values, steps: {}, run: {}, env: {} }
+  if (dependencies(spec.default, known.types).inputs.some(each => !Object.hasOwn(values, each))) return null
   try {
     const checked = checkInput(spec, evaluate(spec.default, known, `inputs.${name}.default`))
     return checked.ok ? checked : { ok: false, detail: `its default ${checked.detail}` }
   } catch (error) {
     if (!(error instanceof Failed) || error.failure.code !== 'expression-failed') throw error
-    if (/is not known here$/.test(error.failure.problem)) return null
     return { ok: false, detail: `its default cannot be computed: ${error.failure.problem}` }
   }
 }
@@ -157,7 +157,7 @@ async function readCommandLine(
       // Editors and `echo` end files with a line feed that is no part of the value.
       if (read.ok) given.set(name, { origin: 'command-line', text: read.text.replace(/\r?\n$/, '') })
       else problems.push({ input: name, problem: 'unreadable', detail: `${text.slice(1)}: ${read.problem}` })
-      if (!read.ok) given.set(name, { origin: 'command-line', text: '' })
+      if (!read.ok) given.set(name, null)
     } else given.set(name, { origin: 'command-line', text })
   }
   return given

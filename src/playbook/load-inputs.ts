@@ -111,7 +111,9 @@ function checkDefaultExpression(
   const wanted = INPUT_CEL_TYPES[spec.type]
   const fits = site.type === 'dyn' || site.type === wanted || (wanted === 'double' && site.type === 'int')
   if (!fits)
-    diagnostics.push(error('expression', place, `a ${spec.type} cannot have a default of type ${site.type}`))
+    diagnostics.push(
+      error('expression', place, `the default of type ${site.type} does not fit the type ${spec.type}`),
+    )
   const secret = site.references.find(each => each.root === 'inputs' && isSecret(file, each.name))
   if (secret !== undefined && spec.type !== 'secret') {
     const message = `this default holds the secret \`${secret.name}\`, so \`${name}\` must be a secret too`

@@ -31,6 +31,9 @@ export type StepsContext = {
   diagnostics: Diagnostic[]
 }
 
+/** These mean something on the step itself, whatever its kind. */
+const COMMON_KEYS = new Set(['id', 'name', 'when', 'timeout', 'retry', 'env', 'cwd', ...SHORT_FORM_FIELDS])
+
 export const FORMS = ['uses', 'run', 'script'] as const
 
 /** From the unchecked file. Tells unknown kinds and doubled ids. */
@@ -117,9 +120,15 @@ export function mergeWith(
       put(field, value, ['steps', index, 'with', field])
   } else if (form !== null) {
     put(form === 'run' ? 'argv' : 'script', step[form], ['steps', index, form])
-    for (const field of SHORT_FORM_FIELDS) put(field, step[field], ['steps', index, field])
+    for (const field of SHORT_FORM_FIELDS) {
+      if (form === 'script' || field !== 'shell') put(field, step[field], ['steps', index, field])
+    }
   }
   for (const field of keysAt(kind.schema, [])) {
+    // A field beside `with` is told as such, so it need not be told as missing too.
+    if (form === 'uses' && !Object.hasOwn(probe.value, field) && !COMMON_KEYS.has(field)) {
+      put(field, (step as Record<string, unknown>)[field], ['steps', index, field])
+    }
     const given = Object.hasOwn(probe.value, field)
     if (!given && Object.hasOwn(defaults, field)) put(field, defaults[field], ['defaults', field])
   }

@@ -17,7 +17,7 @@ import type { ExpressionTypes } from './reference.ts'
 import { playbookSchema, type RawPlaybook } from './schema.ts'
 import { keysAt } from './schema-keys.ts'
 import { expressionRules } from './site-rules.ts'
-import { checkSites, findTemplates, type Site, toTemplate } from './templates.ts'
+import { checkSites, findTemplates, firstExpression, type Site, toTemplate } from './templates.ts'
 import { decode } from './text-file.ts'
 import { readYaml, type YamlFile } from './yaml-file.ts'
 import { zodDiagnostics } from './zod-diagnostics.ts'
@@ -100,6 +100,7 @@ function checkShape(probe: unknown, outline: readonly OutlinedStep[], context: S
     const found = zodDiagnostics([issue], {
       value: probe,
       celType: symbol => sites.get(symbol)?.type ?? null,
+      expressionPlace: symbol => firstExpression(file, sites.get(symbol)),
       place: path => file.place(path),
       keyPlace: path => file.keyPlace(path),
       written: path => file.written(path),

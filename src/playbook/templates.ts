@@ -1,6 +1,6 @@
 /** All templates of a file: found, put aside behind symbols so that schemas can check the rest, and type-checked. */
 import type { Json } from '../steps/step.ts'
-import { type Diagnostic, error } from './diagnostic.ts'
+import { type Diagnostic, error, type Place } from './diagnostic.ts'
 import { checkExpression } from './expression.ts'
 import type { Expression, Interpolated, Template } from './playbook.ts'
 import type { ExpressionProblem, ExpressionTypes, Reference } from './reference.ts'
@@ -63,6 +63,12 @@ export function toTemplate(probe: unknown, sites: ReadonlyMap<symbol, Site>): Te
   if (Array.isArray(probe)) return probe.map(item => toTemplate(item, sites))
   if (typeof probe !== 'object' || probe === null) return probe as Template
   return Object.fromEntries(Object.entries(probe).map(([key, item]) => [key, toTemplate(item, sites)]))
+}
+
+export function firstExpression(file: YamlFile, site: Site | undefined): Place | undefined {
+  const expression = site?.expressions[0]
+  if (site === undefined || expression === undefined) return undefined
+  return file.textPlace(site.path, expression.start, expression.end)
 }
 
 /** Says why a reference cannot stand where it stands, or null. */

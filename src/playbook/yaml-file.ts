@@ -50,7 +50,8 @@ export function readYaml(source: Source, what: string): ReadYaml {
   if (syntax.length > 0) return { ok: false, diagnostics: syntax }
   if (document?.contents == null || (isScalar(document.contents) && document.contents.value === null)) {
     const hint = `start with \`hostops init\`, or see the shipped playbooks with \`hostops list\``
-    const message = source.text.trim() === '' ? 'the file is empty' : 'the file holds nothing but comments'
+    const comments = document?.contents == null && source.text.trim() !== ''
+    const message = comments ? 'the file holds nothing but comments' : 'the file is empty'
     return { ok: false, diagnostics: [error('empty', source.place(0, 0), message, { hint })] }
   }
   const diagnostics: Diagnostic[] = []
@@ -83,31 +84,37 @@ function parseDocuments(source: Source): Document.Parsed[] | null {
   }
 }
 
-const SYNTAX_MESSAGES: Partial<Record<YAMLError['code'], [string, string?]>> = {
-  TAB_AS_INDENT: ['a tab cannot indent YAML', 'use spaces'],
-  BLOCK_AS_IMPLICIT_KEY: [
-    'a map cannot begin on the same line as its key',
-    'put it on a line of its own, or quote the text',
+const TAB: [string, string] = ['a tab cannot indent YAML', 'use spaces']
+const NOT_ALIGNED: [string, string] = ['this is not indented like its neighbours', 'align it with them']
+
+/** The parser's own words name its grammar; these name what a person sees. */
+const SYNTAX_MESSAGES: [RegExp, [string, string?]][] = [
+  [/^Tabs are not allowed|TAB_AS_INDENT/, TAB],
+  [/^Flow (sequence|map) in block collection/, ['a list or map in brackets is not closed before here']],
+  [/^Flow map .*must.*end with|^Expected flow/, ['a list or map in brackets is not closed before here']],
+  [/^Missing closing .?quote/, ['a text in quotes is not closed before here']],
+  [/^A (block )?sequence may not be used as an implicit map key|^A collection cannot be both/, NOT_ALIGNED],
+  [/without - indicator|should not have preceding|must start at the same column|not indented/, NOT_ALIGNED],
+  [/^Nested mappings are not allowed/, ['a second `:` on one line', 'put the text in quotes']],
+  [
+    /^Implicit (map )?keys need to be (on a single line|followed by map values)/,
+    ['a key and a `:` are expected here'],
   ],
-  MULTILINE_IMPLICIT_KEY: ['a key must stand on one line'],
-  BAD_INDENT: ['this is not indented like its neighbours'],
-  MISSING_CHAR: ['a character is missing here'],
-  BAD_ALIAS: ['aliases are not supported'],
-}
+]
 
 function syntaxDiagnostic(mistake: YAMLError, source: Source): Diagnostic {
-  const [start, end] = mistake.pos
-  const place = source.place(start, Math.max(end, start + 1))
-  if (/^\s*\t/.test(place.text) && mistake.code !== 'TAB_AS_INDENT') {
-    const tab = start - place.start.column + 1 + place.text.indexOf('\t')
-    return error('yaml-syntax', source.place(tab, tab + 1), 'a tab cannot indent YAML', {
-      hint: 'use spaces',
-    })
-  }
-  const own = SYNTAX_MESSAGES[mistake.code]
+  const begin =
+    mistake.pos[0] + /^[ ]*/.exec(source.text.slice(mistake.pos[0], mistake.pos[0] + 200))![0].length
+  const place = source.place(begin, Math.max(mistake.pos[1], begin + 1))
   const theirs = mistake.message.split('\n')[0]!.replace(/:$/, '')
-  const detail = mistake.code === 'MISSING_CHAR' || own === undefined ? theirs : own[0]
-  return error('yaml-syntax', place, detail.charAt(0).toLowerCase() + detail.slice(1), { hint: own?.[1] })
+  const otherwise = theirs.charAt(0).toLowerCase() + theirs.slice(1)
+  const indent = /^ *\t/.exec(place.text)
+  if (indent !== null) {
+    const tab = begin - place.start.column + indent[0].length
+    return error('yaml-syntax', source.place(tab, tab + 1), TAB[0], { hint: TAB[1] })
+  }
+  const [message, hint] = SYNTAX_MESSAGES.find(([pattern]) => pattern.test(theirs))?.[1] ?? [otherwise]
+  return error('yaml-syntax', place, message, { hint })
 }
 
 type Conversion = { source: Source; diagnostics: Diagnostic[]; depth: number }
@@ -115,8 +122,11 @@ type Conversion = { source: Source; diagnostics: Diagnostic[]; depth: number }
 function toJson(node: Node | null, conversion: Conversion): Json {
   if (node === null) return null
   const { source, diagnostics } = conversion
-  const refuse = (message: string, hint?: string): null => {
-    diagnostics.push(error('yaml-unsupported', nodePlace(node, source), message, { hint }))
+  const refuse = (message: string, hint?: string, mark?: string): null => {
+    // What makes a node special stands before its range.
+    const before = mark === undefined ? -1 : source.text.lastIndexOf(mark[0]!, node.range?.[0] ?? 0)
+    const place = before === -1 ? nodePlace(node, source) : source.place(before, before + mark!.length)
+    diagnostics.push(error('yaml-unsupported', place, message, { hint }))
     return null
   }
   if (isAlias(node)) return refuse('aliases are not supported', 'write the value out, or use `defaults:`')
@@ -124,10 +134,14 @@ function toJson(node: Node | null, conversion: Conversion): Json {
     return refuse(
       `anchors (\`&${node.anchor}\`) are not supported`,
       'write the value out, or use `defaults:`',
+      `&${node.anchor}`,
     )
   }
   // Only what is tagged in the file has a tag here.
-  if (node.tag !== undefined) return refuse(`tags (\`${node.tag}\`) are not supported`)
+  if (node.tag !== undefined) {
+    const written = node.tag.replace('tag:yaml.org,2002:', '!!')
+    return refuse(`tags (\`${written}\`) are not supported`, undefined, written)
+  }
   if (conversion.depth > MAX_DEPTH) return refuse('this is nested too deeply')
   const deeper = { ...conversion, depth: conversion.depth + 1 }
   if (isMap(node)) return mapToJson(node, deeper)

@@ -14,6 +14,8 @@ import type { Path } from './yaml-file.ts'
 export type Probed = {
   value: unknown
   celType(symbol: symbol): string | null
+  /** The characters of the first expression behind a symbol. */
+  expressionPlace(symbol: symbol): Place | undefined
   place(path: Path): Place
   keyPlace(path: Path): Place
   written(path: Path): string
@@ -39,7 +41,7 @@ function diagnose(issue: Issue, base: Path, probed: Probed): Diagnostic[] {
   if (issue.code === 'invalid_key') {
     const detail = issue.issues[0]?.message ?? 'not a name that can stand here'
     return [
-      error('wrong-value', probed.keyPlace(path), `\`${String(path.at(-1))}\` is no name for this`, {
+      error('wrong-value', probed.keyPlace(path), `\`${String(path.at(-1))}\` cannot be a name here`, {
         hint: detail,
       }),
     ]
@@ -53,7 +55,8 @@ function diagnose(issue: Issue, base: Path, probed: Probed): Diagnostic[] {
 function wrongValue(issue: Issue, path: Path, value: unknown, probed: Probed): Diagnostic {
   const name = nameOf(path)
   const place = probed.place(path)
-  if (issue.code === 'invalid_type') {
+  const custom = !/^Invalid (input|option)/.test(issue.message)
+  if (issue.code === 'invalid_type' && !custom) {
     const message = `${name} must be ${typeWord(issue.expected)}, not ${foundWord(value)}`
     const quotable = issue.expected === 'string' && (typeof value === 'number' || typeof value === 'boolean')
     const hint = quotable ? `put it in quotes: "${probed.written(path)}"` : undefined
@@ -61,11 +64,17 @@ function wrongValue(issue: Issue, path: Path, value: unknown, probed: Probed): D
   }
   if (issue.code === 'invalid_value') {
     const options = issue.values.map(String)
-    const suggestion = typeof value === 'string' ? nearest(value, options) : undefined
+    const quoted = typeof value === 'string' && options.includes(value)
+    const suggestion = typeof value === 'string' && !quoted ? nearest(value, options) : undefined
     const list = options.length === 1 ? options[0]! : `one of ${options.join(', ')}`
-    return error('wrong-value', place, `${name} must be ${list}`, { suggestion })
+    return error('wrong-value', place, `${name} must be ${list}`, {
+      suggestion,
+      hint: quoted ? `without quotes: ${value}` : undefined,
+    })
   }
-  return error('wrong-value', place, `${name}: ${plain(issue.message)}`)
+  const said = plain(issue.message)
+  const must = /^(an?|one|the name|at (least|most)|up to) /.test(said) ? ' must be' : ':'
+  return error('wrong-value', place, `${name}${must} ${said}`)
 }
 
 function diagnoseExpression(issue: Issue, path: Path, symbol: symbol, probed: Probed): Diagnostic[] {
@@ -73,10 +82,14 @@ function diagnoseExpression(issue: Issue, path: Path, symbol: symbol, probed: Pr
   const accepted = acceptedTypes(issue)
   const hint = probed.literalHint?.(path)
   if (type === null || hint !== undefined) {
-    return [error('expression', probed.place(path), `${nameOf(path)} cannot hold an expression`, { hint })]
+    const place = probed.expressionPlace(symbol) ?? probed.place(path)
+    return [error('expression', place, `${nameOf(path)} cannot hold an expression`, { hint })]
   }
   if (accepted === null || type === 'dyn' || accepted.includes(typeFamily(type))) return []
-  const wants = accepted.map(each => CEL_WORDS[each] ?? each).join(' or ')
+  const wants = accepted
+    .filter(each => each !== 'int' || !accepted.includes('double'))
+    .map(each => CEL_WORDS[each] ?? each)
+    .join(' or ')
   return [
     error(
       'expression',

@@ -1,5 +1,5 @@
 /** Durations as playbooks, inputs and options write them: one whole number and one unit. */
-import { z } from 'zod'
+import * as z from 'zod'
 
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const
 const DURATION = /^(0|[1-9][0-9]{0,11})(ms|s|m|h)$/
@@ -28,7 +28,7 @@ export function printDuration(ms: number): string {
 /** For step schemas: text in, the same text out; `parseDuration` makes the number where it is needed. */
 export function durationSchema() {
   return z
-    .string()
+    .string(DURATION_HINT)
     .regex(DURATION, DURATION_HINT)
     .refine(text => !DURATION.test(text) || parseDuration(text) !== null, 'a duration of at most 24 days')
 }

@@ -144,7 +144,7 @@ describe('checking', () => {
     ['(inputs).ref', [1, 12], 'without parentheses', undefined],
     ['{"__proto__": 1}', [1, 12], 'cannot have this key', undefined],
     ['inputs.count + "a"', [0, 18], 'no such overload', undefined],
-    ['inputs.count +', [13, 14], 'unexpected token', undefined],
+    ['inputs.count +', [13, 14], 'ends too early', undefined],
     ['inputs.ref ? 1 : 2', [0, 10], 'must be bool', undefined],
     ['foo(1)', [0, 6], 'found no matching overload', undefined],
     ['"abc', [0, 4], 'unterminated string', undefined],

@@ -13,7 +13,7 @@ const LONGEST_WAIT_MS = 3000
 
 /** Runs `work` with a bystander at the daemon's side, and throws when that one was delayed. */
 export async function undisturbed<T>(daemon: Reachable, work: () => Promise<T>): Promise<T> {
-  const quiet = await pingUntil(daemon, until => setTimeout(until, 200))
+  const quiet = await pingUntil(daemon, until => setTimeout(until, 100))
   let done = () => {}
   const felt = pingUntil(daemon, until => {
     done = until

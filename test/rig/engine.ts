@@ -1,6 +1,7 @@
 /** Runs the engine on step kinds made by a test, with a host that is one plain object. */
 import { z } from 'zod'
 import type { Event } from '../../src/engine/events.ts'
+import type { LockInput } from '../../src/engine/holder.ts'
 import { makePlan } from '../../src/engine/make-plan.ts'
 import type { Recovered } from '../../src/engine/recover.ts'
 import { startRollback, startRun } from '../../src/engine/run.ts'
@@ -46,6 +47,7 @@ export function setKind(host: Host, calls: string[]): StepKind {
     restoreFails: z.boolean().default(false),
     waitMs: z.number().default(0),
     evidence: z.string().optional(),
+    lock: z.string().optional(),
   })
   type Input = z.output<typeof schema>
   let failures = 0
@@ -56,6 +58,7 @@ export function setKind(host: Host, calls: string[]): StepKind {
     outputs: { value: 'string' },
     timeoutMs: 10_000,
     effect: input => input.effect as Effect,
+    locks: input => (input.lock ? [input.lock] : []),
     commands: input => [{ argv: ['set', input.name, String(input.to)] }],
     async snapshot(_ctx, input) {
       calls.push(`snapshot ${input.name}`)
@@ -108,6 +111,8 @@ export type Scenario = {
   rollbackTimeoutMs?: number
   kind?: (host: Host, calls: string[]) => StepKind
   host?: Host
+  transport?: Transport
+  lock?: LockInput
   recovered?: Recovered
   assume?: 'done' | 'not-done'
   takeBack?: boolean
@@ -144,7 +149,8 @@ export async function play(scenario: Scenario): Promise<Played> {
     kinds: { [kind.uses]: kind },
     inputs,
     env: {},
-    transport: noTransport,
+    transport: scenario.transport ?? noTransport,
+    lock: scenario.lock,
     clock: realClock,
     recovered: scenario.recovered,
     assume: scenario.assume,

@@ -28,6 +28,8 @@ export class Connection {
   readonly #reader = new FrameReader(BOUNDS.untrustedRequestBytes)
   readonly #writer: Writer
   readonly #watchers: Record<Departure, Set<() => void>> = { ended: new Set(), gone: new Set() }
+  /** Refusals that are held back; they belong to no request in flight. */
+  #owed = 0
   #isTrusted = false
   #takesRequests = true
   #hasEnded = false
@@ -66,7 +68,7 @@ export class Connection {
     this.#reader.maxPayload = BOUNDS.requestBytes
   }
 
-  /** No further request is taken; the connection closes once those in flight are answered. */
+  /** No further request is taken; the connection closes once everything in flight is answered. */
   takeNoMore(): void {
     this.#takesRequests = false
     this.#frameBegunAt = null
@@ -75,7 +77,7 @@ export class Connection {
   /** The daemon stops: as if the peer had asked its last question. */
   dismiss(): void {
     this.takeNoMore()
-    if (this.inFlight.size === 0 && this.#lingerUntil === null) this.#finish()
+    if (this.#isAnswered && this.#lingerUntil === null) this.#finish()
   }
 
   begin(id: string): void {
@@ -86,14 +88,25 @@ export class Connection {
   answer(id: string, frame: Buffer): void {
     this.inFlight.delete(id)
     this.#idleSince = Date.now()
-    this.#writer.send(frame)
-    if (!this.#takesRequests && this.inFlight.size === 0) this.#finish()
+    this.send(frame)
   }
 
   /** Sends an answer that belongs to no request, such as a refusal. */
   send(frame: Buffer): void {
     this.#writer.send(frame)
-    if (!this.#takesRequests && this.inFlight.size === 0) this.#finish()
+    if (!this.#takesRequests && this.#isAnswered) this.#finish()
+  }
+
+  /** Such an answer, once the time for it has come: a peer that ended its writing side still gets it. */
+  async sendLater(frame: Buffer, due: Promise<void>): Promise<void> {
+    this.#owed += 1
+    await due
+    this.#owed -= 1
+    this.send(frame)
+  }
+
+  get #isAnswered(): boolean {
+    return this.inFlight.size === 0 && this.#owed === 0
   }
 
   /** A promise when the peer is slow: nothing more is to be sent before it is kept. */
@@ -174,7 +187,7 @@ export class Connection {
     if (this.#takesRequests && !this.#reader.atBoundary) return this.destroy()
     this.takeNoMore()
     this.#tell('ended')
-    if (this.inFlight.size === 0 && this.#lingerUntil === null) this.#finish()
+    if (this.#isAnswered && this.#lingerUntil === null) this.#finish()
   }
 
   /** The answer goes out whole, then our side ends; what the peer still sends runs dry for a while. */

@@ -90,7 +90,10 @@ function auditEntry({ request, connection, token }: Asker, body: Body): AuditEnt
     peer: connection.name,
     type: request.type,
     id: request.id,
-    argv: Array.isArray(fields.argv) ? fields.argv.map(String) : undefined,
+    // What a refused request called its argv may be anything.
+    argv: Array.isArray(fields.argv)
+      ? fields.argv.map(word => text(word) ?? JSON.stringify(word))
+      : undefined,
     command: text(fields.command),
     workdir: text(fields.workdir),
     job_id: text(body.job_id) ?? text(fields.job_id),

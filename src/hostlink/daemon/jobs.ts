@@ -40,6 +40,8 @@ export type Jobs = {
 export type JobsOptions = {
   readonly config: () => Config
   readonly log: Log
+  /** What the environment of commands is made of; the daemon's own where absent. */
+  readonly hostEnv?: NodeJS.ProcessEnv
   /** The bundle that looks after a job; for tests. */
   readonly superviseFile?: string
 }
@@ -47,7 +49,7 @@ export type JobsOptions = {
 const SWEEP_EVERY_MS = 10 * 60_000
 
 export function openJobs(options: JobsOptions): Jobs {
-  const { config, log, superviseFile = findSupervisor() } = options
+  const { config, log, hostEnv = process.env, superviseFile = findSupervisor() } = options
   const watches = openWatches()
   const closing = new AbortController()
   const table = openJobTable(() => spoolRoot(config().outputTmpdir), log)
@@ -80,7 +82,7 @@ export function openJobs(options: JobsOptions): Jobs {
     }
     try {
       const spec = {
-        command: commandFor(request, settings, process.env, resolvedArgv0),
+        command: commandFor(request, settings, hostEnv, resolvedArgv0),
         workdir: request.workdir,
         timeoutMs: limit.timeout_ms,
         maxSpoolBytes: settings.jobMaxSpoolBytes,

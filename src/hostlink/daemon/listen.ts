@@ -8,6 +8,8 @@ import { systemReason } from './problem.ts'
 
 export type Listening = {
   readonly places: readonly string[]
+  /** The socket's folder, where it was not there before. */
+  readonly madeFolder: string | null
   /** Takes no more connections and removes the socket. */
   close(): void
 }
@@ -20,6 +22,7 @@ const PROBE_MS = 2000
 export async function listen(config: Config, accept: Accept, log: Log): Promise<Listening | Refused> {
   const open: Server[] = []
   const places: string[] = []
+  let madeFolder: string | null = null
   const close = () => {
     for (const server of open) server.close()
   }
@@ -34,8 +37,9 @@ export async function listen(config: Config, accept: Accept, log: Log): Promise<
   }
   if (config.unixEnabled) {
     const path = config.unixPath
-    const refused = prepareFolder(config, log)
-    if (refused) return refused
+    const folder = prepareFolder(config, log)
+    if (folder !== null && typeof folder !== 'string') return folder
+    madeFolder = folder
     const alone = await claim(path)
     if (alone !== null) {
       const failed = add(alone, '')
@@ -61,7 +65,7 @@ export async function listen(config: Config, accept: Accept, log: Log): Promise<
     const failed = add(server, `${config.tcpBind}:${port}`)
     if (failed) return failed
   }
-  return { places, close }
+  return { places, madeFolder, close }
 }
 
 function bind(where: ListenOptions, onSocket: (socket: Socket) => void): Promise<Server | Refused> {
@@ -131,11 +135,11 @@ function isAnswering(path: string): Promise<boolean> {
 }
 
 /** A folder that is there keeps its owner and mode: somebody chose them. */
-function prepareFolder(config: Config, log: Log): Refused | null {
+function prepareFolder(config: Config, log: Log): Refused | string | null {
   const folder = dirname(config.unixPath)
   try {
     const made = mkdirSync(folder, { recursive: true, mode: FOLDER_MODE })
-    return made === undefined ? null : giveToGroup(config, folder, FOLDER_MODE, log)
+    return made === undefined ? null : (giveToGroup(config, folder, FOLDER_MODE, log) ?? folder)
   } catch (error) {
     return { refused: `cannot make the folder ${folder}: ${systemReason(error)}` }
   }

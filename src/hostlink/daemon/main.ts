@@ -1,9 +1,9 @@
 /** The daemon's life: start, reload, stop. Answers instead of exiting: only the bin ends the process. */
-import { readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { type Audit, openAudit } from './audit.ts'
 import { type Config, loadConfig } from './config.ts'
 import { openJobs } from './jobs.ts'
-import { type Listening, listen, type Refused } from './listen.ts'
+import { type Accept, type Listening, listen, type Refused } from './listen.ts'
 import { type LogFile, openLog } from './log.ts'
 import { type Problem, systemReason, wordProblem } from './problem.ts'
 import { createServer, type Server } from './server.ts'
@@ -34,25 +34,25 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon | Fail
   const first = await loadSettings(options)
   if ('problems' in first) return { failed: first.problems.map(wordProblem).join('\n') }
   let settings = first
-  const user = settings.config.runAsUser === null ? null : findUser(settings.config.runAsUser)
-  if (settings.config.runAsUser !== null && user === null) {
-    return { failed: `run_as_user: there is no user ${settings.config.runAsUser}` }
-  }
+  const config = () => settings.config
+  const { runAsUser } = settings.config
+  const user = runAsUser === null ? null : findUser(runAsUser)
+  if (runAsUser !== null && user === null) return { failed: `run_as_user: there is no user ${runAsUser}` }
 
   const log = openLog(settings.config)
   for (const warning of settings.warnings) log.warn(wordProblem(warning))
-  const config = () => settings.config
-  const audit = openAudit({ config, log, secrets: () => settings.tokens.secrets })
-  const jobs = openJobs({ config, log })
-  const hostEnv = loginEnvironment(user ?? findUser(String(process.getuid?.())), options.env, user !== null)
-  const server = createServer({ config, tokens: () => settings.tokens, jobs, audit, log, hostEnv })
+  // Whoever connects before the rest stands waits for it.
+  const early: Parameters<Accept>[] = []
+  let accept: Accept = (...arrival) => void early.push(arrival)
+  const listening = await openDoors(config(), (...arrival) => accept(...arrival), log, options.pidFile, user)
+  if ('failed' in listening) return listening
 
-  const listening = await openDoors(config(), server, log, options.pidFile, user)
-  if ('failed' in listening) {
-    jobs.close()
-    await audit.close()
-    return listening
-  }
+  const audit = openAudit({ config, log, secrets: () => settings.tokens.secrets })
+  const hostEnv = loginEnvironment(user ?? findUser(String(process.getuid?.())), options.env, user !== null)
+  const jobs = openJobs({ config, log, hostEnv })
+  const server = createServer({ config, tokens: () => settings.tokens, jobs, audit, log, hostEnv })
+  accept = server.accept
+  for (const arrival of early.splice(0)) accept(...arrival)
   log.info(`hostlinkd listens on ${listening.places.join(' and ')}`)
   return {
     log,
@@ -83,24 +83,35 @@ async function loadSettings({
   return { config, tokens: tokens.tokens, warnings: [...loaded.warnings, ...tokens.warnings] }
 }
 
-/** Sockets are opened and the pid file is written with the rights that we have now, before they are given up. */
+/** Sockets are opened and files are made with the rights that we have now, before they are given up. */
 async function openDoors(
   config: Config,
-  server: Server,
+  accept: Accept,
   log: LogFile,
   pidFile: string | null,
   user: User | null,
 ): Promise<Listening | Failed> {
-  const listening = await listen(config, server.accept, log)
+  const listening = await listen(config, accept, log)
   if ('refused' in listening) return { failed: wordRefusal(listening) }
   try {
     if (pidFile !== null) writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o644 })
-    if (user !== null) becomeUser(user)
+    if (user !== null) {
+      handOver(config, listening.madeFolder, user)
+      becomeUser(user)
+    }
     return listening
   } catch (error) {
     listening.close()
     return { failed: `cannot start: ${systemReason(error)}` }
   }
+}
+
+/** What the daemon must write to later, as that user. */
+function handOver(config: Config, socketFolder: string | null, { uid, gid }: User): void {
+  if (socketFolder !== null) chownSync(socketFolder, uid, -1)
+  const made = mkdirSync(config.outputTmpdir, { recursive: true, mode: 0o700 })
+  if (made !== undefined) chownSync(config.outputTmpdir, uid, gid)
+  if (config.logTarget.startsWith('/')) chownSync(config.logTarget, uid, gid)
 }
 
 const wordRefusal = ({ refused, hint }: Refused): string =>

@@ -1,11 +1,17 @@
 /** What a token may do. Pure: the file system is asked through the context only. */
+import { basename } from 'node:path'
 import type { ExecRequest, JobRequest } from '../messages.ts'
+import { matchesGlob, matchesPath } from './glob.ts'
+import { type Hazard, hazardsOf } from './hazard.ts'
 
 export type Rule = {
+  /** The program, by name or by absolute path. */
   readonly binary: string
-  /** Patterns for the arguments behind argv[0]; absent: any arguments. */
-  readonly argv?: readonly string[]
+  /** Patterns for the arguments behind argv[0]: `*` within one, a last `**` for any rest. Absent: any arguments. */
+  readonly args?: readonly string[]
+  /** Names of variables that a request may set. */
   readonly env: readonly string[]
+  /** Pattern for the working directory: `*` within one name, `**` over any depth. Absent: anywhere. */
   readonly workdir?: string
   /** Where the rule stands, for answers and the audit log: `policy.yaml:12`. */
   readonly source: string
@@ -15,7 +21,13 @@ export type Policy =
   | { readonly kind: 'full' }
   | { readonly kind: 'deny' }
   | { readonly kind: 'allowlist'; readonly rules: readonly Rule[] }
-  | { readonly kind: 'playbooks' }
+  | { readonly kind: 'playbooks'; readonly playbooks: readonly PlaybookGrant[] }
+
+export type PlaybookGrant = {
+  readonly name: string
+  readonly digest?: string | undefined
+  readonly pinned?: Readonly<Record<string, unknown>> | undefined
+}
 
 export type Token = { readonly name: string; readonly policy: Policy }
 
@@ -35,7 +47,100 @@ export type PolicyContext = {
 /** Where `resolvedArgv0` is given, it is what must be executed (with the request's own argv[0] as its name). */
 export type Verdict = { allowed: true; resolvedArgv0?: string } | { allowed: false; rule: string }
 
-export function decide(token: Token, asked: Asked, _context: PolicyContext): Verdict {
-  if (asked.type === 'ping' || token.policy.kind === 'full') return { allowed: true }
-  return { allowed: false, rule: `policy ${token.policy.kind} of token ${token.name}` }
+export function decide(token: Token, asked: Asked, context: PolicyContext): Verdict {
+  if (asked.type === 'ping') return { allowed: true }
+  const { policy } = token
+  switch (policy.kind) {
+    case 'full':
+      return { allowed: true }
+    case 'deny':
+      return deny(`policy deny of token ${token.name}`)
+    case 'playbooks':
+      return deny(`policy playbooks of token ${token.name}: runs are not offered by this daemon yet`)
+    case 'allowlist':
+      // Jobs and running commands are looked up among the token's own.
+      return asked.type === 'exec'
+        ? decideExec(token.name, policy.rules, asked.request, context)
+        : { allowed: true }
+  }
+}
+
+const deny = (rule: string): Verdict => ({ allowed: false, rule })
+
+function decideExec(
+  name: string,
+  rules: readonly Rule[],
+  request: ExecRequest,
+  context: PolicyContext,
+): Verdict {
+  const list = `allowlist of token ${name}`
+  const { argv } = request
+  if (argv === undefined) return deny(`${list}: shell text is never allowed, only argv`)
+  const argv0 = argv[0]!
+  if (argv0.includes('/') && !argv0.startsWith('/')) return deny(`${list}: the program is a relative path`)
+  const resolved = context.resolve(argv0)
+  if (resolved === null) return deny(`${list}: ${argv0} is no program that this daemon finds`)
+  const sameProgram = rules.filter(rule => isSameProgram(rule, argv0, resolved, context))
+  if (sameProgram.length === 0) return deny(`${list}: no rule allows ${resolved}`)
+  const fitting = sameProgram.filter(rule => fits(rule, argv))
+  if (fitting.length === 0) return deny(`${list}: no rule for ${resolved} allows these arguments`)
+  let objection: string | null = null
+  for (const rule of fitting) {
+    const found = objectionOf(rule, request, argv, resolved, context)
+    if (found === null) return { allowed: true, resolvedArgv0: resolved }
+    objection ??= `${rule.source}: ${found}`
+  }
+  return deny(objection ?? list)
+}
+
+/**
+ * The same file under the same name: programs that do many things under many names (busybox) are one file.
+ */
+const isSameProgram = (rule: Rule, argv0: string, resolved: string, context: PolicyContext): boolean =>
+  basename(argv0) === basename(rule.binary) && context.resolve(rule.binary) === resolved
+
+function fits({ args }: Rule, argv: readonly string[]): boolean {
+  if (args === undefined) return true
+  const isOpen = args.at(-1) === '**'
+  const fixed = isOpen ? args.slice(0, -1) : args
+  const given = argv.slice(1)
+  if (given.length < fixed.length || (!isOpen && given.length > fixed.length)) return false
+  return fixed.every((pattern, index) => matchesGlob(pattern, given[index]!))
+}
+
+/** Why a rule whose arguments fit does not allow the request. */
+function objectionOf(
+  rule: Rule,
+  request: ExecRequest,
+  argv: readonly string[],
+  resolved: string,
+  context: PolicyContext,
+): string | null {
+  const foreign = Object.keys(request.env ?? {}).find(name => !rule.env.includes(name))
+  if (foreign !== undefined) return `the variable ${foreign} is not named by the rule`
+  const place = workdirObjection(rule, request.workdir, context)
+  if (place !== null) return place
+  // A program is known by each of its names: `docker` may be a link to `podman`.
+  const programs = new Set([basename(argv[0]!), basename(resolved)])
+  const hazards = [...programs].flatMap(program => hazardsOf(program, argv, rule.workdir !== undefined))
+  const open = hazards.find(hazard => !isNamed(rule, hazard))
+  return open === undefined ? null : `${open.why}, and the rule does not name it`
+}
+
+/** The pattern that stands for the word must begin with it: neither `*` nor `**` names anything. */
+const isNamed = ({ args = [] }: Rule, { words }: Hazard): boolean =>
+  words.every(({ index, text }) => {
+    const pattern = args[index - 1]
+    if (pattern === undefined || pattern === '**') return false
+    const literal = pattern.split('*')[0]!
+    return literal === text || (text.startsWith('--') && literal.startsWith(`${text}=`))
+  })
+
+function workdirObjection(rule: Rule, workdir: string | undefined, context: PolicyContext): string | null {
+  if (rule.workdir === undefined) return null
+  if (workdir === undefined) return `a workdir within ${rule.workdir} is needed`
+  // Links in it may lead anywhere: what counts is where the command would really be.
+  const real = context.realpath(workdir)
+  const isInside = real !== null && matchesPath(rule.workdir, real)
+  return isInside ? null : `the workdir is not within ${rule.workdir}`
 }

@@ -50,7 +50,7 @@ export function createServer(options: ServerOptions): Server {
     }
     const { request } = parsed
     const token = request.token === null ? null : tokens().authenticate(request.token)
-    if (token === null) return void refuseStranger(request, connection)
+    if (token === null) return refuseStranger(request, connection)
     connection.trust()
     if (!request.keepAlive) connection.takeNoMore()
     if (!isKnownType(request.type)) return refuse(connection, badRequest(UNKNOWN_TYPE))
@@ -64,15 +64,14 @@ export function createServer(options: ServerOptions): Server {
     void serve(request, connection, token)
   }
 
-  const refuseStranger = async (request: Request, connection: Connection) => {
+  const refuseStranger = ({ type, id }: Request, connection: Connection): void => {
     connection.takeNoMore()
     const { isLogged, mayAnswer } = guard.failed(connection.name)
     if (isLogged) {
-      const { type, id } = request
       audit.write({ token: null, peer: connection.name, type, id, verdict: 'auth_failed' })
     }
-    await mayAnswer
-    refuse(connection, { status: 'auth_failed', error_msg: 'authentication failed' })
+    const body: Body = { status: 'auth_failed', error_msg: 'authentication failed' }
+    void connection.sendLater(answerFrame(config().nodeName, '', body), mayAnswer)
   }
 
   const serve = async (request: Request, connection: Connection, token: Token) => {

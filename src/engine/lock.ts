@@ -1,0 +1,148 @@
+/** One run at a time per checkout and compose project, by a lock on the target that names its holder. */
+import { createHash } from 'node:crypto'
+import { Failed } from '../failure.ts'
+import type { Json, StepContext } from '../steps/step.ts'
+import { stepContext } from './context.ts'
+import type { Holder, LockInput } from './holder.ts'
+import { LOCK_SCRIPT } from './lock-script.ts'
+import type { Run } from './run-state.ts'
+import { canBeReady, makeReady } from './state.ts'
+
+export type Lock = { release(): Promise<void> }
+
+const HEARTBEAT_MS = 15_000
+const ASK_AGAIN_MS = 1_000
+const COMMAND_MS = 30_000
+
+/** Takes every lock that the plan names, in one order for all runs; throws `Failed` and keeps none when one is held. */
+export async function acquireLocks(run: Run): Promise<Lock> {
+  const names = lockNames(run)
+  const { lock } = run.input
+  if (names.length === 0 || !lock) return { release: async () => {} }
+  const taken: string[] = []
+  const mine = JSON.stringify(lock.holder)
+  const release = async () => {
+    for (const name of taken.splice(0))
+      await ask(lockContext(run, new AbortController().signal), 'release', name, mine)
+  }
+  try {
+    for (const name of names) {
+      await acquire(run, lock, name, mine)
+      taken.push(name)
+    }
+  } catch (error) {
+    await release().catch(() => {})
+    throw error
+  }
+  const stopHeart = beat(run, names, mine)
+  return {
+    async release() {
+      stopHeart()
+      await release()
+    },
+  }
+}
+
+function lockNames(run: Run): string[] {
+  const names = new Set<string>()
+  for (const state of run.states) {
+    if (!state.kind.locks || state.planned.when === false || !canBeReady(state, run.known)) continue
+    for (const name of state.kind.locks(makeReady(state, run.known).input)) names.add(name)
+  }
+  return [...names].sort()
+}
+
+async function acquire(run: Run, lock: LockInput, name: string, mine: string): Promise<void> {
+  const { clock } = run.input
+  const context = lockContext(run, run.stops.steps)
+  const deadline = clock.now() + lock.waitMs
+  let answer = await ask(context, 'acquire', name, mine)
+  while (answer.word !== 'mine') {
+    const holder = readHolder(answer.content)
+    const judgement =
+      holder === null ? 'unknown' : holder.runId === lock.holder.runId ? 'finished' : lock.judge(holder)
+    if (judgement === 'finished') {
+      answer = await ask(context, 'replace', name, mine, answer.content)
+      if (answer.word === 'mine') return
+    }
+    if (judgement === 'interrupted')
+      throw new Failed({ code: 'interrupted-run', what: name, runId: holder!.runId })
+    if (clock.now() >= deadline) throw held(name, holder, answer)
+    await context.sleep(Math.min(ASK_AGAIN_MS, deadline - clock.now()))
+    answer = await ask(context, 'acquire', name, mine)
+  }
+}
+
+/** While the run lives, its locks say so; a lock that is no longer ours is told, and ends nothing half-way. */
+function beat(run: Run, names: readonly string[], mine: string): () => void {
+  const stopped = new AbortController()
+  const context = lockContext(run, stopped.signal)
+  const heart = async () => {
+    while (!stopped.signal.aborted) {
+      await run.input.clock.sleep(HEARTBEAT_MS, stopped.signal)
+      for (const name of names) {
+        if (stopped.signal.aborted) return
+        // The next beat may reach the target again.
+        await ask(context, 'touch', name, mine).catch(() => {})
+      }
+    }
+  }
+  void heart()
+  return () => stopped.abort(new Failed({ code: 'internal', problem: 'the heartbeat has ended' }))
+}
+
+type Answer = { word: string; age: number; content: string }
+
+async function ask(
+  context: StepContext,
+  verb: string,
+  name: string,
+  mine: string,
+  expected = '',
+): Promise<Answer> {
+  const file = `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.lock`
+  const argv = ['sh', '-c', LOCK_SCRIPT, 'hostops-lock', verb, file, mine, expected]
+  const done = await context.exec({ argv, quiet: true, repeatable: true, timeoutMs: COMMAND_MS })
+  const [first = '', ...rest] = done.stdout.split('\n')
+  const [word = '', age = '0'] = first.split(' ')
+  if (word === 'unwritable' || word === '') {
+    throw new Failed({ code: 'lock-unwritable', detail: `${first} ${done.stderr}`.trim() })
+  }
+  return { word, age: Number(age), content: rest.join('\n').trimEnd() }
+}
+
+const lockContext = (run: Run, signal: AbortSignal): StepContext =>
+  stepContext({
+    runId: run.input.runId,
+    stepId: 'lock',
+    phase: 'lock',
+    transport: run.input.transport,
+    clock: run.input.clock,
+    emit: run.emit,
+    timeoutMs: 2 ** 31 - 1,
+    signal,
+    env: {},
+    cwd: undefined,
+  })
+
+function readHolder(content: string): Holder | null {
+  try {
+    const value = JSON.parse(content) as { [key: string]: Json } | null
+    const texts = ['runId', 'who', 'since', 'machine', 'boot', 'processStart']
+    const right =
+      value !== null && typeof value.pid === 'number' && texts.every(key => typeof value[key] === 'string')
+    return right ? (value as unknown as Holder) : null
+  } catch {
+    return null
+  }
+}
+
+const held = (what: string, holder: Holder | null, answer: Answer): Failed =>
+  new Failed({
+    code: 'lock-held',
+    what,
+    holder: holder
+      ? `run ${holder.runId} (${holder.who}, last seen ${answer.age} s ago)`
+      : 'something that hostops did not write',
+    since: holder?.since ?? 'an unknown time',
+  })

@@ -1,0 +1,126 @@
+/** What git can be made to do beyond what its subcommand says. */
+import { type Globals, type Hazard, hazard, readGlobals } from './hazard.ts'
+
+const words = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/).filter(Boolean))
+
+/** git takes none of these abbreviated, and no letters in one word. */
+const GLOBALS: Globals = {
+  flags: words(`-p -P --paginate --no-pager --bare --no-replace-objects --literal-pathspecs --glob-pathspecs
+    --noglob-pathspecs --icase-pathspecs --no-optional-locks --no-lazy-fetch --no-advice --html-path --man-path
+    --info-path --exec-path -v --version -h --help`),
+  values: words('-C -c --git-dir --work-tree --namespace --super-prefix --config-env --attr-source'),
+}
+const RUNS_COMMANDS = words('-c --config-env --exec-path')
+const LEADS_ELSEWHERE = words('-C --git-dir --work-tree')
+
+/** Long options that name a program to run, a file to write, or settings that do. git takes any abbreviation. */
+const DANGEROUS_OPTIONS = [
+  '--upload-pack',
+  '--receive-pack',
+  '--exec',
+  '--extcmd',
+  '--ext-diff',
+  '--open-files-in-pager',
+  '--config',
+  '--config-env',
+  '--template',
+  '--output',
+  '--output-directory',
+  '--sendmail-cmd',
+  '--smtp-server',
+  '--tool',
+  '--separate-git-dir',
+]
+/** The same in one letter, by subcommand. */
+const DANGEROUS_LETTERS: Readonly<Record<string, string>> = {
+  clone: 'uc',
+  rebase: 'x',
+  difftool: 'xt',
+  mergetool: 't',
+  grep: 'O',
+  'ls-remote': 'u',
+  'format-patch': 'o',
+  archive: 'o',
+}
+
+/** Subcommands that are ways to run programs. */
+const RUNNERS =
+  words(`bisect filter-branch difftool mergetool daemon shell send-email imap-send instaweb gui citool
+  hook remote-ext remote-fd credential cvsserver svn p4 maintenance fast-import http-backend fsmonitor--daemon`)
+
+/** What is git's own: anything else may be an alias, and an alias may be a shell command. */
+const OWN = words(`add am annotate apply archive bisect blame branch bundle cat-file check-attr check-ignore
+  check-mailmap check-ref-format checkout checkout-index cherry cherry-pick clean clone column commit commit-graph
+  commit-tree config count-objects describe diff diff-files diff-index diff-tree difftool fast-export fetch
+  fetch-pack for-each-ref format-patch fsck gc get-tar-commit-id grep hash-object help index-pack init
+  interpret-trailers log ls-files ls-remote ls-tree merge merge-base merge-file merge-tree mktag mktree
+  multi-pack-index mv name-rev notes pack-objects pack-refs patch-id prune pull push range-diff read-tree rebase
+  receive-pack reflog remote repack replace request-pull rerere reset restore rev-list rev-parse revert rm send-pack
+  shortlog show show-branch show-index show-ref sparse-checkout stage stash status stripspace submodule switch
+  symbolic-ref tag unpack-file unpack-objects update-index update-ref update-server-info upload-archive upload-pack
+  var verify-commit verify-pack verify-tag version whatchanged worktree write-tree`)
+
+const READS_CONFIG = /^(--get(-all|-regexp|-urlmatch|-color|-colorbool)?|--list|-l|get|list)$/
+
+export function gitHazards(argv: readonly string[], isBound: boolean): Hazard[] {
+  const { options, subcommand: at } = readGlobals(argv, 1, GLOBALS)
+  const found: Hazard[] = []
+  for (const { name, index, known } of options) {
+    const sets = name === '--exec-path' ? argv[index] !== '--exec-path' : RUNS_COMMANDS.has(name)
+    if (!known) found.push(hazard(argv, [index], `git ${name} is not an option known here`))
+    else if (sets) found.push(hazard(argv, [index], `git ${name} can make git run any program`))
+    else if (isBound && LEADS_ELSEWHERE.has(name)) {
+      found.push(hazard(argv, [index], `git ${name} leads out of the rule's workdir`))
+    }
+  }
+  const subcommand = argv[at]
+  if (subcommand === undefined) return found
+  return [...found, ...subcommandHazards(argv, at, subcommand), ...optionHazards(argv, at, subcommand)]
+}
+
+function subcommandHazards(argv: readonly string[], at: number, subcommand: string): Hazard[] {
+  const rest = argv.slice(at + 1)
+  switch (subcommand) {
+    case 'reset':
+      return rest.flatMap((word, offset) =>
+        abbreviates(word, '--hard')
+          ? [hazard(argv, [at, at + 1 + offset], 'git reset --hard throws away work')]
+          : [],
+      )
+    case 'clean':
+      return [hazard(argv, [at], 'git clean deletes files')]
+    case 'config':
+      if (rest.some(word => READS_CONFIG.test(word))) return []
+      return [hazard(argv, [at], 'git config can set programs that git runs')]
+    case 'submodule': {
+      const action = rest.indexOf('foreach')
+      return action < 0 ? [] : [hazard(argv, [at, at + 1 + action], 'git submodule foreach runs any program')]
+    }
+  }
+  if (RUNNERS.has(subcommand)) return [hazard(argv, [at], `git ${subcommand} can run any program`)]
+  if (OWN.has(subcommand)) return []
+  return [hazard(argv, [at], `git ${subcommand} is not a command of git: it may be an alias for anything`)]
+}
+
+function optionHazards(argv: readonly string[], at: number, subcommand: string): Hazard[] {
+  const letters = DANGEROUS_LETTERS[subcommand]
+  const bundle = letters === undefined ? null : new RegExp(`^-[A-Za-z]*[${letters}]`)
+  const found: Hazard[] = []
+  for (let index = at + 1; index < argv.length; index += 1) {
+    const word = argv[index]!
+    if (DANGEROUS_OPTIONS.some(option => abbreviates(word, option)) || bundle?.test(word)) {
+      found.push(
+        hazard(argv, [index], `git ${subcommand} ${word.split('=')[0]} can run a program or write any file`),
+      )
+    } else if (/(^|[^A-Za-z0-9])(ext|fd)::/i.test(word)) {
+      found.push(hazard(argv, [index], 'an ext:: or fd:: address runs any program'))
+    }
+  }
+  return found
+}
+
+/** `--har` is `--hard` for git. */
+function abbreviates(word: string, option: string): boolean {
+  const name = word.split('=')[0]!
+  return name.length > 2 && name.startsWith('--') && option.startsWith(name)
+}

@@ -1,0 +1,324 @@
+import { describe, expect, test } from 'vitest'
+import { matchesGlob, matchesPath } from '../../../src/hostlink/daemon/glob.ts'
+import {
+  decide,
+  type Policy,
+  type PolicyContext,
+  type Rule,
+  type Token,
+} from '../../../src/hostlink/daemon/policy.ts'
+import { execRequest } from '../../../src/hostlink/messages.ts'
+
+/** /bin is a link to /usr/bin, podman is what `docker` really is here, and sh is one of busybox's names. */
+const PROGRAMS: Record<string, string> = {
+  git: '/usr/bin/git',
+  docker: '/usr/bin/docker',
+  'docker-compose': '/usr/bin/docker-compose',
+  curl: '/usr/bin/curl',
+  ls: '/usr/bin/busybox',
+  sh: '/usr/bin/busybox',
+}
+const context: PolicyContext = {
+  resolve: argv0 =>
+    /^(\/usr)?\/bin\/|^[^/]+$/.test(argv0) ? (PROGRAMS[argv0.split('/').at(-1)!] ?? null) : null,
+  realpath: path =>
+    path === '/srv/link' ? '/etc' : path.startsWith('/srv/') ? path.replace(/\/+$/, '') : null,
+}
+
+const rule = (words: string | string[], more: Partial<Rule> = {}): Rule => {
+  const list = typeof words === 'string' ? words.split(' ') : words
+  return { binary: list[0]!, args: list.slice(1), env: [], source: 'policy.yaml:7', ...more }
+}
+const anyArguments = (binary: string): Rule => ({ binary, env: [], source: 'policy.yaml:3' })
+const token = (policy: Policy): Token => ({ name: 'agent', policy })
+
+function exec(rules: Rule[], argv: string | string[], more: object = {}): string {
+  const request = execRequest.parse({ argv: typeof argv === 'string' ? argv.split(' ') : argv, ...more })
+  const verdict = decide(token({ kind: 'allowlist', rules }), { type: 'exec', request }, context)
+  return verdict.allowed ? `run ${verdict.resolvedArgv0}` : verdict.rule
+}
+
+describe('policies', () => {
+  const list = { type: 'job', request: { action: 'list' } } as const
+  const shell = { type: 'exec', request: execRequest.parse({ command: 'true' }) } as const
+
+  test('full allows everything and resolves nothing', () => {
+    for (const asked of [{ type: 'ping' }, { type: 'cancel' }, list, shell] as const) {
+      expect(decide(token({ kind: 'full' }), asked, context)).toEqual({ allowed: true })
+    }
+  })
+
+  test.each([
+    [{ kind: 'deny' }, 'policy deny of token agent'],
+    [
+      { kind: 'playbooks', playbooks: [] },
+      'policy playbooks of token agent: runs are not offered by this daemon yet',
+    ],
+  ] as [Policy, string][])('%o allows ping only', (policy, reason) => {
+    expect(decide(token(policy), { type: 'ping' }, context)).toEqual({ allowed: true })
+    for (const asked of [{ type: 'cancel' }, list, shell] as const) {
+      expect(decide(token(policy), asked, context)).toEqual({ allowed: false, rule: reason })
+    }
+  })
+
+  test('an allowlist leaves jobs and cancelling to their owner, and never runs shell text', () => {
+    const policy: Policy = { kind: 'allowlist', rules: [anyArguments('/bin/sh')] }
+    expect(decide(token(policy), { type: 'cancel' }, context)).toEqual({ allowed: true })
+    expect(decide(token(policy), list, context)).toEqual({ allowed: true })
+    expect(decide(token(policy), shell, context)).toEqual({
+      allowed: false,
+      rule: 'allowlist of token agent: shell text is never allowed, only argv',
+    })
+  })
+})
+
+describe('the program', () => {
+  const rules = [anyArguments('/bin/ls'), anyArguments('git')]
+
+  test.each([
+    ['ls -l', 'run /usr/bin/busybox'],
+    ['/usr/bin/ls', 'run /usr/bin/busybox'],
+    ['/bin/git status', 'run /usr/bin/git'],
+    ['curl http://x', 'allowlist of token agent: no rule allows /usr/bin/curl'],
+    // The same file under another name is another program.
+    ['sh -c id', 'allowlist of token agent: no rule allows /usr/bin/busybox'],
+    ['./ls', 'allowlist of token agent: the program is a relative path'],
+    ['../bin/ls', 'allowlist of token agent: the program is a relative path'],
+    ['/tmp/ls', 'allowlist of token agent: /tmp/ls is no program that this daemon finds'],
+    ['nothing', 'allowlist of token agent: nothing is no program that this daemon finds'],
+  ])('%s: %s', (argv, verdict) => {
+    expect(exec(rules, argv)).toBe(verdict)
+  })
+})
+
+describe('the arguments', () => {
+  const rules = [rule('git fetch * **'), rule('git log --max-count=*'), rule('git status')]
+  const no = 'allowlist of token agent: no rule for /usr/bin/git allows these arguments'
+
+  test.each([
+    ['git fetch origin', 'run /usr/bin/git'],
+    ['git fetch origin main --tags', 'run /usr/bin/git'],
+    ['git fetch', no],
+    ['git status', 'run /usr/bin/git'],
+    ['git status -s', no],
+    ['git', no],
+    ['git log --max-count=3', 'run /usr/bin/git'],
+    ['git log --max-count', no],
+    ['git log', no],
+  ])('%s: %s', (argv, verdict) => {
+    expect(exec(rules, argv)).toBe(verdict)
+  })
+
+  test('a star stays within one argument and takes line breaks and nothing as well', () => {
+    expect(exec([rule(['git', 'commit', '-m', '*'])], ['git', 'commit', '-m', 'a\nb c'])).toBe(
+      'run /usr/bin/git',
+    )
+    expect(exec([rule(['git', 'commit', '-m', '*'])], ['git', 'commit', '-m', ''])).toBe('run /usr/bin/git')
+    expect(exec([rule(['git', 'commit', '-m', '*'])], ['git', 'commit', '-m', 'a', 'b'])).toBe(no)
+  })
+})
+
+describe('the environment and the folder', () => {
+  test('a variable must be named: each other one is a way out', () => {
+    for (const name of ['PATH', 'LD_PRELOAD', 'GIT_SSH_COMMAND', 'NODE_OPTIONS', 'DOCKER_HOST', 'x']) {
+      expect(
+        exec([rule('git status', { env: ['LANG'] })], 'git status', { env: { LANG: 'C', [name]: '' } }),
+      ).toBe(`policy.yaml:7: the variable ${name} is not named by the rule`)
+    }
+    expect(exec([rule('git status', { env: ['LANG'] })], 'git status', { env: { LANG: 'C' } })).toBe(
+      'run /usr/bin/git',
+    )
+  })
+
+  test('a second rule may allow what the first one does not', () => {
+    const rules = [rule('git status'), rule('git status', { env: ['LANG'], source: 'policy.yaml:9' })]
+    expect(exec(rules, 'git status', { env: { LANG: 'C' } })).toBe('run /usr/bin/git')
+  })
+
+  test.each([
+    ['/srv/app', 'run /usr/bin/git'],
+    ['/srv/app/', 'run /usr/bin/git'],
+    ['/srv/app/sub', 'policy.yaml:7: the workdir is not within /srv/*'],
+    ['/srv/link', 'policy.yaml:7: the workdir is not within /srv/*'],
+    ['/etc', 'policy.yaml:7: the workdir is not within /srv/*'],
+    [undefined, 'policy.yaml:7: a workdir within /srv/* is needed'],
+  ])('workdir %s: %s', (workdir, verdict) => {
+    expect(exec([rule('git status', { workdir: '/srv/*' })], 'git status', { workdir })).toBe(verdict)
+  })
+
+  test('a rule that is bound to a folder does not let options lead out of it', () => {
+    const bound = (words: string) => [rule(words, { workdir: '/srv/*' })]
+    const at = { workdir: '/srv/app' }
+    expect(exec(bound('git **'), 'git -C /etc status', at)).toBe(
+      "policy.yaml:7: git -C leads out of the rule's workdir, and the rule does not name it",
+    )
+    expect(exec(bound('git -C /srv/other status'), 'git -C /srv/other status', at)).toBe('run /usr/bin/git')
+    expect(exec(bound('docker compose **'), 'docker compose -f /tmp/x.yml up', at)).toContain(
+      'docker compose -f leads out',
+    )
+    expect(exec(bound('docker compose **'), 'docker compose up -d', at)).toBe('run /usr/bin/docker')
+    expect(exec([rule('git **')], 'git -C /etc status')).toBe('run /usr/bin/git')
+  })
+})
+
+describe('destructive forms are refused unless a rule names them', () => {
+  test.each([
+    ['git reset --hard', 'git reset --hard'],
+    ['git reset --har HEAD~1', 'git reset --hard'],
+    ['git -C /x -c y=z reset --hard', 'git -c can make git run any program'],
+    ['git -C /x --no-pager reset -q --hard', 'git reset --hard'],
+    ['git --git-dir /x/.git --work-tree=/x reset --hard', 'git reset --hard'],
+    ['git clean -fdx', 'git clean'],
+    ['git --literal-pathspecs clean', 'git clean'],
+    ['git --exec-path=/tmp status', 'git --exec-path can make'],
+    ['git --config-env=a=B status', 'git --config-env can make'],
+    ['git --config-env a=B status', 'git --config-env can make'],
+    ['git --unheard-of status', 'git --unheard-of is not an option known here'],
+    ['git fetch --upload-pack=/tmp/x', 'git fetch --upload-pack can run'],
+    ['git fetch --upload-p /tmp/x', 'git fetch --upload-p can run'],
+    ['git push --receive-pack /tmp/x', 'git push --receive-pack can run'],
+    ['git clone -u /tmp/x host:y', 'git clone -u can run'],
+    ['git clone -qcx=y host:y', 'git clone -qcx can run'],
+    ['git clone --config=core.x=y h', 'git clone --config can run'],
+    ['git fetch ext::sh', 'an ext:: or fd:: address'],
+    ['git remote add x EXT::sh', 'an ext:: or fd:: address'],
+    ['git rebase -x id', 'git rebase -x can run'],
+    ['git rebase --exec=id', 'git rebase --exec can run'],
+    ['git submodule foreach id', 'git submodule foreach'],
+    ['git bisect run id', 'git bisect can run'],
+    ['git config core.sshCommand id', 'git config can set'],
+    ['git diff --output=/etc/x', 'git diff --output can run'],
+    ['git grep -Oid x', 'git grep -Oid can run'],
+    ['git yolo', 'git yolo is not a command of git'],
+    ['docker compose down -v', 'docker down -v deletes volumes'],
+    ['docker compose down --volumes', 'docker down --volumes deletes'],
+    ['docker compose down --volumes=true', 'docker down --volumes deletes'],
+    ['docker --context x compose -f y down -v', 'docker down -v deletes'],
+    ['docker -c x --log-level=debug compose -p name --profile p down -vt5', 'docker down -vt5 deletes'],
+    ['docker compose rm -fsv', 'docker rm -fsv deletes'],
+    ['docker compose -t 5 down -v', 'docker compose -t is not an option known here'],
+    ['docker-compose -f y down -v', 'docker down -v deletes'],
+    ['docker system prune -af', 'docker system prune'],
+    ['docker system -f prune', 'docker system prune'],
+    ['docker volume prune', 'docker volume prune'],
+    ['docker image prune', 'docker image prune'],
+    ['docker builder prune', 'docker builder prune'],
+    ['docker container prune', 'docker container prune'],
+    ['docker volume rm data', 'docker volume rm'],
+    ['docker volume create --opt device=/ x', 'docker volume create with options'],
+    ['docker run -v /:/host alpine', 'mounts a folder of the host'],
+    ['docker run -v/:/host alpine', 'mounts a folder of the host'],
+    ['docker run -v=/:/host alpine', 'mounts a folder of the host'],
+    ['docker run -itv /:/host alpine', 'mounts a folder of the host'],
+    ['docker run --volume=/:/host alpine', 'mounts a folder of the host'],
+    ['docker run --volume ./x:/host alpine', 'mounts a folder of the host'],
+    ['docker container run --volume /:/h alpine', 'mounts a folder of the host'],
+    ['docker container -v /:/h run alpine', 'the command has to follow at once'],
+    ['docker create -v /:/h alpine', 'mounts a folder of the host'],
+    ['docker compose run -v /:/h app', 'mounts a folder of the host'],
+    ['docker run --mount type=bind,src=/,dst=/h alpine', '--mount can mount'],
+    ['docker run --mount "type=bind",src=/,dst=/h alpine', '--mount can mount'],
+    ['docker run --mount=dst=/h,volume-opt=device=/ alpine', '--mount can mount'],
+    ['docker service create --mount type=bind,src=/,dst=/h x', '--mount can mount'],
+    ['docker run --privileged alpine', '--privileged opens the whole host'],
+    ['docker exec --privileged=true app sh', '--privileged opens the whole host'],
+    ['docker compose exec --privileged app sh', '--privileged opens the whole host'],
+    ['docker run --pid=host alpine', '--pid=host opens the host'],
+    ['docker run --cap-add SYS_ADMIN alpine', '--cap-add opens the host'],
+    ['docker run --device /dev/sda alpine', '--device opens the host'],
+    ['docker cp app:/x /etc/cron.d/x', 'docker cp reads and writes'],
+    ['docker -H tcp://evil ps', 'docker -H can run'],
+    ['docker --config=/tmp/x ps', 'docker --config can run'],
+    ['docker --frobnicate ps', 'docker --frobnicate is not an option known here'],
+  ])('%s', (argv, reason) => {
+    const [program] = argv.split(' ')
+    for (const rules of [[anyArguments(`/usr/bin/${program}`)], [rule(`${program} **`)]]) {
+      const verdict = exec(rules, argv)
+      expect(verdict).toContain(reason)
+      expect(verdict).toMatch(/^policy\.yaml:[37]: .*, and the rule does not name it$/)
+    }
+    // A rule that spells it out means it.
+    expect(exec([rule(argv)], argv)).toBe(`run /usr/bin/${program}`)
+  })
+
+  test.each([
+    'git reset --soft HEAD~1',
+    'git fetch origin clean',
+    'git commit -m reset --hard-to-tell',
+    'git log --grep=clean --oneline -3',
+    'git checkout --detach 0123abc',
+    'git --no-pager -C /srv/app status --porcelain=v2 -z',
+    'git merge --ff-only origin/main',
+    'git config --get remote.origin.url',
+    'git push -u origin main',
+    'git --exec-path',
+    'docker compose up -d --build',
+    'docker compose -f a.yml -p name --progress plain ps -a --format json',
+    'docker compose down -t 5 --remove-orphans',
+    'docker compose exec -T app rm -v x',
+    'docker compose logs --tail 50 app',
+    'docker inspect app',
+    'docker run --rm -e A=b -p 80:80 -v data:/data alpine ls',
+    'docker run --mount type=volume,src=data,dst=/data alpine',
+    'docker image tag a b',
+    'docker volume ls',
+    'docker rm -f app',
+    'docker ps',
+  ])('not in the way of: %s', argv => {
+    const [program] = argv.split(' ')
+    expect(exec([anyArguments(`/usr/bin/${program}`)], argv)).toBe(`run /usr/bin/${program}`)
+  })
+
+  test('only the place that is named counts', () => {
+    const rules = [rule('docker run -v /srv/data:/data **')]
+    expect(exec(rules, 'docker run -v /srv/data:/data alpine')).toBe('run /usr/bin/docker')
+    expect(exec(rules, 'docker run -v /srv/data:/data -v /:/host alpine')).toContain('does not name it')
+    expect(exec([rule('git * --hard')], 'git reset --hard')).toContain('does not name it')
+    expect(exec([rule('git reset *')], 'git reset --hard')).toContain('does not name it')
+    expect(exec([rule('docker run --volume=/srv/* alpine')], 'docker run --volume=/srv/x:/y alpine')).toBe(
+      'run /usr/bin/docker',
+    )
+    expect(exec([rule('git -c safe.directory=* status')], 'git -c safe.directory=/srv/app status')).toBe(
+      'run /usr/bin/git',
+    )
+    expect(exec([rule('git -c safe.directory=* status')], 'git -c core.pager=id status')).toContain(
+      'these arguments',
+    )
+  })
+})
+
+describe('patterns', () => {
+  test.each([
+    ['*', '', true],
+    ['a*c', 'abc', true],
+    ['a*c', 'ac', true],
+    ['a*a', 'a', false],
+    ['a*b*c', 'a-b-b-c', true],
+    ['a*b*c', 'a-c-b', false],
+    ['[a].?', '[a].?', true],
+    ['a.c', 'abc', false],
+  ])('%s on %s', (pattern, text, matches) => {
+    expect(matchesGlob(pattern, text)).toBe(matches)
+  })
+
+  test.each([
+    ['/srv/*', '/srv/a', true],
+    ['/srv/*', '/srv', false],
+    ['/srv/*', '/srv/', false],
+    ['/srv/*', '/srv/a/b', false],
+    ['/srv/**', '/srv/a/b', true],
+    ['/srv/**', '/srv', false],
+    ['/srv/**/x', '/srv/a/b/x', true],
+    ['/srv/**/x', '/srv/x', true],
+    ['/srv/app', '/srv/app', true],
+    ['/srv/app', '/srv/app2', false],
+  ])('%s on the path %s', (pattern, path, matches) => {
+    expect(matchesPath(pattern, path)).toBe(matches)
+  })
+
+  test('a hostile argument of megabytes costs no time', () => {
+    const began = performance.now()
+    expect(matchesGlob(`${'*a'.repeat(20)}b`, 'a'.repeat(2_000_000))).toBe(false)
+    expect(performance.now() - began).toBeLessThan(2000)
+  })
+})
