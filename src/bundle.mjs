@@ -16,7 +16,19 @@ const entryPoints = {
   'hostlink-supervise': path('src/hostlink/daemon/supervise.ts'),
 }
 
+/** zod re-exports its messages in forty languages: a quarter of what a run would have to read. Ours are English. */
+const withoutLocales = {
+  name: 'without-locales',
+  setup(builder) {
+    builder.onResolve({ filter: /\/locales\/index\.js$/ }, ({ importer }) =>
+      /node_modules\/zod\//.test(importer) ? { path: 'none', namespace: 'without-locales' } : undefined,
+    )
+    builder.onLoad({ filter: /.*/, namespace: 'without-locales' }, () => ({ contents: 'export {}' }))
+  },
+}
+
 const common = {
+  plugins: [withoutLocales],
   bundle: true,
   platform: 'node',
   target: 'node20.19',

@@ -2,12 +2,11 @@
  * The state folder: `runs/<run id>/` with `run.json` (who runs it), `report.json` (the end, once there is one),
  * and, once the engine has begun, `journal.ndjson` and one log per step.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { Failure } from '../failure.ts'
 import type { Report } from '../report/schema.ts'
-import { writeAtomically } from './atomic-file.ts'
 import type { Io } from './io.ts'
 
 export type RunHead = {
@@ -59,8 +58,11 @@ export function createRun(state: string, head: RunHead): Created {
   }
 }
 
+/** Without waiting for the disk: what a power cut must not take is in the journal and the report. */
 export function writeHead(folder: string, head: RunHead): void {
-  writeAtomically(join(folder, 'run.json'), `${JSON.stringify(head)}\n`, 0o600)
+  const temporary = join(folder, '.run.json')
+  writeFileSync(temporary, `${JSON.stringify(head)}\n`, { mode: 0o600 })
+  renameSync(temporary, join(folder, 'run.json'))
 }
 
 export const unwritable = (path: string, error: unknown): Failure => ({
@@ -107,6 +109,7 @@ export function findRun(state: string, given: string): Found {
  * makes fifty mistakes must not push out the last upgrade. What has not ended is never removed.
  */
 export function prune(state: string, keep: number): void {
+  if (runIds(state).length <= keep) return
   const ended = listRuns(state).filter(run => run.report !== null)
   const executed = (run: RunEntry) => existsSync(join(run.folder, 'journal.ndjson'))
   for (const runs of [ended.filter(executed), ended.filter(run => !executed(run))]) {
