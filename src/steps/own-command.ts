@@ -63,7 +63,7 @@ export function ownCommand<W extends Own>(argvOf: (input: W) => string[]) {
     async restore(ctx: StepContext, input: W): Promise<StepResult> {
       const undo = undoArgv(input)
       if (undo !== null) await succeed(ctx, { argv: undo })
-      else if (observed(input) && input.effect !== 'read') throw noUndo(ctx)
+      else if (observed(input) && leavesState(input)) throw noUndo(ctx)
       return { changed: undo !== null }
     },
     async reactivate(ctx: StepContext, input: W): Promise<StepResult> {
@@ -87,6 +87,10 @@ export function shellArgv(shell: OwnScript['shell'], text: string): string[] {
 
 const words = (command: string[] | OwnScript) =>
   Array.isArray(command) ? command : shellArgv(command.shell, command.script)
+
+/** A restart leaves nothing behind that doing it again would not take back; what writes does. */
+const leavesState = ({ effect, reactivate }: Own): boolean =>
+  effect !== 'read' && !(effect === 'disrupt' && reactivate !== undefined)
 
 const noUndo = (ctx: StepContext) =>
   new Failed({

@@ -142,18 +142,18 @@ function writeDaemonConfig(folder: string): LinkFiles {
     token: join(place, 'token'),
     config: join(place, 'hostlink.conf'),
   }
-  writeFileSync(files.token, `${randomBytes(24).toString('hex')}\n`, { mode: 0o600 })
+  const token = randomBytes(24).toString('hex')
+  writeFileSync(files.token, `${token}\n`, { mode: 0o600 })
   const lines = [
     'node_name = demo',
-    `auth_token_file = ${files.token}`,
+    `auth_token = ${token}`,
     `unix_path = ${files.socket}`,
     'unix_mode = 0600',
-    'unix_group =',
     `output_tmpdir = ${join(place, 'output')}`,
     `audit_log = ${join(place, 'audit.log')}`,
     'log_level = error',
   ]
-  writeFileSync(files.config, `${lines.filter(line => !line.endsWith('=')).join('\n')}\n`, { mode: 0o600 })
+  writeFileSync(files.config, `${lines.join('\n')}\n`, { mode: 0o600 })
   return files
 }
 
