@@ -113,8 +113,9 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
           runId: head.runId,
           durationMs: report.durationMs,
           stored: place !== null,
+          columns: io.stderr.isTTY ? io.stderr.columns() : null,
         })
-        io.stderr.write(`${lines.join('\n')}\n`)
+        io.stderr.write(`${io.stderr.isTTY ? '\n' : ''}${lines.join('\n')}\n`)
       }
       io.stdout.write(resultLine(report))
       return code

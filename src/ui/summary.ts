@@ -2,6 +2,7 @@
 import type { Event, Outcome } from '../engine/events.ts'
 import type { Failure } from '../failure.ts'
 import { word } from '../wording.ts'
+import { wrap } from './text.ts'
 import { elapsed, outcomeInWords } from './words.ts'
 
 export type Summary = {
@@ -9,7 +10,8 @@ export type Summary = {
   lines(more: SummaryEnd): string[]
 }
 
-export type SummaryEnd = { runId: string; durationMs: number; stored: boolean }
+/** `columns`: null where lines are not for a terminal and stay whole. */
+export type SummaryEnd = { runId: string; durationMs: number; stored: boolean; columns: number | null }
 
 export function makeSummary(): Summary {
   const seen: Seen = {
@@ -38,6 +40,8 @@ type Seen = {
 }
 
 const TAIL_LINES = 10
+const INDENT = 11
+const MOST_ROWS = 12
 
 function note(seen: Seen, event: Event): void {
   switch (event.type) {
@@ -74,17 +78,20 @@ function tell(seen: Seen, end: End, more: SummaryEnd): string[] {
   const worded = end.failure ? word(end.failure) : null
   const where = end.failedStep === null ? '' : `${end.failedStep}: `
   const lines = [`${outcomeInWords(end.outcome)} (${elapsed(more.durationMs)})`]
-  const add = (label: string, texts: readonly string[]) =>
-    texts.forEach((text, at) => {
-      lines.push(`  ${(at === 0 ? label : '').padEnd(8)} ${text}`)
+  const room = more.columns === null ? null : Math.max(20, more.columns - INDENT - 1)
+  const add = (label: string, texts: readonly string[]) => {
+    const rows = room === null ? texts : texts.flatMap(text => wrap(text, room, MOST_ROWS))
+    rows.forEach((row, at) => {
+      lines.push(`${(at === 0 ? `  ${label}` : '').padEnd(INDENT)}${row}`)
     })
+  }
   if (worded) add('error', [`${where}${worded.message}`.replace(/\s+/g, ' ')])
   if (end.failedStep !== null) add('output', seen.tail.get(end.failedStep) ?? [])
   if (end.outcome !== 'planned')
     add(seen.verified ? 'undone' : 'changed', seen.verified ? seen.undone : seen.changed)
   add('remains', seen.remains)
   if (worded?.hint) add('hint', [worded.hint])
-  if (seen.hash !== null) add('plan', [`${seen.hash}   run it with --plan ${seen.hash}`])
-  if (more.stored) add('run', [`${more.runId}   hostops logs ${more.runId}`])
+  if (seen.hash !== null) add('plan', [`${seen.hash} (to run just this: --plan ${seen.hash})`])
+  if (more.stored) add('run', [more.runId])
   return lines
 }

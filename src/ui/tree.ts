@@ -90,7 +90,7 @@ export function treeFace(terminal: Terminal): Face {
       case 'part-finished': {
         const same = event.changed || event.movement === 'verify' ? '' : ', nothing to do'
         return event.failure
-          ? part(event)?.fail(sentence(event.failure))
+          ? part(event)?.fail(paint.dim(elapsed(event.durationMs)), sentence(event.failure))
           : part(event)?.succeed(paint.dim(`${elapsed(event.durationMs)}${same}`))
       }
       case 'rollback-finished':
@@ -138,7 +138,7 @@ type Waiting = {
   output(line: string): void
   succeed(note: string): void
   skip(reason: string): void
-  fail(reason: string): void
+  fail(note: string, reason: string): void
   /** It will not run any more. */
   drop(): void
 }
@@ -181,9 +181,11 @@ function waitingTask(key: string, title: string): Waiting {
         on.title = `${title} ${note}`
       }, resolve),
     skip: reason => settle(on => on.skip(reason), resolve),
-    fail: reason =>
+    fail: (note, reason) =>
       settle(
-        () => {},
+        on => {
+          on.title = `${title} ${note}`
+        },
         () => reject(new Error(reason)),
       ),
     drop: () =>
@@ -205,7 +207,7 @@ function finishStep(
     task?.succeed(dim(`${elapsed(event.durationMs)}${tries}${event.changed ? ', changed' : ''}`))
   } else if (event.status === 'skipped') task?.skip(event.reason ?? 'skipped')
   else if (event.tolerated) task?.skip(`failed, which the playbook accepts: ${reason}`)
-  else task?.fail(reason)
+  else task?.fail(dim(`${elapsed(event.durationMs)}${tries}`), reason)
 }
 
 async function drawList(waiting: Waiting[], options: unknown): Promise<void> {

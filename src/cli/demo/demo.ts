@@ -39,8 +39,9 @@ try {
 async function demo(): Promise<number> {
   say(
     bold('hostops demo'),
-    'Everything happens in a temporary folder: a git repository with v1, v2 and v3, a service that runs v1,',
-    'and a hostlinkd on a private socket with a throw-away token, through which every step goes.',
+    'Everything happens in a temporary folder: a git repository with v1, v2 and v3,',
+    'a service that runs v1, and a hostlinkd on a private socket with a throw-away',
+    'token, through which every step goes.',
     '',
   )
   const world = await makeWorld(dist)
@@ -63,14 +64,14 @@ async function demo(): Promise<number> {
   say(
     asExpected ? bold('What you have seen') : bold('This is not what should have happened; please report it'),
     `  v2: outcome ${good.outcome}, exit code ${good.code}`,
-    `  v3: outcome ${bad.outcome}, exit code ${bad.code}: the health poll failed, the checkout and the service went back,`,
-    '      and that was verified before it was said',
+    `  v3: outcome ${bad.outcome}, exit code ${bad.code}: the health poll failed, checkout and`,
+    '      service went back, and that was verified before it was said',
     '',
     'What to type next',
-    '  cat examples/upgrade-process.yaml            the playbook that ran',
-    '  node dist/hostops.js list                    the playbooks that come with it',
-    '  node dist/hostops.js doctor                  is everything there for one of your own?',
-    '  node dist/hostops.js init                    a commented playbook to begin with',
+    '  cat examples/upgrade-process.yaml   the playbook that ran',
+    '  node dist/hostops.js list           the playbooks that come with it',
+    '  node dist/hostops.js doctor         is everything there for your own?',
+    '  node dist/hostops.js init           a commented playbook to begin with',
   )
   return asExpected ? 0 : 1
 }
@@ -106,7 +107,8 @@ async function upgrade(world: World, ref: string): Promise<Ended> {
   const short = (sha: string | null) => sha?.slice(0, 8) ?? null
   say('', 'stdout had one line, which begins OPENCLAW_RESULT_JSON: and holds, among others,')
   say(
-    `  outcome ${outcome}, success ${report.success}, beforeSha ${short(report.beforeSha)}, afterSha ${short(report.afterSha)}, readyz ${report.readyz}, rollbackVerified ${report.rollbackVerified}`,
+    `  outcome ${outcome}, success ${report.success}, exit code ${code},`,
+    `  beforeSha ${short(report.beforeSha)}, afterSha ${short(report.afterSha)}, readyz ${report.readyz}, rollbackVerified ${report.rollbackVerified}`,
   )
   return { code, outcome }
 }
