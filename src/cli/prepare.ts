@@ -68,7 +68,6 @@ export async function prepare(
     settings: settings.inputs[playbook.name],
     pinned: settings.pinned[playbook.name],
     cwd: io.cwd,
-    env: io.env,
   })
   if (!inputs.ok) return not({ code: 'inputs-invalid', problems: inputs.problems })
 
