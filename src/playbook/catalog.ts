@@ -1,0 +1,140 @@
+/**
+ * Named playbooks: `NAME.yaml` in one of the catalog's folders, the first folder that has it. A name is a file's
+ * name without its ending; it cannot hold slashes, so no name leads out of a folder. Links are followed, because
+ * whoever can make one there could write the file as well.
+ */
+import { existsSync, readdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Failure } from '../failure.ts'
+import { createSource, type Diagnostic, error } from './diagnostic.ts'
+import { loadPlaybook } from './load.ts'
+import type { Kinds } from './load-steps.ts'
+import { nearest } from './nearest.ts'
+import type { Playbook } from './playbook.ts'
+import { readFileBounded } from './read-file.ts'
+import { type Env, userConfigFolder } from './settings.ts'
+
+export type FolderOrigin = '--playbooks' | 'HOSTOPS_PLAYBOOKS' | 'settings' | 'here' | 'user' | 'shipped'
+export type Folder = { path: string; origin: FolderOrigin }
+
+export type CatalogOptions = {
+  playbooks?: string | undefined
+  settings?: { playbooks?: string | undefined } | undefined
+  env: Env
+  cwd: string
+}
+
+export type CatalogEntry = { name: string; file: string; origin: FolderOrigin } & (
+  | { ok: true; playbook: Playbook; warnings: Diagnostic[] }
+  | { ok: false; diagnostics: Diagnostic[] }
+)
+
+export type FoundPlaybook = { ok: true; file: string; bytes: Buffer } | { ok: false; failure: Failure }
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+const ENDINGS = ['.yaml', '.yml']
+
+export function catalogFolders({ playbooks, settings, env, cwd }: CatalogOptions): Folder[] {
+  const user = userConfigFolder(env)
+  const folders: [string | undefined | null, FolderOrigin][] = [
+    [playbooks, '--playbooks'],
+    [env.HOSTOPS_PLAYBOOKS === '' ? undefined : env.HOSTOPS_PLAYBOOKS, 'HOSTOPS_PLAYBOOKS'],
+    [settings?.playbooks, 'settings'],
+    ['playbooks', 'here'],
+    [user === null ? null : join(user, 'playbooks'), 'user'],
+    [packageFolder('playbooks'), 'shipped'],
+  ]
+  const seen = new Set<string>()
+  return folders.flatMap(([path, origin]) => {
+    if (path == null) return []
+    const absolute = resolve(cwd, path)
+    if (seen.has(absolute)) return []
+    seen.add(absolute)
+    return [{ path: absolute, origin }]
+  })
+}
+
+/** Every playbook that a name leads to, broken ones included, in the order of their names. */
+export function listPlaybooks(options: CatalogOptions, kinds: Kinds): CatalogEntry[] {
+  const entries = new Map<string, CatalogEntry>()
+  for (const folder of catalogFolders(options)) {
+    for (const { name, file } of filesIn(folder)) {
+      if (!entries.has(name)) entries.set(name, { name, origin: folder.origin, ...loadFile(file, kinds) })
+    }
+  }
+  return [...entries.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** `./x.yaml`, `dir/x` and whatever ends in .yaml or .yml is a file; anything else is a name. */
+export function findPlaybook(nameOrFile: string, options: CatalogOptions): FoundPlaybook {
+  if (!/[\\/]|\.ya?ml$/i.test(nameOrFile)) return findNamedPlaybook(nameOrFile, options)
+  const read = readFileBounded(resolve(options.cwd, nameOrFile))
+  if (read.ok) return { ok: true, file: nameOrFile, bytes: read.bytes }
+  if (!read.missing) return { ok: false, failure: unreadable(nameOrFile, read.problem) }
+  return { ok: false, failure: { code: 'playbook-not-found', name: nameOrFile, searched: [nameOrFile] } }
+}
+
+/** Never a path: for callers who may choose among the catalog's playbooks and nothing else. */
+export function findNamedPlaybook(name: string, options: CatalogOptions): FoundPlaybook {
+  const folders = catalogFolders(options)
+  for (const folder of NAME.test(name) ? folders : []) {
+    for (const ending of ENDINGS) {
+      const file = join(folder.path, name + ending)
+      const read = readFileBounded(file)
+      if (read.ok) return { ok: true, file, bytes: read.bytes }
+      if (!read.missing) return { ok: false, failure: unreadable(file, read.problem) }
+    }
+  }
+  const suggestion = nearest(
+    name,
+    folders.flatMap(filesIn).map(entry => entry.name),
+  )
+  return {
+    ok: false,
+    failure: {
+      code: 'playbook-not-found',
+      name,
+      searched: folders.map(folder => folder.path),
+      ...(suggestion === undefined ? {} : { suggestion }),
+    },
+  }
+}
+
+export function loadFile(
+  file: string,
+  kinds: Kinds,
+): { file: string } & (
+  | { ok: true; playbook: Playbook; warnings: Diagnostic[] }
+  | { ok: false; diagnostics: Diagnostic[] }
+) {
+  const read = readFileBounded(file)
+  if (read.ok) return { file, ...loadPlaybook(read.bytes, file, kinds) }
+  const place = createSource(file, '').place(0, 0)
+  return { file, ok: false, diagnostics: [error('unreadable', place, read.problem)] }
+}
+
+/** A folder that ships with the package: two levels up from the sources, one or two from the bundle's files. */
+export function packageFolder(name: string): string {
+  const near = fileURLToPath(new URL(`../${name}`, import.meta.url))
+  return existsSync(near) ? near : fileURLToPath(new URL(`../../${name}`, import.meta.url))
+}
+
+function filesIn({ path }: Folder): { name: string; file: string }[] {
+  let files: string[]
+  try {
+    files = readdirSync(path)
+  } catch {
+    // A folder that is not there, or not ours to read, has no playbooks.
+    return []
+  }
+  return files.sort().flatMap(file => {
+    const ending = ENDINGS.find(each => file.endsWith(each))
+    const name = ending === undefined ? '' : file.slice(0, -ending.length)
+    return NAME.test(name) ? [{ name, file: join(path, file) }] : []
+  })
+}
+
+function unreadable(file: string, problem: string): Failure {
+  return { code: 'playbook-invalid', file, diagnostics: 1, first: `${file}: ${problem}` }
+}

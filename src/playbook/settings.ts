@@ -1,0 +1,150 @@
+/**
+ * `hostops.config.yaml`: what a host's owner sets once. The first that exists counts, files are not merged:
+ * `--config`, HOSTOPS_CONFIG, the nearest `hostops.config.yaml` upwards, the one in the user's config folder.
+ */
+import { existsSync } from 'node:fs'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
+import * as z from 'zod'
+import type { Json } from '../steps/step.ts'
+import { createSource, type Diagnostic, error, inOrder } from './diagnostic.ts'
+import { readFileBounded } from './read-file.ts'
+import { keysAt } from './schema-keys.ts'
+import { decode } from './text-file.ts'
+import { readYaml, type YamlFile } from './yaml-file.ts'
+import { zodDiagnostics } from './zod-diagnostics.ts'
+
+export type Env = Readonly<Record<string, string | undefined>>
+
+export type InputValues = { [playbook: string]: { [input: string]: Json } }
+
+export type Settings = {
+  /** Null: there is none, and everything is at its default. */
+  file: string | null
+  target?: string | undefined
+  /** Absolute; written relative to the file. */
+  playbooks?: string | undefined
+  stateDir?: string | undefined
+  keepRuns?: number | undefined
+  /** What a caller need not give. */
+  inputs: InputValues
+  /** What a caller may not give. */
+  pinned: InputValues
+}
+
+export type LoadedSettings =
+  | { ok: true; settings: Settings }
+  | { ok: false; file: string; diagnostics: Diagnostic[] }
+
+export const SETTINGS_FILE = 'hostops.config.yaml'
+
+export function loadSettings(options: {
+  config?: string | undefined
+  env: Env
+  cwd: string
+}): LoadedSettings {
+  const file = findSettings(options)
+  if (file === null) return { ok: true, settings: { file: null, inputs: {}, pinned: {} } }
+  const read = readFileBounded(file)
+  if (!read.ok) {
+    const place = createSource(file, '').place(0, 0)
+    return { ok: false, file, diagnostics: [error('unreadable', place, read.problem)] }
+  }
+  return parseSettings(read.bytes, file, options.env)
+}
+
+export function parseSettings(bytes: Buffer | string, file: string, env: Env): LoadedSettings {
+  const decoded = decode(bytes, file)
+  if (!decoded.ok) return { ok: false, file, diagnostics: decoded.diagnostics }
+  if (decoded.source.text.trim() === '') return { ok: true, settings: { file, inputs: {}, pinned: {} } }
+  const yaml = readYaml(decoded.source, 'settings file')
+  if (!yaml.ok) return { ok: false, file, diagnostics: inOrder(yaml.diagnostics) }
+  const schema = settingsSchema()
+  const parsed = schema.safeParse(yaml.file.value)
+  if (!parsed.success)
+    return { ok: false, file, diagnostics: inOrder(explain(parsed.error.issues, yaml.file, schema)) }
+  const { inputs, pinned, playbooks, stateDir, ...plain } = parsed.data
+  const path = (value: string | undefined) =>
+    value === undefined ? undefined : settingsPath(value, file, env)
+  return {
+    ok: true,
+    settings: {
+      ...plain,
+      file,
+      playbooks: path(playbooks),
+      stateDir: path(stateDir),
+      inputs: inputs ?? {},
+      pinned: pinned ?? {},
+    },
+  }
+}
+
+/** The folder of this user's own settings and playbooks; null where there is no home. */
+export function userConfigFolder(env: Env): string | null {
+  const { XDG_CONFIG_HOME: xdg, HOME: home } = env
+  if (xdg !== undefined && isAbsolute(xdg)) return join(xdg, 'hostops')
+  return home !== undefined && isAbsolute(home) ? join(home, '.config', 'hostops') : null
+}
+
+export function settingsSchema() {
+  const values = () =>
+    z.record(z.string(), z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))).optional()
+  return z.strictObject({
+    target: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'Used when neither --target nor the playbook names one: local, hostlink:<name>, ssh:<destination>.',
+      ),
+    playbooks: z.string().min(1).optional().describe('Folder of named playbooks, relative to this file.'),
+    stateDir: z.string().min(1).optional().describe('Where journals, reports and logs are kept.'),
+    keepRuns: z
+      .int()
+      .min(1, 'at least 1')
+      .max(100_000, 'at most 100000')
+      .optional()
+      .describe('How many runs are kept.'),
+    inputs: values().describe('Per playbook, values of inputs that a caller need not give.'),
+    pinned: values().describe('Per playbook, values of inputs that a caller may not give.'),
+  })
+}
+
+function findSettings({
+  config,
+  env,
+  cwd,
+}: {
+  config?: string | undefined
+  env: Env
+  cwd: string
+}): string | null {
+  if (config !== undefined) return resolve(cwd, config)
+  const fromEnv = env.HOSTOPS_CONFIG
+  if (fromEnv !== undefined && fromEnv !== '') return resolve(cwd, fromEnv)
+  for (let folder = resolve(cwd); ; folder = dirname(folder)) {
+    const file = join(folder, SETTINGS_FILE)
+    if (existsSync(file)) return file
+    if (folder === dirname(folder)) break
+  }
+  const own = userConfigFolder(env)
+  const file = own === null ? null : join(own, SETTINGS_FILE)
+  return file !== null && existsSync(file) ? file : null
+}
+
+function settingsPath(value: string, file: string, env: Env): string {
+  const home = env.HOME
+  const expanded = value.startsWith('~/') && home !== undefined ? join(home, value.slice(2)) : value
+  return resolve(dirname(file), expanded)
+}
+
+function explain(issues: z.core.$ZodIssue[], file: YamlFile, schema: z.ZodType): Diagnostic[] {
+  return zodDiagnostics(issues, {
+    value: file.value,
+    celType: () => null,
+    expressionPlace: () => undefined,
+    place: path => file.place(path),
+    keyPlace: path => file.keyPlace(path),
+    written: path => file.written(path),
+    keysAt: path => keysAt(schema, path),
+  })
+}
