@@ -2,9 +2,17 @@
 import type { StepKind } from '../steps/step.ts'
 import { type Diagnostic, error } from './diagnostic.ts'
 import { isRecord } from './load-inputs.ts'
-import { FORMS, type MergedWith, mergeWith, type OutlinedStep, type StepsContext } from './load-steps.ts'
+import {
+  FORMS,
+  keyOf,
+  type MergedWith,
+  mergeWith,
+  type OutlinedStep,
+  type StepsContext,
+  shortFormFields,
+} from './load-steps.ts'
 import { nearest } from './nearest.ts'
-import { type RawStep, SHORT_FORM_FIELDS } from './schema.ts'
+import type { RawStep } from './schema.ts'
 import { keysAt, literalHintAt } from './schema-keys.ts'
 import { firstExpression } from './templates.ts'
 import type { Path, YamlFile } from './yaml-file.ts'
@@ -80,7 +88,7 @@ function checkWhen(step: RawStep, { index }: OutlinedStep, { file, sites, diagno
 function checkForm(
   step: RawStep,
   { index, form, uses }: OutlinedStep,
-  { file, diagnostics }: StepsContext,
+  { file, kinds, diagnostics }: StepsContext,
 ): void {
   const path: Path = ['steps', index]
   const report = (place: Path, message: string, hint?: string, related: Diagnostic['related'] = []) =>
@@ -97,17 +105,20 @@ function checkForm(
   if (form !== 'uses' && step.with !== undefined) {
     report([...path, 'with'], `\`with\` belongs to \`uses\`; what \`${form}\` takes stands beside it`)
   }
-  for (const field of SHORT_FORM_FIELDS) {
-    if (step[field] === undefined) continue
-    if (form === 'uses')
-      report(
-        [...path, field],
-        `\`${field}\` belongs to \`run\` and \`script\``,
-        `under \`with:\` if ${uses} has it`,
-      )
-    else if (field === 'shell' && form === 'run')
+  for (const field of shortFormFields(kinds)) {
+    if (keyOf(step, field) === undefined) continue
+    if (form === 'uses' && !fieldsOf(kinds[uses]).includes(field)) {
+      report([...path, field], `\`${field}\` belongs to \`run\` and \`script\``)
+    } else if (form === 'uses') {
+      report([...path, field], `\`${field}\` belongs under \`with:\``)
+    } else if (field === 'shell' && form === 'run') {
       report([...path, field], '`run` never uses a shell', 'use `script:` for that')
+    }
   }
+}
+
+function fieldsOf(kind: StepKind | undefined): string[] {
+  return kind === undefined ? [] : keysAt(kind.schema, [])
 }
 
 function checkDefaultsAreUsable(

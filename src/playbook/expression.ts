@@ -25,7 +25,8 @@ export type Known = {
   inputs: { [name: string]: Json }
   steps: { [id: string]: { [output: string]: Json } }
   run: { id?: string | undefined; target?: string | undefined }
-  env: { [name: string]: string | null }
+  /** What is not here is not set. */
+  env: { [name: string]: string }
 }
 
 export type Dependencies = {
@@ -120,7 +121,7 @@ export function isKnown(source: string, known: Known): boolean {
 function lookUp(reference: Reference, known: Known): Json | undefined {
   const { root, name, output } = reference
   if (root === 'inputs') return own(known.inputs, name)
-  if (root === 'env') return own(known.env, name)
+  if (root === 'env') return own(known.env, name) ?? null
   if (root === 'run') return own(known.run, name)
   const outputs = own(known.steps, name)
   if (outputs === undefined) return undefined

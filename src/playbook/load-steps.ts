@@ -6,7 +6,7 @@ import { isRecord } from './load-inputs.ts'
 import { nearest } from './nearest.ts'
 import type { PlaybookStep, Retry, Template } from './playbook.ts'
 import type { ExpressionTypes } from './reference.ts'
-import { type RawStep, SHORT_FORM_FIELDS } from './schema.ts'
+import type { RawStep } from './schema.ts'
 import { keysAt } from './schema-keys.ts'
 import { type Site, toTemplate } from './templates.ts'
 import type { Path, YamlFile } from './yaml-file.ts'
@@ -32,7 +32,7 @@ export type StepsContext = {
 }
 
 /** These mean something on the step itself, whatever its kind. */
-const COMMON_KEYS = new Set(['id', 'name', 'when', 'timeout', 'retry', 'env', 'cwd', ...SHORT_FORM_FIELDS])
+const COMMON_KEYS = new Set(['id', 'name', 'when', 'timeout', 'retry', 'env', 'cwd'])
 
 export const FORMS = ['uses', 'run', 'script'] as const
 
@@ -60,8 +60,9 @@ export function outlineSteps(raw: unknown, { file, kinds, diagnostics }: StepsCo
     const uses = form === 'uses' ? step.uses : form === 'run' ? 'command' : form
     const name = typeof uses === 'string' ? uses : ''
     const kind = Object.hasOwn(kinds, name) ? kinds[name]! : null
-    if (form === 'uses' && kind === null && name !== '')
-      unknownKind(name, ['steps', index, 'uses'], { file, kinds, diagnostics })
+    if (form !== null && typeof uses === 'string' && kind === null) {
+      unknownKind(name, ['steps', index, form], { file, kinds, diagnostics })
+    }
     const id = typeof step.id === 'string' ? step.id : makeId(form === 'run' ? 'run' : name || 'step', taken)
     taken.add(id)
     const nullable = step.when !== undefined || step.continueOnError === true
@@ -120,19 +121,28 @@ export function mergeWith(
       put(field, value, ['steps', index, 'with', field])
   } else if (form !== null) {
     put(form === 'run' ? 'argv' : 'script', step[form], ['steps', index, form])
-    for (const field of SHORT_FORM_FIELDS) {
-      if (form === 'script' || field !== 'shell') put(field, step[field], ['steps', index, field])
-    }
   }
   for (const field of keysAt(kind.schema, [])) {
     // A field beside `with` is told as such, so it need not be told as missing too.
-    if (form === 'uses' && !Object.hasOwn(probe.value, field) && !COMMON_KEYS.has(field)) {
-      put(field, (step as Record<string, unknown>)[field], ['steps', index, field])
-    }
+    const beside = !Object.hasOwn(probe.value, field) && !COMMON_KEYS.has(field)
+    if (beside) put(field, keyOf(step, field), ['steps', index, field])
     const given = Object.hasOwn(probe.value, field)
     if (!given && Object.hasOwn(defaults, field)) put(field, defaults[field], ['defaults', field])
   }
   return probe
+}
+
+/** What the short forms of `command` and `script` take beside `run` and `script`. */
+export function shortFormFields(kinds: Kinds): string[] {
+  const fields = [kinds.command, kinds.script].flatMap(kind =>
+    kind === undefined ? [] : keysAt(kind.schema, []),
+  )
+  return [...new Set(fields)].filter(field => field !== 'argv' && field !== 'script')
+}
+
+/** A key that the raw type does not list, because a kind's schema does. */
+export function keyOf(step: RawStep, key: string): unknown {
+  return Object.hasOwn(step, key) ? (step as Record<string, unknown>)[key] : undefined
 }
 
 function whenOf(when: unknown, sites: ReadonlyMap<symbol, Site>): PlaybookStep['when'] {

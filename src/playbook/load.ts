@@ -10,6 +10,7 @@ import {
   type OutlinedStep,
   outlineSteps,
   type StepsContext,
+  shortFormFields,
   stepTypes,
 } from './load-steps.ts'
 import type { Playbook } from './playbook.ts'
@@ -93,7 +94,7 @@ function loadChecked(file: YamlFile, kinds: Kinds): Loaded {
 /** Everything but what the step kinds say. Answers with the inputs whose specification cannot be looked at. */
 function checkShape(probe: unknown, outline: readonly OutlinedStep[], context: StepsContext): Set<string> {
   const { file, sites, diagnostics } = context
-  const schema = playbookSchema()
+  const schema = playbookSchema(shortFormFields(context.kinds))
   const parsed = schema.safeParse(probe)
   const misshapen = new Set<string>()
   for (const issue of parsed.error?.issues ?? []) {

@@ -23,9 +23,6 @@ const STEP_ID = /^[A-Za-z][A-Za-z0-9_]*([.-][A-Za-z0-9_]+)*$/
 const INPUT_NAME = /^[A-Za-z][A-Za-z0-9_]{0,63}$/
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
-/** Keys of a step that stand in `with` when the step is written as `uses: command` or `uses: script`. */
-export const SHORT_FORM_FIELDS = ['shell', 'effect', 'undo', 'reactivate'] as const
-
 const line = (max: number) =>
   z
     .string()
@@ -96,9 +93,10 @@ export function stepFields() {
   }
 }
 
-/** Loose about what belongs to a kind: `load-steps.ts` checks that with the kind's schema. */
-export function playbookSchema() {
-  return z.strictObject({ ...playbookFields(), steps: z.array(stepSchema()).min(1, 'at least one step') })
+/** Loose about what belongs to a kind: `check-steps.ts` checks that with the kind's schema. */
+export function playbookSchema(shortFormFields: readonly string[]) {
+  const steps = z.array(stepSchema(shortFormFields)).min(1, 'at least one step')
+  return z.strictObject({ ...playbookFields(), steps })
 }
 
 export function playbookFields() {
@@ -134,17 +132,14 @@ export function playbookFields() {
   }
 }
 
-function stepSchema() {
+function stepSchema(shortFormFields: readonly string[]) {
   return z.strictObject({
+    ...Object.fromEntries(shortFormFields.map(field => [field, z.unknown().optional()])),
     ...stepFields(),
     uses: z.string().optional(),
     with: z.record(z.string(), z.unknown()).optional(),
     run: z.unknown().optional(),
     script: z.unknown().optional(),
-    shell: z.unknown().optional(),
-    effect: z.unknown().optional(),
-    undo: z.unknown().optional(),
-    reactivate: z.unknown().optional(),
   })
 }
 

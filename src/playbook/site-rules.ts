@@ -4,18 +4,8 @@ import type { ExpressionTypes, Reference } from './reference.ts'
 import type { Allows, SiteRules } from './templates.ts'
 import type { Path, YamlFile } from './yaml-file.ts'
 
-const STEP_KEYS = new Set<string | number>([
-  'with',
-  'env',
-  'cwd',
-  'when',
-  'run',
-  'script',
-  'shell',
-  'effect',
-  'undo',
-  'reactivate',
-])
+/** What must be known before the run: everything else on a step belongs to its kind. */
+const LITERAL_STEP_KEYS = new Set<unknown>(['id', 'name', 'uses', 'timeout', 'retry', 'continueOnError'])
 
 export function expressionRules(
   file: YamlFile,
@@ -34,7 +24,7 @@ export function expressionRules(
       if (first === 'defaults')
         return withoutSteps('`defaults` cannot refer to steps', 'put it into the step that needs it')
       if (first === 'onFailure') return withoutSteps('this is decided before the first step runs')
-      if (first === 'steps' && STEP_KEYS.has(third ?? '')) return stepsAbove(file, outline, Number(second))
+      if (first === 'steps' && !LITERAL_STEP_KEYS.has(third)) return stepsAbove(file, outline, Number(second))
       return null
     },
   }

@@ -23,7 +23,7 @@ const types: ExpressionTypes = {
     'git.fetch-2': { outputs: { sha: 'string' }, nullable: true },
     get: { outputs: { json: 'map', body: 'string', items: 'list' }, nullable: false },
   },
-  env: ['HOME', 'EMPTY'],
+  env: ['HOME', 'UNSET'],
 }
 
 const known: Known = {
@@ -36,7 +36,7 @@ const known: Known = {
     'git.fetch-2': {},
   },
   run: { id: 'r1', target: 'local' },
-  env: { HOME: '/root', EMPTY: null },
+  env: { HOME: '/root' },
 }
 
 function template(text: string): Template {
@@ -73,7 +73,7 @@ describe('values', () => {
     ['${{ cel.bind(x, inputs.count, x + x) }}', 6],
     ['${{ run.id + "/" + run.target }}', 'r1/local'],
     ['${{ env.HOME }}', '/root'],
-    ['${{ env.EMPTY == null }}', true],
+    ['${{ env.UNSET == null }}', true],
     ['${{ {"a": {"b": inputs.count}} }}', { a: { b: 3 } }],
     ['a ${{ inputs.ref }} b ${{ inputs.count }}', 'a main b 3'],
     ['${{ inputs.ratio }}x', '2x'],
