@@ -20,6 +20,7 @@ export type ContextInput = {
   signal: AbortSignal
   env: Readonly<Record<string, string>>
   cwd: string | undefined
+  confirmed: ((withinMs: number) => Promise<boolean>) | null
 }
 
 const READ_TRIES = 3
@@ -39,6 +40,7 @@ export function stepContext(input: ContextInput): StepContext {
     signal,
     remainingMs,
     now: () => clock.now(),
+    confirmed: input.confirmed,
     say: line => input.emit({ type: 'said', id: input.stepId, line }),
     async sleep(ms) {
       const left = remainingMs()

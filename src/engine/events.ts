@@ -37,6 +37,8 @@ export type Event =
   /** One line of a command's output: without escapes and control bytes, secrets redacted, bounded in length. */
   | { type: 'output'; id: string; stream: StreamName; line: string }
   | { type: 'said'; id: string; line: string }
+  /** Unless it is confirmed before the deadline (milliseconds since 1970), the run is taken back. */
+  | { type: 'confirm-awaited'; id: string; deadline: number }
   | { type: 'step-retrying'; id: string; attempt: number; delayMs: number; failure: Failure }
   | {
       type: 'step-finished'

@@ -46,6 +46,9 @@ function isTransition(event: Event): boolean {
     case 'step-finished':
       return event.effect !== null && mayChange(event.effect)
     case 'run-started':
+    case 'resumed':
+    case 'recorded':
+    case 'confirm-awaited':
     case 'run-finished':
     case 'rollback-started':
     case 'part-started':

@@ -123,6 +123,7 @@ const lockContext = (run: Run, signal: AbortSignal): StepContext =>
     signal,
     env: {},
     cwd: undefined,
+    confirmed: null,
   })
 
 function readHolder(content: string): Holder | null {

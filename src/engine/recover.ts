@@ -11,6 +11,8 @@ export type RecoveredStep = {
   begun: boolean
   /** The last attempt that was begun. */
   attempt: number
+  /** Of a confirmation that the step waited for. */
+  deadline: number | null
   /** Null: its end was not seen. */
   end: StepEnd | null
 }
@@ -47,6 +49,9 @@ function fold(recovered: Recovered, event: Event): void {
       step.end = null
       return
     }
+    case 'confirm-awaited':
+      stepOf(recovered, event.id).deadline = event.deadline
+      return
     case 'step-finished':
       stepOf(recovered, event.id).end = event
       return
@@ -74,7 +79,7 @@ function fold(recovered: Recovered, event: Event): void {
 function stepOf(recovered: Recovered, id: string): RecoveredStep {
   const known = recovered.steps.get(id)
   if (known) return known
-  const step: RecoveredStep = { snapshot: undefined, begun: false, attempt: 0, end: null }
+  const step: RecoveredStep = { snapshot: undefined, begun: false, attempt: 0, deadline: null, end: null }
   recovered.steps.set(id, step)
   return step
 }

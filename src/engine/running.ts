@@ -32,6 +32,8 @@ export type RunInput = {
   clock: Clock
   /** Absent: nothing is locked (tests, and targets without a shell). */
   lock?: LockInput | undefined
+  /** Resolves true when `hostops confirm` comes, false at the deadline or when the signal aborts. */
+  awaitConfirm?: ((deadline: number, signal: AbortSignal) => Promise<boolean>) | undefined
   /** What the journal of a runner that is gone tells; the run goes on from there. */
   recovered?: Recovered | undefined
   /** What a person found out about the step whose end nobody saw. */

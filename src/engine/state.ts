@@ -106,7 +106,19 @@ export function contextFor(
     signal: options.signal,
     env: state.ready?.env ?? {},
     cwd: state.ready?.cwd,
+    confirmed: confirmation(run, state, options.emit, options.signal),
   })
+}
+
+/** A deadline that was set stays, whoever waits for it in the end. */
+function confirmation(run: RunInput, state: StepState, emit: Emit, signal: AbortSignal) {
+  const { awaitConfirm, clock } = run
+  if (!awaitConfirm) return null
+  return (withinMs: number) => {
+    const deadline = state.earlier?.deadline ?? clock.now() + withinMs
+    emit({ type: 'confirm-awaited', id: state.planned.id, deadline })
+    return awaitConfirm(deadline, signal)
+  }
 }
 
 const asText = (value: Json): string => (typeof value === 'string' ? value : JSON.stringify(value))

@@ -103,6 +103,7 @@ export function addEvent(draft: ReportDraft, event: Event): void {
     case 'step-started':
     case 'said':
     case 'step-retrying':
+    case 'confirm-awaited':
     case 'checked':
     case 'interrupting':
     case 'part-started':

@@ -25,8 +25,10 @@ const schema = z.strictObject({
 type With = z.infer<typeof schema>
 
 type Probe = { url: string; ok: boolean; last: string }
+/** The URLs that answered well before the first change: a rollback owes those, and no others. */
+type Snapshot = { good: string[] }
 
-export const healthPoll: StepKind<With> = {
+export const healthPoll: StepKind<With, Snapshot> = {
   uses: 'health.poll',
   summary: 'Waits until URLs answer well several times in a row, asked on the target with curl.',
   schema,
@@ -40,8 +42,17 @@ export const healthPoll: StepKind<With> = {
     const probes = await round(ctx, input, ms(input.requestTimeout))
     return probes.map(probe => ({ text: `${probe.url}: ${probe.last}`, seen: null }))
   },
+  async snapshot(ctx, input) {
+    const probes = await round(ctx, input, ms(input.requestTimeout))
+    return { good: input.urls.filter((_url, at) => probes[at]!.ok) }
+  },
   run: poll,
-  verify: poll,
+  async verify(ctx, input, snapshot) {
+    const urls = snapshot?.good ?? input.urls
+    if (urls.length === 0)
+      return { changed: false, facts: factsOf(await round(ctx, input, ms(input.requestTimeout))) }
+    return poll(ctx, { ...input, urls })
+  },
 }
 
 async function poll(ctx: StepContext, input: With): Promise<StepResult> {

@@ -65,6 +65,11 @@ export type StepContext = {
   now(): number
   sleep(ms: number): Promise<void>
   exec(request: ExecRequest): Promise<Done>
+  /**
+   * Waits until somebody confirms over a new connection: false when the time was over first, also the time in which
+   * no runner lived. Null where the run does not live on the host, so that a confirmation would prove nothing.
+   */
+  readonly confirmed: ((withinMs: number) => Promise<boolean>) | null
   /** One line for people, shown under the step. */
   say(line: string): void
 }

@@ -17,6 +17,7 @@ export function stepContext(options: { env?: NodeJS.ProcessEnv; timeoutMs?: numb
     signal: new AbortController().signal,
     said,
     ran,
+    confirmed: null,
     remainingMs: () => timeoutMs - (Date.now() - started),
     now: () => Date.now(),
     sleep: ms => new Promise(resolve => setTimeout(resolve, ms)),
