@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Failed } from '../failure.ts'
-import { durationSchema } from './duration.ts'
+import { durationSchema, parseDuration } from './duration.ts'
 import type { StepKind } from './step.ts'
 
 const schema = z.strictObject({
@@ -16,8 +16,13 @@ export const confirm: StepKind<z.infer<typeof schema>> = {
   timeoutMs: 24 * 60 * 60_000,
   effect: () => 'read',
   commands: () => [],
-  async run(ctx) {
-    const reason = 'a confirmation can only be waited for on the host: run it with --on-host or --detach'
+  async run(ctx, input) {
+    if (ctx.confirmed === null) {
+      const reason = 'a confirmation can only be waited for on the host: run it with --on-host or --detach'
+      throw new Failed({ code: 'approval-denied', step: ctx.stepId, reason })
+    }
+    if (await ctx.confirmed(parseDuration(input.within)!)) return { changed: false }
+    const reason = `nobody confirmed it within ${input.within}`
     throw new Failed({ code: 'approval-denied', step: ctx.stepId, reason })
   },
 }

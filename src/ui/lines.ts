@@ -61,6 +61,8 @@ function say(event: Exclude<Event, { type: 'output' }>): string[] {
       return [`${event.id}: ${event.attempt === 1 ? 'started' : `attempt ${event.attempt}`}`]
     case 'said':
       return [`${event.id}: ${event.line}`]
+    case 'confirm-awaited':
+      return [`${event.id}: waits for hostops confirm until ${stamp(event.deadline)}`]
     case 'step-retrying':
       return [
         `${event.id}: attempt ${event.attempt} failed, again in ${elapsed(event.delayMs)}: ${sentence(event.failure)}`,
