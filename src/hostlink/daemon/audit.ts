@@ -1,6 +1,11 @@
 /** One JSON line for each request: who, what, verdict, end. Never throws and never makes a request wait. */
+import { createHash } from 'node:crypto'
+import { open, rename } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Config } from './config.ts'
 import type { Log } from './log.ts'
+import { systemReason } from './problem.ts'
+import { redactArgv, redactEnv, redactText } from './redact.ts'
 
 export type AuditEntry = {
   /** Token name; null where authentication failed. */
@@ -35,6 +40,117 @@ export type AuditOptions = {
   readonly secrets: () => readonly string[]
 }
 
-export function openAudit(_options: AuditOptions): Audit {
-  return { write: () => {}, flush: async () => {}, close: async () => {} }
+/** At this size the file becomes `.1`, in place of an older one. */
+const ROTATE_BYTES = 16 * 1024 * 1024
+/** Lines that wait for a disk that does not take them; more are dropped and counted. */
+const MOST_WAITING_BYTES = 4 * 1024 * 1024
+const COMPLAIN_EVERY_MS = 60_000
+
+export function openAudit({ config, log, secrets }: AuditOptions): Audit {
+  let waiting: string[] = []
+  let waitingBytes = 0
+  let dropped = 0
+  let complainedAt = Number.NEGATIVE_INFINITY
+  let writing: Promise<void> | null = null
+
+  const drain = async (path: string) => {
+    while (waiting.length > 0) {
+      const lines = waiting.join('')
+      const count = waiting.length
+      waiting = []
+      waitingBytes = 0
+      try {
+        await append(path, lines)
+      } catch (error) {
+        dropped += count
+        complain(`${path}: ${systemReason(error)}`)
+      }
+    }
+    writing = null
+  }
+
+  const complain = (reason: string) => {
+    if (performance.now() - complainedAt < COMPLAIN_EVERY_MS) return
+    complainedAt = performance.now()
+    log.error(`audit: ${reason}; ${dropped} lines were lost so far`)
+  }
+
+  const write = (entry: AuditEntry) => {
+    const path = auditPath(config())
+    if (path === null) return
+    const line = `${JSON.stringify(lineOf(entry, secrets()))}\n`
+    if (waitingBytes + line.length > MOST_WAITING_BYTES) {
+      dropped += 1
+      return complain(`${path}: the disk does not keep up`)
+    }
+    waiting.push(line)
+    waitingBytes += line.length
+    writing ??= drain(path)
+  }
+
+  const flush = async () => {
+    while (writing !== null) await writing
+  }
+  return { write, flush, close: flush }
 }
+
+export function auditPath({
+  auditLog,
+  outputTmpdir,
+}: Pick<Config, 'auditLog' | 'outputTmpdir'>): string | null {
+  if (auditLog === 'none') return null
+  return auditLog ?? join(outputTmpdir, 'audit.ndjson')
+}
+
+async function append(path: string, lines: string): Promise<void> {
+  let file = await open(path, 'a', 0o600)
+  try {
+    const { size } = await file.stat()
+    if (size > 0 && size + Buffer.byteLength(lines) > ROTATE_BYTES) {
+      await file.close()
+      await rename(path, `${path}.1`)
+      file = await open(path, 'a', 0o600)
+    }
+    await file.appendFile(lines)
+  } finally {
+    await file.close()
+  }
+}
+
+const SHOWN_COMMAND_CHARACTERS = 200
+const SHOWN_WORD_CHARACTERS = 1000
+const SHOWN_WORDS = 100
+/** What is looked at for secrets; one that begins in what is shown is found whole. */
+const REDACTED_CHARACTERS = 16_384
+
+function lineOf(entry: AuditEntry, secrets: readonly string[]): object {
+  const { token, peer, type, id, argv, command, workdir, env, verdict, ...rest } = entry
+  const shown = (text: string, most: number) =>
+    redactText(text.slice(0, REDACTED_CHARACTERS), secrets).slice(0, most)
+  return {
+    time: new Date().toISOString(),
+    token,
+    peer,
+    type: shown(type, SHOWN_COMMAND_CHARACTERS),
+    id: shown(id, SHOWN_COMMAND_CHARACTERS),
+    ...(argv === undefined ? {} : argvFields(argv, secrets)),
+    ...(command === undefined
+      ? {}
+      : { ...fingerprint(command), command: shown(command, SHOWN_COMMAND_CHARACTERS) }),
+    workdir: workdir === undefined ? undefined : shown(workdir, SHOWN_WORD_CHARACTERS),
+    env: env === undefined ? undefined : redactEnv(env, secrets),
+    verdict,
+    ...rest,
+  }
+}
+
+function argvFields(argv: readonly string[], secrets: readonly string[]) {
+  const words = argv.slice(0, SHOWN_WORDS).map(word => word.slice(0, REDACTED_CHARACTERS))
+  const shown = redactArgv(words, secrets).map(word => word.slice(0, SHOWN_WORD_CHARACTERS))
+  return { argv: shown, ...(argv.length > SHOWN_WORDS ? { argv_words: argv.length } : {}) }
+}
+
+const fingerprint = (command: string) => ({
+  command_sha256: createHash('sha256').update(command).digest('hex'),
+  command_bytes: Buffer.byteLength(command),
+})

@@ -1,5 +1,5 @@
 /** What docker (and docker compose) can be made to do to its host. */
-import { type Globals, type Hazard, hazard, readGlobals } from './hazard.ts'
+import { type Globals, type Hazard, hazard, readGlobals } from './hazard-words.ts'
 
 const words = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/).filter(Boolean))
 

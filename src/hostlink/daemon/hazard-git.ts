@@ -1,5 +1,5 @@
 /** What git can be made to do beyond what its subcommand says. */
-import { type Globals, type Hazard, hazard, readGlobals } from './hazard.ts'
+import { type Globals, type Hazard, hazard, readGlobals } from './hazard-words.ts'
 
 const words = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/).filter(Boolean))
 

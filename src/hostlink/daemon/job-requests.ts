@@ -1,16 +1,25 @@
 /** Answers `job` requests: list, status, tail, wait, cancel. */
 import { join } from 'node:path'
-import type { JobInfo, JobRequest } from '../messages.ts'
+import type { JobInfo, JobRequest, Status } from '../messages.ts'
 import { endTree } from '../process-tree.ts'
 import { isAlive } from './identity.ts'
 import { DOORBELL } from './job-spec.ts'
 import type { Job, JobTable } from './job-table.ts'
 import type { Watches } from './job-watch.ts'
-import type { JobAnswer } from './jobs.ts'
 import type { Token } from './policy.ts'
 import { readSpool } from './spool.ts'
 import { replaceFile } from './spool-files.ts'
 import { type Chunk, readChunk } from './spool-output.ts'
+
+/** An answer without its envelope; `error_msg` stands right behind `status`. */
+export type JobAnswer = { status: Status; error_msg?: string } & Partial<JobInfo> & {
+    jobs?: JobInfo[]
+    data?: string
+    offset?: number
+    next_offset?: number
+    binary?: boolean
+    signalled?: boolean
+  }
 
 type Around = { readonly table: JobTable; readonly watches: Watches; readonly gone: AbortSignal }
 type On<A extends JobRequest['action']> = Extract<JobRequest, { action: A }>

@@ -2,11 +2,11 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { join } from 'node:path'
-import type { ExecAnswer, ExecRequest, JobInfo, JobRequest, Status } from '../messages.ts'
+import type { ExecAnswer, ExecRequest, JobRequest, Status } from '../messages.ts'
 import { commandFor } from './command.ts'
 import { commandText } from './command-text.ts'
 import type { Config } from './config.ts'
-import { answerJobRequest } from './job-requests.ts'
+import { answerJobRequest, type JobAnswer } from './job-requests.ts'
 import { openJobTable } from './job-table.ts'
 import { openWatches } from './job-watch.ts'
 import type { Log } from './log.ts'
@@ -15,19 +15,12 @@ import { systemReason } from './problem.ts'
 import { createSpool, type Meta, readSpool, removeSpool, spoolRoot } from './spool.ts'
 import { findSupervisor, startSupervisor } from './supervisor.ts'
 
+export type { JobAnswer }
+
 /** An answer without its envelope, in the order of the wire; `error_msg` stands right behind `status`. */
 export type JobStartAnswer = { status: Status; error_msg?: string } & Partial<
   Omit<ExecAnswer, 'version' | 'id' | 'node' | 'status' | 'error_msg'>
 >
-export type JobAnswer = { status: Status; error_msg?: string } & Partial<JobInfo> & {
-    jobs?: JobInfo[]
-    data?: string
-    offset?: number
-    next_offset?: number
-    binary?: boolean
-    signalled?: boolean
-  }
-
 export type Jobs = {
   /** `resolvedArgv0`: what the policy's verdict handed back. */
   start(request: ExecRequest, token: Token, resolvedArgv0?: string): Promise<JobStartAnswer>

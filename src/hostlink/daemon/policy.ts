@@ -2,7 +2,8 @@
 import { basename } from 'node:path'
 import type { ExecRequest, JobRequest } from '../messages.ts'
 import { matchesGlob, matchesPath } from './glob.ts'
-import { type Hazard, hazardsOf } from './hazard.ts'
+import { hazardsOf } from './hazard.ts'
+import type { Hazard } from './hazard-words.ts'
 
 export type Rule = {
   /** The program, by name or by absolute path. */
