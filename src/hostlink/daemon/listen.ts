@@ -1,7 +1,8 @@
 /** The sockets that the daemon listens on; on a Unix path, only ever one daemon at a time. */
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, statSync, unlinkSync } from 'node:fs'
+import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
 import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net'
 import { basename, dirname } from 'node:path'
+import { getgid } from './accounts.ts'
 import type { Config } from './config.ts'
 import type { Log } from './log.ts'
 import { systemReason } from './problem.ts'
@@ -148,7 +149,7 @@ function prepareFolder(config: Config, log: Log): Refused | string | null {
 /** A group that the config names must be given; the default one is given where it exists. */
 function giveToGroup(config: Config, path: string, mode: number, log: Log): Refused | null {
   const isNamed = config.lines.has('unix_group')
-  const gid = groupId(config.unixGroup)
+  const gid = getgid(config.unixGroup)
   let fault = gid === null ? `there is no group ${config.unixGroup}` : null
   try {
     if (gid !== null) chownSync(path, -1, gid)
@@ -160,17 +161,4 @@ function giveToGroup(config: Config, path: string, mode: number, log: Log): Refu
   if (fault !== null) log.debug(`${fault}; ${path} keeps its own group`)
   chmodSync(path, mode)
   return null
-}
-
-function groupId(name: string): number | null {
-  if (/^\d+$/.test(name)) return Number(name)
-  try {
-    const line = readFileSync('/etc/group', 'utf8')
-      .split('\n')
-      .find(entry => entry.startsWith(`${name}:`))
-    const gid = Number(line?.split(':')[2])
-    return Number.isInteger(gid) ? gid : null
-  } catch {
-    return null
-  }
 }
