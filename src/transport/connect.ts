@@ -17,9 +17,16 @@ export async function connect(target: string, options: TransportOptions): Promis
       const { connectHostlink } = await import('./hostlink.ts')
       return connectHostlink(rest, options)
     }
-    case 'ssh':
+    case 'ssh': {
+      if (!rest) return badTarget('ssh needs a destination', 'write ssh:host or ssh:user@host')
+      const { connectSsh } = await import('./ssh.ts')
+      return connectSsh(rest, options)
+    }
     case 'node':
-      return badTarget(`targets of the kind ${kind} are not part of this version`)
+      return badTarget(
+        'targets on OpenClaw nodes are not part of this version',
+        `targets are ${KINDS.join(', ')}`,
+      )
     default:
       return unknown(target, kind)
   }

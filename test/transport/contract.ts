@@ -31,6 +31,8 @@ export type Subject = {
     /** Is over when the command is, even if something that it left behind holds its output open. */
     endsWithCommand: boolean
     durable: boolean
+    /** A tenth of a second for a command: some tests take samples. */
+    isSlow?: boolean
     /** Durable commands start once under a key. */
     keys: boolean
   }
@@ -159,9 +161,12 @@ export function transportContract(name: string, { traits, open }: Subject): void
 
     describe('what comes back', () => {
       it('every exit code', async () => {
-        const codes = Array.from({ length: 256 }, (_, code) => code)
+        const all = Array.from({ length: 256 }, (_, code) => code)
+        const codes = traits.isSlow
+          ? all.filter(code => code < 4 || (code > 123 && code < 144) || code > 251)
+          : all
         const seen: number[] = []
-        for (let at = 0; at < 256; at += 4) {
+        for (let at = 0; at < codes.length; at += 4) {
           const four = codes.slice(at, at + 4).map(code => exited(sh(`exit ${code}`)))
           for (const result of await Promise.all(four)) {
             seen.push(result.code)
@@ -366,7 +371,7 @@ export function transportContract(name: string, { traits, open }: Subject): void
       })
 
       it('one after another', async () => {
-        for (let index = 0; index < 40; index++)
+        for (let index = 0; index < (traits.isSlow ? 10 : 40); index++)
           expect(await text(['echo', String(index)])).toBe(`${index}\n`)
       })
     })
