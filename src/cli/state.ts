@@ -82,7 +82,7 @@ export function readRun(folder: string): RunEntry | null {
   const head = readJson<RunHead>(join(folder, 'run.json'))
   if (head === null) return null
   const report = readJson<Report>(join(folder, 'report.json'))
-  return { folder, head, report, alive: report === null && isAlive(head) }
+  return { folder, head, report, alive: report === null && isAlive(head.pid, head.pidStarted) }
 }
 
 export type Found = { ok: true; run: RunEntry } | { ok: false; failure: Failure }
@@ -126,14 +126,15 @@ export function processMark(pid: number): string | null {
   }
 }
 
-function isAlive(head: RunHead): boolean {
+/** `started` tells the process from a later one with the same id; null where the platform does not tell. */
+export function isAlive(pid: number, started: string | null): boolean {
   try {
-    process.kill(head.pid, 0)
+    process.kill(pid, 0)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
   }
-  const mark = processMark(head.pid)
-  return mark === null || head.pidStarted === null || mark === head.pidStarted
+  const mark = processMark(pid)
+  return mark === null || started === null || mark === started
 }
 
 function runIds(state: string): string[] {

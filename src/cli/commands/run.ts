@@ -5,12 +5,14 @@ import { startCheck } from '../../engine/check.ts'
 import { startRun } from '../../engine/run.ts'
 import type { Clock, RunEnd, RunInput, Running } from '../../engine/running.ts'
 import { Failed, type Failure } from '../../failure.ts'
+import { parseDuration } from '../../steps/duration.ts'
 import { kinds } from '../../steps/index.ts'
 import { connect } from '../../transport/connect.ts'
 import type { Transport } from '../../transport/transport.ts'
 import { printPlan } from '../dry-run.ts'
 import { chooseFace } from '../faces.ts'
 import type { Io } from '../io.ts'
+import { lockInput } from '../lock-holder.ts'
 import { type Prepared, prepare } from '../prepare.ts'
 import { wordedError } from '../print-failure.ts'
 import { makeRecorder, type Recorder } from '../record.ts'
@@ -162,7 +164,9 @@ async function onTarget(prepared: Prepared, options: RunOptions, io: Io, around:
   const { transport } = connected
   try {
     if (signals.first) return interrupted(signals.first)
-    const input = runInput(prepared, recorder, transport)
+    const waitMs = options.waitLock === undefined ? 0 : (parseDuration(options.waitLock) ?? 0)
+    const lock = lockInput(recorder.head.runId, around.state, waitMs, clock.now())
+    const input: RunInput = { ...runInput(prepared, recorder, transport), lock }
     if (options.plan !== undefined) {
       const moved = await planMoved(options.plan, input, signals)
       if (moved) return moved
