@@ -1,25 +1,19 @@
 /** Commands through the system's own ssh client, over one kept connection, ended where they run. */
-import type { ChildProcess } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { collectOutput, type Output } from './output.ts'
 import { unquotable } from './quote.ts'
-import { type Master, openMaster, readLog, type SshSettings, startSsh } from './ssh-master.ts'
-import { type SshProblem, sshProblem } from './ssh-problem.ts'
-import { type Report, type Scanner, scanner } from './ssh-report.ts'
-import { BOOTSTRAP, type Job, remoteInput } from './ssh-script.ts'
+import { type Master, openMaster, type SshSettings } from './ssh-master.ts'
+import type { SshProblem } from './ssh-problem.ts'
+import type { Job } from './ssh-script.ts'
+import { type Ended, session } from './ssh-session.ts'
 import type { Command, Connected, ExecOptions, ExecResult, Transport, TransportOptions } from './transport.ts'
+import { turnstile } from './turnstile.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
 /** sshd takes ten sessions for a connection, and the master has one. */
 const MOST_SESSIONS = 8
-/** What stays behind the report: output that is under way, or is held open by what the command left behind. */
-const LINGER_MS = 1000
-/** TERM, two seconds, KILL and a slow machine. */
-const END_GRACE_MS = 20_000
 const RETRY_PAUSES_MS = [100, 300, 900, 2700, 6000]
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 export async function connectSsh(destination: string, options: TransportOptions): Promise<Connected> {
   if (!/^[^\s\p{C}-][^\s\p{C}]*$/u.test(destination))
@@ -83,18 +77,22 @@ function sshTransport(settings: SshSettings, first: Master): Transport {
   /** Tries again what certainly did not run, and follows a durable command again when the link was lost. */
   const persist = async (command: Command, options: ExecOptions, output: Output): Promise<ExecResult> => {
     const job = options.durable ? jobOf(options.key, command) : null
+    let lost: ExecResult | null = null
     for (let tries = 0; ; tries++) {
-      if (options.signal?.aborted && tries === 0) return { kind: 'cancelled', ...output.kept(0) }
+      if (options.signal?.aborted && lost === null) return { kind: 'cancelled', ...output.kept(0) }
       const missing = await connection()
       const end: Ended = missing
         ? { never: missing }
         : await session(settings, master, job, command, options, output)
-      const isFinal =
-        'result' in end
-          ? end.result.kind !== 'lost' || job === null
-          : tries === 0 && missing !== null && job === null
+      if ('result' in end) {
+        if (end.result.kind !== 'lost' || job === null) return end.result
+        lost = end.result
+      }
       const pause = RETRY_PAUSES_MS[tries]
-      if (isFinal || pause === undefined) return 'result' in end ? end.result : unreachable(end.never)
+      const isHopeless = missing !== null && lost === null
+      if ('never' in end && (isHopeless || pause === undefined)) return lost ?? unreachable(end.never)
+      if (pause === undefined)
+        return lost ?? { kind: 'lost', reason: 'the connection was lost again and again' }
       await sleep(pause)
     }
   }
@@ -134,167 +132,5 @@ function unreachable(problem: SshProblem): ExecResult {
       }
     case 'unreachable':
       return { kind: 'unreachable', reason: problem.reason, hint: problem.hint }
-  }
-}
-
-/** `never`: no session came about, so that nothing ran. */
-type Ended = { result: ExecResult } | { never: SshProblem }
-
-async function session(
-  settings: SshSettings,
-  master: Master,
-  job: Job | null,
-  command: Command,
-  options: ExecOptions,
-  output: Output,
-): Promise<Ended> {
-  const nonce = randomBytes(16).toString('hex')
-  const timeoutMs = Math.max(1, Math.min(Math.ceil(options.timeoutMs), LONGEST_TIMER_MS - END_GRACE_MS))
-  const log = master.logFile()
-  const began = performance.now()
-  const child = startSsh([...master.sessionArgs(log), BOOTSTRAP], settings.env)
-  const scanners = { stdout: scanner(nonce, false), stderr: scanner(nonce, true) }
-  const offsets = [output.seen('stdout'), output.seen('stderr')] as const
-  child.stdin!.on('error', () => {})
-  child.stdin!.write(remoteInput({ nonce, command, timeoutMs, job, offsets }))
-  const gaveUp = await endOf(child, scanners, timeoutMs, options.signal, output)
-  const words = readLog(log)
-  rmSync(log, { force: true })
-  const durationMs = Math.round(performance.now() - began)
-  const { report, begun } = scanners.stderr
-  if (report !== null) return { result: resultOf(report, command, output, durationMs) }
-  if (!begun && !gaveUp && master.isOpen() && neverConnected(words)) return { never: sshProblem(words) }
-  if (!begun && !gaveUp && /ProxyCommand|UNKNOWN port|Session open refused/.test(words))
-    return { never: sshProblem(words) }
-  return { result: { kind: 'lost', reason: gaveUp ?? 'the connection ended before the command did' } }
-}
-
-/** The master said no, or was not there, and `ProxyCommand=false` kept the client from going its own way. */
-const neverConnected = (words: string) =>
-  /Session open refused|UNKNOWN port|Control socket connect/.test(words)
-
-/** Null when the client ended by itself or after the report; otherwise why nobody waits for it any more. */
-function endOf(
-  child: ChildProcess,
-  scanners: { stdout: Scanner; stderr: Scanner },
-  timeoutMs: number,
-  signal: AbortSignal | undefined,
-  output: Output,
-): Promise<string | null> {
-  return new Promise((resolve, reject) => {
-    let lingering: NodeJS.Timeout | undefined
-    let givingUp: string | null = null
-    const giveUp = (reason: string) => {
-      givingUp = reason
-      child.kill('SIGKILL')
-    }
-    let overdue = setTimeout(
-      () => giveUp('the host did not tell the end within the limit'),
-      timeoutMs + END_GRACE_MS,
-    )
-    const abort = () => {
-      child.stdin!.write('cancel\n')
-      clearTimeout(overdue)
-      overdue = setTimeout(
-        () => giveUp('cancelled, but the host did not say that the command has ended'),
-        END_GRACE_MS,
-      )
-    }
-    const done = () => {
-      clearTimeout(overdue)
-      clearTimeout(lingering)
-      signal?.removeEventListener('abort', abort)
-    }
-    for (const stream of ['stdout', 'stderr'] as const) {
-      child[stream]!.on('data', (chunk: Buffer) => {
-        try {
-          for (const part of scanners[stream].push(chunk)) output.take(stream, part)
-        } catch (error) {
-          done()
-          child.kill('SIGKILL')
-          reject(error)
-          return
-        }
-        if (scanners.stderr.report === null) return
-        // Whoever still writes has a second from his last byte on, within reason.
-        lingering ??= setTimeout(() => child.kill('SIGKILL'), LINGER_MS)
-      })
-    }
-    signal?.addEventListener('abort', abort, { once: true })
-    if (signal?.aborted) abort()
-    child.once('error', error => {
-      done()
-      resolve(`the ssh client cannot be started: ${error.message}`)
-    })
-    child.once('close', () => {
-      done()
-      const rest = scanners.stderr.rest()
-      if (rest.length > 0) output.take('stderr', rest)
-      resolve(givingUp)
-    })
-  })
-}
-
-function resultOf(report: Report, command: Command, output: Output, durationMs: number): ExecResult {
-  const kept = output.kept(durationMs)
-  switch (report.what) {
-    case 'exit':
-      return { kind: 'exited', code: report.code, signal: null, ...kept }
-    case 'timeout':
-    case 'cancelled':
-      return { kind: report.what, ...kept }
-    case 'gone':
-      return { kind: 'lost', reason: 'what looked after the command on the host is gone' }
-    case 'not-started':
-      return notStarted(report.why, command)
-  }
-}
-
-function notStarted(why: Extract<Report, { what: 'not-started' }>['why'], command: Command): ExecResult {
-  switch (why) {
-    case 'bad-cwd':
-      return {
-        kind: 'not-started',
-        why,
-        detail: `${command.cwd} is no folder on the host that this user may enter`,
-      }
-    case 'other-key':
-      return { kind: 'not-started', why: 'other', detail: 'the key was used for another command' }
-    case 'not-found':
-    case 'not-executable':
-      return { kind: 'not-started', why, detail: String(command.argv[0]) }
-  }
-}
-
-/** At most `most` at once; the others wait, in order. */
-function turnstile(most: number) {
-  let inside = 0
-  const waiting: (() => void)[] = []
-  return {
-    /** False when the signal was aborted while waiting. */
-    async enter(signal: AbortSignal | undefined): Promise<boolean> {
-      if (signal?.aborted) return false
-      if (inside < most) {
-        inside++
-        return true
-      }
-      return new Promise(resolve => {
-        const abort = () => {
-          waiting.splice(waiting.indexOf(go), 1)
-          resolve(false)
-        }
-        const go = () => {
-          signal?.removeEventListener('abort', abort)
-          resolve(true)
-        }
-        signal?.addEventListener('abort', abort, { once: true })
-        waiting.push(go)
-      })
-    },
-    leave(): void {
-      const next = waiting.shift()
-      if (next) next()
-      else inside--
-    },
   }
 }
