@@ -24,21 +24,29 @@ export function createPeers(events: Pick<ConnectionEvents, 'onPayload' | 'onOver
 
   const untrusted = () => [...all].filter(connection => !connection.isTrusted)
 
+  /** Forgotten at once: until its socket has closed it would be counted, and be chosen again. */
+  const drop = (connection: Connection) => {
+    connection.destroy()
+    all.delete(connection)
+  }
+
   const makeRoom = (): boolean => {
     const strangers = untrusted()
     if (strangers.length < BOUNDS.untrustedConnections && all.size < BOUNDS.connections) return true
-    strangers[0]?.destroy()
-    if (strangers[0]) all.delete(strangers[0])
+    if (strangers[0]) drop(strangers[0])
     return all.size < BOUNDS.connections
   }
 
   const onHeld = () => {
     const strangers = untrusted()
-    let together = 0
-    for (const connection of strangers) together += connection.heldBytes
+    let together = strangers.reduce((bytes, one) => bytes + one.heldBytes, 0)
     if (together <= BOUNDS.untrustedBytesTogether) return
     // Whoever holds most is the least likely to be somebody with a short question.
-    strangers.reduce((most, one) => (one.heldBytes > most.heldBytes ? one : most)).destroy()
+    for (const largest of strangers.sort((a, b) => b.heldBytes - a.heldBytes)) {
+      if (together <= BOUNDS.untrustedBytesTogether) return
+      together -= largest.heldBytes
+      drop(largest)
+    }
   }
 
   return {

@@ -3,6 +3,8 @@ import { isUtf8 } from 'node:buffer'
 
 export const MAX_DEPTH = 8
 export const MAX_VALUES = 100_000
+/** Each new key costs as much as fifty numbers: 50 000 of them held everybody up for 100 ms. */
+export const MAX_KEYS = 10_000
 
 export type Request = {
   readonly type: string
@@ -91,7 +93,7 @@ function scan(bytes: Buffer): Shape | string {
         values++
         break
       case 0x3a: // :
-        keys++
+        if (++keys > MAX_KEYS) return `more than ${MAX_KEYS} keys`
         break
     }
     isEmpty = false
