@@ -7,6 +7,7 @@ import type { Emit } from './events.ts'
 import { shortHash } from './hash.ts'
 import { knownAtStart } from './known.ts'
 import { decideOutcome } from './outcome.ts'
+import { startEvent } from './plan.ts'
 import { redactedEmit } from './redact.ts'
 import type { RunEnd, RunInput, Running } from './running.ts'
 import { canBeReady, contextFor, makeReady, newStates, type StepState, whenHolds } from './state.ts'
@@ -21,13 +22,7 @@ export function startCheck(input: RunInput): Running {
 
 async function execute(input: RunInput, emit: Emit, signal: AbortSignal): Promise<RunEnd> {
   const { plan } = input
-  emit({
-    type: 'run-started',
-    runId: input.runId,
-    playbook: plan.playbook,
-    target: plan.target,
-    steps: plan.steps.map(({ id, name, uses, effect }) => ({ id, name, uses, effect })),
-  })
+  emit(startEvent(input.runId, plan))
   const known = knownAtStart(input)
   const seen: Json[] = []
   let failed: { step: string; failure: Failure } | null = null

@@ -24,7 +24,7 @@ export type Movement = 'restore' | 'reactivate' | 'verify'
 
 export type StepStatus = 'succeeded' | 'failed' | 'skipped' | 'not-run' | 'unknown'
 
-export type StepSummary = { id: string; name: string; uses: string; effect: Effect | null }
+export type StepSummary = { id: string; name: string; uses: string; effect: Effect | null; about: Facts }
 
 export type Event =
   | { type: 'run-started'; runId: string; playbook: string; target: string; steps: StepSummary[] }

@@ -4,7 +4,7 @@ import type { Known } from '../playbook/expression.ts'
 import type { Playbook, PlaybookStep, Retry, Template } from '../playbook/playbook.ts'
 import { resolveTemplate } from '../playbook/resolve.ts'
 import { expressionsOf, hasExpressions } from '../playbook/template.ts'
-import type { Effect, Json, PlannedCommand } from '../steps/step.ts'
+import type { Effect, Facts, Json, PlannedCommand } from '../steps/step.ts'
 import { knownOf } from './known.ts'
 import type { Plan, PlannedStep } from './plan.ts'
 
@@ -106,6 +106,7 @@ function planStep(
     cwd: resolveTemplate(step.cwd ?? null, scopes.known, `${step.id}: cwd`),
     when: when as PlannedStep['when'],
     effect: seen.effect,
+    about: seen.about,
     commands: seen.commands,
     undo: seen.undo,
     timeoutMs: step.timeoutMs ?? step.kind.timeoutMs,
@@ -119,20 +120,27 @@ function planStep(
 const overridden = (input: PlanInput, step: PlaybookStep): PlaybookStep['with'] =>
   input.allowDirty && step.kind.uses === 'git.dirty-check' ? { ...step.with, allow: true } : step.with
 
-type Look = { effect: Effect | null; commands: PlannedCommand[]; undo: PlannedCommand[]; problems: string[] }
+type Look = {
+  effect: Effect | null
+  about: Facts
+  commands: PlannedCommand[]
+  undo: PlannedCommand[]
+  problems: string[]
+}
 
 function look(step: PlaybookStep, given: Template): Look {
   if (hasExpressions(given)) {
     const unknown = `needs ${expressionsOf(given).join(', ')}`
-    return { effect: null, commands: [{ argv: [{ unknown }] }], undo: [], problems: [] }
+    return { effect: null, about: {}, commands: [{ argv: [{ unknown }] }], undo: [], problems: [] }
   }
   const parsed = step.kind.schema.safeParse(given)
   if (!parsed.success) {
     const problems = parsed.error.issues.map(issue => `${issue.path.join('.') || 'with'}: ${issue.message}`)
-    return { effect: null, commands: [], undo: [], problems }
+    return { effect: null, about: {}, commands: [], undo: [], problems }
   }
   return {
     effect: step.kind.effect(parsed.data),
+    about: step.kind.about?.(parsed.data) ?? {},
     commands: step.kind.commands(parsed.data),
     undo: step.kind.undoCommands?.(parsed.data) ?? [],
     problems: [],

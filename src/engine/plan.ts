@@ -1,7 +1,8 @@
 /** Playbook + inputs + target -> a plan: plain JSON that can be printed, hashed, stored and sent. */
 
 import type { Expression, Retry, Template } from '../playbook/playbook.ts'
-import type { Effect, Json, PlannedCommand } from '../steps/step.ts'
+import type { Effect, Facts, Json, PlannedCommand } from '../steps/step.ts'
+import type { Event } from './events.ts'
 
 export type PlannedStep = {
   id: string
@@ -15,6 +16,7 @@ export type PlannedStep = {
   when: Expression | boolean | null
   /** Null while it depends on values that are not known yet. */
   effect: Effect | null
+  about: Facts
   commands: PlannedCommand[]
   undo: PlannedCommand[]
   timeoutMs: number
@@ -35,3 +37,12 @@ export type Plan = {
   rollbackTimeoutMs: number
   steps: PlannedStep[]
 }
+
+/** How every run, check and dry run of a plan begins. */
+export const startEvent = (runId: string, plan: Plan): Event => ({
+  type: 'run-started',
+  runId,
+  playbook: plan.playbook,
+  target: plan.target,
+  steps: plan.steps.map(({ id, name, uses, effect, about }) => ({ id, name, uses, effect, about })),
+})

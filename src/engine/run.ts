@@ -3,6 +3,7 @@ import type { Failure } from '../failure.ts'
 import { toFailure } from './attempt.ts'
 import { acquireLocks, type Lock } from './lock.ts'
 import { decideOutcome, type RollbackEnd } from './outcome.ts'
+import { startEvent } from './plan.ts'
 import { keepEvidence, rollBack } from './rollback.ts'
 import { newRun, type Run } from './run-state.ts'
 import { runStep } from './run-step.ts'
@@ -54,8 +55,7 @@ async function locked(run: Run, work: (run: Run) => Promise<RunEnd>): Promise<Ru
 function announce({ emit, input, states }: Run): void {
   const { plan, recovered, runId } = input
   if (!recovered) {
-    const steps = plan.steps.map(({ id, name, uses, effect }) => ({ id, name, uses, effect }))
-    emit({ type: 'run-started', runId, playbook: plan.playbook, target: plan.target, steps })
+    emit(startEvent(runId, plan))
     return
   }
   const done = states.filter(state => state.earlier?.end).map(state => state.planned.id)

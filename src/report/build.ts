@@ -48,6 +48,7 @@ export function addEvent(draft: ReportDraft, event: Event): void {
   switch (event.type) {
     case 'run-started':
       draft.steps = event.steps.map(notRun)
+      Object.assign(draft.facts, ...event.steps.map(step => step.about))
       return
     case 'output':
       keepTail(draft, event.id, event.line)

@@ -19,6 +19,7 @@ export const composeBuild: StepKind<With, KeptStack> = {
   outputs: { changed: 'bool', images: 'map' },
   timeoutMs: 30 * 60_000,
   effect: () => 'write',
+  about: stackFacts,
   locks: input => [stackLock(input)],
   commands: input => [{ argv: composeArgv(input, buildArgs(input)), cwd: input.dir }],
   undoCommands: (): PlannedCommand[] => [
@@ -42,11 +43,11 @@ export const composeBuild: StepKind<With, KeptStack> = {
     return {
       changed,
       outputs: { changed, images },
-      facts: { ...stackFacts(input), composeRebuilt: true },
+      facts: { composeRebuilt: true },
     }
   },
   async restore(ctx, input, before) {
-    return { changed: await putImagesBack(ctx, input, before), facts: stackFacts(input) }
+    return { changed: await putImagesBack(ctx, input, before) }
   },
 }
 

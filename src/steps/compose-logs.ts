@@ -19,10 +19,11 @@ export const composeLogs: StepKind<With> = {
   outputs: { text: 'string' },
   timeoutMs: 60_000,
   effect: () => 'read',
+  about: stackFacts,
   commands: input => [{ argv: composeArgv(input, logsArgs(input)), cwd: input.dir }],
   async run(ctx, input) {
     const done = await compose(ctx, input, logsArgs(input), { repeatable: true, keepBytes: 1024 * 1024 })
-    return { changed: false, outputs: { text: plainText(done.stdout) }, facts: stackFacts(input) }
+    return { changed: false, outputs: { text: plainText(done.stdout) } }
   },
 }
 

@@ -12,6 +12,7 @@ export const composePs: StepKind<z.infer<typeof schema>> = {
   outputs: { containers: 'list', running: 'int' },
   timeoutMs: 60_000,
   effect: () => 'read',
+  about: stackFacts,
   commands: input => [
     { argv: composeArgv(input, ['config', '--format', 'json']), cwd: input.dir },
     { argv: ['docker', 'inspect', { unknown: 'the containers that there are then' }] },
@@ -25,6 +26,6 @@ export const composePs: StepKind<z.infer<typeof schema>> = {
       return { name, service, image, status, health, restarts, exitCode }
     })
     const running = now.filter(replica => replica.status === 'running').length
-    return { changed: false, outputs: { containers, running }, facts: stackFacts(input) }
+    return { changed: false, outputs: { containers, running } }
   },
 }

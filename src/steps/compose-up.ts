@@ -31,6 +31,7 @@ export const composeUp: StepKind<With, Snapshot> = {
   outputs: { changed: 'bool', containers: 'list' },
   timeoutMs: 15 * 60_000,
   effect: () => 'disrupt',
+  about: stackFacts,
   locks: input => [stackLock(input)],
   commands: input => [{ argv: composeArgv(input, upArgs(input)), cwd: input.dir }],
   undoCommands: input => [{ argv: composeArgv(input, backArgs(input)), cwd: input.dir }],
@@ -53,22 +54,21 @@ export const composeUp: StepKind<With, Snapshot> = {
     return {
       changed: print !== was,
       outputs: { changed: print !== was, containers },
-      facts: stackFacts(input),
     }
   },
   evidence: stackEvidence,
   /** For stacks whose images are pulled and not built: nobody else puts their names back. */
   async restore(ctx, input, before) {
-    return { changed: await putImagesBack(ctx, input, before.kept), facts: stackFacts(input) }
+    return { changed: await putImagesBack(ctx, input, before.kept) }
   },
   async reactivate(ctx, input) {
     const was = await look(ctx, input)
     await compose(ctx, input, backArgs(input), { durable: true })
-    return { changed: (await look(ctx, input)).print !== was.print, facts: stackFacts(input) }
+    return { changed: (await look(ctx, input)).print !== was.print }
   },
   async verify(ctx, input, before) {
     if (before !== null) await requireImages(ctx, input, before.kept)
-    return { changed: false, facts: stackFacts(input) }
+    return { changed: false }
   },
 }
 

@@ -43,6 +43,7 @@ export const composeWait: StepKind<With> = {
   // The step's own limit; `timeout` in its input is what normally ends it.
   timeoutMs: 60 * 60_000,
   effect: () => 'read',
+  about: stackFacts,
   locks: input => [stackLock(input)],
   commands: input => [
     { argv: composeArgv(input, ['config', '--format', 'json']), cwd: input.dir },

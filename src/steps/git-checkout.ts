@@ -48,6 +48,7 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
   },
   timeoutMs: 10 * 60_000,
   effect: () => 'write',
+  about: input => ({ repoPath: input.repo, requestedRef: input.ref }),
   locks: input => [`checkout:${canonicalPath(input.repo)}`],
   commands: input =>
     planned(
@@ -161,8 +162,6 @@ async function resultOf(
       lfsPointers: pointers.slice(0, 50),
     },
     facts: {
-      repoPath: input.repo,
-      requestedRef: input.ref,
       beforeSha: head.sha,
       beforeBranch: head.branch,
       afterSha: after.sha,

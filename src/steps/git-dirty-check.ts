@@ -25,6 +25,7 @@ export const gitDirtyCheck: StepKind<With> = {
   outputs: { dirty: 'bool', sha: 'string', branch: 'string', entries: 'list' },
   timeoutMs: 2 * 60_000,
   effect: () => 'read',
+  about: input => ({ repoPath: input.repo }),
   locks: input => [`checkout:${canonicalPath(input.repo)}`],
   commands: input => {
     const repo = repoAt(canonicalPath(input.repo))
@@ -53,7 +54,7 @@ export const gitDirtyCheck: StepKind<With> = {
     return {
       changed: false,
       outputs: { dirty: entries.length > 0, sha, branch: branch ?? '', entries: shown(entries) },
-      facts: { repoPath: input.repo, dirtyRepo: entries.length > 0, beforeSha: sha, beforeBranch: branch },
+      facts: { dirtyRepo: entries.length > 0, beforeSha: sha, beforeBranch: branch },
     }
   },
 }

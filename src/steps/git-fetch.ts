@@ -30,6 +30,7 @@ export const gitFetch: StepKind<With> = {
   outputs: { remote: 'string', branches: 'int', tags: 'int', movedTags: 'list' },
   timeoutMs: 10 * 60_000,
   effect: () => 'fetch',
+  about: input => ({ repoPath: input.repo }),
   locks: input => [`checkout:${canonicalPath(input.repo)}`],
   commands: input => {
     const repo = repoAt(canonicalPath(input.repo))
@@ -49,7 +50,7 @@ export const gitFetch: StepKind<With> = {
     const outputs = await fetched(ctx, repo, input.remote)
     const moved = outputs.movedTags
     if (moved.length > 0) ctx.say(`tags that have moved upstream: ${moved.slice(0, 10).join(', ')}`)
-    return { changed: false, outputs: { ...outputs }, facts: { repoPath: input.repo } }
+    return { changed: false, outputs: { ...outputs } }
   },
 }
 

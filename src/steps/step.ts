@@ -100,6 +100,8 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   readonly outputs: Readonly<Record<string, OutputType>>
   readonly timeoutMs: number
   effect(input: W): Effect
+  /** What the report can name before anything has run. Pure. */
+  about?(input: W): Facts
   /** What `run` will execute, as far as it is known before the run. Pure. */
   commands(input: W): PlannedCommand[]
   /** What `restore` and `reactivate` will execute. Pure; empty when there is nothing to take back. */

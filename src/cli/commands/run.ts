@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startCheck } from '../../engine/check.ts'
+import { startEvent } from '../../engine/plan.ts'
 import { startRun } from '../../engine/run.ts'
 import type { Clock, RunEnd, RunInput, Running } from '../../engine/running.ts'
 import { Failed, type Failure } from '../../failure.ts'
@@ -131,20 +132,13 @@ async function attempt(
 
 async function dryRun(prepared: Prepared, options: RunOptions, io: Io, recorder: Recorder): Promise<RunEnd> {
   const { plan } = prepared
-  const steps = plan.steps.map(({ id, name, uses, effect }) => ({ id, name, uses, effect }))
   if (options.output === 'json') {
     recorder.show(await chooseFace(options, io, clock.now))
     io.stderr.write(`${JSON.stringify({ time: new Date(clock.now()).toISOString(), type: 'plan', plan })}\n`)
   } else if (!options.quiet) {
     io.stderr.write(`${printPlan(plan)}\n`)
   }
-  recorder.emit({
-    type: 'run-started',
-    runId: recorder.head.runId,
-    playbook: plan.playbook,
-    target: plan.target,
-    steps,
-  })
+  recorder.emit(startEvent(recorder.head.runId, plan))
   return { outcome: 'planned', failedStep: null, failure: null }
 }
 
