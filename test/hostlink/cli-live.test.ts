@@ -124,9 +124,3 @@ test('bytes that are no text are said, with the way to get them', async () => {
     '[ours] warning: stdout and stderr had bytes that are no text; --stream or -O gives the exact bytes',
   )
 })
-
-test('a plain exec does not ask for features first', async () => {
-  const before = daemon.log().length
-  await run('exec', 'true')
-  expect(daemon.log().slice(before)).not.toContain('ping')
-})

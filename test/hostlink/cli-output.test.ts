@@ -150,6 +150,13 @@ describe('-j', () => {
 })
 
 describe('large output', () => {
+  test('with -j too', () =>
+    withDaemon({}, async other => {
+      const { stdout } = await hostlink(['-j', '-m', '64M', 'exec', `yes '"\\ ' | head -c 12000000`], {
+        env: reaching(other),
+      })
+      expect(JSON.parse(stdout).stdout).toBe('"\\ \n'.repeat(3_000_000))
+    }))
   test('is written whole into a pipe that is read slowly', async () => {
     await withDaemon({}, async other => {
       const child = spawn(
@@ -186,8 +193,10 @@ describe('large output', () => {
 describe('what is sent', () => {
   const last = () => daemon.requests.at(-1)!
 
-  test('a plain exec carries no additions', async () => {
+  test('a plain exec carries no additions and asks for none', async () => {
+    const before = daemon.requests.length
     await run(['exec', 'true'])
+    expect(daemon.requests.length).toBe(before + 1)
     expect(Object.keys(last())).toEqual(['version', 'type', 'id', 'token', 'command'])
   })
   test('everything that was asked for', async () => {
