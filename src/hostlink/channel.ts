@@ -27,7 +27,7 @@ export type Channel = {
 export type RequestBody = { type: string; id: string } & Readonly<Record<string, unknown>>
 export type ChannelRequest = { answerTimeoutMs?: number; onOutput?: OnOutput }
 
-export const DEFAULT_CONNECT_TIMEOUT_MS = 5000
+const DEFAULT_CONNECT_TIMEOUT_MS = 5000
 /** Longer timers of Node fire at once. */
 const LONGEST_TIMER_MS = 2_147_483_647
 

@@ -53,6 +53,10 @@ describe('human output', () => {
       stderr: '[oldhost] timeout after Nms\n',
     })
   })
+  test('the longest limit that can be asked for is no short one', async () => {
+    const { code, stderr } = await shown(['-T', '2147483647', 'exec', 'sleep 0.2'])
+    expect([code, stderr]).toEqual([0, expect.stringContaining('[oldhost] exit=0 time=Nms')])
+  })
   test('a clamped limit is said', async () => {
     expect((await shown(['-T', '9000', 'exec', 'true'])).stderr).toBe(
       "[oldhost] warning: requested timeout 9000ms exceeds this daemon's max_timeout_ms; 5000ms was used\n" +
@@ -173,6 +177,26 @@ describe('large output', () => {
         await new Promise(resolve => setTimeout(resolve, 1))
       }
       expect(bytes).toBe(4_000_000)
+    })
+  })
+  test('into a pipe that another program has made non-blocking', async () => {
+    const wrapper = `const { spawn } = require('node:child_process')
+      const cli = spawn(process.execPath, process.argv.slice(1), { stdio: 'inherit' })
+      new (require('node:net').Socket)({ fd: 1 })
+      cli.on('exit', code => process.exit(code))`
+    await withDaemon({}, async other => {
+      const command = 'sleep 0.3; yes 0123456789abcde | head -c 1000000'
+      const child = spawn(process.execPath, ['-e', wrapper, HOSTLINK, '-m', '8M', 'exec', command], {
+        env: { PATH: process.env.PATH, ...reaching(other) },
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
+      const code = new Promise(resolve => child.on('close', resolve))
+      let bytes = 0
+      for await (const chunk of child.stdout) {
+        bytes += chunk.length
+        await new Promise(resolve => setTimeout(resolve, 1))
+      }
+      expect([bytes, await code]).toEqual([1_000_000, 0])
     })
   })
   test('a reader that goes away is no error', async () => {
