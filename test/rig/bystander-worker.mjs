@@ -1,0 +1,48 @@
+// Pings a daemon, a connection for each, so that accepting is measured too; in a thread of its own, because the
+// test that it watches over keeps its own event loop busy. Each message ends a phase and is answered with its times.
+import { connect } from 'node:net'
+import { performance } from 'node:perf_hooks'
+import { parentPort, workerData } from 'node:worker_threads'
+
+const PAUSE_MS = 5
+let times = []
+let isDone = false
+parentPort.on('message', last => {
+  parentPort.postMessage({ times })
+  times = []
+  isDone = last
+})
+
+while (!isDone) {
+  const started = performance.now()
+  try {
+    await ping()
+    times.push(performance.now() - started)
+  } catch (error) {
+    parentPort.postMessage({ failed: String(error) })
+    break
+  }
+  await new Promise(resolve => setTimeout(resolve, PAUSE_MS))
+}
+parentPort.close()
+
+function ping() {
+  return new Promise((resolve, reject) => {
+    const socket = connect(workerData.socket)
+    const body = JSON.stringify({ version: 1, type: 'ping', id: 'bystander', token: workerData.token })
+    const frame = Buffer.alloc(8 + body.length)
+    frame.write('HLNK', 0, 'latin1')
+    frame.writeUInt32BE(body.length, 4)
+    frame.write(body, 8, 'latin1')
+    socket.write(frame)
+    let heard = ''
+    socket.on('data', chunk => {
+      heard += chunk
+    })
+    socket.once('error', reject)
+    socket.once('close', () => {
+      if (heard.includes('"id":"bystander"') && heard.includes('"status":"ok"')) resolve()
+      else reject(new Error(`the bystander was answered ${JSON.stringify(heard)}`))
+    })
+  })
+}
