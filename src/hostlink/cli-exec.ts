@@ -4,9 +4,10 @@ import type { RequestBody } from './channel.ts'
 import { collision, compactJson, outcomeOf, printExec } from './cli-answer.ts'
 import type { Io } from './cli-io.ts'
 import type { Settings } from './cli-options.ts'
+import type { Session } from './cli-session.ts'
 import { printable, wordFailure } from './cli-wording.ts'
 import type { Outcome } from './exit-code.ts'
-import type { Endpoint, LinkFailure, Result } from './link.ts'
+import type { LinkFailure, Result } from './link.ts'
 import { requestOnce } from './once.ts'
 import { execBody, jobBody, pingBody, requestIds } from './requests.ts'
 
@@ -14,8 +15,6 @@ import { execBody, jobBody, pingBody, requestIds } from './requests.ts'
 const GRACE_MS = 15_000
 const UNLIMITED_ANSWER_MS = 600_000
 const SHORT_ANSWER_MS = 30_000
-
-export type Session = { io: Io; settings: Settings; endpoint: Endpoint }
 
 export async function runPing(session: Session): Promise<Outcome> {
   const { io, settings, endpoint } = session

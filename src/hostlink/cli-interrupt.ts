@@ -1,6 +1,6 @@
 /** Ctrl-C while a command runs there: features are asked for at this moment, because `exec` itself asks for none. */
 import { type Received, settleFlag, settlePing } from './answers.ts'
-import type { Session } from './cli-exec.ts'
+import type { Session } from './cli-session.ts'
 import { lines, printable } from './cli-wording.ts'
 import type { Result } from './link.ts'
 import { requestOnce } from './once.ts'

@@ -1,8 +1,8 @@
 /** `job list|status|tail|wait|cancel`: waiting at the daemon where it can, polling where it cannot. */
-import type { Connected } from './cli.ts'
-import { failed, type Session } from './cli-exec.ts'
+import { failed } from './cli-exec.ts'
 import type { Io } from './cli-io.ts'
 import type { Settings } from './cli-options.ts'
+import type { Connected, Session } from './cli-session.ts'
 import { JOB_ACTIONS } from './cli-usage.ts'
 import { lines, printable } from './cli-wording.ts'
 import { connect } from './client.ts'

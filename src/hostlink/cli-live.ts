@@ -1,6 +1,7 @@
 /** `exec --stream` and `exec --argv`: what the daemon has to announce first. */
 import { collision, outcomeOf, printExec } from './cli-answer.ts'
-import { failed, type Session } from './cli-exec.ts'
+import { failed } from './cli-exec.ts'
+import type { Session } from './cli-session.ts'
 import { lines, printable } from './cli-wording.ts'
 import { connect } from './client.ts'
 import type { InterruptSignal, Outcome } from './exit-code.ts'

@@ -1,7 +1,8 @@
 /** `hostlink`, from arguments to an exit code. What is rare is loaded when it is asked for. */
-import { runExec, runPing, type Session } from './cli-exec.ts'
+import { runExec, runPing } from './cli-exec.ts'
 import type { Io } from './cli-io.ts'
 import { type CommandLine, isProblem, parseCommandLine, type Settings } from './cli-options.ts'
+import type { Session } from './cli-session.ts'
 import { resolveEndpoint } from './endpoint.ts'
 import { exitCode, type Outcome } from './exit-code.ts'
 
@@ -58,8 +59,6 @@ async function exec(io: Io, settings: Settings, words: readonly string[]): Promi
   const { runLive } = await import('./cli-live.ts')
   return connected(io, settings, session => runLive(session, words))
 }
-
-export type Connected = typeof connected
 
 async function connected(
   io: Io,

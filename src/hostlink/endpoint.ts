@@ -26,7 +26,7 @@ export type EndpointOptions = {
 export type EndpointProblem =
   | { kind: 'conflict'; options: readonly [string, string] }
   | { kind: 'bad-address'; text: string }
-  | { kind: 'no-targets-file'; searched: string[] }
+  | { kind: 'no-targets-file'; searched: string[]; wanted?: string }
   | { kind: 'targets-file'; file: string; reason: string }
   | { kind: 'targets-invalid'; problems: TargetsProblem[] }
   | { kind: 'unknown-target'; name: string; known: string[]; file: string }
@@ -81,6 +81,7 @@ export function loadTargets(
   asked: string | undefined,
   env: Env,
   readFile: ReadFile,
+  wanted?: string,
 ): Or<{ targets: Targets }> {
   const files = targetsFiles(asked, env)
   for (const file of files) {
@@ -88,7 +89,7 @@ export function loadTargets(
     if (!read.ok) return no({ kind: 'targets-file', file, reason: read.reason })
     if (read.text !== null) return { ok: true, targets: parseTargets(read.text, file) }
   }
-  return no({ kind: 'no-targets-file', searched: files })
+  return no({ kind: 'no-targets-file', searched: files, ...(wanted === undefined ? {} : { wanted }) })
 }
 
 /** `host`, `host:port`, `[v6]:port`; null when it is none of them. */
@@ -111,7 +112,7 @@ function chooseTarget(options: EndpointOptions, env: Env, readFile: ReadFile): O
   const placed = options.socket !== undefined || options.address !== undefined
   const name = options.target ?? (placed ? undefined : env.HOSTLINK_TARGET || undefined)
   if (name === undefined) return { ok: true, target: null }
-  const loaded = loadTargets(options.targetsFile, env, readFile)
+  const loaded = loadTargets(options.targetsFile, env, readFile, name)
   if (!loaded.ok) return loaded
   const { targets, problems, file } = loaded.targets
   // What is wrong in another target's section does not stand in the way of this one.
