@@ -3,7 +3,11 @@ import type { Face } from '../ui/face.ts'
 import type { Io } from './io.ts'
 import type { RunOptions } from './run-options.ts'
 
-export async function chooseFace(options: RunOptions, io: Io, now: () => number): Promise<Face | null> {
+export async function chooseFace(
+  options: Pick<RunOptions, 'output' | 'quiet'>,
+  io: Io,
+  now: () => number,
+): Promise<Face | null> {
   const { stderr, env } = io
   const screen = {
     write: (text: string) => stderr.write(text),
@@ -29,7 +33,10 @@ export async function chooseFace(options: RunOptions, io: Io, now: () => number)
   }
 }
 
-function formOf(options: RunOptions, { stderr, env }: Io): 'quiet' | 'json' | 'lines' | 'tree' {
+function formOf(
+  options: Pick<RunOptions, 'output' | 'quiet'>,
+  { stderr, env }: Io,
+): 'quiet' | 'json' | 'lines' | 'tree' {
   if (options.output === 'json') return 'json'
   if (options.quiet) return 'quiet'
   if (options.output !== 'auto') return options.output

@@ -3,7 +3,7 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Holder, Judgement, LockInput } from '../engine/holder.ts'
-import { isAlive, processMark, readRun } from './state.ts'
+import { isAlive, isSettled, processMark, readRun } from './state.ts'
 
 export function lockInput(runId: string, state: string, waitMs: number, now: number): LockInput {
   const holder: Holder = {
@@ -24,7 +24,7 @@ function judge(other: Holder, self: Holder, state: string): Judgement {
   if (other.boot === self.boot && isAlive(other.pid, other.processStart || null)) return 'alive'
   const run = readRun(join(state, 'runs', other.runId))
   if (run === null) return 'unknown'
-  return run.report === null ? 'interrupted' : 'finished'
+  return isSettled(run) ? 'finished' : 'interrupted'
 }
 
 /** Process ids mean something within one pid namespace only. */

@@ -1,6 +1,7 @@
 /** The command line as data for commander. Each command's own code is loaded when it is called, not before. */
 import { Command, Option } from 'commander'
 import { VERSION } from '../hostlink/version.ts'
+import type { ResumeOptions } from './commands/resume.ts'
 import type { Io } from './io.ts'
 import type { RunOptions } from './run-options.ts'
 
@@ -22,6 +23,7 @@ export function makeProgram(io: Io, done: (code: number) => void): Command {
     .addHelpText('after', PROGRAM_EXAMPLES)
   addRun(program, io, done)
   addHistory(program, io, done)
+  addRecovery(program, io, done)
   addDoctor(program, io, done)
   return program
 }
@@ -135,6 +137,36 @@ function addHistory(program: Command, io: Io, done: (code: number) => void): voi
       const { wait } = await import('./commands/wait.ts')
       done(await wait(run, options, io))
     })
+}
+
+function addRecovery(program: Command, io: Io, done: (code: number) => void): void {
+  const verbs = [
+    ['resume', 'finish a run whose runner is gone', 'Goes on with a run where its journal ends.'],
+    ['rollback', 'take a run back', 'Takes back what a run did, as its own rollback would have done.'],
+  ] as const
+  for (const [verb, summary, description] of verbs) {
+    program
+      .command(verb)
+      .summary(summary)
+      .description(`${description} Prints one report line, and the same one when called again.`)
+      .argument('<run>', 'a run id, the beginning of one, or "last"')
+      .option('-i, --input <key=value>', 'a secret of the run: secrets are kept nowhere', collect)
+      .addOption(
+        new Option('--assume <what>', 'of the step whose end nobody saw').choices(['done', 'not-done']),
+      )
+      .option('--wait-lock <duration>', 'wait that long for a run that holds the lock')
+      .addOption(
+        new Option('--output <form>', 'what is written to stderr')
+          .choices(['auto', 'tree', 'lines', 'json'])
+          .default('auto'),
+      )
+      .option('-q, --quiet', 'nothing on stderr but what went wrong')
+      .option('--config <file>', 'settings (they may name the state folder)')
+      .action(async (run: string, options: ResumeOptions) => {
+        const commands = await import('./commands/resume.ts')
+        done(await commands[verb](run, { ...options, input: options.input ?? [] }, io))
+      })
+  }
 }
 
 function addDoctor(program: Command, io: Io, done: (code: number) => void): void {

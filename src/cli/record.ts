@@ -5,8 +5,10 @@
 import { join, resolve } from 'node:path'
 import type { Emit, Event } from '../engine/events.ts'
 import { type Journal, openJournal } from '../engine/journal.ts'
+import type { Plan } from '../engine/plan.ts'
 import type { RunEnd } from '../engine/running.ts'
 import type { Failure } from '../failure.ts'
+import type { Playbook } from '../playbook/playbook.ts'
 import { addEvent, emptyDraft, type ReportHead, toReport } from '../report/build.ts'
 import type { Report } from '../report/schema.ts'
 import type { Face } from '../ui/face.ts'
@@ -15,6 +17,7 @@ import { isGood } from '../ui/words.ts'
 import { writeAtomically } from './atomic-file.ts'
 import { exitCode } from './exit-code.ts'
 import type { Io } from './io.ts'
+import { keepRun } from './kept-run.ts'
 import { wordedError } from './print-failure.ts'
 import { resultLine } from './result-line.ts'
 import { type Created, createRun, processMark, prune, type RunHead, writeHead } from './state.ts'
@@ -24,6 +27,10 @@ export type Recorder = {
   readonly folder: string | null
   /** Makes the run's folder. Without one (it cannot be written, or the id is used) the report is only printed. */
   open(state: string, keepRuns: number): Created
+  /** What another runner needs to go on with this run. */
+  keep(plan: Plan, playbook: Playbook): void
+  /** Goes on in the folder of a run that another runner began, with what its journal tells. */
+  goOnIn(state: string, folder: string, earlier: readonly Event[]): void
   /** From now on events are journalled, intents before acts. */
   openJournal(): void
   show(face: Face | null): void
@@ -86,6 +93,14 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
       const created = createRun(state, runHead(head))
       if (created.ok) place = { state, folder: created.folder, keepRuns }
       return created
+    },
+    keep(plan, playbook) {
+      if (place !== null) keepRun(place.folder, plan, playbook)
+    },
+    goOnIn(state, folder, earlier) {
+      place = { state, folder, keepRuns: Number.POSITIVE_INFINITY }
+      for (const event of earlier) addEvent(draft, event)
+      draft.end = null
     },
     openJournal() {
       if (place === null) return

@@ -85,6 +85,9 @@ export function readRun(folder: string): RunEntry | null {
   return { folder, head, report, alive: report === null && isAlive(head.pid, head.pidStarted) }
 }
 
+/** Its end is known; a run without one may still have to be finished or taken back. */
+export const isSettled = ({ report }: RunEntry): boolean => report !== null && report.outcome !== 'unknown'
+
 export type Found = { ok: true; run: RunEntry } | { ok: false; failure: Failure }
 
 /** By id, by an unambiguous beginning of one, or `last`. */
@@ -110,21 +113,15 @@ export function findRun(state: string, given: string): Found {
  */
 export function prune(state: string, keep: number): void {
   if (runIds(state).length <= keep) return
-  const ended = listRuns(state).filter(run => run.report !== null)
+  const ended = listRuns(state).filter(isSettled)
   const executed = (run: RunEntry) => existsSync(join(run.folder, 'journal.ndjson'))
   for (const runs of [ended.filter(executed), ended.filter(run => !executed(run))]) {
     for (const run of runs.slice(keep)) rmSync(run.folder, { recursive: true, force: true })
   }
 }
 
-export function processMark(pid: number): string | null {
-  try {
-    // Field 22, counted after the command's name, which may hold blanks and brackets.
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[19] ?? null
-  } catch {
-    return null
-  }
-}
+/** When the process began, by the kernel; null where the platform does not tell. */
+export const processMark = (pid: number): string | null => readStat(pid)?.started ?? null
 
 /** `started` tells the process from a later one with the same id; null where the platform does not tell. */
 export function isAlive(pid: number, started: string | null): boolean {
@@ -133,8 +130,21 @@ export function isAlive(pid: number, started: string | null): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
   }
-  const mark = processMark(pid)
-  return mark === null || started === null || mark === started
+  const stat = readStat(pid)
+  if (stat === null) return true
+  // Dead, and only waiting for a parent that may never ask: containers without an init are full of them.
+  if (stat.state === 'Z' || stat.state === 'X') return false
+  return started === null || stat.started === started
+}
+
+function readStat(pid: number): { state: string; started: string } | null {
+  try {
+    // Counted after the command's name, which may hold blanks and brackets.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
+    return { state: fields[0]!, started: fields[19]! }
+  } catch {
+    return null
+  }
 }
 
 function runIds(state: string): string[] {

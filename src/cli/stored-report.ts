@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Event } from '../engine/events.ts'
+import { JOURNAL_VERSION } from '../engine/journal.ts'
+import { parseJournal } from '../engine/recover.ts'
 import { addEvent, emptyDraft, type ReportDraft, toReport } from '../report/build.ts'
 import type { Report } from '../report/schema.ts'
 import { exitCode } from './exit-code.ts'
@@ -27,19 +29,10 @@ function draftFromJournal({ folder, head }: RunEntry): ReportDraft {
   return draft
 }
 
-/** A last line that was cut short by the end of the machine is no event. */
 function journalEvents(folder: string): Event[] {
-  let text: string
   try {
-    text = readFileSync(join(folder, 'journal.ndjson'), 'utf8')
+    return parseJournal(readFileSync(join(folder, 'journal.ndjson'), 'utf8'), JOURNAL_VERSION).events
   } catch {
     return []
   }
-  return text.split('\n').flatMap(line => {
-    try {
-      return [JSON.parse(line) as Event]
-    } catch {
-      return []
-    }
-  })
 }

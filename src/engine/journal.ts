@@ -2,7 +2,15 @@
  * The run's own record: `journal.ndjson` with what was intended and what came of it, and a log for each step.
  * An intent that cannot be recorded throws, so that nothing is done that nobody could find out about later.
  */
-import { closeSync, fdatasyncSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fdatasyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { Failed } from '../failure.ts'
 import type { Event } from './events.ts'
@@ -14,9 +22,9 @@ export const JOURNAL_VERSION = 1
 
 export function openJournal(folder: string, now: () => number): Journal {
   const file = join(folder, 'journal.ndjson')
-  const descriptor = guarded(file, () => openSync(file, 'a', 0o600))
+  const { descriptor, lines } = guarded(file, () => openWhole(file))
   const logs = openLogs(join(folder, 'steps'))
-  let sequence = 0
+  let sequence = lines
   return {
     write(event) {
       if (event.type === 'output') return logs.line(event.id, event.line)
@@ -36,6 +44,17 @@ export function openJournal(folder: string, now: () => number): Journal {
       quietly(() => closeSync(descriptor))
     },
   }
+}
+
+/** What a runner was writing when it died was not said: the next line begins where the last whole one ended. */
+function openWhole(file: string): { descriptor: number; lines: number } {
+  const descriptor = openSync(file, 'a', 0o600)
+  const text = readFileSync(file)
+  const whole = text.lastIndexOf(0x0a) + 1
+  if (whole < text.length) ftruncateSync(descriptor, whole)
+  let lines = 0
+  for (let at = text.indexOf(0x0a); at !== -1; at = text.indexOf(0x0a, at + 1)) lines += 1
+  return { descriptor, lines }
 }
 
 /** What recovery decides by must be on the disk before, and right after, the host changes. */

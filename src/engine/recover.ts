@@ -53,7 +53,8 @@ function fold(recovered: Recovered, event: Event): void {
       stepOf(recovered, event.id).deadline = event.deadline
       return
     case 'step-finished':
-      stepOf(recovered, event.id).end = event
+      // How it ended was not known to that runner either.
+      stepOf(recovered, event.id).end = event.status === 'unknown' ? null : event
       return
     case 'rollback-started':
       recovered.end = null

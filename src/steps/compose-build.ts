@@ -19,6 +19,7 @@ export const composeBuild: StepKind<With, KeptStack> = {
   outputs: { changed: 'bool', images: 'map' },
   timeoutMs: 30 * 60_000,
   effect: () => 'write',
+  repeatable: () => true,
   about: stackFacts,
   locks: input => [stackLock(input)],
   commands: input => [{ argv: composeArgv(input, buildArgs(input)), cwd: input.dir }],

@@ -31,6 +31,7 @@ export const composeUp: StepKind<With, Snapshot> = {
   outputs: { changed: 'bool', containers: 'list' },
   timeoutMs: 15 * 60_000,
   effect: () => 'disrupt',
+  repeatable: () => true,
   about: stackFacts,
   locks: input => [stackLock(input)],
   commands: input => [{ argv: composeArgv(input, upArgs(input)), cwd: input.dir }],

@@ -48,6 +48,7 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
   },
   timeoutMs: 10 * 60_000,
   effect: () => 'write',
+  repeatable: () => true,
   about: input => ({ repoPath: input.repo, requestedRef: input.ref }),
   locks: input => [`checkout:${canonicalPath(input.repo)}`],
   commands: input =>

@@ -1,15 +1,15 @@
 /** `hostops run`: whatever happens, it ends with one report line. */
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { startCheck } from '../../engine/check.ts'
 import { startEvent } from '../../engine/plan.ts'
 import { startRun } from '../../engine/run.ts'
-import type { Clock, RunEnd, RunInput, Running } from '../../engine/running.ts'
+import type { RunEnd, RunInput, Running } from '../../engine/running.ts'
 import { Failed, type Failure } from '../../failure.ts'
 import { parseDuration } from '../../steps/duration.ts'
 import { kinds } from '../../steps/index.ts'
-import { connect } from '../../transport/connect.ts'
 import type { Transport } from '../../transport/transport.ts'
+import { clock } from '../clock.ts'
+import { connectTo } from '../connect-to.ts'
 import { printPlan } from '../dry-run.ts'
 import { chooseFace } from '../faces.ts'
 import type { Io } from '../io.ts'
@@ -22,13 +22,6 @@ import { type RunOptions, wrongUse } from '../run-options.ts'
 import { readSettings } from '../settings.ts'
 import { catchSignals, type Signals } from '../signals.ts'
 import { DEFAULT_KEEP_RUNS, stateDir } from '../state.ts'
-
-const clock: Clock = {
-  now: () => Date.now(),
-  sleep: async (ms, signal) => {
-    await delay(ms, undefined, { signal }).catch(() => {})
-  },
-}
 
 export async function run(name: string, options: RunOptions, io: Io): Promise<number> {
   const signals = catchSignals()
@@ -146,18 +139,11 @@ type Around = { state: string; recorder: Recorder; signals: Signals; began: () =
 
 async function onTarget(prepared: Prepared, options: RunOptions, io: Io, around: Around): Promise<RunEnd> {
   const { recorder, signals } = around
-  const stop = new AbortController()
-  signals.handle(() => stop.abort())
-  const connected = await connect(prepared.plan.target, {
-    env: io.env,
-    jobsFolder: join(around.state, 'jobs'),
-    signal: stop.signal,
-  })
-  if (!connected.ok)
-    return signals.first ? interrupted(signals.first) : notConnected(connected, prepared.plan.target)
+  const jobsFolder = join(around.state, 'jobs')
+  const connected = await connectTo(prepared.plan.target, { io, jobsFolder, signals })
+  if (!connected.ok) return notConnected(connected.failure)
   const { transport } = connected
   try {
-    if (signals.first) return interrupted(signals.first)
     const waitMs = options.waitLock === undefined ? 0 : (parseDuration(options.waitLock) ?? 0)
     const lock = lockInput(recorder.head.runId, around.state, waitMs, clock.now())
     const input: RunInput = { ...runInput(prepared, recorder, transport), lock }
@@ -165,6 +151,7 @@ async function onTarget(prepared: Prepared, options: RunOptions, io: Io, around:
       const moved = await planMoved(options.plan, input, signals)
       if (moved) return moved
     }
+    recorder.keep(prepared.plan, prepared.playbook)
     recorder.openJournal()
     recorder.show(await chooseFace(options, io, clock.now))
     around.began()
@@ -205,34 +192,14 @@ async function planMoved(expected: string, input: RunInput, signals: Signals): P
   return actual === expected ? null : refused({ code: 'plan-moved', expected, actual })
 }
 
-function notConnected(
-  connected: Awaited<ReturnType<typeof connect>> & { ok: false },
-  target: string,
-): RunEnd {
-  switch (connected.problem) {
-    case 'bad-target':
-      return invalid({
-        code: 'usage',
-        problem: connected.reason,
-        ...(connected.hint ? { hint: connected.hint } : {}),
-      })
-    case 'auth-failed':
-      return { outcome: 'unreachable', failedStep: null, failure: { code: 'auth-failed', target } }
-    case 'unreachable': {
-      const { reason, hint } = connected
-      const failure: Failure = { code: 'unreachable', target, reason, ...(hint ? { hint } : {}) }
-      return { outcome: 'unreachable', failedStep: null, failure }
-    }
-  }
+function notConnected(failure: Failure): RunEnd {
+  if (failure.code === 'usage') return invalid(failure)
+  const outcome = failure.code === 'interrupted' ? 'interrupted' : 'unreachable'
+  return { outcome, failedStep: null, failure }
 }
 
 const invalid = (failure: Failure): RunEnd => ({ outcome: 'invalid', failedStep: null, failure })
 const refused = (failure: Failure): RunEnd => ({ outcome: 'refused', failedStep: null, failure })
-const interrupted = (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): RunEnd => ({
-  outcome: 'interrupted',
-  failedStep: null,
-  failure: { code: 'interrupted', signal },
-})
 const idUsed = (runId: string): Failure => ({
   code: 'usage',
   problem: `the run id ${runId} is used already`,

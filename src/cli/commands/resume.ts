@@ -1,0 +1,154 @@
+/** `hostops resume` and `hostops rollback`: go on with a run whose runner is gone, or take one back. */
+import { join } from 'node:path'
+import { recover } from '../../engine/recover.ts'
+import { startRollback, startRun } from '../../engine/run.ts'
+import type { RunEnd, RunInput } from '../../engine/running.ts'
+import { Failed, type Failure } from '../../failure.ts'
+import type { Playbook } from '../../playbook/playbook.ts'
+import { parseDuration } from '../../steps/duration.ts'
+import { kinds } from '../../steps/index.ts'
+import type { Json } from '../../steps/step.ts'
+import { clock } from '../clock.ts'
+import { connectTo } from '../connect-to.ts'
+import { EXIT_USAGE } from '../exit-code.ts'
+import { chooseFace } from '../faces.ts'
+import type { Io } from '../io.ts'
+import { type Kept, readKept } from '../kept-run.ts'
+import { lockInput } from '../lock-holder.ts'
+import { openState } from '../open-state.ts'
+import { wordedError } from '../print-failure.ts'
+import { makeRecorder, type Recorder } from '../record.ts'
+import { resultLine } from '../result-line.ts'
+import { secretInputs } from '../secret-inputs.ts'
+import { catchSignals } from '../signals.ts'
+import { findRun, isSettled, type RunEntry } from '../state.ts'
+import { storedReport } from '../stored-report.ts'
+import { takeOver } from '../take-over.ts'
+
+export type ResumeOptions = {
+  input: string[]
+  assume?: 'done' | 'not-done'
+  waitLock?: string
+  output: 'auto' | 'tree' | 'lines' | 'json'
+  quiet?: boolean
+  config?: string
+}
+
+export const resume = (given: string, options: ResumeOptions, io: Io): Promise<number> =>
+  goOn('resume', given, options, io)
+
+export const rollback = (given: string, options: ResumeOptions, io: Io): Promise<number> =>
+  goOn('rollback', given, options, io)
+
+type Verb = 'resume' | 'rollback'
+
+async function goOn(verb: Verb, given: string, options: ResumeOptions, io: Io): Promise<number> {
+  const state = await openState(options, io)
+  if (state === null) return EXIT_USAGE
+  const found = findRun(state, given)
+  if (!found.ok) return told(found.failure, io)
+  const { run } = found
+  if (isDone(verb, run)) {
+    const stored = storedReport(run)
+    io.stdout.write(resultLine(stored.report))
+    return stored.exitCode
+  }
+  const giveBack = run.alive ? null : takeOver(run.folder)
+  if (giveBack === null) return told(stillRuns(run), io)
+  try {
+    const kept = readKept(run.folder, run.head.runId)
+    const inputs = await secretInputs(kept, options.input, io)
+    return await withRunner(verb, { state, run, kept, inputs, options, io })
+  } catch (error) {
+    if (error instanceof Failed) return told(error.failure, io)
+    throw error
+  } finally {
+    giveBack()
+  }
+}
+
+/** Asked a second time, both answer with the report of the first. */
+function isDone(verb: Verb, run: RunEntry): boolean {
+  const { report } = run
+  if (report === null || !isSettled(run)) return false
+  return verb === 'resume' || report.outcome === 'rolled-back' || report.outcome === 'failed-unchanged'
+}
+
+type Work = {
+  state: string
+  run: RunEntry
+  kept: Kept
+  inputs: { [name: string]: Json }
+  options: ResumeOptions
+  io: Io
+}
+
+async function withRunner(verb: Verb, work: Work): Promise<number> {
+  const { run, options, io, kept } = work
+  const { head } = run
+  const recorder = makeRecorder(
+    {
+      runId: head.runId,
+      playbook: head.playbook,
+      target: head.target,
+      dryRun: false,
+      startedAt: Date.parse(head.startedAt),
+    },
+    { json: options.output === 'json', quiet: options.quiet === true, reportFile: undefined },
+    io,
+    clock.now,
+  )
+  recorder.goOnIn(work.state, run.folder, kept.journal.events)
+  return recorder.finish(await onTarget(verb, work, recorder))
+}
+
+async function onTarget(verb: Verb, work: Work, recorder: Recorder): Promise<RunEnd> {
+  const { state, run, kept, inputs, options, io } = work
+  const signals = catchSignals()
+  try {
+    const connected = await connectTo(kept.plan.target, { io, jobsFolder: join(state, 'jobs'), signals })
+    // Nothing is known now that was not known before: the run stays as open as it was.
+    if (!connected.ok) return { outcome: 'unknown', failedStep: null, failure: connected.failure }
+    const { transport } = connected
+    try {
+      const waitMs = parseDuration(options.waitLock ?? '0s') ?? 0
+      const input: RunInput = {
+        runId: run.head.runId,
+        plan: kept.plan,
+        playbook: kept.playbook,
+        kinds,
+        inputs,
+        env: environment(kept.playbook, io),
+        transport,
+        clock,
+        emit: recorder.emit,
+        lock: lockInput(run.head.runId, state, waitMs, clock.now()),
+        recovered: recover(kept.journal.events),
+        assume: options.assume,
+      }
+      recorder.openJournal()
+      recorder.show(await chooseFace(options, io, clock.now))
+      const running = verb === 'resume' ? startRun(input) : startRollback(input)
+      signals.handle(signal => running.control.interrupt(signal))
+      return await running.ended
+    } finally {
+      await transport.close()
+    }
+  } finally {
+    signals.dispose()
+  }
+}
+
+const environment = (playbook: Playbook, io: Io) =>
+  Object.fromEntries(playbook.env.flatMap(name => (io.env[name] === undefined ? [] : [[name, io.env[name]]])))
+
+const stillRuns = ({ head }: RunEntry): Failure => ({
+  code: 'usage',
+  problem: `run ${head.runId} still has a runner (process ${head.pid})`,
+  hint: `hostops wait ${head.runId}   waits for its end`,
+})
+
+function told(failure: Failure, io: Io): number {
+  io.stderr.write(wordedError(failure))
+  return EXIT_USAGE
+}
