@@ -200,10 +200,12 @@ class Output {
 
   /** Resolves once all output was taken by the sink, or what is left behind held the stream open for too long. */
   async finish(): Promise<void> {
-    const linger = new AbortController()
-    const timeIsUp = sleep(LINGER_MS, undefined, { signal: linger.signal }).catch(() => {})
+    let timer: NodeJS.Timeout | undefined
+    const timeIsUp = new Promise<void>(resolve => {
+      timer = setTimeout(resolve, LINGER_MS)
+    })
     await Promise.race([this.#closed, timeIsUp])
-    linger.abort()
+    clearTimeout(timer)
     if (!this.#stream.closed) await this.#takeTheRest()
     while (this.#busy) await this.#busy
     this.#stream.destroy()
