@@ -100,6 +100,7 @@ const EXEC: Fields = {
   stdout_binary: 'boolean?',
   stderr_binary: 'boolean?',
   signal: 'string?',
+  start_error: 'string?',
   cancelled: 'boolean?',
   attached: 'boolean?',
 }

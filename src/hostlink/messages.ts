@@ -107,6 +107,7 @@ export type ExecAnswer = Envelope & {
   stdout_binary?: boolean
   stderr_binary?: boolean
   signal?: string
+  start_error?: string
   cancelled?: boolean
   attached?: boolean
 }

@@ -1,4 +1,5 @@
 /** A job at a hostlink daemon, found again after the link was lost: jobs survive links and daemons. */
+import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Link, LinkFailure, Result } from '../hostlink/link.ts'
 import { followJob, type Got, type JobSource, type Tail } from './follow-job.ts'
@@ -11,6 +12,8 @@ const WAIT_MS = 30_000
 const CHUNK_BYTES = 256 * 1024
 /** About half a minute in all: a daemon that is restarted is back by then. */
 const RETRY_PAUSES_MS = [50, 100, 200, 400, 800, 1600, 3000, 5000, 8000, 12_000]
+/** About six seconds: what may not be repeated was refused, and whoever waits wants to know. */
+const REFUSED_TRIES = 7
 const FIRST_POLL_MS = 50
 const LONGEST_POLL_MS = 2000
 
@@ -43,11 +46,19 @@ async function submit(
 ): Promise<Got<string>> {
   const keyed = link.features.has('key')
   // With a key of our own at least, a submission whose answer was lost can be repeated.
-  const request = { ...wire, timeoutMs, ...(keyed ? { key: key ?? `hostops-${crypto.randomUUID()}` } : {}) }
+  const request = {
+    ...wire,
+    timeoutMs,
+    ...(keyed ? { key: wireKey(key) ?? `hostops-${crypto.randomUUID()}` } : {}),
+  }
   const result = await patiently(() => link.submitJob(request), keyed)
   if (!result.ok) return { ok: false, result: resultOfFailure(result.failure, output) }
   return { ok: true, value: result.value.jobId }
 }
+
+/** The wire takes at most 200 characters. */
+export const wireKey = (key: string | undefined): string | undefined =>
+  key === undefined || key.length <= 200 ? key : createHash('sha256').update(key).digest('hex')
 
 function jobSource(link: Link, id: string, output: Output): JobSource {
   const got = <T>(result: Result<T>): Got<T> =>
@@ -99,7 +110,7 @@ export async function patiently<T>(
   repeatable: boolean,
   signal?: AbortSignal,
 ): Promise<Result<T>> {
-  for (const pause of RETRY_PAUSES_MS) {
+  for (const pause of repeatable ? RETRY_PAUSES_MS : RETRY_PAUSES_MS.slice(0, REFUSED_TRIES)) {
     const result = await ask()
     if (result.ok || signal?.aborted || !mayAskAgain(result.failure, repeatable)) return result
     await sleep(pause, undefined, signal ? { signal } : {}).catch(() => {})

@@ -27,6 +27,23 @@ export function hostlinkRequest(command: Command, features: ReadonlySet<string>)
   return { ok: true, wire: withFields({ command: text.text }, cwdFits ? cwd : undefined, field.inField) }
 }
 
+/** Room for everything of a request but the command. */
+const ENVELOPE_BYTES = 4096
+
+/** Asked before it is sent, because a daemon that is sent too much closes the connection under others. */
+export function fitsInto(limit: number | undefined, wire: WireCommand): boolean {
+  if (limit === undefined) return true
+  const texts = [
+    ...(wire.argv ?? [wire.command ?? '']),
+    wire.cwd ?? '',
+    ...Object.entries(wire.env ?? {}).flat(),
+  ]
+  const characters = texts.reduce((sum, text) => sum + text.length, 0)
+  // JSON writes a character with at most six bytes.
+  if (6 * characters + 4 * texts.length + ENVELOPE_BYTES <= limit) return true
+  return Buffer.byteLength(JSON.stringify(wire)) + ENVELOPE_BYTES <= limit
+}
+
 const tooLong = (bytes: number) =>
   `the command is ${bytes} bytes of shell text, and this older hostlinkd takes at most ${MOST_TEXT_BYTES}; a newer hostlinkd on the host has no such limit`
 

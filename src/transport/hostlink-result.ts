@@ -4,9 +4,13 @@ import type { ExecAnswer } from '../hostlink/messages.ts'
 import type { Output } from './output.ts'
 import type { Connected, ExecResult } from './transport.ts'
 
-export function resultOfAnswer(answer: ExecAnswer, output: Output): ExecResult {
+export function resultOfAnswer(answer: ExecAnswer, program: string, output: Output): ExecResult {
   const kept = output.kept(answer.duration_ms ?? 0)
   if (answer.status === 'timeout') return { kind: 'timeout', ...kept }
+  if (answer.start_error !== undefined) {
+    const why = answer.exit_code === 127 ? 'not-found' : 'not-executable'
+    return { kind: 'not-started', why, detail: `${program}: ${answer.start_error}` }
+  }
   return { kind: 'exited', code: answer.exit_code, signal: answer.signal ?? null, ...kept }
 }
 
@@ -71,7 +75,7 @@ function refused({ status, message, answer }: Extract<LinkFailure, { kind: 'refu
   if (status !== 'error') return not('other')
   if (message.startsWith('server busy')) return not('busy')
   if (message.startsWith('workdir not accessible')) return not('bad-cwd')
-  if (/^spawn failed: (E2BIG|Argument list too long)/.test(message)) return not('too-large')
+  if (/^spawn failed: (E2BIG|argument list too long)/i.test(message)) return not('too-large')
   if (message.startsWith('spawn failed') || answer.exit_code === undefined) return not('other')
   return { kind: 'lost', reason: message }
 }

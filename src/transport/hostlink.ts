@@ -4,8 +4,8 @@ import { connect } from '../hostlink/client.ts'
 import { type EndpointProblem, resolveEndpoint } from '../hostlink/endpoint.ts'
 import type { Link, LinkFailure, Result } from '../hostlink/link.ts'
 import type { ExecAnswer } from '../hostlink/messages.ts'
-import { patiently, runJob } from './hostlink-job.ts'
-import { hostlinkRequest, type WireCommand } from './hostlink-request.ts'
+import { patiently, runJob, wireKey } from './hostlink-job.ts'
+import { fitsInto, hostlinkRequest, type WireCommand } from './hostlink-request.ts'
 import { connectedOfFailure, resultOfAnswer, resultOfFailure } from './hostlink-result.ts'
 import { collectOutput, DEFAULT_KEEP_BYTES, type Output } from './output.ts'
 import { unquotable } from './quote.ts'
@@ -79,6 +79,13 @@ async function run(
   if (options.signal?.aborted) return { kind: 'cancelled', ...output.kept(0) }
   const request = hostlinkRequest(command, link.features)
   if (!request.ok) return { kind: 'not-started', why: request.why, detail: request.detail }
+  const most = link.hello.max_request_bytes
+  if (!fitsInto(most, request.wire))
+    return {
+      kind: 'not-started',
+      why: 'too-large',
+      detail: `the daemon takes requests of at most ${most} bytes`,
+    }
   if (options.durable || options.timeoutMs > longestMs)
     return runJob(link, request.wire, command, withTimer(options), output)
   return runDirect(link, request.wire, withTimer(options), output)
@@ -96,7 +103,7 @@ async function runDirect(
   output: Output,
 ): Promise<ExecResult> {
   const streams = link.features.has('stream')
-  const key = link.features.has('key') ? options.key : undefined
+  const key = link.features.has('key') ? wireKey(options.key) : undefined
   const splice = spliced(output)
   const ask = (): Promise<Result<ExecAnswer>> =>
     link.exec({
@@ -112,7 +119,7 @@ async function runDirect(
   if (!result.ok) return resultOfFailure(result.failure, output)
   if (streams) splice.end(result.value)
   else takeTexts(result.value, output)
-  return resultOfAnswer(result.value, output)
+  return resultOfAnswer(result.value, wire.argv?.[0] ?? '', output)
 }
 
 function unstreamed({ keepBytes = DEFAULT_KEEP_BYTES, onOutput }: ExecOptions) {

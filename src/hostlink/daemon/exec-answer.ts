@@ -35,6 +35,7 @@ export function endBody(run: Run, end: RunEnd, asked: Asked): Body {
     ...(texts?.stdout.isBinary && { stdout_binary: true }),
     ...(texts?.stderr.isBinary && { stderr_binary: true }),
     ...('signal' in end && end.signal !== null && { signal: end.signal }),
+    ...(end.how === 'not-started' && end.what === 'program' && { start_error: end.errno }),
     ...(end.how === 'cancelled' && run.stopReason === 'cancelled' && { cancelled: true }),
     ...(asked.isAttached && { attached: true }),
   }
