@@ -66,7 +66,7 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       if (event.failure) {
         step.errorCode = event.failure.code
         step.error = sentence(event.failure)
-        Object.assign(draft.facts, healthOf(event.failure))
+        Object.assign(draft.facts, seenBy(event.failure))
       }
       if (event.tolerated) step.tolerated = true
       return
@@ -82,7 +82,7 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       Object.assign(draft.facts, event.facts)
       if (event.changed) draft.rollbackPerformed = true
       if (event.failure) {
-        Object.assign(draft.facts, healthOf(event.failure))
+        Object.assign(draft.facts, seenBy(event.failure))
         draft.rollbackErrors.push(`${event.movement} ${event.id}: ${sentence(event.failure)}`)
       }
       return
@@ -155,8 +155,9 @@ export function toReport(draft: ReportDraft, finishedAt: number | null): Report 
   }
 }
 
-/** A poll that failed has seen which of the two endpoints is the bad one. */
-function healthOf(failure: Failure): Pick<Facts, 'healthz' | 'readyz'> {
+/** A step that failed has seen something too: the tree that is dirty, which of the two endpoints is the bad one. */
+function seenBy(failure: Failure): Facts {
+  if (failure.code === 'dirty-tree') return { dirtyRepo: true, repoPath: failure.repo }
   if (failure.code !== 'unhealthy') return {}
   const good = (end: string) => {
     const probes = failure.probes.filter(probe => new URL(probe.url).pathname.endsWith(end))

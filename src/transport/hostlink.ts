@@ -116,10 +116,21 @@ async function runDirect(
       ...(streams ? { onOutput: splice.take } : unstreamed(options)),
     })
   const result = await patiently(ask, false, options.signal)
-  if (!result.ok) return resultOfFailure(result.failure, output)
+  if (!result.ok) {
+    const told = resultOfFailure(result.failure, output)
+    return splice.isAttached() ? onceSent(told) : told
+  }
   if (streams) splice.end(result.value)
   else takeTexts(result.value, output)
   return resultOfAnswer(result.value, wire.argv?.[0] ?? '', output)
+}
+
+/** It was sent before the link was lost: not to reach the daemon again does not mean that nothing runs there. */
+function onceSent(result: ExecResult): ExecResult {
+  if (result.kind === 'unreachable') return { kind: 'lost', reason: result.reason }
+  return result.kind === 'auth-failed'
+    ? { kind: 'lost', reason: 'the daemon does not accept the token any more' }
+    : result
 }
 
 function unstreamed({ keepBytes = DEFAULT_KEEP_BYTES, onOutput }: ExecOptions) {
@@ -144,6 +155,7 @@ function spliced(output: Output) {
   const skip = { stdout: 0, stderr: 0 }
   let isAttached = false
   return {
+    isAttached: () => isAttached,
     take(stream: StreamName, data: Buffer): void {
       attached[stream] += data.length
       const skipped = Math.min(skip[stream], data.length)

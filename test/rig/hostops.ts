@@ -1,0 +1,148 @@
+/** The real hostops (dist/hostops.js of this checkout) in a scratch folder with a state folder of its own. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { RESULT_PREFIX } from '../../src/cli/result-line.ts'
+import { type Report, reportSchema } from '../../src/report/schema.ts'
+
+export const HOSTOPS = fileURLToPath(new URL('../../dist/hostops.js', import.meta.url))
+
+export type Ended = {
+  code: number | null
+  signal: NodeJS.Signals | null
+  stdout: string
+  stderr: string
+  /** Of the last line of stdout, checked against the schema; throws when there is none. */
+  readonly report: Report
+}
+
+export type Started = {
+  child: ChildProcess
+  /** What has come so far. */
+  stdout(): string
+  stderr(): string
+  /** Waits until stderr matches. */
+  until(pattern: RegExp): Promise<void>
+  ended: Promise<Ended>
+}
+
+export type HostopsRig = ReturnType<typeof hostopsRig>
+
+const LIMIT_MS = 60_000
+
+export function hostopsRig() {
+  if (!existsSync(HOSTOPS)) throw new Error(`${HOSTOPS} is not built: node src/bundle.mjs`)
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hostops-cli-')))
+  const state = join(folder, 'state')
+  const env: NodeJS.ProcessEnv = {
+    PATH: process.env.PATH,
+    HOME: folder,
+    LANG: 'C.UTF-8',
+    HOSTOPS_STATE_DIR: state,
+  }
+  const running = new Set<ChildProcess>()
+
+  const start = (args: readonly string[], more: { env?: NodeJS.ProcessEnv; cwd?: string } = {}): Started => {
+    const child = spawn(process.execPath, [HOSTOPS, ...args], {
+      cwd: more.cwd ?? folder,
+      env: { ...env, ...more.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    running.add(child)
+    let stdout = ''
+    let stderr = ''
+    child.stdout.setEncoding('utf8').on('data', text => {
+      stdout += text
+    })
+    child.stderr.setEncoding('utf8').on('data', text => {
+      stderr += text
+    })
+    const ended = new Promise<Ended>(resolve =>
+      child.once('close', (code, signal) => {
+        running.delete(child)
+        resolve({
+          code,
+          signal,
+          stdout,
+          stderr,
+          get report() {
+            return reportOf(stdout)
+          },
+        })
+      }),
+    )
+    return {
+      child,
+      stdout: () => stdout,
+      stderr: () => stderr,
+      ended,
+      until: pattern =>
+        poll(() => pattern.test(stderr) || child.exitCode !== null || child.signalCode !== null).then(() => {
+          if (!pattern.test(stderr)) throw new Error(`${pattern} never came:\n${stderr}\n${stdout}`)
+        }),
+    }
+  }
+
+  const write = (name: string, text: string): string => {
+    const file = join(folder, name)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, text)
+    return file
+  }
+
+  return {
+    folder,
+    state,
+    env,
+    start,
+    write,
+    run: (args: readonly string[], more: Parameters<typeof start>[1] = {}) => start(args, more).ended,
+    path: (...parts: string[]) => join(folder, ...parts),
+    read: (name: string) => readFileSync(join(folder, name), 'utf8'),
+    exists: (name: string) => existsSync(join(folder, name)),
+    /** A playbook from its steps, in YAML flow. */
+    playbook: (name: string, steps: readonly object[], more: object = {}) =>
+      write(`${name}.yaml`, JSON.stringify({ hostops: 1, name, ...more, steps })),
+    runIds: () => (existsSync(join(state, 'runs')) ? readdirSync(join(state, 'runs')).sort() : []),
+    async remove() {
+      for (const child of running) child.kill('SIGKILL')
+      await poll(() => running.size === 0)
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+}
+
+/** stdout holds the result line and nothing else. */
+export function reportOf(stdout: string): Report {
+  if (!stdout.startsWith(RESULT_PREFIX) || stdout.indexOf('\n') !== stdout.length - 1)
+    throw new Error(`stdout is not one result line:\n${stdout}`)
+  return reportSchema.strict().parse(JSON.parse(stdout.slice(RESULT_PREFIX.length)))
+}
+
+/** Times, run ids and the scratch folder as fixed words, so that whole outputs can be compared. */
+export function settled(text: string, folder: string): string {
+  return text
+    .replaceAll(folder, '/scratch')
+    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z/g, 'TIME')
+    .replace(/\d{8}T\d{6}Z-[0-9a-f]{6}/g, 'RUN')
+    .replace(/"(durationMs)":\d+/g, '"$1":0')
+    .replace(/(\W)\d+(\.\d+)?(ms|s)\b/g, '$1NN')
+}
+
+export async function poll(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + LIMIT_MS; !(await condition()); ) {
+    if (Date.now() > end) throw new Error('what was waited for never came')
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}
