@@ -8,6 +8,8 @@ const SIGNALS: readonly InterruptSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 const DESCRIPTORS = { stdout: 1, stderr: 2 } as const
 /** A stdout that is another program's non-blocking pipe says EAGAIN when it is full. */
 const FULL_PIPE_PAUSE_MS = 5
+/** A write that is not done after this long has no reader. */
+const STUCK_MS = 100
 
 /** Writes of live output that nobody has taken yet. */
 let writing = 0
@@ -42,7 +44,8 @@ main(io).then(
 )
 
 /** A write that nobody takes would hold up process.exit for ever; the signal that asked us to leave does not wait. */
-function leave(code: number): void {
+async function leave(code: number): Promise<void> {
+  if (writing > 0) await new Promise(resolve => setTimeout(resolve, STUCK_MS))
   if (writing > 0)
     for (const signal of SIGNALS) if (code === SIGNAL_CODES[signal]) process.kill(process.pid, signal)
   process.exit(code)

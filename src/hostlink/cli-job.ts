@@ -6,7 +6,7 @@ import type { Connected, Session } from './cli-session.ts'
 import { JOB_ACTIONS } from './cli-usage.ts'
 import { lines, printable } from './cli-wording.ts'
 import { connect } from './client.ts'
-import type { InterruptSignal, Outcome } from './exit-code.ts'
+import type { Outcome } from './exit-code.ts'
 import type { Link, LinkFailure, Result } from './link.ts'
 import type { JobInfo } from './messages.ts'
 import { nearest } from './nearest.ts'
@@ -51,27 +51,35 @@ type Job = Session & { link: Link; id: string; signal: AbortSignal }
 async function withLink(session: Session, action: string, id: string): Promise<Outcome> {
   const { io, settings } = session
   const stop = new AbortController()
-  let interrupted: InterruptSignal | null = null
-  const off = io.onSignal(signal => {
-    interrupted ??= signal
-    stop.abort()
+  let off = () => {}
+  // The job does not depend on us, so nothing is waited for: not even a write that nobody takes.
+  const left = new Promise<Outcome>(resolve => {
+    off = io.onSignal(signal => {
+      stop.abort()
+      resolve({ kind: 'interrupted', signal })
+    })
   })
   const limits =
     settings.connectTimeoutMs === undefined ? {} : { connectTimeoutMs: settings.connectTimeoutMs }
   const linked = await connect(session.endpoint, { ...limits, signal: stop.signal })
-  if (!linked.ok) return failed(session, linked.failure, false)
-  try {
-    const job: Job = { ...session, link: linked.value, id, signal: stop.signal }
-    const outcome = await ACTIONS[action]!(job)
-    if (interrupted === null) return outcome
-    if (id !== '')
-      await io.write('stderr', lines('interrupted; the job goes on', `hostlink job cancel ${id} ends it`))
-    return { kind: 'interrupted', signal: interrupted }
-  } finally {
-    off()
-    linked.value.close()
-  }
+  const outcome = await Promise.race([
+    left,
+    linked.ok ? act(session, linked.value, action, id, stop) : unlinked(linked.failure),
+  ])
+  off()
+  if (linked.ok) linked.value.close()
+  if (!linked.ok && outcome.kind === 'failure') return failed(session, linked.failure, false)
+  if (outcome.kind === 'interrupted' && FOLLOWING.includes(action))
+    await io.write('stderr', lines('interrupted; the job goes on', `hostlink job cancel ${id} ends it`))
+  return outcome
 }
+
+const FOLLOWING = ['tail', 'wait']
+
+const unlinked = (failure: LinkFailure): Promise<Outcome> => Promise.resolve({ kind: 'failure', failure })
+
+const act = (session: Session, link: Link, action: string, id: string, { signal }: AbortController) =>
+  ACTIONS[action]!({ ...session, link, id, signal })
 
 const ACTIONS: Readonly<Record<string, (job: Job) => Promise<Outcome>>> = {
   list: async job => {

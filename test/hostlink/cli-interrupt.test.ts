@@ -113,3 +113,20 @@ test('a second Ctrl-C leaves even while nobody reads the output', async () => {
   clearTimeout(deadline)
   child.stdout.destroy()
 })
+
+test('one Ctrl-C leaves a job that is followed into a pipe that nobody reads', async () => {
+  const begin = ['-D', 'exec', 'head -c 3000000 /dev/zero']
+  const id = (await startHostlink(begin, { env: reaching(ours) }).ended).stdout.trim()
+  await startHostlink(['job', 'wait', id], { env: reaching(ours) }).ended
+  const child = spawn(process.execPath, [HOSTLINK, 'job', 'tail', '-f', id], {
+    env: { PATH: process.env.PATH, ...reaching(ours) },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  await new Promise(resolve => child.stdout.once('readable', resolve))
+  const left = new Promise(resolve => child.once('exit', (code, signal) => resolve(code ?? signal)))
+  const deadline = setTimeout(() => child.kill('SIGKILL'), 20_000)
+  child.kill('SIGINT')
+  expect([130, 'SIGINT']).toContain(await left)
+  clearTimeout(deadline)
+  child.stdout.destroy()
+})
