@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander'
 import { EXIT_OK, EXIT_USAGE } from './exit-code.ts'
 import type { Io } from './io.ts'
+import { wordedError } from './print-failure.ts'
 import { makeProgram } from './program.ts'
 
 export async function main(args: string[], io: Io): Promise<number> {
@@ -32,7 +33,7 @@ async function usageError(error: CommanderError, args: string[], io: Io): Promis
     const { refuseUsage } = await import('./commands/run.ts')
     return refuseUsage({ code: 'usage', problem, hint }, args, io)
   }
-  io.stderr.write(`error: ${problem}\nhint: ${hint}\n`)
+  io.stderr.write(wordedError({ code: 'usage', problem, hint }))
   return EXIT_USAGE
 }
 

@@ -1,7 +1,8 @@
 import type { Failure } from '../failure.ts'
+import { printable } from '../ui/printable.ts'
 import { word } from '../wording.ts'
 
 export function wordedError(failure: Failure): string {
   const { message, hint } = word(failure)
-  return `error: ${message}\n${hint ? `hint: ${hint}\n` : ''}`
+  return `error: ${printable(message)}\n${hint ? `hint: ${printable(hint)}\n` : ''}`
 }

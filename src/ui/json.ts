@@ -1,8 +1,8 @@
 /** One JSON event per line, for programs that follow a run. */
 import type { Face } from './face.ts'
+import { jsonLine } from './printable.ts'
 
 export const jsonFace = (screen: { write(text: string): void; now(): number }): Face => ({
-  event: event =>
-    screen.write(`${JSON.stringify({ time: new Date(screen.now()).toISOString(), ...event })}\n`),
+  event: event => screen.write(`${jsonLine({ time: new Date(screen.now()).toISOString(), ...event })}\n`),
   close: () => {},
 })

@@ -5,6 +5,7 @@
 import type { Event } from '../engine/events.ts'
 import { sentence } from '../wording.ts'
 import type { Face, Screen } from './face.ts'
+import { printable } from './printable.ts'
 import { elapsed, plural } from './words.ts'
 
 /**
@@ -18,7 +19,7 @@ export function linesFace(screen: Screen): Face {
   let left = OUTPUT_BUDGET
   let runId = ''
   let running: { id: string; since: number } | null = null
-  const line = (text: string) => screen.write(`${stamp(screen.now())} ${text.replace(/\s*\n\s*/g, ' ')}\n`)
+  const line = (text: string) => screen.write(`${stamp(screen.now())} ${printable(text)}\n`)
 
   const tick = setInterval(() => {
     if (running) line(`${running.id}: still running after ${elapsed(screen.now() - running.since)}`)

@@ -3,6 +3,7 @@
  * the cursor is never hidden, so that no way of ending (Ctrl-Z, kill -9) can leave it hidden.
  */
 import type { Screen } from './face.ts'
+import { printable } from './printable.ts'
 import { cutTo, width } from './text.ts'
 
 export type Terminal = Screen & { rows(): number; colour: boolean; unicode: boolean }
@@ -42,17 +43,19 @@ export function makePainter(terminal: Terminal): Painter {
   }
 }
 
-/** Colours are only put around whole pieces, by `paint` below. */
-const SGR = /\u001b\[[0-9;]*m/g
-const plain = (line: string) => line.replace(SGR, '')
+const SGR = /(\u001b\[[0-9;]*m)/
+const plain = (line: string) =>
+  line
+    .split(SGR)
+    .filter(part => !part.startsWith('\u001b'))
+    .join('')
 
+/** Colours pass, every other control character does not; those that follow a cut stay, so that none is left open. */
 function cut(line: string, columns: number): string {
-  if (width(plain(line)) <= columns) return line
-  // Too long: the colours go with the end, so that none is left open.
   let left = columns
-  const parts = line.split(/(\u001b\[[0-9;]*m)/).map(part => {
-    if (part.startsWith('\u001b[')) return part
-    const kept = left > 0 ? cutTo(part, left) : ''
+  const parts = line.split(SGR).map((part, at) => {
+    if (at % 2 === 1) return part
+    const kept = cutTo(printable(part), left)
     left -= width(kept)
     return kept
   })

@@ -2,6 +2,7 @@
 import type { Event, Outcome } from '../engine/events.ts'
 import type { Failure } from '../failure.ts'
 import { word } from '../wording.ts'
+import { printable } from './printable.ts'
 import { wrap } from './text.ts'
 import { elapsed, outcomeInWords } from './words.ts'
 
@@ -80,7 +81,8 @@ function tell(seen: Seen, end: End, more: SummaryEnd): string[] {
   const lines = [`${outcomeInWords(end.outcome)} (${elapsed(more.durationMs)})`]
   const room = more.columns === null ? null : Math.max(20, more.columns - INDENT - 1)
   const add = (label: string, texts: readonly string[]) => {
-    const rows = room === null ? texts : texts.flatMap(text => wrap(text, room, MOST_ROWS))
+    const clean = texts.map(printable)
+    const rows = room === null ? clean : clean.flatMap(text => wrap(text, room, MOST_ROWS))
     rows.forEach((row, at) => {
       lines.push(`${(at === 0 ? `  ${label}` : '').padEnd(INDENT)}${row}`)
     })

@@ -115,6 +115,12 @@ export function hostopsRig() {
     playbook: (name: string, steps: readonly object[], more: object = {}) =>
       write(`${name}.yaml`, JSON.stringify({ hostops: 1, name, ...more, steps })),
     runIds: () => (existsSync(join(state, 'runs')) ? readdirSync(join(state, 'runs')).sort() : []),
+    /** The text of every file below. */
+    everythingIn: (name: string) =>
+      readdirSync(join(folder, name), { recursive: true, withFileTypes: true })
+        .filter(entry => entry.isFile())
+        .map(entry => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
+        .join('\n'),
     async remove() {
       for (const child of running) child.kill('SIGKILL')
       await poll(() => running.size === 0)

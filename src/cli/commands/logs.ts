@@ -2,6 +2,7 @@ import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { printable } from '../../ui/printable.ts'
 import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { openRun } from '../open-state.ts'
@@ -62,7 +63,7 @@ function makePrinter(file: string, prefix: string, io: Io): () => void {
         offset += read
         const lines = (rest + decoder.write(buffer.subarray(0, read))).split('\n')
         rest = lines.pop() ?? ''
-        if (lines.length > 0) io.stdout.write(lines.map(line => `${prefix}${line}\n`).join(''))
+        if (lines.length > 0) io.stdout.write(lines.map(line => `${prefix}${printable(line)}\n`).join(''))
       }
     } finally {
       closeSync(fd)
