@@ -6,7 +6,7 @@ import { findRun, type RunEntry, stateDir } from './state.ts'
 
 export async function openState(options: { config?: string }, io: Io): Promise<string | null> {
   const settings = readSettings(options, io)
-  if (settings.ok) return stateDir(io, settings.value.stateDir)
+  if (settings.ok) return stateDir(io, settings.settings.stateDir)
   io.stderr.write(wordedError(settings.failure))
   return null
 }

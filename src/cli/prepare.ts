@@ -1,19 +1,18 @@
 /** From a name and options to a plan. Contacts nothing. */
-import { readFileSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { makePlan } from '../engine/make-plan.ts'
 import type { Plan } from '../engine/plan.ts'
 import type { Failure } from '../failure.ts'
+import { findPlaybook } from '../playbook/catalog.ts'
 import { resolveInputs } from '../playbook/inputs.ts'
 import { loadPlaybook } from '../playbook/load.ts'
 import type { Playbook } from '../playbook/playbook.ts'
 import { renderDiagnostics } from '../playbook/render.ts'
+import type { Settings } from '../playbook/settings.ts'
 import { parseDuration } from '../steps/duration.ts'
 import { kinds } from '../steps/index.ts'
 import type { Json } from '../steps/step.ts'
 import type { Io } from './io.ts'
 import type { RunOptions } from './run-options.ts'
-import type { Settings } from './settings.ts'
 
 export type Prepared = {
   ok: true
@@ -41,20 +40,14 @@ export async function prepare(
   const known = { name: null as string | null, target: options.target ?? settings.target ?? null }
   const not = (failure: Failure, details = ''): NotPrepared => ({ ok: false, failure, ...known, details })
 
-  const file = resolve(io.cwd, name)
-  let bytes: Buffer
-  try {
-    if (!statSync(file).isFile()) throw new Error('not a file')
-    bytes = readFileSync(file)
-  } catch {
-    return not({ code: 'playbook-not-found', name, searched: [file] })
-  }
-  const loaded = loadPlaybook(bytes, name, kinds)
+  const found = findPlaybook(name, { playbooks: options.playbooks, settings, env: io.env, cwd: io.cwd })
+  if (!found.ok) return not(found.failure)
+  const loaded = loadPlaybook(found.bytes, found.file, kinds)
   if (!loaded.ok) {
     const [first] = loaded.diagnostics
     const where = first ? `${first.start.line}:${first.start.column}: ${first.message}` : ''
     return not(
-      { code: 'playbook-invalid', file: name, diagnostics: loaded.diagnostics.length, first: where },
+      { code: 'playbook-invalid', file: found.file, diagnostics: loaded.diagnostics.length, first: where },
       renderDiagnostics(loaded.diagnostics, 'text'),
     )
   }

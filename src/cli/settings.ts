@@ -1,20 +1,19 @@
+/** The owner's settings, or a failure together with what a person is shown of it. */
 import type { Failure } from '../failure.ts'
-import type { Json } from '../steps/step.ts'
+import { renderDiagnostics } from '../playbook/render.ts'
+import { loadSettings, type Settings } from '../playbook/settings.ts'
 import type { Io } from './io.ts'
-import { DEFAULT_KEEP_RUNS } from './state.ts'
 
-export type Settings = {
-  target?: string
-  stateDir?: string
-  keepRuns: number
-  playbooks?: string
-  inputs: { [playbook: string]: { [name: string]: Json } }
-  pinned: { [playbook: string]: { [name: string]: Json } }
-}
+export type ReadSettings = { ok: true; settings: Settings } | { ok: false; failure: Failure; details: string }
 
-export function readSettings(
-  _options: { config?: string },
-  _io: Io,
-): { ok: true; value: Settings } | { ok: false; failure: Failure } {
-  return { ok: true, value: { keepRuns: DEFAULT_KEEP_RUNS, inputs: {}, pinned: {} } }
+export function readSettings(options: { config?: string }, io: Io): ReadSettings {
+  const loaded = loadSettings({ config: options.config, env: io.env, cwd: io.cwd })
+  if (loaded.ok) return loaded
+  const { file, diagnostics } = loaded
+  const problems = diagnostics.map(({ start, message }) => `${start.line}:${start.column}: ${message}`)
+  return {
+    ok: false,
+    failure: { code: 'settings-invalid', file, problems },
+    details: renderDiagnostics(diagnostics, 'text'),
+  }
 }

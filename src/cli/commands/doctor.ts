@@ -20,8 +20,8 @@ export async function doctor(
     io.stderr.write(wordedError(settings.failure))
     return EXIT_USAGE
   }
-  const target = options.target ?? settings.value.target ?? 'local'
-  const state = stateDir(io, settings.value.stateDir)
+  const target = options.target ?? settings.settings.target ?? 'local'
+  const state = stateDir(io, settings.settings.stateDir)
   const sections: Section[] = [{ title: 'here', findings: checkHere(state, process.argv[1]) }]
   if (/^hostlink(:|$)/.test(target))
     sections.push({ title: 'hostlink', findings: await checkLink(target, io) })

@@ -102,14 +102,17 @@ async function attempt(
   began: () => void,
 ): Promise<RunEnd> {
   const settings = readSettings(options, io)
-  const state = stateDir(io, settings.ok ? settings.value.stateDir : undefined)
-  const keepRuns = settings.ok ? settings.value.keepRuns : DEFAULT_KEEP_RUNS
+  const state = stateDir(io, settings.ok ? settings.settings.stateDir : undefined)
+  const keepRuns = (settings.ok ? settings.settings.keepRuns : undefined) ?? DEFAULT_KEEP_RUNS
   const created = recorder.open(state, keepRuns)
   if (!created.ok && created.used) return invalid(idUsed(recorder.head.runId))
-  if (!settings.ok) return invalid(settings.failure)
+  if (!settings.ok) {
+    if (options.output !== 'json') io.stderr.write(settings.details)
+    return invalid(settings.failure)
+  }
   const wrong = wrongUse(options)
   if (wrong) return invalid(wrong)
-  const prepared = await prepare(name, options, settings.value, io)
+  const prepared = await prepare(name, options, settings.settings, io)
   recorder.know(prepared.ok ? prepared.plan : { playbook: prepared.name, target: prepared.target })
   if (!prepared.ok) {
     if (options.output !== 'json') io.stderr.write(prepared.details)
