@@ -22,7 +22,7 @@ export function checkoutRig(s: Scratch = scratch()) {
       return ctx
     },
     /** From now on the target has these variables as well. */
-    environment(env: NodeJS.ProcessEnv) {
+    environment(env: Record<string, string>) {
       ctx = stepContext({ env: { ...s.env, ...env } })
     },
     fetch: (more: object = {}) => gitFetch.run(ctx, gitFetch.schema.parse({ repo, ...more }), null),

@@ -9,9 +9,10 @@ export type Scratch = ReturnType<typeof scratch>
 
 export function scratch() {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'hostops-git-')))
-  const env: NodeJS.ProcessEnv = {
-    PATH: process.env.PATH,
+  const env: Record<string, string> = {
+    PATH: process.env.PATH ?? '',
     HOME: root,
+    XDG_CONFIG_HOME: root,
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_AUTHOR_NAME: 'a',
     GIT_AUTHOR_EMAIL: 'a@example.invalid',
@@ -55,7 +56,7 @@ export function scratch() {
     clone(from: string, to: string, ...options: string[]) {
       git('.', 'clone', '-q', ...options, `file://${join(root, from)}`, join(root, to))
     },
-    context: (more: NodeJS.ProcessEnv = {}) => stepContext({ env: { ...env, ...more } }),
+    context: (more: Record<string, string> = {}) => stepContext({ env: { ...env, ...more } }),
     remove: () => rmSync(root, { recursive: true, force: true }),
   }
 }

@@ -1,66 +1,40 @@
-/** A StepContext over real processes of this machine. */
-import { spawn } from 'node:child_process'
-import { Failed } from '../../src/failure.ts'
-import type { Done, ExecRequest, StepContext } from '../../src/steps/step.ts'
+/** What the engine gives to a step, over the real local transport. */
+import { stepContext as engineContext } from '../../src/engine/context.ts'
+import type { StepContext } from '../../src/steps/step.ts'
+import { localTransport } from '../../src/transport/local.ts'
+import type { Command } from '../../src/transport/transport.ts'
 
-export type Rig = StepContext & { said: string[]; ran: ExecRequest[] }
+export type Rig = StepContext & { said: string[]; ran: Command[] }
 
-export function stepContext(options: { env?: NodeJS.ProcessEnv; timeoutMs?: number } = {}): Rig {
-  const started = Date.now()
-  const timeoutMs = options.timeoutMs ?? 60_000
+export function stepContext(
+  options: {
+    /** Added to this process's own environment. */
+    env?: Readonly<Record<string, string>>
+    timeoutMs?: number
+    /** Where durable commands leave their output; without it there can be none. */
+    jobsFolder?: string
+  } = {},
+): Rig {
   const said: string[] = []
-  const ran: ExecRequest[] = []
-  return {
+  const ran: Command[] = []
+  const local = localTransport(options.jobsFolder)
+  const context = engineContext({
     runId: '20261120T180900Z-7f3a9c',
     stepId: 'step',
-    platform: 'posix',
-    signal: new AbortController().signal,
-    said,
-    ran,
-    confirmed: null,
-    remainingMs: () => timeoutMs - (Date.now() - started),
-    now: () => Date.now(),
-    sleep: ms => new Promise(resolve => setTimeout(resolve, ms)),
-    exec(request) {
-      ran.push(request)
-      return execute(request, options.env ?? process.env)
+    phase: '1',
+    transport: {
+      ...local,
+      exec(command, how) {
+        ran.push(command)
+        return local.exec(command, how)
+      },
     },
-    say: line => void said.push(line),
-  }
-}
-
-function execute(request: ExecRequest, base: NodeJS.ProcessEnv): Promise<Done> {
-  return new Promise((resolve, reject) => {
-    const [program = '', ...args] = request.argv
-    const begun = Date.now()
-    const child = spawn(program, args, {
-      cwd: request.cwd,
-      env: { ...base, ...request.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    })
-    const kept = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }
-    let truncated = false
-    const limit = request.keepBytes ?? 1024 * 1024
-    for (const name of ['stdout', 'stderr'] as const) {
-      child[name].on('data', (chunk: Buffer) => {
-        truncated ||= kept[name].length + chunk.length > limit
-        kept[name] = Buffer.concat([kept[name], chunk]).subarray(0, limit)
-      })
-    }
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      const why = error.code === 'ENOENT' ? 'not-found' : 'other'
-      reject(new Failed({ code: 'command-not-started', argv: [...request.argv], why, detail: error.message }))
-    })
-    child.on('close', (code, signal) =>
-      resolve({
-        code: code ?? 128,
-        signal,
-        stdout: kept.stdout.toString(),
-        stderr: kept.stderr.toString(),
-        truncated,
-        durationMs: Date.now() - begun,
-      }),
-    )
+    clock: { now: () => performance.now(), sleep: ms => new Promise(resolve => setTimeout(resolve, ms)) },
+    emit: event => void (event.type === 'said' && said.push(event.line)),
+    timeoutMs: options.timeoutMs ?? 60_000,
+    signal: new AbortController().signal,
+    env: options.env ?? {},
+    cwd: undefined,
   })
+  return { ...context, said, ran }
 }

@@ -36,7 +36,7 @@ describe.skipIf(missing !== null)('on a real engine', () => {
 
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'hostops-compose-'))
-    ctx = stepContext({ timeoutMs: 120_000 })
+    ctx = stepContext({ timeoutMs: 120_000, jobsFolder: join(dir, '.jobs') })
     writeFileSync(
       join(dir, 'Dockerfile'),
       'FROM scratch\nCOPY busybox /bin/busybox\nCOPY VERSION /VERSION\nENV PATH=/bin\n',
@@ -192,7 +192,10 @@ describe.skipIf(missing !== null)('on a real engine', () => {
   })
 
   test('an engine that does not answer, and files that are wrong', async () => {
-    const down = stepContext({ env: { ...process.env, DOCKER_HOST: `unix://${dir}/nothing.sock` } })
+    const down = stepContext({
+      jobsFolder: join(dir, '.jobs'),
+      env: { DOCKER_HOST: `unix://${dir}/nothing.sock` },
+    })
     await fails(composeUp.run(down, composeUp.schema.parse(stack()), null), { code: 'engine-down' })
     writeFileSync(join(dir, 'compose.yaml'), 'services: [')
     await fails(up(), { code: 'compose-failed', verb: 'config' })

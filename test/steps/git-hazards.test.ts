@@ -243,7 +243,7 @@ describe('the true cause of a failed fetch', () => {
 })
 
 describe('submodules', () => {
-  const sub = () => s.git('app/lib', 'rev-parse', 'HEAD')
+  const sub = () => s.git('app/lib', '-c', 'safe.directory=*', 'rev-parse', 'HEAD')
   beforeEach(() => {
     s.init('lib')
     s.git('up', 'submodule', '-q', 'add', `file://${s.path('lib')}`, 'lib')
@@ -283,6 +283,25 @@ describe('submodules', () => {
     await r.verify('main', before)
     expect(existsSync(s.path('app/lib'))).toBe(false)
     expect(await r.dirty()).toMatchObject({ outputs: { dirty: false } })
+  })
+  test('count as dirty although settings leave them out', async () => {
+    await r.fetch()
+    await r.checkout('main')
+    s.git('app', 'config', 'diff.ignoreSubmodules', 'all')
+    s.git('app', 'config', 'submodule.lib.ignore', 'all')
+    s.write('app/lib/new.txt', 'mine\n')
+    await fails(r.dirty(), { code: 'dirty-tree', total: 1 })
+  })
+  test.skipIf(process.getuid?.() !== 0)('of a checkout of another owner are accepted', async () => {
+    own(s.path('app'))
+    await r.fetch()
+    await r.checkout('main')
+    own(s.path('app'))
+    expect(await r.dirty()).toMatchObject({ outputs: { dirty: false } })
+    const next = newLib()
+    await r.fetch()
+    await r.checkout('main')
+    expect(sub()).toBe(next)
   })
   test('changes inside one are dirty, and are not lost', async () => {
     await r.fetch()
@@ -651,6 +670,11 @@ describe('check', () => {
     expect((await r.check('nope'))[0]?.failure).toMatchObject({ code: 'ref-not-found' })
   })
 })
+
+function own(path: string): void {
+  chownSync(path, 65534, 65534)
+  if (statSync(path).isDirectory()) for (const name of readdirSync(path)) own(`${path}/${name}`)
+}
 
 async function until(holds: () => boolean): Promise<void> {
   for (let tries = 0; tries < 400; tries += 1) {

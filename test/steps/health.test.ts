@@ -1,5 +1,5 @@
 /** Polls against a real service that is good, bad, flapping, slow, gone or strange. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -29,7 +29,7 @@ beforeEach(async () => {
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   home = mkdtempSync(join(tmpdir(), 'hostops-health-'))
-  ctx = stepContext({ env: { ...process.env, HOME: home } })
+  ctx = stepContext({ env: { HOME: home } })
 })
 afterEach(() => {
   server.closeAllConnections()
@@ -143,7 +143,7 @@ describe('health.poll', () => {
   })
   test('a proxy is not asked for what is on the target itself', async () => {
     ctx = stepContext({
-      env: { ...process.env, http_proxy: 'http://127.0.0.1:1', ALL_PROXY: 'http://127.0.0.1:1' },
+      env: { http_proxy: 'http://127.0.0.1:1', ALL_PROXY: 'http://127.0.0.1:1' },
     })
     await poll()
   })
@@ -222,7 +222,7 @@ describe('notify', () => {
   test('a command gets it in a variable', async () => {
     const file = join(home, 'out')
     await tell({ command: ['sh', '-c', `printf %s "$HOSTOPS_MESSAGE" > ${file}`], required: true })
-    expect((await import('node:fs')).readFileSync(file, 'utf8')).toBe('up "again"\n$(id)')
+    expect(readFileSync(file, 'utf8')).toBe('up "again"\n$(id)')
   })
   test('fails only when it is required to work, and then does not show the URL', async () => {
     handler = status(500)
