@@ -1,6 +1,6 @@
 import { Failed } from '../failure.ts'
 import { canonicalPath } from './fields.ts'
-import { ask, gitArgv, repoAt } from './git.ts'
+import { ask, gitArgv, type Repo, repoAt } from './git.ts'
 import { checkFindings } from './git-checkout-check.ts'
 import { type CheckoutWith, checkoutSchema } from './git-checkout-with.ts'
 import { requireForward } from './git-forward.ts'
@@ -67,7 +67,7 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
         ? { name: wanted.name, tip: await branchTip(ctx, repo, wanted.name) }
         : null
     const changes = trackedDigest(await localChanges(ctx, repo))
-    return { ...head, target, changes, mark: `hostops: ${ctx.runId} ${ctx.stepId}` }
+    return { ...head, target, changes, mark: markOf(ctx) }
   },
 
   async run(ctx, input, snapshot) {
@@ -75,24 +75,27 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
     const resolved = await resolveRef(ctx, opened, input.ref, input.remote)
     if (input.verify === 'signature') await requireSignature(ctx, opened, resolved)
     const goal = await goalOf(ctx, opened, input, resolved)
-    await moveTo(ctx, opened, goal, snapshot?.mark ?? `hostops: ${ctx.runId} ${ctx.stepId}`)
+    await moveTo(ctx, opened, goal, snapshot?.mark ?? markOf(ctx))
     const after = await requireHead(ctx, opened.repo, goal)
-    return resultOf(ctx, opened, input, after)
+    // A repeated attempt starts from where the first one got to; the host was where the snapshot says.
+    return resultOf(ctx, opened.repo, input, { before: snapshot ?? opened.head, after })
   },
 
   async restore(ctx, input, snapshot) {
     const { repo, head } = await openRepository(ctx, canonicalPath(input.repo))
-    const same = head.sha === snapshot.sha && head.branch === snapshot.branch
-    const foreign =
-      !same || (snapshot.target && snapshot.target.tip !== (await branchTip(ctx, repo, snapshot.target.name)))
-    if (foreign) {
+    const { target } = snapshot
+    const moved =
+      head.sha !== snapshot.sha ||
+      head.branch !== snapshot.branch ||
+      (target !== null && target.tip !== (await branchTip(ctx, repo, target.name)))
+    if (moved) {
       await detachAt(ctx, repo, head, snapshot.sha)
-      if (snapshot.target) await moveBranchBack(ctx, repo, snapshot.target, snapshot.mark)
-      await reattach(ctx, input, snapshot)
+      if (target) await moveBranchBack(ctx, repo, target, snapshot.mark)
+      await reattach(ctx, repo, snapshot)
     }
     if (input.submodules) await followSubmodules(ctx, repo)
     const after = await headOf(ctx, repo)
-    return { changed: !same, facts: { afterSha: after.sha, afterBranch: after.branch } }
+    return { changed: moved, facts: { afterSha: after.sha, afterBranch: after.branch } }
   },
 
   async verify(ctx, input, snapshot) {
@@ -108,29 +111,31 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
   },
 }
 
-/** Where HEAD shall be. Throws when a branch cannot simply go forward. */
-async function goalOf(ctx: StepContext, opened: Opened, input: CheckoutWith, ref: Resolved): Promise<Head> {
-  if (ref.kind !== 'branch') return { sha: ref.sha, branch: null }
-  await requireFree(ctx, opened.repo, ref.name, opened.head)
-  const local = await branchTip(ctx, opened.repo, ref.name)
-  if (local === null) return { sha: ref.sha, branch: ref.name }
-  if (input.pull === 'none') return { sha: local, branch: ref.name }
-  await requireForward(ctx, opened, { branch: ref.name, local, target: ref.sha, remote: input.remote })
-  return { sha: ref.sha, branch: ref.name }
+/** Where HEAD shall be, and where the branch is now: what was checked is what the compare and swap is held to. */
+type Goal = Head & { tip: string | null }
+
+/** Throws when a branch cannot simply go forward. */
+async function goalOf(ctx: StepContext, opened: Opened, input: CheckoutWith, ref: Resolved): Promise<Goal> {
+  if (ref.kind !== 'branch') return { sha: ref.sha, branch: null, tip: null }
+  const { name: branch, sha: target } = ref
+  await requireFree(ctx, opened.repo, branch, opened.head)
+  const tip = await branchTip(ctx, opened.repo, branch)
+  if (tip === null) return { sha: target, branch, tip }
+  if (input.pull === 'none') return { sha: tip, branch, tip }
+  await requireForward(ctx, opened, { branch, local: tip, target, remote: input.remote })
+  return { sha: target, branch, tip }
 }
 
-async function moveTo(ctx: StepContext, { repo, head }: Opened, goal: Head, mark: string): Promise<void> {
-  if (head.sha !== goal.sha || (goal.branch === null && head.branch !== null)) {
-    await detachAt(ctx, repo, head, goal.sha)
-  } else if (head.branch === goal.branch) return
+async function moveTo(ctx: StepContext, { repo, head }: Opened, goal: Goal, mark: string): Promise<void> {
+  if (head.sha === goal.sha && head.branch === goal.branch) return
+  if (head.sha !== goal.sha || goal.branch === null) await detachAt(ctx, repo, head, goal.sha)
   if (goal.branch === null) return
-  await moveBranch(ctx, repo, goal.branch, await branchTip(ctx, repo, goal.branch), goal.sha, mark)
+  await moveBranch(ctx, repo, goal.branch, goal.tip, goal.sha, mark)
   await attachTo(ctx, repo, goal.branch)
 }
 
-async function reattach(ctx: StepContext, input: CheckoutWith, snapshot: Snapshot): Promise<void> {
+async function reattach(ctx: StepContext, repo: Repo, snapshot: Snapshot): Promise<void> {
   if (snapshot.branch === null) return
-  const { repo } = await openRepository(ctx, canonicalPath(input.repo))
   if ((await branchTip(ctx, repo, snapshot.branch)) !== snapshot.sha) {
     const problem = `branch ${snapshot.branch} is no longer at ${snapshot.sha.slice(0, 12)}; HEAD is left detached there`
     throw new Failed({ code: 'not-restored', step: ctx.stepId, problem })
@@ -140,36 +145,38 @@ async function reattach(ctx: StepContext, input: CheckoutWith, snapshot: Snapsho
 
 async function resultOf(
   ctx: StepContext,
-  { repo, head }: Opened,
+  repo: Repo,
   input: CheckoutWith,
-  after: Head,
+  { before, after }: { before: Head; after: Head },
 ): Promise<StepResult> {
   const submodules = input.submodules ? await followSubmodules(ctx, repo) : 0
   const pointers = await lfsPointers(ctx, repo)
   if (pointers.length > 0) {
     ctx.say(`Git LFS content is missing, only pointers are there: ${pointers.slice(0, 10).join(', ')}`)
   }
-  const commits =
-    head.sha === after.sha ? '0' : await ask(ctx, repo, ['rev-list', '--count', `${head.sha}..${after.sha}`])
+  const range = `${before.sha}..${after.sha}`
+  const commits = before.sha === after.sha ? '0' : await ask(ctx, repo, ['rev-list', '--count', range])
   return {
-    changed: head.sha !== after.sha || head.branch !== after.branch,
+    changed: before.sha !== after.sha || before.branch !== after.branch,
     outputs: {
       sha: after.sha,
       branch: after.branch ?? '',
-      beforeSha: head.sha,
-      beforeBranch: head.branch ?? '',
+      beforeSha: before.sha,
+      beforeBranch: before.branch ?? '',
       commits: Number(commits),
       submodules,
       lfsPointers: pointers.slice(0, 50),
     },
     facts: {
-      beforeSha: head.sha,
-      beforeBranch: head.branch,
+      beforeSha: before.sha,
+      beforeBranch: before.branch,
       afterSha: after.sha,
       afterBranch: after.branch,
     },
   }
 }
+
+const markOf = (ctx: StepContext) => `hostops: ${ctx.runId} ${ctx.stepId}`
 
 function planned(input: CheckoutWith, sha: PlannedArg): PlannedCommand[] {
   const repo = repoAt(canonicalPath(input.repo))

@@ -35,6 +35,7 @@ export function stepContext(
     signal: new AbortController().signal,
     env: options.env ?? {},
     cwd: undefined,
+    confirmed: null,
   })
   return { ...context, said, ran }
 }

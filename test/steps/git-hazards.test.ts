@@ -103,7 +103,7 @@ describe('dirty tree', () => {
     expect(await r.dirty()).toEqual({
       changed: false,
       outputs: { dirty: false, sha: r.head(), branch: 'main', entries: [] },
-      facts: { repoPath: s.path('app'), dirtyRepo: false, beforeSha: r.head(), beforeBranch: 'main' },
+      facts: { dirtyRepo: false, beforeSha: r.head(), beforeBranch: 'main' },
     })
   })
   test.each([
