@@ -1,6 +1,6 @@
 /** To the target, or the failure that says why not; a signal ends the trying. */
 import type { Failure } from '../failure.ts'
-import { connect } from '../transport/connect.ts'
+import { connect, wrongTarget } from '../transport/connect.ts'
 import type { Connected, Transport } from '../transport/transport.ts'
 import type { Io } from './io.ts'
 import type { Signals } from './signals.ts'
@@ -17,6 +17,12 @@ export async function connectTo(
   if (!signals.first) return connected.ok ? connected : { ok: false, failure: failureOf(connected, target) }
   if (connected.ok) await connected.transport.close()
   return { ok: false, failure: { code: 'interrupted', signal: signals.first } }
+}
+
+/** Found before anything is contacted, so that a dry run tells it as well. */
+export function targetFailure(target: string): Failure | null {
+  const wrong = wrongTarget(target)
+  return wrong === null ? null : failureOf(wrong, target)
 }
 
 function failureOf(connected: Connected & { ok: false }, target: string): Failure {

@@ -11,6 +11,7 @@ import type { Settings } from '../playbook/settings.ts'
 import { parseDuration } from '../steps/duration.ts'
 import { kinds } from '../steps/index.ts'
 import type { Json } from '../steps/step.ts'
+import { targetFailure } from './connect-to.ts'
 import type { Io } from './io.ts'
 import type { RunOptions } from './run-options.ts'
 
@@ -54,6 +55,9 @@ export async function prepare(
   const { playbook } = loaded
   known.name = playbook.name
   known.target = options.target ?? playbook.target ?? settings.target ?? 'local'
+
+  const wrong = targetFailure(known.target)
+  if (wrong !== null) return not(wrong)
 
   const inputs = await resolveInputs(playbook, {
     commandLine: options.input,

@@ -30,10 +30,14 @@ export function makeProgram(io: Io, done: (code: number) => void): Command {
 
 const PROGRAM_EXAMPLES = `
 examples
-  hostops run upgrade-openclaw -i repoPath=/srv/openclaw --dry-run   what it would do, without contacting anything
-  hostops run upgrade-openclaw -i repoPath=/srv/openclaw             do it; go back when it does not come up
-  hostops run ./upgrade.yaml --target hostlink:desktop               the same, on another host
-  hostops report last                                                the report line of the last run again
+  hostops run upgrade-openclaw -i repoPath=/srv/openclaw --dry-run
+      what it would do, without contacting anything
+  hostops run upgrade-openclaw -i repoPath=/srv/openclaw
+      do it, and go back when it does not come up
+  hostops run ./upgrade.yaml --target hostlink:desktop
+      a playbook of your own, on another host
+  hostops report last
+      the report line of the last run again
 `
 
 function addRun(program: Command, io: Io, done: (code: number) => void): void {

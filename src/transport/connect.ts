@@ -2,26 +2,42 @@
 import { nearest } from '../hostlink/nearest.ts'
 import type { Connected, TransportOptions } from './transport.ts'
 
+type NotConnected = Extract<Connected, { ok: false }>
+
+const KINDS = ['local', 'hostlink', 'hostlink:<name>', 'ssh:<destination>']
+
 export async function connect(target: string, options: TransportOptions): Promise<Connected> {
-  const colon = target.indexOf(':')
-  const kind = colon < 0 ? target : target.slice(0, colon)
-  const rest = colon < 0 ? undefined : target.slice(colon + 1)
+  const wrong = wrongTarget(target)
+  if (wrong !== null) return wrong
+  const { kind, rest } = parts(target)
   switch (kind) {
-    case 'local': {
-      if (rest !== undefined) return badTarget('local takes no name', 'write just: --target local')
-      const { localTransport } = await import('./local.ts')
-      return { ok: true, transport: localTransport(options.jobsFolder) }
-    }
     case 'hostlink': {
-      if (rest === '') return badTarget('hostlink: needs a name', 'a name of targets.conf, or just: hostlink')
       const { connectHostlink } = await import('./hostlink.ts')
       return connectHostlink(rest, options)
     }
     case 'ssh': {
-      if (!rest) return badTarget('ssh needs a destination', 'write ssh:host or ssh:user@host')
       const { connectSsh } = await import('./ssh.ts')
-      return connectSsh(rest, options)
+      return connectSsh(rest ?? '', options)
     }
+    default: {
+      const { localTransport } = await import('./local.ts')
+      return { ok: true, transport: localTransport(options.jobsFolder) }
+    }
+  }
+}
+
+/** What is wrong with the words themselves, found without contacting anything; null: nothing. */
+export function wrongTarget(target: string): NotConnected | null {
+  const { kind, rest } = parts(target)
+  switch (kind) {
+    case 'local':
+      return rest === undefined ? null : badTarget('local takes no name', 'write just: --target local')
+    case 'hostlink':
+      return rest === ''
+        ? badTarget('hostlink: needs a name', 'a name of targets.conf, or just: hostlink')
+        : null
+    case 'ssh':
+      return rest ? null : badTarget('ssh needs a destination', 'write ssh:host or ssh:user@host')
     case 'node':
       return badTarget(
         'targets on OpenClaw nodes are not part of this version',
@@ -32,9 +48,14 @@ export async function connect(target: string, options: TransportOptions): Promis
   }
 }
 
-const KINDS = ['local', 'hostlink', 'hostlink:<name>', 'ssh:<destination>']
+function parts(target: string): { kind: string; rest: string | undefined } {
+  const colon = target.indexOf(':')
+  return colon < 0
+    ? { kind: target, rest: undefined }
+    : { kind: target.slice(0, colon), rest: target.slice(colon + 1) }
+}
 
-function unknown(target: string, kind: string): Connected {
+function unknown(target: string, kind: string): NotConnected {
   const close = nearest(
     kind,
     KINDS.map(known => known.split(':')[0]!),
@@ -46,7 +67,7 @@ function unknown(target: string, kind: string): Connected {
   )
 }
 
-const badTarget = (reason: string, hint?: string): Connected => ({
+const badTarget = (reason: string, hint?: string): NotConnected => ({
   ok: false,
   problem: 'bad-target',
   reason,

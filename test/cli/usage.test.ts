@@ -1,0 +1,167 @@
+/** What is typed wrong gets an answer that says what to type instead; a run gets a report with it. */
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type HostopsRig, hostopsRig, settled } from '../rig/hostops.ts'
+
+let rig: HostopsRig
+beforeAll(() => {
+  rig = hostopsRig()
+})
+afterAll(() => rig.remove())
+
+test('--version prints the version of the package', async () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  for (const flag of ['--version', '-V']) {
+    expect(await rig.run([flag])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' })
+  }
+})
+
+test('--help goes to stdout, nothing at all shows the same on stderr', async () => {
+  const help = await rig.run(['--help'])
+  expect(help).toMatchObject({ code: 0, stderr: '' })
+  expect(help.stdout).toMatch(/^usage: hostops/)
+  expect(help.stdout.split('\n').every(line => line.length <= 80)).toBe(true)
+  const bare = await rig.run([])
+  expect(bare.code).toBe(2)
+  expect(help.stdout).toContain(bare.stderr.trim())
+})
+
+describe('a mistake is answered with what to type instead', () => {
+  test.each([
+    [['rnu'], "error: unknown command 'rnu'\nhint: did you mean run?\n"],
+    [['frobnicate'], "error: unknown command 'frobnicate'\nhint: hostops --help\n"],
+    [['report'], "error: missing required argument 'run'\nhint: hostops report --help\n"],
+    [['runs', '--jsn'], "error: unknown option '--jsn'\nhint: did you mean --json?\n"],
+    [['runs', '--limit', 'x'], 'error: --limit takes a whole number from 1\nhint: hostops runs --limit 20\n'],
+    [['doctor', '--target', 'locl'], 'error: there is no target "locl"\nhint: did you mean local?\n'],
+    [['report', 'last'], 'error: there is no run yet in /scratch/state\nhint: hostops runs   lists them\n'],
+  ])('%j', async (args, stderr) => {
+    const ended = await rig.run(args)
+    expect(settled(ended.stderr, rig.folder)).toBe(stderr)
+    expect(ended).toMatchObject({ code: 2, stdout: '' })
+  })
+})
+
+describe('of a run, with a report', () => {
+  const cases: [string, string[], RegExp, RegExp][] = [
+    [
+      'an option that does not exist',
+      ['run', 'x', '--tarhet', 'a'],
+      /unknown option '--tarhet'/,
+      /did you mean --target\?/,
+    ],
+    ['no playbook', ['run'], /missing required argument 'playbook'/, /hostops run --help/],
+    [
+      'two playbooks',
+      ['run', 'a', 'b'],
+      /too many arguments.*expected 1 argument but got 2/,
+      /hostops run --help/,
+    ],
+    ['an option without its value', ['run', 'a', '--inputs'], /argument missing/, /hostops run --help/],
+    [
+      'a form that does not exist',
+      ['run', 'a', '--output', 'xml'],
+      /Allowed choices are auto, tree, lines, json/,
+      /hint/,
+    ],
+    [
+      'a playbook that does not exist',
+      ['run', 'upgrade-openclw'],
+      /no playbook "upgrade-openclw"/,
+      /did you mean "upgrade-openclaw"\?/,
+    ],
+    ['a file that does not exist', ['run', './gone.yaml'], /no playbook "\.\/gone\.yaml"/, /hostops list/],
+    [
+      'a timeout that is none',
+      ['run', 'a.yaml', '--timeout', '5'],
+      /--timeout is no duration/,
+      /30s, 5m or 2h/,
+    ],
+    ['a run id with slashes', ['run', 'a.yaml', '--run-id', '../x'], /--run-id is no run id/, /at most 64/],
+    [
+      'a dry run and a check at once',
+      ['run', 'a.yaml', '--dry-run', '--check'],
+      /--dry-run and --check exclude each other/,
+      /hint/,
+    ],
+    ['an input that is none', ['run', 'a.yaml', '-i', 'x'], /must be written as NAME=VALUE/, /hostops show/],
+    ['inputs that are no JSON', ['run', 'a.yaml', '--inputs', 'a.yaml.txt'], /not JSON/, /hint/],
+    [
+      'a target that does not exist',
+      ['run', 'a.yaml', '--target', 'hostlnk:x'],
+      /there is no target "hostlnk:x"/,
+      /did you mean hostlink\?/,
+    ],
+    [
+      'the same in a dry run',
+      ['run', 'a.yaml', '--target', 'hostlnk:x', '--dry-run'],
+      /there is no target/,
+      /hint/,
+    ],
+    ['a run on the host', ['run', 'a.yaml', '--on-host'], /--on-host/, /hint/],
+    [
+      'a settings file that is missing',
+      ['run', 'a.yaml', '--config', 'gone.yaml'],
+      /gone\.yaml/,
+      /gone\.yaml/,
+    ],
+  ]
+  beforeAll(() => {
+    rig.playbook('a', [{ run: ['touch', rig.path('executed')] }])
+    rig.write('a.yaml.txt', 'no json')
+  })
+  test.each(cases)('%s', async (_, args, error, stderr) => {
+    const ended = await rig.run(args)
+    expect(ended.report).toMatchObject({ outcome: 'invalid', success: false, changed: false })
+    expect(ended.report.error).toMatch(error)
+    expect(ended.stderr).toMatch(stderr)
+    expect(ended.stderr).not.toMatch(/\n {4}at /)
+    expect(ended.code).toBe(2)
+    expect(rig.exists('executed')).toBe(false)
+  })
+})
+
+describe('a file that is no playbook', () => {
+  test.each([
+    ['empty', ''],
+    ['tabs', 'hostops: 1\n\tname: x\n'],
+    ['binary', '\u0000\u0001\u0002'],
+    ['a list', '- a\n- b\n'],
+    ['duplicate keys', 'hostops: 1\nname: a\nname: b\nsteps: []\n'],
+    ['11 MB', `hostops: 1\n#${'x'.repeat(11_000_000)}\n`],
+    ['an id twice', 'hostops: 1\nname: a\nsteps:\n  - { id: s, run: [a] }\n  - { id: s, run: [a] }\n'],
+    ['an alias', 'hostops: 1\nname: &a x\nsteps: *a\n'],
+  ])('%s', async (name, text) => {
+    const ended = await rig.run(['run', rig.write(`${name.replaceAll(' ', '-')}.yaml`, text)])
+    expect(ended.report).toMatchObject({ outcome: 'invalid', errorCode: 'playbook-invalid' })
+    expect(ended.stderr).toMatch(/\.yaml(:\d+:\d+)?: error: /)
+    expect(ended.stderr).not.toMatch(/\n {4}at /)
+    expect(ended.code).toBe(2)
+  })
+})
+
+test('the whole output of a run', async () => {
+  const playbook = rig.playbook('two', [
+    { id: 'hello', name: 'Say hello', run: ['echo', 'hello'], effect: 'read' },
+    { id: 'never', run: ['echo', 'never'], when: '${{ false }}' },
+    {
+      id: 'flaky',
+      run: ['false'],
+      effect: 'read',
+      continueOnError: true,
+      retry: { attempts: 2, delay: '10ms' },
+    },
+  ])
+  const ended = await rig.run(['run', playbook])
+  expect(settled(ended.stderr, rig.folder)).toMatchSnapshot('stderr')
+  expect(settled(ended.stdout, rig.folder)).toMatchSnapshot('stdout')
+  const json = await rig.run(['run', playbook, '--output', 'json'])
+  const events = json.stderr
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line))
+  expect(events.map(event => event.type)).toMatchSnapshot('events')
+  const quiet = await rig.run(['run', playbook, '--quiet'])
+  expect(quiet.stderr).toBe('')
+  expect(quiet.report.outcome).toBe('unchanged')
+})
