@@ -1,11 +1,12 @@
 /** Runs one process, alone in its own session, to its very end. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { constants as fsConstants } from 'node:fs'
+import { closeSync, constants as fsConstants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { constants as osConstants } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { openPipes, type Pipes } from './pipe.ts'
 import { endTree } from './process-tree.ts'
 
 export type ProcessSpec = {
@@ -78,12 +79,19 @@ async function run(spec: ProcessSpec, sinks: Sinks, stop: Stop): Promise<Ended> 
   if (workdirErrno !== null) return { how: 'not-started', what: 'workdir', errno: workdirErrno }
   if (stop.reason) return { how: 'cancelled', code: null, signal: null, durationMs: elapsed() }
 
-  const child = spawnAlone(spec)
-  if (typeof child === 'string') return notStarted(child)
-  if (child.pid === undefined) return notStarted(await spawnFault(child))
+  const pipes = await openPipes()
+  const child = stop.reason ? 'ECANCELED' : spawnAlone(spec, pipes)
+  if (pipes) for (const { writeFd } of [pipes.stdout, pipes.stderr]) closeSync(writeFd)
+  const stdout = pipes?.stdout.reader ?? (typeof child === 'string' ? null : child.stdout)
+  const stderr = pipes?.stderr.reader ?? (typeof child === 'string' ? null : child.stderr)
+  if (typeof child === 'string' || child.pid === undefined || !stdout || !stderr) {
+    for (const stream of [stdout, stderr]) stream?.destroy()
+    if (stop.reason) return { how: 'cancelled', code: null, signal: null, durationMs: elapsed() }
+    return notStarted(typeof child === 'string' ? child : await spawnFault(child))
+  }
   spec.onStart?.(child.pid)
 
-  const outputs = { stdout: new Output(child.stdout!), stderr: new Output(child.stderr!) }
+  const outputs = { stdout: new Output(stdout), stderr: new Output(stderr) }
   let broken: { stream: keyof Sinks; error: Error } | null = null
   for (const stream of ['stdout', 'stderr'] as const) {
     outputs[stream].readInto(sinks[stream], error => {
@@ -228,7 +236,7 @@ class Output {
 }
 
 /** A child, or the name of the error that kept it from starting. */
-function spawnAlone(spec: ProcessSpec): ChildProcess | string {
+function spawnAlone(spec: ProcessSpec, pipes: Pipes | null): ChildProcess | string {
   const [argv0, ...args] = spec.argv
   const file = spec.file ?? argv0
   if (!file) return 'ENOENT'
@@ -240,7 +248,7 @@ function spawnAlone(spec: ProcessSpec): ChildProcess | string {
       env: spec.env,
       // A session of its own: no terminal of ours, and a group that can be told as a whole.
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', pipes?.stdout.writeFd ?? 'pipe', pipes?.stderr.writeFd ?? 'pipe'],
     })
   } catch (error) {
     return (error as NodeJS.ErrnoException).code ?? 'EINVAL'
@@ -250,8 +258,6 @@ function spawnAlone(spec: ProcessSpec): ChildProcess | string {
 }
 
 function spawnFault(child: ChildProcess): Promise<string> {
-  child.stdout?.destroy()
-  child.stderr?.destroy()
   return new Promise(resolve => {
     child.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'EINVAL'))
   })

@@ -1,5 +1,6 @@
 /** The daemon's life: start, reload, stop. Answers instead of exiting: only the bin ends the process. */
 import { chownSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import { preparePipes } from '../pipe.ts'
 import { type Audit, openAudit } from './audit.ts'
 import { type Config, loadConfig } from './config.ts'
 import { openJobs } from './jobs.ts'
@@ -51,6 +52,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon | Fail
   const hostEnv = loginEnvironment(user ?? findUser(String(process.getuid?.())), options.env, user !== null)
   const jobs = openJobs({ config, log, hostEnv })
   const server = createServer({ config, tokens: () => settings.tokens, jobs, audit, log, hostEnv })
+  await preparePipes()
   accept = server.accept
   for (const arrival of early.splice(0)) accept(...arrival)
   log.info(`hostlinkd listens on ${listening.places.join(' and ')}`)

@@ -1,0 +1,97 @@
+/**
+ * Pipes for the output of children. Node gives its children sockets instead, on which `echo >/dev/stderr` fails
+ * ("No such device or address"); scripts do that. Node has no pipe(2), but it can open FIFOs.
+ */
+import { spawn } from 'node:child_process'
+import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export type Pipe = {
+  readonly reader: Socket
+  /** For the child; to be closed here as soon as the child has it. */
+  readonly writeFd: number
+}
+
+export type Pipes = { readonly stdout: Pipe; readonly stderr: Pipe }
+
+/** FIFOs without names, each held by a descriptor that neither reads nor writes. A cache: it decides nothing. */
+const idle: number[] = []
+const MOST_IDLE = 64
+const MADE_AT_ONCE = 16
+/** O_PATH of Linux, which Node does not name. */
+const HOLD_ONLY = 0o10000000
+let making: Promise<void> | null = null
+let isOffered = process.platform === 'linux'
+
+/** Null where there are none: then Node's own sockets have to do. */
+export async function openPipes(): Promise<Pipes | null> {
+  while (isOffered && idle.length < 2) await preparePipes()
+  if (!isOffered) return null
+  const stdout = openPipe(idle.pop())
+  const stderr = stdout && openPipe(idle.pop())
+  if (stdout && stderr) return { stdout, stderr }
+  if (stdout) {
+    closeSync(stdout.writeFd)
+    stdout.reader.destroy()
+  }
+  return null
+}
+
+/** Makes pipes for the processes to come, so that the first of them need not wait. */
+export function preparePipes(): Promise<void> {
+  if (!isOffered) return Promise.resolve()
+  making ??= makeFifos().finally(() => {
+    making = null
+  })
+  return making
+}
+
+function openPipe(fifo: number | undefined): Pipe | null {
+  if (fifo === undefined) return null
+  const path = `/proc/self/fd/${fifo}`
+  let readFd: number | null = null
+  try {
+    readFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const writeFd = openSync(path, constants.O_WRONLY)
+    const reader = new Socket({ fd: readFd, readable: true, writable: false })
+    let isDrained = false
+    reader.once('end', () => {
+      isDrained = true
+    })
+    // Once its last writer has closed it, a FIFO is as good as new. Others belong to whom they were left to.
+    reader.once('close', () => {
+      if (isDrained && idle.length < MOST_IDLE) idle.push(fifo)
+      else closeSync(fifo)
+    })
+    return { reader, writeFd }
+  } catch {
+    if (readFd !== null) closeSync(readFd)
+    closeSync(fifo)
+    return null
+  }
+}
+
+/** They have names only while they are made. */
+async function makeFifos(): Promise<void> {
+  let folder: string | null = null
+  try {
+    folder = mkdtempSync(join(tmpdir(), 'hostlink-'))
+    const paths = Array.from({ length: MADE_AT_ONCE }, (_, n) => join(folder!, String(n)))
+    const code = await new Promise(resolve => {
+      const child = spawn('mkfifo', ['-m', '600', ...paths], { stdio: 'ignore' })
+      child.once('error', resolve)
+      child.once('exit', resolve)
+    })
+    if (code !== 0) throw new Error('mkfifo failed')
+    for (const path of paths) idle.push(openSync(path, HOLD_ONLY))
+    // Some systems let nobody open a FIFO through its descriptor: after giving up root, for one.
+    closeSync(openSync(`/proc/self/fd/${idle[0]}`, constants.O_RDONLY | constants.O_NONBLOCK))
+  } catch {
+    isOffered = false
+    for (const fifo of idle.splice(0)) closeSync(fifo)
+  } finally {
+    if (folder !== null) rmSync(folder, { recursive: true, force: true })
+  }
+}
