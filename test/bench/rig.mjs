@@ -79,8 +79,9 @@ export async function openClient(daemon) {
   let count = 0
   const ask = fields =>
     new Promise((resolve, reject) => {
+      if (socket.destroyed) throw new Error('the daemon has closed the connection')
       waiting.push(resolve)
-      socket.once('close', reject)
+      socket.once('close', () => reject(new Error('the daemon closed the connection')))
       const body = JSON.stringify({
         version: 1,
         id: `${count++}`,
@@ -99,6 +100,8 @@ export async function openClient(daemon) {
     if (answer.status !== 'ok') throw new Error(`the daemon answered ${JSON.stringify(answer)}`)
     return answer
   }
+  // A connection that shows no token is closed after a while.
+  await must({ type: 'ping' })
   return { ask: must, socket, outputBytes: () => outputBytes, close: () => socket.destroy() }
 }
 
