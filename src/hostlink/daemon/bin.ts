@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 /** hostlinkd: flags, subcommands, signals. The only place of the daemon that ends the process. */
+import { realpathSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { VERSION } from '../version.ts'
+import type { BinIo } from './bin-io.ts'
 
 const USAGE = `usage: hostlinkd [-c FILE] [-p PIDFILE] [-f] [-v]
        hostlinkd init [--help]     write a config with a fresh token
@@ -30,6 +32,9 @@ const FLAGS = {
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: string[]): Promise<number> {
+  const [subcommand, ...rest] = args
+  if (subcommand === 'init') return (await import('./init.ts')).runInit(rest, io())
+  if (subcommand === 'check') return (await import('./check.ts')).runCheck(rest, io())
   const flags = readFlags(args)
   if (typeof flags === 'string') return complain(`${flags}\nhint: hostlinkd --help`, 2)
   if (flags.help) return print(USAGE)
@@ -78,6 +83,18 @@ function readFlags(args: string[]) {
     return parseArgs({ args, options: FLAGS }).values
   } catch (error) {
     return error instanceof Error ? error.message.split('\n')[0]!.toLowerCase() : String(error)
+  }
+}
+
+function io(): BinIo {
+  // `hostlinkd check | head` is no mistake.
+  process.stdout.on('error', () => {})
+  return {
+    out: text => void process.stdout.write(text),
+    err: text => void process.stderr.write(text),
+    env: process.env,
+    uid: process.getuid?.() ?? 0,
+    program: [process.execPath, realpathSync(process.argv[1] ?? '')],
   }
 }
 

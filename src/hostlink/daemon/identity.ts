@@ -8,18 +8,20 @@ export type ProcessIdentity = {
   readonly boot: string | null
 }
 
-/** Null when there is no such process. */
+/** Null when there is no such process; a zombie still is one. */
 export function identify(pid: number): ProcessIdentity | null {
   const boot = bootId()
   if (boot === null) return answersToSignals(pid) ? { pid, started: null, boot: null } : null
-  const started = startTime(pid)
-  return started === null ? null : { pid, started, boot }
+  const stat = readStat(pid)
+  return stat === null ? null : { pid, started: stat.started, boot }
 }
 
 /** Whether that very process runs still; a zombie does not. */
-export function isAlive(identity: ProcessIdentity): boolean {
-  const present = identify(identity.pid)
-  return present !== null && present.started === identity.started && present.boot === identity.boot
+export function isAlive({ pid, started, boot }: ProcessIdentity): boolean {
+  if (boot !== bootId()) return false
+  if (boot === null) return answersToSignals(pid)
+  const stat = readStat(pid)
+  return stat !== null && stat.started === started && !stat.isZombie
 }
 
 function bootId(): string | null {
@@ -30,12 +32,12 @@ function bootId(): string | null {
   }
 }
 
-function startTime(pid: number): string | null {
+function readStat(pid: number): { started: string; isZombie: boolean } | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
     // The second field is the program's name in parentheses and may hold blanks and parentheses itself.
     const [state, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return state === 'Z' || state === 'X' ? null : (rest[18] ?? null)
+    return { started: rest[18] ?? '', isZombie: state === 'Z' || state === 'X' }
   } catch {
     return null
   }

@@ -50,6 +50,7 @@ describe('a job from beginning to end', () => {
       ),
     )
     expect(info.created_at).toBeGreaterThanOrEqual(before)
+    expect(info.pid).toBeGreaterThan(1)
     expect(info.ended_at).toBeGreaterThanOrEqual(info.created_at!)
   })
 

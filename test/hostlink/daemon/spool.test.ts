@@ -108,7 +108,7 @@ test('foreign and corrupt folders are stepped over', async () => {
 
   // A record of the end that cannot be read is none.
   writeFileSync(rig.spool(good, 'status'), '{"state":"exi')
-  expect((await status(good)).state).toBe('lost')
+  await until('its supervisor is gone', async () => (await status(good)).state === 'lost')
 })
 
 describe('the sweep', () => {

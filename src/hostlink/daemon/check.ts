@@ -1,0 +1,157 @@
+/** hostlinkd check: everything that is wrong with a config and what it names, all at once. */
+import { accessSync, constants, type Stats, statSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import { parseArgs } from 'node:util'
+import { getgid } from './accounts.ts'
+import { auditPath } from './audit.ts'
+import { type BinIo, complain } from './bin-io.ts'
+import { type Config, loadConfig, place } from './config.ts'
+import type { KeyName } from './config-keys.ts'
+import type { Rule, Token } from './policy.ts'
+import { type Problem, systemReason, wordProblem } from './problem.ts'
+import { resolveProgram } from './program.ts'
+import { loadTokens } from './tokens.ts'
+import { findUser } from './user.ts'
+
+const USAGE = `usage: hostlinkd check [-c FILE]
+
+Says everything that is wrong with the config and with what it names: exit code 0 when nothing is, 1 otherwise.
+
+  -c, --config FILE  (default: /etc/hostlink/hostlink.conf)
+`
+const FLAGS = { config: { type: 'string', short: 'c' }, help: { type: 'boolean', short: 'h' } } as const
+
+type Found = { problems: Problem[]; warnings: Problem[] }
+
+export async function runCheck(argv: readonly string[], io: BinIo): Promise<number> {
+  let flags: { config?: string; help?: boolean }
+  try {
+    flags = parseArgs({ args: [...argv], options: FLAGS }).values
+  } catch (error) {
+    return complain(io, systemReason(error), 'hostlinkd check --help')
+  }
+  if (flags.help) {
+    io.out(USAGE)
+    return 0
+  }
+  const file = flags.config ?? '/etc/hostlink/hostlink.conf'
+  const { problems, warnings } = await checkConfig(file, io.env)
+  for (const problem of problems) io.out(`${wordProblem(problem)}\n`)
+  for (const warning of warnings) io.out(`warning: ${wordProblem(warning)}\n`)
+  const count = (list: Problem[], word: string) => `${list.length} ${word}${list.length === 1 ? '' : 's'}`
+  io.out(
+    `${file}: ${problems.length === 0 ? 'fine' : count(problems, 'problem')}, ${count(warnings, 'warning')}\n`,
+  )
+  return problems.length === 0 ? 0 : 1
+}
+
+export async function checkConfig(file: string, env: NodeJS.ProcessEnv): Promise<Found> {
+  const loaded = loadConfig(file)
+  if ('problems' in loaded) return { problems: loaded.problems, warnings: [] }
+  const { config } = loaded
+  const found: Found = { problems: [], warnings: [...loaded.warnings] }
+  const tokens = await loadTokens(config)
+  if ('problems' in tokens) found.problems.push(...tokens.problems)
+  else {
+    found.warnings.push(...tokens.warnings)
+    for (const token of tokens.tokens.tokens) found.warnings.push(...openRules(config, token, env))
+  }
+  checkSocket(config, found)
+  checkShell(config, found)
+  checkUser(config, found)
+  checkFolder(config, 'output_tmpdir', config.outputTmpdir, found)
+  if (config.logTarget.startsWith('/')) checkFolder(config, 'log_target', dirname(config.logTarget), found)
+  const audit = auditPath(config)
+  if (config.auditLog !== null && audit !== null) checkFolder(config, 'audit_log', dirname(audit), found)
+  return found
+}
+
+const at = (config: Config, key: KeyName, reason: string, hint?: string): Problem => ({
+  ...place(config, key),
+  reason,
+  ...(hint === undefined ? {} : { hint }),
+})
+
+function checkSocket(config: Config, found: Found): void {
+  if (!config.unixEnabled) return
+  if (getgid(config.unixGroup) === null) {
+    const isNamed = config.lines.has('unix_group')
+    const hint = `groupadd --system ${config.unixGroup}`
+    const reason = `there is no group ${config.unixGroup}${isNamed ? '' : ': the socket keeps the group of the daemon'}`
+    ;(isNamed ? found.problems : found.warnings).push(at(config, 'unix_group', reason, hint))
+  }
+  const folder = dirname(config.unixPath)
+  checkFolder(config, 'unix_path', folder, found)
+  const stats = statOf(folder)
+  if (stats !== null && (stats.mode & 0o002) !== 0 && (stats.mode & 0o1000) === 0) {
+    const reason = `${folder} can be changed by every user of this machine: another socket could stand in for this one`
+    found.problems.push(at(config, 'unix_path', reason, `chmod o-w ${folder}`))
+  }
+}
+
+function checkShell(config: Config, found: Found): void {
+  if (resolveProgram(config.shell, {}) !== null) return
+  const reason = statOf(config.shell) === null ? 'there is no' : 'cannot be executed:'
+  found.problems.push(at(config, 'shell', `${reason} ${config.shell}`, 'shell = /bin/sh'))
+}
+
+function checkUser(config: Config, found: Found): void {
+  const { runAsUser } = config
+  if (runAsUser !== null && findUser(runAsUser) === null) {
+    found.problems.push(
+      at(config, 'run_as_user', `there is no user ${runAsUser}`, `useradd --system ${runAsUser}`),
+    )
+  }
+}
+
+/** Folders that are missing are made by the daemon, so that what counts is the nearest one that is there. */
+function checkFolder(config: Config, key: KeyName, folder: string, found: Found): void {
+  let there = folder
+  while (statOf(there) === null && dirname(there) !== there) there = dirname(there)
+  const stats = statOf(there)
+  if (stats !== null && !stats.isDirectory()) {
+    found.problems.push(at(config, key, `${there} is not a folder`))
+    return
+  }
+  try {
+    accessSync(there, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    found.problems.push(at(config, key, `${there}: ${systemReason(error)}`, `ls -ld ${there}`))
+  }
+  if (key === 'output_tmpdir' && there === folder && stats !== null && (stats.mode & 0o022) !== 0) {
+    found.warnings.push(
+      at(config, key, `${folder} can be changed by others than its owner`, `chmod go-w ${folder}`),
+    )
+  }
+}
+
+const statOf = (path: string): Stats | null => {
+  try {
+    return statSync(path)
+  } catch {
+    return null
+  }
+}
+
+/** Programs that run any other program, or do anything to the host, when their arguments are free. */
+const OPEN =
+  /^(git|docker|docker-compose|podman|nerdctl|(ba|da|z|k|c|fi|pw|a)?sh|busybox|env|node|deno|bun|npm|npx|python[0-9.]*|perl|ruby|php|lua|awk|gawk|sudo|doas|su|ssh|xargs|find|tar|make|nohup|nice|timeout|setsid|systemd-run|systemctl|chroot|nsenter|unshare|vim?|nano|ed|sed|kubectl)$/
+
+function openRules(config: Config, { name, policy }: Token, env: NodeJS.ProcessEnv): Problem[] {
+  if (policy.kind !== 'allowlist') return []
+  return policy.rules.flatMap(rule => {
+    const problem = doubtOf(rule, env)
+    if (problem === null) return []
+    const line = Number(rule.source.split(':').at(-1))
+    return [{ file: config.policyFile ?? config.file, line, key: `tokens.${name}.allow`, ...problem }]
+  })
+}
+
+function doubtOf({ binary, args }: Rule, env: NodeJS.ProcessEnv): Pick<Problem, 'reason' | 'hint'> | null {
+  const resolved = resolveProgram(binary, env)
+  if (resolved === null) return { reason: `there is no program ${binary} here: the rule allows nothing` }
+  const isFree = args === undefined || args[0] === '**'
+  if (!isFree || (!OPEN.test(basename(binary)) && !OPEN.test(basename(resolved)))) return null
+  const hint = `say which arguments: argv: [${basename(binary)}, ...]`
+  return { reason: `${binary} with any arguments can do nearly everything on this host`, hint }
+}

@@ -1,0 +1,137 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { runCheck } from '../../../src/hostlink/daemon/check.ts'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hostlinkd-check-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const gid = process.getgid?.() ?? 0
+
+async function check(settings: string) {
+  const file = join(folder, 'h.conf')
+  const own = `unix_group = ${gid}\nunix_path = ${folder}/run/h.sock\noutput_tmpdir = ${folder}/out\n`
+  const text = settings.replaceAll('$', folder)
+  const keys = new Set(text.split('\n').map(line => line.split(' = ')[0]))
+  const kept = own.split('\n').filter(line => !keys.has(line.split(' = ')[0]))
+  writeFileSync(file, [text, ...kept].join('\n'), { mode: 0o600 })
+  let said = ''
+  const say = (more: string) => {
+    said += more
+  }
+  const io = { out: say, err: say, env: process.env, uid: 0, program: [] }
+  return {
+    code: await runCheck(['-c', file], io),
+    said: said.replaceAll(folder, '').split('\n').slice(0, -1),
+  }
+}
+
+const TOKEN = 'auth_token = 0123456789abcdef0123'
+
+test('a config that is fine', async () => {
+  expect(await check(TOKEN)).toEqual({ code: 0, said: ['/h.conf: fine, 0 warnings'] })
+})
+
+test('warnings do not make it fail', async () => {
+  expect(await check('auth_token = short\nmax_job = 1')).toEqual({
+    code: 0,
+    said: [
+      'warning: /h.conf:2: max_job: is not a known key, and is ignored',
+      'hint: did you mean max_jobs?',
+      'warning: /h.conf:1: auth_token: has 5 bytes and can be guessed',
+      'hint: make one with: openssl rand -hex 32',
+      '/h.conf: fine, 2 warnings',
+    ],
+  })
+})
+
+test('everything that is wrong with what it names, all at once', async () => {
+  writeFileSync(join(folder, 'file'), '')
+  const settings = `auth_token_file = $/none
+shell = $/file
+unix_group = no-such-group
+run_as_user = no-such-user
+output_tmpdir = $/file/out
+log_target = $/file/log
+audit_log = $/file/audit
+policy_file = $/policy.yaml`
+  expect(await check(settings)).toEqual({
+    code: 1,
+    said: [
+      '/h.conf:1: auth_token_file: /none: no such file or directory',
+      '/h.conf:8: policy_file: /policy.yaml: no such file or directory',
+      '/h.conf:3: unix_group: there is no group no-such-group',
+      'hint: groupadd --system no-such-group',
+      '/h.conf:2: shell: cannot be executed: /file',
+      'hint: shell = /bin/sh',
+      '/h.conf:4: run_as_user: there is no user no-such-user',
+      'hint: useradd --system no-such-user',
+      '/h.conf:5: output_tmpdir: /file is not a folder',
+      '/h.conf:6: log_target: /file is not a folder',
+      '/h.conf:7: audit_log: /file is not a folder',
+      '/h.conf: 8 problems, 0 warnings',
+    ],
+  })
+})
+
+test('folders that others can change', async () => {
+  for (const name of ['run', 'out']) {
+    mkdirSync(join(folder, name))
+    chmodSync(join(folder, name), 0o777)
+  }
+  expect(await check(TOKEN)).toEqual({
+    code: 1,
+    said: [
+      '/h.conf:3: unix_path: /run can be changed by every user of this machine: another socket could stand in for this one',
+      'hint: chmod o-w /run',
+      'warning: /h.conf:4: output_tmpdir: /out can be changed by others than its owner',
+      'hint: chmod go-w /out',
+      '/h.conf: 1 problem, 1 warning',
+    ],
+  })
+})
+
+test('rules that open everything, and rules that allow nothing', async () => {
+  writeFileSync(join(folder, 'agent'), 'x'.repeat(32), { mode: 0o600 })
+  writeFileSync(
+    join(folder, 'policy.yaml'),
+    `tokens:
+  agent:
+    token_file: ${folder}/agent
+    policy: allowlist
+    allow:
+      - binary: /bin/sh
+      - argv: [env, "**"]
+      - argv: [sh, /opt/deploy.sh]
+      - binary: /bin/true
+      - argv: [no-such-program]
+`,
+  )
+  expect(await check(`${TOKEN}\npolicy_file = $/policy.yaml`)).toEqual({
+    code: 0,
+    said: [
+      'warning: /policy.yaml:6: tokens.agent.allow: /bin/sh with any arguments can do nearly everything on this host',
+      'hint: say which arguments: argv: [sh, ...]',
+      'warning: /policy.yaml:7: tokens.agent.allow: env with any arguments can do nearly everything on this host',
+      'hint: say which arguments: argv: [env, ...]',
+      'warning: /policy.yaml:10: tokens.agent.allow: there is no program no-such-program here: the rule allows nothing',
+      '/h.conf: fine, 3 warnings',
+    ],
+  })
+})
+
+test('a config that is not there', async () => {
+  let said = ''
+  const say = (more: string) => {
+    said += more
+  }
+  const io = { out: say, err: say, env: {}, uid: 0, program: [] }
+  expect(await runCheck(['--config', '/no/such.conf'], io)).toBe(1)
+  expect(said).toBe(
+    '/no/such.conf: no such file or directory\nhint: write one with: hostlinkd init\n/no/such.conf: 1 problem, 0 warnings\n',
+  )
+})
