@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { packageFolder } from '../../playbook/catalog.ts'
+import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
+import type { Io } from '../io.ts'
+
+const FILES: Readonly<Record<string, string>> = {
+  playbook: 'playbook.schema.json',
+  report: 'report.schema.json',
+  config: 'config.schema.json',
+}
+
+/** The JSON Schemas that ship with the package, for editors and for those who parse reports. */
+export async function schema(which: string | undefined, io: Io): Promise<number> {
+  const name = which ?? 'playbook'
+  const file = Object.hasOwn(FILES, name) ? FILES[name] : undefined
+  if (file === undefined) {
+    io.stderr.write(
+      'error: there are schemas of a playbook, a report and a config\nhint: hostops schema playbook\n',
+    )
+    return EXIT_USAGE
+  }
+  io.stdout.write(readFileSync(join(packageFolder('schemas'), file), 'utf8'))
+  return EXIT_OK
+}

@@ -1,0 +1,117 @@
+import { findPlaybook } from '../../playbook/catalog.ts'
+import { type DescribedInput, describeInputs, writtenTemplate } from '../../playbook/describe.ts'
+import { loadPlaybook } from '../../playbook/load.ts'
+import type { Playbook } from '../../playbook/playbook.ts'
+import { renderDiagnostics } from '../../playbook/render.ts'
+import type { Settings } from '../../playbook/settings.ts'
+import { printDuration } from '../../steps/duration.ts'
+import { kinds } from '../../steps/index.ts'
+import { readCatalogOptions } from '../catalog-options.ts'
+import { colors } from '../colors.ts'
+import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
+import type { Io } from '../io.ts'
+import { wordedError } from '../print-failure.ts'
+import { table } from '../table.ts'
+
+export type ShowOptions = { json?: boolean; playbooks?: string; config?: string }
+
+/** What a caller must know to run a playbook, and where each value comes from that the caller does not give. */
+export async function show(nameOrFile: string, options: ShowOptions, io: Io): Promise<number> {
+  const catalog = readCatalogOptions(options, io)
+  if (catalog === null) return EXIT_USAGE
+  const found = findPlaybook(nameOrFile, catalog)
+  if (!found.ok) {
+    io.stderr.write(wordedError(found.failure))
+    return EXIT_USAGE
+  }
+  const loaded = loadPlaybook(found.bytes, found.file, kinds)
+  if (!loaded.ok) {
+    io.stderr.write(renderDiagnostics(loaded.diagnostics, 'text', colors(io.stderr, io.env)))
+    return EXIT_USAGE
+  }
+  const described = describe(loaded.playbook, catalog.settings)
+  io.stdout.write(options.json ? `${JSON.stringify(described)}\n` : asText(described))
+  return EXIT_OK
+}
+
+type Described = ReturnType<typeof describe>
+
+function describe(playbook: Playbook, settings: Settings) {
+  return {
+    name: playbook.name,
+    description: playbook.description ?? null,
+    file: playbook.file,
+    digest: playbook.digest,
+    settings: settings.file,
+    target: targetOf(playbook, settings),
+    onFailure: writtenTemplate(playbook.onFailure),
+    timeout: printDuration(playbook.timeoutMs),
+    rollbackTimeout: printDuration(playbook.rollbackTimeoutMs),
+    env: playbook.env,
+    inputs: describeInputs(playbook, settings),
+    steps: playbook.steps.map(({ id, name, kind }) => ({
+      id,
+      uses: kind.uses,
+      summary: name ?? kind.summary,
+    })),
+  }
+}
+
+function targetOf(playbook: Playbook, settings: Settings) {
+  if (playbook.target !== undefined) return { value: playbook.target, from: 'playbook' }
+  if (settings.target !== undefined) return { value: settings.target, from: 'settings' }
+  return { value: 'local', from: 'default' }
+}
+
+function asText(described: Described): string {
+  const {
+    name,
+    description,
+    file,
+    target,
+    settings,
+    onFailure,
+    timeout,
+    rollbackTimeout,
+    env,
+    inputs,
+    steps,
+  } = described
+  const facts = [
+    ['file', file],
+    ['target', `${target.value} (${target.from})`],
+    ['on failure', `${onFailure}, at most ${rollbackTimeout}`],
+    ['timeout', timeout],
+    ...(settings === null ? [] : [['settings', settings]]),
+    ...(env.length === 0 ? [] : [['reads', env.map(each => `$${each}`).join(' ')]]),
+  ]
+  return [
+    `${name}\n`,
+    description === null ? '' : `${description.trim()}\n`,
+    `\n${table(facts)}`,
+    inputs.length === 0 ? '' : `\ninputs\n${table(inputs.map(inputRow), '  ')}`,
+    `\nsteps\n${table(
+      steps.map(step => [step.id, step.summary]),
+      '  ',
+    )}`,
+  ].join('')
+}
+
+function inputRow(input: DescribedInput): string[] {
+  const rules = [
+    input.oneOf === undefined ? '' : `one of ${input.oneOf.map(String).join(', ')}`,
+    input.pattern === undefined ? '' : `matches ${input.pattern}`,
+  ].filter(Boolean)
+  return [
+    input.name,
+    input.type,
+    valueText(input),
+    [input.description ?? '', ...rules].filter(Boolean).join('; '),
+  ]
+}
+
+function valueText({ from, value }: DescribedInput): string {
+  if (from === 'caller') return 'required'
+  if (from === 'none') return 'optional'
+  return `${String(value)} (${from})`
+}
