@@ -1,7 +1,10 @@
 /** The command line as data for commander. Each command's own code is loaded when it is called, not before. */
-import { Command, Option } from 'commander'
+import { type Argument, Command, Option } from 'commander'
 import { VERSION } from '../hostlink/version.ts'
+import type { ListOptions } from './commands/list.ts'
 import type { ResumeOptions } from './commands/resume.ts'
+import type { ShowOptions } from './commands/show.ts'
+import type { ValidateOptions } from './commands/validate.ts'
 import type { Io } from './io.ts'
 import type { RunOptions } from './run-options.ts'
 
@@ -17,11 +20,11 @@ export function makeProgram(io: Io, done: (code: number) => void): Command {
     .configureOutput({ writeOut: text => io.stdout.write(text), writeErr: () => {}, outputError: () => {} })
     .configureHelp({
       styleTitle: title => (title === 'Usage:' ? 'usage:' : title.replace(/:$/, '').toLowerCase()),
-      subcommandTerm: command =>
-        [command.name(), ...command.registeredArguments.map(argument => `<${argument.name()}>`)].join(' '),
+      subcommandTerm: command => [command.name(), ...command.registeredArguments.map(argumentTerm)].join(' '),
     })
     .addHelpText('after', PROGRAM_EXAMPLES)
   addRun(program, io, done)
+  addPlaybooks(program, io, done)
   addHistory(program, io, done)
   addRecovery(program, io, done)
   addDoctor(program, io, done)
@@ -94,6 +97,68 @@ exit codes
 
 A first Ctrl-C stops the step and rolls back; a second one stops the rolling back.
 `
+
+function addPlaybooks(program: Command, io: Io, done: (code: number) => void): void {
+  const places = (command: Command) =>
+    command
+      .option('--playbooks <dir>', 'where named playbooks are looked for first')
+      .option('--config <file>', 'settings')
+  places(
+    program
+      .command('validate')
+      .summary('find every mistake in playbooks')
+      .description('Tells every mistake of every playbook, each at its line and column. Contacts nothing.')
+      .argument('<file...>', 'files, or names that hostops list shows')
+      .addOption(
+        new Option('--format <format>', 'github makes annotations on the lines of a pull request')
+          .choices(['text', 'json', 'github'])
+          .default('text'),
+      ),
+  ).action(async (files: string[], options: ValidateOptions) => {
+    const { validate } = await import('./commands/validate.ts')
+    done(await validate(files, options, io))
+  })
+  places(
+    program
+      .command('list')
+      .summary('list the named playbooks')
+      .description('Lists the playbooks that can be run by name, and where each comes from.')
+      .option('--json', 'one JSON array on stdout, with the inputs of each'),
+  ).action(async (options: ListOptions) => {
+    const { list } = await import('./commands/list.ts')
+    done(await list(options, io))
+  })
+  places(
+    program
+      .command('show')
+      .summary('show a playbook: its inputs, and where their values come from')
+      .description('Shows what a playbook needs and what it does.')
+      .argument('<playbook>', 'a file, or a name that hostops list shows')
+      .option('--json', 'one JSON object on stdout'),
+  ).action(async (playbook: string, options: ShowOptions) => {
+    const { show } = await import('./commands/show.ts')
+    done(await show(playbook, options, io))
+  })
+  program
+    .command('init')
+    .summary('write a commented playbook to begin with')
+    .description('Writes a commented playbook that is valid as it stands. Overwrites nothing.')
+    .argument('[file]', 'where to (default playbook.yaml)')
+    .option('--force', 'overwrite a file that is there')
+    .action(async (file: string | undefined, options: { force?: boolean }) => {
+      const { init } = await import('./commands/init.ts')
+      done(await init(file, options, io))
+    })
+  program
+    .command('schema')
+    .summary('print the JSON Schema of playbooks, reports or settings')
+    .description('Prints a JSON Schema, for editors and for those who parse reports.')
+    .argument('[which]', 'playbook (default), report or config')
+    .action(async (which: string | undefined) => {
+      const { schema } = await import('./commands/schema.ts')
+      done(await schema(which, io))
+    })
+}
 
 function addHistory(program: Command, io: Io, done: (code: number) => void): void {
   const runArgument = 'a run id, the beginning of one, or "last"'
@@ -187,6 +252,11 @@ function addDoctor(program: Command, io: Io, done: (code: number) => void): void
       const { doctor } = await import('./commands/doctor.ts')
       done(await doctor(options, io))
     })
+}
+
+const argumentTerm = (argument: Argument) => {
+  const term = `${argument.name()}${argument.variadic ? '...' : ''}`
+  return argument.required ? `<${term}>` : `[${term}]`
 }
 
 const collect = (value: string, all: string[] = []) => [...all, value]

@@ -1,6 +1,7 @@
 /** `hostops doctor`: what is there, what is missing, and what mends it. Changes nothing. */
 import { join } from 'node:path'
 import { connect } from '../../transport/connect.ts'
+import { printable } from '../../ui/printable.ts'
 import { bad, type Finding, type Section } from '../doctor/finding.ts'
 import { checkHere } from '../doctor/here.ts'
 import { checkLink } from '../doctor/link.ts'
@@ -69,7 +70,7 @@ function print(sections: Section[], io: Io): string {
   return sections
     .map(({ title, findings }) => {
       const lines = findings.flatMap(finding => [
-        `  ${mark(finding)} ${finding.name.padEnd(13)} ${finding.detail}`,
+        `  ${mark(finding)} ${finding.name.padEnd(13)} ${printable(finding.detail)}`,
         ...(finding.fix ? [`      fix: ${finding.fix}`] : []),
       ])
       return `${title}\n${lines.join('\n')}\n`

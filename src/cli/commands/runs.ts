@@ -3,6 +3,7 @@ import type { Io } from '../io.ts'
 import { openState } from '../open-state.ts'
 import { listRuns, type RunEntry } from '../state.ts'
 import { storedReport } from '../stored-report.ts'
+import { table } from '../table.ts'
 
 export async function runs(
   options: { limit: string; json?: boolean; config?: string },
@@ -17,7 +18,7 @@ export async function runs(
   const rows = listRuns(state).slice(0, Number(options.limit)).map(row)
   if (options.json) io.stdout.write(`${JSON.stringify(rows)}\n`)
   else if (rows.length === 0) io.stderr.write(`no run yet in ${state}\n`)
-  else io.stdout.write(table(rows))
+  else io.stdout.write(asTable(rows))
   return EXIT_OK
 }
 
@@ -37,7 +38,7 @@ function row(run: RunEntry) {
   }
 }
 
-function table(rows: Row[]): string {
+function asTable(rows: Row[]): string {
   const cells = rows.map(r => [
     r.runId,
     r.outcome,
@@ -45,15 +46,5 @@ function table(rows: Row[]): string {
     r.target ?? '-',
     r.startedAt.slice(0, 19).replace('T', ' '),
   ])
-  const all = [['run', 'outcome', 'playbook', 'target', 'started (UTC)'], ...cells]
-  const widths = all[0]!.map((_, column) => Math.max(...all.map(line => line[column]!.length)))
-  return all
-    .map(
-      line =>
-        `${line
-          .map((cell, at) => cell.padEnd(widths[at]!))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('')
+  return table([['run', 'outcome', 'playbook', 'target', 'started (UTC)'], ...cells])
 }

@@ -78,7 +78,9 @@ async function output(transport: Transport, argv: string[], line = 1): Promise<s
   return result.stdout.toString().split('\n')[line - 1]?.trim() ?? null
 }
 
-const firstLine = (text: string) =>
-  (text.split('\n').find(line => line.trim() !== '') ?? '')
-    .replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ')
-    .trim()
+const MOST = 70
+
+const firstLine = (text: string): string => {
+  const line = (text.split('\n').find(each => each.trim() !== '') ?? '').trim()
+  return line.length > MOST ? `${line.slice(0, MOST - 3)}...` : line
+}
