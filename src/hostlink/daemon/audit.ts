@@ -1,6 +1,6 @@
 /** One JSON line for each request: who, what, verdict, end. Never throws and never makes a request wait. */
 import { createHash } from 'node:crypto'
-import { open, rename } from 'node:fs/promises'
+import { mkdir, open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from './config.ts'
 import type { Log } from './log.ts'
@@ -40,6 +40,7 @@ export type AuditOptions = {
   readonly secrets: () => readonly string[]
 }
 
+const DEFAULT_NAME = 'audit.ndjson'
 /** At this size the file becomes `.1`, in place of an older one. */
 const ROTATE_BYTES = 16 * 1024 * 1024
 /** Lines that wait for a disk that does not take them; more are dropped and counted. */
@@ -60,6 +61,10 @@ export function openAudit({ config, log, secrets }: AuditOptions): Audit {
       waiting = []
       waitingBytes = 0
       try {
+        // The output folder is made by whoever needs it first; a folder that somebody chose must be there.
+        const { outputTmpdir } = config()
+        if (path === join(outputTmpdir, DEFAULT_NAME))
+          await mkdir(outputTmpdir, { recursive: true, mode: 0o700 })
         await append(path, lines)
       } catch (error) {
         dropped += count
@@ -99,7 +104,7 @@ export function auditPath({
   outputTmpdir,
 }: Pick<Config, 'auditLog' | 'outputTmpdir'>): string | null {
   if (auditLog === 'none') return null
-  return auditLog ?? join(outputTmpdir, 'audit.ndjson')
+  return auditLog ?? join(outputTmpdir, DEFAULT_NAME)
 }
 
 async function append(path: string, lines: string): Promise<void> {

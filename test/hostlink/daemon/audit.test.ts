@@ -80,6 +80,15 @@ test('thousands of words and megabytes make a short line', async () => {
   expect(statSync(join(folder, 'audit.ndjson')).size).toBeLessThan(4000)
 })
 
+test('the output folder is made when it is not there yet', async () => {
+  const outputTmpdir = join(folder, 'run/output')
+  const audit = open({ outputTmpdir })
+  audit.write(entry)
+  await audit.close()
+  expect(lines(join(outputTmpdir, 'audit.ndjson'))).toHaveLength(1)
+  expect(statSync(outputTmpdir).mode & 0o777).toBe(0o700)
+})
+
 test('none turns it off, a path puts it elsewhere', async () => {
   const off = open({ auditLog: 'none' })
   off.write(entry)

@@ -1,0 +1,91 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { askOnce } from '../../rig/ask.ts'
+import { type DaemonRig, startDaemonRig } from '../../rig/daemon.ts'
+
+let folder: string
+let daemons: DaemonRig[]
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hostlink-wire-'))
+  daemons = []
+})
+afterEach(async () => {
+  for (const daemon of daemons) await daemon.stop()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+async function start(config: Record<string, string> = {}): Promise<DaemonRig> {
+  const daemon = await startDaemonRig({ config: { output_tmpdir: join(folder, 'out'), ...config } })
+  daemons.push(daemon)
+  return daemon
+}
+
+test.each(['SIGKILL', 'SIGTERM'] as const)(
+  'a job survives the %s of its daemon, and its key still holds',
+  async signal => {
+    const first = await start()
+    const marks = join(folder, 'marks')
+    const fields = {
+      type: 'exec',
+      detach: true,
+      key: 'once',
+      command: `echo once >> ${marks}; sleep 1; echo end`,
+    }
+    const begun = await askOnce(first, fields)
+    expect(begun).toMatchObject({ status: 'ok', detached: true })
+    first.signal(signal)
+    await first.ended
+
+    const second = await start()
+    const job = { type: 'job', job_id: begun.job_id }
+    expect(await askOnce(second, fields)).toMatchObject({ job_id: begun.job_id, attached: true })
+    expect(await askOnce(second, { ...job, action: 'wait' })).toMatchObject({ state: 'exited', exit_code: 0 })
+    expect(await askOnce(second, { ...job, action: 'tail' })).toMatchObject({ data: 'end\n', done: true })
+    expect(readFileSync(marks, 'utf8')).toBe('once\n')
+  },
+)
+
+test('a token with an allowlist may do what its rules say, its jobs are its own, and all of it is in the audit log', async () => {
+  const token = 'narrow-token-0123456789'
+  writeFileSync(join(folder, 'agent'), `${token}\n`, { mode: 0o600 })
+  const policy = join(folder, 'policy.yaml')
+  writeFileSync(
+    policy,
+    `tokens:\n  agent: { token_file: ${folder}/agent, policy: allowlist, allow: [{ argv: [echo, "*"] }] }\n`,
+  )
+  const daemon = await start({ policy_file: policy })
+  const ask = (message: object) => askOnce({ socket: daemon.socket, token }, message)
+
+  expect(await ask({ type: 'ping' })).toMatchObject({ token_name: 'agent', policy: 'allowlist' })
+  expect(await ask({ type: 'exec', argv: ['echo', 'x'] })).toMatchObject({ status: 'ok', stdout: 'x\n' })
+  expect(await ask({ type: 'exec', command: 'echo x' })).toMatchObject({
+    status: 'denied',
+    error_msg: 'allowlist of token agent: shell text is never allowed, only argv',
+  })
+  expect(await ask({ type: 'exec', argv: ['echo', 'x'], detach: true, env: { PATH: '/tmp' } })).toMatchObject(
+    {
+      status: 'denied',
+      error_msg: 'policy.yaml:2: the variable PATH is not named by the rule',
+    },
+  )
+  const foreign = await askOnce(daemon, { type: 'exec', command: 'true', detach: true })
+  const info = { type: 'job', action: 'status', job_id: foreign.job_id }
+  expect((await ask(info)).status).toBe('not_found')
+  expect((await askOnce(daemon, info)).status).toBe('ok')
+
+  await daemon.stop()
+  const lines = readFileSync(join(folder, 'out/audit.ndjson'), 'utf8').trim().split('\n')
+  const entries = lines.map(line => JSON.parse(line))
+  expect(entries.map(({ token, type, verdict }) => `${token} ${type} ${verdict}`)).toEqual([
+    'agent ping allowed',
+    'agent exec allowed',
+    'agent exec denied',
+    'agent exec denied',
+    'default exec allowed',
+    'agent job allowed',
+    'default job allowed',
+  ])
+  expect(lines.join()).not.toContain(token)
+})
