@@ -49,7 +49,7 @@ export function createSource(file: string, text: string): Source {
   const position = (offset: number): Position => {
     lineStarts ??= findLineStarts(text)
     const line = lineOf(lineStarts, offset)
-    return { line: line + 1, column: [...text.slice(lineStarts[line], offset)].length + 1 }
+    return { line: line + 1, column: charactersBetween(text, lineStarts[line]!, offset) + 1 }
   }
   return {
     file,
@@ -92,7 +92,26 @@ export function inOrder(diagnostics: readonly Diagnostic[]): Diagnostic[] {
     const key = `${start.line}:${start.column}:${code}:${message}`
     return !seen.has(key) && seen.add(key)
   })
-  return once.sort((a, b) => a.start.line - b.start.line || a.start.column - b.start.column)
+  once.sort((a, b) => a.start.line - b.start.line || a.start.column - b.start.column)
+  const [last, ...more] = once.slice(MAX_SHOWN)
+  if (last === undefined) return once
+  return [
+    ...once.slice(0, MAX_SHOWN),
+    { ...last, message: `and ${more.length + 1} more mistakes from here on`, related: [] },
+  ]
+}
+
+/** Nobody reads more, and a hostile file must not make a flood of a report. */
+const MAX_SHOWN = 500
+
+/** Halves of a surrogate pair are one character. */
+function charactersBetween(text: string, start: number, end: number): number {
+  let count = end - start
+  for (let at = start; at < end; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code >= 0xdc00 && code <= 0xdfff) count -= 1
+  }
+  return count
 }
 
 function findLineStarts(text: string): number[] {

@@ -146,7 +146,7 @@ export function pathProblem(value: string): string | null {
 
 export function urlProblem(value: string): string | null {
   const must = `must be ${MEANING.url}`
-  if (!/^https?:\/\/[^\s\\]+$/i.test(value) || value.length > 4096) return must
+  if (!/^https?:\/\/[^\s\\/?#][^\s\\]*$/i.test(value) || value.length > 4096) return must
   if (!URL.canParse(value)) return must
   const { username, password, hostname } = new URL(value)
   if (username !== '' || password !== '' || /^[^/]*\/\/[^/?#]*@/.test(value))

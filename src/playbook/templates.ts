@@ -22,6 +22,8 @@ export type Templates = {
   sites: Map<symbol, Site>
 }
 
+const MAX_PER_TEXT = 100
+
 export function findTemplates(file: YamlFile, diagnostics: Diagnostic[]): Templates {
   const sites = new Map<symbol, Site>()
   if (!mayHoldExpression(file.source.text) && !/^\s*-?\s*["']?when/m.test(file.source.text)) {
@@ -47,6 +49,11 @@ export function findTemplates(file: YamlFile, diagnostics: Diagnostic[]): Templa
       return put({ path, template: { $text: [] }, expressions: [] })
     }
     if (typeof parsed.template === 'string') return parsed.template
+    if (parsed.sites.length > MAX_PER_TEXT) {
+      const message = `more than ${MAX_PER_TEXT} expressions in one text`
+      diagnostics.push(error('expression', file.place(path), message))
+      return put({ path, template: { $text: [] }, expressions: [] })
+    }
     return put({ path, template: parsed.template, expressions: parsed.sites })
   }
   const put = (site: Pick<Site, 'path' | 'template' | 'expressions'>): symbol => {

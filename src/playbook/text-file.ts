@@ -48,7 +48,7 @@ function withoutMark(text: string): string {
 }
 
 function utf16(buffer: Buffer): boolean {
-  const mark = buffer.readUInt16BE(0)
+  const mark = buffer.length < 2 ? 0 : buffer.readUInt16BE(0)
   return mark === 0xfeff || mark === 0xfffe
 }
 

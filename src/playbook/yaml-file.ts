@@ -41,9 +41,11 @@ export type ReadYaml = { ok: true; file: YamlFile } | { ok: false; diagnostics: 
 const MAX_DEPTH = 32
 
 export function readYaml(source: Source, what: string): ReadYaml {
-  const documents = parseDocuments(source)
+  const deep = firstTooDeep(source.text)
+  const documents = deep === -1 ? parseDocuments(source) : null
   if (documents === null) {
-    return { ok: false, diagnostics: [error('yaml-syntax', source.place(0, 1), 'this is nested too deeply')] }
+    const place = source.place(Math.max(deep, 0), Math.max(deep, 0) + 1)
+    return { ok: false, diagnostics: [error('yaml-syntax', place, 'this is nested too deeply')] }
   }
   const [document, second] = documents
   const syntax = documents.flatMap(each => each.errors.map(mistake => syntaxDiagnostic(mistake, source)))
@@ -65,6 +67,18 @@ export function readYaml(source: Source, what: string): ReadYaml {
   const value = toJson(document.contents as Node, { source, diagnostics, depth: 0 })
   if (diagnostics.length > 0) return { ok: false, diagnostics }
   return { ok: true, file: createFile(source, document.contents as Node, value) }
+}
+
+/** Before parsing, because the parser needs seconds for what no one means. Brackets in text count too, so: many. */
+function firstTooDeep(text: string): number {
+  let depth = 0
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text[at]
+    if (char === '[' || char === '{') depth += 1
+    else if ((char === ']' || char === '}') && depth > 0) depth -= 1
+    if (depth > 500) return at
+  }
+  return -1
 }
 
 function parseDocuments(source: Source): Document.Parsed[] | null {
@@ -89,6 +103,7 @@ const NOT_ALIGNED: [string, string] = ['this is not indented like its neighbours
 
 /** The parser's own words name its grammar; these name what a person sees. */
 const SYNTAX_MESSAGES: [RegExp, [string, string?]][] = [
+  [/call stack size/, ['this is nested too deeply']],
   [/^Tabs are not allowed|TAB_AS_INDENT/, TAB],
   [/^Flow (sequence|map) in block collection/, ['a list or map in brackets is not closed before here']],
   [/^Flow map .*must.*end with|^Expected flow/, ['a list or map in brackets is not closed before here']],
@@ -242,9 +257,15 @@ function createFile(source: Source, root: Node, value: Json): YamlFile {
   }
 }
 
+/** Of maps that were looked into, because a large one may hold thousands of mistakes. */
+const pairsOf = new WeakMap<Node, Map<string | null, Pair<Node, Node | null>>>()
+
 function childOf(node: Node | null, part: string | number): { node: Node | null; key: Node | null } | null {
   if (isMap(node)) {
-    const pair = (node.items as Pair<Node, Node | null>[]).find(({ key }) => keyName(key) === part)
+    const items = node.items as Pair<Node, Node | null>[]
+    const pairs = pairsOf.get(node) ?? new Map(items.map(pair => [keyName(pair.key), pair]))
+    pairsOf.set(node, pairs)
+    const pair = pairs.get(String(part))
     return pair === undefined ? null : { node: pair.value, key: pair.key }
   }
   if (isSeq(node) && typeof part === 'number') {
