@@ -193,7 +193,7 @@ describe('hostile files end in a diagnostic, never in a stack trace', () => {
         if (!result.ok) expect(diagnostics.length).toBeGreaterThan(0)
         for (const format of ['text', 'json', 'github'] as const) renderDiagnostics(diagnostics, format)
       }),
-      { numRuns: 2000 },
+      { numRuns: 400 },
     )
   })
 
@@ -210,7 +210,7 @@ describe('hostile files end in a diagnostic, never in a stack trace', () => {
             expect(renderDiagnostics(result.diagnostics, 'text')).toMatch(/^x\.yaml:\d+:\d+: error: /)
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 150 },
     )
   })
 })
