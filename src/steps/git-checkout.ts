@@ -18,6 +18,7 @@ import {
 } from './git-move.ts'
 import { branchRef, type Resolved, resolveRef, wantedRef } from './git-ref.ts'
 import { type Head, headOf, type Opened, openRepository } from './git-repository.ts'
+import { settle, towards } from './git-settle.ts'
 import { requireSignature } from './git-signature.ts'
 import { localChanges, trackedDigest } from './git-status.ts'
 import { followSubmodules, SUBMODULE_COMMANDS } from './git-submodules.ts'
@@ -84,12 +85,14 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
   async restore(ctx, input, snapshot) {
     const { repo, head } = await openRepository(ctx, canonicalPath(input.repo))
     const { target } = snapshot
+    const half = await settle(ctx, repo, head.sha)
     const moved =
+      half ||
       head.sha !== snapshot.sha ||
       head.branch !== snapshot.branch ||
       (target !== null && target.tip !== (await branchTip(ctx, repo, target.name)))
     if (moved) {
-      await detachAt(ctx, repo, head, snapshot.sha)
+      await towards(ctx, repo, snapshot.sha, () => detachAt(ctx, repo, head, snapshot.sha))
       if (target) await moveBranchBack(ctx, repo, target, snapshot.mark)
       await reattach(ctx, repo, snapshot)
     }
@@ -128,7 +131,9 @@ async function goalOf(ctx: StepContext, opened: Opened, input: CheckoutWith, ref
 
 async function moveTo(ctx: StepContext, { repo, head }: Opened, goal: Goal, mark: string): Promise<void> {
   if (head.sha === goal.sha && head.branch === goal.branch) return
-  if (head.sha !== goal.sha || goal.branch === null) await detachAt(ctx, repo, head, goal.sha)
+  if (head.sha !== goal.sha || goal.branch === null) {
+    await towards(ctx, repo, goal.sha, () => detachAt(ctx, repo, head, goal.sha))
+  }
   if (goal.branch === null) return
   await moveBranch(ctx, repo, goal.branch, goal.tip, goal.sha, mark)
   await attachTo(ctx, repo, goal.branch)

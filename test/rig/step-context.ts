@@ -13,6 +13,7 @@ export function stepContext(
     timeoutMs?: number
     /** Where durable commands leave their output; without it there can be none. */
     jobsFolder?: string
+    signal?: AbortSignal
   } = {},
 ): Rig {
   const said: string[] = []
@@ -32,7 +33,7 @@ export function stepContext(
     clock: { now: () => performance.now(), sleep: ms => new Promise(resolve => setTimeout(resolve, ms)) },
     emit: event => void (event.type === 'said' && said.push(event.line)),
     timeoutMs: options.timeoutMs ?? 60_000,
-    signal: new AbortController().signal,
+    signal: options.signal ?? new AbortController().signal,
     env: options.env ?? {},
     cwd: undefined,
     confirmed: null,

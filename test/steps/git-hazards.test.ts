@@ -4,10 +4,12 @@ import { chmodSync, chownSync, existsSync, readdirSync, rmSync, statSync, symlin
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Failed } from '../../src/failure.ts'
 import { gitCheckout } from '../../src/steps/git-checkout.ts'
 import { gitDirtyCheck } from '../../src/steps/git-dirty-check.ts'
 import { gitFetch } from '../../src/steps/git-fetch.ts'
 import { type Checkout, checkoutRig, fails, failure } from '../rig/checkout.ts'
+import { stepContext } from '../rig/step-context.ts'
 
 let r: Checkout
 let s: Checkout['s']
@@ -586,6 +588,47 @@ describe('detached HEAD and the way back', () => {
         '',
       ])
     }
+  })
+  test('a checkout that is stopped among the files goes back to every one of them', async () => {
+    const files = Object.fromEntries(
+      ['a', 'b', 'c', 'd', 'e'].map(name => [`${name} ü.txt`, `${name} one\n`]),
+    )
+    s.commit('up', { ...files, '.gitattributes': '*.txt filter=slow\n', '.gitignore': 'gone\n' }, 'many')
+    await r.fetch()
+    await r.checkout('main')
+    const one = r.head()
+    s.git('up', 'rm', '-q', 'a ü.txt')
+    const next = Object.fromEntries(
+      ['b', 'c', 'd', 'e', 'f', 'g'].map(name => [`${name} ü.txt`, `${name} two\n`]),
+    )
+    s.commit('up', { ...next, '0 new.txt': 'new\n' }, 'others')
+    await r.fetch()
+    s.git('app', 'config', 'filter.slow.smudge', 'sleep 0.2; cat')
+    const before = await r.snapshot('main')
+    const controller = new AbortController()
+    const interrupted = new Failed({ code: 'interrupted', signal: 'SIGINT' })
+    const ctx = stepContext({ env: s.env, signal: controller.signal })
+    const running = gitCheckout.run(
+      ctx,
+      gitCheckout.schema.parse({ repo: s.path('app'), ref: 'main' }),
+      before,
+    )
+    const ended = fails(running, { code: 'interrupted' })
+    const written = (name: string) => existsSync(s.path(name)) && s.read(name) === 'b two\n'
+    await until(() => written('app/b ü.txt'))
+    controller.abort(interrupted)
+    await ended
+    expect([existsSync(s.path('app/a ü.txt')), r.head()]).toEqual([false, one])
+    s.git('app', 'config', '--unset', 'filter.slow.smudge')
+    s.write('app/e ü.txt', 'mine\n')
+    expect(await r.restore('main', before)).toMatchObject({ changed: true })
+    expect(s.git('app', 'status', '--porcelain')).toBe('M "e \\303\\274.txt"')
+    expect(s.read('app/e ü.txt')).toBe('mine\n')
+    s.git('app', 'checkout', '-q', '--', '.')
+    expect(s.git('app', 'for-each-ref', 'refs/worktree')).toBe('')
+    await r.restore('main', before)
+    await r.verify('main', before)
+    expect(s.git('app', 'status', '--porcelain')).toBe('')
   })
   test('a tree that was left half-way is not called restored', async () => {
     const before = await r.snapshot('main')
