@@ -62,7 +62,7 @@ export function hostlinkTransport(name: string, link: Link, longestMs: number): 
 
 /** The existing daemon tells its limit only to those who ask for more. */
 async function limitOf(link: Link): Promise<number | LinkFailure> {
-  const probe = await patiently(() => link.exec({ command: ':', timeoutMs: LONGEST_TIMER_MS }), true)
+  const probe = await link.exec({ command: ':', timeoutMs: LONGEST_TIMER_MS })
   if (probe.ok) return probe.value.timeout_effective_ms ?? USUAL_LIMIT_MS
   return probe.failure.kind === 'refused' ? USUAL_LIMIT_MS : probe.failure
 }

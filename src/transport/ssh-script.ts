@@ -122,10 +122,10 @@ stop() {
   trap "" TERM PIPE
   find_leader; [ -n "$leader" ] || return
   members=$leader; round=0
-  while look && [ $round -lt 60 ]; do
+  while look && [ $round -lt 30 ]; do
     [ $round = 0 ] && kill -TERM -$leader $alive
-    [ $round -ge 20 ] && kill -KILL $alive
-    round=$((round+1)); sleep 0.1 || sleep 1
+    [ $round -ge 10 ] && kill -KILL $alive
+    round=$((round+1)); sleep 0.2 || sleep 1
   done
 } 2>/dev/null
 

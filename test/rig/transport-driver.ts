@@ -29,7 +29,7 @@ export async function drive(task: Drive): Promise<Driven> {
   built ??= bundle()
   const code = await built
   // From dist/, where the supervisor of jobs stands beside the code, as it does in the real thing.
-  const child = spawn(process.execPath, ['--input-type=module', '-'], {
+  const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-'], {
     cwd: fileURLToPath(new URL('dist/', root)),
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, DRIVE: JSON.stringify(task) },
@@ -49,6 +49,8 @@ export async function drive(task: Drive): Promise<Driven> {
 }
 
 const DRIVER = `
+import { readdirSync } from 'node:fs'
+import { getEventListeners } from 'node:events'
 import { connect } from './src/transport/connect.ts'
 const { target, options, argv, cwd, exec, times = 1 } = JSON.parse(process.env.DRIVE)
 delete process.env.DRIVE
@@ -58,20 +60,25 @@ if (!connected.ok) {
 } else {
   let result
   let peak = 0
+  let early = 0
   const look = setInterval(() => { peak = Math.max(peak, process.memoryUsage().rss) }, 20)
   const before = process.memoryUsage().rss
   const onOutput = times > 1 || exec.keepBytes !== undefined ? () => {} : (_, chunk) => process.stdout.write(chunk)
+  const { signal } = new AbortController()
   const began = performance.now()
   for (let index = 0; index < times; index++) {
-    result = await connected.transport.exec({ argv, cwd }, { timeoutMs: 60000, ...exec, onOutput })
-    if (index === Math.min(1000, times - 1)) globalThis.early = process.memoryUsage().rss
+    result = await connected.transport.exec({ argv, cwd }, { timeoutMs: 60000, ...exec, onOutput, signal })
+    if (index === Math.floor(times / 4)) { globalThis.gc?.(); early = process.memoryUsage().rss }
   }
   const ms = performance.now() - began
   clearInterval(look)
+  globalThis.gc?.()
+  const listeners = getEventListeners(signal, 'abort').length
+  const descriptors = readdirSync('/proc/self/fd').length
   const after = process.memoryUsage().rss
   await connected.transport.close()
   const text = { stdout: result.stdout?.toString(), stderr: result.stderr?.toString() }
-  console.log('RESULT ' + JSON.stringify({ ...result, ...text, before, peak, early: globalThis.early, after, ms }))
+  console.log('RESULT ' + JSON.stringify({ ...result, ...text, before, peak, early, after, ms, listeners, descriptors }))
 }
 `
 

@@ -38,7 +38,7 @@ for (const { name } of shells.filter(shell => shell.file === ''))
     it.skip(`SKIPPED: there is no ${name} here; install it with: apt-get install -y ${name}`, () => {}),
   )
 
-describe.each(shells.filter(shell => shell.file !== ''))('in $name', ({ name, file, setsid }) => {
+describe.concurrent.each(shells.filter(shell => shell.file !== ''))('in $name', ({ name, file, setsid }) => {
   const started: ChildProcess[] = []
   afterAll(() => {
     for (const child of started) child.kill('SIGKILL')
@@ -106,7 +106,7 @@ describe.each(shells.filter(shell => shell.file !== ''))('in $name', ({ name, fi
     return size(path) === before
   }
 
-  it.concurrent('output, codes, signals, and why it could not start', async () => {
+  it('output, codes, signals, and why it could not start', async () => {
     const args = ["it's", 'a\nb', '\\', '$x', '']
     expect(
       await run(['printf', '%s|', ...args], {
@@ -127,7 +127,7 @@ describe.each(shells.filter(shell => shell.file !== ''))('in $name', ({ name, fi
     })
   })
 
-  it.concurrent('the command has a session of its own and signals as they are by default', async () => {
+  it('the command has a session of its own and signals as they are by default', async () => {
     const script = 'grep -E "^SigIgn" /proc/self/status; cut -d" " -f5,6 /proc/$$/stat; echo $$'
     const { stdout } = await run(['/bin/dash', '-c', script])
     const [ignored, ids, pid] = stdout.trim().split('\n')
@@ -135,7 +135,7 @@ describe.each(shells.filter(shell => shell.file !== ''))('in $name', ({ name, fi
     expect(ids).toEqual(setsid ? `${pid} ${pid}` : expect.stringMatching(new RegExp(`^${pid} `)))
   })
 
-  it.concurrent('the limit ends grandchildren that ignore TERM', async () => {
+  it('the limit ends grandchildren that ignore TERM', async () => {
     const path = join(folder, `${name}-limit`)
     expect((await run(['sh', '-c', beats, 'sh', path], { timeoutMs: 500 })).report).toEqual({
       what: 'timeout',
@@ -144,7 +144,7 @@ describe.each(shells.filter(shell => shell.file !== ''))('in $name', ({ name, fi
     expect(await isStill(path)).toBe(true)
   })
 
-  it.concurrent('cancelled, and the end of the client', async () => {
+  it('cancelled, and the end of the client', async () => {
     for (const how of ['cancel', 'end'] as const) {
       const path = join(folder, `${name}-${how}`)
       const running = start(['sh', '-c', beats, 'sh', path])
@@ -157,7 +157,7 @@ describe.each(shells.filter(shell => shell.file !== ''))('in $name', ({ name, fi
     }
   })
 
-  it.concurrent('a durable command outlives the connection and is found again where the output stopped', async () => {
+  it('a durable command outlives the connection and is found again where the output stopped', async () => {
     const path = join(folder, `${name}-durable`)
     const job = { name: `job-${name.replaceAll(' ', '-')}`, digest: 'd' }
     const argv = [
@@ -181,7 +181,7 @@ describe.each(shells.filter(shell => shell.file !== ''))('in $name', ({ name, fi
     })
   })
 
-  it.concurrent('leaves no process behind', async () => {
+  it('leaves no process behind', async () => {
     const { PATH } = path()
     await run(['true'], { timeoutMs: 12_345_000 })
     expect(
