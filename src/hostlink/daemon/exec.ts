@@ -6,7 +6,7 @@ import { type Body, badRequest, failure } from './answer.ts'
 import { commandFor } from './command.ts'
 import type { Config } from './config.ts'
 import type { Connection } from './connection.ts'
-import { endBody } from './exec-answer.ts'
+import { endBody, type Limits } from './exec-answer.ts'
 import { checkFields } from './fields.ts'
 import type { Jobs } from './jobs.ts'
 import type { Asked, Token, Verdict } from './policy.ts'
@@ -93,14 +93,6 @@ function unfit(wanted: ExecRequest, id: string): string | null {
     return `command: is longer than ${MAX_COMMAND_BYTES} bytes`
   }
   return null
-}
-
-export type Limits = {
-  readonly timeoutMs: number
-  /** What was asked for, where that was more. */
-  readonly clampedFrom: number | null
-  readonly stdoutBytes: number
-  readonly stderrBytes: number
 }
 
 function limitsOf(wanted: ExecRequest, config: Config): Limits {

@@ -47,11 +47,11 @@ export async function listen(config: Config, accept: Accept, log: Log): Promise<
       if (failed) return failed
     }
     const stale = await removeStale(path)
-    if (stale) return (close(), stale)
+    if (stale) return close(), stale
     const failed = add(await bind({ path }, socket => accept(socket, 'unix')), path)
     if (failed) return failed
     const unfit = giveToGroup(config, path, config.unixMode, log)
-    if (unfit) return (close(), unfit)
+    if (unfit) return close(), unfit
   }
   if (config.tcpEnabled) {
     const options = { host: config.tcpBind, port: config.tcpPort }
