@@ -1,5 +1,6 @@
 /** The git kinds on `up` and its clone `app`, with short names. */
-import { expect } from 'vitest'
+import { cpSync } from 'node:fs'
+import { afterAll, expect } from 'vitest'
 import { Failed, type Failure } from '../../src/failure.ts'
 import { gitCheckout } from '../../src/steps/git-checkout.ts'
 import { gitDirtyCheck } from '../../src/steps/git-dirty-check.ts'
@@ -11,8 +12,7 @@ export type Snapshot = Parameters<NonNullable<typeof gitCheckout.restore>>[2]
 export type Checkout = ReturnType<typeof checkoutRig>
 
 export function checkoutRig(s: Scratch = scratch()) {
-  s.init('up')
-  s.clone('up', 'app')
+  copyPair(s)
   let ctx: Rig = s.context()
   const repo = s.path('app')
   const input = (ref: string, more: object = {}) => gitCheckout.schema.parse({ repo, ref, ...more })
@@ -40,6 +40,21 @@ export function checkoutRig(s: Scratch = scratch()) {
     /** `HEAD` when detached. */
     branch: () => s.git('app', 'rev-parse', '--symbolic-full-name', 'HEAD'),
   }
+}
+
+let pair: Scratch | null = null
+afterAll(() => pair?.remove())
+
+/** Made once for each test file and copied, because making it takes longer than most tests. */
+function copyPair(s: Scratch): void {
+  if (pair === null) {
+    const made = scratch()
+    made.init('up')
+    made.clone('up', 'app')
+    pair = made
+  }
+  for (const name of ['up', 'app']) cpSync(pair.path(name), s.path(name), { recursive: true })
+  s.write('app/.git/config', s.read('app/.git/config').replaceAll(pair.root, s.root))
 }
 
 export async function failure(promise: Promise<unknown>): Promise<Failure> {

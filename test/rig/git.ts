@@ -14,6 +14,8 @@ export function scratch() {
     HOME: root,
     XDG_CONFIG_HOME: root,
     GIT_CONFIG_NOSYSTEM: '1',
+    // No sample hooks.
+    GIT_TEMPLATE_DIR: '',
     GIT_AUTHOR_NAME: 'a',
     GIT_AUTHOR_EMAIL: 'a@example.invalid',
     GIT_COMMITTER_NAME: 'a',
