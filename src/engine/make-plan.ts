@@ -113,7 +113,9 @@ function planStep(
     retry: step.retry ?? NO_RETRY,
     continueOnError: step.continueOnError,
   }
-  return { step: planned, problems: seen.problems.map(problem => `${step.id}: ${problem}`) }
+  // What is certainly skipped may lack the very input that its condition asks for.
+  const problems = when === false ? [] : seen.problems
+  return { step: planned, problems: problems.map(problem => `${step.id}: ${problem}`) }
 }
 
 /** `--allow-dirty` is the caller's word over every dirty check of the playbook. */
