@@ -5,6 +5,8 @@ export const EXIT_OK = 0
 /** `doctor` found something, or a question was answered with no. */
 export const EXIT_NO = 1
 export const EXIT_USAGE = 2
+/** Nothing was changed, because it may not be or cannot be now. */
+export const EXIT_REFUSED = 3
 
 export function exitCode(outcome: Outcome, failure: Failure | null): number {
   switch (outcome) {
@@ -19,7 +21,7 @@ export function exitCode(outcome: Outcome, failure: Failure | null): number {
     case 'invalid':
       return EXIT_USAGE
     case 'refused':
-      return 3
+      return EXIT_REFUSED
     case 'unreachable':
       return 4
     case 'rollback-failed':

@@ -27,6 +27,7 @@ export function makeProgram(io: Io, done: (code: number) => void): Command {
   addPlaybooks(program, io, done)
   addHistory(program, io, done)
   addRecovery(program, io, done)
+  addActs(program, io, done)
   addDoctor(program, io, done)
   return program
 }
@@ -66,6 +67,7 @@ function addRun(program: Command, io: Io, done: (code: number) => void): void {
     .option('--run-id <id>', 'an id of your own: at most 64 letters, digits, dots, dashes, underscores')
     .option('--on-host', 'let the engine run on the host and follow it')
     .option('--detach', 'let the engine run on the host and return at once')
+    .addOption(asHost())
     .optionsGroup('what you see')
     .addOption(
       new Option('--output <form>', 'what is written to stderr')
@@ -220,6 +222,8 @@ function addRecovery(program: Command, io: Io, done: (code: number) => void): vo
       .description(`${description} Prints one report line, and the same one when called again.`)
       .argument('<run>', 'a run id, the beginning of one, or "last"')
       .option('-i, --input <key=value>', 'a secret of the run: secrets are kept nowhere', collect)
+      .option('--inputs <file.json>', 'a JSON object that holds the secrets of the run among other values')
+      .addOption(asHost())
       .addOption(
         new Option('--assume <what>', 'of the step whose end nobody saw').choices(['done', 'not-done']),
       )
@@ -237,6 +241,36 @@ function addRecovery(program: Command, io: Io, done: (code: number) => void): vo
       })
   }
 }
+
+/** Set by who started this process so that it outlives every client: only there `confirm` can be waited for. */
+const asHost = () => new Option('--as-host').hideHelp()
+
+function addActs(program: Command, io: Io, done: (code: number) => void): void {
+  const acts = [
+    ['confirm', 'tell a run that waits for it that all is well', CONFIRM_HELP],
+    ['cancel', 'stop a run and let it roll back', CANCEL_HELP],
+  ] as const
+  for (const [verb, summary, description] of acts) {
+    program
+      .command(verb)
+      .summary(summary)
+      .description(description)
+      .argument('<run>', 'a run id, the beginning of one, or "last"')
+      .option('--config <file>', 'settings (they may name the state folder)')
+      .action(async (run: string, options: { config?: string }) => {
+        const act =
+          verb === 'confirm'
+            ? (await import('./commands/confirm.ts')).confirm
+            : (await import('./commands/cancel.ts')).cancel
+        done(await act(run, options, io))
+      })
+  }
+}
+
+const CONFIRM_HELP =
+  'Answers the confirm step of a run on the host. Unless somebody does so in time, the host rolls back. Refused (exit code 3) before the step is reached and when the time is over; twice is fine.'
+const CANCEL_HELP =
+  'Does for a run what Ctrl-C does in a terminal: it stops the step and rolls back. A second one stops the rolling back.'
 
 function addDoctor(program: Command, io: Io, done: (code: number) => void): void {
   program

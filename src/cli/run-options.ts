@@ -18,6 +18,7 @@ export type RunOptions = {
   runId?: string
   onHost?: boolean
   detach?: boolean
+  asHost?: boolean
   output: 'auto' | 'tree' | 'lines' | 'json'
   quiet?: boolean
   reportFile?: string

@@ -7,6 +7,9 @@ const schema = z.strictObject({
   within: durationSchema().default('10m').describe('How long to wait for: hostops confirm RUN.'),
 })
 
+export const ONLY_ON_HOST =
+  'a confirmation can only be waited for on the host: run it with --on-host or --detach'
+
 /** A dead man's switch only where the engine outlives the client: elsewhere it could not roll back any more. */
 export const confirm: StepKind<z.infer<typeof schema>> = {
   uses: 'confirm',
@@ -18,8 +21,7 @@ export const confirm: StepKind<z.infer<typeof schema>> = {
   commands: () => [],
   async run(ctx, input) {
     if (ctx.confirmed === null) {
-      const reason = 'a confirmation can only be waited for on the host: run it with --on-host or --detach'
-      throw new Failed({ code: 'approval-denied', step: ctx.stepId, reason })
+      throw new Failed({ code: 'approval-denied', step: ctx.stepId, reason: ONLY_ON_HOST })
     }
     if (await ctx.confirmed(parseDuration(input.within)!)) return { changed: false }
     const reason = `nobody confirmed it within ${input.within}`

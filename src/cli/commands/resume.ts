@@ -9,6 +9,7 @@ import { parseDuration } from '../../steps/duration.ts'
 import { kinds } from '../../steps/index.ts'
 import type { Json } from '../../steps/step.ts'
 import { clock } from '../clock.ts'
+import { awaitConfirmIn } from '../confirmation.ts'
 import { connectTo } from '../connect-to.ts'
 import { EXIT_USAGE } from '../exit-code.ts'
 import { chooseFace } from '../faces.ts'
@@ -27,6 +28,8 @@ import { takeOver } from '../take-over.ts'
 
 export type ResumeOptions = {
   input: string[]
+  inputs?: string
+  asHost?: boolean
   assume?: 'done' | 'not-done'
   waitLock?: string
   output: 'auto' | 'tree' | 'lines' | 'json'
@@ -57,7 +60,7 @@ async function goOn(verb: Verb, given: string, options: ResumeOptions, io: Io): 
   if (giveBack === null) return told(stillRuns(run), io)
   try {
     const kept = readKept(run.folder, run.head.runId)
-    const inputs = await secretInputs(kept, options.input, io)
+    const inputs = await secretInputs(kept, options, io)
     return await withRunner(verb, { state, run, kept, inputs, options, io })
   } catch (error) {
     if (error instanceof Failed) return told(error.failure, io)
@@ -125,6 +128,7 @@ async function onTarget(verb: Verb, work: Work, recorder: Recorder): Promise<Run
         lock: lockInput(run.head.runId, state, waitMs, clock.now()),
         recovered: recover(kept.journal.events),
         assume: options.assume,
+        awaitConfirm: options.asHost ? awaitConfirmIn(run.folder) : undefined,
       }
       recorder.openJournal()
       recorder.show(await chooseFace(options, io, clock.now))

@@ -1,14 +1,16 @@
 /** `hostops run`: whatever happens, it ends with one report line. */
 import { join } from 'node:path'
 import { startCheck } from '../../engine/check.ts'
-import { startEvent } from '../../engine/plan.ts'
+import { type Plan, startEvent } from '../../engine/plan.ts'
 import { startRun } from '../../engine/run.ts'
 import type { RunEnd, RunInput, Running } from '../../engine/running.ts'
 import { Failed, type Failure } from '../../failure.ts'
+import { confirm, ONLY_ON_HOST } from '../../steps/confirm.ts'
 import { parseDuration } from '../../steps/duration.ts'
 import { kinds } from '../../steps/index.ts'
 import type { Transport } from '../../transport/transport.ts'
 import { clock } from '../clock.ts'
+import { awaitConfirmIn } from '../confirmation.ts'
 import { connectTo } from '../connect-to.ts'
 import { printPlan } from '../dry-run.ts'
 import { chooseFace } from '../faces.ts'
@@ -123,7 +125,15 @@ async function attempt(
     io.stderr.write(wordedError(created.failure))
   }
   if (options.dryRun) return dryRun(prepared, options, io, recorder)
+  const unconfirmable = options.asHost || options.check ? null : confirmStep(prepared.plan)
+  if (unconfirmable) return refused(unconfirmable)
   return onTarget(prepared, options, io, { state, recorder, signals, began })
+}
+
+/** Told before the first change, not after the last one. */
+function confirmStep({ steps }: Plan): Failure | null {
+  const step = steps.find(({ uses, when }) => uses === confirm.uses && when !== false)
+  return step ? { code: 'approval-denied', step: step.id, reason: ONLY_ON_HOST } : null
 }
 
 async function dryRun(prepared: Prepared, options: RunOptions, io: Io, recorder: Recorder): Promise<RunEnd> {
@@ -149,7 +159,9 @@ async function onTarget(prepared: Prepared, options: RunOptions, io: Io, around:
   try {
     const waitMs = options.waitLock === undefined ? 0 : (parseDuration(options.waitLock) ?? 0)
     const lock = lockInput(recorder.head.runId, around.state, waitMs, clock.now())
-    const input: RunInput = { ...runInput(prepared, recorder, transport), lock }
+    const { folder } = recorder
+    const awaitConfirm = options.asHost && folder !== null ? awaitConfirmIn(folder) : undefined
+    const input: RunInput = { ...runInput(prepared, recorder, transport), lock, awaitConfirm }
     if (options.plan !== undefined) {
       const moved = await planMoved(options.plan, input, signals)
       if (moved) return moved

@@ -1,0 +1,28 @@
+/** `hostops cancel`: what Ctrl-C is for a run that has no terminal. The second one stops the rolling back. */
+import { EXIT_OK, EXIT_REFUSED, EXIT_USAGE } from '../exit-code.ts'
+import type { Io } from '../io.ts'
+import { openRun } from '../open-state.ts'
+
+export async function cancel(given: string, options: { config?: string }, io: Io): Promise<number> {
+  const run = await openRun(given, options, io)
+  if (run === null) return EXIT_USAGE
+  const { runId, pid } = run.head
+  if (!run.alive) {
+    io.stderr.write(
+      run.report === null
+        ? `error: ${runId} has no runner that could be told\nhint: hostops rollback ${runId}   takes it back, hostops resume ${runId} finishes it\n`
+        : `error: ${runId} has ended already\nhint: hostops report ${runId}\n`,
+    )
+    return EXIT_REFUSED
+  }
+  try {
+    process.kill(pid, 'SIGTERM')
+  } catch (error) {
+    io.stderr.write(`error: cannot signal process ${pid} of ${runId}: ${(error as Error).message}\n`)
+    return EXIT_REFUSED
+  }
+  io.stderr.write(
+    `${runId} was told to stop and to roll back\nhint: hostops wait ${runId}   waits for its end; a second cancel stops the rolling back\n`,
+  )
+  return EXIT_OK
+}

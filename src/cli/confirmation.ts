@@ -1,0 +1,100 @@
+/**
+ * Who decides about a confirmation: a file in the run's folder, one for each deadline, made once and never changed.
+ * Whoever makes it first has decided: somebody who confirms, or the runner when the time is over. So nobody is told
+ * that a run is confirmed which is then taken back.
+ */
+import { type FSWatcher, linkSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { JOURNAL_VERSION } from '../engine/journal.ts'
+import { parseJournal } from '../engine/recover.ts'
+
+type Decision = 'confirmed' | 'missed'
+
+/** Watches are not there on every file system. */
+const POLL_MS = 1000
+
+/** True once it is confirmed in time; false at the deadline, or when the signal aborts. */
+export const awaitConfirmIn =
+  (folder: string) =>
+  (deadline: number, signal: AbortSignal): Promise<boolean> =>
+    new Promise(resolve => {
+      let watcher: FSWatcher | null = null
+      let timer: NodeJS.Timeout | undefined
+      const end = (confirmed: boolean) => {
+        watcher?.close()
+        clearTimeout(timer)
+        signal.removeEventListener('abort', look)
+        resolve(confirmed)
+      }
+      const look = () => {
+        clearTimeout(timer)
+        // Looked for before the clock is: what came in time counts, also when nobody lived to see it come.
+        if (decision(folder, deadline) === 'confirmed') return end(true)
+        if (signal.aborted) return end(false)
+        const left = deadline - Date.now()
+        if (left <= 0) return end(decide(folder, deadline, 'missed') === 'confirmed')
+        timer = setTimeout(look, Math.min(POLL_MS, left))
+      }
+      try {
+        watcher = watch(folder, look)
+        watcher.on('error', () => watcher?.close())
+      } catch {
+        // Polling is enough.
+      }
+      signal.addEventListener('abort', look)
+      look()
+    })
+
+export type Awaited = { step: string; deadline: number; over: boolean }
+
+/** The last confirmation that a run has waited for, by its journal; null: it has not come to one. */
+export function awaitedConfirmation(folder: string): Awaited | null {
+  let awaited: Awaited | null = null
+  for (const event of parseJournal(readJournal(folder), JOURNAL_VERSION).events) {
+    if (event.type === 'confirm-awaited') awaited = { step: event.id, deadline: event.deadline, over: false }
+    const isOver =
+      event.type === 'rollback-started' ||
+      event.type === 'run-finished' ||
+      (event.type === 'step-finished' && event.id === awaited?.step)
+    if (isOver && awaited) awaited.over = true
+  }
+  return awaited
+}
+
+/** Of the step that waits with this deadline; null: nobody has decided yet. */
+export function decision(folder: string, deadline: number): Decision | null {
+  try {
+    return readFileSync(fileOf(folder, deadline), 'utf8').startsWith('confirmed') ? 'confirmed' : 'missed'
+  } catch {
+    return null
+  }
+}
+
+/** What was decided in the end, by this call or by an earlier one. */
+export function decide(folder: string, deadline: number, wanted: Decision): Decision {
+  const file = fileOf(folder, deadline)
+  const draft = `${file}.${process.pid}`
+  try {
+    writeFileSync(draft, `${wanted}\n`, { mode: 0o600, flush: true })
+    linkSync(draft, file)
+    return wanted
+  } catch (error) {
+    const earlier = decision(folder, deadline)
+    if (earlier !== null) return earlier
+    // No room for the file: an answer that nobody can find later is none.
+    if (wanted === 'missed') return 'missed'
+    throw error
+  } finally {
+    rmSync(draft, { force: true })
+  }
+}
+
+const fileOf = (folder: string, deadline: number) => join(folder, `confirm-${deadline}`)
+
+function readJournal(folder: string): string {
+  try {
+    return readFileSync(join(folder, 'journal.ndjson'), 'utf8')
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,139 @@
+/** `confirm` and `cancel` on runs of this machine: the real binary, its real state folder. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
+
+let rig: HostopsRig
+beforeEach(() => {
+  rig = hostopsRig()
+})
+afterEach(() => rig.remove())
+
+/** Writes a file, waits for a confirmation; its undo removes the file. */
+const playbook = (within: string, last = within) =>
+  rig.playbook('dead-man', [
+    { id: 'write', run: ['touch', rig.path('mark')], undo: ['rm', '-f', rig.path('mark')] },
+    {
+      id: 'gate',
+      run: ['sh', '-c', `while ! test -e ${rig.path('go')}; do sleep 0.05; done`],
+      effect: 'read',
+    },
+    { id: 'sure', uses: 'confirm', with: { within } },
+    ...(last === within ? [] : [{ id: 'again', uses: 'confirm', with: { within: last } }]),
+  ])
+const begin = (file: string) => rig.start(['run', file, '--run-id', 'r', '--as-host', '--output', 'json'])
+const letGo = () => writeFileSync(rig.path('go'), '')
+const journal = () => {
+  const file = join(rig.state, 'runs', 'r', 'journal.ndjson')
+  return existsSync(file) ? readFileSync(file, 'utf8') : ''
+}
+const awaited = (step: string) => poll(() => new RegExp(`"confirm-awaited","id":"${step}"`).test(journal()))
+
+describe('confirm', () => {
+  test('is refused before the step is reached, taken there, and fine when given twice', async () => {
+    const run = begin(playbook('1h'))
+    await poll(() => journal().includes('"id":"gate"'))
+    const early = await rig.run(['confirm', 'r'])
+    expect([early.code, early.stderr]).toEqual([
+      3,
+      expect.stringContaining('does not wait for a confirmation yet'),
+    ])
+    letGo()
+    await awaited('sure')
+    const first = await rig.run(['confirm', 'r'])
+    expect([first.code, first.stdout, first.stderr]).toEqual([0, '', 'r is confirmed (step sure)\n'])
+    expect((await run.ended).report).toMatchObject({ outcome: 'succeeded', success: true })
+    expect(rig.exists('mark')).toBe(true)
+    const second = await rig.run(['confirm', 'r'])
+    expect([second.code, second.stderr]).toEqual([0, 'r was confirmed already (step sure)\n'])
+  })
+
+  test('that nobody gives in time takes the run back, and then comes too late', async () => {
+    letGo()
+    const run = begin(playbook('300ms'))
+    const { report, code } = await run.ended
+    expect(report).toMatchObject({
+      outcome: 'rolled-back',
+      success: false,
+      failedStep: 'sure',
+      approvalNeeded: 'sure',
+      errorCode: 'approval-denied',
+    })
+    expect(code).toBe(1)
+    expect(rig.exists('mark')).toBe(false)
+    const late = await rig.run(['confirm', 'r'])
+    expect([late.code, late.stderr]).toEqual([3, expect.stringContaining('it is taken back')])
+  })
+
+  test('of one step does not count for the next one', async () => {
+    letGo()
+    const run = begin(playbook('1h', '500ms'))
+    await awaited('sure')
+    expect((await rig.run(['confirm', 'r'])).code).toBe(0)
+    expect((await run.ended).report).toMatchObject({ outcome: 'rolled-back', failedStep: 'again' })
+  })
+
+  test('counts when the runner died while it waited, and its time is over for the next one', async () => {
+    letGo()
+    const run = begin(playbook('1h'))
+    await awaited('sure')
+    run.child.kill('SIGKILL')
+    await run.ended
+    expect((await rig.run(['confirm', 'r'])).code).toBe(0)
+    const resumed = await rig.run(['resume', 'r', '--as-host'])
+    expect(resumed.report).toMatchObject({ outcome: 'succeeded' })
+  })
+
+  test('cannot be waited for where the engine does not outlive its client', async () => {
+    letGo()
+    const ended = await rig.run(['run', playbook('1h'), '--run-id', 'r'])
+    expect(ended.report).toMatchObject({
+      outcome: 'refused',
+      errorCode: 'approval-denied',
+      approvalNeeded: 'sure',
+    })
+    expect(rig.exists('mark')).toBe(false)
+    expect(ended.report.error).toContain('--on-host')
+  })
+})
+
+describe('cancel', () => {
+  test('stops the run and rolls back', async () => {
+    const run = begin(playbook('1h'))
+    await poll(() => journal().includes('"id":"gate"'))
+    const told = await rig.run(['cancel', 'r'])
+    expect([told.code, told.stdout]).toEqual([0, ''])
+    const { report, code } = await run.ended
+    expect(report).toMatchObject({ outcome: 'interrupted', rollbackPerformed: true })
+    expect(code).toBe(143)
+    expect(rig.exists('mark')).toBe(false)
+    const again = await rig.run(['cancel', 'r'])
+    expect([again.code, again.stderr]).toEqual([3, expect.stringContaining('has ended already')])
+  })
+
+  test('twice stops the rolling back, and the report says what remains', async () => {
+    const file = rig.playbook('slow-undo', [
+      { id: 'write', run: ['touch', rig.path('mark')], undo: ['sleep', '60'] },
+      { id: 'gate', run: ['sleep', '60'], effect: 'read' },
+    ])
+    const run = begin(file)
+    await poll(() => journal().includes('"id":"gate"'))
+    await rig.run(['cancel', 'r'])
+    await poll(() => journal().includes('part-started'))
+    await rig.run(['cancel', 'r'])
+    const { report } = await run.ended
+    expect(report.success).toBe(false)
+    expect(report.rollbackError).toContain('write')
+    expect(rig.exists('mark')).toBe(true)
+  })
+
+  test('of a run whose runner is gone says what to do', async () => {
+    const run = begin(playbook('1h'))
+    await poll(() => journal().includes('"id":"gate"'))
+    run.child.kill('SIGKILL')
+    await run.ended
+    const told = await rig.run(['cancel', 'r'])
+    expect([told.code, told.stderr]).toEqual([3, expect.stringContaining('hostops rollback r')])
+  })
+})
