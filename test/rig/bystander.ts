@@ -12,7 +12,11 @@ const LONGEST_WAIT_MS = 3000
 const FEWEST = 5
 
 /** Runs `work` with a bystander at the daemon's side, and throws when that one was delayed. */
-export async function undisturbed<T>(daemon: Reachable, work: () => Promise<T>): Promise<T> {
+export async function undisturbed<T>(
+  daemon: Reachable,
+  work: () => Promise<T>,
+  unfeltMs = UNFELT_MS,
+): Promise<T> {
   const { socket, token } = daemon
   const worker = new Worker(new URL('bystander-worker.mjs', import.meta.url), {
     workerData: { socket, token },
@@ -27,15 +31,15 @@ export async function undisturbed<T>(daemon: Reachable, work: () => Promise<T>):
     await new Promise(resolve => setTimeout(resolve, QUIET_MS))
     const quiet = await phase(false)
     const result = await work()
-    complain(quiet, await phase(true))
+    complain(quiet, await phase(true), unfeltMs)
     return result
   } finally {
     await worker.terminate()
   }
 }
 
-function complain(quiet: number[], felt: number[]): void {
-  const isSlow = felt.length >= FEWEST && median(felt) > UNFELT_MS + LONGEST_RATIO * median(quiet)
+function complain(quiet: number[], felt: number[], unfeltMs: number): void {
+  const isSlow = felt.length >= FEWEST && median(felt) > unfeltMs + LONGEST_RATIO * median(quiet)
   if (!isSlow && Math.max(0, ...felt) <= LONGEST_WAIT_MS) return
   const print = (times: number[]) =>
     `median ${median(times).toFixed(1)} ms, slowest ${Math.max(0, ...times).toFixed(1)} ms of ${times.length} pings`
