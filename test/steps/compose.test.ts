@@ -39,7 +39,7 @@ describe.skipIf(missing !== null)('on a real engine', () => {
     ctx = stepContext({ timeoutMs: 120_000, jobsFolder: join(dir, '.jobs') })
     writeFileSync(
       join(dir, 'Dockerfile'),
-      'FROM scratch\nCOPY busybox /bin/busybox\nCOPY VERSION /VERSION\nENV PATH=/bin\n',
+      `FROM scratch\nLABEL hostops.test=${project}\nCOPY busybox /bin/busybox\nCOPY VERSION /VERSION\nENV PATH=/bin\n`,
     )
     execFileSync('cp', [busybox!, join(dir, 'busybox')])
     write('1', run('echo hello; exec busybox sleep 1000'))
@@ -47,32 +47,11 @@ describe.skipIf(missing !== null)('on a real engine', () => {
   afterEach(() => {
     spawnSync(
       'docker',
-      [
-        'compose',
-        '-p',
-        project,
-        '--project-directory',
-        dir,
-        'down',
-        '-t',
-        '0',
-        '--rmi',
-        'local',
-        '-v',
-        '--remove-orphans',
-      ],
+      ['compose', '-p', project, '--project-directory', dir, 'down', '-t', '0', '-v', '--remove-orphans'],
       { cwd: dir },
     )
-    const pins = docker(
-      'image',
-      'ls',
-      '-q',
-      '--filter',
-      `reference=hostops/rollback/${project}-*`,
-      '--format',
-      '{{.Repository}}:{{.Tag}}',
-    )
-    for (const pin of pins.split('\n').filter(Boolean)) docker('rmi', pin)
+    const left = docker('image', 'ls', '-q', '--filter', `label=hostops.test=${project}`)
+    for (const image of new Set(left.split('\n').filter(Boolean))) docker('rmi', '-f', image)
     rmSync(dir, { recursive: true, force: true })
   })
 
