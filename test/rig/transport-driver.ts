@@ -61,6 +61,7 @@ if (!connected.ok) {
   let result
   let peak = 0
   let early = 0
+  let heapEarly = 0
   const look = setInterval(() => { peak = Math.max(peak, process.memoryUsage().rss) }, 20)
   const before = process.memoryUsage().rss
   const onOutput = times > 1 || exec.keepBytes !== undefined ? () => {} : (_, chunk) => process.stdout.write(chunk)
@@ -68,17 +69,18 @@ if (!connected.ok) {
   const began = performance.now()
   for (let index = 0; index < times; index++) {
     result = await connected.transport.exec({ argv, cwd }, { timeoutMs: 60000, ...exec, onOutput, signal })
-    if (index === Math.floor(times / 4)) { globalThis.gc?.(); early = process.memoryUsage().rss }
+    if (index === Math.floor(times / 4)) { globalThis.gc?.(); early = process.memoryUsage().rss; heapEarly = process.memoryUsage().heapUsed }
   }
   const ms = performance.now() - began
   clearInterval(look)
   globalThis.gc?.()
   const listeners = getEventListeners(signal, 'abort').length
   const descriptors = readdirSync('/proc/self/fd').length
+  const heapGrowth = process.memoryUsage().heapUsed - heapEarly
   const after = process.memoryUsage().rss
   await connected.transport.close()
   const text = { stdout: result.stdout?.toString(), stderr: result.stderr?.toString() }
-  console.log('RESULT ' + JSON.stringify({ ...result, ...text, before, peak, early, after, ms, listeners, descriptors }))
+  console.log('RESULT ' + JSON.stringify({ ...result, ...text, before, peak, early, after, ms, listeners, descriptors, heapGrowth }))
 }
 `
 

@@ -147,7 +147,7 @@ describe.concurrent.each(shells.filter(shell => shell.file !== ''))('in $name', 
   it('cancelled, and the end of the client', async () => {
     for (const how of ['cancel', 'end'] as const) {
       const path = join(folder, `${name}-${how}`)
-      const running = start(['sh', '-c', beats, 'sh', path])
+      const running = start(['sh', '-c', beats, 'sh', path], { timeoutMs: 600_000 })
       await until(() => size(path) > 3)
       if (how === 'cancel') running.child.stdin!.write('cancel\n')
       else running.child.stdin!.end()
