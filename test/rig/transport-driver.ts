@@ -1,5 +1,8 @@
 /** A process of its own that runs one command over a transport, for tests that kill it or look at its memory. */
 import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import type { ExecOptions, TransportOptions } from '../../src/transport/transport.ts'
@@ -28,11 +31,13 @@ let built: Promise<string> | null = null
 export async function drive(task: Drive): Promise<Driven> {
   built ??= bundle()
   const code = await built
+  // A process that is killed cannot clear up after itself.
+  const scratch = mkdtempSync(join(tmpdir(), 'hostops-drive-'))
   // From dist/, where the supervisor of jobs stands beside the code, as it does in the real thing.
   const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-'], {
     cwd: fileURLToPath(new URL('dist/', root)),
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...process.env, DRIVE: JSON.stringify(task) },
+    env: { ...process.env, TMPDIR: scratch, DRIVE: JSON.stringify(task) },
   })
   let text = ''
   let stderr = ''
@@ -41,6 +46,7 @@ export async function drive(task: Drive): Promise<Driven> {
   child.stdin.end(code)
   const ended = new Promise<Awaited<Driven['ended']>>(resolve =>
     child.on('close', status => {
+      rmSync(scratch, { recursive: true, force: true })
       const line = /^RESULT (.*)$/m.exec(text)?.[1]
       resolve({ code: status, result: line === undefined ? null : JSON.parse(line), stderr })
     }),
