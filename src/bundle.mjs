@@ -37,6 +37,8 @@ const common = {
   keepNames: false,
   legalComments: 'linked',
   define: { __VERSION__: JSON.stringify(version) },
+  // Its CommonJS build, which Node would get, cannot be shaken; this one is the same code as ES modules.
+  alias: { yaml: path('node_modules/yaml/browser/index.js') },
   logLevel: 'warning',
 }
 

@@ -1,5 +1,5 @@
 /** What travels in the frames. Schemas check what a peer sends; types describe what we send. */
-import { z } from 'zod'
+import * as z from 'zod'
 
 export const WIRE_VERSION = 1
 

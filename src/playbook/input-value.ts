@@ -6,7 +6,6 @@
  *   pass in a `secret` (keys have lines) and in a `string` whose `pattern` matches them; nowhere else.
  * - A `path` has no `.` and `..` segments, because locks and policies compare paths as text.
  */
-import { runInNewContext } from 'node:vm'
 import { DURATION_HINT, parseDuration } from '../steps/duration.ts'
 import type { Json } from '../steps/step.ts'
 import type { InputSpec, InputType } from './playbook.ts'
@@ -167,6 +166,7 @@ function patternProblem(pattern: string, text: string): string | null {
     return `is longer than the ${MAX_MATCHED} characters that a pattern is tried on`
   try {
     const regexp = new RegExp(anchored(pattern), 'u')
+    const { runInNewContext } = process.getBuiltinModule('node:vm')
     const matches = runInNewContext('regexp.test(text)', { regexp, text }, { timeout: MATCH_MS })
     return matches === true ? null : `must match ${pattern}`
   } catch {

@@ -1,5 +1,5 @@
 /** The report as an orchestrator parses it. `schemas/report.schema.json` is generated from this. */
-import { z } from 'zod'
+import * as z from 'zod'
 
 const sha = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/)
 const timestamp = z.iso.datetime()

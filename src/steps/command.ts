@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { argv } from './fields.ts'
 import { ownCommand, ownFields } from './own-command.ts'
 import type { StepKind } from './step.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
 import { type KeptStack, keepImages, putImagesBack, seeImages } from './compose-images.ts'
 import type { PlannedCommand, StepKind } from './step.ts'

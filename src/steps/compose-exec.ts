@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { composeArgv, SERVICE, stackFields, stackLock } from './compose.ts'
 import { argv } from './fields.ts'
 import { ownCommand, ownFields } from './own-command.ts'

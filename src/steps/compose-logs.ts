@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { compose, composeArgv, servicesField, stackFacts, stackFields } from './compose.ts'
 import { durationSchema } from './duration.ts'
 import { plainText } from './plain-text.ts'

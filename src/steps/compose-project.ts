@@ -1,5 +1,5 @@
 /** What compose and the engine say of a stack, as far as decisions need it. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { Failed } from '../failure.ts'
 import { compose, docker, LOOKING, type Stack } from './compose.ts'
 import { canonicalPath } from './fields.ts'

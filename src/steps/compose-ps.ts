@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { composeArgv, servicesField, stackFacts, stackFields } from './compose.ts'
 import { readProject, readReplicas } from './compose-project.ts'
 import type { Json, StepKind } from './step.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
 import { stackEvidence } from './compose-evidence.ts'
 import { type KeptStack, keepImages, putImagesBack, requireImages, seeImages } from './compose-images.ts'

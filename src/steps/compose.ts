@@ -1,5 +1,5 @@
 /** Every `docker compose` command line is made here, and what its end means is told here. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { Failed } from '../failure.ts'
 import { absolutePath, canonicalPath } from './fields.ts'
 import { lines, tailOf } from './plain-text.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { Failed } from '../failure.ts'
 import { durationSchema, parseDuration } from './duration.ts'
 import type { StepKind } from './step.ts'

@@ -2,7 +2,7 @@
  * One HTTP request with the target's own curl. Nothing but this command line counts: no ~/.curlrc (`-q`), no
  * redirects, no patterns in URLs, no other protocols, no proxy for the target itself.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Answer } from './http-expect.ts'
 import { lines } from './plain-text.ts'
 import { commandFailed } from './run-command.ts'

@@ -1,6 +1,6 @@
 /** Schema parts that several kinds share. The descriptions are what editors show. */
 import { posix, win32 } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import { isRefName } from './ref-name.ts'
 
 const CONTROL = /[\u0000-\u001f\u007f]/

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { refField, remoteField, repoField } from './fields.ts'
 
 export const checkoutSchema = z.strictObject({

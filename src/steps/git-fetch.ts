@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { Failed } from '../failure.ts'
 import { canonicalPath, remoteField, repoField } from './fields.ts'
 import { ask, git, gitArgv, type Repo, repoAt, withoutSshPrompts } from './git.ts'

@@ -1,5 +1,5 @@
 /** What differs between HEAD and the working tree, hidden differences included. */
-import { createHash } from 'node:crypto'
+
 import { ask, type Repo, readGit, unquoted } from './git.ts'
 import type { StepContext } from './step.ts'
 
@@ -19,7 +19,11 @@ export async function localChanges(
 /** Changes as one short text that is equal when they are; new files that no commit knows do not count. */
 export function trackedDigest(entries: readonly Entry[]): string {
   const tracked = entries.filter(entry => entry.code !== '??').map(entry => `${entry.code} ${entry.path}`)
-  return createHash('sha256').update(tracked.sort().join('\n')).digest('hex')
+  return process
+    .getBuiltinModule('node:crypto')
+    .createHash('sha256')
+    .update(tracked.sort().join('\n'))
+    .digest('hex')
 }
 
 export const STATUS = [

@@ -1,6 +1,6 @@
 /** What an HTTP answer must look like, and what to say when it does not. Pure. */
 import { isDeepStrictEqual } from 'node:util'
-import { z } from 'zod'
+import * as z from 'zod'
 import { parseJsonPath, valueAt } from './json-path.ts'
 import { lines } from './plain-text.ts'
 import type { Json } from './step.ts'

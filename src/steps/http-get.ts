@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { Failed } from '../failure.ts'
 import { curlArgv, type Request, request, shownUrl, urlField } from './curl.ts'
 import { durationSchema, parseDuration } from './duration.ts'

@@ -1,5 +1,5 @@
 /** What `command` and `script` share: effect, undo, reactivate, and what a command's end means. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { Failed } from '../failure.ts'
 import { argv, scriptText, shellField } from './fields.ts'
 import { plainText } from './plain-text.ts'

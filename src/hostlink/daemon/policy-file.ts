@@ -1,7 +1,7 @@
 /** Reads policy.yaml into named policies; every mistake is reported at its line and column. */
 import { basename } from 'node:path'
 import { isMap, isPair, isScalar, LineCounter, type Node, type ParsedNode, parseDocument } from 'yaml'
-import { z } from 'zod'
+import * as z from 'zod'
 import { nearest } from '../nearest.ts'
 import type { Policy, Rule } from './policy.ts'
 import type { Problem } from './problem.ts'

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import { type End, SPOOL_FILES, type SpoolFile, type Supervisor } from './spool-files.ts'
 
 const metaSchema = z.object({
