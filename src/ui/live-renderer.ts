@@ -39,23 +39,22 @@ export class LiveRenderer {
 
   end(): void {
     clearInterval(this.#timer)
-    this.#writeFinished()
-    this.#options.painter.draw([])
+    this.#options.painter.draw(this.#newlyFinished(), [])
   }
 
   #draw(): void {
     this.#frame += 1
-    this.#writeFinished()
-    this.#options.painter.draw(this.#live())
+    const finished = this.#newlyFinished()
+    this.#options.painter.draw(finished, this.#live())
   }
 
-  #writeFinished(): void {
+  #newlyFinished(): string[] {
     const lines: string[] = []
     for (let task = this.#tasks[this.#written]; task?.hasFinalized(); task = this.#tasks[this.#written]) {
       lines.push(...this.#finished(task))
       this.#written += 1
     }
-    if (lines.length > 0) this.#options.painter.above(lines)
+    return lines
   }
 
   #finished(task: Task): string[] {

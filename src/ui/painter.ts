@@ -9,8 +9,8 @@ import { cutTo, width } from './text.ts'
 export type Terminal = Screen & { rows(): number; colour: boolean; unicode: boolean }
 
 export type Painter = {
-  /** Replaces what was drawn. Lines are cut to the width; the caller sees to the height. */
-  draw(lines: readonly string[]): void
+  /** Replaces what was drawn, and puts lines above it. They are cut to the width; the caller sees to the height. */
+  draw(above: readonly string[], lines: readonly string[]): void
   /** Puts lines above the drawn part, where they stay. */
   above(lines: readonly string[]): void
   /** The drawn part stays as it is, and what comes next is written below it. */
@@ -34,7 +34,7 @@ export function makePainter(terminal: Terminal): Painter {
     terminal.write(`${before}${fixed.map(line => `${cut(line, columns)}\n`).join('')}${drawn.join('\n')}`)
   }
   return {
-    draw: lines => frame([], lines),
+    draw: frame,
     above: lines => frame(lines, drawn),
     settle() {
       if (drawn.length > 0) terminal.write('\n')
