@@ -25,10 +25,11 @@ export function checkSteps(
   context: StepsContext,
 ): void {
   checkDefaultsAreUsable(defaults, outline, context)
+  const shortForm = shortFormFields(context.kinds)
   for (const outlined of outline) {
     const step: unknown = raw[outlined.index]
     if (!isRecord(step)) continue
-    checkForm(step as RawStep, outlined, context)
+    checkForm(step as RawStep, outlined, shortForm, context)
     checkWhen(step as RawStep, outlined, context)
     // Of a step that is two things, it cannot be told what it should hold.
     if (outlined.kind === null || FORMS.filter(form => step[form] !== undefined).length > 1) continue
@@ -88,6 +89,7 @@ function checkWhen(step: RawStep, { index }: OutlinedStep, { file, sites, diagno
 function checkForm(
   step: RawStep,
   { index, form, uses }: OutlinedStep,
+  shortForm: readonly string[],
   { file, kinds, diagnostics }: StepsContext,
 ): void {
   const path: Path = ['steps', index]
@@ -105,7 +107,7 @@ function checkForm(
   if (form !== 'uses' && step.with !== undefined) {
     report([...path, 'with'], `\`with\` belongs to \`uses\`; what \`${form}\` takes stands beside it`)
   }
-  for (const field of shortFormFields(kinds)) {
+  for (const field of shortForm) {
     if (keyOf(step, field) === undefined) continue
     if (form === 'uses' && !fieldsOf(kinds[uses]).includes(field)) {
       report([...path, field], `\`${field}\` belongs to \`run\` and \`script\``)
