@@ -47,7 +47,7 @@ async function main(args: string[]): Promise<number> {
   }
   if (!flags.foreground) {
     const { detach } = await import('./detach.ts')
-    const problem = await detach(args)
+    const problem = await detach(options)
     return problem === null ? 0 : complain(problem, 1)
   }
   return serve(options)
