@@ -96,11 +96,17 @@ function send(pid: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-/** Null where the platform has no /proc. */
+/** Null where the platform has no /proc, or does not let us read it now (too many open files). */
 function readProcessTable(): Map<number, Entry> | null {
   if (process.platform !== 'linux') return null
+  let names: string[]
+  try {
+    names = readdirSync('/proc')
+  } catch {
+    return null
+  }
   const table = new Map<number, Entry>()
-  for (const name of readdirSync('/proc')) {
+  for (const name of names) {
     const pid = Number(name)
     const entry = Number.isInteger(pid) ? readEntry(pid) : null
     if (entry) table.set(pid, entry)

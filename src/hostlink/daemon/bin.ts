@@ -56,6 +56,16 @@ async function main(args: string[]): Promise<number> {
 async function serve(options: import('./main.ts').DaemonOptions): Promise<number> {
   // Commands are forked off this process: the less garbage it lets pile up, the faster that is, and the less it weighs.
   setFlagsFromString('--semi-space-growth-factor=1')
+  // Heard from the first moment on: a signal during the start must not end the daemon half-way.
+  let isReloadDue = false
+  let reload = () => {
+    isReloadDue = true
+  }
+  process.on('SIGHUP', () => reload())
+  const signal = new Promise<string>(resolve => {
+    process.once('SIGTERM', () => resolve('SIGTERM'))
+    process.once('SIGINT', () => resolve('SIGINT'))
+  })
   const { startDaemon } = await import('./main.ts')
   const daemon = await startDaemon(options)
   if ('failed' in daemon) {
@@ -64,11 +74,8 @@ async function serve(options: import('./main.ts').DaemonOptions): Promise<number
   }
   process.on('uncaughtException', error => daemon.log.error(`unexpected: ${error.stack ?? error.message}`))
   process.on('unhandledRejection', reason => daemon.log.error(`unexpected: ${String(reason)}`))
-  process.on('SIGHUP', () => void daemon.reload())
-  const signal = new Promise<string>(resolve => {
-    process.once('SIGTERM', () => resolve('SIGTERM'))
-    process.once('SIGINT', () => resolve('SIGINT'))
-  })
+  reload = () => void daemon.reload()
+  if (isReloadDue) reload()
   if (process.send) {
     process.send({ ready: true })
     process.disconnect()

@@ -133,9 +133,9 @@ export class Connection {
 
   /** Called about once a second: deadlines, and the question whether a half-closed peer is still there. */
   tick(now: number): void {
-    if (this.#isOverdue(now)) return this.destroy()
+    if (this.#isOverdue(now)) this.destroy()
     // A write of nothing fails with EPIPE when the peer of a Unix socket has closed, and does nothing otherwise.
-    if (this.#hasEnded && this.inFlight.size > 0) this.#socket.write(Buffer.alloc(0))
+    else if (this.#hasEnded && this.inFlight.size > 0) this.#socket.write(Buffer.alloc(0))
   }
 
   #isOverdue(now: number): boolean {
@@ -146,7 +146,11 @@ export class Connection {
   }
 
   #read(chunk: Buffer): void {
-    if (!this.#takesRequests) return this.#discard(chunk.length)
+    if (this.#takesRequests) this.#takeRequests(chunk)
+    else this.#discard(chunk.length)
+  }
+
+  #takeRequests(chunk: Buffer): void {
     try {
       for (const payload of this.#reader.push(chunk)) {
         this.#frameBegunAt = null
@@ -163,10 +167,10 @@ export class Connection {
   }
 
   #refuse(error: FrameError): void {
-    if (error.fault !== 'oversized' || error.declared > MAX_PAYLOAD_BYTES) return this.destroy()
-    const limit = this.#reader.maxPayload
+    const isAnswered = error.fault === 'oversized' && error.declared <= MAX_PAYLOAD_BYTES
     this.takeNoMore()
-    this.#events.onOversized(this, limit)
+    if (isAnswered) this.#events.onOversized(this, this.#reader.maxPayload)
+    else this.destroy()
   }
 
   /** A peer that asks without taking the answers is not heard any further until it does. */
@@ -184,9 +188,10 @@ export class Connection {
 
   #peerEnded(): void {
     this.#hasEnded = true
-    if (this.#takesRequests && !this.#reader.atBoundary) return this.destroy()
+    const isCutShort = this.#takesRequests && !this.#reader.atBoundary
     this.takeNoMore()
     this.#tell('ended')
+    if (isCutShort) this.destroy()
     if (this.#isAnswered && this.#lingerUntil === null) this.#finish()
   }
 

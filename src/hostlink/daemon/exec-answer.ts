@@ -5,16 +5,9 @@ import type { ExecAnswer, Status } from '../messages.ts'
 import { startFailureCode } from '../process.ts'
 import { systemError } from '../system-error.ts'
 import type { Body } from './answer.ts'
+import type { Limits } from './limits.ts'
 import { fitJson, type Text, toText } from './output.ts'
 import type { Run, RunEnd } from './runs.ts'
-
-export type Limits = {
-  readonly timeoutMs: number
-  /** What was asked for, where that was more. */
-  readonly clampedFrom: number | null
-  readonly stdoutBytes: number
-  readonly stderrBytes: number
-}
 
 type Asked = Limits & { readonly id: string; readonly isStream: boolean; readonly isAttached: boolean }
 type Fields = Partial<Omit<ExecAnswer, 'version' | 'id' | 'node' | 'status' | 'error_msg'>>

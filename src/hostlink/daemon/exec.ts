@@ -6,9 +6,10 @@ import { type Body, badRequest, failure } from './answer.ts'
 import { commandFor } from './command.ts'
 import type { Config } from './config.ts'
 import type { Connection } from './connection.ts'
-import { endBody, type Limits } from './exec-answer.ts'
+import { endBody } from './exec-answer.ts'
 import { checkFields } from './fields.ts'
 import type { Jobs } from './jobs.ts'
+import { type Limits, limitsOf } from './limits.ts'
 import type { Asked, Token, Verdict } from './policy.ts'
 import type { Request } from './request.ts'
 import type { Run, Runs } from './runs.ts'
@@ -27,7 +28,6 @@ const BUSY = 'server busy, max concurrent commands reached'
 const MAX_COMMAND_BYTES = 131_008
 /** What a keyed command keeps of each stream for those that attach later. */
 const KEPT_FOR_LATER = 1024 * 1024
-const MAX_TEXT_BYTES = 128 * 1024 * 1024
 
 export async function exec(asker: Asker, around: ExecSurroundings): Promise<Body> {
   const { request, token } = asker
@@ -93,20 +93,6 @@ function unfit(wanted: ExecRequest, id: string): string | null {
     return `command: is longer than ${MAX_COMMAND_BYTES} bytes`
   }
   return null
-}
-
-function limitsOf(wanted: ExecRequest, config: Config): Limits {
-  const asked = wanted.timeout_ms ?? 0
-  const timeout = asked > 0 ? asked : config.defaultTimeoutMs
-  const most = config.maxOutputBytes === 0 ? MAX_TEXT_BYTES : Math.min(config.maxOutputBytes, MAX_TEXT_BYTES)
-  const bytes = (given: number | undefined) =>
-    Math.min(given === undefined || given < 0 ? config.defaultMaxOutputBytes : given, most)
-  return {
-    timeoutMs: Math.min(timeout, config.maxTimeoutMs),
-    clampedFrom: asked > config.maxTimeoutMs ? asked : null,
-    stdoutBytes: bytes(wanted.max_stdout_bytes),
-    stderrBytes: bytes(wanted.max_stderr_bytes),
-  }
 }
 
 function startRun(

@@ -27,11 +27,12 @@ export async function listen(config: Config, accept: Accept, log: Log): Promise<
   const close = () => {
     for (const server of open) server.close()
   }
+  const abandon = (why: Refused): Refused => {
+    close()
+    return why
+  }
   const add = (server: Server | Refused, place: string): Refused | null => {
-    if ('refused' in server) {
-      close()
-      return server
-    }
+    if ('refused' in server) return abandon(server)
     open.push(server)
     if (place !== '') places.push(place)
     return null
@@ -47,11 +48,11 @@ export async function listen(config: Config, accept: Accept, log: Log): Promise<
       if (failed) return failed
     }
     const stale = await removeStale(path)
-    if (stale) return close(), stale
+    if (stale) return abandon(stale)
     const failed = add(await bind({ path }, socket => accept(socket, 'unix')), path)
     if (failed) return failed
     const unfit = giveToGroup(config, path, config.unixMode, log)
-    if (unfit) return close(), unfit
+    if (unfit) return abandon(unfit)
   }
   if (config.tcpEnabled) {
     const options = { host: config.tcpBind, port: config.tcpPort }

@@ -46,22 +46,20 @@ export function createServer(options: ServerOptions): Server {
     const parsed = parseRequest(payload)
     if ('invalid' in parsed) {
       connection.takeNoMore()
-      return refuse(connection, badRequest(`invalid JSON: ${parsed.invalid}`))
+      refuse(connection, badRequest(`invalid JSON: ${parsed.invalid}`))
+      return
     }
     const { request } = parsed
     const token = request.token === null ? null : tokens().authenticate(request.token)
-    if (token === null) return refuseStranger(request, connection)
+    if (token === null) {
+      refuseStranger(request, connection)
+      return
+    }
     connection.trust()
     if (!request.keepAlive) connection.takeNoMore()
-    if (!isKnownType(request.type)) return refuse(connection, badRequest(UNKNOWN_TYPE))
-    if (connection.inFlight.has(request.id)) {
-      return refuse(connection, badRequest('id is in use on this connection'), request.id)
-    }
-    if (connection.inFlight.size >= BOUNDS.requestsInFlight) {
-      const error_msg = 'too many requests in flight on this connection'
-      return refuse(connection, { status: 'error', error_msg }, request.id)
-    }
-    void serve(request, connection, token)
+    const refusal = refusalOf(request, connection)
+    if (refusal === null) void serve(request, connection, token)
+    else refuse(connection, refusal.body, refusal.id)
   }
 
   const refuseStranger = ({ type, id }: Request, connection: Connection): void => {
@@ -102,4 +100,12 @@ export function createServer(options: ServerOptions): Server {
       peers.close()
     },
   }
+}
+
+/** What keeps a request from being looked at any closer. */
+function refusalOf({ type, id }: Request, { inFlight }: Connection): { body: Body; id: string } | null {
+  if (!isKnownType(type)) return { body: badRequest(UNKNOWN_TYPE), id: '' }
+  if (inFlight.has(id)) return { body: badRequest('id is in use on this connection'), id }
+  if (inFlight.size < BOUNDS.requestsInFlight) return null
+  return { body: { status: 'error', error_msg: 'too many requests in flight on this connection' }, id }
 }
