@@ -1,7 +1,7 @@
 /** What a step sees of the world: one transport, one deadline, one way to be stopped. */
 import { Failed, type Failure } from '../failure.ts'
 import type { Done, ExecRequest, StepContext } from '../steps/step.ts'
-import type { ExecResult, Transport } from '../transport/transport.ts'
+import type { ExecResult, StreamName, Transport } from '../transport/transport.ts'
 import type { Emit } from './events.ts'
 import { shortHash } from './hash.ts'
 import { lineReader } from './lines.ts'
@@ -55,9 +55,9 @@ export function stepContext(input: ContextInput): StepContext {
         throwIfStopped(signal)
         const timeoutMs = Math.min(request.timeoutMs ?? Number.POSITIVE_INFINITY, remainingMs())
         if (timeoutMs <= 0) throw stepTimeout(input)
-        const result = await execute(input, request, timeoutMs, key)
-        if (result.kind !== 'lost' || !request.repeatable || tries === READ_TRIES) {
-          return settle(input, request, timeoutMs, result)
+        const executed = await execute(input, request, timeoutMs, key)
+        if (executed.result.kind !== 'lost' || !request.repeatable || tries === READ_TRIES) {
+          return settle(input, request, timeoutMs, executed)
         }
         await clock.sleep(READ_RETRY_MS * tries, signal)
       }
@@ -79,7 +79,7 @@ async function execute(
   request: ExecRequest,
   timeoutMs: number,
   key: string,
-): Promise<ExecResult> {
+): Promise<Executed> {
   const shown = request.quiet ? null : readers(input)
   const result = await input.transport.exec(
     { argv: request.argv, cwd: request.cwd ?? input.cwd, env: { ...input.env, ...request.env } },
@@ -94,15 +94,35 @@ async function execute(
   )
   shown?.stdout.end()
   shown?.stderr.end()
-  return result
+  return { result, ends: shown ? { stdout: shown.stdout.last(), stderr: shown.stderr.last() } : undefined }
 }
 
+type Executed = { result: ExecResult; ends: Done['ends'] }
+
+const LAST_LINES = 40
+
 const readers = (input: ContextInput) => ({
-  stdout: lineReader(line => input.emit({ type: 'output', id: input.stepId, stream: 'stdout', line })),
-  stderr: lineReader(line => input.emit({ type: 'output', id: input.stepId, stream: 'stderr', line })),
+  stdout: reader(input, 'stdout'),
+  stderr: reader(input, 'stderr'),
 })
 
-function settle(input: ContextInput, request: ExecRequest, timeoutMs: number, result: ExecResult): Done {
+/** Tells every line, and keeps the last ones: what a long output ends with is what a failure is explained by. */
+function reader({ emit, stepId: id }: ContextInput, stream: StreamName) {
+  const kept: string[] = []
+  const lines = lineReader(line => {
+    emit({ type: 'output', id, stream, line })
+    kept.push(line)
+    if (kept.length >= 2 * LAST_LINES) kept.splice(0, LAST_LINES)
+  })
+  return { ...lines, last: () => kept.slice(-LAST_LINES).join('\n') }
+}
+
+function settle(
+  input: ContextInput,
+  request: ExecRequest,
+  timeoutMs: number,
+  { result, ends }: Executed,
+): Done {
   const argv = [...request.argv]
   const target = input.transport.name
   switch (result.kind) {
@@ -113,6 +133,7 @@ function settle(input: ContextInput, request: ExecRequest, timeoutMs: number, re
         stdout: result.stdout.toString('utf8'),
         stderr: result.stderr.toString('utf8'),
         truncated: result.stdoutTruncated || result.stderrTruncated,
+        ...((result.stdoutTruncated || result.stderrTruncated) && ends ? { ends } : {}),
         durationMs: result.durationMs,
       }
     case 'timeout':

@@ -1,11 +1,11 @@
 /** What expressions may read at some moment, together with the types that the playbook promised for it. */
 import type { Known } from '../playbook/expression.ts'
+import { expressionTypes } from '../playbook/load.ts'
 import type { Playbook } from '../playbook/playbook.ts'
-import type { ExpressionTypes } from '../playbook/reference.ts'
 import type { RunInput } from './running.ts'
 
 export const knownOf = (playbook: Playbook, values: Omit<Known, 'types'>): Known => ({
-  types: typesOf(playbook),
+  types: expressionTypes(playbook),
   ...values,
 })
 
@@ -17,16 +17,3 @@ export const knownAtStart = (run: RunInput): Known =>
     run: { id: run.runId, target: run.plan.target },
     steps: {},
   })
-
-const typesOf = (playbook: Playbook): ExpressionTypes => ({
-  inputs: Object.fromEntries(
-    Object.entries(playbook.inputs).map(([name, { type, optional }]) => [name, { type, nullable: optional }]),
-  ),
-  steps: Object.fromEntries(
-    playbook.steps.map(step => [
-      step.id,
-      { outputs: step.kind.outputs, nullable: step.when !== undefined || step.continueOnError },
-    ]),
-  ),
-  env: playbook.env,
-})

@@ -1,5 +1,6 @@
 /** What tools print, made safe and short to show. */
 import { stripVTControlCharacters } from 'node:util'
+import type { Done } from './step.ts'
 
 /** Without escapes and control characters; lines that were drawn over each other stand below each other. */
 export function plainText(text: string): string {
@@ -14,7 +15,8 @@ export const lines = (text: string): string[] =>
     .filter(line => line.trim() !== '')
 
 /** The last lines of what a command said, errors before output. */
-export function tailOf(done: { stdout: string; stderr: string }, count = 20): string {
-  const said = lines(done.stderr)
-  return (said.length > 0 ? said : lines(done.stdout)).slice(-count).join('\n').slice(-4096)
+export function tailOf(done: Pick<Done, 'stdout' | 'stderr' | 'ends'>, count = 20): string {
+  const { stdout, stderr } = done.ends ?? done
+  const said = lines(stderr)
+  return (said.length > 0 ? said : lines(stdout)).slice(-count).join('\n').slice(-4096)
 }

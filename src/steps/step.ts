@@ -37,6 +37,8 @@ export type Done = {
   stdout: string
   stderr: string
   truncated: boolean
+  /** The last lines of each stream, also where the texts above end before them. Absent: the texts are whole. */
+  ends?: { stdout: string; stderr: string }
   durationMs: number
 }
 

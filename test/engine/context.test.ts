@@ -1,0 +1,64 @@
+import { afterAll, expect, test } from 'vitest'
+import { stepContext } from '../../src/engine/context.ts'
+import type { Event } from '../../src/engine/events.ts'
+import { Failed } from '../../src/failure.ts'
+import { succeed } from '../../src/steps/run-command.ts'
+import { localTransport } from '../../src/transport/local.ts'
+import { realClock } from '../rig/engine.ts'
+
+const transport = localTransport()
+afterAll(() => transport.close())
+
+function context(timeoutMs = 30_000, signal = new AbortController().signal) {
+  const events: Event[] = []
+  const emit = (event: Event) => void events.push(event)
+  const made = stepContext({
+    ...{ runId: 'r', stepId: 's', phase: '1', env: {}, cwd: undefined, confirmed: null },
+    ...{ transport, clock: realClock, emit, timeoutMs, signal },
+  })
+  return { context: made, events }
+}
+
+const failureOf = (work: Promise<unknown>) =>
+  work.then(
+    () => null,
+    error => (error instanceof Failed ? error.failure : error),
+  )
+
+test('a failure is explained by the end of the output, however long it was', async () => {
+  const { context: ctx } = context()
+  const argv = ['sh', '-c', 'yes filler | head -c 3000000; echo the cause >&2; exit 3']
+  expect(await failureOf(succeed(ctx, { argv }))).toMatchObject({
+    code: 'command-failed',
+    exitCode: 3,
+    tail: 'the cause',
+  })
+  const long = ['sh', '-c', 'yes filler | head -c 3000000 >&2; echo the cause >&2; exit 3']
+  const failure = await failureOf(succeed(context().context, { argv: long }))
+  expect(failure.tail.split('\n').at(-1)).toBe('the cause')
+})
+
+test('a command that outlives its step is stopped, and named', async () => {
+  const failure = await failureOf(context(300).context.exec({ argv: ['sleep', '60'] }))
+  expect(failure).toMatchObject({ code: 'command-timeout', argv: ['sleep', '60'] })
+})
+
+test('a command of a run that is stopped ends with the reason of the stop', async () => {
+  const stop = new AbortController()
+  const { context: ctx } = context(30_000, stop.signal)
+  const running = failureOf(ctx.exec({ argv: ['sleep', '60'] }))
+  setTimeout(() => stop.abort(new Failed({ code: 'interrupted', signal: 'SIGTERM' })), 50)
+  expect(await running).toEqual({ code: 'interrupted', signal: 'SIGTERM' })
+})
+
+test('what is not there, or cannot be entered, is told apart from what failed', async () => {
+  const { context: ctx } = context()
+  expect(await failureOf(ctx.exec({ argv: ['no-such-program-at-all'] }))).toMatchObject({
+    code: 'command-not-started',
+    why: 'not-found',
+  })
+  expect(await failureOf(ctx.exec({ argv: ['true'], cwd: '/no/such/folder' }))).toMatchObject({
+    code: 'command-not-started',
+    why: 'bad-cwd',
+  })
+})
