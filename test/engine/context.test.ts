@@ -27,13 +27,13 @@ const failureOf = (work: Promise<unknown>) =>
 
 test('a failure is explained by the end of the output, however long it was', async () => {
   const { context: ctx } = context()
-  const argv = ['sh', '-c', 'yes filler | head -c 3000000; echo the cause >&2; exit 3']
+  const argv = ['sh', '-c', 'yes filler | head -c 3000000; echo; echo the cause >&2; exit 3']
   expect(await failureOf(succeed(ctx, { argv }))).toMatchObject({
     code: 'command-failed',
     exitCode: 3,
     tail: 'the cause',
   })
-  const long = ['sh', '-c', 'yes filler | head -c 3000000 >&2; echo the cause >&2; exit 3']
+  const long = ['sh', '-c', 'yes filler | head -c 3000000 >&2; echo >&2; echo the cause >&2; exit 3']
   const failure = await failureOf(succeed(context().context, { argv: long }))
   expect(failure.tail.split('\n').at(-1)).toBe('the cause')
 })
