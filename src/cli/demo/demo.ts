@@ -1,22 +1,17 @@
 /** `npm run demo`: a real upgrade, and a real one that fails and goes back, through a daemon of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ask, headOf, makeWorld, type World } from './world.ts'
 
-const dist = dirname(fileURLToPath(import.meta.url))
-const playbook = join(dist, '..', 'examples', 'upgrade-process.yaml')
-
-const colour = process.stdout.isTTY && !process.env.NO_COLOR
-const bold = (text: string) => (colour ? `\u001b[1m${text}\u001b[22m` : text)
-const say = (...lines: string[]) => console.log(lines.join('\n'))
+const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 /** What a signal or the end has to deal with. */
-const now: { world: World | null; child: ChildProcess | null; stopped: NodeJS.Signals | null } = {
-  world: null,
-  child: null,
-  stopped: null,
-}
+const now: {
+  remove: World['remove'] | null
+  child: ChildProcess | null
+  stopped: NodeJS.Signals | null
+} = { remove: null, child: null, stopped: null }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
@@ -32,7 +27,7 @@ try {
   console.error(`error: the demo could not go on: ${error instanceof Error ? error.message : error}`)
   process.exitCode = 1
 } finally {
-  await now.world?.remove()
+  await now.remove?.()
   if (now.stopped) say('', `stopped by ${now.stopped}; nothing is left behind`)
 }
 
@@ -42,53 +37,79 @@ async function demo(): Promise<number> {
     'Everything happens in a temporary folder: a git repository with v1, v2 and v3,',
     'a service that runs v1, and a hostlinkd on a private socket with a throw-away',
     'token, through which every step goes.',
-    '',
   )
-  const world = await makeWorld(dist)
-  now.world = world
+  const world = await makeWorld(packageRoot, remove => {
+    now.remove = remove
+  })
   if (now.stopped) return 130
-  say(`the checkout is at ${headOf(world.checkout)}; the service says: ${await ask(world.baseUrl)}`, '')
+  say(`The service is ${world.service.what}${world.whyNoCompose ? `: ${world.whyNoCompose}` : ''}.`, '')
+  await sayState(world)
 
-  say(bold('1. an upgrade to v2'), '')
+  say('', bold('1. an upgrade to v2'), '')
   const good = await upgrade(world, 'v2')
   if (now.stopped) return 130
-  say('', `the checkout is at ${headOf(world.checkout)}; the service says: ${await ask(world.baseUrl)}`, '')
+  const between = await sayState(world)
 
-  say(bold('2. an upgrade to v3, which starts and never becomes ready'), '')
+  say('', bold('2. an upgrade to v3, which starts and never becomes ready'), '')
   const bad = await upgrade(world, 'v3')
   if (now.stopped) return 130
-  const after = await ask(world.baseUrl)
-  say('', `the checkout is at ${headOf(world.checkout)}; the service says: ${after}`, '')
+  const after = await sayState(world)
 
-  const asExpected = good.outcome === 'succeeded' && bad.outcome === 'rolled-back' && after === 'this is v2'
+  const asExpected =
+    good.outcome === 'succeeded' &&
+    bad.outcome === 'rolled-back' &&
+    between === after &&
+    after === 'this is v2'
   say(
+    '',
     asExpected ? bold('What you have seen') : bold('This is not what should have happened; please report it'),
     `  v2: outcome ${good.outcome}, exit code ${good.code}`,
     `  v3: outcome ${bad.outcome}, exit code ${bad.code}: the health poll failed, checkout and`,
     '      service went back, and that was verified before it was said',
     '',
     'What to type next',
-    '  cat examples/upgrade-process.yaml   the playbook that ran',
-    '  node dist/hostops.js list           the playbooks that come with it',
-    '  node dist/hostops.js doctor         is everything there for your own?',
-    '  node dist/hostops.js init           a commented playbook to begin with',
+    `  cat ${nameOf(world)}`,
+    '      the playbook that ran',
+    '  node dist/hostops.js list',
+    '      the playbooks that come with it',
+    '  node dist/hostops.js doctor',
+    '      is everything there for one of your own?',
+    '  node dist/hostops.js init',
+    '      a commented playbook to begin with',
   )
   return asExpected ? 0 : 1
 }
 
-type Ended = { code: number; outcome: string }
+async function sayState(world: World): Promise<string> {
+  const answer = await ask(world.baseUrl)
+  say(`The checkout is at ${headOf(world.checkout)}; the service says: ${answer}`)
+  return answer
+}
 
-async function upgrade(world: World, ref: string): Promise<Ended> {
-  const inputs = [
-    `repoPath=${world.checkout}`,
-    `ref=${ref}`,
-    `restart=${world.restart}`,
-    `baseUrl=${world.baseUrl}`,
-    'healthTimeout=4s',
-  ]
-  const args = ['run', playbook, ...inputs.flatMap(input => ['-i', input]), '--target', 'hostlink']
-  say(`$ hostops run examples/upgrade-process.yaml -i ref=${ref} ... --target hostlink`)
-  const run = spawn(process.execPath, [join(dist, 'hostops.js'), ...args], {
+async function upgrade(world: World, ref: string): Promise<{ code: number; outcome: string }> {
+  const { runs, inputs } = world.service
+  const given = Object.entries(inputs(world.checkout, ref)).flatMap(([key, value]) => [
+    '-i',
+    `${key}=${value}`,
+  ])
+  say(`$ hostops run ${nameOf(world)} -i ref=${ref} ... --target hostlink`)
+  const { code, out } = await hostops(['run', runs, ...given, '--target', 'hostlink'], world)
+  const line = out.trimEnd().split('\n').at(-1) ?? ''
+  const report = JSON.parse(line.replace(/^OPENCLAW_RESULT_JSON:/, ''))
+  const short = (sha: string | null) => sha?.slice(0, 8) ?? null
+  say(
+    '',
+    'stdout had one line, which begins OPENCLAW_RESULT_JSON: and holds, among others,',
+    `  outcome ${report.outcome}, success ${report.success},`,
+    `  beforeSha ${short(report.beforeSha)}, afterSha ${short(report.afterSha)},`,
+    `  healthz ${report.healthz}, readyz ${report.readyz}, rollbackVerified ${report.rollbackVerified}`,
+    '',
+  )
+  return { code, outcome: report.outcome }
+}
+
+function hostops(args: string[], world: World): Promise<{ code: number; out: string }> {
+  const run = spawn(process.execPath, [join(packageRoot, 'dist', 'hostops.js'), ...args], {
     env: world.env,
     stdio: ['inherit', 'pipe', 'inherit'],
   })
@@ -97,18 +118,23 @@ async function upgrade(world: World, ref: string): Promise<Ended> {
   run.stdout.setEncoding('utf8').on('data', text => {
     out += text
   })
-  const code = await new Promise<number>((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     run.once('error', reject)
-    run.once('close', status => resolve(status ?? -1))
+    run.once('close', status => {
+      now.child = null
+      resolve({ code: status ?? -1, out })
+    })
   })
-  now.child = null
-  const line = out.trimEnd().split('\n').at(-1) ?? ''
-  const { outcome, ...report } = JSON.parse(line.replace(/^OPENCLAW_RESULT_JSON:/, ''))
-  const short = (sha: string | null) => sha?.slice(0, 8) ?? null
-  say('', 'stdout had one line, which begins OPENCLAW_RESULT_JSON: and holds, among others,')
-  say(
-    `  outcome ${outcome}, success ${report.success}, exit code ${code},`,
-    `  beforeSha ${short(report.beforeSha)}, afterSha ${short(report.afterSha)}, readyz ${report.readyz}, rollbackVerified ${report.rollbackVerified}`,
-  )
-  return { code, outcome }
+}
+
+function nameOf(world: World): string {
+  return relative(packageRoot, world.service.playbook)
+}
+
+function say(...lines: string[]): void {
+  console.log(lines.join('\n'))
+}
+
+function bold(text: string): string {
+  return process.stdout.isTTY && !process.env.NO_COLOR ? `\u001b[1m${text}\u001b[22m` : text
 }

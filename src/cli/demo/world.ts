@@ -1,66 +1,60 @@
 /** The scratch world of the demo: a git repository with three versions, a host's checkout of it, a daemon. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { composeService } from './compose-service.ts'
+import { processService } from './process-service.ts'
+import { type Service, VERSIONS } from './service.ts'
 
 export type World = {
-  folder: string
+  service: Service
+  /** Why no Compose stack is shown; null when one is. */
+  whyNoCompose: string | null
   /** The host's checkout. */
   checkout: string
   baseUrl: string
-  restart: string
   env: NodeJS.ProcessEnv
   /** Stops what was started and removes the folder; safe to call at any time and twice. */
   remove(): Promise<void>
 }
 
-const VERSIONS = [
-  { tag: 'v1', ready: true },
-  { tag: 'v2', ready: true },
-  { tag: 'v3', ready: false },
-] as const
-
-export async function makeWorld(dist: string): Promise<World> {
+/** `onMade` is told before anything is started, so that an end at any moment can take it away again. */
+export async function makeWorld(
+  packageRoot: string,
+  onMade: (remove: World['remove']) => void,
+): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'hostops-demo-'))
   chmodSync(folder, 0o700)
-  const pidFile = join(folder, 'service.pid')
+  const port = await freePort()
+  const compose = composeService(folder, port, join(packageRoot, 'playbooks'))
+  const service =
+    typeof compose === 'string' ? processService(folder, port, join(packageRoot, 'examples')) : compose
   let daemon: ChildProcess | null = null
   const remove = async () => {
     await stop(daemon)
-    endService(pidFile)
+    service.remove()
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
-  try {
-    const port = await freePort()
-    const upstream = makeUpstream(join(folder, 'upstream'))
-    const checkout = join(folder, 'host', 'app')
-    git(folder, 'clone', '--quiet', upstream, checkout)
-    git(checkout, 'checkout', '--quiet', '--detach', 'v1')
-    const restart = writeRestart(folder, checkout, port, pidFile)
-    execFileSync(restart)
-    const link = writeDaemonConfig(folder)
-    daemon = await startDaemon(join(dist, 'hostlinkd.js'), link)
-    return {
-      folder,
-      checkout,
-      baseUrl: `http://127.0.0.1:${port}`,
-      restart,
-      env: {
-        ...process.env,
-        HOSTLINK_SOCKET: link.socket,
-        HOSTLINK_TOKEN_FILE: link.token,
-        HOSTOPS_STATE_DIR: join(folder, 'state'),
-      },
-      remove,
-    }
-  } catch (error) {
-    await remove()
-    throw error
+  onMade(remove)
+  const upstream = makeUpstream(join(folder, 'upstream'), service)
+  const checkout = join(folder, 'host', 'app')
+  git(folder, 'clone', '--quiet', upstream, checkout)
+  git(checkout, 'checkout', '--quiet', '--detach', 'v1')
+  service.start(checkout)
+  const link = writeDaemonConfig(folder)
+  daemon = await startDaemon(join(packageRoot, 'dist', 'hostlinkd.js'), link)
+  const env = {
+    ...process.env,
+    HOSTLINK_SOCKET: link.socket,
+    HOSTLINK_TOKEN_FILE: link.token,
+    HOSTOPS_STATE_DIR: join(folder, 'state'),
   }
+  const whyNoCompose = typeof compose === 'string' ? compose : null
+  return { service, whyNoCompose, checkout, baseUrl: `http://127.0.0.1:${port}`, env, remove }
 }
 
 /** What answers at the moment, in the service's own words. */
@@ -77,14 +71,18 @@ export async function ask(url: string): Promise<string> {
 
 export const headOf = (checkout: string) => git(checkout, 'describe', '--tags', '--always', 'HEAD').trim()
 
-function makeUpstream(folder: string): string {
+function makeUpstream(folder: string, service: Service): string {
   mkdirSync(folder)
   git(folder, 'init', '--quiet', '--initial-branch', 'main')
-  for (const { tag, ready } of VERSIONS) {
-    writeFileSync(join(folder, 'service.mjs'), serviceText(tag, ready))
+  for (const version of VERSIONS) {
+    if (version.tag !== 'v1') git(folder, 'rm', '--quiet', '-r', '.')
+    for (const [name, text] of Object.entries(service.files(version))) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true })
+      writeFileSync(join(folder, name), text)
+    }
     git(folder, 'add', '.')
-    git(folder, 'commit', '--quiet', '--message', `service: ${tag}`)
-    git(folder, 'tag', tag)
+    git(folder, 'commit', '--quiet', '--message', `service: ${version.tag}`)
+    git(folder, 'tag', version.tag)
   }
   return folder
 }
@@ -103,33 +101,6 @@ function git(cwd: string, ...args: string[]): string {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-}
-
-const serviceText = (version: string, ready: boolean) => `import { createServer } from 'node:http'
-const ready = ${ready} // v3 starts, and never becomes ready: what an exit code does not tell
-createServer((request, response) => {
-  if (request.url === '/readyz' && !ready) response.statusCode = 503
-  response.end('this is ${version}\\n')
-}).listen(Number(process.env.PORT), '127.0.0.1')
-`
-
-/** What an init system would do: end the old process, start the new one, leave it running. */
-function writeRestart(folder: string, checkout: string, port: number, pidFile: string): string {
-  const program = join(folder, 'restart.mjs')
-  writeFileSync(
-    program,
-    `import { spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-try { process.kill(Number(readFileSync(${JSON.stringify(pidFile)}, 'utf8'))) } catch {}
-const env = { ...process.env, PORT: '${port}' }
-const child = spawn(process.execPath, [${JSON.stringify(join(checkout, 'service.mjs'))}], { env, detached: true, stdio: 'ignore' })
-writeFileSync(${JSON.stringify(pidFile)}, String(child.pid))
-child.unref()
-`,
-  )
-  const restart = join(folder, 'restart')
-  writeFileSync(restart, `#!/bin/sh\nexec '${process.execPath}' '${program}'\n`, { mode: 0o755 })
-  return restart
 }
 
 type LinkFiles = { socket: string; token: string; config: string }
@@ -178,14 +149,6 @@ async function stop(child: ChildProcess | null): Promise<void> {
   const late = setTimeout(() => child.kill('SIGKILL'), 5000)
   await ended
   clearTimeout(late)
-}
-
-function endService(pidFile: string): void {
-  try {
-    process.kill(Number(readFileSync(pidFile, 'utf8')))
-  } catch {
-    // Not started, or ended.
-  }
 }
 
 async function freePort(): Promise<number> {
