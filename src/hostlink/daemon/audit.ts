@@ -47,7 +47,7 @@ const ROTATE_BYTES = 16 * 1024 * 1024
 /** Lines that wait for a disk that does not take them; more are dropped and counted. */
 const MOST_WAITING_BYTES = 4 * 1024 * 1024
 /** One write for all lines of this time: opening the file for each would cost a request more than its ping does. */
-const GATHER_MS = 20
+const GATHER_MS = 100
 const COMPLAIN_EVERY_MS = 60_000
 
 export function openAudit({ config, log, secrets }: AuditOptions): Audit {

@@ -40,7 +40,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   }
   return async asker => {
     const body = await handle(asker)
-    options.audit.write(auditEntry(asker, body))
+    // Behind the answer, which need not wait for it.
+    setImmediate(() => options.audit.write(auditEntry(asker, body)))
     return body
   }
 }
