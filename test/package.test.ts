@@ -24,6 +24,8 @@ test('npm pack holds exactly what a user needs', () => {
     'dist/hostlink-supervise.js',
     'dist/hostlink.cjs',
     'dist/hostlinkd.js',
+    'dist/hostops-main.cjs',
+    'dist/hostops-main.cjs.cache',
     'dist/hostops.js',
     'package.json',
     'src/hostlink/PROTOCOL.md',

@@ -1,7 +1,10 @@
 #!/usr/bin/env node
-/** The bin: the only catch-all and the only exit. The version is answered before anything else is loaded. */
+/** The bin: the only exit. The version is answered before anything else is loaded. */
 import { writeSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { VERSION } from '../hostlink/version.ts'
+import { requireCached } from './require-cached.ts'
+import type * as Program from './start.ts'
 
 const args = process.argv.slice(2)
 
@@ -12,16 +15,7 @@ if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
     // Nobody reads it.
   }
 } else {
-  const { main } = await import('./main.ts')
-  const { closeStreams, processIo } = await import('./process-io.ts')
-  const io = processIo()
-  let code: number
-  try {
-    code = await main(args, io)
-  } catch (error) {
-    code = 70
-    io.stderr.write(`error: a fault in hostops itself: ${error instanceof Error ? error.stack : error}\n`)
-  }
-  await closeStreams()
-  process.exit(code)
+  // Beside this file in the bundle, from start.ts.
+  const program = requireCached(fileURLToPath(new URL('./hostops-main.cjs', import.meta.url)))
+  process.exit(await (program as typeof Program).start(args))
 }
