@@ -13,9 +13,7 @@ const { version } = JSON.parse(readFileSync(path('package.json'), 'utf8'))
 rmSync(path('dist'), { recursive: true, force: true })
 
 const entryPoints = {
-  hostops: path('src/cli/hostops.ts'),
   hostlinkd: path('src/hostlink/daemon/bin.ts'),
-  'make-cache': path('src/cli/make-cache.ts'),
   demo: path('src/cli/demo/demo.ts'),
   'hostlink-supervise': path('src/hostlink/daemon/supervise.ts'),
 }
@@ -66,7 +64,13 @@ await build({
   format: 'cjs',
 })
 
-// The runner's start is measured too: one file, and beside it the code that a run has compiled.
+// The runner's start is measured too: a bin that loads one file, and beside that the code that a run has compiled.
+await build({
+  ...common,
+  entryPoints: { hostops: path('src/cli/hostops.ts'), 'make-cache': path('src/cli/make-cache.ts') },
+  outdir: path('dist'),
+  format: 'esm',
+})
 await build({
   ...common,
   entryPoints: [path('src/cli/start.ts')],
