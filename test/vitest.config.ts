@@ -7,6 +7,8 @@ export default defineConfig({
     // The tests start real daemons and real processes on machines that may be slow and shared.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // CI's machines are shared: what fails twice in a row is broken, what fails once may be the machine.
+    retry: process.env.CI ? 1 : 0,
     pool: 'forks',
     maxWorkers: 2,
   },
