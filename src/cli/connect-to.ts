@@ -25,7 +25,7 @@ export function targetFailure(target: string): Failure | null {
   return wrong === null ? null : failureOf(wrong, target)
 }
 
-function failureOf(connected: Connected & { ok: false }, target: string): Failure {
+export function failureOf(connected: Connected & { ok: false }, target: string): Failure {
   switch (connected.problem) {
     case 'bad-target':
       return {

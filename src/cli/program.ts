@@ -171,7 +171,12 @@ function addHistory(program: Command, io: Io, done: (code: number) => void): voi
     .option('-n, --limit <number>', 'at most that many', '20')
     .option('--json', 'one JSON array on stdout')
     .option('--config <file>', 'settings (they may name the state folder)')
-    .action(async (options: { limit: string; json?: boolean; config?: string }) => {
+    .option('-t, --target <target>', 'of a run on a host: hostlink, hostlink:NAME')
+    .action(async (options: { limit: string; json?: boolean; config?: string; target?: string }) => {
+      if (options.target !== undefined) {
+        const { runsAt } = await import('./on-host/asked.ts')
+        return done(await runsAt({ ...options, target: options.target }, io))
+      }
       const { runs } = await import('./commands/runs.ts')
       done(await runs(options, io))
     })
@@ -181,7 +186,12 @@ function addHistory(program: Command, io: Io, done: (code: number) => void): voi
     .description('Prints the very same report line again and ends with the same exit code as the run.')
     .argument('<run>', runArgument)
     .option('--config <file>', 'settings (they may name the state folder)')
-    .action(async (run: string, options: { config?: string }) => {
+    .option('-t, --target <target>', 'of a run on a host: hostlink, hostlink:NAME')
+    .action(async (run: string, options: { config?: string; target?: string }) => {
+      if (options.target !== undefined) {
+        const { reportAt } = await import('./on-host/asked.ts')
+        return done(await reportAt(run, { ...options, target: options.target }, io))
+      }
       const { report } = await import('./commands/report.ts')
       done(await report(run, options, io))
     })
@@ -193,10 +203,17 @@ function addHistory(program: Command, io: Io, done: (code: number) => void): voi
     .option('-f, --follow', 'go on until the run has ended')
     .option('--step <id>', 'of this step only, without its id in front')
     .option('--config <file>', 'settings (they may name the state folder)')
-    .action(async (run: string, options: { follow?: boolean; step?: string; config?: string }) => {
-      const { logs } = await import('./commands/logs.ts')
-      done(await logs(run, options, io))
-    })
+    .option('-t, --target <target>', 'of a run on a host: hostlink, hostlink:NAME')
+    .action(
+      async (run: string, options: { follow?: boolean; step?: string; config?: string; target?: string }) => {
+        if (options.target !== undefined) {
+          const { logsAt } = await import('./on-host/asked.ts')
+          return done(await logsAt(run, { ...options, target: options.target }, io))
+        }
+        const { logs } = await import('./commands/logs.ts')
+        done(await logs(run, options, io))
+      },
+    )
   program
     .command('wait')
     .summary('wait until a run has ended, then print its report line')
@@ -204,7 +221,12 @@ function addHistory(program: Command, io: Io, done: (code: number) => void): voi
     .argument('<run>', runArgument)
     .option('--timeout <duration>', 'give up after that long; the run goes on')
     .option('--config <file>', 'settings (they may name the state folder)')
-    .action(async (run: string, options: { timeout?: string; config?: string }) => {
+    .option('-t, --target <target>', 'of a run on a host: hostlink, hostlink:NAME')
+    .action(async (run: string, options: { timeout?: string; config?: string; target?: string }) => {
+      if (options.target !== undefined) {
+        const { waitAt } = await import('./on-host/asked.ts')
+        return done(await waitAt(run, { ...options, target: options.target }, io))
+      }
       const { wait } = await import('./commands/wait.ts')
       done(await wait(run, options, io))
     })
@@ -257,7 +279,12 @@ function addActs(program: Command, io: Io, done: (code: number) => void): void {
       .description(description)
       .argument('<run>', 'a run id, the beginning of one, or "last"')
       .option('--config <file>', 'settings (they may name the state folder)')
-      .action(async (run: string, options: { config?: string }) => {
+      .option('-t, --target <target>', 'of a run on a host: hostlink, hostlink:NAME')
+      .action(async (run: string, options: { config?: string; target?: string }) => {
+        if (options.target !== undefined) {
+          const atHost = await import('./on-host/asked.ts')
+          return done(await atHost[`${verb}At`](run, { ...options, target: options.target }, io))
+        }
         const act =
           verb === 'confirm'
             ? (await import('./commands/confirm.ts')).confirm

@@ -43,15 +43,10 @@ export function wrongUse(options: RunOptions): Failure | null {
     ['--plan', options.plan !== undefined],
   ].flatMap(([option, given]) => (given ? [option] : []))
   if (asked.length > 1) return usage(`${asked.join(' and ')} exclude each other`, 'give one of them')
-  for (const [option, given] of [
-    ['--on-host', options.onHost],
-    ['--detach', options.detach],
-  ]) {
-    if (given)
-      return usage(
-        `${option}: no target offers runs on the host yet`,
-        `leave ${option} out: the engine runs here, the steps on the target`,
-      )
-  }
+  if ((options.onHost || options.detach) && options.dryRun)
+    return usage(
+      '--dry-run contacts no host',
+      'leave --on-host and --detach out, or ask the host with --check --on-host',
+    )
   return null
 }

@@ -1,6 +1,14 @@
 /** Checks what a daemon sent, by hand: the client starts in milliseconds and trusts nobody. */
 import type { AnswerBody, LinkFailure, Result } from './link.ts'
-import type { Envelope, ExecAnswer, JobInfo, JobListAnswer, JobTailAnswer, PingAnswer } from './messages.ts'
+import type {
+  Envelope,
+  ExecAnswer,
+  JobInfo,
+  JobListAnswer,
+  JobTailAnswer,
+  PingAnswer,
+  RunAnswer,
+} from './messages.ts'
 
 /** An answer whose envelope is right, and its text exactly as it came. */
 export type Received = { answer: Envelope & AnswerBody; text: string }
@@ -56,6 +64,8 @@ export const settleTail = (received: Received) =>
   settle<JobTailAnswer & { data: string; offset: number; next_offset: number }>(received, wrongTail)
 export const settleFlag = (received: Received, field: string) =>
   settle<AnswerBody>(received, a => (typeof a[field] === 'boolean' ? null : wrong(field)))
+
+export const settleRun = (received: Received) => settle<RunAnswer>(received, a => wrongField(a, RUN))
 
 export const settleJobs = (received: Received) =>
   settle<JobListAnswer & { jobs: JobInfo[] }>(received, answer => {
@@ -123,6 +133,17 @@ const JOB_INFO: Fields = {
   pid: 'integer?',
   workdir: 'string?',
   error_msg: 'string?',
+}
+const RUN: Fields = {
+  run_id: 'string?',
+  job_id: 'string?',
+  attached: 'boolean?',
+  done: 'boolean?',
+  exit_code: 'integer?',
+  stdout: 'string?',
+  stderr: 'string?',
+  data: 'string?',
+  next_offset: 'integer?',
 }
 const TAIL: Fields = {
   data: 'string',

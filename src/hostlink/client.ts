@@ -1,5 +1,5 @@
 /** The library: one kept-alive connection where the daemon offers it, one connection per request otherwise. */
-import { settlePing } from './answers.ts'
+import { fail, settlePing, settleRun } from './answers.ts'
 import { type Channel, dial, withSignal } from './channel.ts'
 import { definite } from './definite.ts'
 import type { Connect, Endpoint, Link } from './link.ts'
@@ -8,7 +8,7 @@ import { execOver, startOf } from './link-exec.ts'
 import { jobsOver } from './link-jobs.ts'
 import type { PingAnswer } from './messages.ts'
 import { openPool } from './pool.ts'
-import { pingBody, requestIds } from './requests.ts'
+import { pingBody, requestIds, runBody } from './requests.ts'
 
 export const connect: Connect = async (endpoint, options = {}) => {
   const nextId = requestIds()
@@ -60,6 +60,10 @@ function makeLink(
     ping: options => context.ask(pingBody(nextId()), options, settlePing),
     ...execOver(context),
     ...jobsOver(context),
+    run: async (action, fields, options) => {
+      const missing = context.lacking('run')
+      return missing ? fail(missing) : context.ask(runBody(nextId(), action, fields), options, settleRun)
+    },
     close: pool.close,
   }
 }

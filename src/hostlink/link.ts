@@ -1,7 +1,15 @@
 /** What a client sees of a hostlink daemon: the library's interface, and every way in which it can fail. */
 
 import type { StreamName } from './frame.ts'
-import type { ExecAnswer, Feature, JobInfo, JobListAnswer, JobTailAnswer, PingAnswer } from './messages.ts'
+import type {
+  ExecAnswer,
+  Feature,
+  JobInfo,
+  JobListAnswer,
+  JobTailAnswer,
+  PingAnswer,
+  RunAnswer,
+} from './messages.ts'
 
 export type Address = { kind: 'unix'; path: string } | { kind: 'tcp'; host: string; port: number }
 
@@ -100,6 +108,8 @@ export type Link = {
   jobCancel(jobId: string, options?: RequestOptions & { kill?: boolean }): Promise<Result<boolean>>
   /** Until the job is done: waiting at the daemon where it can, asking again and again where it cannot. */
   jobWait(jobId: string, options?: RequestOptions & { pollMs?: number }): Promise<Result<JobInfo>>
+  /** Runs on the host: one request, whose fields PROTOCOL.md names. Needs `run`. */
+  run(action: string, fields: object, options?: RequestOptions): Promise<Result<RunAnswer>>
   /** Ends a running exec by its request id or key; false: there was none. Needs `cancel`. */
   cancel(what: { id: string } | { key: string }, options?: RequestOptions): Promise<Result<boolean>>
   /** Requests in flight end as lost. */

@@ -3,7 +3,16 @@ import * as z from 'zod'
 
 export const WIRE_VERSION = 1
 
-export const FEATURES = ['argv', 'stream', 'keep_alive', 'key', 'cancel', 'job_wait', 'policy'] as const
+export const FEATURES = [
+  'argv',
+  'stream',
+  'keep_alive',
+  'key',
+  'cancel',
+  'job_wait',
+  'policy',
+  'run',
+] as const
 export type Feature = (typeof FEATURES)[number]
 
 export type Status = 'ok' | 'error' | 'timeout' | 'auth_failed' | 'bad_request' | 'not_found' | 'denied'
@@ -78,6 +87,69 @@ export const jobRequest = z.discriminatedUnion('action', [
 ])
 export type JobRequest = z.output<typeof jobRequest>
 
+const runId = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'is no run id')
+  .refine(id => id !== 'last', 'stands for the newest run')
+const inputName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'is no name of an input')
+const playbookRef = z
+  .object({
+    name: optional(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'is no name of a playbook')),
+    text: optional(
+      z
+        .string()
+        .min(1, 'is empty')
+        .max(1024 * 1024, 'is longer than 1 MiB'),
+    ),
+  })
+  .refine(playbook => (playbook.name === undefined) !== (playbook.text === undefined), {
+    message: 'exactly one of name and text is needed',
+  })
+/** Reaches a command line as one word: never an option, never empty. */
+const word = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$/, 'is not a plain word')
+const runOptions = z.object({
+  allow_dirty: optional(z.boolean()),
+  rollback: optional(z.boolean()),
+  check: optional(z.boolean()),
+  timeout: optional(word),
+  wait_lock: optional(word),
+  plan: optional(word),
+})
+
+export const runRequest = z.discriminatedUnion('action', [
+  z.object({
+    action: z.literal('start'),
+    playbook: playbookRef,
+    inputs: optional(namesNoPrototype.pipe(z.record(inputName, z.unknown()))),
+    input_texts: optional(
+      namesNoPrototype.pipe(z.record(inputName, text.max(65_536, 'is longer than 64 KiB'))),
+    ),
+    run_id: optional(runId),
+    options: optional(runOptions),
+  }),
+  z.object({ action: z.literal('list') }),
+  z.object({ action: z.literal('report'), run_id: runId }),
+  z.object({ action: z.literal('wait'), run_id: runId, timeout_ms: optional(count) }),
+  z.object({
+    action: z.literal('events'),
+    run_id: runId,
+    job_id: optional(jobId),
+    offset: optional(count.min(0)),
+    max_bytes: optional(count),
+    wait_ms: optional(count),
+  }),
+  z.object({
+    action: z.literal('logs'),
+    run_id: runId,
+    file: optional(z.string()),
+    offset: optional(count.min(0)),
+  }),
+  z.object({ action: z.literal('confirm'), run_id: runId }),
+  z.object({ action: z.literal('cancel'), run_id: runId }),
+])
+export type RunRequest = z.output<typeof runRequest>
+export type RunStart = Extract<RunRequest, { action: 'start' }>
+
 export type PingAnswer = Envelope & {
   uptime_s: number
   features?: string[]
@@ -147,3 +219,18 @@ export type JobTailAnswer = Envelope & {
 }
 export type JobCancelAnswer = Envelope & { signalled?: boolean }
 export type CancelAnswer = Envelope & { cancelled?: boolean }
+
+/** Which fields are there depends on the action; see PROTOCOL.md. */
+export type RunAnswer = Envelope & {
+  run_id?: string
+  job_id?: string
+  attached?: boolean
+  done?: boolean
+  exit_code?: number
+  stdout?: string
+  stderr?: string
+  data?: string
+  next_offset?: number
+  files?: { name: string; bytes: number }[]
+  runs?: { [field: string]: unknown }[]
+}

@@ -41,6 +41,9 @@ export const cancelBody = (id: string, what: { id: string } | { key: string }): 
 export const jobAction = (id: string, action: string, fields: object = {}): RequestBody =>
   compact({ type: 'job', id, action, ...fields })
 
+export const runBody = (id: string, action: string, fields: object): RequestBody =>
+  compact({ type: 'run', id, action, ...fields })
+
 export const tailFields = (jobId: string, options: Wish<TailOptions>) => ({
   job_id: jobId,
   stream: options.stream,

@@ -40,7 +40,7 @@ export function resultOfFailure(failure: LinkFailure, output: Output): ExecResul
   }
 }
 
-export function connectedOfFailure(failure: LinkFailure): Connected {
+export function connectedOfFailure(failure: LinkFailure): Extract<Connected, { ok: false }> {
   if (failure.kind === 'connect')
     return { ok: false, problem: 'unreachable', reason: cannotConnect(failure), hint: connectHint(failure) }
   if (failure.kind === 'auth') return { ok: false, problem: 'auth-failed' }

@@ -26,10 +26,10 @@ const REATTACH_TIMES = 5
 /** Without streaming all output is one JSON text in memory. */
 const MOST_UNSTREAMED_BYTES = 4 * 1024 * 1024
 
-export async function connectHostlink(
-  name: string | undefined,
-  options: TransportOptions,
-): Promise<Connected> {
+export type OpenedLink = { ok: true; link: Link } | Extract<Connected, { ok: false }>
+
+/** The link itself, for what is no command: runs on the host. */
+export async function openLink(name: string | undefined, options: TransportOptions): Promise<OpenedLink> {
   const resolved = resolveEndpoint(name === undefined ? {} : { target: name }, options.env, readIfThere)
   if (!resolved.ok) return badEndpoint(resolved.problem)
   const { signal, connectTimeoutMs } = options
@@ -37,8 +37,16 @@ export async function connectHostlink(
     ...(signal ? { signal } : {}),
     ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
   })
-  if (!connected.ok) return connectedOfFailure(connected.failure)
-  const link = connected.value
+  return connected.ok ? { ok: true, link: connected.value } : connectedOfFailure(connected.failure)
+}
+
+export async function connectHostlink(
+  name: string | undefined,
+  options: TransportOptions,
+): Promise<Connected> {
+  const opened = await openLink(name, options)
+  if (!opened.ok) return opened
+  const { link } = opened
   const limit = link.hello.max_timeout_ms ?? (await limitOf(link))
   if (typeof limit !== 'number') {
     link.close()
@@ -188,8 +196,8 @@ function readIfThere(path: string): string | null {
   }
 }
 
-function badEndpoint(problem: EndpointProblem): Connected {
-  const bad = (reason: string, hint?: string): Connected => ({
+function badEndpoint(problem: EndpointProblem): Extract<Connected, { ok: false }> {
+  const bad = (reason: string, hint?: string): Extract<Connected, { ok: false }> => ({
     ok: false,
     problem: 'bad-target',
     reason,

@@ -20,8 +20,12 @@ export async function logs(
   if (run === null) return EXIT_USAGE
   const folder = join(run.folder, 'steps')
   const names = logNames(folder)
-  if (options.step !== undefined && !options.follow && !names.some(name => stepOf(name) === options.step)) {
-    const there = [...new Set(names.map(stepOf))].join(', ') || 'none'
+  if (
+    options.step !== undefined &&
+    !options.follow &&
+    !names.some(name => stepOfLog(name) === options.step)
+  ) {
+    const there = [...new Set(names.map(stepOfLog))].join(', ') || 'none'
     io.stderr.write(
       `error: no output of a step "${options.step}" in ${run.head.runId}\nhint: there are: ${there}\n`,
     )
@@ -30,10 +34,10 @@ export async function logs(
   const printers = new Map<string, () => void>()
   const print = () => {
     for (const name of logNames(folder)) {
-      if (options.step !== undefined && stepOf(name) !== options.step) continue
+      if (options.step !== undefined && stepOfLog(name) !== options.step) continue
       const printer =
         printers.get(name) ??
-        makePrinter(join(folder, name), options.step === undefined ? `${stepOf(name)} | ` : '', io)
+        makePrinter(join(folder, name), options.step === undefined ? `${stepOfLog(name)} | ` : '', io)
       printers.set(name, printer)
       printer()
     }
@@ -82,4 +86,4 @@ function logNames(folder: string): string[] {
 }
 
 /** `002-git.fetch.log` */
-const stepOf = (name: string) => name.replace(/^\d+-/, '').replace(/\.log$/, '')
+export const stepOfLog = (name: string) => name.replace(/^\d+-/, '').replace(/\.log$/, '')

@@ -26,6 +26,10 @@ import { catchSignals, type Signals } from '../signals.ts'
 import { DEFAULT_KEEP_RUNS, stateDir } from '../state.ts'
 
 export async function run(name: string, options: RunOptions, io: Io): Promise<number> {
+  if (options.onHost || options.detach) {
+    const { runOnHost } = await import('../on-host/run.ts')
+    return runOnHost(name, options, io)
+  }
   const signals = catchSignals()
   const recorder = recorderFor(options, io)
   let engineBegan = false

@@ -1,3 +1,4 @@
+import { printable } from '../../ui/printable.ts'
 import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { openState } from '../open-state.ts'
@@ -18,11 +19,9 @@ export async function runs(
   const rows = listRuns(state).slice(0, Number(options.limit)).map(row)
   if (options.json) io.stdout.write(`${JSON.stringify(rows)}\n`)
   else if (rows.length === 0) io.stderr.write(`no run yet in ${state}\n`)
-  else io.stdout.write(asTable(rows))
+  else io.stdout.write(runsTable(rows))
   return EXIT_OK
 }
-
-type Row = ReturnType<typeof row>
 
 function row(run: RunEntry) {
   const { report } = storedReport(run)
@@ -38,13 +37,15 @@ function row(run: RunEntry) {
   }
 }
 
-function asTable(rows: Row[]): string {
+/** Rows may come from another hostops: what is not there is shown as such. */
+export function runsTable(rows: readonly { readonly [field: string]: unknown }[]): string {
+  const text = (value: unknown) => (typeof value === 'string' ? printable(value) : '-')
   const cells = rows.map(r => [
-    r.runId,
-    r.outcome,
-    r.playbook ?? '-',
-    r.target ?? '-',
-    r.startedAt.slice(0, 19).replace('T', ' '),
+    text(r.runId),
+    text(r.outcome),
+    text(r.playbook),
+    text(r.target),
+    text(r.startedAt).slice(0, 19).replace('T', ' '),
   ])
   return table([['run', 'outcome', 'playbook', 'target', 'started (UTC)'], ...cells])
 }

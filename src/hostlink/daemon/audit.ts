@@ -21,6 +21,9 @@ export type AuditEntry = {
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly job_id?: string | undefined
   readonly key?: string | undefined
+  readonly run?:
+    | { action?: string | undefined; run_id?: string | undefined; playbook?: string | undefined }
+    | undefined
   readonly verdict: 'allowed' | 'denied' | 'auth_failed' | 'bad_request' | 'error'
   readonly rule?: string | undefined
   readonly exit_code?: number | undefined

@@ -7,6 +7,8 @@ import { auditPath } from './audit.ts'
 import { type BinIo, complain } from './bin-io.ts'
 import { type Config, loadConfig, place } from './config.ts'
 import type { KeyName } from './config-keys.ts'
+import { runsStateDir } from './host-run-program.ts'
+import { grantProblems } from './installed.ts'
 import type { Rule, Token } from './policy.ts'
 import { type Problem, systemReason, wordProblem } from './problem.ts'
 import { resolveProgram } from './program.ts'
@@ -56,11 +58,16 @@ export async function checkConfig(file: string, env: NodeJS.ProcessEnv): Promise
     found.warnings.push(...tokens.warnings)
     for (const token of tokens.tokens.tokens) found.warnings.push(...openRules(config, token, env))
   }
+  if (!('problems' in tokens)) found.problems.push(...grantProblems(config, tokens.tokens.tokens))
   checkSocket(config, found)
   checkShell(config, found)
   checkUser(config, found)
   checkFolder(config, 'output_tmpdir', config.outputTmpdir, found)
   if (config.logTarget.startsWith('/')) checkFolder(config, 'log_target', dirname(config.logTarget), found)
+  checkFolder(config, 'runs_state_dir', runsStateDir(config, env), found)
+  if (config.hostopsCommand !== null && statOf(config.hostopsCommand) === null) {
+    found.problems.push(at(config, 'hostops_command', `there is no ${config.hostopsCommand}`))
+  }
   const audit = auditPath(config)
   if (config.auditLog !== null && audit !== null) checkFolder(config, 'audit_log', dirname(audit), found)
   return found

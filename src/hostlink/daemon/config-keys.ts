@@ -45,6 +45,9 @@ export const KEYS = {
   log_target: pathOr('stderr', 'syslog'),
   log_level: logLevel('info'),
   run_as_user: optional(word('')),
+  hostops_command: optional(path('')),
+  runs_state_dir: optional(path('')),
+  playbooks_dir: path('/etc/hostops/playbooks'),
 } as const
 
 export type KeyName = keyof typeof KEYS

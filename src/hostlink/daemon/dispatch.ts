@@ -1,6 +1,6 @@
 /** From a request to its answer, with the checks in the order of PROTOCOL.md, section 3. */
 import { realpathSync } from 'node:fs'
-import { FEATURES, jobRequest } from '../messages.ts'
+import { FEATURES, jobRequest, runRequest } from '../messages.ts'
 import { VERSION } from '../version.ts'
 import { type Body, badRequest } from './answer.ts'
 import type { Audit, AuditEntry } from './audit.ts'
@@ -8,18 +8,20 @@ import { BOUNDS } from './bounds.ts'
 import type { Config } from './config.ts'
 import { type Asker, cancel, type ExecSurroundings, exec } from './exec.ts'
 import { checkFields } from './fields.ts'
+import type { HostRuns } from './host-runs.ts'
 import { type Asked, decide, type Token } from './policy.ts'
 import { resolveProgram } from './program.ts'
 
 export type DispatchOptions = Omit<ExecSurroundings, 'decide'> & {
   readonly audit: Audit
+  readonly hostRuns: HostRuns
   readonly startedAt: number
 }
 
 export type Dispatch = (asker: Asker) => Promise<Body>
 
 export const UNKNOWN_TYPE = 'unknown message type'
-export const isKnownType = (type: string): boolean => ['ping', 'exec', 'cancel', 'job'].includes(type)
+export const isKnownType = (type: string): boolean => ['ping', 'exec', 'cancel', 'job', 'run'].includes(type)
 
 export function createDispatch(options: DispatchOptions): Dispatch {
   const context = { resolve: (argv0: string) => resolveProgram(argv0, options.hostEnv), realpath }
@@ -34,6 +36,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
         return cancel(asker, around)
       case 'job':
         return job(asker, around)
+      case 'run':
+        return run(asker, around, options.hostRuns)
       default:
         return badRequest(UNKNOWN_TYPE)
     }
@@ -74,6 +78,22 @@ async function job({ request, connection, token }: Asker, around: ExecSurroundin
   }
 }
 
+async function run(
+  { request, connection, token }: Asker,
+  around: ExecSurroundings,
+  hostRuns: HostRuns,
+): Promise<Body> {
+  const checked = checkFields(runRequest, request.fields)
+  if ('wrong' in checked) return badRequest(checked.wrong)
+  const gone = new AbortController()
+  const unwatch = connection.watch('gone', () => gone.abort())
+  try {
+    return await hostRuns.handle(checked.value, token, asked => around.decide(token, asked), gone.signal)
+  } finally {
+    unwatch()
+  }
+}
+
 function realpath(path: string): string | null {
   try {
     return realpathSync(path)
@@ -99,11 +119,19 @@ function auditEntry({ request, connection, token }: Asker, body: Body): AuditEnt
     workdir: text(fields.workdir),
     job_id: text(body.job_id) ?? text(fields.job_id),
     key: text(fields.key),
+    run: request.type === 'run' ? runOf(fields, body) : undefined,
     verdict: verdictOf(body),
     rule: body.status === 'denied' ? body.error_msg : undefined,
     exit_code: number(body.exit_code),
     duration_ms: number(body.duration_ms),
   }
+}
+
+/** Values of inputs may be secrets; their names are no part of what happened. */
+function runOf(fields: Readonly<Record<string, unknown>>, body: Body) {
+  const short = (value: unknown) => (typeof value === 'string' ? value.slice(0, 64) : undefined)
+  const { name } = (fields.playbook ?? {}) as { name?: unknown }
+  return { action: short(fields.action), run_id: short(body.run_id ?? fields.run_id), playbook: short(name) }
 }
 
 function verdictOf(body: Body): AuditEntry['verdict'] {

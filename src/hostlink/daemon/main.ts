@@ -3,6 +3,8 @@ import { chownSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'n
 import { preparePipes } from '../pipe.ts'
 import { type Audit, openAudit } from './audit.ts'
 import { type Config, loadConfig } from './config.ts'
+import { openHostRuns } from './host-runs.ts'
+import { grantProblems } from './installed.ts'
 import { openJobs } from './jobs.ts'
 import { type Accept, type Listening, listen, type Refused } from './listen.ts'
 import { type LogFile, openLog } from './log.ts'
@@ -51,7 +53,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon | Fail
   const audit = openAudit({ config, log, secrets: () => settings.tokens.secrets })
   const hostEnv = loginEnvironment(user ?? findUser(String(process.getuid?.())), options.env, user !== null)
   const jobs = openJobs({ config, log, hostEnv })
-  const server = createServer({ config, tokens: () => settings.tokens, jobs, audit, log, hostEnv })
+  const hostRuns = openHostRuns({ config, log, jobs, hostEnv })
+  const tokens = () => settings.tokens
+  const server = createServer({ config, tokens, jobs, hostRuns, audit, log, hostEnv })
+  hostRuns.goOn()
   await preparePipes()
   accept = server.accept
   for (const arrival of early.splice(0)) accept(...arrival)
@@ -82,7 +87,8 @@ async function loadSettings({
   const config: Config = isVerbose ? { ...loaded.config, logLevel: 'debug' } : loaded.config
   const tokens = await loadTokens(config)
   if ('problems' in tokens) return tokens
-  return { config, tokens: tokens.tokens, warnings: [...loaded.warnings, ...tokens.warnings] }
+  const grants = grantProblems(config, tokens.tokens.tokens)
+  return { config, tokens: tokens.tokens, warnings: [...loaded.warnings, ...tokens.warnings, ...grants] }
 }
 
 /** Sockets are opened and files are made with the rights that we have now, before they are given up. */
@@ -113,6 +119,10 @@ function handOver(config: Config, socketFolder: string | null, { uid, gid }: Use
   if (socketFolder !== null) chownSync(socketFolder, uid, -1)
   const made = mkdirSync(config.outputTmpdir, { recursive: true, mode: 0o700 })
   if (made !== undefined) chownSync(config.outputTmpdir, uid, gid)
+  if (config.runsStateDir !== null) {
+    if (mkdirSync(config.runsStateDir, { recursive: true, mode: 0o700 }))
+      chownSync(config.runsStateDir, uid, gid)
+  }
   if (config.logTarget.startsWith('/')) chownSync(config.logTarget, uid, gid)
 }
 

@@ -42,7 +42,9 @@ const ruleSchema = z
 
 const playbookSchema = z.strictObject({
   name: z.string().min(1),
-  digest: z.string().optional(),
+  digest: z
+    .string()
+    .regex(/^(sha256:)?[0-9a-f]{64}$/, 'is no sha256 digest: sha256:HEX, as sha256sum prints it'),
   pinned: z.record(z.string(), z.unknown()).optional(),
 })
 const tokenSchema = z

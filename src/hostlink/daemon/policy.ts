@@ -1,6 +1,6 @@
 /** What a token may do. Pure: the file system is asked through the context only. */
 import { basename } from 'node:path'
-import type { ExecRequest, JobRequest } from '../messages.ts'
+import type { ExecRequest, JobRequest, RunRequest } from '../messages.ts'
 import { matchesGlob, matchesPath } from './glob.ts'
 import { hazardsOf } from './hazard.ts'
 import type { Hazard } from './hazard-words.ts'
@@ -26,7 +26,8 @@ export type Policy =
 
 export type PlaybookGrant = {
   readonly name: string
-  readonly digest?: string | undefined
+  /** Of the file's bytes: 64 hex digits, with or without `sha256:` in front. */
+  readonly digest: string
   readonly pinned?: Readonly<Record<string, unknown>> | undefined
 }
 
@@ -37,6 +38,8 @@ export type Asked =
   | { readonly type: 'cancel' }
   | { readonly type: 'exec'; readonly request: ExecRequest }
   | { readonly type: 'job'; readonly request: JobRequest }
+  /** `digest`: of the playbook that would run; null where none is installed under the name. */
+  | { readonly type: 'run'; readonly request: RunRequest; readonly digest: string | null }
 
 export type PolicyContext = {
   /** argv[0] to the absolute path of the program, links followed, as the daemon's own PATH has it. */
@@ -45,8 +48,13 @@ export type PolicyContext = {
   readonly realpath: (path: string) => string | null
 }
 
-/** Where `resolvedArgv0` is given, it is what must be executed (with the request's own argv[0] as its name). */
-export type Verdict = { allowed: true; resolvedArgv0?: string } | { allowed: false; rule: string }
+/**
+ * Where `resolvedArgv0` is given, it is what must be executed (with the request's own argv[0] as its name); where
+ * `pinned` is given, these inputs of a run have these values.
+ */
+export type Verdict =
+  | { allowed: true; resolvedArgv0?: string; pinned?: Readonly<Record<string, unknown>> }
+  | { allowed: false; rule: string }
 
 export function decide(token: Token, asked: Asked, context: PolicyContext): Verdict {
   if (asked.type === 'ping') return { allowed: true }
@@ -57,14 +65,45 @@ export function decide(token: Token, asked: Asked, context: PolicyContext): Verd
     case 'deny':
       return deny(`policy deny of token ${token.name}`)
     case 'playbooks':
-      return deny(`policy playbooks of token ${token.name}: runs are not offered by this daemon yet`)
+      return asked.type === 'run'
+        ? decideRun(token.name, policy.playbooks, asked)
+        : deny(`policy playbooks of token ${token.name}: ${asked.type} is not allowed, only run`)
     case 'allowlist':
+      if (asked.type === 'run') return deny(`allowlist of token ${token.name}: runs are not in it`)
       // Jobs and running commands are looked up among the token's own.
       return asked.type === 'exec'
         ? decideExec(token.name, policy.rules, asked.request, context)
         : { allowed: true }
   }
 }
+
+/** Its own runs are looked up among the token's own; what counts is which ones it may start. */
+function decideRun(
+  name: string,
+  grants: readonly PlaybookGrant[],
+  { request, digest }: Extract<Asked, { type: 'run' }>,
+): Verdict {
+  const list = `policy playbooks of token ${name}`
+  if (request.action !== 'start') return { allowed: true }
+  const { playbook, inputs = {}, input_texts = {}, options } = request
+  if (playbook.name === undefined) return deny(`${list}: only installed playbooks, not the text of one`)
+  const grant = grants.find(each => each.name === playbook.name)
+  if (grant === undefined) return deny(`${list}: ${playbook.name} is not in it`)
+  if (digest !== null && digest !== bareDigest(grant.digest)) {
+    return deny(
+      `${list}: the installed ${playbook.name} is not the one that was reviewed (its digest differs)`,
+    )
+  }
+  const { pinned = {} } = grant
+  const fixed = [...Object.keys(inputs), ...Object.keys(input_texts)].find(key => Object.hasOwn(pinned, key))
+  if (fixed !== undefined) return deny(`${list}: the input ${fixed} of ${playbook.name} is pinned`)
+  // What the playbook's author lets be chosen is an input.
+  if (options?.allow_dirty === true) return deny(`${list}: allow_dirty is not the caller's to choose`)
+  if (options?.rollback === false) return deny(`${list}: rollback is not the caller's to choose`)
+  return { allowed: true, pinned }
+}
+
+export const bareDigest = (digest: string): string => digest.replace(/^sha256:/, '')
 
 const deny = (rule: string): Verdict => ({ allowed: false, rule })
 

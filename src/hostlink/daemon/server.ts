@@ -7,6 +7,7 @@ import { BOUNDS } from './bounds.ts'
 import type { Config } from './config.ts'
 import type { Connection } from './connection.ts'
 import { createDispatch, isKnownType, UNKNOWN_TYPE } from './dispatch.ts'
+import type { HostRuns } from './host-runs.ts'
 import type { Jobs } from './jobs.ts'
 import type { Log } from './log.ts'
 import { createPeers } from './peers.ts'
@@ -20,6 +21,7 @@ export type ServerOptions = {
   readonly config: () => Config
   readonly tokens: () => TokenTable
   readonly jobs: Jobs
+  readonly hostRuns: HostRuns
   readonly audit: Audit
   readonly log: Log
   readonly hostEnv: NodeJS.ProcessEnv
@@ -94,6 +96,8 @@ export function createServer(options: ServerOptions): Server {
       peers.dismiss()
       await runs.shutdown()
       options.jobs.close()
+      options.hostRuns.close()
+      options.hostRuns.close()
       const deadline = Date.now() + LAST_ANSWERS_MS
       while (peers.all.size > 0 && Date.now() < deadline)
         await new Promise(resolve => setTimeout(resolve, 10))

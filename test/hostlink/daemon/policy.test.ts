@@ -50,10 +50,7 @@ describe('policies', () => {
 
   test.each([
     [{ kind: 'deny' }, 'policy deny of token agent'],
-    [
-      { kind: 'playbooks', playbooks: [] },
-      'policy playbooks of token agent: runs are not offered by this daemon yet',
-    ],
+    [{ kind: 'playbooks', playbooks: [] }, 'policy playbooks of token agent: exec is not allowed, only run'],
   ] as [Policy, string][])('%o allows ping only', (policy, reason) => {
     expect(decide(token(policy), { type: 'ping' }, context)).toEqual({ allowed: true })
     for (const asked of [{ type: 'cancel' }, list, shell] as const) {

@@ -180,12 +180,14 @@ tokens:
     file('t', 'x'.repeat(32))
     file(
       'policy.yaml',
-      `tokens:\n  ci:\n    token_file: ${folder}/t\n    policy: playbooks\n    playbooks:\n      - { name: upgrade-openclaw, digest: abc, pinned: { repoPath: /srv/x } }\n`,
+      `tokens:\n  ci:\n    token_file: ${folder}/t\n    policy: playbooks\n    playbooks:\n      - { name: upgrade-openclaw, digest: sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, pinned: { repoPath: /srv/x } }\n`,
     )
     const { tokens } = await table('policy_file = $/policy.yaml')
     expect(tokens.authenticate('x'.repeat(32))?.policy).toEqual({
       kind: 'playbooks',
-      playbooks: [{ name: 'upgrade-openclaw', digest: 'abc', pinned: { repoPath: '/srv/x' } }],
+      playbooks: [
+        { name: 'upgrade-openclaw', digest: 'sha256:' + 'a'.repeat(64), pinned: { repoPath: '/srv/x' } },
+      ],
     })
   })
 

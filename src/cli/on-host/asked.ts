@@ -1,0 +1,180 @@
+/** The commands over runs, for runs on a host: the host's own answers, in the host's own words. */
+
+import { StringDecoder } from 'node:string_decoder'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Failure } from '../../failure.ts'
+import { DURATION_HINT, parseDuration } from '../../steps/duration.ts'
+import { printable } from '../../ui/printable.ts'
+import { stepOfLog } from '../commands/logs.ts'
+import { runsTable } from '../commands/runs.ts'
+import { EXIT_NO, EXIT_OK, EXIT_REFUSED, EXIT_USAGE } from '../exit-code.ts'
+import type { Io } from '../io.ts'
+import { wordedError } from '../print-failure.ts'
+import { readSettings } from '../settings.ts'
+import { stateDir } from '../state.ts'
+import { waitFor } from './follow.ts'
+import { type Asked, type Host, openHost, patiently } from './host.ts'
+import { hostReport } from './report-line.ts'
+
+export type AtHost = { target: string; config?: string }
+
+const UNREACHABLE = 4
+const UNKNOWN = 6
+const POLL_MS = 300
+const LONG_WAIT_MS = 50_000
+
+export const reportAt = (run: string, options: AtHost, io: Io) =>
+  withRun(run, options, io, async (host, runId) => told(await ask(host, 'report', runId), host, io))
+
+export const confirmAt = (run: string, options: AtHost, io: Io) =>
+  withRun(run, options, io, async (host, runId) => told(await ask(host, 'confirm', runId), host, io))
+
+export const cancelAt = (run: string, options: AtHost, io: Io) =>
+  // Asked once only: a second one means something else.
+  withRun(run, options, io, async (host, runId) =>
+    told(await host.ask('cancel', { run_id: runId }), host, io),
+  )
+
+export const waitAt = (run: string, options: AtHost & { timeout?: string }, io: Io) =>
+  withRun(run, options, io, async (host, runId) => {
+    const limit = options.timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(options.timeout)
+    if (limit === null)
+      return usage({ code: 'usage', problem: '--timeout is no duration', hint: DURATION_HINT }, io)
+    for (const deadline = Date.now() + limit; ; ) {
+      const left = deadline - Date.now()
+      const waited = await waitFor(host, runId, Math.max(0, Math.min(LONG_WAIT_MS, left)))
+      if (!waited.ok || waited.value.done) return told(waited, host, io)
+      if (left > LONG_WAIT_MS) continue
+      io.stderr.write(
+        `error: ${runId} is still running\nhint: hostops logs ${runId} -f --target ${host.target}\n`,
+      )
+      return EXIT_NO
+    }
+  })
+
+export async function runsAt(options: AtHost & { limit: string; json?: boolean }, io: Io): Promise<number> {
+  return withHost(options, io, async host => {
+    const asked = await patiently(() => host.ask('list', {}))
+    if (!asked.ok) return no(asked, io)
+    const rows = (asked.value.runs ?? []).slice(0, Number(options.limit) || 20)
+    if (options.json) io.stdout.write(`${JSON.stringify(rows)}\n`)
+    else if (rows.length === 0) io.stderr.write(`no run yet at ${host.target}\n`)
+    else io.stdout.write(runsTable(rows))
+    return EXIT_OK
+  })
+}
+
+export const logsAt = (run: string, options: AtHost & { follow?: boolean; step?: string }, io: Io) =>
+  withRun(run, options, io, async (host, runId) => {
+    const printers = new Map<string, Printer>()
+    for (let over = false; ; ) {
+      const listed = await patiently(() => host.ask('logs', { run_id: runId }))
+      if (!listed.ok) return no(listed, io)
+      for (const { name, bytes } of listed.value.files ?? []) {
+        if (options.step !== undefined && stepOfLog(name) !== options.step) continue
+        const printer =
+          printers.get(name) ?? makePrinter(options.step === undefined ? `${stepOfLog(name)} | ` : '', io)
+        printers.set(name, printer)
+        while (printer.offset < bytes) {
+          const fields = { run_id: runId, file: name, offset: printer.offset }
+          const read = await patiently(() => host.ask('logs', fields))
+          if (!read.ok) return no(read, io)
+          const chunk = Buffer.from(read.value.data ?? '', 'base64')
+          if (chunk.length === 0) break
+          printer.take(chunk)
+        }
+      }
+      if (over || !options.follow) return EXIT_OK
+      const waited = await waitFor(host, runId, 0)
+      if (!waited.ok) return no(waited, io)
+      // Asked before the last printing: what was written until then is printed for certain.
+      over = waited.value.done === true
+      if (!over) await sleep(POLL_MS)
+    }
+  })
+
+type Printer = { offset: number; take(chunk: Buffer): void }
+
+/** Whole lines only. */
+function makePrinter(prefix: string, io: Io): Printer {
+  const decoder = new StringDecoder('utf8')
+  let rest = ''
+  return {
+    offset: 0,
+    take(chunk) {
+      this.offset += chunk.length
+      const lines = (rest + decoder.write(chunk)).split('\n')
+      rest = lines.pop() ?? ''
+      io.stdout.write(lines.map(line => `${prefix}${printable(line)}\n`).join(''))
+    },
+  }
+}
+
+const ask = (host: Host, action: string, runId: string): Promise<Asked> =>
+  patiently(() => host.ask(action, { run_id: runId }))
+
+async function withHost(options: AtHost, io: Io, work: (host: Host) => Promise<number>): Promise<number> {
+  const settings = readSettings(options, io)
+  if (!settings.ok) return usage(settings.failure, io)
+  const opened = await openHost(options.target, stateDir(io, settings.settings.stateDir), io)
+  if (!opened.ok) return no({ ok: false, failure: opened.failure, missing: false, again: false }, io)
+  try {
+    return await work(opened.host)
+  } finally {
+    opened.host.close()
+  }
+}
+
+/** `last` and beginnings of ids are looked up among the runs that the host tells. */
+const withRun = (
+  given: string,
+  options: AtHost,
+  io: Io,
+  work: (host: Host, runId: string) => Promise<number>,
+): Promise<number> =>
+  withHost(options, io, async host => {
+    if (given !== 'last') {
+      const probe = await ask(host, 'logs', given)
+      if (probe.ok) return work(host, given)
+      if (probe.failure.code !== 'usage') return no(probe, io)
+    }
+    const listed = await patiently(() => host.ask('list', {}))
+    if (!listed.ok) return no(listed, io)
+    const ids = (listed.value.runs ?? []).map(run => String(run.runId))
+    const matches =
+      given === 'last' ? ids.slice(0, 1) : ids.filter(id => given !== '' && id.startsWith(given))
+    const [runId] = matches
+    if (runId !== undefined && matches.length === 1) return work(host, runId)
+    const problem =
+      matches.length > 1
+        ? `"${given}" is the beginning of ${matches.length} runs: ${matches.slice(0, 5).join(', ')}`
+        : `no run "${given}" at ${host.target}`
+    return usage({ code: 'usage', problem, hint: `hostops runs --target ${host.target}   lists them` }, io)
+  })
+
+/** The report line is the only thing that is a result; everything else that the host says is for people. */
+function told(asked: Asked, { target }: Host, io: Io): number {
+  if (!asked.ok) return no(asked, io)
+  const { stderr = '', exit_code = UNKNOWN } = asked.value
+  // A command that the host hints at is typed here.
+  const here = target === 'local' ? '$1' : `$1 --target ${target}`
+  for (const line of stderr.split('\n')) {
+    if (line !== '')
+      io.stderr.write(`${printable(line).replace(/^(hint: hostops [a-z]+ \S+( -f)?)/, here)}\n`)
+  }
+  const report = hostReport(asked.value)
+  if (report !== null) io.stdout.write(report.line)
+  return exit_code
+}
+
+function no({ failure, again }: Asked & { ok: false }, io: Io): number {
+  io.stderr.write(wordedError(failure))
+  if (failure.code === 'denied') return EXIT_REFUSED
+  if (again) return UNKNOWN
+  return failure.code === 'usage' ? EXIT_USAGE : UNREACHABLE
+}
+
+function usage(failure: Failure, io: Io): number {
+  io.stderr.write(wordedError(failure))
+  return EXIT_USAGE
+}

@@ -1,0 +1,116 @@
+/** What is sent to the host: the playbook's text or name, and inputs as they were given; the host checks their types. */
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { Failed, type InputProblem } from '../../failure.ts'
+import { findPlaybook } from '../../playbook/catalog.ts'
+import { loadPlaybook } from '../../playbook/load.ts'
+import { renderDiagnostics } from '../../playbook/render.ts'
+import type { Settings } from '../../playbook/settings.ts'
+import { kinds } from '../../steps/index.ts'
+import type { Json } from '../../steps/step.ts'
+import type { Io } from '../io.ts'
+import type { RunOptions } from '../run-options.ts'
+
+export type Wanted = {
+  /** Null where only the host knows it. */
+  readonly name: string | null
+  readonly target: string
+  readonly fields: object
+}
+
+/** Throws `Failed` for what can be known to be wrong here; `details` is shown to people. */
+export function requestFor(
+  given: string,
+  options: RunOptions,
+  settings: Settings,
+  io: Io,
+  details: (text: string) => void,
+): Wanted {
+  const isFile = /[\\/]|\.ya?ml$/i.test(given)
+  const early = options.target ?? settings.target
+  // A name is one of the host's own playbooks, and here this machine is the host.
+  const own = isFile || (early ?? 'local') === 'local' ? read(given, options, settings, io, details) : null
+  const name = own?.name ?? given
+  const pinned = settings.pinned[name] ?? {}
+  const fixed = options.input.map(pair => pair.split('=')[0]!).find(key => Object.hasOwn(pinned, key))
+  if (fixed !== undefined) {
+    const detail = 'its value is fixed in the settings here'
+    throw new Failed({ code: 'inputs-invalid', problems: [{ input: fixed, problem: 'pinned', detail }] })
+  }
+  return {
+    name: own?.name ?? null,
+    target: early ?? own?.target ?? 'local',
+    fields: {
+      playbook: own === null ? { name: given } : { text: own.text },
+      inputs: { ...settings.inputs[name], ...inputsFile(options, io), ...pinned },
+      input_texts: inputTexts(options.input, io),
+      options: {
+        allow_dirty: options.allowDirty,
+        rollback: options.rollback ? undefined : false,
+        check: options.check,
+        timeout: options.timeout,
+        wait_lock: options.waitLock,
+        plan: options.plan,
+      },
+    },
+  }
+}
+
+function read(
+  given: string,
+  options: RunOptions,
+  settings: Settings,
+  io: Io,
+  details: (text: string) => void,
+) {
+  const found = findPlaybook(given, { playbooks: options.playbooks, settings, env: io.env, cwd: io.cwd })
+  if (!found.ok) throw new Failed(found.failure)
+  const loaded = loadPlaybook(found.bytes, found.file, kinds)
+  if (loaded.ok) return loaded.playbook
+  details(renderDiagnostics(loaded.diagnostics, 'text'))
+  const [first] = loaded.diagnostics
+  throw new Failed({
+    code: 'playbook-invalid',
+    file: found.file,
+    diagnostics: loaded.diagnostics.length,
+    first: first ? `${first.start.line}:${first.start.column}: ${first.message}` : '',
+  })
+}
+
+function inputsFile({ inputs }: RunOptions, io: Io): { [name: string]: Json } {
+  if (inputs === undefined) return {}
+  try {
+    const value = JSON.parse(readFileSync(resolve(io.cwd, inputs), 'utf8')) as Json
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+    throw new Error('must hold a JSON object')
+  } catch (error) {
+    throw unreadable('--inputs', `${inputs}: ${(error as Error).message}`)
+  }
+}
+
+/** `key=value`; `key=@file` holds what the file holds here, `key=@@x` is the text `@x`. */
+function inputTexts(pairs: readonly string[], io: Io): { [name: string]: string } {
+  const texts = new Map<string, string>()
+  for (const pair of pairs) {
+    const [name = '', text] = pair.split(/=(.*)/s)
+    if (text === undefined || name === '') throw unreadable(name, 'must be written as NAME=VALUE')
+    if (texts.has(name)) {
+      throw invalid({ input: name, problem: 'given-twice', detail: 'stands on the command line twice' })
+    }
+    texts.set(name, textGiven(name, text, io))
+  }
+  return Object.fromEntries(texts)
+}
+
+function textGiven(name: string, text: string, io: Io): string {
+  if (!text.startsWith('@')) return text
+  if (text.startsWith('@@')) return text.slice(1)
+  try {
+    return readFileSync(resolve(io.cwd, text.slice(1)), 'utf8').replace(/\r?\n$/, '')
+  } catch (error) {
+    throw unreadable(name, `${text.slice(1)}: ${(error as Error).message}`)
+  }
+}
+
+const unreadable = (input: string, detail: string) => invalid({ input, problem: 'unreadable', detail })
+const invalid = (problem: InputProblem) => new Failed({ code: 'inputs-invalid', problems: [problem] })

@@ -1,0 +1,188 @@
+/** `hostops run --on-host` and `--detach`: the engine runs on the host, this process only looks on and may die. */
+import { resolve } from 'node:path'
+import type { RunEnd } from '../../engine/running.ts'
+import { Failed, type Failure } from '../../failure.ts'
+import { emptyDraft, toReport } from '../../report/build.ts'
+import type { Report } from '../../report/schema.ts'
+import { makeSummary } from '../../ui/summary.ts'
+import { isGood } from '../../ui/words.ts'
+import { writeAtomically } from '../atomic-file.ts'
+import { clock } from '../clock.ts'
+import { exitCode } from '../exit-code.ts'
+import { chooseFace } from '../faces.ts'
+import type { Io } from '../io.ts'
+import { wordedError } from '../print-failure.ts'
+import { resultLine } from '../result-line.ts'
+import { isRunId, newRunId } from '../run-id.ts'
+import { type RunOptions, wrongUse } from '../run-options.ts'
+import { readSettings } from '../settings.ts'
+import { catchSignals, type Signals } from '../signals.ts'
+import { stateDir } from '../state.ts'
+import { follow } from './follow.ts'
+import { type Asked, type Host, openHost, patiently } from './host.ts'
+import { type HostReport, hostReport } from './report-line.ts'
+import { requestFor } from './request.ts'
+
+type Head = {
+  runId: string
+  playbook: string | null
+  target: string | null
+  dryRun: boolean
+  startedAt: number
+}
+
+export async function runOnHost(given: string, options: RunOptions, io: Io): Promise<number> {
+  const startedAt = clock.now()
+  const head: Head = {
+    runId: options.runId !== undefined && isRunId(options.runId) ? options.runId : newRunId(startedAt),
+    playbook: null,
+    target: null,
+    dryRun: options.check === true,
+    startedAt,
+  }
+  const signals = catchSignals()
+  try {
+    const end = await Promise.race([attempt(given, options, io, head, signals), io.fault])
+    return 'line' in end ? finish(end, options, io) : finishHere(end, head, options, io)
+  } catch (error) {
+    const failure = error instanceof Failed ? error.failure : null
+    if (failure) return finishHere({ outcome: 'invalid', failedStep: null, failure }, head, options, io)
+    io.stderr.write(`${error instanceof Error ? error.stack : error}\n`)
+    const problem = error instanceof Error ? error.message : String(error)
+    const internal: Failure = { code: 'internal', problem }
+    return finishHere({ outcome: 'unknown', failedStep: null, failure: internal }, head, options, io)
+  } finally {
+    signals.dispose()
+  }
+}
+
+async function attempt(
+  given: string,
+  options: RunOptions,
+  io: Io,
+  head: Head,
+  signals: Signals,
+): Promise<RunEnd | HostReport> {
+  const settings = readSettings(options, io)
+  if (!settings.ok) throw new Failed(settings.failure)
+  const wrong = wrongUse(options)
+  if (wrong) throw new Failed(wrong)
+  const show = (text: string) => options.output !== 'json' && io.stderr.write(text)
+  const { name, target, fields } = requestFor(given, options, settings.settings, io, show)
+  head.playbook = name ?? given
+  head.target = target
+  const stop = new AbortController()
+  signals.handle(() => stop.abort())
+  const opened = await openHost(target, stateDir(io, settings.settings.stateDir), io, stop.signal)
+  if (signals.first) return interrupted(signals.first)
+  if (!opened.ok) return notStarted(opened.failure)
+  const { host } = opened
+  try {
+    const started = await patiently(() => host.ask('start', { ...fields, run_id: head.runId }), stop.signal)
+    if (!started.ok) return started.again ? lost(started.failure) : notStarted(started.failure)
+    if (options.detach) return { outcome: 'started', failedStep: null, failure: null }
+    if (started.value.attached) show(`${head.runId} was started before: this follows it\n`)
+    return await followed(host, head, options, io, signals)
+  } finally {
+    host.close()
+  }
+}
+
+async function followed(
+  host: Host,
+  { runId }: Head,
+  options: RunOptions,
+  io: Io,
+  signals: Signals,
+): Promise<RunEnd | HostReport> {
+  const leave = new AbortController()
+  signals.handle(signal => {
+    // The end of a terminal or of this container is no wish to stop: that is what the run is on the host for.
+    if (signal !== 'SIGINT') return leave.abort()
+    void host.ask('cancel', { run_id: runId })
+  })
+  const face = await chooseFace(options, io, clock.now)
+  const summary = makeSummary()
+  const watcher = {
+    event: (event: Parameters<typeof summary.add>[0]) => {
+      summary.add(event)
+      try {
+        face?.event(event)
+      } catch {
+        // What cannot be drawn must not end the following; a newer host may say what is not known here.
+      }
+    },
+    words: (line: string) => {
+      if (options.output !== 'json') io.stderr.write(`${line}\n`)
+    },
+  }
+  let answer: Asked
+  try {
+    answer = await follow(host, runId, watcher, leave.signal)
+  } finally {
+    await face?.close()
+  }
+  if (leave.signal.aborted) return left(signals)
+  if (!answer.ok) return lost(answer.failure)
+  const told = hostReport(answer.value)
+  if (told === null) return lost({ code: 'usage', problem: `the host tells no report of ${runId}` })
+  if (options.output !== 'json' && !(options.quiet && isGood(told.report.outcome))) {
+    const columns = io.stderr.isTTY ? io.stderr.columns() : null
+    const lines = summary.lines({ runId, durationMs: told.report.durationMs, stored: true, columns })
+    io.stderr.write(`${io.stderr.isTTY ? '\n' : ''}${lines.join('\n')}\n`)
+  }
+  return told
+}
+
+function finish({ report, line, exitCode: code }: HostReport, options: RunOptions, io: Io): number {
+  copy(report, options, io)
+  io.stdout.write(line)
+  return code
+}
+
+/** What the host has no part in, or what is not known of it here. */
+function finishHere(end: RunEnd, head: Head, options: RunOptions, io: Io): number {
+  const draft = { ...emptyDraft(head), end: { type: 'run-finished' as const, ...end } }
+  const isOpen = end.outcome === 'started' || end.outcome === 'unknown'
+  const report = toReport(draft, isOpen ? null : clock.now())
+  if (options.output !== 'json') {
+    if (end.failure) io.stderr.write(wordedError(end.failure))
+    const at = head.target === 'local' ? '' : ` --target ${head.target}`
+    if (isOpen && !(options.quiet && end.failure === null)) {
+      io.stderr.write(
+        `${head.runId} ${end.failure ? 'may go on' : 'goes on'} at the host\nhint: hostops wait ${head.runId}${at}\n`,
+      )
+    }
+  }
+  copy(report, options, io)
+  io.stdout.write(resultLine(report))
+  return exitCode(end.outcome, end.failure)
+}
+
+function copy(report: Report, options: RunOptions, io: Io): void {
+  if (options.reportFile === undefined) return
+  const file = resolve(io.cwd, options.reportFile)
+  try {
+    writeAtomically(file, `${JSON.stringify(report)}\n`, 0o666 & ~process.umask())
+  } catch (error) {
+    const problem = `cannot write the report to ${file}: ${(error as Error).message}`
+    io.stderr.write(wordedError({ code: 'usage', problem }))
+  }
+}
+
+function notStarted(failure: Failure): RunEnd {
+  const outcome = failure.code === 'denied' ? 'refused' : failure.code === 'usage' ? 'invalid' : 'unreachable'
+  return { outcome, failedStep: null, failure }
+}
+
+const lost = (failure: Failure): RunEnd => ({ outcome: 'unknown', failedStep: null, failure })
+const interrupted = (signal: NonNullable<Signals['first']>): RunEnd => ({
+  outcome: 'interrupted',
+  failedStep: null,
+  failure: { code: 'interrupted', signal },
+})
+
+function left(signals: Signals): RunEnd {
+  const signal = signals.first === 'SIGINT' ? 'SIGTERM' : (signals.first ?? 'SIGTERM')
+  return { outcome: 'unknown', failedStep: null, failure: { code: 'interrupted', signal } }
+}

@@ -1,0 +1,278 @@
+/** Runs on the host: the real client, the real daemon, real runners; each of them killed while the others go on. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type HostRig, hostRig } from '../rig/host.ts'
+import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
+
+let rig: HostopsRig
+let host: HostRig
+beforeEach(async () => {
+  rig = hostopsRig()
+  host = await hostRig(rig)
+})
+afterEach(async () => {
+  await host.stop()
+  await rig.remove()
+})
+
+const TARGET = ['--target', 'hostlink']
+const at = (...args: string[]) => rig.run([...args, ...TARGET], { env: host.env })
+const begin = (file: string, ...more: string[]) =>
+  rig.start(['run', file, '--on-host', ...TARGET, '--run-id', 'r', ...more], { env: host.env })
+const letGo = () => writeFileSync(rig.path('go'), '')
+
+/** Counts each time that it really runs, waits until it is let go, and can be taken back. */
+const steps = () => [
+  { id: 'write', run: ['sh', '-c', `echo x >> ${rig.path('count')}`], undo: ['rm', '-f', rig.path('count')] },
+  {
+    id: 'gate',
+    run: ['sh', '-c', `while ! test -e ${rig.path('go')}; do sleep 0.05; done; echo passed`],
+    effect: 'read',
+  },
+]
+const counted = () => rig.read('count')
+const atGate = () => poll(() => host.journal('r').includes('"id":"gate"'))
+const lineOnHost = () => {
+  const [job] = host.jobs()
+  return readFileSync(join(host.folder, 'output', 'jobs', job!, 'stdout'), 'utf8')
+}
+
+describe('a run on the host', () => {
+  test('is followed; its line is the host’s own, byte for byte, now and later', async () => {
+    const run = begin(rig.playbook('p', steps()), '--output', 'lines')
+    await run.until(/gate/)
+    letGo()
+    const ended = await run.ended
+    expect(ended.stderr).toContain('passed')
+    expect(ended.report).toMatchObject({ runId: 'r', outcome: 'succeeded', success: true })
+    expect(ended.code).toBe(0)
+    expect(ended.stdout).toBe(lineOnHost())
+    for (const verb of ['report', 'wait']) {
+      const again = await at(verb, 'r')
+      expect([again.stdout, again.code]).toEqual([ended.stdout, 0])
+    }
+    expect((await at('report', 'last')).stdout).toBe(ended.stdout)
+    expect((await at('logs', 'r')).stdout).toBe('gate | passed\n')
+    expect((await at('runs')).stdout).toMatch(/^r +succeeded +p /m)
+    expect(counted()).toBe('x\n')
+  })
+
+  test('handed over with --detach: the line says started, and later how it ended', async () => {
+    const ended = await at('run', rig.playbook('p', steps()), '--detach', '--run-id', 'r')
+    expect(ended.report).toMatchObject({ runId: 'r', outcome: 'started', success: null, finishedAt: null })
+    expect(ended.code).toBe(0)
+    const follower = rig.start(['logs', 'r', '-f', ...TARGET], { env: host.env })
+    await atGate()
+    const early = await at('wait', 'r', '--timeout', '10ms')
+    expect([early.code, early.stdout]).toEqual([1, ''])
+    letGo()
+    const waited = await at('wait', 'r')
+    expect(waited.report).toMatchObject({ outcome: 'succeeded' })
+    expect((await follower.ended).stdout).toBe('gate | passed\n')
+  })
+
+  test('goes on when its client is killed', async () => {
+    const run = begin(rig.playbook('p', steps()))
+    await atGate()
+    run.child.kill('SIGKILL')
+    await run.ended
+    letGo()
+    expect((await at('wait', 'r')).report).toMatchObject({ outcome: 'succeeded' })
+    expect(counted()).toBe('x\n')
+  })
+
+  test('goes on when its client is told to end, which says that it does not know the end', async () => {
+    const run = begin(rig.playbook('p', steps()))
+    await atGate()
+    run.child.kill('SIGTERM')
+    const ended = await run.ended
+    expect(ended.report).toMatchObject({ runId: 'r', outcome: 'unknown', success: null })
+    expect(ended.code).toBe(6)
+    expect(ended.stderr).toContain('hostops wait r --target hostlink')
+    letGo()
+    expect((await at('wait', 'r')).report).toMatchObject({ outcome: 'succeeded' })
+  })
+
+  test('goes on when the daemon is killed and started again; the client follows it to its end', async () => {
+    const run = begin(rig.playbook('p', steps()))
+    await atGate()
+    await host.kill()
+    await host.start()
+    letGo()
+    const ended = await run.ended
+    expect(ended.report).toMatchObject({ outcome: 'succeeded' })
+    expect(ended.stdout).toBe(lineOnHost())
+    expect(counted()).toBe('x\n')
+  })
+
+  test('asked for many times at the same moment is one run', async () => {
+    const file = rig.playbook('p', steps())
+    letGo()
+    const all = await Promise.all(Array.from({ length: 4 }, () => begin(file).ended))
+    expect(new Set(all.map(each => each.stdout)).size).toBe(1)
+    expect(all[0]!.report).toMatchObject({ outcome: 'succeeded' })
+    expect(counted()).toBe('x\n')
+    expect(host.jobs()).toHaveLength(1)
+    const other = await begin(rig.playbook('other', steps())).ended
+    expect(other.report).toMatchObject({ outcome: 'invalid' })
+    expect(other.report.error).toContain('was used for another playbook or other inputs')
+    expect(counted()).toBe('x\n')
+  })
+
+  test('that fails is taken back there', async () => {
+    const file = rig.playbook('p', [...steps(), { id: 'bad', run: ['false'], effect: 'read' }])
+    letGo()
+    const ended = await begin(file).ended
+    expect(ended.report).toMatchObject({ outcome: 'rolled-back', failedStep: 'bad', rollbackVerified: true })
+    expect([ended.code, rig.exists('count')]).toEqual([1, false])
+    expect((await at('report', 'r')).code).toBe(1)
+  })
+
+  test('is cancelled by Ctrl-C of who follows it, and by hostops cancel; twice stops the rolling back', async () => {
+    const run = begin(rig.playbook('p', steps()))
+    await atGate()
+    run.child.kill('SIGINT')
+    const ended = await run.ended
+    expect(ended.report).toMatchObject({ outcome: 'interrupted', rollbackPerformed: true })
+    expect([ended.code, rig.exists('count')]).toEqual([143, false])
+
+    const slow = rig.playbook('slow', [{ ...steps()[0], undo: ['sleep', '60'] }, steps()[1]!])
+    const second = rig.start(['run', slow, '--on-host', ...TARGET, '--run-id', 's'], { env: host.env })
+    await poll(() => host.journal('s').includes('"id":"gate"'))
+    expect((await at('cancel', 's')).code).toBe(0)
+    await poll(() => host.journal('s').includes('part-started'))
+    expect((await at('cancel', 's')).code).toBe(0)
+    const { report } = await second.ended
+    expect(report.success).toBe(false)
+    expect(report.rollbackError).toContain('write')
+    expect((await at('cancel', 's')).code).toBe(3)
+  })
+
+  test('with wrong inputs, a wrong playbook, an unknown name or no host says so in its line', async () => {
+    const file = rig.playbook('p', steps(), { inputs: { n: { type: 'integer' } } })
+    const wrong = await begin(file, '-i', 'n=many', '-i', 'm=1').ended
+    expect([wrong.report.outcome, wrong.report.errorCode, wrong.code]).toEqual([
+      'invalid',
+      'inputs-invalid',
+      2,
+    ])
+    expect(wrong.report.error).toMatch(/unknown input "m".*input "n"/)
+    const broken = await at('run', rig.write('b.yaml', 'hostops: 1\nname: b\n'), '--on-host')
+    expect([broken.report.outcome, broken.report.errorCode]).toEqual(['invalid', 'playbook-invalid'])
+    const unknown = await at('run', 'nothing-there', '--on-host')
+    expect([unknown.report.outcome, unknown.report.error]).toEqual([
+      'invalid',
+      expect.stringContaining('nothing-there'),
+    ])
+    const env = { ...host.env, HOSTLINK_SOCKET: rig.path('nobody') }
+    const away = await rig.run(['run', file, '--on-host', ...TARGET], { env })
+    expect([away.report.outcome, away.code]).toEqual(['unreachable', 4])
+    const none = await at('report', 'nothing')
+    expect([none.code, none.stdout]).toEqual([2, ''])
+  })
+
+  test('has its secrets in no argument and in no file once it has ended', async () => {
+    const inputs = { key: { type: 'secret' } }
+    const file = rig.playbook(
+      'p',
+      [
+        { id: 'use', script: 'test "$(printf %s "$K" | wc -c)" -eq 17', shell: 'sh', env: { K: '${{ inputs.key }}' } },
+        ...steps(),
+      ],
+      { inputs },
+    )
+    const run = begin(file, '-i', 'key=s3cr3t-value-here')
+    await atGate()
+    const argv = readFileSync(`/proc/${host.runner('r')}/cmdline`, 'utf8')
+    expect(argv).toContain('--as-host')
+    expect(argv).not.toContain('s3cr3t')
+    letGo()
+    expect((await run.ended).report).toMatchObject({ outcome: 'succeeded' })
+    await poll(() => !rig.everythingIn('host').includes('s3cr3t'))
+  })
+
+  test('lives on this machine as well, without a daemon', async () => {
+    const env = { HOSTOPS_STATE_DIR: rig.path('own-state') }
+    const run = rig.start(['run', rig.playbook('p', steps()), '--on-host', '--run-id', 'r'], { env })
+    await poll(() => rig.exists('count'))
+    run.child.kill('SIGKILL')
+    await run.ended
+    letGo()
+    const ended = await rig.run(['wait', 'r'], { env })
+    expect(ended.report).toMatchObject({ outcome: 'succeeded', target: 'local' })
+    expect(counted()).toBe('x\n')
+  })
+})
+
+describe('confirm on the host', () => {
+  const sure = (within: string) => [...steps(), { id: 'sure', uses: 'confirm', with: { within } }]
+  const awaited = () => poll(() => host.journal('r').includes('confirm-awaited'))
+
+  test('is refused before the step, taken in time, fine twice', async () => {
+    const run = begin(rig.playbook('p', sure('1h')))
+    await atGate()
+    const early = await at('confirm', 'r')
+    expect([early.code, early.stderr]).toEqual([
+      3,
+      expect.stringContaining('does not wait for a confirmation yet'),
+    ])
+    expect(early.stderr).toContain('hostops logs r -f --target hostlink')
+    letGo()
+    await awaited()
+    expect((await at('confirm', 'r')).code).toBe(0)
+    expect((await run.ended).report).toMatchObject({ outcome: 'succeeded' })
+    expect((await at('confirm', 'r')).code).toBe(0)
+  })
+
+  test('that does not come takes the run back, with nobody there', async () => {
+    letGo()
+    await at('run', rig.playbook('p', sure('500ms')), '--detach', '--run-id', 'r')
+    const ended = await at('wait', 'r')
+    expect(ended.report).toMatchObject({ outcome: 'rolled-back', failedStep: 'sure', rollbackVerified: true })
+    expect(rig.exists('count')).toBe(false)
+    expect((await at('confirm', 'r')).code).toBe(3)
+  })
+
+  test('is still waited for after daemon and runner were killed', async () => {
+    letGo()
+    const run = begin(rig.playbook('p', sure('1h')))
+    await awaited()
+    await host.kill()
+    process.kill(host.runner('r'), 'SIGKILL')
+    await host.start()
+    await poll(() => host.journal('r').includes('"resumed"'))
+    expect((await at('confirm', 'r')).code).toBe(0)
+    const ended = await run.ended
+    expect(ended.report).toMatchObject({ outcome: 'succeeded' })
+    expect((await at('report', 'r')).stdout).toBe(ended.stdout)
+    expect(counted()).toBe('x\n')
+  })
+
+  test('whose deadline passed while nothing lived takes the run back at the start', async () => {
+    letGo()
+    await at('run', rig.playbook('p', sure('2s')), '--detach', '--run-id', 'r')
+    await awaited()
+    await host.kill()
+    process.kill(host.runner('r'), 'SIGKILL')
+    const [, deadline] = /"deadline":(\d+)/.exec(host.journal('r'))!
+    await poll(() => Date.now() > Number(deadline))
+    await host.start()
+    const ended = await at('wait', 'r')
+    expect(ended.report).toMatchObject({ outcome: 'rolled-back', failedStep: 'sure' })
+    expect(rig.exists('count')).toBe(false)
+  })
+
+  test('is all that goes on by itself: other runs without a runner are named in the log', async () => {
+    await at('run', rig.playbook('p', sure('1h')), '--detach', '--run-id', 'r')
+    await atGate()
+    await host.kill()
+    process.kill(host.runner('r'), 'SIGKILL')
+    await host.start()
+    await poll(() => host.log().includes('run r was left half-way'))
+    expect(host.log()).toContain(`HOSTOPS_STATE_DIR=${host.state} hostops rollback r`)
+    expect(host.journal('r')).not.toContain('"resumed"')
+    const asked = await at('report', 'r')
+    expect([asked.report.outcome, asked.code]).toEqual(['unknown', 6])
+  })
+})
