@@ -177,7 +177,12 @@ describe('a run on the host', () => {
     const file = rig.playbook(
       'p',
       [
-        { id: 'use', script: 'test "$(printf %s "$K" | wc -c)" -eq 17', shell: 'sh', env: { K: '${{ inputs.key }}' } },
+        {
+          id: 'use',
+          script: 'test "$(printf %s "$K" | wc -c)" -eq 17',
+          shell: 'sh',
+          env: { K: '${{ inputs.key }}' },
+        },
         ...steps(),
       ],
       { inputs },
@@ -274,5 +279,87 @@ describe('confirm on the host', () => {
     expect(host.journal('r')).not.toContain('"resumed"')
     const asked = await at('report', 'r')
     expect([asked.report.outcome, asked.code]).toEqual(['unknown', 6])
+  })
+})
+
+describe('a token that may only run playbooks', () => {
+  let agent: { [name: string]: string }
+  const as = (...args: string[]) => rig.run([...args, ...TARGET], { env: agent })
+  const inputs = {
+    where: { type: 'path' },
+    text: { type: 'string', pattern: '^[a-z]+$' },
+    times: { type: 'integer', default: 1 },
+  }
+  const write = {
+    id: 'w',
+    script: 'echo "$TEXT $TIMES" > "$WHERE"',
+    shell: 'sh',
+    env: { TEXT: '${{ inputs.text }}', TIMES: '${{ inputs.times }}x', WHERE: '${{ inputs.where }}' },
+  }
+
+  beforeEach(async () => {
+    await host.stop()
+    host = await hostRig(rig, { policy: {} })
+    agent = host.agentEnv
+    const digest = host.install('write', [write], { inputs })
+    host.install('other', [write], { inputs })
+    host.writePolicy([{ name: 'write', digest: `sha256:${digest}`, pinned: { where: rig.path('written') } }])
+    await host.kill('SIGTERM')
+    await host.start()
+  })
+
+  test('runs them by name with inputs that are typed on the host, and reads their reports', async () => {
+    const ended = await as('run', 'write', '--on-host', '--run-id', 'r', '-i', 'text=hello', '-i', 'times=3')
+    expect(ended.report).toMatchObject({ runId: 'r', playbook: 'write', outcome: 'succeeded' })
+    expect(rig.read('written')).toBe('hello 3x\n')
+    expect((await as('report', 'r')).stdout).toBe(ended.stdout)
+    expect((await as('wait', 'r')).stdout).toBe(ended.stdout)
+    expect(JSON.parse((await as('runs', '--json')).stdout)).toMatchObject([{ runId: 'r' }])
+    const wrong = await as('run', 'write', '--on-host', '-i', 'text=HELLO; rm', '-i', 'times=many')
+    expect(wrong.report).toMatchObject({ outcome: 'invalid', errorCode: 'inputs-invalid' })
+  })
+
+  test('does nothing else', async () => {
+    const denied = async (rule: RegExp, ...args: string[]) => {
+      const ended = await as(...args)
+      expect(ended.report).toMatchObject({ outcome: 'refused', errorCode: 'denied', changed: false })
+      expect(ended.report.error).toMatch(rule)
+      expect(ended.code).toBe(3)
+    }
+    const given = ['--on-host', '-i', 'text=a']
+    await denied(/other is not in it/, 'run', 'other', ...given, '-i', `where=${rig.path('written')}`)
+    await denied(/where of write is pinned/, 'run', 'write', ...given, '-i', 'where=/etc/passwd')
+    await denied(/not the text of one/, 'run', rig.playbook('own', [write], { inputs }), ...given)
+    await denied(/rollback/, 'run', 'write', ...given, '--no-rollback')
+    const steps = await as('run', rig.playbook('cmd', [{ run: ['touch', rig.path('written')] }]))
+    expect(steps.report.success).toBe(false)
+    expect(steps.report.error).toContain('exec is not allowed, only run')
+    expect(rig.exists('written')).toBe(false)
+  })
+
+  test('sees no run of another token, and a changed playbook runs no more', async () => {
+    const other = await rig.run(
+      [
+        'run',
+        'write',
+        '--on-host',
+        ...TARGET,
+        '--run-id',
+        'o',
+        '-i',
+        'text=a',
+        '-i',
+        `where=${rig.path('w')}`,
+      ],
+      { env: host.env },
+    )
+    expect(other.report.outcome).toBe('succeeded')
+    for (const verb of ['report', 'wait', 'logs', 'confirm', 'cancel']) {
+      const asked = await as(verb, 'o')
+      expect([asked.code, asked.stdout, asked.stderr]).toEqual([2, '', expect.stringContaining('no run "o"')])
+    }
+    host.install('write', [{ ...write, name: 'changed' }], { inputs })
+    const changed = await as('run', 'write', '--on-host', '-i', 'text=a')
+    expect(changed.report.error).toMatch(/not the one that was reviewed/)
   })
 })

@@ -98,7 +98,13 @@ describe('of a run, with a report', () => {
       /there is no target/,
       /hint/,
     ],
-    ['a run on the host', ['run', 'a.yaml', '--on-host'], /--on-host/, /hint/],
+    ['a dry run on the host', ['run', 'a.yaml', '--dry-run', '--on-host'], /contacts no host/, /hint/],
+    [
+      'a run on a host that offers none',
+      ['run', 'a.yaml', '--on-host', '--target', 'ssh:x'],
+      /offers no runs/,
+      /hint/,
+    ],
     [
       'a settings file that is missing',
       ['run', 'a.yaml', '--config', 'gone.yaml'],

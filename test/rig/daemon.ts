@@ -48,6 +48,7 @@ export async function startDaemonRig({ config = {}, env = {} }: RigOptions = {})
     auth_token: token,
     unix_path: socket,
     output_tmpdir: outputFolder,
+    runs_state_dir: join(folder, 'state'),
     ...config,
   }
   writeConfig(configFile, keys)

@@ -158,7 +158,11 @@ describe('hostlink, when things go wrong', () => {
 
   it('a durable command goes on while the daemon is killed and started anew', async () => {
     const socket = join(folder, 'daemon.sock')
-    const config = { unix_path: socket, output_tmpdir: join(folder, 'output') }
+    const config = {
+      unix_path: socket,
+      output_tmpdir: join(folder, 'output'),
+      runs_state_dir: join(folder, 'state'),
+    }
     daemon = await startDaemonRig({ config })
     transport = await reach(envOf(daemon))
     const file = join(folder, 'count')

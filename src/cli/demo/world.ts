@@ -121,6 +121,7 @@ function writeDaemonConfig(folder: string): LinkFiles {
     `unix_path = ${files.socket}`,
     'unix_mode = 0600',
     `output_tmpdir = ${join(place, 'output')}`,
+    `runs_state_dir = ${join(place, 'runs')}`,
     `audit_log = ${join(place, 'audit.log')}`,
     'log_level = error',
   ]

@@ -13,7 +13,8 @@ import { wordedError } from '../print-failure.ts'
 import { readSettings } from '../settings.ts'
 import { stateDir } from '../state.ts'
 import { waitFor } from './follow.ts'
-import { type Asked, type Host, openHost, patiently } from './host.ts'
+import { type Asked, type Host, patiently } from './host.ts'
+import { openHost } from './open-host.ts'
 import { hostReport } from './report-line.ts'
 
 export type AtHost = { target: string; config?: string }

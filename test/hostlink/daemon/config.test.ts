@@ -24,6 +24,9 @@ test('defaults are those of the existing daemon, and ours', () => {
   expect({ ...config, lines: [...config.lines] }).toEqual({
     file: 'h.conf',
     lines: [['auth_token', 1]],
+    hostopsCommand: null,
+    runsStateDir: null,
+    playbooksDir: '/etc/hostops/playbooks',
     nodeName: 'hostlink',
     authToken: '0123456789abcdef0123456789abcdef',
     authTokenFile: null,

@@ -26,6 +26,7 @@ function configWith(keys: Record<string, string | number | boolean> = {}) {
     auth_token: 'token-0123456789abcdef',
     unix_path: socket,
     output_tmpdir: `${base}.out`,
+    runs_state_dir: `${base}.state`,
     ...keys,
   })
   return { file, socket, token: 'token-0123456789abcdef', pidFile: `${base}.pid` }
@@ -50,8 +51,8 @@ describe('the command line', () => {
     const { file } = configWith({ max_concurrent: 'many', unix_mode: '9' })
     const { status, stderr } = run(...[flag].filter(Boolean), '-c', file)
     expect(status).toBe(1)
-    expect(stderr).toContain(`${file}:4: max_concurrent: "many" is not a whole number`)
-    expect(stderr).toContain(`${file}:5: unix_mode: `)
+    expect(stderr).toContain(`${file}:5: max_concurrent: "many" is not a whole number`)
+    expect(stderr).toContain(`${file}:6: unix_mode: `)
   })
 
   test('an unknown run_as_user is refused', () => {

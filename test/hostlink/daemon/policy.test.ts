@@ -7,7 +7,7 @@ import {
   type Rule,
   type Token,
 } from '../../../src/hostlink/daemon/policy.ts'
-import { execRequest } from '../../../src/hostlink/messages.ts'
+import { execRequest, runRequest } from '../../../src/hostlink/messages.ts'
 
 /** /bin is a link to /usr/bin, podman is what `docker` really is here, and sh is one of busybox's names. */
 const PROGRAMS: Record<string, string> = {
@@ -50,11 +50,12 @@ describe('policies', () => {
 
   test.each([
     [{ kind: 'deny' }, 'policy deny of token agent'],
-    [{ kind: 'playbooks', playbooks: [] }, 'policy playbooks of token agent: exec is not allowed, only run'],
-  ] as [Policy, string][])('%o allows ping only', (policy, reason) => {
+    [{ kind: 'playbooks', playbooks: [] }, 'policy playbooks of token agent: TYPE is not allowed, only run'],
+  ] as [Policy, string][])('%o allows no command', (policy, reason) => {
     expect(decide(token(policy), { type: 'ping' }, context)).toEqual({ allowed: true })
     for (const asked of [{ type: 'cancel' }, list, shell] as const) {
-      expect(decide(token(policy), asked, context)).toEqual({ allowed: false, rule: reason })
+      const rule = reason.replace('TYPE', asked.type)
+      expect(decide(token(policy), asked, context)).toEqual({ allowed: false, rule })
     }
   })
 
@@ -317,5 +318,53 @@ describe('patterns', () => {
     const began = performance.now()
     expect(matchesGlob(`${'*a'.repeat(20)}b`, 'a'.repeat(2_000_000))).toBe(false)
     expect(performance.now() - began).toBeLessThan(2000)
+  })
+})
+
+describe('playbooks', () => {
+  const digest = 'ab'.repeat(32)
+  const policy: Policy = {
+    kind: 'playbooks',
+    playbooks: [{ name: 'upgrade', digest: `sha256:${digest}`, pinned: { repoPath: '/srv/app' } }],
+  }
+  const start = (fields: object) =>
+    runRequest.parse({ action: 'start', playbook: { name: 'upgrade' }, ...fields })
+  const verdict = (fields: object, seen: string | null = digest, given: Policy = policy) =>
+    decide(token(given), { type: 'run', request: start(fields), digest: seen }, context)
+  const rule = (fields: object, seen?: string | null, given?: Policy) => {
+    const decided = verdict(fields, seen, given)
+    return decided.allowed ? null : decided.rule
+  }
+
+  test('allows what was reviewed, and fixes what is pinned', () => {
+    expect(verdict({ inputs: { ref: 'main' }, input_texts: { n: '1' }, options: { timeout: '5m' } })).toEqual(
+      {
+        allowed: true,
+        pinned: { repoPath: '/srv/app' },
+      },
+    )
+    expect(verdict({}, null).allowed).toBe(true)
+  })
+
+  test.each([
+    ['a text', { playbook: { text: 'hostops: 1' } }, /not the text of one/],
+    ['another playbook', { playbook: { name: 'other' } }, /other is not in it/],
+    ['a pinned input', { inputs: { repoPath: '/etc' } }, /repoPath of upgrade is pinned/],
+    ['a pinned input as text', { input_texts: { repoPath: '/srv/app' } }, /is pinned/],
+    ['dirty trees', { options: { allow_dirty: true } }, /allow_dirty/],
+    ['no way back', { options: { rollback: false } }, /rollback/],
+  ])('denies %s', (_, fields, reason) => {
+    expect(rule(fields)).toMatch(reason)
+    expect(rule(fields)).toContain('policy playbooks of token agent')
+  })
+
+  test('denies a file that is not the reviewed one', () => {
+    expect(rule({}, 'cd'.repeat(32))).toMatch(/not the one that was reviewed/)
+  })
+
+  test('runs are in no allowlist, and nothing is allowed to deny', () => {
+    expect(rule({}, digest, { kind: 'allowlist', rules: [] })).toMatch(/runs are not in it/)
+    expect(rule({}, digest, { kind: 'deny' })).toMatch(/policy deny/)
+    expect(rule({ playbook: { text: 'x' } }, digest, { kind: 'full' })).toBe(null)
   })
 })

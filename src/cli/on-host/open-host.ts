@@ -1,0 +1,66 @@
+/** From a target to the host behind it: a hostlink daemon, or this machine in the same way. */
+import type { Failure } from '../../failure.ts'
+import type { Link, LinkFailure } from '../../hostlink/link.ts'
+import { openLink } from '../../transport/hostlink.ts'
+import { failureOf, targetFailure } from '../connect-to.ts'
+import type { Io } from '../io.ts'
+import { type Asked, type Host, refusal } from './host.ts'
+
+export type Opened = { ok: true; host: Host } | { ok: false; failure: Failure }
+
+/** Longer than any wait that is asked for. */
+const ANSWER_MS = 90_000
+
+export async function openHost(target: string, state: string, io: Io, signal?: AbortSignal): Promise<Opened> {
+  const wrong = targetFailure(target)
+  if (wrong !== null) return { ok: false, failure: wrong }
+  if (target === 'local') {
+    const { openLocalHost } = await import('./local-host.ts')
+    return { ok: true, host: openLocalHost(state, process.argv[1] ?? '') }
+  }
+  const [kind, name] = target.split(/:(.*)/s)
+  if (kind !== 'hostlink') return { ok: false, failure: noHost(target) }
+  const opened = await openLink(name, { env: io.env, ...(signal ? { signal } : {}) })
+  if (!opened.ok) return { ok: false, failure: failureOf(opened, target) }
+  return { ok: true, host: linkedHost(target, opened.link) }
+}
+
+function linkedHost(target: string, link: Link): Host {
+  return {
+    target,
+    ask: async (action, fields, signal) => {
+      const options = { answerTimeoutMs: ANSWER_MS, ...(signal ? { signal } : {}) }
+      const result = await link.run(action, fields, options)
+      return result.ok ? result : notAnswered(target, result.failure)
+    },
+    close: () => link.close(),
+  }
+}
+
+function notAnswered(target: string, failure: LinkFailure): Asked {
+  const no = (why: Failure, again = false): Asked => ({ ok: false, failure: why, missing: false, again })
+  const lost = (reason: string) => no({ code: 'unreachable', target, reason }, true)
+  switch (failure.kind) {
+    case 'auth':
+      return no({ code: 'auth-failed', target })
+    case 'refused':
+      return refusal(target, failure.status, failure.message)
+    case 'unsupported':
+      return no(noHost(target))
+    case 'connect':
+    case 'lost':
+      return lost(failure.reason)
+    case 'timeout':
+      return lost(`no answer within ${failure.afterMs} ms`)
+    case 'cancelled':
+      return lost('not waited for any longer')
+    case 'protocol':
+      return no({ code: 'unreachable', target, reason: failure.reason })
+  }
+}
+
+const noHost = (target: string): Failure => ({
+  code: 'usage',
+  problem: `${target} offers no runs on the host`,
+  hint: 'they need hostops’ own hostlinkd there: --target hostlink (hostops doctor --target hostlink shows what it offers)',
+})
