@@ -21,6 +21,8 @@ export type ContextInput = {
   env: Readonly<Record<string, string>>
   cwd: string | undefined
   confirmed: ((withinMs: number) => Promise<boolean>) | null
+  /** Told when a command ran, or may have run. */
+  onRan?: (() => void) | undefined
 }
 
 const READ_TRIES = 3
@@ -56,12 +58,28 @@ export function stepContext(input: ContextInput): StepContext {
         const timeoutMs = Math.min(request.timeoutMs ?? Number.POSITIVE_INFINITY, remainingMs())
         if (timeoutMs <= 0) throw stepTimeout(input)
         const executed = await execute(input, request, timeoutMs, key)
+        if (mayHaveRun(executed.result)) input.onRan?.()
         if (executed.result.kind !== 'lost' || !request.repeatable || tries === READ_TRIES) {
           return settle(input, request, timeoutMs, executed)
         }
         await clock.sleep(READ_RETRY_MS * tries, signal)
       }
     },
+  }
+}
+
+function mayHaveRun({ kind }: ExecResult): boolean {
+  switch (kind) {
+    case 'not-started':
+    case 'denied':
+    case 'auth-failed':
+    case 'unreachable':
+      return false
+    case 'exited':
+    case 'timeout':
+    case 'cancelled':
+    case 'lost':
+      return true
   }
 }
 

@@ -16,7 +16,7 @@ import {
 
 /** Null when the run may go on. Never throws. */
 export async function runStep(run: Run, state: StepState): Promise<Failure | null> {
-  const startedAt = run.input.clock.now()
+  let startedAt = run.input.clock.now()
   try {
     if (!whenHolds(state, run.known)) {
       state.status = 'skipped'
@@ -26,10 +26,15 @@ export async function runStep(run: Run, state: StepState): Promise<Failure | nul
   } catch (error) {
     return end(run, state, startedAt, { ok: false, failure: toFailure(error), attempts: 0 })
   }
-  return end(run, state, startedAt, await act(run, state))
+  // What was recorded before the first change is no part of the step that it was recorded for.
+  const onStart = () => {
+    startedAt = run.input.clock.now()
+  }
+  const ended = await act(run, state, onStart)
+  return end(run, state, startedAt, ended)
 }
 
-async function act(run: Run, state: StepState): Promise<Attempts> {
+async function act(run: Run, state: StepState, onStart: () => void): Promise<Attempts> {
   const { input } = run
   const { planned, earlier } = state
   try {
@@ -40,16 +45,22 @@ async function act(run: Run, state: StepState): Promise<Attempts> {
       throw new Failed({ code: 'end-not-seen', runId: input.runId, step: planned.id })
     }
     if (mayChange(ready.effect)) await recordBefore(run, state)
+    onStart()
     return await attempts(run, state, ready, endNotSeen ? earlier.attempt : 1)
   } catch (error) {
     return { ok: false, failure: toFailure(error), attempts: 0 }
   }
 }
 
-function attempts(run: Run, state: StepState, ready: Ready, first: number): Promise<Attempts> {
+async function attempts(run: Run, state: StepState, ready: Ready, first: number): Promise<Attempts> {
   const { emit, input, stops } = run
   const { kind, planned } = state
-  return attemptStep({
+  const wasBegun = state.begun
+  let ran = false
+  const onRan = () => {
+    ran = true
+  }
+  const ended = await attemptStep({
     id: planned.id,
     retry: planned.retry,
     first,
@@ -63,10 +74,20 @@ function attempts(run: Run, state: StepState, ready: Ready, first: number): Prom
     },
     act(attempt) {
       const { timeoutMs } = planned
-      const context = contextFor(input, state, { phase: `${attempt}`, timeoutMs, signal: stops.steps, emit })
+      const { steps: signal } = stops
+      const context = contextFor(input, state, { phase: `${attempt}`, timeoutMs, signal, emit, onRan })
       return kind.run(context, ready.input, state.snapshot ?? null)
     },
   })
+  // A target that was gone before the first command, or refused it, was not touched.
+  if (!ended.ok && !ran && isAboutReaching(ended.failure)) state.begun = wasBegun
+  return ended
+}
+
+function isAboutReaching({ code }: Failure): boolean {
+  return (
+    code === 'unreachable' || code === 'auth-failed' || code === 'denied' || code === 'command-not-started'
+  )
 }
 
 function end(run: Run, state: StepState, startedAt: number, ended: Attempts): Failure | null {

@@ -127,13 +127,12 @@ const hasActed = ({ states }: Run): boolean =>
   states.some(state => state.begun && state.ready && mayChange(state.ready.effect))
 
 function verdict(run: Run, failed: StepFailure | null, rollback: RollbackEnd | null): RunEnd {
-  const { plan } = run.input
   const failure = failed?.failure ?? null
   const outcome = decideOutcome({
     failure,
     acted: hasActed(run),
     changed: run.states.some(state => state.changed),
-    couldChange: plan.steps.some(step => step.effect === null || mayChange(step.effect)),
+    couldChange: run.states.some(state => state.ready && mayChange(state.ready.effect)),
     rollback,
   })
   return { outcome, failedStep: failed?.step ?? null, failure }

@@ -93,7 +93,7 @@ export function whenHolds(state: StepState, known: Known): boolean {
 export function contextFor(
   run: RunInput,
   state: StepState,
-  options: { phase: string; timeoutMs: number; signal: AbortSignal; emit: Emit },
+  options: { phase: string; timeoutMs: number; signal: AbortSignal; emit: Emit; onRan?: () => void },
 ): StepContext {
   return stepContext({
     runId: run.runId,
@@ -107,6 +107,7 @@ export function contextFor(
     env: state.ready?.env ?? {},
     cwd: state.ready?.cwd,
     confirmed: confirmation(run, state, options.emit, options.signal),
+    onRan: options.onRan,
   })
 }
 

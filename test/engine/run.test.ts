@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import type { Failure } from '../../src/failure.ts'
+import type { StepKind } from '../../src/steps/step.ts'
+import type { Transport } from '../../src/transport/transport.ts'
 import { play } from '../rig/engine.ts'
 
 const broken: Failure = { code: 'command-failed', argv: ['x'], exitCode: 1, signal: null, tail: '' }
@@ -226,4 +229,33 @@ test('a secret never comes out of the engine', async () => {
   })
   expect(JSON.stringify(events)).not.toContain('correct-horse')
   expect(events.find(e => e.type === 'step-finished')?.outputs).toEqual({ value: '***' })
+})
+
+describe('a step whose target is gone before its first command', () => {
+  const gone: StepKind = {
+    uses: 'gone',
+    summary: 'runs one command',
+    schema: z.strictObject({}),
+    outputs: {},
+    timeoutMs: 1000,
+    effect: () => 'write',
+    commands: () => [],
+    run: async ctx => {
+      await ctx.exec({ argv: ['true'] })
+      return { changed: true }
+    },
+  }
+  const transport: Transport = {
+    name: 'away',
+    platform: 'posix',
+    startsOnce: true,
+    exec: async () => ({ kind: 'unreachable', reason: 'connection refused' }),
+    close: async () => {},
+  }
+
+  test('has changed nothing, and the run says so', async () => {
+    const { end, events } = await play({ transport, kind: () => gone, steps: [{ id: 'a', with: {} }] })
+    expect(end).toMatchObject({ outcome: 'unreachable', failedStep: 'a' })
+    expect(events.map(event => event.type)).not.toContain('rollback-started')
+  })
 })
