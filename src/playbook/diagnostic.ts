@@ -26,6 +26,7 @@ export type DiagnosticCode =
   | 'not-text'
   | 'yaml-syntax'
   | 'yaml-unsupported'
+  | 'yaml-comma'
   | 'empty'
   | 'duplicate-key'
   | 'version'

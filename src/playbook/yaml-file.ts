@@ -18,13 +18,14 @@ import {
   type YAMLMap,
 } from 'yaml'
 import type { Json } from '../steps/step.ts'
-import { type Diagnostic, error, type Place, type Source } from './diagnostic.ts'
+import { type Diagnostic, error, type Place, type Source, warning } from './diagnostic.ts'
 import { sourceOffset } from './scalar-offset.ts'
 
 export type Path = readonly (string | number)[]
 
 export type YamlFile = {
   source: Source
+  warnings: Diagnostic[]
   value: Json
   /** Where the value at a path stands; the nearest enclosing one when there is none. */
   place(path: Path): Place
@@ -64,9 +65,10 @@ export function readYaml(source: Source, what: string): ReadYaml {
   if (/^%/m.test(source.text.slice(0, document.contents.range?.[0] ?? 0))) {
     diagnostics.push(error('yaml-unsupported', source.place(0, 1), 'YAML directives are not supported'))
   }
-  const value = toJson(document.contents as Node, { source, diagnostics, depth: 0 })
+  const warnings: Diagnostic[] = []
+  const value = toJson(document.contents as Node, { source, diagnostics, warnings, depth: 0 })
   if (diagnostics.length > 0) return { ok: false, diagnostics }
-  return { ok: true, file: createFile(source, document.contents as Node, value) }
+  return { ok: true, file: createFile(source, document.contents as Node, value, warnings) }
 }
 
 /** Before parsing, because the parser needs seconds for what no one means. Brackets in text count too, so: many. */
@@ -132,7 +134,7 @@ function syntaxDiagnostic(mistake: YAMLError, source: Source): Diagnostic {
   return error('yaml-syntax', place, message, { hint })
 }
 
-type Conversion = { source: Source; diagnostics: Diagnostic[]; depth: number }
+type Conversion = { source: Source; diagnostics: Diagnostic[]; warnings: Diagnostic[]; depth: number }
 
 function toJson(node: Node | null, conversion: Conversion): Json {
   if (node === null) return null
@@ -165,7 +167,7 @@ function toJson(node: Node | null, conversion: Conversion): Json {
 }
 
 function mapToJson(map: YAMLMap, conversion: Conversion): Json {
-  const { source, diagnostics } = conversion
+  const { source, diagnostics, warnings } = conversion
   const entries: [string, Json][] = []
   const seen = new Map<string, Node>()
   for (const { key, value } of map.items as Pair<Node, Node | null>[]) {
@@ -175,6 +177,13 @@ function mapToJson(map: YAMLMap, conversion: Conversion): Json {
         name === null ? 'a key must be text' : name === '<<' ? 'merge keys are not supported' : null
       const message = what ?? `the key \`${name}\` is reserved`
       diagnostics.push(error('yaml-unsupported', nodePlace(key, source), message))
+      continue
+    }
+    const last = entries.at(-1)
+    if (map.flow && value === null && last && isRestOfDescription(name, last)) {
+      last[1] = `${last[1]}, ${name}`
+      const message = 'between braces a comma starts a new key: this is read as the rest of the description'
+      warnings.push(warning('yaml-comma', nodePlace(key, source), message, 'put the text in quotes'))
       continue
     }
     const first = seen.get(name)
@@ -190,6 +199,10 @@ function mapToJson(map: YAMLMap, conversion: Conversion): Json {
   }
   return Object.fromEntries(entries)
 }
+
+/** Prose has commas, keys have no blanks, and a description changes nothing: what was meant is certain. */
+const isRestOfDescription = (name: string, [key, value]: [string, Json]): boolean =>
+  key === 'description' && typeof value === 'string' && name.includes(' ')
 
 function keyName(key: Node): string | null {
   return isScalar(key) && typeof key.value === 'string' ? key.value : null
@@ -221,7 +234,7 @@ function nodePlace(node: Node, source: Source): Place {
   return source.place(start, end)
 }
 
-function createFile(source: Source, root: Node, value: Json): YamlFile {
+function createFile(source: Source, root: Node, value: Json, warnings: Diagnostic[]): YamlFile {
   const find = (path: Path): { node: Node | null; key: Node | null; exact: boolean } => {
     let node: Node | null = root
     let key: Node | null = null
@@ -235,6 +248,7 @@ function createFile(source: Source, root: Node, value: Json): YamlFile {
   }
   return {
     source,
+    warnings,
     value,
     place(path) {
       const { node, key, exact } = find(path)
