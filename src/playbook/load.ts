@@ -93,7 +93,11 @@ function loadChecked(file: YamlFile, kinds: Kinds): Loaded {
     rollbackTimeoutMs: parseDuration(raw.rollbackTimeout ?? DEFAULT_ROLLBACK_TIMEOUT)!,
     steps: assembleSteps(raw.steps, outline, defaults, sites),
   }
-  return { ok: true, playbook, warnings: inOrder([...file.warnings, ...ordered, ...unusedInputs(raw, sites, file)]) }
+  return {
+    ok: true,
+    playbook,
+    warnings: inOrder([...file.warnings, ...ordered, ...unusedInputs(raw, sites, file)]),
+  }
 }
 
 /** Loaded when asked for: Node's crypto is a tenth of what checking a playbook costs. */

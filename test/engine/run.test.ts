@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Failure } from '../../src/failure.ts'
 import type { StepKind } from '../../src/steps/step.ts'
 import type { Transport } from '../../src/transport/transport.ts'

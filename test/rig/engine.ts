@@ -1,5 +1,5 @@
 /** Runs the engine on step kinds made by a test, with a host that is one plain object. */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Event } from '../../src/engine/events.ts'
 import type { LockInput } from '../../src/engine/holder.ts'
 import { makePlan } from '../../src/engine/make-plan.ts'

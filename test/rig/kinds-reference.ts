@@ -1,5 +1,5 @@
 /** The README's table of step kinds, from their own schemas. */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { StepKind } from '../../src/steps/step.ts'
 
 type Schema = {

@@ -1,6 +1,6 @@
 /** What editors make of the kinds: the JSON Schema says what each field is for. */
 import { describe, expect, test } from 'vitest'
-import { z } from 'zod'
+import * as z from 'zod'
 import { kinds } from '../../src/steps/index.ts'
 
 type Schema = {

@@ -186,7 +186,7 @@ tokens:
     expect(tokens.authenticate('x'.repeat(32))?.policy).toEqual({
       kind: 'playbooks',
       playbooks: [
-        { name: 'upgrade-openclaw', digest: 'sha256:' + 'a'.repeat(64), pinned: { repoPath: '/srv/x' } },
+        { name: 'upgrade-openclaw', digest: `sha256:${'a'.repeat(64)}`, pinned: { repoPath: '/srv/x' } },
       ],
     })
   })
