@@ -1,17 +1,22 @@
 import * as z from 'zod'
 import { argv } from './fields.ts'
+import { once } from './once.ts'
 import { ownCommand, ownFields } from './own-command.ts'
 import type { StepKind } from './step.ts'
 
-const schema = z.strictObject({
-  argv: argv().describe('The program and its arguments, each as one word. No shell takes part.'),
-  ...ownFields(),
-})
+const schema = once(() =>
+  z.strictObject({
+    argv: argv().describe('The program and its arguments, each as one word. No shell takes part.'),
+    ...ownFields(),
+  }),
+)
 
-export const command: StepKind<z.infer<typeof schema>> = {
+export const command: StepKind<z.infer<ReturnType<typeof schema>>> = {
   uses: 'command',
   summary: 'Runs one program, without a shell.',
-  schema,
+  get schema() {
+    return schema()
+  },
   timeoutMs: 10 * 60_000,
-  ...ownCommand<z.infer<typeof schema>>(input => input.argv),
+  ...ownCommand<z.infer<ReturnType<typeof schema>>>(input => input.argv),
 }

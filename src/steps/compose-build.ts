@@ -1,21 +1,26 @@
 import * as z from 'zod'
 import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
 import { type KeptStack, keepImages, putImagesBack, seeImages } from './compose-images.ts'
+import { once } from './once.ts'
 import type { PlannedCommand, StepKind } from './step.ts'
 
-const schema = z.strictObject({
-  ...stackFields(),
-  services: servicesField(),
-  pull: z.boolean().default(false).describe('Look for newer base images first.'),
-  noCache: z.boolean().default(false).describe('Build everything again.'),
-})
-type With = z.infer<typeof schema>
+const schema = once(() =>
+  z.strictObject({
+    ...stackFields(),
+    services: servicesField(),
+    pull: z.boolean().default(false).describe('Look for newer base images first.'),
+    noCache: z.boolean().default(false).describe('Build everything again.'),
+  }),
+)
+type With = z.infer<ReturnType<typeof schema>>
 
 /** A step of its own before `compose.up`, because a build that fails then costs no downtime. */
 export const composeBuild: StepKind<With, KeptStack> = {
   uses: 'compose.build',
   summary: 'Builds the images of services; the ones that run now are kept for the way back.',
-  schema,
+  get schema() {
+    return schema()
+  },
   outputs: { changed: 'bool', images: 'map' },
   timeoutMs: 30 * 60_000,
   effect: () => 'write',

@@ -1,35 +1,40 @@
 import * as z from 'zod'
 import { composeArgv, SERVICE, stackFields, stackLock } from './compose.ts'
 import { argv } from './fields.ts'
+import { once } from './once.ts'
 import { ownCommand, ownFields } from './own-command.ts'
 import type { StepKind } from './step.ts'
 
-const schema = z.strictObject({
-  ...stackFields(),
-  service: z
-    .string()
-    .regex(SERVICE, 'the name of a service')
-    .describe('The service whose container runs it.'),
-  argv: argv().describe('The program and its arguments inside the container. No shell takes part.'),
-  user: z
-    .string()
-    .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$/, 'a user, or user:group')
-    .optional()
-    .describe('User inside the container.'),
-  workdir: z
-    .string()
-    .regex(/^\/[^\u0000-\u001f\u007f]*$/, 'an absolute path')
-    .optional()
-    .describe('Folder inside the container.'),
-  index: z.int().min(1).optional().describe('Which replica, counted from 1.'),
-  ...ownFields(),
-})
-type With = z.infer<typeof schema>
+const schema = once(() =>
+  z.strictObject({
+    ...stackFields(),
+    service: z
+      .string()
+      .regex(SERVICE, 'the name of a service')
+      .describe('The service whose container runs it.'),
+    argv: argv().describe('The program and its arguments inside the container. No shell takes part.'),
+    user: z
+      .string()
+      .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$/, 'a user, or user:group')
+      .optional()
+      .describe('User inside the container.'),
+    workdir: z
+      .string()
+      .regex(/^\/[^\u0000-\u001f\u007f]*$/, 'an absolute path')
+      .optional()
+      .describe('Folder inside the container.'),
+    index: z.int().min(1).optional().describe('Which replica, counted from 1.'),
+    ...ownFields(),
+  }),
+)
+type With = z.infer<ReturnType<typeof schema>>
 
 export const composeExec: StepKind<With> = {
   uses: 'compose.exec',
   summary: 'Runs a program in the container of a service, without a terminal.',
-  schema,
+  get schema() {
+    return schema()
+  },
   timeoutMs: 10 * 60_000,
   locks: input => [stackLock(input)],
   // `undo` and `reactivate` are commands of the target, so that they work when the container does not.

@@ -1,21 +1,26 @@
 import * as z from 'zod'
 import { compose, composeArgv, servicesField, stackFacts, stackFields } from './compose.ts'
 import { durationSchema } from './duration.ts'
+import { once } from './once.ts'
 import { plainText } from './plain-text.ts'
 import type { StepKind } from './step.ts'
 
-const schema = z.strictObject({
-  ...stackFields(),
-  services: servicesField(),
-  tail: z.int().min(1).max(10_000).default(100).describe('How many last lines of each container.'),
-  since: durationSchema().optional().describe('Only what is younger than this.'),
-})
-type With = z.infer<typeof schema>
+const schema = once(() =>
+  z.strictObject({
+    ...stackFields(),
+    services: servicesField(),
+    tail: z.int().min(1).max(10_000).default(100).describe('How many last lines of each container.'),
+    since: durationSchema().optional().describe('Only what is younger than this.'),
+  }),
+)
+type With = z.infer<ReturnType<typeof schema>>
 
 export const composeLogs: StepKind<With> = {
   uses: 'compose.logs',
   summary: 'Shows the last lines that the containers wrote.',
-  schema,
+  get schema() {
+    return schema()
+  },
   outputs: { text: 'string' },
   timeoutMs: 60_000,
   effect: () => 'read',

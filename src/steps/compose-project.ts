@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { Failed } from '../failure.ts'
 import { compose, docker, LOOKING, type Stack } from './compose.ts'
 import { canonicalPath } from './fields.ts'
+import { once } from './once.ts'
 import type { Replica } from './stability.ts'
 import type { StepContext } from './step.ts'
 
@@ -17,20 +18,22 @@ export type Service = {
 }
 export type Project = { name: string; services: Service[] }
 
-const configSchema = z.object({
-  name: z.string(),
-  services: z
-    .record(
-      z.string(),
-      z.object({
-        image: z.string().nullish(),
-        scale: z.number().nullish(),
-        deploy: z.object({ replicas: z.number().nullish() }).nullish(),
-        depends_on: z.record(z.string(), z.object({ condition: z.string().optional() })).nullish(),
-      }),
-    )
-    .nullish(),
-})
+const configSchema = once(() =>
+  z.object({
+    name: z.string(),
+    services: z
+      .record(
+        z.string(),
+        z.object({
+          image: z.string().nullish(),
+          scale: z.number().nullish(),
+          deploy: z.object({ replicas: z.number().nullish() }).nullish(),
+          depends_on: z.record(z.string(), z.object({ condition: z.string().optional() })).nullish(),
+        }),
+      )
+      .nullish(),
+  }),
+)
 
 /** The services that are wanted, all when none is named. */
 export async function readProject(
@@ -39,7 +42,7 @@ export async function readProject(
   wanted: readonly string[],
 ): Promise<Project> {
   const done = await compose(ctx, stack, ['config', '--format', 'json'], LOOKING)
-  const config = configSchema.safeParse(jsonOf(done.stdout))
+  const config = configSchema().safeParse(jsonOf(done.stdout))
   if (!config.success) throw unreadable(['docker', 'compose', 'config'], 'it is no compose configuration')
   const all = Object.entries(config.data.services ?? {})
   const awaited = new Set(
@@ -69,28 +72,30 @@ export async function readProject(
 const INSPECT =
   '{"id":{{json .Id}},"name":{{json .Name}},"image":{{json .Image}},"restarts":{{json .RestartCount}},"policy":{{json .HostConfig.RestartPolicy.Name}},"state":{{json .State}},"labels":{{json .Config.Labels}}}'
 
-const inspectSchema = z.object({
-  id: z.string(),
-  name: z.string(),
-  image: z.string(),
-  restarts: z.number(),
-  policy: z.string().nullish(),
-  labels: z.record(z.string(), z.string()).nullish(),
-  state: z.object({
-    Status: z.string(),
-    Restarting: z.boolean().nullish(),
-    ExitCode: z.number(),
-    Error: z.string().nullish(),
-    OOMKilled: z.boolean().nullish(),
-    StartedAt: z.string(),
-    Health: z
-      .object({
-        Status: z.string(),
-        Log: z.array(z.object({ Output: z.string().nullish() })).nullish(),
-      })
-      .nullish(),
+const inspectSchema = once(() =>
+  z.object({
+    id: z.string(),
+    name: z.string(),
+    image: z.string(),
+    restarts: z.number(),
+    policy: z.string().nullish(),
+    labels: z.record(z.string(), z.string()).nullish(),
+    state: z.object({
+      Status: z.string(),
+      Restarting: z.boolean().nullish(),
+      ExitCode: z.number(),
+      Error: z.string().nullish(),
+      OOMKilled: z.boolean().nullish(),
+      StartedAt: z.string(),
+      Health: z
+        .object({
+          Status: z.string(),
+          Log: z.array(z.object({ Output: z.string().nullish() })).nullish(),
+        })
+        .nullish(),
+    }),
   }),
-})
+)
 
 /** Every container of these services, stopped ones included; `docker inspect` tells the truth, `ps` does not. */
 export async function readReplicas(
@@ -116,7 +121,7 @@ export async function readReplicas(
 }
 
 function replicaOf(value: unknown): Replica | null {
-  const read = inspectSchema.safeParse(value)
+  const read = inspectSchema().safeParse(value)
   if (!read.success) return null
   const { id, name, image, restarts, policy, labels, state } = read.data
   return {

@@ -1,14 +1,17 @@
 import * as z from 'zod'
 import { composeArgv, servicesField, stackFacts, stackFields } from './compose.ts'
 import { readProject, readReplicas } from './compose-project.ts'
+import { once } from './once.ts'
 import type { Json, StepKind } from './step.ts'
 
-const schema = z.strictObject({ ...stackFields(), services: servicesField() })
+const schema = once(() => z.strictObject({ ...stackFields(), services: servicesField() }))
 
-export const composePs: StepKind<z.infer<typeof schema>> = {
+export const composePs: StepKind<z.infer<ReturnType<typeof schema>>> = {
   uses: 'compose.ps',
   summary: 'Tells which containers there are, stopped ones included, as the engine sees them.',
-  schema,
+  get schema() {
+    return schema()
+  },
   outputs: { containers: 'list', running: 'int' },
   timeoutMs: 60_000,
   effect: () => 'read',

@@ -3,23 +3,26 @@ import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock
 import { stackEvidence } from './compose-evidence.ts'
 import { type KeptStack, keepImages, putImagesBack, requireImages, seeImages } from './compose-images.ts'
 import { readProject, readReplicas } from './compose-project.ts'
+import { once } from './once.ts'
 import { fingerprint } from './stability.ts'
 import type { Json, StepContext, StepKind } from './step.ts'
 
-const schema = z.strictObject({
-  ...stackFields(),
-  services: servicesField(),
-  pull: z
-    .enum(['missing', 'always', 'never'])
-    .default('missing')
-    .describe('When to pull images that are not built here. A rollback never pulls.'),
-  forceRecreate: z.boolean().default(false).describe('Replace containers that need no replacing, too.'),
-  removeOrphans: z
-    .boolean()
-    .default(false)
-    .describe('Remove containers of services that the compose file no longer has.'),
-})
-type With = z.infer<typeof schema>
+const schema = once(() =>
+  z.strictObject({
+    ...stackFields(),
+    services: servicesField(),
+    pull: z
+      .enum(['missing', 'always', 'never'])
+      .default('missing')
+      .describe('When to pull images that are not built here. A rollback never pulls.'),
+    forceRecreate: z.boolean().default(false).describe('Replace containers that need no replacing, too.'),
+    removeOrphans: z
+      .boolean()
+      .default(false)
+      .describe('Remove containers of services that the compose file no longer has.'),
+  }),
+)
+type With = z.infer<ReturnType<typeof schema>>
 type Snapshot = { kept: KeptStack; containers: string }
 
 /** Its exit code says nothing about the stack; `compose.wait` and `health.poll` do. */
@@ -27,7 +30,9 @@ export const composeUp: StepKind<With, Snapshot> = {
   uses: 'compose.up',
   summary:
     'Starts and replaces containers, without building. Whether they stand is for compose.wait and health.poll.',
-  schema,
+  get schema() {
+    return schema()
+  },
   outputs: { changed: 'bool', containers: 'list' },
   timeoutMs: 15 * 60_000,
   effect: () => 'disrupt',

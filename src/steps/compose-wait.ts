@@ -13,32 +13,37 @@ import {
 import { stackEvidence } from './compose-evidence.ts'
 import { type Project, readProject, readReplicas } from './compose-project.ts'
 import { durationSchema, parseDuration } from './duration.ts'
+import { once } from './once.ts'
 import { tailOf } from './plain-text.ts'
 import { fingerprint, judge, type Problem, type Replica } from './stability.ts'
 import type { Json, StepContext, StepKind, StepResult } from './step.ts'
 
-const schema = z.strictObject({
-  ...stackFields(),
-  services: servicesField(),
-  timeout: durationSchema().default('120s').describe('How long the stack may take to stand.'),
-  minHealthy: durationSchema()
-    .default('5s')
-    .describe('How long every replica must run, healthy and without a restart, to be believed.'),
-  interval: durationSchema().default('1s').describe('Pause between two looks.'),
-  oneShot: z
-    .array(z.string().regex(SERVICE, 'the name of a service'))
-    .default([])
-    .describe(
-      'Services that are meant to end, with exit code 0. Those that others depend on with service_completed_successfully are known.',
-    ),
-})
-type With = z.infer<typeof schema>
+const schema = once(() =>
+  z.strictObject({
+    ...stackFields(),
+    services: servicesField(),
+    timeout: durationSchema().default('120s').describe('How long the stack may take to stand.'),
+    minHealthy: durationSchema()
+      .default('5s')
+      .describe('How long every replica must run, healthy and without a restart, to be believed.'),
+    interval: durationSchema().default('1s').describe('Pause between two looks.'),
+    oneShot: z
+      .array(z.string().regex(SERVICE, 'the name of a service'))
+      .default([])
+      .describe(
+        'Services that are meant to end, with exit code 0. Those that others depend on with service_completed_successfully are known.',
+      ),
+  }),
+)
+type With = z.infer<ReturnType<typeof schema>>
 
 export const composeWait: StepKind<With> = {
   uses: 'compose.wait',
   summary:
     'Waits until every replica has run for a while, healthy and without a restart. Exit codes are not believed.',
-  schema,
+  get schema() {
+    return schema()
+  },
   outputs: { containers: 'list', durationMs: 'int' },
   // The step's own limit; `timeout` in its input is what normally ends it.
   timeoutMs: 60 * 60_000,

@@ -1,20 +1,25 @@
 import * as z from 'zod'
 import { Failed } from '../failure.ts'
 import { durationSchema, parseDuration } from './duration.ts'
+import { once } from './once.ts'
 import type { StepKind } from './step.ts'
 
-const schema = z.strictObject({
-  within: durationSchema().default('10m').describe('How long to wait for: hostops confirm RUN.'),
-})
+const schema = once(() =>
+  z.strictObject({
+    within: durationSchema().default('10m').describe('How long to wait for: hostops confirm RUN.'),
+  }),
+)
 
 export const ONLY_ON_HOST =
   'a confirmation can only be waited for on the host: run it with --on-host or --detach'
 
 /** A dead man's switch only where the engine outlives the client: elsewhere it could not roll back any more. */
-export const confirm: StepKind<z.infer<typeof schema>> = {
+export const confirm: StepKind<z.infer<ReturnType<typeof schema>>> = {
   uses: 'confirm',
   summary: 'Rolls back unless somebody confirms the run in time over a new connection. Needs --on-host.',
-  schema,
+  get schema() {
+    return schema()
+  },
   outputs: {},
   timeoutMs: 24 * 60 * 60_000,
   effect: () => 'read',

@@ -37,7 +37,9 @@ type Snapshot = {
 export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
   uses: 'git.checkout',
   summary: 'Checks a branch, tag or commit out: a branch only ever forward, a tag or commit detached.',
-  schema: checkoutSchema,
+  get schema() {
+    return checkoutSchema()
+  },
   outputs: {
     sha: 'string',
     branch: 'string',

@@ -4,24 +4,29 @@ import { canonicalPath, repoField } from './fields.ts'
 import { gitArgv, repoAt } from './git.ts'
 import { type Opened, openRepository } from './git-repository.ts'
 import { type Entry, localChanges, pathspecs, STATUS, trackedDigest } from './git-status.ts'
+import { once } from './once.ts'
 import type { CheckFinding, StepContext, StepKind, StepResult } from './step.ts'
 
-const schema = z.strictObject({
-  repo: repoField(),
-  allow: z.boolean().default(false).describe('Go on although there are local changes; they are reported.'),
-  ignore: z
-    .array(z.string().min(1))
-    .default([])
-    .describe('Globs, relative to the checkout, of files whose changes do not matter: ["data/**"].'),
-})
-type With = z.infer<typeof schema>
+const schema = once(() =>
+  z.strictObject({
+    repo: repoField(),
+    allow: z.boolean().default(false).describe('Go on although there are local changes; they are reported.'),
+    ignore: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('Globs, relative to the checkout, of files whose changes do not matter: ["data/**"].'),
+  }),
+)
+type With = z.infer<ReturnType<typeof schema>>
 
 const SHOWN = 50
 
 export const gitDirtyCheck: StepKind<With> = {
   uses: 'git.dirty-check',
   summary: 'Refuses to go on when the checkout has local changes, submodules and hidden ones included.',
-  schema,
+  get schema() {
+    return schema()
+  },
   outputs: { dirty: 'bool', sha: 'string', branch: 'string', entries: 'list' },
   timeoutMs: 2 * 60_000,
   effect: () => 'read',

@@ -3,30 +3,35 @@ import { Failed } from '../failure.ts'
 import { canonicalPath, remoteField, repoField } from './fields.ts'
 import { ask, git, gitArgv, type Repo, repoAt, withoutSshPrompts } from './git.ts'
 import { openRepository } from './git-repository.ts'
+import { once } from './once.ts'
 import { lines } from './plain-text.ts'
 import type { CheckFinding, Json, StepContext, StepKind, StepResult } from './step.ts'
 
-const schema = z.strictObject({
-  repo: repoField(),
-  remote: remoteField(),
-  depth: z
-    .int()
-    .min(1)
-    .optional()
-    .describe('Fetch only that many commits of each branch. Only for clones that are shallow already.'),
-  tags: z.boolean().default(true).describe('Fetch tags too, moved ones included.'),
-  prune: z
-    .boolean()
-    .default(true)
-    .describe('Forget what the remote has deleted; your own branches, tags and remote branches stay.'),
-})
-type With = z.infer<typeof schema>
+const schema = once(() =>
+  z.strictObject({
+    repo: repoField(),
+    remote: remoteField(),
+    depth: z
+      .int()
+      .min(1)
+      .optional()
+      .describe('Fetch only that many commits of each branch. Only for clones that are shallow already.'),
+    tags: z.boolean().default(true).describe('Fetch tags too, moved ones included.'),
+    prune: z
+      .boolean()
+      .default(true)
+      .describe('Forget what the remote has deleted; your own branches, tags and remote branches stay.'),
+  }),
+)
+type With = z.infer<ReturnType<typeof schema>>
 
 export const gitFetch: StepKind<With> = {
   uses: 'git.fetch',
   summary:
     'Fetches branches and tags into refs/hostops, so that no ref of yours moves and moved tags are seen.',
-  schema,
+  get schema() {
+    return schema()
+  },
   outputs: { remote: 'string', branches: 'int', tags: 'int', movedTags: 'list' },
   timeoutMs: 10 * 60_000,
   effect: () => 'fetch',

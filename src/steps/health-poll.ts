@@ -3,26 +3,29 @@ import { Failed } from '../failure.ts'
 import { curlArgv, request, shownUrl, urlField } from './curl.ts'
 import { durationSchema, parseDuration } from './duration.ts'
 import { expectField, objection } from './http-expect.ts'
+import { once } from './once.ts'
 import type { CheckFinding, Facts, StepContext, StepKind, StepResult } from './step.ts'
 
-const schema = z.strictObject({
-  urls: z
-    .array(urlField())
-    .min(1)
-    .max(20)
-    .describe('All of them must answer well. Polled on the target, so 127.0.0.1 is the target.'),
-  timeout: durationSchema().default('60s').describe('How long to wait for the good answers.'),
-  interval: durationSchema().default('3s').describe('Pause between two rounds.'),
-  successes: z
-    .int()
-    .min(1)
-    .max(100)
-    .default(2)
-    .describe('How many rounds in a row must be good, counted from the start of the step.'),
-  expect: expectField(),
-  requestTimeout: durationSchema().default('5s').describe('Limit of a single request.'),
-})
-type With = z.infer<typeof schema>
+const schema = once(() =>
+  z.strictObject({
+    urls: z
+      .array(urlField())
+      .min(1)
+      .max(20)
+      .describe('All of them must answer well. Polled on the target, so 127.0.0.1 is the target.'),
+    timeout: durationSchema().default('60s').describe('How long to wait for the good answers.'),
+    interval: durationSchema().default('3s').describe('Pause between two rounds.'),
+    successes: z
+      .int()
+      .min(1)
+      .max(100)
+      .default(2)
+      .describe('How many rounds in a row must be good, counted from the start of the step.'),
+    expect: expectField(),
+    requestTimeout: durationSchema().default('5s').describe('Limit of a single request.'),
+  }),
+)
+type With = z.infer<ReturnType<typeof schema>>
 
 type Probe = { url: string; ok: boolean; last: string }
 /** The URLs that answered well before the first change: a rollback owes those, and no others. */
@@ -31,7 +34,9 @@ type Snapshot = { good: string[] }
 export const healthPoll: StepKind<With, Snapshot> = {
   uses: 'health.poll',
   summary: 'Waits until URLs answer well several times in a row, asked on the target with curl.',
-  schema,
+  get schema() {
+    return schema()
+  },
   outputs: { healthy: 'bool', rounds: 'int', durationMs: 'int' },
   // The step's own limit; `timeout` in its input is what normally ends it.
   timeoutMs: 60 * 60_000,

@@ -5,16 +5,14 @@ import { parseJsonPath, valueAt } from './json-path.ts'
 import { lines } from './plain-text.ts'
 import type { Json } from './step.ts'
 
-const status = z.union([
-  z.int().min(100).max(599),
-  z.string().regex(/^[1-5]xx$/, 'a status like 200, or 2xx'),
-])
+const statusField = () =>
+  z.union([z.int().min(100).max(599), z.string().regex(/^[1-5]xx$/, 'a status like 200, or 2xx')])
 
 export const expectField = () =>
   z
     .strictObject({
       status: z
-        .union([status, z.array(status).min(1)])
+        .union([statusField(), z.array(statusField()).min(1)])
         .default('2xx')
         .describe('Status code, a class like 2xx, or a list of them. Redirects are answers, not followed.'),
       body: z.string().optional().describe('Text that the body must contain.'),

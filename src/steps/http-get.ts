@@ -3,28 +3,33 @@ import { Failed } from '../failure.ts'
 import { curlArgv, type Request, request, shownUrl, urlField } from './curl.ts'
 import { durationSchema, parseDuration } from './duration.ts'
 import { expectField, objection, parseBody } from './http-expect.ts'
+import { once } from './once.ts'
 import type { StepKind } from './step.ts'
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
-const schema = z.strictObject({
-  url: urlField().describe('Asked on the target, so 127.0.0.1 is the target. Redirects are not followed.'),
-  expect: expectField(),
-  timeout: durationSchema().default('10s').describe('Limit of the whole request.'),
-  header: z
-    .record(
-      z.string().regex(HEADER_NAME, 'the name of a header'),
-      z.string().regex(/^[^\r\n\u0000]*$/, 'one line'),
-    )
-    .default({})
-    .describe('Headers to send. They are visible in the target’s process list while the request runs.'),
-})
-type With = z.infer<typeof schema>
+const schema = once(() =>
+  z.strictObject({
+    url: urlField().describe('Asked on the target, so 127.0.0.1 is the target. Redirects are not followed.'),
+    expect: expectField(),
+    timeout: durationSchema().default('10s').describe('Limit of the whole request.'),
+    header: z
+      .record(
+        z.string().regex(HEADER_NAME, 'the name of a header'),
+        z.string().regex(/^[^\r\n\u0000]*$/, 'one line'),
+      )
+      .default({})
+      .describe('Headers to send. They are visible in the target’s process list while the request runs.'),
+  }),
+)
+type With = z.infer<ReturnType<typeof schema>>
 
 export const httpGet: StepKind<With> = {
   uses: 'http.get',
   summary: 'Asks for one URL on the target and gives its answer to later steps.',
-  schema,
+  get schema() {
+    return schema()
+  },
   outputs: { status: 'int', body: 'string', json: 'map' },
   timeoutMs: 60 * 60_000,
   effect: () => 'read',

@@ -3,35 +3,40 @@ import { Failed } from '../failure.ts'
 import { curlArgv, type Request, request, urlField } from './curl.ts'
 import { argv } from './fields.ts'
 import { objection } from './http-expect.ts'
+import { once } from './once.ts'
 import { succeed } from './run-command.ts'
 import type { StepContext, StepKind } from './step.ts'
 
-const schema = z
-  .strictObject({
-    message: z
-      .string()
-      .max(64 * 1024)
-      .describe('What to tell.'),
-    command: argv()
-      .optional()
-      .describe('A program on the target; it finds the text in the variable HOSTOPS_MESSAGE.'),
-    url: urlField()
-      .optional()
-      .describe(
-        'A webhook; it gets a JSON object with text, message, runId and step by POST, from the target.',
-      ),
-    required: z.boolean().default(false).describe('Whether the step fails when nobody could be told.'),
-  })
-  .refine(given => (given.command === undefined) !== (given.url === undefined), {
-    message: 'either a command or a url',
-    path: ['command'],
-  })
-type With = z.infer<typeof schema>
+const schema = once(() =>
+  z
+    .strictObject({
+      message: z
+        .string()
+        .max(64 * 1024)
+        .describe('What to tell.'),
+      command: argv()
+        .optional()
+        .describe('A program on the target; it finds the text in the variable HOSTOPS_MESSAGE.'),
+      url: urlField()
+        .optional()
+        .describe(
+          'A webhook; it gets a JSON object with text, message, runId and step by POST, from the target.',
+        ),
+      required: z.boolean().default(false).describe('Whether the step fails when nobody could be told.'),
+    })
+    .refine(given => (given.command === undefined) !== (given.url === undefined), {
+      message: 'either a command or a url',
+      path: ['command'],
+    }),
+)
+type With = z.infer<ReturnType<typeof schema>>
 
 export const notify: StepKind<With> = {
   uses: 'notify',
   summary: 'Tells somebody, by a command or a webhook. Fails only when it is required to work.',
-  schema,
+  get schema() {
+    return schema()
+  },
   outputs: { delivered: 'bool' },
   timeoutMs: 60_000,
   // It tells of the host and leaves it as it is.

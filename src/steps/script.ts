@@ -1,14 +1,17 @@
 import * as z from 'zod'
 import { scriptText, shellField } from './fields.ts'
+import { once } from './once.ts'
 import { ownCommand, ownFields, shellArgv } from './own-command.ts'
 import type { StepKind } from './step.ts'
 
-const schema = z.strictObject({ script: scriptText(), shell: shellField(), ...ownFields() })
+const schema = once(() => z.strictObject({ script: scriptText(), shell: shellField(), ...ownFields() }))
 
-export const script: StepKind<z.infer<typeof schema>> = {
+export const script: StepKind<z.infer<ReturnType<typeof schema>>> = {
   uses: 'script',
   summary: 'Runs a fixed piece of shell text; values reach it through env only.',
-  schema,
+  get schema() {
+    return schema()
+  },
   timeoutMs: 10 * 60_000,
-  ...ownCommand<z.infer<typeof schema>>(input => shellArgv(input.shell, input.script)),
+  ...ownCommand<z.infer<ReturnType<typeof schema>>>(input => shellArgv(input.shell, input.script)),
 }
