@@ -132,34 +132,46 @@ async function append(path: string, lines: string): Promise<void> {
 const SHOWN_COMMAND_CHARACTERS = 200
 const SHOWN_WORD_CHARACTERS = 1000
 const SHOWN_WORDS = 100
+/** All words together: a request must not be able to fill the queue, and so push other lines out of it. */
+const SHOWN_ARGV_CHARACTERS = 4000
 /** What is looked at for secrets; one that begins in what is shown is found whole. */
 const REDACTED_CHARACTERS = 16_384
 
 function lineOf(entry: AuditEntry, secrets: readonly string[]): object {
-  const { token, peer, type, id, argv, command, workdir, env, verdict, ...rest } = entry
+  const { token, peer, type, id, argv, command, workdir, env, job_id, key, verdict, rule, ...rest } = entry
   const shown = (text: string, most: number) =>
     redactText(text.slice(0, REDACTED_CHARACTERS), secrets).slice(0, most)
+  const short = (text: string | undefined) =>
+    text === undefined ? undefined : shown(text, SHOWN_COMMAND_CHARACTERS)
   return {
     time: new Date().toISOString(),
     token,
     peer,
-    type: shown(type, SHOWN_COMMAND_CHARACTERS),
-    id: shown(id, SHOWN_COMMAND_CHARACTERS),
+    type: short(type),
+    id: short(id),
     ...(argv === undefined ? {} : argvFields(argv, secrets)),
-    ...(command === undefined
-      ? {}
-      : { ...fingerprint(command), command: shown(command, SHOWN_COMMAND_CHARACTERS) }),
+    ...(command === undefined ? {} : { ...fingerprint(command), command: short(command) }),
     workdir: workdir === undefined ? undefined : shown(workdir, SHOWN_WORD_CHARACTERS),
     env: env === undefined ? undefined : redactEnv(env, secrets),
+    // What a request calls its job or key may be anything, and of any length.
+    job_id: short(job_id),
+    key: short(key),
     verdict,
+    rule: rule === undefined ? undefined : shown(rule, SHOWN_WORD_CHARACTERS),
     ...rest,
   }
 }
 
 function argvFields(argv: readonly string[], secrets: readonly string[]) {
   const words = argv.slice(0, SHOWN_WORDS).map(word => word.slice(0, REDACTED_CHARACTERS))
-  const shown = redactArgv(words, secrets).map(word => word.slice(0, SHOWN_WORD_CHARACTERS))
-  return { argv: shown, ...(argv.length > SHOWN_WORDS ? { argv_words: argv.length } : {}) }
+  let room = SHOWN_ARGV_CHARACTERS
+  const shown: string[] = []
+  for (const word of redactArgv(words, secrets)) {
+    if (room <= 0) break
+    shown.push(word.slice(0, Math.min(SHOWN_WORD_CHARACTERS, room)))
+    room -= word.length + 1
+  }
+  return { argv: shown, ...(argv.length > shown.length ? { argv_words: argv.length } : {}) }
 }
 
 const fingerprint = (command: string) => ({

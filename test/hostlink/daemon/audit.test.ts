@@ -72,6 +72,19 @@ test('a secret that the cut goes through is not shown in part', async () => {
   expect(readFileSync(join(folder, 'audit.ndjson'), 'utf8')).not.toContain('daemon')
 })
 
+test('no field of a request can push its line, or another one, out of the log', async () => {
+  const audit = open()
+  const huge = 'x'.repeat(5_000_000)
+  audit.write({ ...entry, command: 'id', job_id: huge, key: huge, type: huge, rule: huge })
+  for (let n = 0; n < 400; n++) audit.write({ ...entry, id: `${n}`, argv: Array(100).fill('y'.repeat(1000)) })
+  audit.write({ ...entry, command: 'whoami' })
+  await audit.close()
+  expect(said).toEqual([])
+  expect(lines()).toHaveLength(402)
+  expect(lines()[0]).toMatchObject({ command: 'id', job_id: 'x'.repeat(200) })
+  expect(lines()[1].argv.join('').length).toBeLessThanOrEqual(4000)
+})
+
 test('thousands of words and megabytes make a short line', async () => {
   const audit = open()
   audit.write({ ...entry, argv: ['x'.repeat(2_000_000), ...Array(5000).fill('y')], id: 'i'.repeat(100_000) })
