@@ -1,7 +1,9 @@
 /** The sockets that the daemon listens on; on a Unix path, only ever one daemon at a time. */
-import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { chmodSync, lchownSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
 import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net'
 import { basename, dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { getgid } from './accounts.ts'
 import type { Config } from './config.ts'
 import type { Log } from './log.ts'
@@ -19,6 +21,9 @@ export type Accept = (socket: Socket, name: string) => void
 
 const FOLDER_MODE = 0o750
 const PROBE_MS = 2000
+/** From the name to the socket a daemon takes milliseconds; on a machine under load, longer. */
+const CLAIM_MS = 5000
+const CLAIM_LOOK_MS = 100
 
 export async function listen(config: Config, accept: Accept, log: Log): Promise<Listening | Refused> {
   const open: Server[] = []
@@ -42,16 +47,16 @@ export async function listen(config: Config, accept: Accept, log: Log): Promise<
     const folder = prepareFolder(config, log)
     if (folder !== null && typeof folder !== 'string') return folder
     madeFolder = folder
-    const alone = await claim(path)
+    const alone = await claim(path, log)
     if (alone !== null) {
       const failed = add(alone, '')
       if (failed) return failed
     }
     const stale = await removeStale(path)
     if (stale) return abandon(stale)
-    const failed = add(await bind({ path }, socket => accept(socket, 'unix')), path)
+    const failed = add(await bindUnix(config, socket => accept(socket, 'unix')), path)
     if (failed) return failed
-    const unfit = giveToGroup(config, path, config.unixMode, log)
+    const unfit = giveToGroup(config, path, log)
     if (unfit) return abandon(unfit)
   }
   if (config.tcpEnabled) {
@@ -84,20 +89,43 @@ function bind(where: ListenOptions, onSocket: (socket: Socket) => void): Promise
   })
 }
 
+/** The socket is born with its mode: changing that by name could hit what somebody put in its place. */
+function bindUnix({ unixPath, unixMode }: Config, onSocket: (socket: Socket) => void) {
+  const umask = process.umask(0o777 & ~unixMode)
+  try {
+    return bind({ path: unixPath }, onSocket)
+  } finally {
+    process.umask(umask)
+  }
+}
+
 const words = (error: Error): string =>
   (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'address already in use' : systemReason(error)
 
 /**
  * A name in Linux' abstract namespace is free again the moment its holder dies, and nobody can remove it: of two
  * daemons that start at once, one gets it. Made of the folder's identity, so that two paths to one folder are one.
+ * Any user of the machine can take the name, too: who holds it and does not come to listen is no daemon, and keeps
+ * none from starting.
  */
-async function claim(path: string): Promise<Server | Refused | null> {
+async function claim(path: string, log: Log): Promise<Server | Refused | null> {
   if (process.platform !== 'linux') return null
   const folder = statSync(dirname(path))
-  const name = `\0hostlinkd:${folder.dev}:${folder.ino}:${basename(path)}`.slice(0, 100)
-  const server = await bind({ path: name }, socket => void socket.destroy())
-  if (!('refused' in server)) return server
-  return alreadyThere(path)
+  const name = createHash('sha256')
+    .update(`${folder.dev}:${folder.ino}:${basename(path)}`)
+    .digest('hex')
+  const deadline = Date.now() + CLAIM_MS
+  for (;;) {
+    const server = await bind({ path: `\0hostlinkd:${name}` }, socket => void socket.destroy())
+    if (!('refused' in server)) return server
+    if (await isAnswering(path)) return alreadyThere(path)
+    if (Date.now() >= deadline) break
+    await sleep(CLAIM_LOOK_MS)
+  }
+  log.warn(
+    `the name that keeps a second daemon from ${path} is taken by another program: going on without it`,
+  )
+  return null
 }
 
 const alreadyThere = (path: string): Refused => ({
@@ -141,25 +169,27 @@ function prepareFolder(config: Config, log: Log): Refused | string | null {
   const folder = dirname(config.unixPath)
   try {
     const made = mkdirSync(folder, { recursive: true, mode: FOLDER_MODE })
-    return made === undefined ? null : (giveToGroup(config, folder, FOLDER_MODE, log) ?? folder)
+    if (made === undefined) return null
+    const unfit = giveToGroup(config, folder, log)
+    chmodSync(folder, FOLDER_MODE)
+    return unfit ?? folder
   } catch (error) {
     return { refused: `cannot make the folder ${folder}: ${systemReason(error)}` }
   }
 }
 
 /** A group that the config names must be given; the default one is given where it exists. */
-function giveToGroup(config: Config, path: string, mode: number, log: Log): Refused | null {
+function giveToGroup(config: Config, path: string, log: Log): Refused | null {
   const isNamed = config.lines.has('unix_group')
   const gid = getgid(config.unixGroup)
   let fault = gid === null ? `there is no group ${config.unixGroup}` : null
   try {
-    if (gid !== null) chownSync(path, -1, gid)
+    if (gid !== null) lchownSync(path, -1, gid)
   } catch (error) {
     fault = `cannot give ${path} to the group ${config.unixGroup}: ${systemReason(error)}`
   }
   if (fault !== null && isNamed)
     return { refused: fault, hint: `groupadd ${config.unixGroup}, or change unix_group` }
   if (fault !== null) log.debug(`${fault}; ${path} keeps its own group`)
-  chmodSync(path, mode)
   return null
 }

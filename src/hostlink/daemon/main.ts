@@ -1,5 +1,14 @@
 /** The daemon's life: start, reload, stop. Answers instead of exiting: only the bin ends the process. */
-import { chownSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  closeSync,
+  fchownSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { preparePipes } from '../pipe.ts'
 import { type Audit, openAudit } from './audit.ts'
 import { type Config, loadConfig } from './config.ts'
@@ -42,8 +51,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon | Fail
   const user = runAsUser === null ? null : findUser(runAsUser)
   if (runAsUser !== null && user === null) return { failed: `run_as_user: there is no user ${runAsUser}` }
 
+  if (user !== null) makeLogFor(settings.config.logTarget, user)
   const log = openLog(settings.config)
-  for (const warning of settings.warnings) log.warn(wordProblem(warning))
+  for (const warning of settings.warnings) log.warn(inOneLine(warning))
   // Whoever connects before the rest stands waits for it.
   const early: Parameters<Accept>[] = []
   let accept: Accept = (...arrival) => void early.push(arrival)
@@ -66,12 +76,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon | Fail
     reload: async () => {
       const next = await loadSettings(options)
       if ('problems' in next) {
-        for (const problem of next.problems) log.error(`reload: ${wordProblem(problem)}`)
+        for (const problem of next.problems) log.error(`reload: ${inOneLine(problem)}`)
         return log.error('reload: the config is broken; the values from before are kept')
       }
       settings = { ...next, config: keepSockets(next.config, settings.config) }
       log.configure(settings.config)
-      for (const warning of next.warnings) log.warn(wordProblem(warning))
+      for (const warning of next.warnings) log.warn(inOneLine(warning))
       log.info('reload: done')
     },
     stop: reason => stopAll(reason, { listening, server, audit, log }, options.pidFile),
@@ -123,8 +133,24 @@ function handOver(config: Config, socketFolder: string | null, { uid, gid }: Use
     if (mkdirSync(config.runsStateDir, { recursive: true, mode: 0o700 }))
       chownSync(config.runsStateDir, uid, gid)
   }
-  if (config.logTarget.startsWith('/')) chownSync(config.logTarget, uid, gid)
 }
+
+/**
+ * Only a file of our own making is given away. Where one is there already, somebody chose its owner, or the user
+ * whom we are about to become has put a link in its place, to be given any file of root's.
+ */
+function makeLogFor(path: string, { uid, gid }: User): void {
+  if (!path.startsWith('/')) return
+  try {
+    const fd = openSync(path, 'wx', 0o600)
+    fchownSync(fd, uid, gid)
+    closeSync(fd)
+  } catch {
+    // There already; or opening the log tells why not.
+  }
+}
+
+const inOneLine = (problem: Problem): string => wordProblem(problem).replaceAll('\n', '; ')
 
 const wordRefusal = ({ refused, hint }: Refused): string =>
   hint === undefined ? refused : `${refused}\nhint: ${hint}`

@@ -1,7 +1,10 @@
 /** Two daemons and one socket: the one that was there first keeps it. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { undisturbed } from '../../rig/bystander.ts'
 import { type DaemonRig, HOSTLINKD, startDaemonRig } from '../../rig/daemon.ts'
@@ -104,4 +107,24 @@ test('a socket of another program is not stolen', async () => {
   expect(await second.ended).not.toBe(0)
   expect(existsSync(one.socket)).toBe(true)
   await new Promise(resolve => other.close(resolve))
+})
+
+test('a name that another program squats keeps no daemon from starting, and a second one still refuses', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hostlink-squat-'))
+  const socket = join(folder, 'h.sock')
+  const { dev, ino } = statSync(folder)
+  const digest = createHash('sha256').update(`${dev}:${ino}:h.sock`).digest('hex')
+  const squatter = createServer()
+  try {
+    await new Promise<void>(resolve => squatter.listen(`\0hostlinkd:${digest}`, resolve))
+    daemon = await startDaemonRig({ config: { unix_path: socket } })
+    expect(daemon.log()).toContain('taken by another program')
+    expect(await ping(daemon)).toBe('ok')
+    expect(await launch(daemon.configFile).ended).toBe(1)
+    expect(await ping(daemon)).toBe('ok')
+  } finally {
+    await new Promise(resolve => squatter.close(resolve))
+    await daemon?.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
