@@ -51,6 +51,14 @@ export type Failure =
   | { code: 'lock-held'; what: string; holder: string; since: string }
   | { code: 'interrupted-run'; what: string; runId: string }
   | { code: 'lock-unwritable'; detail: string }
+  | {
+      code: 'self-upgrade'
+      step: string
+      who: 'runner' | 'daemon'
+      project: string
+      service: string
+      command: string
+    }
   | { code: 'approval-denied'; step: string; reason: string }
   | { code: 'irreversible'; step: string }
   | { code: 'end-not-seen'; runId: string; step: string }

@@ -171,6 +171,20 @@ export function word(failure: Failure): Worded {
       }
     case 'lock-unwritable':
       return { message: `cannot take a lock on the target: ${failure.detail}` }
+    case 'self-upgrade': {
+      const { who, step, project, service, command } = failure
+      const place = `service ${service} of compose project ${project}`
+      if (who === 'runner') {
+        return {
+          message: `${step} would replace the container that this runner lives in (${place}), so nobody would see the end of it`,
+          hint: command,
+        }
+      }
+      return {
+        message: `${step} would replace the container that the daemon of the target lives in (${place})`,
+        hint: 'let hostlinkd run on the host itself, or in a stack that no playbook replaces',
+      }
+    }
     case 'approval-denied':
       return { message: `${failure.step} was not approved: ${failure.reason}` }
     case 'irreversible':

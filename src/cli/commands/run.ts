@@ -16,11 +16,13 @@ import { printPlan } from '../dry-run.ts'
 import { chooseFace } from '../faces.ts'
 import type { Io } from '../io.ts'
 import { lockInput } from '../lock-holder.ts'
+import { onHostCommand } from '../on-host-command.ts'
 import { type Prepared, prepare } from '../prepare.ts'
 import { wordedError } from '../print-failure.ts'
 import { makeRecorder, type Recorder } from '../record.ts'
 import { isRunId, newRunId } from '../run-id.ts'
 import { type RunOptions, wrongUse } from '../run-options.ts'
+import { selfUpgrade } from '../self-upgrade.ts'
 import { readSettings } from '../settings.ts'
 import { catchSignals, type Signals } from '../signals.ts'
 import { DEFAULT_KEEP_RUNS, stateDir } from '../state.ts'
@@ -131,7 +133,7 @@ async function attempt(
   if (options.dryRun) return dryRun(prepared, options, io, recorder)
   const unconfirmable = options.asHost || options.check ? null : confirmStep(prepared.plan)
   if (unconfirmable) return refused(unconfirmable)
-  return onTarget(prepared, options, io, { state, recorder, signals, began })
+  return onTarget(prepared, options, io, { name, state, recorder, signals, began })
 }
 
 /** Told before the first change, not after the last one. */
@@ -152,7 +154,7 @@ async function dryRun(prepared: Prepared, options: RunOptions, io: Io, recorder:
   return { outcome: 'planned', failedStep: null, failure: null }
 }
 
-type Around = { state: string; recorder: Recorder; signals: Signals; began: () => void }
+type Around = { name: string; state: string; recorder: Recorder; signals: Signals; began: () => void }
 
 async function onTarget(prepared: Prepared, options: RunOptions, io: Io, around: Around): Promise<RunEnd> {
   const { recorder, signals } = around
@@ -166,6 +168,9 @@ async function onTarget(prepared: Prepared, options: RunOptions, io: Io, around:
     const { folder } = recorder
     const awaitConfirm = options.asHost && folder !== null ? awaitConfirmIn(folder) : undefined
     const input: RunInput = { ...runInput(prepared, recorder, transport), lock, awaitConfirm }
+    const command = onHostCommand(around.name, options, prepared.plan.target, prepared.playbook)
+    const own = await selfUpgrade(prepared.plan, transport, command)
+    if (own) return refused(own)
     if (options.plan !== undefined) {
       const moved = await planMoved(options.plan, input, signals)
       if (moved) return moved

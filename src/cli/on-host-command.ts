@@ -1,0 +1,27 @@
+/** The command line of a run as it must be typed to let it live on the host. */
+import type { Playbook } from '../playbook/playbook.ts'
+import { posixQuote } from '../transport/quote.ts'
+import type { RunOptions } from './run-options.ts'
+
+/** Values of secrets are not repeated. */
+export function onHostCommand(
+  name: string,
+  options: RunOptions,
+  target: string,
+  { inputs }: Playbook,
+): string {
+  const shown = (pair: string) => {
+    const [input = ''] = pair.split('=')
+    return inputs[input]?.type === 'secret' ? `${input}=@FILE` : pair
+  }
+  const words = [
+    ...['hostops', 'run', name],
+    ...options.input.flatMap(pair => ['-i', shown(pair)]),
+    ...(options.inputs === undefined ? [] : ['--inputs', options.inputs]),
+    ...(options.rollback ? [] : ['--no-rollback']),
+    ...(options.allowDirty ? ['--allow-dirty'] : []),
+    ...(options.timeout === undefined ? [] : ['--timeout', options.timeout]),
+    ...['--target', target.startsWith('hostlink') ? target : 'hostlink', '--on-host', '--detach'],
+  ]
+  return words.map(posixQuote).join(' ')
+}
