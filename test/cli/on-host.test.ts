@@ -358,6 +358,14 @@ describe('a token that may only run playbooks', () => {
       const asked = await as(verb, 'o')
       expect([asked.code, asked.stdout, asked.stderr]).toEqual([2, '', expect.stringContaining('no run "o"')])
     }
+    const taken = await as('run', 'write', '--on-host', '--run-id', 'o', '-i', 'text=a')
+    expect(taken.report).toMatchObject({ outcome: 'invalid' })
+    await rig.run(['run', rig.playbook('plain', [{ run: ['true'] }]), '--run-id', 'mine'], {
+      env: { HOSTOPS_STATE_DIR: host.state },
+    })
+    const stolen = await as('run', 'write', '--on-host', '--run-id', 'mine', '-i', 'text=a')
+    expect(stolen.report.error).toContain('was used for a run of somebody else')
+    expect((await as('report', 'mine')).code).toBe(2)
     host.install('write', [{ ...write, name: 'changed' }], { inputs })
     const changed = await as('run', 'write', '--on-host', '-i', 'text=a')
     expect(changed.report.error).toMatch(/not the one that was reviewed/)

@@ -102,7 +102,9 @@ async function withRunner(verb: Verb, work: Work): Promise<number> {
     clock.now,
   )
   recorder.goOnIn(work.state, run.folder, kept.journal.events)
-  return recorder.finish(await onTarget(verb, work, recorder))
+  const code = await recorder.finish(await onTarget(verb, work, recorder))
+  if (options.asHost) (await import('../on-host/forget-values.ts')).forgetValues(head.runId, io)
+  return code
 }
 
 async function onTarget(verb: Verb, work: Work, recorder: Recorder): Promise<RunEnd> {

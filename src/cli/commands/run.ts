@@ -56,6 +56,7 @@ export async function run(name: string, options: RunOptions, io: Io): Promise<nu
     })
   } finally {
     signals.dispose()
+    if (options.asHost) (await import('../on-host/forget-values.ts')).forgetValues(recorder.head.runId, io)
   }
 }
 

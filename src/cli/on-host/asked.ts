@@ -118,7 +118,8 @@ async function withHost(options: AtHost, io: Io, work: (host: Host) => Promise<n
   const settings = readSettings(options, io)
   if (!settings.ok) return usage(settings.failure, io)
   const opened = await openHost(options.target, stateDir(io, settings.settings.stateDir), io)
-  if (!opened.ok) return no({ ok: false, failure: opened.failure, missing: false, again: false }, io)
+  if (!opened.ok)
+    return no({ ok: false, failure: opened.failure, missing: false, again: false, unable: false }, io)
   try {
     return await work(opened.host)
   } finally {

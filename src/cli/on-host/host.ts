@@ -5,8 +5,10 @@ import type { RunAnswer } from '../../hostlink/messages.ts'
 
 export type Asked =
   | { ok: true; value: RunAnswer }
-  /** `missing`: there is no such thing; `again`: nobody knows whether it was heard, and asking again may help. */
-  | { ok: false; failure: Failure; missing: boolean; again: boolean }
+  /**
+   * `missing`: there is no such thing; `again`: asking again may help; `unable`: the host would, and cannot now.
+   */
+  | { ok: false; failure: Failure; missing: boolean; again: boolean; unable: boolean }
 
 export type Host = {
   readonly target: string
@@ -33,6 +35,7 @@ export function refusal(target: string, status: string, message: string): Asked 
     failure,
     missing: status === 'not_found',
     again: message.startsWith('server busy'),
+    unable: status === 'error',
   })
   if (status === 'denied') return said({ code: 'denied', target, rule: message })
   return said({ code: 'usage', problem: `${target}: ${message}` })

@@ -38,7 +38,13 @@ function linkedHost(target: string, link: Link): Host {
 }
 
 function notAnswered(target: string, failure: LinkFailure): Asked {
-  const no = (why: Failure, again = false): Asked => ({ ok: false, failure: why, missing: false, again })
+  const no = (why: Failure, again = false): Asked => ({
+    ok: false,
+    failure: why,
+    missing: false,
+    again,
+    unable: false,
+  })
   const lost = (reason: string) => no({ code: 'unreachable', target, reason }, true)
   switch (failure.kind) {
     case 'auth':

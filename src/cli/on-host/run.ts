@@ -80,7 +80,7 @@ async function attempt(
   const { host } = opened
   try {
     const started = await patiently(() => host.ask('start', { ...fields, run_id: head.runId }), stop.signal)
-    if (!started.ok) return started.again ? lost(started.failure) : notStarted(started.failure)
+    if (!started.ok) return notBegun(started)
     if (options.detach) return { outcome: 'started', failedStep: null, failure: null }
     if (started.value.attached) show(`${head.runId} was started before: this follows it\n`)
     return await followed(host, head, options, io, signals)
@@ -100,7 +100,7 @@ async function followed(
   signals.handle(signal => {
     // The end of a terminal or of this container is no wish to stop: that is what the run is on the host for.
     if (signal !== 'SIGINT') return leave.abort()
-    void host.ask('cancel', { run_id: runId })
+    void host.ask('cancel', { run_id: runId }).catch(() => {})
   })
   const face = await chooseFace(options, io, clock.now)
   const summary = makeSummary()
@@ -174,6 +174,12 @@ function copy(report: Report, options: RunOptions, io: Io): void {
 function notStarted(failure: Failure): RunEnd {
   const outcome = failure.code === 'denied' ? 'refused' : failure.code === 'usage' ? 'invalid' : 'unreachable'
   return { outcome, failedStep: null, failure }
+}
+
+/** Whether a lost question was heard is not known; everything else is a no. */
+function notBegun({ failure, again, unable }: Asked & { ok: false }): RunEnd {
+  if (unable) return { outcome: 'refused', failedStep: null, failure }
+  return again ? lost(failure) : notStarted(failure)
 }
 
 const lost = (failure: Failure): RunEnd => ({ outcome: 'unknown', failedStep: null, failure })

@@ -60,10 +60,15 @@ async function lookAt(
     return
   }
   const job = store.job(id)
-  if (!begun || alive || job === null || named.has(id)) return
+  if (alive || job === null || named.has(id)) return
   const info = await jobs.handle({ action: 'status', job_id: job }, ownerOf(request.token))
   // What is read last counts: the runner may have ended meanwhile.
   if ((info.status === 'ok' && !info.done) || store.state(id).ended) return
+  if (!begun) {
+    // It never came to a run; the job's own output says why.
+    settled.add(id)
+    return store.forgetValues(id)
+  }
   if (!awaitsConfirmation(store.journal(id))) {
     named.add(id)
     const command = (verb: string) => `HOSTOPS_STATE_DIR=${stateDir} hostops ${verb} ${id}`

@@ -80,6 +80,10 @@ async function start(
     return { status: 'not_found', error_msg: `no playbook ${name} is installed on this host` }
   }
   const runId = request.run_id ?? newRunId()
+  // Begun by somebody on this host: whoever asks with its id must not come to own it.
+  if (store.read(runId) === null && store.state(runId).begun) {
+    return badRequest(`run_id: ${runId} was used for a run of somebody else`)
+  }
   const texts = Object.entries(request.input_texts ?? {})
   const wanted: HostRunRequest = {
     token: token.name,
