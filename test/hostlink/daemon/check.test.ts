@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -134,4 +135,39 @@ test('a config that is not there', async () => {
   expect(said).toBe(
     '/no/such.conf: no such file or directory\nhint: write one with: hostlinkd init\n/no/such.conf: 1 problem, 0 warnings\n',
   )
+})
+
+test('playbooks that nobody can run: not there, changed since the review, no digest at all', async () => {
+  const digest = (text: string) => createHash('sha256').update(text).digest('hex')
+  mkdirSync(join(folder, 'books'))
+  writeFileSync(join(folder, 'books', 'good.yaml'), 'good')
+  writeFileSync(join(folder, 'books', 'changed.yaml'), 'changed')
+  writeFileSync(join(folder, 'token'), 'agent-token-0123456789', { mode: 0o600 })
+  const policy = (playbooks: object[]) =>
+    writeFileSync(
+      join(folder, 'policy.yaml'),
+      JSON.stringify({
+        tokens: { agent: { token_file: join(folder, 'token'), policy: 'playbooks', playbooks } },
+      }),
+      { mode: 0o600 },
+    )
+  const settings = `${TOKEN}\npolicy_file = $/policy.yaml\nplaybooks_dir = $/books`
+  policy([
+    { name: 'good', digest: `sha256:${digest('good')}` },
+    { name: 'changed', digest: digest('as it was') },
+    { name: 'missing', digest: digest('missing') },
+  ])
+  const { code, said } = await check(settings)
+  expect(code).toBe(1)
+  expect(said).toEqual([
+    '/policy.yaml: tokens.agent.playbooks: /books/changed.yaml is not the changed that was reviewed: it has another digest',
+    `hint: review it again, then write digest: sha256:${digest('changed')}`,
+    expect.stringMatching(
+      /^\/policy\.yaml: tokens\.agent\.playbooks: there is no playbook missing in \/books, /,
+    ),
+    'hint: put missing.yaml into /books, or name another folder: playbooks_dir',
+    '/h.conf: 2 problems, 0 warnings',
+  ])
+  policy([{ name: 'good' }])
+  expect((await check(settings)).said[0]).toContain('digest: is missing')
 })
