@@ -33,10 +33,24 @@ export type Failure =
   | { code: 'fetch-failed'; repo: string; remote: string; detail: string }
   | { code: 'head-differs'; repo: string; expected: string; actual: string }
   // compose
-  | { code: 'compose-failed'; dir: string; verb: string; exitCode: number; tail: string }
+  | { code: 'compose-failed'; dir: string; verb: string; exitCode: number; tail: string; cause?: string }
+  | { code: 'compose-file-missing'; dir: string; detail: string }
+  | { code: 'compose-file-invalid'; dir: string; detail: string }
+  | { code: 'service-unknown'; dir: string; services: string[]; known: string[] }
+  | { code: 'port-taken'; dir: string; port: string | null; detail: string }
+  | { code: 'disk-full'; detail: string }
   | { code: 'compose-plugin-missing'; detail: string }
   | { code: 'engine-down'; detail: string }
-  | { code: 'not-stable'; dir: string; services: string[]; detail: string; tail: string }
+  | {
+      code: 'not-stable'
+      dir: string
+      services: string[]
+      detail: string
+      tail: string
+      failedService?: FailedService
+      /** The last thing that it wrote to stderr, where it wrote any. */
+      cause?: string
+    }
   | { code: 'rollback-set-missing'; what: string[] }
   | { code: 'images-differ'; services: string[] }
   // health
@@ -68,6 +82,19 @@ export type Failure =
   | { code: 'not-restored'; step: string; problem: string }
   | { code: 'state-unwritable'; path: string; problem: string }
   | { code: 'internal'; problem: string }
+
+/** The container that broke the run, as it was when it was found out; `exitCode` is null while it runs. */
+export type FailedService = {
+  name: string
+  container: string
+  image: string
+  why: string
+  state: string
+  exitCode: number | null
+  restarts: number
+  health: string | null
+  logsTail: string
+}
 
 export type FailureCode = Failure['code']
 

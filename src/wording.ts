@@ -119,7 +119,35 @@ export function word(failure: Failure): Worded {
       }
     case 'compose-failed':
       return {
-        message: `docker compose ${failure.verb} in ${failure.dir} ended with exit code ${failure.exitCode}${tail(failure.tail)}`,
+        message: `docker compose ${failure.verb} in ${failure.dir} ended with exit code ${failure.exitCode}${failure.cause ? `: ${failure.cause}` : tail(failure.tail)}`,
+      }
+    case 'compose-file-missing':
+      return {
+        message: `no compose file in ${failure.dir}: ${failure.detail}`,
+        hint: 'composePath (dir:) is the folder that holds compose.yaml, as the target sees it; other names go under files:',
+      }
+    case 'compose-file-invalid':
+      return {
+        message: `the compose file in ${failure.dir} is wrong: ${failure.detail}`,
+        hint: `on the target: docker compose --project-directory ${failure.dir} config`,
+      }
+    case 'service-unknown':
+      return {
+        message: `no service ${failure.services.join(', ')} in ${failure.dir}`,
+        hint:
+          failure.known.length > 0
+            ? `the services there are: ${listed(failure.known, failure.known.length)}`
+            : `on the target: docker compose --project-directory ${failure.dir} config --services`,
+      }
+    case 'port-taken':
+      return {
+        message: `${failure.port === null ? 'a port' : `port ${failure.port}`} that the stack in ${failure.dir} wants is taken: ${failure.detail}`,
+        hint: `on the target: ${failure.port === null ? 'docker ps, and ss -ltnp' : `docker ps --filter publish=${failure.port}, or ss -ltnp 'sport = :${failure.port}'`}   shows who has it`,
+      }
+    case 'disk-full':
+      return {
+        message: `no space left on the target: ${failure.detail}`,
+        hint: 'on the target: docker system df, and df -h; then make room (docker builder prune frees build cache)',
       }
     case 'compose-plugin-missing':
       return {
@@ -132,7 +160,9 @@ export function word(failure: Failure): Worded {
         hint: 'on the target: systemctl status docker',
       }
     case 'not-stable':
-      return { message: `${failure.services.join(', ')}: ${failure.detail}${tail(failure.tail)}` }
+      return {
+        message: `${failure.services.join(', ')}: ${failure.detail}${failure.cause ? `: ${failure.cause}` : tail(failure.tail)}`,
+      }
     case 'rollback-set-missing':
       return { message: `the way back is not complete: ${failure.what.join(', ')} is missing` }
     case 'images-differ':

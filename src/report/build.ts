@@ -72,7 +72,11 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       return
     }
     case 'evidence':
-      for (const { name, text } of event.evidence) keepTail(draft, event.id, `--- ${name}\n${text.trimEnd()}`)
+      for (const { name, text, facts } of event.evidence) {
+        keepTail(draft, event.id, `--- ${name}\n${text.trimEnd()}`)
+        // The step that failed has seen it closer.
+        if (facts) draft.facts = { ...facts, ...draft.facts }
+      }
       if (event.evidence.length > 0) draft.tailOf = event.id
       return
     case 'rollback-started':
@@ -82,7 +86,9 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       Object.assign(draft.facts, event.facts)
       if (event.changed) draft.rollbackPerformed = true
       if (event.failure) {
-        Object.assign(draft.facts, seenBy(event.failure))
+        const { failedService, ...seen } = seenBy(event.failure)
+        // The cause of the run's failure, not of its rollback's.
+        draft.facts = { ...(failedService ? { failedService } : {}), ...draft.facts, ...seen }
         draft.rollbackErrors.push(`${event.movement} ${event.id}: ${sentence(event.failure)}`)
       }
       return
@@ -150,14 +156,29 @@ export function toReport(draft: ReportDraft, finishedAt: number | null): Report 
     startedAt: new Date(head.startedAt).toISOString(),
     finishedAt: finishedAt === null ? null : new Date(finishedAt).toISOString(),
     durationMs: finishedAt === null ? 0 : Math.max(0, Math.round(finishedAt - head.startedAt)),
+    ...observed(facts),
     ...(draft.planHash === null ? {} : { planHash: draft.planHash }),
     steps: draft.steps,
+  }
+}
+
+/** What only some runs can know stands in their reports only. */
+function observed({ services, failedService, downtimeSeconds, diskFreeBytes }: Facts): Partial<Report> {
+  return {
+    ...(services === undefined ? {} : { services }),
+    ...(failedService === undefined ? {} : { failedService }),
+    ...(downtimeSeconds === undefined ? {} : { downtimeSeconds }),
+    ...(diskFreeBytes === undefined ? {} : { diskFreeBytes }),
   }
 }
 
 /** A step that failed has seen something too: the tree that is dirty, which of the two endpoints is the bad one. */
 function seenBy(failure: Failure): Facts {
   if (failure.code === 'dirty-tree') return { dirtyRepo: true, repoPath: failure.repo }
+  if (failure.code === 'not-stable') {
+    const { failedService } = failure
+    return failedService === undefined ? {} : { failedService }
+  }
   if (failure.code !== 'unhealthy') return {}
   const good = (end: string) => {
     const probes = failure.probes.filter(probe => new URL(probe.url).pathname.endsWith(end))

@@ -35,6 +35,28 @@ export const stepReportSchema = z.object({
   tolerated: z.boolean().optional().describe('failed, and the playbook said continueOnError'),
 })
 
+const serviceSchema = z.object({
+  name: z.string(),
+  imageBefore: z.string().nullable().describe('image id before the run; null: it had no container'),
+  imageAfter: z.string().nullable().describe('image id at the end of the run; null: it has no container'),
+  replicas: z.int().min(0),
+  restarts: z.int().min(0).describe('of all its containers, since they were made'),
+  state: z.string().nullable(),
+  exitCode: z.int().nullable().describe('null while it runs'),
+})
+
+const failedServiceSchema = z.object({
+  name: z.string(),
+  container: z.string(),
+  image: z.string().describe('the id of the image that it ran when it failed'),
+  why: z.string(),
+  state: z.string(),
+  exitCode: z.int().nullable().describe('null while it runs'),
+  restarts: z.int().min(0),
+  health: z.string().nullable().describe('what its health check said last'),
+  logsTail: z.string().describe('its own last lines'),
+})
+
 export const reportSchema = z
   .object({
     schemaVersion: z.literal(1),
@@ -74,6 +96,22 @@ export const reportSchema = z
     startedAt: timestamp,
     finishedAt: timestamp.nullable(),
     durationMs: z.int().min(0),
+    services: z.array(serviceSchema).optional().describe('the services that compose.up was responsible for'),
+    failedService: failedServiceSchema
+      .optional()
+      .describe('the first service that was seen not to stand, as it was before anything was taken back'),
+    downtimeSeconds: z
+      .number()
+      .min(0)
+      .nullable()
+      .optional()
+      .describe(
+        'how long the health URLs that were good before the run did not answer well during it, asked on the target twice a second: each gap from the last good answer to the next good one; null: it does not answer yet',
+      ),
+    diskFreeBytes: z
+      .object({ before: z.int().min(0), after: z.int().min(0).nullable() })
+      .optional()
+      .describe('of the disk that holds the engine’s images'),
     planHash: z.string().optional().describe('with --check: what --plan expects'),
     steps: z.array(stepReportSchema),
   })

@@ -1,8 +1,17 @@
 import * as z from 'zod'
 import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
-import { type KeptStack, keepImages, putImagesBack, seeImages } from './compose-images.ts'
+import { diskFacts } from './compose-facts.ts'
+import {
+  imageId,
+  type KeptStack,
+  keepImages,
+  missingPins,
+  putImagesBack,
+  seeImages,
+} from './compose-images.ts'
+import { readProject } from './compose-project.ts'
 import { once } from './once.ts'
-import type { PlannedCommand, StepKind } from './step.ts'
+import type { PlannedCommand, StepContext, StepKind } from './step.ts'
 
 const schema = once(() =>
   z.strictObject({
@@ -32,29 +41,41 @@ export const composeBuild: StepKind<With, KeptStack> = {
     { argv: ['docker', 'tag', { unknown: 'the image kept before the build' }, { unknown: 'its name' }] },
   ],
   async check(ctx, input) {
-    const { images } = await seeImages(ctx, input, input.services)
+    const { images } = await seeImages(ctx, input, input.services, 'named')
     return images.map(({ service, name, id }) => ({
       text: `${service}: ${id === null ? 'no image yet, rollback: none available' : `${name} is ${id.slice(7, 19)}, kept for a rollback`}`,
       seen: { service, id },
     }))
   },
-  snapshot: (ctx, input) => keepImages(ctx, input, input.services),
+  snapshot: (ctx, input) => keepImages(ctx, input, input.services, 'named'),
   async run(ctx, input, before) {
     // A build outlives its caller: half an image is no harm, but an hour of work is not thrown away.
     await compose(ctx, input, buildArgs(input), { durable: true })
-    const after = await seeImages(ctx, input, input.services)
+    const images = await namedNow(ctx, input)
     const old = new Map(before?.images.map(image => [image.service, image.named]))
-    const changed = after.images.some(image => old.get(image.service) !== image.named)
-    const images = Object.fromEntries(after.images.map(image => [image.service, image.named]))
-    return {
-      changed,
-      outputs: { changed, images },
-      facts: { composeRebuilt: true },
-    }
+    const changed = Object.entries(images).some(([service, id]) => old.get(service) !== id)
+    const facts = { composeRebuilt: true, ...(await diskFacts(ctx, before?.disk ?? null)) }
+    return { changed, outputs: { changed, images }, facts }
   },
   async restore(ctx, input, before) {
     return { changed: await putImagesBack(ctx, input, before) }
   },
+  async rehearse(ctx, _input, before) {
+    const missing = await missingPins(ctx, before)
+    const failure = { code: 'rollback-set-missing' as const, what: missing }
+    if (missing.length > 0) return [{ text: `missing: ${missing.join(', ')}`, seen: null, failure }]
+    return [{ text: 'the images before the build are kept', seen: null }]
+  },
+}
+
+/** Of the built tree, which may call its images otherwise than the one before. */
+async function namedNow(ctx: StepContext, input: With): Promise<Record<string, string | null>> {
+  const project = await readProject(ctx, input, input.services)
+  const images: Record<string, string | null> = {}
+  for (const { name, image } of project.services) {
+    images[name] = await imageId(ctx, image ?? `${project.name}-${name}`)
+  }
+  return images
 }
 
 const buildArgs = (input: With) => [

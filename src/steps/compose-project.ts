@@ -15,8 +15,18 @@ export type Service = {
   oneShot: boolean
   /** As the compose file names its image. */
   image: string | null
+  /** The services that it depends on. */
+  needs: string[]
 }
-export type Project = { name: string; services: Service[] }
+export type Project = {
+  name: string
+  /** The services that are wanted, all when none is named. */
+  services: Service[]
+  /** Those and all that they depend on: what `up` may start or replace. */
+  reach: Service[]
+  /** The names of the other services. */
+  apart: string[]
+}
 
 const configSchema = once(() =>
   z.object({
@@ -35,15 +45,24 @@ const configSchema = once(() =>
   }),
 )
 
-/** The services that are wanted, all when none is named. */
 export async function readProject(
   ctx: StepContext,
   stack: Stack,
   wanted: readonly string[],
 ): Promise<Project> {
-  const done = await compose(ctx, stack, ['config', '--format', 'json'], LOOKING)
-  const config = configSchema().safeParse(jsonOf(done.stdout))
-  if (!config.success) throw unreadable(['docker', 'compose', 'config'], 'it is no compose configuration')
+  const done = await compose(ctx, withProfiles(stack, wanted), CONFIG, LOOKING)
+  return projectFrom(done.stdout, stack, wanted)
+}
+
+export const CONFIG = ['config', '--format', 'json']
+
+/** A service that is named is meant, whatever its profile; so does compose. */
+export const withProfiles = (stack: Stack, wanted: readonly string[]): Stack =>
+  wanted.length === 0 ? stack : { ...stack, profiles: ['*'] }
+
+export function projectFrom(rendered: string, stack: Stack, wanted: readonly string[]): Project {
+  const config = configSchema().safeParse(jsonOf(rendered))
+  if (!config.success) throw unreadable(['docker', 'compose', ...CONFIG], 'it is no compose configuration')
   const all = Object.entries(config.data.services ?? {})
   const awaited = new Set(
     all.flatMap(([, service]) =>
@@ -52,20 +71,36 @@ export async function readProject(
         .map(([name]) => name),
     ),
   )
-  const services = all.map(([name, service]) => ({
+  const known: Service[] = all.map(([name, service]) => ({
     name,
     replicas: service.deploy?.replicas ?? service.scale ?? 1,
     oneShot: awaited.has(name),
     image: service.image ?? null,
+    needs: Object.keys(service.depends_on ?? {}),
   }))
-  const unknown = wanted.filter(name => !services.some(service => service.name === name))
+  const unknown = wanted.filter(name => !known.some(service => service.name === name))
   if (unknown.length > 0) {
-    const problems = unknown.map(name => `no service ${name} in ${canonicalPath(stack.dir)}`)
-    throw new Failed({ code: 'step-input-invalid', step: ctx.stepId, problems })
+    const names = known.map(service => service.name)
+    throw new Failed({
+      code: 'service-unknown',
+      dir: canonicalPath(stack.dir),
+      services: unknown,
+      known: names,
+    })
   }
+  if (wanted.length === 0) return { name: config.data.name, services: known, reach: known, apart: [] }
+  const reached = new Set<string>()
+  const reach = (name: string) => {
+    if (reached.has(name)) return
+    reached.add(name)
+    for (const next of known.find(service => service.name === name)?.needs ?? []) reach(next)
+  }
+  for (const name of wanted) reach(name)
   return {
     name: config.data.name,
-    services: wanted.length === 0 ? services : services.filter(service => wanted.includes(service.name)),
+    services: known.filter(service => wanted.includes(service.name)),
+    reach: known.filter(service => reached.has(service.name)),
+    apart: known.map(service => service.name).filter(name => !reached.has(name)),
   }
 }
 
@@ -97,12 +132,12 @@ const inspectSchema = once(() =>
   }),
 )
 
-/** Every container of these services, stopped ones included; `docker inspect` tells the truth, `ps` does not. */
+/** Every container of these services (null: of the project), stopped ones included; `docker inspect` tells the truth, `ps` does not. */
 export async function readReplicas(
   ctx: StepContext,
   stack: Stack,
   project: string,
-  services: readonly string[],
+  services: readonly string[] | null,
 ): Promise<Replica[]> {
   const dir = canonicalPath(stack.dir)
   const label = 'label=com.docker.compose'
@@ -116,7 +151,7 @@ export async function readReplicas(
   return done.stdout
     .split(/\r?\n/)
     .flatMap(line => replicaOf(jsonOf(line)) ?? [])
-    .filter(replica => services.includes(replica.service))
+    .filter(replica => services?.includes(replica.service) ?? true)
     .sort((a, b) => a.name.localeCompare(b.name))
 }
 

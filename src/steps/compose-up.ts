@@ -1,11 +1,23 @@
 import * as z from 'zod'
 import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
+import { backArgs, bringBack } from './compose-back.ts'
 import { stackEvidence } from './compose-evidence.ts'
-import { type KeptStack, keepImages, putImagesBack, requireImages, seeImages } from './compose-images.ts'
+import { diskFacts, serviceFacts } from './compose-facts.ts'
+import {
+  type KeptStack,
+  keepImages,
+  missingParts,
+  putImagesBack,
+  requireImages,
+  seeImages,
+} from './compose-images.ts'
 import { readProject, readReplicas } from './compose-project.ts'
+import { leftovers, repair } from './compose-repair.ts'
+import { notStable, withExitCodes } from './compose-unstable.ts'
+import { durationSchema, parseDuration } from './duration.ts'
 import { once } from './once.ts'
-import { fingerprint } from './stability.ts'
-import type { Json, StepContext, StepKind } from './step.ts'
+import { crashed, fingerprint, type Replica } from './stability.ts'
+import type { CheckFinding, Json, StepContext, StepKind } from './step.ts'
 
 const schema = once(() =>
   z.strictObject({
@@ -20,16 +32,24 @@ const schema = once(() =>
       .boolean()
       .default(false)
       .describe('Remove containers of services that the compose file no longer has.'),
+    watch: durationSchema()
+      .default('2s')
+      .describe(
+        'How long what was started is watched for a crash. Whether it gets healthy is for compose.wait and health.poll.',
+      ),
   }),
 )
 type With = z.infer<ReturnType<typeof schema>>
+
 type Snapshot = { kept: KeptStack; containers: string }
 
-/** Its exit code says nothing about the stack; `compose.wait` and `health.poll` do. */
+const LOOK_AGAIN_MS = 300
+
+/** Its exit code says nothing about the stack; the look afterwards, `compose.wait` and `health.poll` do. */
 export const composeUp: StepKind<With, Snapshot> = {
   uses: 'compose.up',
   summary:
-    'Starts and replaces containers, without building. Whether they stand is for compose.wait and health.poll.',
+    'Starts and replaces containers, without building, and sees a crash loop at once. Whether they get healthy is for compose.wait and health.poll.',
   get schema() {
     return schema()
   },
@@ -40,41 +60,52 @@ export const composeUp: StepKind<With, Snapshot> = {
   about: stackFacts,
   locks: input => [stackLock(input)],
   commands: input => [{ argv: composeArgv(input, upArgs(input)), cwd: input.dir }],
-  undoCommands: input => [{ argv: composeArgv(input, backArgs(input)), cwd: input.dir }],
-  async check(ctx, input) {
-    const { images } = await seeImages(ctx, input, input.services)
-    return images.map(({ service, running }) => ({
-      text: `${service}: ${running.length === 0 ? 'no container yet, rollback: none available' : `${running.length} running or stopped`}`,
-      seen: { service, running },
-    }))
-  },
+  undoCommands: input => [{ argv: composeArgv(input, backArgs(input.services)), cwd: input.dir }],
+  check,
   async snapshot(ctx, input) {
-    const kept = await keepImages(ctx, input, input.services)
-    return { kept, containers: (await look(ctx, input)).print }
+    const kept = await keepImages(ctx, input, input.services, 'reach')
+    return { kept, containers: fingerprint(await readReplicas(ctx, input, kept.project, null)) }
   },
   async run(ctx, input, before) {
-    const was = before?.containers ?? (await look(ctx, input)).print
+    const project = before?.kept.project ?? (await readProject(ctx, input, input.services)).name
+    const was = await repair(ctx, input, project)
     // Cut off half-way it would leave the old container stopped and the new one not started.
     await compose(ctx, input, upArgs(input), { durable: true })
-    const { print, containers } = await look(ctx, input)
-    return {
-      changed: print !== was,
-      outputs: { changed: print !== was, containers },
-    }
+    const now = await watch(ctx, input, project, was)
+    const changed = fingerprint(now) !== (before?.containers ?? fingerprint(was))
+    const containers: Json[] = now.map(({ name, service, image, status }) => ({
+      name,
+      service,
+      image,
+      status,
+    }))
+    return { changed, outputs: { changed, containers }, facts: await factsOf(ctx, before, now) }
   },
   evidence: stackEvidence,
   /** For stacks whose images are pulled and not built: nobody else puts their names back. */
   async restore(ctx, input, before) {
     return { changed: await putImagesBack(ctx, input, before.kept) }
   },
-  async reactivate(ctx, input) {
-    const was = await look(ctx, input)
-    await compose(ctx, input, backArgs(input), { durable: true })
-    return { changed: (await look(ctx, input)).print !== was.print }
+  async reactivate(ctx, input, before) {
+    if (before !== null) return { changed: await bringBack(ctx, input, before.kept) }
+    await compose(ctx, input, backArgs(input.services), { durable: true })
+    return { changed: true }
   },
   async verify(ctx, input, before) {
-    if (before !== null) await requireImages(ctx, input, before.kept)
-    return { changed: false }
+    if (before === null) return { changed: false }
+    const now = await requireImages(ctx, input, before.kept)
+    return { changed: false, facts: await factsOf(ctx, before, now) }
+  },
+  async rehearse(ctx, _input, before) {
+    const missing = await missingParts(ctx, before.kept)
+    const images = before.kept.images.filter(image => image.running.length > 0)
+    const what =
+      images.length === 0
+        ? 'nothing ran before'
+        : images.map(each => `${each.service} ${each.pin}`).join(', ')
+    if (missing.length === 0) return [{ text: `kept: ${what}`, seen: null }]
+    const failure = { code: 'rollback-set-missing' as const, what: missing }
+    return [{ text: `missing: ${missing.join(', ')}`, seen: null, failure }]
   },
 }
 
@@ -88,12 +119,46 @@ const upArgs = (input: With) => [
   ...input.services,
 ]
 
-const backArgs = (input: With) => ['up', '-d', '--no-build', '--pull', 'never', ...input.services]
+async function check(ctx: StepContext, input: With): Promise<CheckFinding[]> {
+  const { images, project, replicas } = await seeImages(ctx, input, input.services, 'reach')
+  const half = leftovers(replicas).map(({ replica, name }) => ({
+    text: `${replica.name} is left of an interrupted replacement and will be ${name === null ? 'removed' : `renamed to ${name}`}`,
+    seen: { leftover: replica.name },
+  }))
+  const found = images.map(({ service, running }) => {
+    const inFile = project.reach.find(each => each.name === service)?.replicas ?? 0
+    const count = `${running.length} running or stopped${running.length === inFile ? '' : `, the compose file says ${inFile}`}`
+    const text = running.length === 0 ? 'no container yet, rollback: none available' : count
+    return { text: `${service}: ${text}`, seen: { service, running } }
+  })
+  return [...half, ...found]
+}
 
-async function look(ctx: StepContext, input: With) {
-  const project = await readProject(ctx, input, input.services)
-  const services = project.services.map(service => service.name)
-  const now = await readReplicas(ctx, input, project.name, services)
-  const containers: Json[] = now.map(({ name, service, image, status }) => ({ name, service, image, status }))
-  return { print: fingerprint(now), containers }
+/** Throws when something that `up` has started breaks down while it is watched. */
+async function watch(
+  ctx: StepContext,
+  input: With,
+  project: string,
+  was: readonly Replica[],
+): Promise<Replica[]> {
+  const watchMs = parseDuration(input.watch) ?? 0
+  if (watchMs === 0) return readReplicas(ctx, input, project, null)
+  const until = ctx.now() + watchMs
+  for (;;) {
+    const seen = await readReplicas(ctx, input, project, null)
+    const now = await withExitCodes(ctx, input, was, seen)
+    const problems = crashed(was, now)
+    if (problems.length > 0) throw await notStable(ctx, input, problems, now)
+    const left = Math.min(until - ctx.now(), ctx.remainingMs())
+    if (left <= 0 || fingerprint(now) === fingerprint(was)) return now
+    await ctx.sleep(Math.min(left, LOOK_AGAIN_MS))
+  }
+}
+
+async function factsOf(ctx: StepContext, before: Snapshot | null, now: readonly Replica[]) {
+  if (before === null) return {}
+  const { images, disk, notOurs } = before.kept
+  const made = now.map(replica => replica.service).filter(name => !notOurs.includes(name))
+  const names = [...new Set([...images.map(image => image.service), ...made])]
+  return { services: serviceFacts(images, now, names), ...(await diskFacts(ctx, disk)) }
 }

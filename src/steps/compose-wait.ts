@@ -1,21 +1,11 @@
 import * as z from 'zod'
-import { Failed } from '../failure.ts'
-import {
-  compose,
-  composeArgv,
-  LOOKING,
-  SERVICE,
-  servicesField,
-  stackFacts,
-  stackFields,
-  stackLock,
-} from './compose.ts'
+import { composeArgv, SERVICE, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
 import { stackEvidence } from './compose-evidence.ts'
 import { type Project, readProject, readReplicas } from './compose-project.ts'
+import { notStable, withExitCodes } from './compose-unstable.ts'
 import { durationSchema, parseDuration } from './duration.ts'
 import { once } from './once.ts'
-import { tailOf } from './plain-text.ts'
-import { fingerprint, judge, type Problem, type Replica } from './stability.ts'
+import { fingerprint, judge, type Replica } from './stability.ts'
 import type { Json, StepContext, StepKind, StepResult } from './step.ts'
 
 const schema = once(() =>
@@ -37,7 +27,10 @@ const schema = once(() =>
 )
 type With = z.infer<ReturnType<typeof schema>>
 
-export const composeWait: StepKind<With> = {
+/** The services that had containers before the first change: a rollback owes those, and no others. */
+type Snapshot = { there: string[] }
+
+export const composeWait: StepKind<With, Snapshot> = {
   uses: 'compose.wait',
   summary:
     'Waits until every replica has run for a while, healthy and without a restart. Exit codes are not believed.',
@@ -54,8 +47,18 @@ export const composeWait: StepKind<With> = {
     { argv: composeArgv(input, ['config', '--format', 'json']), cwd: input.dir },
     { argv: ['docker', 'inspect', { unknown: 'the containers that there are then' }] },
   ],
+  async snapshot(ctx, input) {
+    const project = await readProject(ctx, input, input.services)
+    const names = project.services.map(service => service.name)
+    const now = await readReplicas(ctx, input, project.name, names)
+    return { there: names.filter(name => now.some(replica => replica.service === name)) }
+  },
   run: gate,
-  verify: gate,
+  async verify(ctx, input, before) {
+    if (before === null) return gate(ctx, input)
+    if (before.there.length === 0) return { changed: false }
+    return gate(ctx, { ...input, services: before.there })
+  },
   evidence: stackEvidence,
 }
 
@@ -71,13 +74,14 @@ async function gate(ctx: StepContext, input: With): Promise<StepResult> {
   let good = null as { print: string; since: number } | null
   let shown = ''
   for (;;) {
-    const now = await readReplicas(
+    const seen = await readReplicas(
       ctx,
       input,
       project.name,
       expected.map(service => service.name),
     )
-    for (const replica of now) if (!first.has(replica.id)) first.set(replica.id, replica)
+    for (const replica of seen) if (!first.has(replica.id)) first.set(replica.id, replica)
+    const now = await withExitCodes(ctx, input, [...first.values()], seen)
     const verdict = judge(expected, first, now)
     const text = verdict.good
       ? 'all containers run'
@@ -86,7 +90,7 @@ async function gate(ctx: StepContext, input: With): Promise<StepResult> {
     shown = text
     if (!verdict.good) {
       good = null
-      if (verdict.final) throw await notStable(ctx, input, verdict.problems)
+      if (verdict.final) throw await notStable(ctx, input, verdict.problems, now)
     } else {
       const print = fingerprint(now)
       if (good?.print !== print) good = { print, since: ctx.now() }
@@ -95,9 +99,13 @@ async function gate(ctx: StepContext, input: With): Promise<StepResult> {
     const left = Math.min(ms(input.timeout) - (ctx.now() - started), ctx.remainingMs())
     if (left <= ms(input.interval)) {
       const unproven = [
-        { service: 'the stack', detail: `did not run for ${input.minHealthy} without a change` },
+        {
+          service: 'the stack',
+          container: null,
+          detail: `did not run for ${input.minHealthy} without a change`,
+        },
       ]
-      throw await notStable(ctx, input, verdict.good ? unproven : verdict.problems)
+      throw await notStable(ctx, input, verdict.good ? unproven : verdict.problems, now)
     }
     await ctx.sleep(ms(input.interval))
   }
@@ -119,20 +127,4 @@ function standing(
     outputs: { containers, durationMs: Math.round(ctx.now() - started) },
     facts: stackFacts({ ...input, services }),
   }
-}
-
-async function notStable(ctx: StepContext, input: With, problems: readonly Problem[]): Promise<Failed> {
-  const services = [...new Set(problems.map(problem => problem.service))]
-  const named = services.filter(service => SERVICE.test(service))
-  let tail = ''
-  try {
-    tail = tailOf(
-      await compose(ctx, input, ['logs', '--no-color', '--no-log-prefix', '--tail', '20', ...named], LOOKING),
-    )
-  } catch (error) {
-    // What the logs would have said is missing; that the stack does not stand must be told all the same.
-    if (!(error instanceof Failed)) throw error
-  }
-  const detail = problems.map(problem => problem.detail).join(', ')
-  return new Failed({ code: 'not-stable', dir: input.dir, services, detail, tail })
 }

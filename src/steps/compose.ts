@@ -1,8 +1,7 @@
 /** Every `docker compose` command line is made here, and what its end means is told here. */
 import * as z from 'zod'
-import { Failed } from '../failure.ts'
+import { composeFailed } from './compose-failed.ts'
 import { absolutePath, canonicalPath } from './fields.ts'
-import { lines, tailOf } from './plain-text.ts'
 import type { Done, ExecRequest, Facts, StepContext } from './step.ts'
 
 /** Never an option: it starts with a letter or a digit. */
@@ -75,19 +74,6 @@ export async function docker(
   const done = await ctx.exec({ argv: ['docker', ...args], ...options })
   if (done.code === 0) return done
   throw composeFailed(dir, args.slice(0, 2).join(' '), done)
-}
-
-export function composeFailed(dir: string, verb: string, done: Done): Failed {
-  const said = lines(done.stderr)
-  const detail = said.at(-1) ?? ''
-  const has = (pattern: RegExp) => said.some(line => pattern.test(line))
-  if (has(/is not a docker command|unknown (shorthand )?flag: .*(-d|'f'|--ansi|--progress)/)) {
-    return new Failed({ code: 'compose-plugin-missing', detail })
-  }
-  if (has(/Cannot connect to the Docker daemon|error during connect|Is the docker daemon running/i)) {
-    return new Failed({ code: 'engine-down', detail })
-  }
-  return new Failed({ code: 'compose-failed', dir, verb, exitCode: done.code, tail: tailOf(done) })
 }
 
 export const stackLock = (given: Stack) => `compose:${given.project ?? canonicalPath(given.dir)}`

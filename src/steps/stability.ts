@@ -18,7 +18,8 @@ export type Replica = {
 }
 
 export type Expected = { name: string; replicas: number; oneShot: boolean }
-export type Problem = { service: string; detail: string }
+/** `container` is null where one is missing. */
+export type Problem = { service: string; container: string | null; detail: string }
 
 /** `final`: waiting cannot help. */
 export type Verdict = { good: true } | { good: false; final: boolean; problems: Problem[] }
@@ -33,15 +34,30 @@ export function judge(
     const replicas = now.filter(replica => replica.service === service.name)
     if (replicas.length < service.replicas) {
       const detail = `${replicas.length} of ${service.replicas} containers are there`
-      problems.push({ service: service.name, detail, final: false })
+      problems.push({ service: service.name, container: null, detail, final: false })
     }
     for (const replica of replicas) {
       const problem = problemOf(replica, first.get(replica.id), service.oneShot)
-      if (problem) problems.push({ service: service.name, ...problem })
+      if (problem) problems.push({ service: service.name, container: replica.id, ...problem })
     }
   }
   if (problems.length === 0) return { good: true }
   return { good: false, final: problems.some(problem => problem.final), problems }
+}
+
+/**
+ * What has broken down since `before`, where waiting cannot help; of containers that were not there before, every
+ * restart counts. An end with exit code 0 is none: whether a service was meant to end is not for this to say.
+ */
+export function crashed(before: readonly Replica[], now: readonly Replica[]): Problem[] {
+  const earlier = new Map(before.map(replica => [replica.id, replica]))
+  return now.flatMap(replica => {
+    const known = earlier.get(replica.id)
+    if (known && known.startedAt === replica.startedAt && known.restarts === replica.restarts) return []
+    const oneShot = replica.exitCode === 0
+    const problem = problemOf(replica, known ?? { ...replica, restarts: 0 }, oneShot)
+    return problem?.final ? [{ service: replica.service, container: replica.id, detail: problem.detail }] : []
+  })
 }
 
 /** Equal as long as nothing was started again or replaced in between. */
@@ -56,7 +72,7 @@ function problemOf(now: Replica, first: Replica | undefined, oneShot: boolean) {
   const said = now.said === '' ? '' : `: ${now.said.split('\n').at(-1)?.slice(0, 200)}`
   if (first !== undefined && now.restarts > first.restarts) {
     return {
-      detail: `${now.name} has restarted ${now.restarts - first.restarts} times (${died})`,
+      detail: `${now.name} has restarted ${times(now.restarts - first.restarts)} (${died})${said}`,
       final: true,
     }
   }
@@ -73,3 +89,5 @@ function problemOf(now: Replica, first: Replica | undefined, oneShot: boolean) {
       return { detail: `${now.name} is ${now.status} (${died})${said}`, final: false }
   }
 }
+
+const times = (n: number) => (n === 1 ? 'once' : `${n} times`)

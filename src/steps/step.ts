@@ -1,6 +1,6 @@
 /** The contract of a step kind: validation, planning, running and taking back stand together in one file per kind. */
 import type { z } from 'zod'
-import type { Failure } from '../failure.ts'
+import type { FailedService, Failure } from '../failure.ts'
 import type { Command } from '../transport/transport.ts'
 
 /** Ordered by what it takes to come back: nothing, nothing, a restore, a restore with downtime, no way back. */
@@ -25,6 +25,22 @@ export type Facts = {
   composeRebuilt?: boolean
   healthz?: boolean
   readyz?: boolean
+  services?: ServiceFact[]
+  failedService?: FailedService
+  /** Of the disk that holds the engine's images. */
+  diskFreeBytes?: { before: number; after: number | null }
+  downtimeSeconds?: number | null
+}
+
+/** `image*` are ids; null where there was, or is, no container. */
+export type ServiceFact = {
+  name: string
+  imageBefore: string | null
+  imageAfter: string | null
+  replicas: number
+  restarts: number
+  state: string | null
+  exitCode: number | null
 }
 
 /** A command as a dry run shows it. What cannot be known before the run is `{ unknown: why }`. */
@@ -92,7 +108,7 @@ export type CheckFinding = {
   failure?: Failure
 }
 
-export type Evidence = { name: string; text: string }
+export type Evidence = { name: string; text: string; facts?: Facts }
 
 /** `W` is the validated `with`; `S` is what was recorded before the first change, journalled as JSON. */
 export type StepKind<W = unknown, S extends Json = Json> = {
@@ -123,6 +139,10 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   restore?(ctx: StepContext, input: W, snapshot: S): Promise<StepResult>
   /** Movement two, in forward order: the running system follows the restored state. */
   reactivate?(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
+  /** Read-only: whether everything is still there that taking back would need. */
+  rehearse?(ctx: StepContext, input: W, snapshot: S): Promise<CheckFinding[]>
+  /** After a run that ended well: our own leftovers of earlier runs go. What it throws is told and changes nothing. */
+  tidy?(ctx: StepContext, input: W, snapshot: S): Promise<void>
   /** Movement three, in forward order: throws `Failed` when the host is not as it was. */
   verify?(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
 }

@@ -1,20 +1,116 @@
-/** Whether tests on a real Docker engine can run here: skipped with a loud word, or failed where CI demands them. */
-import { execFileSync } from 'node:child_process'
+/** A real Docker engine and the fixture stack: never a mock. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { appendFileSync, existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
-export function dockerAnswers(): boolean {
-  try {
-    execFileSync('docker', ['version', '--format', '{{.Server.Version}}'], {
-      stdio: 'ignore',
-      timeout: 20_000,
-    })
-    execFileSync('docker', ['compose', 'version'], { stdio: 'ignore', timeout: 20_000 })
-    return true
-  } catch (error) {
-    if (process.env.HOSTOPS_REQUIRE_DOCKER === '1')
-      throw new Error('HOSTOPS_REQUIRE_DOCKER=1, and no Docker engine answers: bash test/docker/install.sh', {
-        cause: error,
-      })
-    console.warn('SKIPPED: no Docker engine answers; to run these tests: bash test/docker/install.sh')
-    return false
+const FIXTURE = fileURLToPath(new URL('../docker/fixture.sh', import.meta.url))
+export const VERSIONS = ['v1', 'v2', 'v3-broken', 'v4-unhealthy', 'v5-crashloop'] as const
+export type Version = (typeof VERSIONS)[number]
+
+/** Null where a real engine with Compose v2 answers. Where one is required, its absence is a failure and no skip. */
+export function withoutDocker(what: string): string | null {
+  const answers = (...args: string[]) => spawnSync('docker', args, { stdio: 'ignore' }).status === 0
+  const busybox = ['/bin/busybox', '/usr/bin/busybox'].some(path => existsSync(path))
+  const problem = !answers('version', '--format', '{{.Server.Version}}')
+    ? 'no Docker engine answers'
+    : !answers('compose', 'version')
+      ? 'no Compose v2'
+      : busybox
+        ? null
+        : 'no busybox-static'
+  if (problem === null) return null
+  const words = `${what}: ${problem}; on Debian 12, as root: bash test/docker/install.sh`
+  if (process.env.HOSTOPS_REQUIRE_DOCKER === '1') throw new Error(`HOSTOPS_REQUIRE_DOCKER=1, and ${words}`)
+  console.warn(`SKIPPED: ${words}`)
+  return problem
+}
+
+/** For tests that need nothing but an engine. */
+export const dockerAnswers = () => withoutDocker('tests on a real engine') === null
+
+export type Stack = Awaited<ReturnType<typeof makeStack>>
+
+/** The fixture in a scratch folder, on `v1`, built and running. `env` chooses another engine (DOCKER_HOST). */
+export async function makeStack(options: { start?: Version | null; env?: NodeJS.ProcessEnv } = {}) {
+  const env = { ...process.env, ...options.env }
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hostops-docker-')))
+  const project = folder.split('/').at(-1)!.toLowerCase()
+  const port = await freePort()
+  const stdio: ('ignore' | 'pipe')[] = ['ignore', 'pipe', 'pipe']
+  const quiet = { encoding: 'utf8' as const, env, stdio }
+  execFileSync('bash', [FIXTURE, folder, String(port), project], quiet)
+  const dir = join(folder, 'gateway')
+  const docker = (...args: string[]) => execFileSync('docker', args, { ...quiet, cwd: dir }).trim()
+  const git = (...args: string[]) => execFileSync('git', args, { ...quiet, cwd: dir }).trim()
+  const containers = () =>
+    docker('ps', '-a', '-q', '--no-trunc', '--filter', `label=com.docker.compose.project=${project}`)
+      .split('\n')
+      .filter(Boolean)
+  const inspect = (format: string, ...ids: string[]) => docker('inspect', '--format', format, ...ids)
+
+  const stack = {
+    folder,
+    dir,
+    project,
+    port,
+    url: `http://127.0.0.1:${port}`,
+    image: `${project}-gateway`,
+    docker,
+    git,
+    containers,
+    inspect,
+    compose: (...args: string[]) => docker('compose', '--progress', 'quiet', ...args),
+    /** To another version by hand, as somebody without hostops would. */
+    deploy(version: Version) {
+      git('-c', 'advice.detachedHead=false', 'checkout', '-q', version)
+      stack.compose('up', '-d', '--build')
+    },
+    setEnv: (line: string) => appendFileSync(join(dir, '.env'), `${line}\n`),
+    /** What runs: image ids, the version in the label, restarts, state. */
+    running: () =>
+      containers().map(id => {
+        const format =
+          '{{.Image}} {{index .Config.Labels "org.opencontainers.image.version"}} {{.State.Status}}'
+        const [image, version, status] = inspect(format, id).split(' ')
+        return { image, version, status }
+      }),
+    head: () => git('describe', '--tags', '--exact-match'),
+    clean: () => git('status', '--porcelain') === '',
+    pins: () =>
+      docker('image', 'ls', '--format', '{{.Repository}}:{{.Tag}}')
+        .split('\n')
+        .filter(name => name.startsWith(`hostops/rollback/${project}-`)),
+    async answers() {
+      for (let tries = 0; tries < 300; tries += 1) {
+        if ((await fetch(`${stack.url}/readyz`).catch(() => null))?.ok) return
+        await new Promise(resolve => setTimeout(resolve, 50))
+      }
+      throw new Error('the fixture does not answer')
+    },
+    remove() {
+      spawnSync('docker', ['compose', 'down', '-t', '0', '-v', '--remove-orphans'], { env, cwd: dir })
+      const left = spawnSync('docker', ['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}'], quiet).stdout
+      const ours = left
+        .split('\n')
+        .filter(name => name.includes(`${project}-`) || name.includes(`${project}_`))
+      if (ours.length > 0) spawnSync('docker', ['rmi', '-f', ...ours], { env })
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+    },
   }
+  if (options.start !== null) {
+    stack.deploy(options.start ?? 'v1')
+    await stack.answers()
+  }
+  return stack
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise(resolve => server.close(resolve))
+  return port
 }

@@ -11,12 +11,11 @@ import { composePs } from '../../src/steps/compose-ps.ts'
 import { composeUp } from '../../src/steps/compose-up.ts'
 import { composeWait } from '../../src/steps/compose-wait.ts'
 import { fails } from '../rig/checkout.ts'
+import { withoutDocker } from '../rig/docker.ts'
 import { type Rig, stepContext } from '../rig/step-context.ts'
 
 const busybox = ['/bin/busybox', '/usr/bin/busybox'].find(path => existsSync(path))
-const engine = spawnSync('docker', ['version', '--format', '{{.Server.Version}}']).status === 0
-const missing = !engine ? 'no Docker engine answers' : busybox ? null : 'no busybox (package busybox-static)'
-if (missing) console.warn(`SKIPPED: the compose steps on a real engine: ${missing}`)
+const missing = withoutDocker('the compose steps on a real engine')
 
 describe.skipIf(missing !== null)('on a real engine', () => {
   const project = `hopstest${process.pid}`
@@ -115,7 +114,14 @@ describe.skipIf(missing !== null)('on a real engine', () => {
   test('a crash loop is found out at once although up was content', async () => {
     write('1', run('echo panic: no setting; exit 3'), '    restart: always\n')
     await build()
-    await up()
+    const loop = {
+      code: 'not-stable',
+      services: ['app'],
+      detail: expect.stringMatching(/restarted.*exit code 3/),
+      tail: expect.stringContaining('panic: no setting'),
+    }
+    await fails(up(), loop)
+    await up({ watch: '0s', forceRecreate: true })
     await fails(wait({ timeout: '60s' }), {
       code: 'not-stable',
       services: ['app'],
@@ -164,10 +170,10 @@ describe.skipIf(missing !== null)('on a real engine', () => {
     const evidence = await composeUp.evidence!(ctx, composeUp.schema.parse(stack()))
     expect(evidence.map(each => each.name)).toEqual(['containers', 'logs'])
     await fails(up({ services: ['nope'] }), {
-      code: 'step-input-invalid',
-      problems: [`no service nope in ${dir}`],
+      code: 'service-unknown',
+      services: ['nope'],
     })
-    await fails(build({ services: ['nope'] }), { code: 'compose-failed' })
+    await fails(build({ services: ['nope'] }), { code: 'service-unknown', services: ['nope'] })
   })
 
   test('an engine that does not answer, and files that are wrong', async () => {
@@ -177,6 +183,8 @@ describe.skipIf(missing !== null)('on a real engine', () => {
     })
     await fails(composeUp.run(down, composeUp.schema.parse(stack()), null), { code: 'engine-down' })
     writeFileSync(join(dir, 'compose.yaml'), 'services: [')
-    await fails(up(), { code: 'compose-failed', verb: 'config' })
+    await fails(up(), { code: 'compose-file-invalid' })
+    rmSync(join(dir, 'compose.yaml'))
+    await fails(up(), { code: 'compose-file-missing' })
   })
 })

@@ -1,0 +1,52 @@
+/** What the end of a docker command means. The only place that reads the words of Docker and Compose. */
+import { Failed } from '../failure.ts'
+import { lines, tailOf } from './plain-text.ts'
+import type { Done } from './step.ts'
+
+const NO_FILE = 14
+const BAD_FILE = 15
+
+export function composeFailed(dir: string, verb: string, done: Done): Failed {
+  const said = lines(done.ends?.stderr ?? done.stderr)
+  const detail = said.at(-1) ?? ''
+  const line = (pattern: RegExp) => said.findLast(text => pattern.test(text))
+  if (line(/is not a docker command|unknown (shorthand )?flag: .*(-d|'f'|--ansi|--progress)/)) {
+    return new Failed({ code: 'compose-plugin-missing', detail })
+  }
+  const down = line(/Cannot connect to the Docker daemon|error during connect|Is the docker daemon running/i)
+  if (down !== undefined) return new Failed({ code: 'engine-down', detail: down })
+  const full = line(/no space left on device|disk quota exceeded/i)
+  if (full !== undefined) return new Failed({ code: 'disk-full', detail: full })
+  const taken = line(/port is already allocated|address already in use|ports are not available/i)
+  if (taken !== undefined) return new Failed({ code: 'port-taken', dir, port: portIn(taken), detail: taken })
+  const unknown = /no such service: (\S+)/.exec(line(/no such service/) ?? '')?.[1]
+  if (unknown !== undefined)
+    return new Failed({ code: 'service-unknown', dir, services: [unknown], known: [] })
+  if (done.code === NO_FILE || line(/no configuration file provided/)) {
+    return new Failed({ code: 'compose-file-missing', dir, detail })
+  }
+  // `config` does nothing but read the files.
+  if (done.code === BAD_FILE || verb === 'config')
+    return new Failed({ code: 'compose-file-invalid', dir, detail })
+  const cause = verb === 'build' ? buildCause(said) : null
+  const tail = tailOf(done)
+  return new Failed({
+    code: 'compose-failed',
+    dir,
+    verb,
+    exitCode: done.code,
+    tail,
+    ...(cause === null ? {} : { cause }),
+  })
+}
+
+/** The last thing that the failing command of a build said, out of the excerpt that BuildKit gives between two rules. */
+function buildCause(said: readonly string[]): string | null {
+  const end = said.findLastIndex(text => /^-{6,}$/.test(text))
+  const start = said.slice(0, Math.max(end, 0)).findLastIndex(text => /^-{6,}$/.test(text))
+  if (start < 0) return null
+  const last = said.slice(start + 1, end).findLast(text => !/^ > /.test(text))
+  return last?.replace(/^[\d.]+ /, '') ?? null
+}
+
+const portIn = (text: string) => /:(\d{1,5})(?:: bind:| failed|: )/.exec(text)?.[1] ?? null

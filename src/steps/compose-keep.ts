@@ -1,0 +1,159 @@
+/**
+ * The files of a stack as they were before the first change: the rendered configuration and the env files, in a folder
+ * of the target's user (0700, files 0600) and never in the work tree, which must stay clean.
+ */
+import { createHash } from 'node:crypto'
+import { Failed } from '../failure.ts'
+import { composeArgv, LOOKING, type Stack, stackLock } from './compose.ts'
+import { composeFailed } from './compose-failed.ts'
+import { CONFIG, jsonOf, type Project, projectFrom, readProject, withProfiles } from './compose-project.ts'
+import { canonicalPath } from './fields.ts'
+import { plainText } from './plain-text.ts'
+import type { StepContext } from './step.ts'
+
+export type KeptFile = { path: string; kept: string }
+export type DiskSeen = { root: string; freeBytes: number }
+export type KeptFiles = {
+  project: Project
+  /** Null on targets without a POSIX shell, where nothing is kept. */
+  folder: string | null
+  envFiles: KeptFile[]
+  disk: DiskSeen | null
+  /** What compose says that the images are called. */
+  imageNames: string[] | null
+}
+
+const RULE = '--- hostops ---'
+/** What a run has kept once stays as it is: a later step of the same run finds what was there before the first one. */
+const KEEP = `
+umask 077
+key=$1 run=$2 part=$3; shift 3
+base=\${XDG_STATE_HOME:-\${HOME:+$HOME/.local/state}}
+folder=\${base:-/var/lib}/hostops/rollback/$key/$run/$part
+mkdir -p "$folder" || exit 3
+if [ ! -f "$folder/compose.json" ]; then
+  docker info --format '{{.DockerRootDir}}' >"$folder/root" 2>/dev/null &
+  "$@" config --images >"$folder/images" 2>/dev/null &
+  "$@" config --no-interpolate --format json >"$folder/raw.json" 2>/dev/null &
+  "$@" config --format json >"$folder/.new" || { code=$?; wait; rm -rf "$folder"; exit "$code"; }
+  wait
+  root=$(cat "$folder/root")
+  [ -z "$root" ] || df -Pk "$root" 2>/dev/null | awk 'NR == 2 { print $4 }' >"$folder/free"
+  mv -f "$folder/.new" "$folder/compose.json"
+fi
+echo "$folder"
+for name in root free images raw.json compose.json; do
+  echo '${RULE}'
+  cat "$folder/$name" 2>/dev/null
+  echo
+done
+`
+const COPY = `
+umask 077
+folder=$1 n=0; shift
+for file do
+  n=$((n + 1))
+  if [ -f "$folder/env.$n" ] || cp -- "$file" "$folder/env.$n" 2>/dev/null; then echo "$n"; fi
+done
+`
+/** A file that differs is kept beside the copy that takes its place. */
+const PUT_BACK = `
+umask 077
+while [ $# -gt 1 ]; do
+  if ! cmp -s -- "$1" "$2"; then
+    cp -- "$1" "$2.replaced" 2>/dev/null
+    cat -- "$2" >"$1" || exit 1
+    echo "$1"
+  fi
+  shift 2
+done
+`
+
+export async function keepFiles(
+  ctx: StepContext,
+  stack: Stack,
+  services: readonly string[],
+): Promise<KeptFiles> {
+  if (ctx.platform !== 'posix') {
+    const project = await readProject(ctx, stack, services)
+    return { project, folder: null, envFiles: [], disk: null, imageNames: null }
+  }
+  const dir = canonicalPath(stack.dir)
+  const prefix = composeArgv(withProfiles(stack, services), [])
+  const names = [stackKey(stack), safe(ctx.runId), shortHash(prefix.join('\u0000'))]
+  const argv = ['sh', '-c', KEEP, 'hostops-keep', ...names, ...prefix]
+  const done = await ctx.exec({ argv, cwd: dir, ...LOOKING })
+  const [folder = '', root = '', free = '', images = '', raw = '', rendered = ''] = done.stdout
+    .split(`${RULE}\n`)
+    .map(part => part.trim())
+  if (done.code === 3)
+    throw new Failed({
+      code: 'state-unwritable',
+      path: 'hostops/rollback on the target',
+      problem: done.stderr,
+    })
+  if (done.code !== 0) throw composeFailed(dir, CONFIG[0]!, done)
+  return {
+    project: projectFrom(rendered, stack, services),
+    folder,
+    envFiles: await copy(ctx, folder, envFilesOf(stack, raw)),
+    disk: /^\d+$/.test(free) ? { root, freeBytes: Number(free) * 1024 } : null,
+    imageNames: images.split(/\r?\n/),
+  }
+}
+
+/** Tells which files it put back. */
+export async function putFilesBack(ctx: StepContext, files: readonly KeptFile[]): Promise<string[]> {
+  if (files.length === 0) return []
+  const pairs = files.flatMap(({ path, kept }) => [path, kept])
+  const argv = ['sh', '-c', PUT_BACK, 'hostops-put-back', ...pairs]
+  const done = await ctx.exec({ argv, quiet: true })
+  if (done.code !== 0) {
+    const problem = `cannot put the env files back: ${plainText(done.stderr).trim()}`
+    throw new Failed({ code: 'not-restored', step: ctx.stepId, problem })
+  }
+  return done.stdout.split('\n').filter(Boolean)
+}
+
+export async function missingFiles(ctx: StepContext, files: readonly KeptFile[]): Promise<string[]> {
+  const missing = []
+  for (const { kept } of files) {
+    const done = await ctx.exec({ argv: ['test', '-r', kept], ...LOOKING })
+    if (done.code !== 0) missing.push(kept)
+  }
+  return missing
+}
+
+export async function freeBytes(ctx: StepContext, root: string): Promise<number | null> {
+  const done = await ctx.exec({ argv: ['df', '-Pk', root], ...LOOKING })
+  const kilobytes = /\n(?:.*\s)?\d+\s+\d+\s+(\d+)\s+\d+%/.exec(done.stdout)?.[1]
+  return kilobytes === undefined ? null : Number(kilobytes) * 1024
+}
+
+/** One name for a stack among the folders of a user: readable, and never two stacks under one. */
+export const stackKey = (stack: Stack) =>
+  `${safe(canonicalPath(stack.dir).split('/').at(-1) ?? '')}-${shortHash(stackLock(stack))}`
+
+async function copy(ctx: StepContext, folder: string, paths: readonly string[]): Promise<KeptFile[]> {
+  if (paths.length === 0) return []
+  const done = await ctx.exec({ argv: ['sh', '-c', COPY, 'hostops-copy', folder, ...paths], ...LOOKING })
+  const there = done.stdout.split('\n').filter(Boolean).map(Number)
+  return there.map(n => ({ path: paths[n - 1]!, kept: `${folder}/env.${n}` }))
+}
+
+/** What compose substitutes from, and what services read; only what is spelled out, since nothing here substitutes. */
+function envFilesOf(stack: Stack, raw: string): string[] {
+  const dir = canonicalPath(stack.dir)
+  const named = stack.envFiles.length > 0 ? stack.envFiles : ['.env']
+  const services =
+    (jsonOf(raw) as { services?: Record<string, { env_file?: unknown }> } | null)?.services ?? {}
+  const read = Object.values(services)
+    .flatMap(service => service?.env_file ?? [])
+    .map(file => (typeof file === 'string' ? file : (file as { path?: unknown })?.path))
+    .filter(file => typeof file === 'string')
+  const absolute = [...named, ...read].map(file => (file.startsWith('/') ? file : `${dir}/${file}`))
+  return [...new Set(absolute)]
+}
+
+const safe = (text: string) => text.replace(/[^A-Za-z0-9_.-]/g, '-').slice(0, 100) || 'stack'
+const shortHash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 8)

@@ -1,0 +1,93 @@
+/** A stack that does not stand, told with what its containers said last. */
+import { Failed, type FailedService } from '../failure.ts'
+import { LOOKING, type Stack } from './compose.ts'
+import { canonicalPath } from './fields.ts'
+import { lines } from './plain-text.ts'
+import type { Problem, Replica } from './stability.ts'
+import type { StepContext } from './step.ts'
+
+export async function notStable(
+  ctx: StepContext,
+  stack: Stack,
+  problems: readonly Problem[],
+  now: readonly Replica[],
+): Promise<Failed> {
+  const services = [...new Set(problems.map(problem => problem.service))]
+  const detail = problems.map(problem => problem.detail).join(', ')
+  const broken = problems.find(problem => problem.container !== null)
+  const replica = now.find(each => each.id === broken?.container)
+  if (!broken || !replica)
+    return new Failed({ code: 'not-stable', dir: stack.dir, services, detail, tail: '' })
+  const { text, cause } = await lastWords(ctx, stack, replica.id)
+  return new Failed({
+    code: 'not-stable',
+    dir: stack.dir,
+    services,
+    detail,
+    tail: text,
+    failedService: describe(replica, broken.detail, text),
+    ...(cause === null ? {} : { cause }),
+  })
+}
+
+export const describe = (replica: Replica, why: string, logsTail: string): FailedService => ({
+  name: replica.service,
+  container: replica.name,
+  image: replica.image,
+  why,
+  state: replica.status,
+  exitCode: replica.status === 'running' ? null : replica.exitCode,
+  restarts: replica.restarts,
+  health:
+    replica.health === null ? null : `${replica.health}${replica.said === '' ? '' : `: ${replica.said}`}`,
+  logsTail,
+})
+
+/** In the order in which they were written; the engine gives the two streams apart. */
+export async function lastWords(
+  ctx: StepContext,
+  stack: Stack,
+  id: string,
+): Promise<{ text: string; cause: string | null }> {
+  const argv = ['docker', 'logs', '--timestamps', '--tail', '20', id]
+  // What it would have said is missing when this fails; that the stack does not stand must be told all the same.
+  const done = await ctx.exec({ argv, cwd: canonicalPath(stack.dir), ...LOOKING })
+  const [out, err] = [lines(done.stdout), lines(done.stderr)]
+  const words = (line: string) => line.replace(/^\S+ /, '')
+  const all = done.code === 0 ? [...out, ...err].sort() : []
+  const cause = done.code === 0 ? err.at(-1) : undefined
+  return {
+    text: all.slice(-20).map(words).join('\n').slice(-4096),
+    cause: cause === undefined ? null : words(cause),
+  }
+}
+
+/** While a container of a crash loop runs, the engine gives 0: its exit code is seen between two starts only. */
+export async function withExitCodes(
+  ctx: StepContext,
+  stack: Stack,
+  before: readonly Replica[],
+  now: readonly Replica[],
+): Promise<Replica[]> {
+  const seen: Replica[] = []
+  for (const replica of now) {
+    const earlier = before.find(other => other.id === replica.id)?.restarts ?? 0
+    const looping = replica.status === 'running' && replica.restarts > earlier
+    const code = looping ? await lastExitCode(ctx, stack, replica.id) : null
+    seen.push(code === null ? replica : { ...replica, exitCode: code, status: 'restarting' })
+  }
+  return seen
+}
+
+async function lastExitCode(ctx: StepContext, stack: Stack, id: string): Promise<number | null> {
+  for (let tries = 0; tries < 20; tries += 1) {
+    const format = '{{.State.Running}} {{.State.Restarting}} {{.State.ExitCode}}'
+    const argv = ['docker', 'inspect', '--format', format, id]
+    const done = await ctx.exec({ argv, cwd: canonicalPath(stack.dir), ...LOOKING })
+    const [running, restarting, code] = done.stdout.trim().split(' ')
+    if (done.code !== 0) return null
+    if (running !== 'true' || restarting === 'true') return Number(code)
+    await ctx.sleep(100)
+  }
+  return null
+}

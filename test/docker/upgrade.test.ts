@@ -1,0 +1,126 @@
+/** Each version of the fixture, upgraded to with the playbook that ships, on a real engine, on each target. */
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type DaemonRig, startDaemonRig } from '../rig/daemon.ts'
+import { makeStack, type Stack, withoutDocker } from '../rig/docker.ts'
+import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
+
+const PLAYBOOK = fileURLToPath(new URL('../../playbooks/upgrade-openclaw.yaml', import.meta.url))
+const missing = withoutDocker('upgrades of a real stack')
+
+describe.skipIf(missing !== null).each(['local', 'hostlink'] as const)('on %s', target => {
+  let rig: HostopsRig
+  let stack: Stack
+  let daemon: DaemonRig | null = null
+  let env: NodeJS.ProcessEnv = {}
+  const upgrade = (ref: string, ...more: string[]) => {
+    const inputs = {
+      repoPath: stack.dir,
+      ref,
+      serviceName: 'gateway',
+      gatewayBaseUrl: stack.url,
+      healthTimeout: '4s',
+    }
+    const given = Object.entries(inputs).flatMap(([key, value]) => ['-i', `${key}=${value}`])
+    return rig.run(['run', PLAYBOOK, ...given, '--target', target, ...more], { env })
+  }
+  /** v2 runs, everything is as it was, and the report says so. */
+  const isBack = (report: object, image: string) => {
+    expect(report).toMatchObject({
+      success: false,
+      outcome: 'rolled-back',
+      changed: false,
+      rollbackPerformed: true,
+      rollbackVerified: true,
+      rollbackError: null,
+      healthz: true,
+      readyz: true,
+    })
+    expect(stack.running()).toEqual([{ image, version: 'v2', status: 'running' }])
+    expect(stack.head()).toBe('v2')
+    expect(stack.clean()).toBe(true)
+  }
+
+  beforeAll(async () => {
+    rig = hostopsRig()
+    stack = await makeStack()
+    if (target === 'local') return
+    daemon = await startDaemonRig({ env: { HOME: rig.folder } })
+    env = { HOSTLINK_SOCKET: daemon.socket, HOSTLINK_TOKEN: daemon.token }
+  })
+  afterAll(async () => {
+    stack?.remove()
+    await rig.remove()
+    await daemon?.stop()
+  })
+
+  test('v2 is good, and the image before it is kept', async () => {
+    const [before] = stack.running()
+    const { report, code } = await upgrade('v2')
+    expect(report).toMatchObject({ outcome: 'succeeded', success: true, changed: true, composeRebuilt: true })
+    expect(code).toBe(0)
+    const [after] = stack.running()
+    expect(after).toMatchObject({ version: 'v2', status: 'running' })
+    expect(after?.image).not.toBe(before?.image)
+    expect(report.services).toEqual([
+      {
+        name: 'gateway',
+        imageBefore: before?.image,
+        imageAfter: after?.image,
+        replicas: 1,
+        restarts: 0,
+        state: 'running',
+        exitCode: null,
+      },
+    ])
+    expect(report.diskFreeBytes?.before).toBeGreaterThan(0)
+    expect(stack.head()).toBe('v2')
+    expect(stack.clean()).toBe(true)
+    expect(stack.inspect('{{.Id}}', `hostops/rollback/${stack.project}-gateway:${report.runId}`)).toBe(
+      before?.image,
+    )
+  })
+
+  test('v3 does not build: nothing was stopped, and the error names the line', async () => {
+    const [before] = stack.running()
+    const [container] = stack.containers()
+    const { report, code } = await upgrade('v3-broken')
+    isBack(report, before!.image!)
+    expect(code).toBe(1)
+    expect(stack.containers()).toEqual([container])
+    expect(report).toMatchObject({ failedStep: 'compose.build', errorCode: 'compose-failed' })
+    expect(report.error).toContain('main.c:12: error: expected declaration')
+    expect(report.logsTail).toContain('main.c:12: error: expected declaration')
+  })
+
+  test('v4 never gets ready: the error says what it says', async () => {
+    const [before] = stack.running()
+    const { report, code } = await upgrade('v4-unhealthy')
+    isBack(report, before!.image!)
+    expect(code).toBe(1)
+    expect(report).toMatchObject({ failedStep: 'health.poll', errorCode: 'unhealthy' })
+    expect(report.error).toContain('not ready: upstream database is unreachable')
+    expect(report.failedService).toMatchObject({
+      name: 'gateway',
+      state: 'running',
+      health: expect.stringMatching(/^(unhealthy|starting)/),
+    })
+    expect(report.logsTail).toContain('GET /readyz -> 503')
+  })
+
+  test('v5 crashes: found out at once, with its exit code and its last words', async () => {
+    const [before] = stack.running()
+    const { report, code } = await upgrade('v5-crashloop')
+    isBack(report, before!.image!)
+    expect(code).toBe(1)
+    expect(report).toMatchObject({ failedStep: 'compose.up', errorCode: 'not-stable' })
+    expect(report.error).toMatch(/^gateway: .*restarted.*exit code 1/)
+    expect(report.error).toContain('panic: missing required setting')
+    expect(report.failedService).toMatchObject({
+      name: 'gateway',
+      exitCode: 1,
+      logsTail: expect.stringContaining('panic: missing required setting GATEWAY_SECRET'),
+    })
+    expect(report.failedService?.image).not.toBe(before!.image)
+  })
+})
