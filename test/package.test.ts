@@ -26,7 +26,7 @@ test('npm pack holds exactly what a user needs', () => {
     'dist/hostlinkd.js',
     'dist/hostops-main.cjs',
     'dist/hostops-main.cjs.cache',
-    'dist/hostops.js',
+    'dist/hostops.cjs',
     'package.json',
     'src/hostlink/PROTOCOL.md',
   ])

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** The bin: the only exit. The version is answered before anything else is loaded. */
+/**
+ * The bin: the only exit. The version is answered before anything else is loaded. Built as CommonJS, because Node's
+ * ES module loader alone is a tenth of what an empty program costs.
+ */
 import { writeSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { VERSION } from '../hostlink/version.ts'
@@ -17,5 +20,5 @@ if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
 } else {
   // Beside this file in the bundle, from start.ts.
   const program = requireCached(fileURLToPath(new URL('./hostops-main.cjs', import.meta.url)))
-  process.exit(await (program as typeof Program).start(args))
+  void (program as typeof Program).start(args).then(code => process.exit(code))
 }

@@ -7,9 +7,10 @@ import { makeProgram } from './program.ts'
 
 export async function main(args: string[], io: Io): Promise<number> {
   let code: number = EXIT_OK
-  const program = makeProgram(io, ended => {
-    code = ended
-  })
+  const ended = (given: number) => {
+    code = given
+  }
+  const program = makeProgram(io, ended, args[0])
   if (args.length === 0) {
     io.stderr.write(program.helpInformation())
     return EXIT_USAGE

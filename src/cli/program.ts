@@ -8,8 +8,11 @@ import type { ValidateOptions } from './commands/validate.ts'
 import type { Io } from './io.ts'
 import type { RunOptions } from './run-options.ts'
 
-/** `done` is told the exit code of the command that was called. */
-export function makeProgram(io: Io, done: (code: number) => void): Command {
+/**
+ * `done` is told the exit code of the command that was called. `asked` is the first word: where it is a command, only
+ * that command and those beside it are made.
+ */
+export function makeProgram(io: Io, done: (code: number) => void, asked?: string): Command {
   const program = new Command('hostops')
     .description('Run reviewed upgrade playbooks on a host and be told the truth about how they ended.')
     .version(VERSION, '-V, --version', 'print the version')
@@ -23,14 +26,22 @@ export function makeProgram(io: Io, done: (code: number) => void): Command {
       subcommandTerm: command => [command.name(), ...command.registeredArguments.map(argumentTerm)].join(' '),
     })
     .addHelpText('after', PROGRAM_EXAMPLES)
-  addRun(program, io, done)
-  addPlaybooks(program, io, done)
-  addHistory(program, io, done)
-  addRecovery(program, io, done)
-  addActs(program, io, done)
-  addDoctor(program, io, done)
+  const wanted = GROUPS.filter(({ names }) => names.includes(asked ?? ''))
+  for (const { add } of wanted.length > 0 ? wanted : GROUPS) add(program, io, done)
   return program
 }
+
+const GROUPS: readonly {
+  names: readonly string[]
+  add: (program: Command, io: Io, done: (code: number) => void) => void
+}[] = [
+  { names: ['run'], add: addRun },
+  { names: ['validate', 'list', 'show', 'init', 'schema'], add: addPlaybooks },
+  { names: ['runs', 'report', 'logs', 'wait'], add: addHistory },
+  { names: ['resume', 'rollback'], add: addRecovery },
+  { names: ['confirm', 'cancel'], add: addActs },
+  { names: ['doctor'], add: addDoctor },
+]
 
 const PROGRAM_EXAMPLES = `
 examples

@@ -3,7 +3,7 @@
  * ("No such device or address"); scripts do that. Node has no pipe(2), but it can open FIFOs.
  */
 import { spawn } from 'node:child_process'
-import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { closeSync, constants, mkdtempSync, openSync, rmdirSync, unlinkSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -76,9 +76,11 @@ function openPipe(fifo: number | undefined): Pipe | null {
 /** They have names only while they are made. */
 async function makeFifos(): Promise<void> {
   let folder: string | null = null
+  let paths: string[] = []
   try {
-    folder = mkdtempSync(join(tmpdir(), 'hostlink-'))
-    const paths = Array.from({ length: MADE_AT_ONCE }, (_, n) => join(folder!, String(n)))
+    const made = mkdtempSync(join(tmpdir(), 'hostlink-'))
+    folder = made
+    paths = Array.from({ length: MADE_AT_ONCE }, (_, n) => join(made, String(n)))
     const code = await new Promise(resolve => {
       const child = spawn('mkfifo', ['-m', '600', ...paths], { stdio: 'ignore' })
       child.once('error', resolve)
@@ -92,6 +94,20 @@ async function makeFifos(): Promise<void> {
     isOffered = false
     for (const fifo of idle.splice(0)) closeSync(fifo)
   } finally {
-    if (folder !== null) rmSync(folder, { recursive: true, force: true })
+    if (folder !== null) removeFolder(folder, paths)
+  }
+}
+
+/** File by file: Node loads a program of its own to remove whole trees, and a short run would wait for it. */
+function removeFolder(folder: string, paths: readonly string[]): void {
+  for (const path of paths) quietly(() => unlinkSync(path))
+  quietly(() => rmdirSync(folder))
+}
+
+function quietly(work: () => void): void {
+  try {
+    work()
+  } catch {
+    // What was not made need not go.
   }
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
-const bin = fileURLToPath(new URL('../../dist/hostops.js', import.meta.url))
+const bin = fileURLToPath(new URL('../../dist/hostops.cjs', import.meta.url))
 let root: string
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'hostops-cli-'))

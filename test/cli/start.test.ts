@@ -10,12 +10,12 @@ let folder: string
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'hostops-start-'))
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
-  for (const name of ['hostops.js', 'hostops-main.cjs', 'hostops-main.cjs.cache'])
+  for (const name of ['hostops.cjs', 'hostops-main.cjs', 'hostops-main.cjs.cache'])
     cpSync(join(dirname(HOSTOPS), name), join(folder, name))
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const help = () => spawnSync(process.execPath, [join(folder, 'hostops.js'), '--help'], { encoding: 'utf8' })
+const help = () => spawnSync(process.execPath, [join(folder, 'hostops.cjs'), '--help'], { encoding: 'utf8' })
 
 test('with it, with another one, and without', () => {
   const usual = help()

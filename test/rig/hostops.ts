@@ -1,4 +1,4 @@
-/** The real hostops (dist/hostops.js of this checkout) in a scratch folder with a state folder of its own. */
+/** The real hostops (dist/hostops.cjs of this checkout) in a scratch folder with a state folder of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import {
   existsSync,
@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url'
 import { RESULT_PREFIX } from '../../src/cli/result-line.ts'
 import { type Report, reportSchema } from '../../src/report/schema.ts'
 
-export const HOSTOPS = fileURLToPath(new URL('../../dist/hostops.js', import.meta.url))
+export const HOSTOPS = fileURLToPath(new URL('../../dist/hostops.cjs', import.meta.url))
 
 export type Ended = {
   code: number | null

@@ -70,11 +70,11 @@ async function demo(): Promise<number> {
     'What to type next',
     `  cat ${nameOf(world)}`,
     '      the playbook that ran',
-    '  node dist/hostops.js list',
+    '  node dist/hostops.cjs list',
     '      the playbooks that come with it',
-    '  node dist/hostops.js doctor',
+    '  node dist/hostops.cjs doctor',
     '      is everything there for one of your own?',
-    '  node dist/hostops.js init',
+    '  node dist/hostops.cjs init',
     '      a commented playbook to begin with',
   )
   return asExpected ? 0 : 1
@@ -109,7 +109,7 @@ async function upgrade(world: World, ref: string): Promise<{ code: number; outco
 }
 
 function hostops(args: string[], world: World): Promise<{ code: number; out: string }> {
-  const run = spawn(process.execPath, [join(packageRoot, 'dist', 'hostops.js'), ...args], {
+  const run = spawn(process.execPath, [join(packageRoot, 'dist', 'hostops.cjs'), ...args], {
     env: world.env,
     stdio: ['inherit', 'pipe', 'inherit'],
   })

@@ -8,7 +8,7 @@ import { commandFor } from './command.ts'
 import type { Config } from './config.ts'
 
 /** Beside the daemon's own bundle or one of its chunks; a daemon that runs from its sources uses the built one. */
-const PLACES = ['./hostops.js', '../hostops.js', '../../../dist/hostops.js']
+const PLACES = ['./hostops.cjs', '../hostops.cjs', '../../../dist/hostops.cjs']
 const ANSWER_LIMIT_MS = 60_000
 const LARGEST_ANSWER_BYTES = 8 * 1024 * 1024
 
