@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Plan } from '../engine/plan.ts'
 import type { Failure } from '../failure.ts'
 import { composeArgv, type Stack } from '../steps/compose.ts'
