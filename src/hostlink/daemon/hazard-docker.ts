@@ -19,15 +19,15 @@ const OTHER_ENGINE = words('--config -H --host')
 const LEADS_ELSEWHERE = words('-f --file --env-file --project-directory --workdir')
 
 /** `docker container run` is `docker run`. */
-const OPTIONAL_GROUPS = words('container image')
+const OPTIONAL_GROUPS = words('builder container image')
 const GROUPS = words('builder buildx container image network plugin service stack swarm system volume')
 
 /** Letters of `docker run`, `create` and `docker compose run` that take a value. */
 const RUN_LETTERS_WITH_VALUE = 'acehlmpuvw'
 /** Their options that open the host to the container, whatever their value. */
-const OPENS_HOST = words(
-  '--volumes-from --device --device-cgroup-rule --cap-add --security-opt --cgroup-parent --runtime',
-)
+const OPENS_HOST =
+  words(`--volumes-from --device --device-cgroup-rule --cap-add --security-opt --cgroup-parent
+  --runtime --use-api-socket --rootfs`)
 const SHARES_NAMESPACE = words('--pid --ipc --userns --uts --cgroupns')
 
 export function dockerHazards(argv: readonly string[], isBound: boolean): Hazard[] {
@@ -81,6 +81,16 @@ function commandHazards(argv: readonly string[], group: number): Hazard[] {
     case 'build':
     case 'buildx':
       return writesFiles(argv, at)
+    case 'context':
+      if (!['create', 'update', 'import', 'export'].includes(action)) return []
+      return [hazard(argv, [at, at + 1], `docker context ${action} writes files or can run other programs`)]
+    // Of podman.
+    case 'unshare':
+    case 'machine':
+    case 'mount':
+    case 'kube':
+    case 'play':
+      return [hazard(argv, [at], `docker ${command} opens the host`)]
     default:
       return []
   }
@@ -102,6 +112,10 @@ function composeHazards(argv: readonly string[], from: number, isBound: boolean)
     case 'run':
     case 'create':
       return [...found, ...runHazards(argv, at)]
+    case 'config':
+    case 'convert':
+    case 'export':
+      return [...found, ...writesFiles(argv, at)]
     case 'cp':
       return [...found, hazard(argv, [at], 'docker compose cp reads and writes files of the host')]
     default:
@@ -135,7 +149,7 @@ function volumeHazards(argv: readonly string[], at: number, action: string): Haz
 
 function writesFiles(argv: readonly string[], at: number): Hazard[] {
   return argv.flatMap((word, index) =>
-    index > at && /^(--output(=|$)|-o)/.test(word)
+    index > at && /^(--(output|iidfile|metadata-file|set)(=|$)|-o)/.test(word)
       ? [hazard(argv, [index], `docker ${argv[at]} ${word.split('=')[0]} writes files of the host`)]
       : [],
   )
@@ -173,6 +187,7 @@ function opensHost(name: string, value: string): string | null {
   if (name === '--volume') return isHostMount(value) ? 'mounts a folder of the host' : null
   if (name === '--mount' || name === '--mount-add')
     return isPlainMount(value) ? null : '--mount can mount a folder of the host'
+  if (name === '--cidfile') return '--cidfile writes a file of the host'
   if (OPENS_HOST.has(name)) return `${name} opens the host`
   if (SHARES_NAMESPACE.has(name) && /host/i.test(value)) return `${name}=host opens the host`
   return null

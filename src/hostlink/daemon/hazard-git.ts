@@ -30,6 +30,9 @@ const DANGEROUS_OPTIONS = [
   '--smtp-server',
   '--tool',
   '--separate-git-dir',
+  '--unsafe-paths',
+  '--export-marks',
+  '--in-place',
 ]
 /** The same in one letter, by subcommand. */
 const DANGEROUS_LETTERS: Readonly<Record<string, string>> = {
@@ -60,6 +63,9 @@ const OWN = words(`add am annotate apply archive bisect blame branch bundle cat-
   symbolic-ref tag unpack-file unpack-objects update-index update-ref update-server-info upload-archive upload-pack
   var verify-commit verify-pack verify-tag version whatchanged worktree write-tree`)
 
+/** Subcommands whose plain arguments are files that they write, wherever these are. */
+const FILE_WRITERS = words('bundle checkout-index index-pack merge-file pack-objects')
+
 const READS_CONFIG = /^(--get(-all|-regexp|-urlmatch|-color|-colorbool)?|--list|-l|get|list)$/
 
 export function gitHazards(argv: readonly string[], isBound: boolean): Hazard[] {
@@ -82,15 +88,20 @@ function subcommandHazards(argv: readonly string[], at: number, subcommand: stri
   const rest = argv.slice(at + 1)
   switch (subcommand) {
     case 'reset':
-      return rest.flatMap((word, offset) =>
-        abbreviates(word, '--hard')
-          ? [hazard(argv, [at, at + 1 + offset], 'git reset --hard throws away work')]
-          : [],
-      )
+      return throwsAway(argv, at, '--hard')
+    case 'read-tree':
+      return throwsAway(argv, at, '--reset')
+    case 'checkout':
+    case 'switch':
+      return [
+        ...throwsAway(argv, at, '--force', /^-[AC-Zac-z]*f/),
+        ...throwsAway(argv, at, '--discard-changes'),
+      ]
     case 'clean':
       return [hazard(argv, [at], 'git clean deletes files')]
     case 'config':
-      if (rest.some(word => READS_CONFIG.test(word))) return []
+      // Only the first word decides: further behind, `get` is a value or a pattern like any other.
+      if (READS_CONFIG.test(rest[0] ?? '')) return []
       return [hazard(argv, [at], 'git config can set programs that git runs')]
     case 'submodule': {
       const action = rest.indexOf('foreach')
@@ -98,8 +109,17 @@ function subcommandHazards(argv: readonly string[], at: number, subcommand: stri
     }
   }
   if (RUNNERS.has(subcommand)) return [hazard(argv, [at], `git ${subcommand} can run any program`)]
+  if (FILE_WRITERS.has(subcommand)) return [hazard(argv, [at], `git ${subcommand} can write any file`)]
   if (OWN.has(subcommand)) return []
   return [hazard(argv, [at], `git ${subcommand} is not a command of git: it may be an alias for anything`)]
+}
+
+function throwsAway(argv: readonly string[], at: number, option: string, letters?: RegExp): Hazard[] {
+  return argv.flatMap((word, index) =>
+    index > at && (abbreviates(word, option) || letters?.test(word))
+      ? [hazard(argv, [at, index], `git ${argv[at]} ${option} throws away work`)]
+      : [],
+  )
 }
 
 function optionHazards(argv: readonly string[], at: number, subcommand: string): Hazard[] {

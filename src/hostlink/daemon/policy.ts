@@ -8,7 +8,10 @@ import type { Hazard } from './hazard-words.ts'
 export type Rule = {
   /** The program, by name or by absolute path. */
   readonly binary: string
-  /** Patterns for the arguments behind argv[0]: `*` within one, a last `**` for any rest. Absent: any arguments. */
+  /**
+   * Patterns for the arguments behind argv[0]: `*` within one, a last `**` for any rest. Absent: any arguments.
+   * A `*` in front stands for no option (`-x`), one in a path does not climb out of it (`..`).
+   */
   readonly args?: readonly string[]
   /** Names of variables that a request may set. */
   readonly env: readonly string[]
@@ -145,7 +148,15 @@ function fits({ args }: Rule, argv: readonly string[]): boolean {
   const fixed = isOpen ? args.slice(0, -1) : args
   const given = argv.slice(1)
   if (given.length < fixed.length || (!isOpen && given.length > fixed.length)) return false
-  return fixed.every((pattern, index) => matchesGlob(pattern, given[index]!))
+  return fixed.every((pattern, index) => isMeant(pattern, given[index]!))
+}
+
+const CLIMBS = /(^|[/=:,])\.\.([/:,]|$)/
+
+function isMeant(pattern: string, word: string): boolean {
+  if (pattern.startsWith('*') && /^-./s.test(word)) return false
+  if (/\*.*\/|\/.*\*/s.test(pattern) && CLIMBS.test(word) && !CLIMBS.test(pattern)) return false
+  return matchesGlob(pattern, word)
 }
 
 /** Why a rule whose arguments fit does not allow the request. */

@@ -116,6 +116,27 @@ describe('the arguments', () => {
   })
 })
 
+describe('a star', () => {
+  test.each([
+    ['git checkout *', 'git checkout main', true],
+    ['git checkout *', 'git checkout --orphan=x', false],
+    ['git checkout *', 'git checkout -b', false],
+    ['git diff *', 'git diff -', true],
+    ['git log --since=*', 'git log --since=-1', true],
+    ['git show /srv/*', 'git show /srv/a..b/c', true],
+    ['git show /srv/*', 'git show /srv/../etc/shadow', false],
+    ['git show /srv/*', 'git show /srv/a/..', false],
+    ['git show --file=/srv/*', 'git show --file=/srv/x/../../etc', false],
+    ['git show */x', 'git show ../x', false],
+    ['git log *', 'git log a..b', true],
+    ['git log *', 'git log ../b', true],
+  ])('%s fits %s: %s', (allowed, argv, fits) => {
+    expect(exec([rule(allowed)], argv)).toBe(
+      fits ? 'run /usr/bin/git' : 'allowlist of token agent: no rule for /usr/bin/git allows these arguments',
+    )
+  })
+})
+
 describe('the environment and the folder', () => {
   test('a variable must be named: each other one is a way out', () => {
     for (const name of ['PATH', 'LD_PRELOAD', 'GIT_SSH_COMMAND', 'NODE_OPTIONS', 'DOCKER_HOST', 'x']) {
@@ -185,6 +206,24 @@ describe('destructive forms are refused unless a rule names them', () => {
     ['git submodule foreach id', 'git submodule foreach'],
     ['git bisect run id', 'git bisect can run'],
     ['git config core.sshCommand id', 'git config can set'],
+    ['git config core.fsmonitor /tmp/x list', 'git config can set'],
+    ['git config --add core.pager id get', 'git config can set'],
+    ['git checkout -qf main', 'git checkout --force throws away'],
+    ['git checkout --forc main', 'git checkout --force throws away'],
+    ['git switch --discard-changes main', 'git switch --discard-changes throws away'],
+    ['git read-tree --reset -u HEAD', 'git read-tree --reset throws away'],
+    ['git checkout-index --prefix=/etc/ -a', 'git checkout-index can write any file'],
+    ['git bundle create /etc/x HEAD', 'git bundle can write any file'],
+    ['git apply --unsafe-paths x', 'git apply --unsafe-paths can run'],
+    ['git fast-export --export-marks=/etc/x', 'git fast-export --export-marks can run'],
+    ['docker builder build -o /etc .', 'docker build -o writes files of the host'],
+    ['docker build --iidfile=/etc/x .', 'docker build --iidfile writes files'],
+    ['docker buildx bake --set *.output=/etc', 'docker buildx --set writes files'],
+    ['docker compose config --output=/etc/x', 'docker config --output writes files'],
+    ['docker run --cidfile /etc/x alpine', '--cidfile writes a file'],
+    ['docker run --use-api-socket alpine', '--use-api-socket opens the host'],
+    ['docker context create x --docker host=ssh://y', 'docker context create writes files or can run'],
+    ['docker unshare sh', 'docker unshare opens the host'],
     ['git diff --output=/etc/x', 'git diff --output can run'],
     ['git grep -Oid x', 'git grep -Oid can run'],
     ['git yolo', 'git yolo is not a command of git'],
@@ -248,6 +287,7 @@ describe('destructive forms are refused unless a rule names them', () => {
     'git --no-pager -C /srv/app status --porcelain=v2 -z',
     'git merge --ff-only origin/main',
     'git config --get remote.origin.url',
+    'git checkout -b feature --track origin/feature',
     'git push -u origin main',
     'git --exec-path',
     'docker compose up -d --build',
@@ -272,7 +312,7 @@ describe('destructive forms are refused unless a rule names them', () => {
     expect(exec(rules, 'docker run -v /srv/data:/data alpine')).toBe('run /usr/bin/docker')
     expect(exec(rules, 'docker run -v /srv/data:/data -v /:/host alpine')).toContain('does not name it')
     expect(exec([rule('git * --hard')], 'git reset --hard')).toContain('does not name it')
-    expect(exec([rule('git reset *')], 'git reset --hard')).toContain('does not name it')
+    expect(exec([rule('git reset --ha*')], 'git reset --hard')).toContain('does not name it')
     expect(exec([rule('docker run --volume=/srv/* alpine')], 'docker run --volume=/srv/x:/y alpine')).toBe(
       'run /usr/bin/docker',
     )
