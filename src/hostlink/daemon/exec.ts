@@ -37,9 +37,9 @@ export async function exec(asker: Asker, around: ExecSurroundings): Promise<Body
   const checked = checkFields(execRequest, request.fields)
   const wrong = 'wrong' in checked ? checked.wrong : unfit(checked.value, request.id)
   if ('wrong' in checked || wrong !== null) return badRequest(wrong ?? 'invalid')
-  const wanted = checked.value
-  const verdict = around.decide(token, { type: 'exec', request: wanted })
+  const verdict = around.decide(token, { type: 'exec', request: checked.value })
   if (!verdict.allowed) return { status: 'denied', error_msg: verdict.rule }
+  const wanted = { ...checked.value, workdir: verdict.workdir ?? checked.value.workdir }
   if (wanted.detach) return around.jobs.start(wanted, token, verdict.resolvedArgv0)
 
   const limits = limitsOf(wanted, around.config())

@@ -52,11 +52,12 @@ export type PolicyContext = {
 }
 
 /**
- * Where `resolvedArgv0` is given, it is what must be executed (with the request's own argv[0] as its name); where
- * `pinned` is given, these inputs of a run have these values.
+ * Where `resolvedArgv0` is given, it is what must be executed (with the request's own argv[0] as its name), and
+ * `workdir` where: a link may lead elsewhere a moment after it was followed here. Where `pinned` is given, these inputs
+ * of a run have these values.
  */
 export type Verdict =
-  | { allowed: true; resolvedArgv0?: string; pinned?: Readonly<Record<string, unknown>> }
+  | { allowed: true; resolvedArgv0?: string; workdir?: string; pinned?: Readonly<Record<string, unknown>> }
   | { allowed: false; rule: string }
 
 export function decide(token: Token, asked: Asked, context: PolicyContext): Verdict {
@@ -127,10 +128,12 @@ function decideExec(
   if (sameProgram.length === 0) return deny(`${list}: no rule allows ${resolved}`)
   const fitting = sameProgram.filter(rule => fits(rule, argv))
   if (fitting.length === 0) return deny(`${list}: no rule for ${resolved} allows these arguments`)
+  const workdir = request.workdir === undefined ? null : context.realpath(request.workdir)
   let objection: string | null = null
   for (const rule of fitting) {
-    const found = objectionOf(rule, request, argv, resolved, context)
-    if (found === null) return { allowed: true, resolvedArgv0: resolved }
+    const found = objectionOf(rule, request, argv, resolved, workdir)
+    if (found === null)
+      return { allowed: true, resolvedArgv0: resolved, ...(workdir === null ? {} : { workdir }) }
     objection ??= `${rule.source}: ${found}`
   }
   return deny(objection ?? list)
@@ -165,11 +168,11 @@ function objectionOf(
   request: ExecRequest,
   argv: readonly string[],
   resolved: string,
-  context: PolicyContext,
+  workdir: string | null,
 ): string | null {
   const foreign = Object.keys(request.env ?? {}).find(name => !rule.env.includes(name))
   if (foreign !== undefined) return `the variable ${foreign} is not named by the rule`
-  const place = workdirObjection(rule, request.workdir, context)
+  const place = workdirObjection(rule, request.workdir, workdir)
   if (place !== null) return place
   // A program is known by each of its names: `docker` may be a link to `podman`.
   const programs = new Set([basename(argv[0]!), basename(resolved)])
@@ -187,11 +190,10 @@ const isNamed = ({ args = [] }: Rule, { words }: Hazard): boolean =>
     return literal === text || (text.startsWith('--') && literal.startsWith(`${text}=`))
   })
 
-function workdirObjection(rule: Rule, workdir: string | undefined, context: PolicyContext): string | null {
+function workdirObjection(rule: Rule, asked: string | undefined, real: string | null): string | null {
   if (rule.workdir === undefined) return null
-  if (workdir === undefined) return `a workdir within ${rule.workdir} is needed`
+  if (asked === undefined) return `a workdir within ${rule.workdir} is needed`
   // Links in it may lead anywhere: what counts is where the command would really be.
-  const real = context.realpath(workdir)
   const isInside = real !== null && matchesPath(rule.workdir, real)
   return isInside ? null : `the workdir is not within ${rule.workdir}`
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -88,4 +88,24 @@ test('a token with an allowlist may do what its rules say, its jobs are its own,
     'default job allowed',
   ])
   expect(lines.join()).not.toContain(token)
+})
+
+test('a rule that is bound to a folder runs the command there, under the folder’s real name', async () => {
+  const token = 'narrow-token-0123456789'
+  writeFileSync(join(folder, 'agent'), `${token}\n`, { mode: 0o600 })
+  const policy = join(folder, 'policy.yaml')
+  const inside = realpathSync(mkdtempSync(join(folder, 'inside-')))
+  const rule = `{ argv: [pwd], workdir: ${inside} }`
+  writeFileSync(
+    policy,
+    `tokens:\n  agent: { token_file: ${folder}/agent, policy: allowlist, allow: [${rule}] }\n`,
+  )
+  symlinkSync(inside, join(folder, 'link'))
+  const daemon = await start({ policy_file: policy })
+  const ask = (message: object) => askOnce({ socket: daemon.socket, token }, message)
+  const begun = await ask({ type: 'exec', argv: ['pwd'], workdir: join(folder, 'link'), detach: true })
+  expect(begun.status).toBe('ok')
+  const info = await ask({ type: 'job', action: 'wait', job_id: begun.job_id })
+  expect(info).toMatchObject({ exit_code: 0, workdir: inside })
+  expect(await ask({ type: 'exec', argv: ['pwd'], workdir: folder })).toMatchObject({ status: 'denied' })
 })

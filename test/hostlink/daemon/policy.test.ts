@@ -165,6 +165,16 @@ describe('the environment and the folder', () => {
     expect(exec([rule('git status', { workdir: '/srv/*' })], 'git status', { workdir })).toBe(verdict)
   })
 
+  test('the command runs where the check was made, not where a link leads by then', () => {
+    const links: PolicyContext = { ...context, realpath: path => path.replace('/link/', '/srv/app/') }
+    const policy: Policy = { kind: 'allowlist', rules: [rule('git status', { workdir: '/srv/**' })] }
+    const request = execRequest.parse({ argv: ['git', 'status'], workdir: '/link/x' })
+    expect(decide(token(policy), { type: 'exec', request }, links)).toMatchObject({
+      allowed: true,
+      workdir: '/srv/app/x',
+    })
+  })
+
   test('a rule that is bound to a folder does not let options lead out of it', () => {
     const bound = (words: string) => [rule(words, { workdir: '/srv/*' })]
     const at = { workdir: '/srv/app' }
