@@ -172,6 +172,47 @@ describe('a run on the host', () => {
     expect([none.code, none.stdout]).toEqual([2, ''])
   })
 
+  test('can be checked there first, and held to what was seen', async () => {
+    const file = rig.playbook('p', [
+      { run: ['touch', rig.path('count')], undo: ['rm', '-f', rig.path('count')] },
+    ])
+    const checked = await at('run', file, '--check', '--on-host')
+    expect(checked.report).toMatchObject({ outcome: 'planned', dryRun: true, planHash: expect.any(String) })
+    expect(rig.exists('count')).toBe(false)
+    const moved = await at('run', file, '--on-host', '--plan', 'ffff')
+    expect([moved.report.outcome, moved.report.errorCode, moved.code]).toEqual(['refused', 'plan-moved', 3])
+    const held = await at('run', file, '--on-host', '--plan', checked.report.planHash!)
+    expect(held.report.outcome).toBe('succeeded')
+  })
+
+  test('runs each step once, whatever of client and daemon is killed whenever', async () => {
+    const ids = Array.from({ length: 30 }, (_, at) => `s${at}`)
+    const file = rig.playbook(
+      'p',
+      ids.map(id => ({ id, run: ['sh', '-c', `echo ${id} >> ${rig.path('count')}; sleep 0.05`] })),
+    )
+    const run = begin(file)
+    await poll(() => rig.exists('count'))
+    run.child.kill('SIGKILL')
+    await run.ended
+    let line = ''
+    while (line === '') {
+      const client = begin(file)
+      const delay = new Promise(resolve => setTimeout(resolve, 50 + Math.random() * 600))
+      await Promise.race([delay, client.ended])
+      if (Math.random() < 0.5) {
+        await host.kill()
+        await host.start()
+      }
+      if (Math.random() < 0.5) client.child.kill('SIGKILL')
+      const ended = await client.ended
+      if (ended.signal === null) line = ended.stdout
+    }
+    expect(JSON.parse(line.slice(line.indexOf('{')))).toMatchObject({ runId: 'r', outcome: 'succeeded' })
+    expect(counted()).toBe(ids.map(id => `${id}\n`).join(''))
+    expect((await at('report', 'r')).stdout).toBe(line)
+  })
+
   test('has its secrets in no argument and in no file once it has ended', async () => {
     const inputs = { key: { type: 'secret' } }
     const file = rig.playbook(

@@ -4,6 +4,7 @@
  * decides; they are named in the log, once. Values of ended runs are removed here.
  */
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type AroundRuns, ownerOf } from './host-run-context.ts'
 import { systemReason } from './problem.ts'
 
@@ -19,7 +20,12 @@ export function goOnWaiting(around: AroundRuns, everyMs: number): { stop(): void
     busy = true
     try {
       const ids = around.store.ids()
-      for (const id of ids) if (!settled.has(id)) await lookAt(id, around, settled, named)
+      for (const id of ids) {
+        if (settled.has(id)) continue
+        await lookAt(id, around, settled, named)
+        // A thousand of them hold nobody up.
+        await nextTurn()
+      }
       forgetOldest(ids, settled, around)
     } catch (error) {
       around.log.error(`runs: ${systemReason(error)}`)
