@@ -1,6 +1,20 @@
+import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { afterAll, describe, expect, test } from 'vitest'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Holder, Judgement, LockInput } from '../../src/engine/holder.ts'
+import { LOCK_SCRIPT } from '../../src/engine/lock-script.ts'
 import { localTransport } from '../../src/transport/local.ts'
 import { play } from '../rig/engine.ts'
 
@@ -114,5 +128,56 @@ describe('the lock on the target', () => {
     for (let round = 0; round < 25; round += 1) await Promise.all([1, 2, 3, 4].map(n => racer(round * 4 + n)))
     expect(most).toBe(1)
     expect(won).toBeGreaterThanOrEqual(25)
+  })
+})
+
+const asRoot = process.platform === 'linux' && process.getuid?.() === 0
+const NOBODY = 65534
+
+describe.skipIf(!asRoot)('a lock folder that another user of the machine made first', () => {
+  let scratch = ''
+  let precious = ''
+  beforeEach(() => {
+    scratch = mkdtempSync(join(tmpdir(), 'hostops-lock-'))
+    chmodSync(scratch, 0o1777)
+    precious = join(scratch, 'precious')
+    writeFileSync(precious, 'kept', { mode: 0o600 })
+  })
+  afterEach(() => rmSync(scratch, { recursive: true, force: true }))
+
+  const asThem = (text: string) =>
+    spawnSync('sh', ['-c', text], { cwd: scratch, uid: NOBODY, gid: NOBODY, encoding: 'utf8' })
+  const asUs = (verb: string, name: string, mine: string) => {
+    const text = LOCK_SCRIPT.replace(/for dir in .*; do/, `for dir in ${scratch}/locks; do`)
+    return spawnSync('sh', ['-c', text, 'lock', verb, name, mine, ''], { encoding: 'utf8' }).stdout.split(
+      '\n',
+    )
+  }
+  const untouched = () => {
+    expect(readFileSync(precious, 'utf8')).toBe('kept')
+    expect(statSync(precious).mode & 0o777).toBe(0o600)
+  }
+
+  test('becomes root’s and sticky, so that nobody can take a lock away', () => {
+    asThem('umask 0; mkdir locks')
+    expect(asUs('acquire', 'a.lock', 'us')[0]).toBe('mine')
+    const { uid, mode } = statSync(join(scratch, 'locks'))
+    expect([uid, mode & 0o7777]).toEqual([0, 0o1777])
+    expect(asThem('rm -f locks/a.lock').status).not.toBe(0)
+    expect(asUs('touch', 'a.lock', 'us')[0]).toBe('mine')
+    expect(asUs('acquire', 'a.lock', 'them')[0]).toMatch(/^held \d+$/)
+  })
+
+  test('leads to no file of ours, whatever names were prepared in it', () => {
+    asThem(`mkdir locks; cd locks; for name in .mutex a.lock; do ln -s ${precious} $name; done`)
+    expect(asUs('acquire', 'a.lock', 'us')).toEqual([expect.stringMatching(/^held \d+$/), precious, ''])
+    untouched()
+  })
+
+  test('is not used when it is a link to somewhere else', () => {
+    mkdirSync(join(scratch, 'ours'))
+    asThem('ln -s ours locks')
+    expect(asUs('acquire', 'a.lock', 'us')[0]).toBe(`unwritable ${scratch}/locks`)
+    expect(readdirSync(join(scratch, 'ours'))).toEqual([])
   })
 })
