@@ -3,10 +3,11 @@
 # Creates, offline (no registry):
 #   DIR/upstream.git   bare repo, branch main = v1, tags v1 v2 v3-broken v4-unhealthy v5-crashloop
 #   DIR/gateway        clone of it, on tag v1, with an untracked (ignored) .env: project name, port
-#   image hostops-base:1 (scratch + busybox-static) in the running Docker engine
+#   image hostops-base:1 (scratch + busybox-static; BASE names it otherwise) in the running Docker engine
 # PORT defaults to 18080, PROJECT to "gateway". Refuses a DIR that already holds a fixture unless FORCE=1.
 set -euo pipefail
 die() { echo "docker/fixture: ERROR: $*" >&2; exit 1; }
+BASE=${BASE:-hostops-base:1}
 DIR=${1:-}; PORT=${2:-18080}; PROJECT=${3:-gateway}
 [ -n "$DIR" ] || die "usage: fixture.sh DIR [PORT [PROJECT]]"
 [[ $PORT =~ ^[0-9]+$ ]] || die "PORT must be a number, got '$PORT'"
@@ -20,7 +21,7 @@ fi
 mkdir -p "$DIR"; DIR=$(cd "$DIR" && pwd)
 
 # ---- base image: docker import needs neither a build nor a registry
-if ! docker image inspect hostops-base:1 >/dev/null 2>&1; then
+if ! docker image inspect "$BASE" >/dev/null 2>&1; then
   BB=${BUSYBOX:-$(command -v busybox || true)}
   [ -n "$BB" ] || die "busybox is not installed (apt-get install busybox-static)"
   if ldd "$BB" >/dev/null 2>&1; then die "$BB is dynamically linked; install busybox-static"; fi
@@ -31,7 +32,7 @@ if ! docker image inspect hostops-base:1 >/dev/null 2>&1; then
   printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' > "$T/etc/passwd"
   printf 'root:x:0:\nnogroup:x:65534:\n' > "$T/etc/group"
   tar -C "$T" --numeric-owner --owner=0 --group=0 -c . |
-    docker import --change 'ENV PATH=/bin' --change 'CMD ["/bin/sh"]' - hostops-base:1 >/dev/null
+    docker import --change 'ENV PATH=/bin' --change 'CMD ["/bin/sh"]' - "$BASE" >/dev/null
 fi
 
 # ---- upstream
@@ -94,7 +95,7 @@ wait $p
 E
 write_dockerfile() { # version, extra line
 cat > Dockerfile <<E
-FROM hostops-base:1
+FROM $BASE
 ARG GIT_REF=unknown
 LABEL org.opencontainers.image.title="gateway" \\
       org.opencontainers.image.version="$1"

@@ -1,6 +1,15 @@
 /** A real Docker engine and the fixture stack: never a mock. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { appendFileSync, existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,7 +43,9 @@ export const dockerAnswers = () => withoutDocker('tests on a real engine') === n
 export type Stack = Awaited<ReturnType<typeof makeStack>>
 
 /** The fixture in a scratch folder, on `v1`, built and running. `env` chooses another engine (DOCKER_HOST). */
-export async function makeStack(options: { start?: Version | null; env?: NodeJS.ProcessEnv } = {}) {
+export async function makeStack(
+  options: { start?: Version | null; env?: NodeJS.ProcessEnv; override?: string } = {},
+) {
   const env = { ...process.env, ...options.env }
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hostops-docker-')))
   const project = folder.split('/').at(-1)!.toLowerCase()
@@ -43,6 +54,10 @@ export async function makeStack(options: { start?: Version | null; env?: NodeJS.
   const quiet = { encoding: 'utf8' as const, env, stdio }
   execFileSync('bash', [FIXTURE, folder, String(port), project], quiet)
   const dir = join(folder, 'gateway')
+  // Beside the checkout, which must stay clean.
+  const override = options.override === undefined ? null : join(folder, 'override.yaml')
+  if (override !== null) writeFileSync(override, options.override!.replaceAll('PORT', String(port)))
+  const files = ['compose.yaml', ...(override === null ? [] : [override])]
   const docker = (...args: string[]) => execFileSync('docker', args, { ...quiet, cwd: dir }).trim()
   const git = (...args: string[]) => execFileSync('git', args, { ...quiet, cwd: dir }).trim()
   const containers = () =>
@@ -56,13 +71,15 @@ export async function makeStack(options: { start?: Version | null; env?: NodeJS.
     dir,
     project,
     port,
+    files,
     url: `http://127.0.0.1:${port}`,
     image: `${project}-gateway`,
     docker,
     git,
     containers,
     inspect,
-    compose: (...args: string[]) => docker('compose', '--progress', 'quiet', ...args),
+    compose: (...args: string[]) =>
+      docker('compose', '--progress', 'quiet', ...files.flatMap(file => ['-f', file]), ...args),
     /** To another version by hand, as somebody without hostops would. */
     deploy(version: Version) {
       git('-c', 'advice.detachedHead=false', 'checkout', '-q', version)
@@ -90,6 +107,28 @@ export async function makeStack(options: { start?: Version | null; env?: NodeJS.
       }
       throw new Error('the fixture does not answer')
     },
+    /** Waits until compose is in the middle of replacing a container, or the time is over. */
+    async replacing() {
+      for (let tries = 0; tries < 600; tries += 1) {
+        const names = docker('ps', '-a', '--format', '{{.Names}}', '--filter', `name=${project}`)
+        if (/^[0-9a-f]{12}_/m.test(names)) return
+        await new Promise(resolve => setTimeout(resolve, 20))
+      }
+      throw new Error('no container was being replaced')
+    },
+    /** Ends, at once, the compose of this stack that is at work. */
+    killCompose() {
+      const ours = readdirSync('/proc')
+        .filter(name => /^\d+$/.test(name))
+        .filter(pid => {
+          const words = wordsOf(pid)
+          return (
+            words.includes('up') && words.includes(dir) && words.some(word => /docker(-compose)?$/.test(word))
+          )
+        })
+      if (ours.length === 0) throw new Error('no compose is at work')
+      for (const pid of ours) process.kill(Number(pid), 'SIGKILL')
+    },
     remove() {
       spawnSync('docker', ['compose', 'down', '-t', '0', '-v', '--remove-orphans'], { env, cwd: dir })
       const left = spawnSync('docker', ['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}'], quiet).stdout
@@ -113,4 +152,12 @@ export async function freePort(): Promise<number> {
   const { port } = server.address() as { port: number }
   await new Promise(resolve => server.close(resolve))
   return port
+}
+
+function wordsOf(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+  } catch {
+    return []
+  }
 }
