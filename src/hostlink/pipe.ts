@@ -60,16 +60,28 @@ function openPipe(fifo: number | undefined): Pipe | null {
     reader.once('end', () => {
       isDrained = true
     })
-    // Once its last writer has closed it, a FIFO is as good as new. Others belong to whom they were left to.
-    reader.once('close', () => {
-      if (isDrained && idle.length < MOST_IDLE) idle.push(fifo)
+    // Once nobody writes to it or reads from it, a FIFO is as good as new. Others belong to whom they were left to.
+    const retire = () => {
+      if (isDrained && idle.length < MOST_IDLE && hasNoReader(path)) idle.push(fifo)
       else closeSync(fifo)
-    })
+    }
+    // Not in the way of the answer.
+    reader.once('close', () => setImmediate(retire))
     return { reader, writeFd }
   } catch {
     if (readFd !== null) closeSync(readFd)
     closeSync(fifo)
     return null
+  }
+}
+
+/** A process that a command left behind may have opened its own output for reading, and would take the next one's. */
+function hasNoReader(path: string): boolean {
+  try {
+    closeSync(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK))
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENXIO'
   }
 }
 
