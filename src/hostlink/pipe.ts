@@ -61,12 +61,10 @@ function openPipe(fifo: number | undefined): Pipe | null {
       isDrained = true
     })
     // Once nobody writes to it or reads from it, a FIFO is as good as new. Others belong to whom they were left to.
-    const retire = () => {
+    reader.once('close', () => {
       if (isDrained && idle.length < MOST_IDLE && hasNoReader(path)) idle.push(fifo)
       else closeSync(fifo)
-    }
-    // Not in the way of the answer.
-    reader.once('close', () => setImmediate(retire))
+    })
     return { reader, writeFd }
   } catch {
     if (readFd !== null) closeSync(readFd)
