@@ -16,7 +16,7 @@ const playbook = (within: string, last = within) =>
     { id: 'write', run: ['touch', rig.path('mark')], undo: ['rm', '-f', rig.path('mark')] },
     {
       id: 'gate',
-      run: ['sh', '-c', `while ! test -e ${rig.path('go')}; do sleep 0.05; done`],
+      run: ['sh', '-c', `while test -d ${rig.folder} && ! test -e ${rig.path('go')}; do sleep 0.05; done`],
       effect: 'read',
     },
     { id: 'sure', uses: 'confirm', with: { within } },

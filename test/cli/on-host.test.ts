@@ -27,7 +27,11 @@ const steps = () => [
   { id: 'write', run: ['sh', '-c', `echo x >> ${rig.path('count')}`], undo: ['rm', '-f', rig.path('count')] },
   {
     id: 'gate',
-    run: ['sh', '-c', `while ! test -e ${rig.path('go')}; do sleep 0.05; done; echo passed`],
+    run: [
+      'sh',
+      '-c',
+      `while test -d ${rig.folder} && ! test -e ${rig.path('go')}; do sleep 0.05; done; echo passed`,
+    ],
     effect: 'read',
   },
 ]

@@ -1,7 +1,7 @@
 /** A client in a container that the run replaces, on a real engine, through a mounted socket. */
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { dockerAnswers } from '../rig/docker.ts'
@@ -32,7 +32,7 @@ describe.skipIf(!dockerAnswers())('a client in the container that is replaced', 
     writeFileSync(join(stack, 'VERSION'), 'v1\n')
     writeFileSync(
       join(stack, 'Dockerfile'),
-      'FROM hostops-node:1\nCOPY VERSION /app/VERSION\nCMD ["sh", "-c", "trap \'exit 0\' TERM; while :; do sleep 1 & wait; done"]\n',
+      `FROM hostops-node:1\nLABEL hostops-test=${PROJECT}\nCOPY VERSION /app/VERSION\nCMD ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1 & wait; done"]\n`,
     )
     writeFileSync(
       join(stack, 'compose.yaml'),
@@ -56,9 +56,9 @@ describe.skipIf(!dockerAnswers())('a client in the container that is replaced', 
   afterEach(async () => {
     await host?.stop()
     try {
-      compose('down', '-t', '1', '--rmi', 'all')
-      const pins = docker('images', '-q', `hostops/rollback/${PROJECT}-agent`)
-      if (pins !== '') docker('rmi', '-f', ...pins.split('\n'))
+      compose('down', '-t', '1')
+      const images = docker('images', '-a', '-q', '--filter', `label=hostops-test=${PROJECT}`)
+      if (images !== '') docker('rmi', '-f', ...new Set(images.split('\n')))
     } finally {
       await rig?.remove()
     }
@@ -66,7 +66,7 @@ describe.skipIf(!dockerAnswers())('a client in the container that is replaced', 
 
   /** The real client, inside the service's container. */
   const inside = (...args: string[]) => {
-    const child = spawn('docker', ['exec', container(), 'node', '/hostops/hostops.js', ...args], {
+    const child = spawn('docker', ['exec', container(), 'node', `/hostops/${basename(HOSTOPS)}`, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let stdout = ''
