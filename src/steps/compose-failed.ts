@@ -7,7 +7,8 @@ const NO_FILE = 14
 const BAD_FILE = 15
 
 export function composeFailed(dir: string, verb: string, done: Done): Failed {
-  const said = lines(done.ends?.stderr ?? done.stderr)
+  const excerpt = buildExcerpt(lines(done.ends?.stdout ?? done.stdout))
+  const said = [...excerpt, ...lines(done.ends?.stderr ?? done.stderr)]
   const detail = said.at(-1) ?? ''
   const line = (pattern: RegExp) => said.findLast(text => pattern.test(text))
   if (line(/is not a docker command|unknown (shorthand )?flag: .*(-d|'f'|--ansi|--progress)/)) {
@@ -28,7 +29,7 @@ export function composeFailed(dir: string, verb: string, done: Done): Failed {
   // `config` does nothing but read the files.
   if (done.code === BAD_FILE || verb === 'config')
     return new Failed({ code: 'compose-file-invalid', dir, detail })
-  const cause = verb === 'build' ? buildCause(said) : null
+  const cause = excerpt.findLast(text => /error|fatal|panic|failed|cannot/i.test(text)) ?? excerpt.at(-1)
   const tail = tailOf(done)
   return new Failed({
     code: 'compose-failed',
@@ -36,17 +37,19 @@ export function composeFailed(dir: string, verb: string, done: Done): Failed {
     verb,
     exitCode: done.code,
     tail,
-    ...(cause === null ? {} : { cause }),
+    ...(cause === undefined ? {} : { cause }),
   })
 }
 
-/** The last thing that the failing command of a build said, out of the excerpt that BuildKit gives between two rules. */
-function buildCause(said: readonly string[]): string | null {
+/** What the failing command of a build said: BuildKit repeats it between two rules, on stdout. */
+function buildExcerpt(said: readonly string[]): string[] {
   const end = said.findLastIndex(text => /^-{6,}$/.test(text))
   const start = said.slice(0, Math.max(end, 0)).findLastIndex(text => /^-{6,}$/.test(text))
-  if (start < 0) return null
-  const last = said.slice(start + 1, end).findLast(text => !/^ > /.test(text))
-  return last?.replace(/^[\d.]+ /, '') ?? null
+  if (start < 0) return []
+  return said
+    .slice(start + 1, end)
+    .filter(text => !/^ > /.test(text))
+    .map(text => text.replace(/^[\d.]+ /, ''))
 }
 
 const portIn = (text: string) => /:(\d{1,5})(?:: bind:| failed|: )/.exec(text)?.[1] ?? null
