@@ -76,6 +76,7 @@ export type Failure =
   | { code: 'approval-denied'; step: string; reason: string }
   | { code: 'irreversible'; step: string }
   | { code: 'end-not-seen'; runId: string; step: string }
+  | { code: 'not-begun'; runId: string }
   | { code: 'taken-back'; runId: string }
   | { code: 'no-way-back'; step: string }
   | { code: 'not-done'; step: string; movement: 'restore' | 'reactivate' | 'verify' }

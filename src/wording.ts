@@ -227,6 +227,11 @@ export function word(failure: Failure): Worded {
         message: `${failure.step} was begun, nobody saw how it ended, and it is not safe to repeat`,
         hint: `look at the host, then: hostops rollback ${failure.runId}, or hostops resume ${failure.runId} --assume done`,
       }
+    case 'not-begun':
+      return {
+        message: `the runner of ${failure.runId} ended before it had begun anything`,
+        hint: 'nothing was changed: run it again',
+      }
     case 'taken-back':
       return { message: `taken back by hostops rollback ${failure.runId}` }
     case 'no-way-back':

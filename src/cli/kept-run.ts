@@ -1,4 +1,5 @@
 /** What a run folder keeps of its beginning, so that another runner can go on: the plan and the playbook's own text. */
+import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { JOURNAL_VERSION } from '../engine/journal.ts'
@@ -8,16 +9,39 @@ import { Failed } from '../failure.ts'
 import { loadPlaybook } from '../playbook/load.ts'
 import type { Playbook } from '../playbook/playbook.ts'
 import { kinds } from '../steps/index.ts'
+import { type RunEntry, unwritable } from './state.ts'
 
 export type Kept = { plan: Plan; playbook: Playbook; journal: JournalText }
 
-export function keepRun(folder: string, plan: Plan, playbook: Playbook): void {
-  writeFileSync(join(folder, 'plan.json'), `${JSON.stringify(plan)}\n`, { mode: 0o600 })
-  writeFileSync(join(folder, 'playbook.yaml'), playbook.text, { mode: 0o600 })
+/** Returns the hash that the plan can be told by later. */
+export function keepRun(folder: string, plan: Plan, playbook: Playbook): string {
+  const text = `${JSON.stringify(plan)}\n`
+  try {
+    writeFileSync(join(folder, 'plan.json'), text, { mode: 0o600 })
+    writeFileSync(join(folder, 'playbook.yaml'), playbook.text, { mode: 0o600 })
+  } catch (error) {
+    throw new Failed(unwritable(folder, error))
+  }
+  return hashOf(text)
+}
+
+/** Died before its first intent was on the disk: nothing was done. */
+export function neverBegan({ folder, report, alive }: RunEntry): boolean {
+  if (report !== null || alive) return false
+  try {
+    const { events, newer } = parseJournal(
+      readFileSync(join(folder, 'journal.ndjson'), 'utf8'),
+      JOURNAL_VERSION,
+    )
+    return events.length === 0 && !newer
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT'
+  }
 }
 
 /** Throws `Failed` where the folder does not hold enough to go on. */
-export function readKept(folder: string, runId: string): Kept {
+export function readKept({ folder, head }: RunEntry): Kept {
+  const { runId, planHash } = head
   const text = (name: string): string => {
     try {
       return readFileSync(join(folder, name), 'utf8')
@@ -37,10 +61,31 @@ export function readKept(folder: string, runId: string): Kept {
       hint: 'go on with that version',
     })
   }
-  const plan = JSON.parse(text('plan.json')) as Plan
+  const planText = text('plan.json')
+  if (planHash !== undefined && hashOf(planText) !== planHash) throw moved(runId, 'plan.json')
+  const plan = parsed(planText)
+  if (plan === null) throw moved(runId, 'plan.json')
   const loaded = loadPlaybook(text('playbook.yaml'), plan.playbook, kinds)
   if (!loaded.ok) {
     throw new Failed({ code: 'internal', problem: `the playbook that run ${runId} keeps is no longer valid` })
   }
+  if (loaded.playbook.digest !== plan.playbookDigest) throw moved(runId, 'playbook.yaml')
   return { plan, playbook: loaded.playbook, journal }
 }
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 20)
+
+function parsed(text: string): Plan | null {
+  try {
+    return JSON.parse(text) as Plan
+  } catch {
+    return null
+  }
+}
+
+const moved = (runId: string, name: string): Failed =>
+  new Failed({
+    code: 'usage',
+    problem: `the ${name} of run ${runId} is not the one that it began with`,
+    hint: `look at the host: hostops report ${runId} tells what the run did`,
+  })

@@ -7,7 +7,7 @@ import type { Emit, Event } from '../engine/events.ts'
 import { type Journal, openJournal } from '../engine/journal.ts'
 import type { Plan } from '../engine/plan.ts'
 import type { RunEnd } from '../engine/running.ts'
-import type { Failure } from '../failure.ts'
+import { Failed, type Failure } from '../failure.ts'
 import type { Playbook } from '../playbook/playbook.ts'
 import { addEvent, emptyDraft, type ReportHead, toReport } from '../report/build.ts'
 import type { Report } from '../report/schema.ts'
@@ -20,7 +20,16 @@ import type { Io } from './io.ts'
 import { keepRun } from './kept-run.ts'
 import { wordedError } from './print-failure.ts'
 import { resultLine } from './result-line.ts'
-import { type Created, createRun, processMark, prune, type RunHead, writeHead } from './state.ts'
+import {
+  type Created,
+  createRun,
+  processMark,
+  prune,
+  type RunEntry,
+  type RunHead,
+  unwritable,
+  writeHead,
+} from './state.ts'
 
 export type Recorder = {
   readonly head: ReportHead
@@ -30,7 +39,7 @@ export type Recorder = {
   /** What another runner needs to go on with this run. */
   keep(plan: Plan, playbook: Playbook): void
   /** Goes on in the folder of a run that another runner began, with what its journal tells. */
-  goOnIn(state: string, folder: string, earlier: readonly Event[]): void
+  goOnIn(state: string, run: RunEntry, earlier: readonly Event[]): void
   /** From now on events are journalled, intents before acts. */
   openJournal(): void
   show(face: Face | null): void
@@ -45,6 +54,7 @@ export type Told = { json: boolean; quiet: boolean; reportFile: string | undefin
 export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => number): Recorder {
   const draft = emptyDraft(head)
   const summary = makeSummary()
+  let planHash: string | undefined
   let place: { state: string; folder: string; keepRuns: number } | null = null
   let journal: Journal | null = null
   let face: Face | null = null
@@ -68,7 +78,7 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
     const file = join(place.folder, 'report.json')
     try {
       writeAtomically(file, `${JSON.stringify(report)}\n`, 0o600)
-      writeHead(place.folder, { ...runHead(head), exitCode: code })
+      writeHead(place.folder, { ...runHead(head, planHash), exitCode: code })
       prune(place.state, place.keepRuns)
     } catch (error) {
       complain({ code: 'state-unwritable', path: file, problem: (error as Error).message })
@@ -95,16 +105,21 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
       return created
     },
     keep(plan, playbook) {
-      if (place !== null) keepRun(place.folder, plan, playbook)
+      if (place !== null) planHash = keepRun(place.folder, plan, playbook)
     },
-    goOnIn(state, folder, earlier) {
+    goOnIn(state, { folder, head: begun }, earlier) {
+      planHash = begun.planHash
       place = { state, folder, keepRuns: Number.POSITIVE_INFINITY }
       for (const event of earlier) addEvent(draft, event)
       draft.end = null
     },
     openJournal() {
       if (place === null) return
-      writeHead(place.folder, runHead(head))
+      try {
+        writeHead(place.folder, runHead(head, planHash))
+      } catch (error) {
+        throw new Failed(unwritable(place.folder, error))
+      }
       journal = openJournal(place.folder, now)
     },
     show(next) {
@@ -138,7 +153,7 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
   }
 }
 
-const runHead = (head: ReportHead): RunHead => ({
+const runHead = (head: ReportHead, planHash?: string): RunHead => ({
   runId: head.runId,
   playbook: head.playbook,
   target: head.target,
@@ -146,4 +161,5 @@ const runHead = (head: ReportHead): RunHead => ({
   startedAt: new Date(head.startedAt).toISOString(),
   pid: process.pid,
   pidStarted: processMark(process.pid),
+  ...(planHash === undefined ? {} : { planHash }),
 })

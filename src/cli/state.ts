@@ -18,8 +18,10 @@ export type RunHead = {
   pid: number
   /** Tells this process from a later one with the same pid; null where the platform does not tell. */
   pidStarted: string | null
-  /** Of the ended run, so that a report read later ends with the same code. */
+  /** Of the ended run, so that a report read later ends with the same code. Absent: a runner has it. */
   exitCode?: number
+  /** Short hash of plan.json, so that nobody goes on with another plan than the one that was begun. */
+  planHash?: string
 }
 
 export type RunEntry = { folder: string; head: RunHead; report: Report | null; alive: boolean }
@@ -82,7 +84,8 @@ export function readRun(folder: string): RunEntry | null {
   const head = readJson<RunHead>(join(folder, 'run.json'))
   if (head === null) return null
   const report = readJson<Report>(join(folder, 'report.json'))
-  return { folder, head, report, alive: report === null && isAlive(head.pid, head.pidStarted) }
+  // Whoever goes on with a run that has a report is its runner until it has written another.
+  return { folder, head, report, alive: head.exitCode === undefined && isAlive(head.pid, head.pidStarted) }
 }
 
 /** Its end is known; a run without one may still have to be finished or taken back. */
@@ -113,7 +116,7 @@ export function findRun(state: string, given: string): Found {
  */
 export function prune(state: string, keep: number): void {
   if (runIds(state).length <= keep) return
-  const ended = listRuns(state).filter(isSettled)
+  const ended = listRuns(state).filter(run => isSettled(run) && !run.alive)
   const executed = (run: RunEntry) => existsSync(join(run.folder, 'journal.ndjson'))
   for (const runs of [ended.filter(executed), ended.filter(run => !executed(run))]) {
     for (const run of runs.slice(keep)) rmSync(run.folder, { recursive: true, force: true })

@@ -4,23 +4,32 @@ import { join } from 'node:path'
 import type { Event } from '../engine/events.ts'
 import { JOURNAL_VERSION } from '../engine/journal.ts'
 import { parseJournal } from '../engine/recover.ts'
+import type { RunEnd } from '../engine/running.ts'
 import { addEvent, emptyDraft, type ReportDraft, toReport } from '../report/build.ts'
 import type { Report } from '../report/schema.ts'
 import { exitCode } from './exit-code.ts'
+import { neverBegan } from './kept-run.ts'
 import type { RunEntry } from './state.ts'
 
 export type StoredReport = { report: Report; exitCode: number }
 
 export function storedReport(run: RunEntry): StoredReport {
-  if (run.report) {
+  if (run.report && !run.alive) {
     return { report: run.report, exitCode: run.head.exitCode ?? exitCode(run.report.outcome, null) }
   }
   const draft = draftFromJournal(run)
+  if (neverBegan(run)) draft.end = { type: 'run-finished', ...notBegun(run.head.runId) }
   const report = toReport(draft, null)
-  if (draft.end) return { report, exitCode: exitCode(report.outcome, draft.end.failure) }
+  if (draft.end && !run.alive) return { report, exitCode: exitCode(report.outcome, draft.end.failure) }
   const outcome = run.alive ? 'started' : 'unknown'
   return { report: { ...report, outcome, success: null, changed: null }, exitCode: exitCode(outcome, null) }
 }
+
+export const notBegun = (runId: string): RunEnd => ({
+  outcome: 'failed-unchanged',
+  failedStep: null,
+  failure: { code: 'not-begun', runId },
+})
 
 function draftFromJournal({ folder, head }: RunEntry): ReportDraft {
   const { runId, playbook, target, dryRun } = head

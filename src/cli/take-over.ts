@@ -1,23 +1,44 @@
-/** One runner at a time for a run: who goes on with one takes its folder first, unless its runner still lives. */
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+/**
+ * One runner at a time for a run: who goes on with one takes its folder first, unless its runner still lives. Each
+ * taker makes a file with the next number: only one process can make it, whoever else saw the same dead one before.
+ */
+import { linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isAlive, processMark } from './state.ts'
 
-/** Null when another runner has it; else a function that gives it back. */
-export function takeOver(folder: string): (() => void) | null {
-  const file = join(folder, 'runner')
-  for (let tries = 0; tries < 2; tries += 1) {
-    try {
-      const descriptor = openSync(file, 'wx', 0o600)
-      writeSync(descriptor, `${process.pid} ${processMark(process.pid) ?? ''}`)
-      closeSync(descriptor)
-      return () => rmSync(file, { force: true })
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      const [pid = '', mark = ''] = readFileSync(file, 'utf8').split(' ')
-      if (isAlive(Number(pid), mark || null)) return null
-      rmSync(file, { force: true })
-    }
+/** False when another runner has it. Its file stays behind: the number is never used again. */
+export function takeOver(folder: string): boolean {
+  const numbers = takers(folder)
+  const last = Math.max(0, ...numbers)
+  if (last > 0 && lives(nameOf(folder, last))) return false
+  const mine = last + 1
+  const draft = join(folder, `.runner.${process.pid}`)
+  try {
+    writeFileSync(draft, `${process.pid} ${processMark(process.pid) ?? ''}`, { mode: 0o600 })
+    linkSync(draft, nameOf(folder, mine))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  } finally {
+    rmSync(draft, { force: true })
   }
-  return null
+  // Somebody may have had this number, ended, and been followed while we looked at the one before.
+  const isLast = Math.max(...takers(folder)) === mine
+  for (const number of isLast ? numbers : [mine]) rmSync(nameOf(folder, number), { force: true })
+  return isLast
+}
+
+const nameOf = (folder: string, number: number) => join(folder, `runner.${number}`)
+
+const takers = (folder: string): number[] =>
+  readdirSync(folder).flatMap(name => Number(/^runner\.([1-9][0-9]*)$/.exec(name)?.[1] ?? []))
+
+function lives(file: string): boolean {
+  try {
+    const [pid = '', mark = ''] = readFileSync(file, 'utf8').split(' ')
+    return isAlive(Number(pid), mark || null)
+  } catch {
+    // Followed by another one since.
+    return true
+  }
 }

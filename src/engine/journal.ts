@@ -22,20 +22,42 @@ export const JOURNAL_VERSION = 1
 
 export function openJournal(folder: string, now: () => number): Journal {
   const file = join(folder, 'journal.ndjson')
-  const { descriptor, lines } = guarded(file, () => openWhole(file))
+  const { descriptor, lines, bytes } = guarded(file, () => openWhole(file))
   const logs = openLogs(join(folder, 'steps'))
   let sequence = lines
+  let end = bytes
+  /** What could not be written goes first, so that no line is ever missing before another one. */
+  let backlog = ''
+  const append = (line: string, sync: boolean) => {
+    backlog += line
+    const data = Buffer.from(backlog)
+    try {
+      writeWhole(descriptor, data)
+    } catch (error) {
+      // A full disk takes the beginning of a line: nothing may ever be appended to that.
+      ftruncateSync(descriptor, end)
+      throw error
+    }
+    end += data.length
+    backlog = ''
+    if (sync) fdatasyncSync(descriptor)
+  }
   return {
     write(event) {
       if (event.type === 'output') return logs.line(event.id, event.line)
       sequence += 1
       const entry = { v: JOURNAL_VERSION, seq: sequence, at: new Date(now()).toISOString(), ...event }
-      const record = () => {
-        writeSync(descriptor, `${JSON.stringify(entry)}\n`)
-        if (isTransition(event)) fdatasyncSync(descriptor)
-      }
-      if (event.type === 'step-started') guarded(file, record)
-      else quietly(record)
+      const record = () => append(`${JSON.stringify(entry)}\n`, isTransition(event))
+      if (event.type === 'step-started') {
+        const before = backlog
+        try {
+          guarded(file, record)
+        } catch (error) {
+          // It will not be acted on, so that it must not be told later either.
+          backlog = before
+          throw error
+        }
+      } else quietly(record)
       if (event.type === 'said') logs.line(event.id, event.line)
       if (event.type === 'step-finished' || event.type === 'part-finished') logs.finish(event.id)
     },
@@ -47,14 +69,19 @@ export function openJournal(folder: string, now: () => number): Journal {
 }
 
 /** What a runner was writing when it died was not said: the next line begins where the last whole one ended. */
-function openWhole(file: string): { descriptor: number; lines: number } {
+function openWhole(file: string): { descriptor: number; lines: number; bytes: number } {
   const descriptor = openSync(file, 'a', 0o600)
   const text = readFileSync(file)
   const whole = text.lastIndexOf(0x0a) + 1
   if (whole < text.length) ftruncateSync(descriptor, whole)
   let lines = 0
   for (let at = text.indexOf(0x0a); at !== -1; at = text.indexOf(0x0a, at + 1)) lines += 1
-  return { descriptor, lines }
+  return { descriptor, lines, bytes: whole }
+}
+
+/** A write may be a short one, and the disk is full only at the next. */
+function writeWhole(descriptor: number, data: Buffer): void {
+  for (let at = 0; at < data.length; ) at += writeSync(descriptor, data, at)
 }
 
 /** What recovery decides by must be on the disk before, and right after, the host changes. */

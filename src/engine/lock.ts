@@ -8,7 +8,11 @@ import { LOCK_SCRIPT } from './lock-script.ts'
 import type { Run } from './run-state.ts'
 import { canBeReady, makeReady } from './state.ts'
 
-export type Lock = { release(): Promise<void> }
+export type Lock = {
+  release(): Promise<void>
+  /** Ends the heartbeat only: what was locked stays so. */
+  leave(): void
+}
 
 const HEARTBEAT_MS = 15_000
 const ASK_AGAIN_MS = 1_000
@@ -18,7 +22,7 @@ const COMMAND_MS = 30_000
 export async function acquireLocks(run: Run): Promise<Lock> {
   const names = lockNames(run)
   const { lock } = run.input
-  if (names.length === 0 || !lock) return { release: async () => {} }
+  if (names.length === 0 || !lock) return { release: async () => {}, leave: () => {} }
   const taken: string[] = []
   const mine = JSON.stringify(lock.holder)
   const release = async () => {
@@ -40,6 +44,7 @@ export async function acquireLocks(run: Run): Promise<Lock> {
       stopHeart()
       await release()
     },
+    leave: stopHeart,
   }
 }
 

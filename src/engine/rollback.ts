@@ -9,7 +9,7 @@ import type { Emit, Movement } from './events.ts'
 import type { RollbackEnd } from './outcome.ts'
 import { partKey } from './recover.ts'
 import type { RunInput } from './running.ts'
-import { contextFor, mayChange, mayRepeat, type StepState } from './state.ts'
+import { contextFor, mayChange, type StepState } from './state.ts'
 
 type Part = { movement: Movement; state: StepState; act: (context: StepContext) => Promise<StepResult> }
 
@@ -48,6 +48,8 @@ export function rollbackParts(
   for (const state of verified) {
     const { kind, ready, snapshot } = state
     if (!kind.verify || !ready || state.status === 'skipped') continue
+    // Never recorded and never begun: there is nothing to hold it to.
+    if (kind.snapshot && snapshot === undefined && !state.begun) continue
     const act = (context: StepContext) => kind.verify!(context, ready.input, snapshot ?? null)
     parts.push({ movement: 'verify', state, act })
   }
@@ -87,11 +89,7 @@ export async function rollBack(options: {
     if (before !== undefined && part.movement !== 'verify') {
       changedSomething = true
       if (before === true) continue
-      // Going back to a recorded state twice is going back to it; a command of the playbook's own may not be.
-      if (before === null && !part.state.kind.snapshot && !mayRepeat(part.state)) {
-        remains.push({ code: 'end-not-seen', runId: run.runId, step: part.state.planned.id })
-        continue
-      }
+      // A part that nobody saw the end of is done again: what takes back is safe to do twice, by contract.
     }
     const end = await runPart(options, part)
     changedSomething ||= end.changed

@@ -29,6 +29,8 @@ export function startRollback(input: RunInput): Running {
 
 function start(input: RunInput, work: (run: Run) => Promise<RunEnd>): Running {
   const run = newRun(input)
+  // All of it before anything else: whatever ends this runner, it must know what is half done.
+  if (input.recovered) for (const state of run.states) takeOver(run, state)
   announce(run)
   const ended = locked(run, work).then(end => {
     run.emit({ type: 'run-finished', ...end })
@@ -42,13 +44,21 @@ async function locked(run: Run, work: (run: Run) => Promise<RunEnd>): Promise<Ru
   try {
     lock = await acquireLocks(run)
   } catch (error) {
-    return verdict(run, { step: null, failure: toFailure(error) }, null)
+    const failure = toFailure(error)
+    // What an earlier runner left half-way is still half-way.
+    if (hasActed(run)) return { outcome: 'unknown', failedStep: null, failure }
+    return verdict(run, { step: null, failure }, null)
   }
+  let open = false
   try {
-    return await work(run)
+    const end = await work(run)
+    open = end.outcome === 'unknown'
+    return end
   } finally {
+    // While the end is not known nobody else may begin there; who tries is told which run is to be settled first.
+    if (open) lock.leave()
     // A target that is gone keeps its lock; who comes next finds the journal that says what it is worth.
-    await lock.release().catch(() => {})
+    else await lock.release().catch(() => {})
   }
 }
 
@@ -72,7 +82,6 @@ async function runToItsEnd(run: Run): Promise<RunEnd> {
 }
 
 async function goOnTakingBack(run: Run, because: Failure): Promise<RunEnd> {
-  for (const state of run.states) takeOver(run, state)
   const failedStep = run.states.find(state => state.status === 'failed')?.planned.id ?? null
   return verdict(run, { step: failedStep, failure: because }, await afterwards(run, because, true))
 }

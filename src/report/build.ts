@@ -81,6 +81,8 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       return
     case 'rollback-started':
       draft.rollbackVerified = false
+      // What an earlier attempt left is this one's work.
+      draft.rollbackErrors = []
       return
     case 'part-finished':
       Object.assign(draft.facts, event.facts)
@@ -100,13 +102,15 @@ export function addEvent(draft: ReportDraft, event: Event): void {
     case 'plan-hashed':
       draft.planHash = event.hash
       return
+    case 'resumed':
+      draft.end = null
+      return
     case 'run-finished':
       draft.end = event
       return
     case 'snapshot-started':
     case 'snapshot-finished':
     case 'recorded':
-    case 'resumed':
     case 'step-started':
     case 'said':
     case 'step-retrying':

@@ -53,8 +53,10 @@ export function hostopsRig() {
   }
   const running = new Set<ChildProcess>()
 
-  const start = (args: readonly string[], more: { env?: NodeJS.ProcessEnv; cwd?: string } = {}): Started => {
-    const child = spawn(process.execPath, [HOSTOPS, ...args], {
+  /** `node`: options of node itself, like a module to load first. */
+  type More = { env?: NodeJS.ProcessEnv; cwd?: string; node?: readonly string[] }
+  const start = (args: readonly string[], more: More = {}): Started => {
+    const child = spawn(process.execPath, [...(more.node ?? []), HOSTOPS, ...args], {
       cwd: more.cwd ?? folder,
       env: { ...env, ...more.env },
       stdio: ['ignore', 'pipe', 'pipe'],

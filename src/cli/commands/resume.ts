@@ -1,5 +1,6 @@
 /** `hostops resume` and `hostops rollback`: go on with a run whose runner is gone, or take one back. */
 import { join } from 'node:path'
+import type { Outcome } from '../../engine/events.ts'
 import { recover } from '../../engine/recover.ts'
 import { startRollback, startRun } from '../../engine/run.ts'
 import type { RunEnd, RunInput } from '../../engine/running.ts'
@@ -14,7 +15,7 @@ import { connectTo } from '../connect-to.ts'
 import { EXIT_USAGE } from '../exit-code.ts'
 import { chooseFace } from '../faces.ts'
 import type { Io } from '../io.ts'
-import { type Kept, readKept } from '../kept-run.ts'
+import { type Kept, neverBegan, readKept } from '../kept-run.ts'
 import { lockInput } from '../lock-holder.ts'
 import { openState } from '../open-state.ts'
 import { wordedError } from '../print-failure.ts'
@@ -22,8 +23,8 @@ import { makeRecorder, type Recorder } from '../record.ts'
 import { resultLine } from '../result-line.ts'
 import { secretInputs } from '../secret-inputs.ts'
 import { catchSignals } from '../signals.ts'
-import { findRun, isSettled, type RunEntry } from '../state.ts'
-import { storedReport } from '../stored-report.ts'
+import { findRun, isSettled, type RunEntry, readRun, unwritable } from '../state.ts'
+import { notBegun, storedReport } from '../stored-report.ts'
 import { takeOver } from '../take-over.ts'
 
 export type ResumeOptions = {
@@ -50,32 +51,59 @@ async function goOn(verb: Verb, given: string, options: ResumeOptions, io: Io): 
   if (state === null) return EXIT_USAGE
   const found = findRun(state, given)
   if (!found.ok) return told(found.failure, io)
-  const { run } = found
-  if (isDone(verb, run)) {
-    const stored = storedReport(run)
-    io.stdout.write(resultLine(stored.report))
-    return stored.exitCode
-  }
-  const giveBack = run.alive ? null : takeOver(run.folder)
-  if (giveBack === null) return told(stillRuns(run), io)
+  if (found.run.alive) return told(stillRuns(found.run), io)
+  if (isDone(verb, found.run)) return printed(found.run, io)
   try {
-    const kept = readKept(run.folder, run.head.runId)
+    if (!takeOver(found.run.folder)) return told(stillRuns(found.run), io)
+  } catch (error) {
+    return told(unwritable(found.run.folder, error), io)
+  }
+  // As it is now that nobody else can change it.
+  const run = readRun(found.run.folder) ?? found.run
+  if (isDone(verb, run)) return printed(run, io)
+  const recorder = recorderOf(run, options, io)
+  if (neverBegan(run)) {
+    recorder.goOnIn(state, run, [])
+    return recorder.finish(notBegun(run.head.runId))
+  }
+  try {
+    const kept = readKept(run)
     const inputs = await secretInputs(kept, options, io)
-    return await withRunner(verb, { state, run, kept, inputs, options, io })
+    recorder.goOnIn(state, run, kept.journal.events)
+    const code = await recorder.finish(
+      await onTarget(verb, { state, run, kept, inputs, options, io }, recorder),
+    )
+    if (options.asHost) (await import('../on-host/forget-values.ts')).forgetValues(run.head.runId, io)
+    return code
   } catch (error) {
     if (error instanceof Failed) return told(error.failure, io)
-    throw error
-  } finally {
-    giveBack()
+    io.stderr.write(`${error instanceof Error ? error.stack : error}\n`)
+    const problem = error instanceof Error ? error.message : String(error)
+    return recorder.finish({ outcome: 'unknown', failedStep: null, failure: { code: 'internal', problem } })
   }
+}
+
+function printed(run: RunEntry, io: Io): number {
+  const { report, exitCode } = storedReport(run)
+  io.stdout.write(resultLine(report))
+  return exitCode
 }
 
 /** Asked a second time, both answer with the report of the first. */
 function isDone(verb: Verb, run: RunEntry): boolean {
   const { report } = run
   if (report === null || !isSettled(run)) return false
-  return verb === 'resume' || report.outcome === 'rolled-back' || report.outcome === 'failed-unchanged'
+  return verb === 'resume' || NOTHING_TO_TAKE_BACK.has(report.outcome) || report.rollbackVerified === true
 }
+
+const NOTHING_TO_TAKE_BACK: ReadonlySet<Outcome> = new Set([
+  'rolled-back',
+  'failed-unchanged',
+  'planned',
+  'invalid',
+  'refused',
+  'unreachable',
+])
 
 type Work = {
   state: string
@@ -86,10 +114,8 @@ type Work = {
   io: Io
 }
 
-async function withRunner(verb: Verb, work: Work): Promise<number> {
-  const { run, options, io, kept } = work
-  const { head } = run
-  const recorder = makeRecorder(
+function recorderOf({ head }: RunEntry, options: ResumeOptions, io: Io): Recorder {
+  return makeRecorder(
     {
       runId: head.runId,
       playbook: head.playbook,
@@ -101,10 +127,6 @@ async function withRunner(verb: Verb, work: Work): Promise<number> {
     io,
     clock.now,
   )
-  recorder.goOnIn(work.state, run.folder, kept.journal.events)
-  const code = await recorder.finish(await onTarget(verb, work, recorder))
-  if (options.asHost) (await import('../on-host/forget-values.ts')).forgetValues(head.runId, io)
-  return code
 }
 
 async function onTarget(verb: Verb, work: Work, recorder: Recorder): Promise<RunEnd> {

@@ -43,7 +43,10 @@ export async function run(name: string, options: RunOptions, io: Io): Promise<nu
     return await recorder.finish(end)
   } catch (error) {
     // An expected failure that came up before the engine is one of what we were given.
-    if (error instanceof Failed && !engineBegan) return await recorder.finish(invalid(error.failure))
+    if (error instanceof Failed && !engineBegan) {
+      const { failure } = error
+      return await recorder.finish(failure.code === 'state-unwritable' ? refused(failure) : invalid(failure))
+    }
     io.stderr.write(`${error instanceof Error ? error.stack : error}\n`)
     const failure: Failure = {
       code: 'internal',
