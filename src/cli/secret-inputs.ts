@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Failed } from '../failure.ts'
-import { resolveInputs } from '../playbook/inputs.ts'
+import { parseInputsFile, resolveInputs } from '../playbook/inputs.ts'
 import type { Json } from '../steps/step.ts'
 import type { Io } from './io.ts'
 import type { Kept } from './kept-run.ts'
@@ -27,11 +27,14 @@ export async function secretInputs(
 
 /** May hold the other inputs of the run as well; only secrets are taken from it. */
 function readObject(file: string): { [name: string]: Json } {
+  const wrong = (problem: string) => new Failed({ code: 'usage', problem: `--inputs ${file}: ${problem}` })
+  let text: string
   try {
-    const value = JSON.parse(readFileSync(file, 'utf8')) as Json
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
-    throw new Error('holds no JSON object')
+    text = readFileSync(file, 'utf8')
   } catch (error) {
-    throw new Failed({ code: 'usage', problem: `--inputs ${file}: ${(error as Error).message}` })
+    throw wrong((error as Error).message)
   }
+  const parsed = parseInputsFile(text)
+  if (!parsed.ok) throw wrong(parsed.problem)
+  return parsed.values
 }

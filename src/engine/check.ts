@@ -8,16 +8,17 @@ import { shortHash } from './hash.ts'
 import { knownAtStart } from './known.ts'
 import { decideOutcome } from './outcome.ts'
 import { startEvent } from './plan.ts'
-import { redactedEmit } from './redact.ts'
+import { redacting } from './redact.ts'
 import type { RunEnd, RunInput, Running } from './running.ts'
 import { canBeReady, contextFor, makeReady, newStates, type StepState, whenHolds } from './state.ts'
 import { makeStops } from './stop.ts'
 
 /** Findings come as `checked` events, then `plan-hashed`. Never rejects. */
 export function startCheck(input: RunInput): Running {
-  const emit = redactedEmit(input)
+  const redact = redacting(input)
+  const emit: Emit = event => input.emit(redact(event))
   const stops = makeStops(input.clock, emit)
-  return { control: stops.control, ended: execute(input, emit, stops.steps) }
+  return { control: stops.control, ended: execute(input, emit, stops.steps).then(redact) }
 }
 
 async function execute(input: RunInput, emit: Emit, signal: AbortSignal): Promise<RunEnd> {

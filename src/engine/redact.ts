@@ -1,8 +1,6 @@
 /** Takes the values of secrets out of everything that is told, in every form in which they were likely written. */
-
 import type { Playbook } from '../playbook/playbook.ts'
 import type { Json } from '../steps/step.ts'
-import type { Emit } from './events.ts'
 
 export type Redact = (text: string) => string
 
@@ -65,17 +63,15 @@ function* base64Forms(text: string): Generator<string> {
 
 const escapeRegExp = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
-/** Everything that a run tells passes here, so that no face, journal, log or report has to think of secrets. */
-export function redactedEmit(input: {
-  playbook: Playbook
-  inputs: { [name: string]: Json }
-  emit: Emit
-}): Emit {
-  const secrets = Object.entries(input.playbook.inputs)
+/** All that a run tells passes here, its end too, so that no face, journal, log or report has to think of secrets. */
+export function redacting({ playbook, inputs }: Secretive): <T>(value: T) => T {
+  const secrets = Object.entries(playbook.inputs)
     .filter(([, spec]) => spec.type === 'secret')
-    .map(([name]) => input.inputs[name])
+    .map(([name]) => inputs[name])
     .filter(value => typeof value === 'string')
-  if (secrets.length === 0) return input.emit
+  if (secrets.length === 0) return value => value
   const redact = redactor(secrets)
-  return event => input.emit(redactDeep(event, redact))
+  return value => redactDeep(value, redact)
 }
+
+type Secretive = { playbook: Playbook; inputs: { [name: string]: Json } }

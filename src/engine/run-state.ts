@@ -2,7 +2,7 @@
 import type { Known } from '../playbook/expression.ts'
 import type { Emit } from './events.ts'
 import { knownAtStart } from './known.ts'
-import { redactedEmit } from './redact.ts'
+import { redacting } from './redact.ts'
 import type { RunInput } from './running.ts'
 import { newStates, type StepState } from './state.ts'
 import { makeStops, type Stops } from './stop.ts'
@@ -10,6 +10,8 @@ import { makeStops, type Stops } from './stop.ts'
 export type Run = {
   readonly input: RunInput
   readonly emit: Emit
+  /** Takes the values of secrets out. */
+  readonly redact: <T>(value: T) => T
   readonly stops: Stops
   readonly states: readonly StepState[]
   /** Grows with the outputs of the steps. */
@@ -19,10 +21,12 @@ export type Run = {
 }
 
 export function newRun(input: RunInput): Run {
-  const emit = redactedEmit(input)
+  const redact = redacting(input)
+  const emit: Emit = event => input.emit(redact(event))
   return {
     input,
     emit,
+    redact,
     stops: makeStops(input.clock, emit),
     states: newStates(input),
     known: knownAtStart(input),

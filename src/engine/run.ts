@@ -32,7 +32,8 @@ function start(input: RunInput, work: (run: Run) => Promise<RunEnd>): Running {
   // All of it before anything else: whatever ends this runner, it must know what is half done.
   if (input.recovered) for (const state of run.states) takeOver(run, state)
   announce(run)
-  const ended = locked(run, work).then(end => {
+  const ended = locked(run, work).then(seen => {
+    const end = run.redact(seen)
     run.emit({ type: 'run-finished', ...end })
     return end
   })

@@ -60,14 +60,6 @@ export async function resolveInputs(playbook: Playbook, sources: InputSources): 
   return settle(playbook, given, problems)
 }
 
-/** The values of secrets, for redaction. */
-export function secretValues(playbook: Playbook, values: { [name: string]: Json }): string[] {
-  return Object.entries(playbook.inputs).flatMap(([name, { type }]) => {
-    const value = values[name]
-    return type === 'secret' && typeof value === 'string' ? [value] : []
-  })
-}
-
 function settle(playbook: Playbook, given: Given, problems: InputProblem[]): ResolvedInputs {
   const values: { [name: string]: Json } = {}
   const origins: { [name: string]: InputOrigin } = {}
@@ -171,18 +163,27 @@ async function readInputsFile({ inputsFile, cwd }: InputSources, problems: Input
   }
   const read = await readBounded(resolve(cwd, inputsFile), MAX_FILE_BYTES)
   if (!read.ok) return unreadable(read.problem)
-  let json: Json
-  try {
-    json = JSON.parse(read.text) as Json
-  } catch (error) {
-    return unreadable(`not JSON: ${(error as Error).message}`)
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json))
-    return unreadable('must hold a JSON object')
+  const parsed = parseInputsFile(read.text)
+  if (!parsed.ok) return unreadable(parsed.problem)
   for (const name of doubledKeys(read.text)) {
     problems.push({ input: shown(name), problem: 'given-twice', detail: `stands in ${inputsFile} twice` })
   }
-  return new Map(Object.entries(json).map(([name, value]) => [name, { origin: 'inputs-file', json: value }]))
+  return new Map(
+    Object.entries(parsed.values).map(([name, value]) => [name, { origin: 'inputs-file', json: value }]),
+  )
+}
+
+export type ParsedInputs = { ok: true; values: { [name: string]: Json } } | { ok: false; problem: string }
+
+/** Without the parser's own words: they quote the text, and that may hold secrets. */
+export function parseInputsFile(text: string): ParsedInputs {
+  try {
+    const values = JSON.parse(text) as Json
+    if (typeof values === 'object' && values !== null && !Array.isArray(values)) return { ok: true, values }
+    return { ok: false, problem: 'must hold a JSON object' }
+  } catch {
+    return { ok: false, problem: 'not JSON' }
+  }
 }
 
 /** `JSON.parse` takes the last of two equal keys; which of them was meant cannot be known. Text is valid JSON. */

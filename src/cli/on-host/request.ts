@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Failed, type InputProblem } from '../../failure.ts'
 import { findPlaybook } from '../../playbook/catalog.ts'
+import { parseInputsFile } from '../../playbook/inputs.ts'
 import { loadPlaybook } from '../../playbook/load.ts'
 import { renderDiagnostics } from '../../playbook/render.ts'
 import type { Settings } from '../../playbook/settings.ts'
@@ -79,13 +80,9 @@ function read(
 
 function inputsFile({ inputs }: RunOptions, io: Io): { [name: string]: Json } {
   if (inputs === undefined) return {}
-  try {
-    const value = JSON.parse(readFileSync(resolve(io.cwd, inputs), 'utf8')) as Json
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
-    throw new Error('must hold a JSON object')
-  } catch (error) {
-    throw unreadable('--inputs', `${inputs}: ${(error as Error).message}`)
-  }
+  const parsed = parseInputsFile(textOf('--inputs', inputs, io))
+  if (parsed.ok) return parsed.values
+  throw unreadable('--inputs', `${inputs}: ${parsed.problem}`)
 }
 
 /** `key=value`; `key=@file` holds what the file holds here, `key=@@x` is the text `@x`. */
@@ -105,10 +102,14 @@ function inputTexts(pairs: readonly string[], io: Io): { [name: string]: string 
 function textGiven(name: string, text: string, io: Io): string {
   if (!text.startsWith('@')) return text
   if (text.startsWith('@@')) return text.slice(1)
+  return textOf(name, text.slice(1), io).replace(/\r?\n$/, '')
+}
+
+function textOf(input: string, file: string, io: Io): string {
   try {
-    return readFileSync(resolve(io.cwd, text.slice(1)), 'utf8').replace(/\r?\n$/, '')
+    return readFileSync(resolve(io.cwd, file), 'utf8')
   } catch (error) {
-    throw unreadable(name, `${text.slice(1)}: ${(error as Error).message}`)
+    throw unreadable(input, `${file}: ${(error as Error).message}`)
   }
 }
 
