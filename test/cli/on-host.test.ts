@@ -176,6 +176,30 @@ describe('a run on the host', () => {
     expect([none.code, none.stdout]).toEqual([2, ''])
   })
 
+  test('whose report holds any character has the same line everywhere', async () => {
+    const file = rig.playbook('p', [
+      {
+        id: 'bad',
+        run: [
+          'sh',
+          '-c',
+          String.raw`printf '\342\200\250 \342\200\256 \303\257 \346\227\245\346\234\254\n' >&2; exit 3`,
+        ],
+        effect: 'read',
+      },
+    ])
+    const ended = await begin(file).ended
+    expect(ended.report).toMatchObject({
+      outcome: 'failed-unchanged',
+      logsTail: expect.stringContaining('日本'),
+    })
+    expect(ended.stdout).toBe(lineOnHost())
+    expect((await at('report', 'r')).stdout).toBe(ended.stdout)
+    expect((await rig.run(['report', 'r'], { env: { HOSTOPS_STATE_DIR: host.state } })).stdout).toBe(
+      ended.stdout,
+    )
+  })
+
   test('can be checked there first, and held to what was seen', async () => {
     const file = rig.playbook('p', [
       { run: ['touch', rig.path('count')], undo: ['rm', '-f', rig.path('count')] },

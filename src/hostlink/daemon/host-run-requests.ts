@@ -77,9 +77,15 @@ async function asked(args: readonly string[], { config, hostEnv, stateDir, askin
   }
 }
 
-/** A run that could not even make its folder has said how it ended on the job's own output. */
+/** The stored line, or what the program makes of the journal. A run that could not even make its folder has said how it ended on the job's own output. */
 async function report(runId: string, around: Around): Promise<Body> {
   const { store, jobs } = around
+  const stored = store.report(runId)
+  // Characters beyond these are written in a way of its own, which the program knows.
+  if (stored !== null && /^[\x20-\x7e]+$/.test(stored.text)) {
+    const stdout = `${RESULT_PREFIX}${stored.text}\n`
+    return { status: 'ok', run_id: runId, exit_code: stored.exitCode, stdout, stderr: '' }
+  }
   const request = store.read(runId)
   const job = store.job(runId)
   if (store.state(runId).begun || request === null || job === null)

@@ -27,6 +27,7 @@ export type HostRunRequest = z.output<typeof requestSchema>
 
 const headSchema = z.object({ pid: z.number().int().positive(), pidStarted: z.string().nullable() })
 
+const codeSchema = z.object({ exitCode: z.number().int().optional() })
 const reportSchema = z.object({ outcome: z.string() })
 
 export type HostRunStore = {
@@ -43,6 +44,8 @@ export type HostRunStore = {
   setJob(runId: string, jobId: string): void
   /** What the engine's own folder tells. `begun`: it is there; `settled`: it ended, and how is known. */
   state(runId: string): { begun: boolean; ended: boolean; settled: boolean; alive: boolean }
+  /** The stored report and the exit code that belongs to it, where both are there. */
+  report(runId: string): { text: string; exitCode: number } | null
   /** The lines of the journal that are whole. */
   journal(runId: string): { [field: string]: unknown }[]
   steps(runId: string): string
@@ -77,6 +80,11 @@ export function openHostRunStore(root: string): HostRunStore {
         settled,
         alive: head !== undefined && !ended && lives(head),
       }
+    },
+    report: runId => {
+      const text = readText(join(runFolder(runId), 'report.json'))?.trim()
+      const { exitCode } = codeSchema.safeParse(readJson(join(runFolder(runId), 'run.json'))).data ?? {}
+      return text === undefined || exitCode === undefined ? null : { text, exitCode }
     },
     journal: runId =>
       (readText(join(runFolder(runId), 'journal.ndjson')) ?? '').split('\n').flatMap(line => {
