@@ -1,5 +1,5 @@
 /** An engine of the test's own, to be stopped and filled up: nothing of the machine's engine is touched. */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,11 +22,17 @@ export async function privateEngine(options: { megabytes: number }): Promise<Pri
   const quietly = (program: string, ...args: string[]) =>
     spawnSync(program, args, { stdio: 'ignore' }).status === 0
   mkdirSync(disk)
+  const bridge = `hops${process.pid}`.slice(0, 15)
+  const address = `10.213.${process.pid % 250}.1/24`
   const ready =
     quietly('truncate', '-s', `${options.megabytes}M`, at('disk.img')) &&
     quietly('mkfs.ext4', '-q', '-m', '0', at('disk.img')) &&
-    quietly('mount', '-o', 'loop', at('disk.img'), disk)
+    quietly('mount', '-o', 'loop', at('disk.img'), disk) &&
+    quietly('ip', 'link', 'add', bridge, 'type', 'bridge') &&
+    quietly('ip', 'addr', 'add', address, 'dev', bridge)
   if (!ready) {
+    quietly('ip', 'link', 'del', bridge)
+    quietly('umount', disk)
     rmSync(folder, { recursive: true, force: true })
     return null
   }
@@ -41,7 +47,8 @@ export async function privateEngine(options: { megabytes: number }): Promise<Pri
       'dockerd',
       [
         ...['--data-root', disk, '--exec-root', at('exec'), '-H', host, '--pidfile', at('docker.pid')],
-        ...['--bridge', 'none', '--iptables=false', '--ip6tables=false'],
+        // Not `none`: that removes docker0, which belongs to the machine's own engine.
+        ...['--bridge', bridge, '--iptables=false', '--ip6tables=false', '--ip-masq=false'],
       ],
       { stdio: ['ignore', log, log] },
     )
@@ -83,7 +90,8 @@ export async function privateEngine(options: { megabytes: number }): Promise<Pri
       for (const mount of mounts.filter(each => each.startsWith(`${folder}/`)).reverse()) {
         spawnSync('umount', ['-l', mount])
       }
-      execFileSync('rm', ['-rf', folder])
+      quietly('ip', 'link', 'del', bridge)
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
 }
