@@ -200,6 +200,22 @@ describe('a run on the host', () => {
     )
   })
 
+  test('whose runner is killed has no known end, until somebody on the host finishes it', async () => {
+    const run = begin(rig.playbook('p', steps()))
+    await atGate()
+    process.kill(host.runner('r'), 'SIGKILL')
+    const ended = await run.ended
+    expect(ended.report).toMatchObject({ runId: 'r', outcome: 'unknown', success: null })
+    expect(ended.code).toBe(6)
+    letGo()
+    const resumed = await rig.run(['resume', 'r'], { env: { HOSTOPS_STATE_DIR: host.state } })
+    expect(resumed.report).toMatchObject({ outcome: 'succeeded' })
+    const asked = await at('report', 'r')
+    expect([asked.stdout, asked.code]).toEqual([resumed.stdout, 0])
+    expect((await begin(rig.path('p.yaml')).ended).stdout).toBe(resumed.stdout)
+    expect(counted()).toBe('x\n')
+  })
+
   test('can be checked there first, and held to what was seen', async () => {
     const file = rig.playbook('p', [
       { run: ['touch', rig.path('count')], undo: ['rm', '-f', rig.path('count')] },
