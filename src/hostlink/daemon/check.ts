@@ -9,6 +9,7 @@ import { type Config, loadConfig, place } from './config.ts'
 import type { KeyName } from './config-keys.ts'
 import { runsStateDir } from './host-run-program.ts'
 import { grantProblems } from './installed.ts'
+import { folderFault } from './output-folder.ts'
 import type { Rule, Token } from './policy.ts'
 import { type Problem, systemReason, wordProblem } from './problem.ts'
 import { resolveProgram } from './program.ts'
@@ -63,6 +64,9 @@ export async function checkConfig(file: string, env: NodeJS.ProcessEnv): Promise
   checkShell(config, found)
   checkUser(config, found)
   checkFolder(config, 'output_tmpdir', config.outputTmpdir, found)
+  const user = config.runAsUser === null ? null : findUser(config.runAsUser)
+  const unfit = folderFault(config.outputTmpdir, [process.geteuid?.(), user?.uid])
+  if (unfit !== null) found.problems.push(at(config, 'output_tmpdir', unfit.reason, unfit.hint))
   if (config.logTarget.startsWith('/')) checkFolder(config, 'log_target', dirname(config.logTarget), found)
   checkFolder(config, 'runs_state_dir', runsStateDir(config, env), found)
   if (config.hostopsCommand !== null && statOf(config.hostopsCommand) === null) {
@@ -124,11 +128,6 @@ function checkFolder(config: Config, key: KeyName, folder: string, found: Found)
     accessSync(there, constants.W_OK | constants.X_OK)
   } catch (error) {
     found.problems.push(at(config, key, `${there}: ${systemReason(error)}`, `ls -ld ${there}`))
-  }
-  if (key === 'output_tmpdir' && there === folder && stats !== null && (stats.mode & 0o022) !== 0) {
-    found.warnings.push(
-      at(config, key, `${folder} can be changed by others than its owner`, `chmod go-w ${folder}`),
-    )
   }
 }
 

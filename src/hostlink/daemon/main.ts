@@ -11,12 +11,13 @@ import {
 } from 'node:fs'
 import { preparePipes } from '../pipe.ts'
 import { type Audit, openAudit } from './audit.ts'
-import { type Config, loadConfig } from './config.ts'
+import { type Config, loadConfig, place } from './config.ts'
 import { openHostRuns } from './host-runs.ts'
 import { grantProblems } from './installed.ts'
 import { openJobs } from './jobs.ts'
 import { type Accept, type Listening, listen, type Refused } from './listen.ts'
 import { type LogFile, openLog } from './log.ts'
+import { folderFault } from './output-folder.ts'
 import { type Problem, systemReason, wordProblem } from './problem.ts'
 import { createServer, type Server } from './server.ts'
 import { loadTokens, type TokenTable } from './tokens.ts'
@@ -50,6 +51,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon | Fail
   const { runAsUser } = settings.config
   const user = runAsUser === null ? null : findUser(runAsUser)
   if (runAsUser !== null && user === null) return { failed: `run_as_user: there is no user ${runAsUser}` }
+
+  const unfit = folderFault(settings.config.outputTmpdir, [process.geteuid?.(), user?.uid])
+  if (unfit !== null) {
+    return { failed: wordProblem({ ...place(settings.config, 'output_tmpdir'), ...unfit }) }
+  }
 
   if (user !== null) makeLogFor(settings.config.logTarget, user)
   const log = openLog(settings.config)

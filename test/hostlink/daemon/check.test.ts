@@ -89,9 +89,9 @@ test('folders that others can change', async () => {
     said: [
       '/h.conf:3: unix_path: /run can be changed by every user of this machine: another socket could stand in for this one',
       'hint: chmod o-w /run',
-      'warning: /h.conf:4: output_tmpdir: /out can be changed by others than its owner',
+      '/h.conf:4: output_tmpdir: /out can be changed by others than its owner',
       'hint: chmod go-w /out',
-      '/h.conf: 1 problem, 1 warning',
+      '/h.conf: 2 problems, 0 warnings',
     ],
   })
 })

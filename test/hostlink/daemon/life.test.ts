@@ -1,6 +1,16 @@
 /** Start, single instance, reload, stop: the daemon's life, with the real binary. */
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -53,6 +63,25 @@ describe('the command line', () => {
     expect(status).toBe(1)
     expect(stderr).toContain(`${file}:5: max_concurrent: "many" is not a whole number`)
     expect(stderr).toContain(`${file}:6: unix_mode: `)
+  })
+
+  test('an output folder that others can change is refused: the daemon believes what it finds there', () => {
+    const open = join(folder, 'open')
+    mkdirSync(open)
+    const { file, socket } = configWith({ output_tmpdir: open })
+    const refused = (why: string) => {
+      expect(run('-f', '-c', file)).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(new RegExp(`${file}:\\d+: output_tmpdir: ${open} ${why}.*\nhint: `)),
+      })
+      expect(existsSync(socket)).toBe(false)
+    }
+    chmodSync(open, 0o775)
+    refused('can be changed by others')
+    if (process.getuid?.() !== 0) return
+    chmodSync(open, 0o700)
+    chownSync(open, 65_534, 0)
+    refused('belongs to uid 65534')
   })
 
   test('an unknown run_as_user is refused', () => {
