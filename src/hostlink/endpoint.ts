@@ -56,6 +56,7 @@ export function resolveEndpoint(
       at,
       token: token.text,
       tokenFrom: token.from,
+      ...(token.file === undefined ? {} : { tokenFile: token.file }),
       ...(target ? { target: target.name } : {}),
       ...(target?.timeoutMs === undefined ? {} : { timeoutMs: target.timeoutMs }),
     },
@@ -151,7 +152,9 @@ function fromTarget(target: Target | null): TokenSource {
   return { from: `token_file of target "${target.name}" (${target.tokenFile})`, file: target.tokenFile }
 }
 
-function chooseToken(sources: TokenSource[], readFile: ReadFile): Or<{ text: string; from: string }> {
+type Token = { from: string; text: string; file?: string }
+
+function chooseToken(sources: TokenSource[], readFile: ReadFile): Or<Token> {
   const source = sources.find(candidate => candidate !== null)
   if (!source) return no({ kind: 'no-token' })
   if ('text' in source)
@@ -163,10 +166,10 @@ function chooseToken(sources: TokenSource[], readFile: ReadFile): Or<{ text: str
   const text = read.text.replace(/\r?\n$/, '')
   if (text === '') return wrong('is empty')
   if (/[\r\n]/.test(text)) return wrong('has more than one line')
-  return good({ from: source.from, text })
+  return good({ from: source.from, text, file: source.file })
 }
 
-const good = (source: { from: string; text: string }) => ({ ok: true as const, ...source })
+const good = (source: Token) => ({ ok: true as const, ...source })
 
 function tryRead(
   file: string,

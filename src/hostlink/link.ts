@@ -18,6 +18,8 @@ export type Endpoint = {
   at: Address
   token: string
   tokenFrom: string
+  /** Where it came out of a file. */
+  tokenFile?: string
   /** The name in targets.conf, where the endpoint came from there. */
   target?: string
   /** The target's own `timeout_ms`: for commands whose caller names no limit. */

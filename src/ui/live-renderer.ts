@@ -4,7 +4,7 @@
  */
 import type { ListrRenderer, ListrTaskObject } from 'listr2'
 import type { Paint, Painter, Terminal } from './painter.ts'
-import { wrap } from './text.ts'
+import { cutTo, wrap } from './text.ts'
 import { elapsed } from './words.ts'
 
 type Task = ListrTaskObject<unknown, typeof ListrRenderer, typeof ListrRenderer>
@@ -91,9 +91,11 @@ export class LiveRenderer {
     const now = terminal.now()
     const since = this.#since.get(task.id) ?? now
     this.#since.set(task.id, since)
-    const time = now - since < 1000 ? '' : ` ${paint.dim(elapsed(Math.floor((now - since) / 1000) * 1000))}`
+    const time = now - since < 1000 ? '' : ` ${elapsed(Math.floor((now - since) / 1000) * 1000)}`
+    // A long title gives way to the time, not the other way round: the painter would cut the end off.
+    const title = cutTo(task.title ?? '', terminal.columns() - 3 - time.length)
     const spinner = this.#icon('⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏', '|/-\\')
-    const lines = [`${paint.cyan(spinner[this.#frame % spinner.length]!)} ${task.title ?? ''}${time}`]
+    const lines = [`${paint.cyan(spinner[this.#frame % spinner.length]!)} ${title}${paint.dim(time)}`]
     const last = typeof task.output === 'string' ? task.output.trim() : ''
     if (last !== '') lines.push(`  ${paint.dim(`${this.#icon('›', '>')} ${last}`)}`)
     return lines

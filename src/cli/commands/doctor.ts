@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { connect } from '../../transport/connect.ts'
 import { printable } from '../../ui/printable.ts'
+import { targetFailure } from '../connect-to.ts'
 import { bad, type Finding, type Section } from '../doctor/finding.ts'
 import { checkHere } from '../doctor/here.ts'
 import { checkLink } from '../doctor/link.ts'
@@ -22,19 +23,22 @@ export async function doctor(
     return EXIT_USAGE
   }
   const target = options.target ?? settings.settings.target ?? 'local'
+  const wrong = targetFailure(target)
+  if (wrong !== null) {
+    io.stderr.write(wordedError(wrong))
+    return EXIT_USAGE
+  }
   const state = stateDir(io, settings.settings.stateDir)
   const sections: Section[] = [{ title: 'here', findings: checkHere(state, process.argv[1]) }]
   if (/^hostlink(:|$)/.test(target))
     sections.push({ title: 'hostlink', findings: await checkLink(target, io) })
-  const tools = await checkTarget(target, state, io)
-  if (tools === null) return EXIT_USAGE
-  sections.push({ title: `target ${target}`, findings: tools })
+  sections.push({ title: `target ${target}`, findings: await checkTarget(target, state, io) })
   const ok = sections.every(section => section.findings.every(finding => finding.ok !== false))
   io.stdout.write(options.json ? `${JSON.stringify({ ok, target, sections })}\n` : print(sections, io))
   return ok ? EXIT_OK : EXIT_NO
 }
 
-async function checkTarget(target: string, state: string, io: Io): Promise<Finding[] | null> {
+async function checkTarget(target: string, state: string, io: Io): Promise<Finding[]> {
   const connected = await connect(target, { env: io.env, jobsFolder: join(state, 'jobs') })
   if (connected.ok) {
     try {
@@ -43,24 +47,9 @@ async function checkTarget(target: string, state: string, io: Io): Promise<Findi
       await connected.transport.close()
     }
   }
-  if (connected.problem === 'bad-target') {
-    io.stderr.write(
-      wordedError({
-        code: 'usage',
-        problem: connected.reason,
-        ...(connected.hint ? { hint: connected.hint } : {}),
-      }),
-    )
-    return null
-  }
   const reason = connected.problem === 'auth-failed' ? 'authentication failed' : connected.reason
-  return [
-    bad(
-      'reachable',
-      reason,
-      (connected.problem === 'unreachable' && connected.hint) || 'mend what stands above first',
-    ),
-  ]
+  const hint = connected.problem === 'auth-failed' ? undefined : connected.hint
+  return [bad('reachable', reason, hint || 'mend what stands above first')]
 }
 
 function print(sections: Section[], io: Io): string {
@@ -71,9 +60,9 @@ function print(sections: Section[], io: Io): string {
     .map(({ title, findings }) => {
       const lines = findings.flatMap(finding => [
         `  ${mark(finding)} ${finding.name.padEnd(13)} ${printable(finding.detail)}`,
-        ...(finding.fix ? [`      fix: ${finding.fix}`] : []),
+        ...(finding.fix ? [`      fix: ${printable(finding.fix)}`] : []),
       ])
-      return `${title}\n${lines.join('\n')}\n`
+      return `${printable(title)}\n${lines.join('\n')}\n`
     })
     .join('\n')
 }

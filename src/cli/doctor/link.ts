@@ -72,8 +72,7 @@ function checkSocket({ at }: Endpoint): Finding[] {
   }
 }
 
-function checkTokenFile({ tokenFrom }: Endpoint): Finding[] {
-  const file = /\/.*/.exec(tokenFrom)?.[0]
+function checkTokenFile({ tokenFrom, tokenFile: file }: Endpoint): Finding[] {
   const stat = file === undefined ? undefined : statSync(file, { throwIfNoEntry: false })
   if (file === undefined || stat === undefined || !stat.isFile()) return [good('token', `from ${tokenFrom}`)]
   const mode = (stat.mode & 0o777).toString(8)
