@@ -23,6 +23,7 @@ import { resultLine } from './result-line.ts'
 import {
   type Created,
   createRun,
+  type Keep,
   processMark,
   prune,
   type RunEntry,
@@ -35,7 +36,7 @@ export type Recorder = {
   readonly head: ReportHead
   readonly folder: string | null
   /** Makes the run's folder. Without one (it cannot be written, or the id is used) the report is only printed. */
-  open(state: string, keepRuns: number): Created
+  open(state: string, keep: Keep): Created
   /** What another runner needs to go on with this run. */
   keep(plan: Plan, playbook: Playbook): void
   /** Goes on in the folder of a run that another runner began, with what its journal tells. */
@@ -55,7 +56,7 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
   const draft = emptyDraft(head)
   const summary = makeSummary()
   let planHash: string | undefined
-  let place: { state: string; folder: string; keepRuns: number } | null = null
+  let place: { state: string; folder: string; keep: Keep } | null = null
   let journal: Journal | null = null
   let face: Face | null = null
 
@@ -79,7 +80,7 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
     try {
       writeAtomically(file, `${JSON.stringify(report)}\n`, 0o600)
       writeHead(place.folder, { ...runHead(head, planHash), exitCode: code })
-      prune(place.state, place.keepRuns)
+      prune(place.state, place.keep, now())
     } catch (error) {
       complain({ code: 'state-unwritable', path: file, problem: (error as Error).message })
     }
@@ -99,9 +100,9 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
     get folder() {
       return place?.folder ?? null
     },
-    open(state, keepRuns) {
+    open(state, keep) {
       const created = createRun(state, runHead(head))
-      if (created.ok) place = { state, folder: created.folder, keepRuns }
+      if (created.ok) place = { state, folder: created.folder, keep }
       return created
     },
     keep(plan, playbook) {
@@ -109,7 +110,7 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
     },
     goOnIn(state, { folder, head: begun }, earlier) {
       planHash = begun.planHash
-      place = { state, folder, keepRuns: Number.POSITIVE_INFINITY }
+      place = { state, folder, keep: { runs: Number.POSITIVE_INFINITY, days: 100_000 } }
       for (const event of earlier) addEvent(draft, event)
       draft.end = null
     },

@@ -26,7 +26,7 @@ export type RunHead = {
 
 export type RunEntry = { folder: string; head: RunHead; report: Report | null; alive: boolean }
 
-export const DEFAULT_KEEP_RUNS = 50
+export const DEFAULT_KEEP: Keep = { runs: 50, days: 90 }
 
 export function stateDir(io: Pick<Io, 'env' | 'cwd'>, fromSettings: string | undefined): string {
   const given = io.env.HOSTOPS_STATE_DIR || fromSettings
@@ -81,12 +81,27 @@ export function listRuns(state: string): RunEntry[] {
 }
 
 export function readRun(folder: string): RunEntry | null {
-  const head = readJson<RunHead>(join(folder, 'run.json'))
+  const written = readJson<RunHead>(join(folder, 'run.json'))
+  const head = typeof written?.runId === 'string' ? written : headFromJournal(folder)
   if (head === null) return null
   const report = readJson<Report>(join(folder, 'report.json'))
   // Whoever goes on with a run that has a report is its runner until it has written another.
   return { folder, head, report, alive: head.exitCode === undefined && isAlive(head.pid, head.pidStarted) }
 }
+
+/** A power cut may take run.json, which nobody waits for; what is on the disk by then is the journal. */
+function headFromJournal(folder: string): RunHead | null {
+  try {
+    const [line = ''] = readFileSync(join(folder, 'journal.ndjson'), 'utf8').split('\n', 1)
+    const { type, at, runId, playbook, target } = JSON.parse(line)
+    if (type !== 'run-started') return null
+    return { runId, playbook, target, dryRun: false, startedAt: at, pid: NO_PROCESS, pidStarted: null }
+  } catch {
+    return null
+  }
+}
+
+const NO_PROCESS = 0
 
 /** Its end is known; a run without one may still have to be finished or taken back. */
 export const isSettled = ({ report }: RunEntry): boolean => report !== null && report.outcome !== 'unknown'
@@ -110,17 +125,40 @@ export function findRun(state: string, given: string): Found {
   return run ? { ok: true, run } : notFound(`no run "${given}" in ${state}`)
 }
 
+/** How many ended runs stay, and for how long. */
+export type Keep = { runs: number; days: number }
+
+const DAY_MS = 86_400_000
+/** Of each call, so that no run pays for what a thousand others left behind. */
+const MOST_REMOVED = 20
+
 /**
  * Runs that executed something, and those that did not (dry runs, wrong usage), are counted apart: a caller who
  * makes fifty mistakes must not push out the last upgrade. What has not ended is never removed.
  */
-export function prune(state: string, keep: number): void {
-  if (runIds(state).length <= keep) return
-  const ended = listRuns(state).filter(run => isSettled(run) && !run.alive)
-  const executed = (run: RunEntry) => existsSync(join(run.folder, 'journal.ndjson'))
-  for (const runs of [ended.filter(executed), ended.filter(run => !executed(run))]) {
-    for (const run of runs.slice(keep)) rmSync(run.folder, { recursive: true, force: true })
+export function prune(state: string, keep: Keep, now: number): void {
+  const oldest = new Date(now - keep.days * DAY_MS).toISOString()
+  const dated = runIds(state).map(id => ({ folder: join(state, 'runs', id), began: beganAt(state, id) }))
+  if (dated.length <= keep.runs && dated.every(({ began }) => began >= oldest)) return
+  dated.sort((a, b) => compare(b.began, a.began))
+  const executed = ({ folder }: { folder: string }) => existsSync(join(folder, 'journal.ndjson'))
+  let removed = 0
+  for (const runs of [dated.filter(executed), dated.filter(run => !executed(run))]) {
+    for (const { folder } of runs.filter((run, at) => at >= keep.runs || run.began < oldest).reverse()) {
+      const run = readRun(folder)
+      if (removed === MOST_REMOVED || run === null || run.alive || !isSettled(run)) continue
+      rmSync(folder, { recursive: true, force: true })
+      removed += 1
+    }
   }
+}
+
+/** Most ids tell it themselves, so that no file has to be read. */
+function beganAt(state: string, id: string): string {
+  const [, ...parts] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-/.exec(id) ?? []
+  if (parts.length === 0) return readRun(join(state, 'runs', id))?.head.startedAt ?? ''
+  const [year, month, day, hour, minute, second] = parts
+  return `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`
 }
 
 /** When the process began, by the kernel; null where the platform does not tell. */
@@ -128,6 +166,7 @@ export const processMark = (pid: number): string | null => readStat(pid)?.starte
 
 /** `started` tells the process from a later one with the same id; null where the platform does not tell. */
 export function isAlive(pid: number, started: string | null): boolean {
+  if (!(pid > 0)) return false
   try {
     process.kill(pid, 0)
   } catch (error) {

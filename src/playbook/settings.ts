@@ -25,6 +25,7 @@ export type Settings = {
   playbooks?: string | undefined
   stateDir?: string | undefined
   keepRuns?: number | undefined
+  keepDays?: number | undefined
   /** What a caller need not give. */
   inputs: InputValues
   /** What a caller may not give. */
@@ -104,6 +105,12 @@ export function settingsSchema() {
       .max(100_000, 'at most 100000')
       .optional()
       .describe('How many runs are kept.'),
+    keepDays: z
+      .int()
+      .min(1, 'at least 1')
+      .max(36_500, 'at most 36500')
+      .optional()
+      .describe('For how many days runs are kept. Those that have not ended are kept for ever.'),
     inputs: values().describe('Per playbook, values of inputs that a caller need not give.'),
     pinned: values().describe('Per playbook, values of inputs that a caller may not give.'),
   })

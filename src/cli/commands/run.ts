@@ -25,7 +25,7 @@ import { type RunOptions, wrongUse } from '../run-options.ts'
 import { selfUpgrade } from '../self-upgrade.ts'
 import { readSettings } from '../settings.ts'
 import { catchSignals, type Signals } from '../signals.ts'
-import { DEFAULT_KEEP_RUNS, stateDir } from '../state.ts'
+import { DEFAULT_KEEP, stateDir } from '../state.ts'
 
 export async function run(name: string, options: RunOptions, io: Io): Promise<number> {
   if (options.onHost || options.detach) {
@@ -75,7 +75,7 @@ export async function refuseUsage(failure: Failure, args: readonly string[], io:
     ...(runId === undefined ? {} : { runId }),
   }
   const recorder = recorderFor(options, io)
-  recorder.open(stateDir(io, undefined), DEFAULT_KEEP_RUNS)
+  recorder.open(stateDir(io, undefined), DEFAULT_KEEP)
   return recorder.finish(invalid(failure))
 }
 
@@ -115,8 +115,9 @@ async function attempt(
 ): Promise<RunEnd> {
   const settings = readSettings(options, io)
   const state = stateDir(io, settings.ok ? settings.settings.stateDir : undefined)
-  const keepRuns = (settings.ok ? settings.settings.keepRuns : undefined) ?? DEFAULT_KEEP_RUNS
-  const created = recorder.open(state, keepRuns)
+  const { keepRuns, keepDays } = settings.ok ? settings.settings : {}
+  const keep = { runs: keepRuns ?? DEFAULT_KEEP.runs, days: keepDays ?? DEFAULT_KEEP.days }
+  const created = recorder.open(state, keep)
   if (!created.ok && created.used) return invalid(idUsed(recorder.head.runId))
   if (!settings.ok) {
     if (options.output !== 'json') io.stderr.write(settings.details)
