@@ -1,9 +1,18 @@
-import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { askOnce } from '../../rig/ask.ts'
 import { type DaemonRig, startDaemonRig } from '../../rig/daemon.ts'
+import { until } from '../../rig/observe.ts'
 
 let folder: string
 let daemons: DaemonRig[]
@@ -108,4 +117,26 @@ test('a rule that is bound to a folder runs the command there, under the folderâ
   const info = await ask({ type: 'job', action: 'wait', job_id: begun.job_id })
   expect(info).toMatchObject({ exit_code: 0, workdir: inside })
   expect(await ask({ type: 'exec', argv: ['pwd'], workdir: folder })).toMatchObject({ status: 'denied' })
+})
+
+test('running commands belong to their token: no other one cancels them or attaches to their key', async () => {
+  const token = 'narrow-token-0123456789'
+  writeFileSync(join(folder, 'agent'), `${token}\n`, { mode: 0o600 })
+  const policy = join(folder, 'policy.yaml')
+  writeFileSync(
+    policy,
+    `tokens:\n  agent: { token_file: ${folder}/agent, policy: allowlist, allow: [{ argv: [sleep, "*"] }] }\n`,
+  )
+  const daemon = await start({ policy_file: policy })
+  const other = { socket: daemon.socket, token }
+  const mark = join(folder, 'begun')
+  const running = askOnce(daemon, { type: 'exec', id: 'mine', key: 'k', command: `touch ${mark}; sleep 30` })
+  await until('it runs', () => existsSync(mark))
+  expect(await askOnce(other, { type: 'cancel', target_id: 'mine' })).toMatchObject({ cancelled: false })
+  expect(await askOnce(other, { type: 'cancel', key: 'k' })).toMatchObject({ cancelled: false })
+  const own = await askOnce(other, { type: 'exec', key: 'k', argv: ['sleep', '0'] })
+  expect(own).toMatchObject({ status: 'ok', exit_code: 0 })
+  expect(own.attached).toBeUndefined()
+  expect(await askOnce(daemon, { type: 'cancel', target_id: 'mine' })).toMatchObject({ cancelled: true })
+  expect(await running).toMatchObject({ status: 'error', cancelled: true })
 })
