@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { undisturbed } from '../rig/bystander.ts'
 import { type DaemonRig, startDaemonRig } from '../rig/daemon.ts'
 import { below, mutate } from '../rig/mutate.ts'
-import { childrenOf, descriptors, rssKib, until } from '../rig/observe.ts'
+import { childrenOf, descriptors, PIPES_AT_HAND, rssKib, until } from '../rig/observe.ts'
 import { connectPeer, frame } from '../rig/peer.ts'
 import { seeded } from '../rig/seeded.ts'
 
@@ -55,8 +55,7 @@ test(`mutated requests, seed ${SEED}`, async () => {
     }
   })
   await until('no child is left over', () => childrenOf(daemon.pid).length === 0)
-  // The daemon keeps up to 64 pipes at hand for the commands to come.
-  await until('no descriptor is left over', () => descriptors(daemon.pid) <= before.fds + 66)
+  await until('no descriptor is left over', () => descriptors(daemon.pid) <= before.fds + 2 + PIPES_AT_HAND)
   expect(rssKib(daemon.pid) - before.rss).toBeLessThan(64 * 1024)
   expect(daemon.log()).not.toMatch(/TypeError|RangeError|unhandled|\n\s+at /i)
 })

@@ -42,3 +42,6 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
     await new Promise(resolve => setTimeout(resolve, 20))
   }
 }
+
+/** What the daemon may keep open between commands: pipes at hand for the ones to come (src/hostlink/pipe.ts). */
+export const PIPES_AT_HAND = 64

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { undisturbed } from '../../rig/bystander.ts'
 import { type DaemonRig, startDaemonRig } from '../../rig/daemon.ts'
-import { childrenOf, descriptors, isRunning, until } from '../../rig/observe.ts'
+import { childrenOf, descriptors, isRunning, PIPES_AT_HAND, until } from '../../rig/observe.ts'
 import { type Answer, connectPeer } from '../../rig/peer.ts'
 
 let daemon: DaemonRig
@@ -39,7 +39,7 @@ async function run(
   })
   const ms = Date.now() - started
   const pids = existsSync(file) ? readFileSync(file, 'utf8').trim().split(/\s+/).map(Number) : []
-  await until('no descriptor is left over', () => descriptors(daemon.pid) <= before.fds + 2)
+  await until('no descriptor is left over', () => descriptors(daemon.pid) <= before.fds + 2 + PIPES_AT_HAND)
   await until('no child is left over', () => childrenOf(daemon.pid).length <= before.children)
   return { answer, pids, ms }
 }

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { undisturbed } from '../../rig/bystander.ts'
 import { type DaemonRig, startDaemonRig } from '../../rig/daemon.ts'
-import { childrenOf, descriptors, isRunning, until } from '../../rig/observe.ts'
+import { childrenOf, descriptors, isRunning, PIPES_AT_HAND, until } from '../../rig/observe.ts'
 import { connectPeer } from '../../rig/peer.ts'
 import { seeded } from '../../rig/seeded.ts'
 
@@ -44,7 +44,7 @@ const pidsIn = (folder: string) =>
 async function everythingIsBack(): Promise<void> {
   await until('the commands have ended', () => !pidsIn(daemon.folder).some(isRunning))
   await until('no child is left over', () => childrenOf(daemon.pid).length === 0)
-  await until('no descriptor is left over', () => descriptors(daemon.pid) <= before.fds + 2)
+  await until('no descriptor is left over', () => descriptors(daemon.pid) <= before.fds + 2 + PIPES_AT_HAND)
   await until('all slots are back', async () => (await statuses(4)).every(status => status === 'ok'))
 }
 
