@@ -33,7 +33,7 @@ const awaited = (step: string) => poll(() => new RegExp(`"confirm-awaited","id":
 describe('confirm', () => {
   test('is refused before the step is reached, taken there, and fine when given twice', async () => {
     const run = begin(playbook('1h'))
-    await poll(() => journal().includes('"id":"gate"'))
+    await poll(() => journal().includes('"step-started","id":"gate"'))
     const early = await rig.run(['confirm', 'r'])
     expect([early.code, early.stderr]).toEqual([
       3,
@@ -101,7 +101,7 @@ describe('confirm', () => {
 describe('cancel', () => {
   test('stops the run and rolls back', async () => {
     const run = begin(playbook('1h'))
-    await poll(() => journal().includes('"id":"gate"'))
+    await poll(() => journal().includes('"step-started","id":"gate"'))
     const told = await rig.run(['cancel', 'r'])
     expect([told.code, told.stdout]).toEqual([0, ''])
     const { report, code } = await run.ended
@@ -118,7 +118,7 @@ describe('cancel', () => {
       { id: 'gate', run: ['sleep', '60'], effect: 'read' },
     ])
     const run = begin(file)
-    await poll(() => journal().includes('"id":"gate"'))
+    await poll(() => journal().includes('"step-started","id":"gate"'))
     await rig.run(['cancel', 'r'])
     await poll(() => journal().includes('part-started'))
     await rig.run(['cancel', 'r'])
@@ -130,7 +130,7 @@ describe('cancel', () => {
 
   test('of a run whose runner is gone says what to do', async () => {
     const run = begin(playbook('1h'))
-    await poll(() => journal().includes('"id":"gate"'))
+    await poll(() => journal().includes('"step-started","id":"gate"'))
     run.child.kill('SIGKILL')
     await run.ended
     const told = await rig.run(['cancel', 'r'])

@@ -36,7 +36,7 @@ const steps = () => [
   },
 ]
 const counted = () => rig.read('count')
-const atGate = () => poll(() => host.journal('r').includes('"id":"gate"'))
+const atGate = () => poll(() => host.journal('r').includes('"step-started","id":"gate"'))
 const lineOnHost = () => {
   const [job] = host.jobs()
   return readFileSync(join(host.folder, 'output', 'jobs', job!, 'stdout'), 'utf8')
@@ -143,7 +143,7 @@ describe('a run on the host', () => {
 
     const slow = rig.playbook('slow', [{ ...steps()[0], undo: ['sleep', '60'] }, steps()[1]!])
     const second = rig.start(['run', slow, '--on-host', ...TARGET, '--run-id', 's'], { env: host.env })
-    await poll(() => host.journal('s').includes('"id":"gate"'))
+    await poll(() => host.journal('s').includes('"step-started","id":"gate"'))
     expect((await at('cancel', 's')).code).toBe(0)
     await poll(() => host.journal('s').includes('part-started'))
     expect((await at('cancel', 's')).code).toBe(0)
@@ -162,6 +162,11 @@ describe('a run on the host', () => {
       2,
     ])
     expect(wrong.report.error).toMatch(/unknown input "m".*input "n"/)
+    const endless = await begin(file, '-i', 'n=@/dev/zero').ended
+    expect([endless.report.outcome, endless.report.error]).toEqual([
+      'invalid',
+      expect.stringContaining('more than 1024 KiB'),
+    ])
     const broken = await at('run', rig.write('b.yaml', 'hostops: 1\nname: b\n'), '--on-host')
     expect([broken.report.outcome, broken.report.errorCode]).toEqual(['invalid', 'playbook-invalid'])
     const unknown = await at('run', 'nothing-there', '--on-host')

@@ -1,5 +1,5 @@
 /** What is sent to the host: the playbook's text or name, and inputs as they were given; the host checks their types. */
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Failed, type InputProblem } from '../../failure.ts'
 import { findPlaybook } from '../../playbook/catalog.ts'
@@ -11,6 +11,8 @@ import { kinds } from '../../steps/index.ts'
 import type { Json } from '../../steps/step.ts'
 import type { Io } from '../io.ts'
 import type { RunOptions } from '../run-options.ts'
+
+const MOST_BYTES = 1024 * 1024
 
 export type Wanted = {
   /** Null where only the host knows it. */
@@ -107,9 +109,25 @@ function textGiven(name: string, text: string, io: Io): string {
 
 function textOf(input: string, file: string, io: Io): string {
   try {
-    return readFileSync(resolve(io.cwd, file), 'utf8')
+    return readAtMost(resolve(io.cwd, file)).toString('utf8')
   } catch (error) {
     throw unreadable(input, `${file}: ${(error as Error).message}`)
+  }
+}
+
+/** Pipes too, as the shell's `<(...)` is one; a device that never ends is left at the limit. */
+function readAtMost(file: string): Buffer {
+  const descriptor = openSync(file, 'r')
+  try {
+    const buffer = Buffer.alloc(MOST_BYTES + 1)
+    let length = 0
+    for (let read = -1; read !== 0 && length <= MOST_BYTES; length += read) {
+      read = readSync(descriptor, buffer, length, buffer.length - length, null)
+    }
+    if (length > MOST_BYTES) throw new Error(`holds more than ${MOST_BYTES / 1024} KiB`)
+    return buffer.subarray(0, length)
+  } finally {
+    closeSync(descriptor)
   }
 }
 
