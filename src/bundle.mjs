@@ -97,6 +97,11 @@ await build({
   format: 'esm',
 })
 
+// Text in literals of regular expressions is the only one that esbuild leaves as it is.
+const program = readFileSync(path('dist/hostops-main.cjs'), 'utf8')
+const escaped = character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+writeFileSync(path('dist/hostops-main.cjs'), program.replace(/[^\0-\x7f]/g, escaped))
+
 const scratch = mkdtempSync(join(tmpdir(), 'hostops-bundle-'))
 try {
   const playbook = join(scratch, 'typical.yaml')

@@ -12,14 +12,13 @@ export type Compiled = { exports: unknown; makeCache(): Buffer }
 export const requireCached = (file: string): unknown => compile(file, readCache(file)).exports
 
 export function compile(file: string, cachedData: Buffer | undefined): Compiled {
-  const script = new Script(
-    `(function(exports,require,module,__filename,__dirname){${readFileSync(file, 'utf8')}\n})`,
-    {
-      filename: file,
-      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-      ...(cachedData === undefined ? {} : { cachedData }),
-    },
-  )
+  // The bundle writes ASCII only; to look for anything else takes longer than to read it.
+  const text = readFileSync(file, 'latin1')
+  const script = new Script(`(function(exports,require,module,__filename,__dirname){${text}\n})`, {
+    filename: file,
+    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    ...(cachedData === undefined ? {} : { cachedData }),
+  })
   const module = { exports: {} }
   script.runInThisContext()(module.exports, createRequire(file), module, file, dirname(file))
   return { exports: module.exports, makeCache: () => script.createCachedData() }

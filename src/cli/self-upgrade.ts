@@ -11,6 +11,7 @@ import { composeArgv, type Stack } from '../steps/compose.ts'
 import { jsonOf } from '../steps/compose-project.ts'
 import { composeUp } from '../steps/compose-up.ts'
 import { canonicalPath } from '../steps/fields.ts'
+import { once } from '../steps/once.ts'
 import type { Transport } from '../transport/transport.ts'
 
 /** Part of a compose project: whose life depends on it. */
@@ -80,7 +81,9 @@ async function ownIds(transport: Transport): Promise<Ids> {
   return { runner: here, daemon: containerIds(seen, groups.join('\n'), name) }
 }
 
-const inspectSchema = z.object({ id: z.string(), labels: z.record(z.string(), z.string()).nullish() })
+const inspectSchema = once(() =>
+  z.object({ id: z.string(), labels: z.record(z.string(), z.string()).nullish() }),
+)
 
 /** Only the engine that the plan works on knows the container, if it is one of its own. */
 async function inspect({ runner, daemon }: Ids, transport: Transport): Promise<Own[]> {
@@ -88,7 +91,7 @@ async function inspect({ runner, daemon }: Ids, transport: Transport): Promise<O
   const ids = [...new Set([...runner, ...daemon])]
   const said = await look(transport, ['docker', 'inspect', '--type', 'container', '--format', format, ...ids])
   return said.split('\n').flatMap((line): Own[] => {
-    const { id, labels } = inspectSchema.safeParse(jsonOf(line)).data ?? {}
+    const { id, labels } = inspectSchema().safeParse(jsonOf(line)).data ?? {}
     const project = labels?.['com.docker.compose.project']
     const service = labels?.['com.docker.compose.service']
     if (id === undefined || project === undefined || service === undefined) return []
@@ -98,12 +101,14 @@ async function inspect({ runner, daemon }: Ids, transport: Transport): Promise<O
   })
 }
 
-const configSchema = z.object({
-  name: z.string(),
-  services: z
-    .record(z.string(), z.object({ depends_on: z.record(z.string(), z.unknown()).nullish() }))
-    .nullish(),
-})
+const configSchema = once(() =>
+  z.object({
+    name: z.string(),
+    services: z
+      .record(z.string(), z.object({ depends_on: z.record(z.string(), z.unknown()).nullish() }))
+      .nullish(),
+  }),
+)
 
 async function whatItReplaces(
   step: string,
@@ -112,7 +117,7 @@ async function whatItReplaces(
 ): Promise<Replaced> {
   const folder = canonicalPath(input.dir)
   const argv = composeArgv(input, ['config', '--format', 'json'])
-  const config = configSchema.safeParse(jsonOf(await look(transport, argv, folder))).data
+  const config = configSchema().safeParse(jsonOf(await look(transport, argv, folder))).data
   const all = config?.services ?? {}
   const services = input.services.length === 0 ? null : withDependencies(input.services, all)
   return { step, project: config?.name ?? input.project ?? null, folder, services }

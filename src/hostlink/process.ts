@@ -1,9 +1,7 @@
 /** Runs one process, alone in its own session, to its very end. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, constants as fsConstants } from 'node:fs'
-import { access, stat } from 'node:fs/promises'
+import { closeSync, constants as fsConstants, promises } from 'node:fs'
 import { constants as osConstants } from 'node:os'
-import { performance } from 'node:perf_hooks'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openPipes, type Pipes } from './pipe.ts'
@@ -73,8 +71,11 @@ export function startProcess(spec: ProcessSpec, sinks: Sinks): Running {
 }
 
 async function run(spec: ProcessSpec, sinks: Sinks, stop: Stop): Promise<Ended> {
-  const began = performance.now()
-  const elapsed = () => Math.round(performance.now() - began)
+  const began = process.hrtime()
+  const elapsed = () => {
+    const [seconds, nanoseconds] = process.hrtime(began)
+    return Math.round(seconds * 1e3 + nanoseconds / 1e6)
+  }
   const workdirErrno = spec.cwd === undefined ? null : await workdirFault(spec.cwd)
   if (workdirErrno !== null) return { how: 'not-started', what: 'workdir', errno: workdirErrno }
   if (stop.reason) return { how: 'cancelled', code: null, signal: null, durationMs: elapsed() }
@@ -277,8 +278,8 @@ export const startFailureCode = (errno: string): 126 | 127 => (NOT_FOUND.include
 /** Asked beforehand, because a failed spawn does not tell a bad folder from a bad program. */
 async function workdirFault(path: string): Promise<string | null> {
   try {
-    if (!(await stat(path)).isDirectory()) return 'ENOTDIR'
-    await access(path, fsConstants.X_OK)
+    if (!(await promises.stat(path)).isDirectory()) return 'ENOTDIR'
+    await promises.access(path, fsConstants.X_OK)
     return null
   } catch (error) {
     return (error as NodeJS.ErrnoException).code ?? 'EINVAL'

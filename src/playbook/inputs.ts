@@ -3,7 +3,8 @@
  * default. Pinned values are the host owner's: a caller who gives one is told, even when it is the same value, so
  * that nobody can find out a pinned secret by trying. All problems are told at once.
  */
-import { type FileHandle, open } from 'node:fs/promises'
+import { promises } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Failed, type InputProblem } from '../failure.ts'
 import type { Json } from '../steps/step.ts'
@@ -209,7 +210,7 @@ type Read = { ok: true; text: string } | { ok: false; problem: string }
 async function readBounded(path: string, limit: number): Promise<Read> {
   let file: FileHandle | undefined
   try {
-    file = await open(path, 'r')
+    file = await promises.open(path, 'r')
     const buffer = Buffer.alloc(limit + 1)
     let length = 0
     for (;;) {
