@@ -52,7 +52,8 @@ export function stepContext(input: ContextInput): StepContext {
     },
     async exec(request) {
       commands += 1
-      const key = startOnceKey(input, commands, request)
+      const honoured = transport.startsOnce || request.durable === true
+      const key = honoured && !request.repeatable ? startOnceKey(input, commands, request) : null
       for (let tries = 1; ; tries += 1) {
         throwIfStopped(signal)
         const timeoutMs = Math.min(request.timeoutMs ?? Number.POSITIVE_INFINITY, remainingMs())
@@ -96,7 +97,7 @@ async function execute(
   input: ContextInput,
   request: ExecRequest,
   timeoutMs: number,
-  key: string,
+  key: string | null,
 ): Promise<Executed> {
   const shown = request.quiet ? null : readers(input)
   const result = await input.transport.exec(
@@ -106,7 +107,7 @@ async function execute(
       signal: input.signal,
       ...(shown ? { onOutput: (stream, chunk) => shown[stream].push(chunk) } : {}),
       ...(request.keepBytes === undefined ? {} : { keepBytes: request.keepBytes }),
-      ...(request.repeatable ? {} : { key }),
+      ...(key === null ? {} : { key }),
       ...(request.durable ? { durable: true } : {}),
     },
   )

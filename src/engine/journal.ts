@@ -28,7 +28,17 @@ export function openJournal(folder: string, now: () => number): Journal {
   let end = bytes
   /** What could not be written goes first, so that no line is ever missing before another one. */
   let backlog = ''
-  const append = (line: string, sync: boolean) => {
+  /**
+   * The end of a step and the beginning of the next one are one wait for the disk: an end is synced together with
+   * what is written next, always before anything else is done, or in this same turn when nothing is.
+   */
+  let due: NodeJS.Immediate | null = null
+  const sync = () => {
+    if (due !== null) clearImmediate(due)
+    due = null
+    fdatasyncSync(descriptor)
+  }
+  const append = (line: string, when: 'now' | 'soon' | 'never') => {
     backlog += line
     const data = Buffer.from(backlog)
     try {
@@ -40,14 +50,15 @@ export function openJournal(folder: string, now: () => number): Journal {
     }
     end += data.length
     backlog = ''
-    if (sync) fdatasyncSync(descriptor)
+    if (when === 'now' || due !== null) sync()
+    if (when === 'soon') due ??= setImmediate(() => quietly(sync))
   }
   return {
     write(event) {
       if (event.type === 'output') return logs.line(event.id, event.line)
       sequence += 1
       const entry = { v: JOURNAL_VERSION, seq: sequence, at: new Date(now()).toISOString(), ...event }
-      const record = () => append(`${JSON.stringify(entry)}\n`, isTransition(event))
+      const record = () => append(`${JSON.stringify(entry)}\n`, syncOf(event))
       if (event.type === 'step-started') {
         const before = backlog
         try {
@@ -63,6 +74,7 @@ export function openJournal(folder: string, now: () => number): Journal {
     },
     close() {
       logs.close()
+      if (due !== null) quietly(sync)
       quietly(() => closeSync(descriptor))
     },
   }
@@ -82,6 +94,11 @@ function openWhole(file: string): { descriptor: number; lines: number; bytes: nu
 /** A write may be a short one, and the disk is full only at the next. */
 function writeWhole(descriptor: number, data: Buffer): void {
   for (let at = 0; at < data.length; ) at += writeSync(descriptor, data, at)
+}
+
+const syncOf = (event: Event) => {
+  if (!isTransition(event)) return 'never'
+  return event.type === 'step-finished' ? 'soon' : 'now'
 }
 
 /** What recovery decides by must be on the disk before, and right after, the host changes. */
