@@ -50,7 +50,7 @@ export async function runCheck(argv: readonly string[], io: BinIo): Promise<numb
 
 export async function checkConfig(file: string, env: NodeJS.ProcessEnv): Promise<Found> {
   const loaded = loadConfig(file)
-  if ('problems' in loaded) return { problems: loaded.problems, warnings: [] }
+  if ('problems' in loaded) return { problems: loaded.problems, warnings: loaded.warnings ?? [] }
   const { config } = loaded
   const found: Found = { problems: [], warnings: [...loaded.warnings] }
   const tokens = await loadTokens(config)

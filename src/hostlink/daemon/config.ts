@@ -16,7 +16,9 @@ export type Config = { readonly [K in KeyName as Camel<K>]: ValueOf<K> } & {
   readonly lines: ReadonlyMap<KeyName, number>
 }
 
-export type ConfigResult = { config: Config; warnings: Problem[] } | { problems: Problem[] }
+export type ConfigResult =
+  | { config: Config; warnings: Problem[] }
+  | { problems: Problem[]; warnings?: Problem[] }
 
 const MAX_CONFIG_BYTES = 1024 * 1024
 /** Shorter tokens can be guessed. */
@@ -71,7 +73,8 @@ export function parseConfig(text: string, file: string): ConfigResult {
   }
   const config = assemble(values, file, lines)
   problems.push(...contradictions(config))
-  return problems.length > 0 ? { problems } : { config, warnings: [...warnings, ...doubts(config)] }
+  if (problems.length === 0) return { config, warnings: [...warnings, ...doubts(config)] }
+  return warnings.length === 0 ? { problems } : { problems, warnings }
 }
 
 type Setting = { line: number; key: string | null; value: string }

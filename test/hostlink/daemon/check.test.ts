@@ -79,6 +79,19 @@ policy_file = $/policy.yaml`
   })
 })
 
+test('a key that is mistyped is told beside a value that is wrong', async () => {
+  expect(
+    await check('auth_token = 0123456789abcdef\nmax_timeuot_ms = 5\nmax_concurrent = many'),
+  ).toMatchObject({
+    code: 1,
+    said: expect.arrayContaining([
+      expect.stringContaining('max_concurrent: "many" is not a whole number'),
+      expect.stringMatching(/^warning: .*max_timeuot_ms: is not a known key/),
+      '/h.conf: 1 problem, 1 warning',
+    ]),
+  })
+})
+
 test('folders that others can change', async () => {
   for (const name of ['run', 'out']) {
     mkdirSync(join(folder, name))
