@@ -41,6 +41,10 @@ function unfit(file: string, stats: Stats, { mayBeRead, what }: Trust): Problem 
   if ((stats.mode & 0o002) !== 0) {
     return { file, reason: 'can be changed by every user of this machine', hint: `chmod o-w ${file}` }
   }
+  // Those whom a policy limits are often in that very group. One's own group is nobody else's, on most systems.
+  if ((stats.mode & 0o020) !== 0 && stats.gid !== 0 && stats.gid !== process.getegid?.()) {
+    return { file, reason: `can be changed by group ${stats.gid}`, hint: `chmod g-w ${file}` }
+  }
   if (mayBeRead === 'by all') return null
   if ((stats.mode & 0o004) !== 0) {
     return { file, reason: 'can be read by every user of this machine', hint: `chmod o-r ${file}` }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -283,5 +283,15 @@ tokens:
     expect(await refused(`auth_token = ${SECRET}\npolicy_file = $/policy.yaml`)).toEqual([
       '/policy.yaml: can be changed by every user of this machine\nhint: chmod o-w /policy.yaml',
     ])
+  })
+
+  test.skipIf(process.getuid?.() !== 0)('of which a group could free itself', async () => {
+    const policy = file('policy.yaml', 'tokens: {}\n', 0o664)
+    chownSync(policy, 0, 65_534)
+    expect(await refused(`auth_token = ${SECRET}\npolicy_file = $/policy.yaml`)).toEqual([
+      '/policy.yaml: can be changed by group 65534\nhint: chmod g-w /policy.yaml',
+    ])
+    chownSync(policy, 0, 0)
+    expect((await table(`auth_token = ${SECRET}\npolicy_file = $/policy.yaml`)).warnings).toHaveLength(1)
   })
 })
