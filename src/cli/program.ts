@@ -164,9 +164,9 @@ function addPlaybooks(program: Command, io: Io, done: (code: number) => void): v
     })
   program
     .command('schema')
-    .summary('print the JSON Schema of playbooks, reports or settings')
+    .summary('print the JSON Schema of playbooks, reports, settings or journals')
     .description('Prints a JSON Schema, for editors and for those who parse reports.')
-    .argument('[which]', 'playbook (default), report or config')
+    .argument('[which]', 'playbook (default), report, config or journal')
     .action(async (which: string | undefined) => {
       const { schema } = await import('./commands/schema.ts')
       done(await schema(which, io))

@@ -130,7 +130,7 @@ export type Keep = { runs: number; days: number }
 
 const DAY_MS = 86_400_000
 /** Of each call, so that no run pays for what a thousand others left behind. */
-const MOST_REMOVED = 20
+const MOST_REMOVED = 5
 
 /**
  * Runs that executed something, and those that did not (dry runs, wrong usage), are counted apart: a caller who
@@ -140,7 +140,9 @@ export function prune(state: string, keep: Keep, now: number): void {
   const oldest = new Date(now - keep.days * DAY_MS).toISOString()
   const dated = runIds(state).map(id => ({ folder: join(state, 'runs', id), began: beganAt(state, id) }))
   if (dated.length <= keep.runs && dated.every(({ began }) => began >= oldest)) return
-  dated.sort((a, b) => compare(b.began, a.began))
+  const exactly = ({ folder }: { folder: string }) => readRun(folder)?.head.startedAt ?? ''
+  // Ids tell seconds.
+  dated.sort((a, b) => compare(b.began, a.began) || compare(exactly(b), exactly(a)))
   const executed = ({ folder }: { folder: string }) => existsSync(join(folder, 'journal.ndjson'))
   let removed = 0
   for (const runs of [dated.filter(executed), dated.filter(run => !executed(run))]) {

@@ -89,7 +89,7 @@ test('list and show tell what there is and where values come from', () => {
 })
 
 test('schema prints the schemas that ship', () => {
-  for (const name of ['playbook', 'report', 'config']) {
+  for (const name of ['playbook', 'report', 'config', 'journal']) {
     const schema = readFileSync(new URL(`../../schemas/${name}.schema.json`, import.meta.url), 'utf8')
     expect(hostops('schema', name)).toEqual({ status: 0, stdout: schema, stderr: '' })
   }

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Ajv, type ValidateFunction } from 'ajv'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { journalEntrySchema } from '../../src/engine/journal-schema.ts'
 import { documentSchema, playbookJsonSchema, settingsJsonSchema } from '../../src/playbook/json-schema.ts'
 import { loadPlaybook } from '../../src/playbook/load.ts'
 import { reportSchema } from '../../src/report/schema.ts'
@@ -13,6 +14,7 @@ const root = new URL('../../', import.meta.url)
 const documents = {
   'schemas/playbook.schema.json': () => playbookJsonSchema(kinds),
   'schemas/config.schema.json': () => settingsJsonSchema(),
+  'schemas/journal.schema.json': () => documentSchema(journalEntrySchema, 'hostops journal, one line'),
   'schemas/report.schema.json': () => documentSchema(reportSchema, 'hostops report'),
 }
 

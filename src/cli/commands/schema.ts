@@ -8,6 +8,7 @@ const FILES: Readonly<Record<string, string>> = {
   playbook: 'playbook.schema.json',
   report: 'report.schema.json',
   config: 'config.schema.json',
+  journal: 'journal.schema.json',
 }
 
 /** The JSON Schemas that ship with the package, for editors and for those who parse reports. */
@@ -16,7 +17,7 @@ export async function schema(which: string | undefined, io: Io): Promise<number>
   const file = Object.hasOwn(FILES, name) ? FILES[name] : undefined
   if (file === undefined) {
     io.stderr.write(
-      'error: there are schemas of a playbook, a report and a config\nhint: hostops schema playbook\n',
+      'error: there are schemas of a playbook, a report, a config and a journal\nhint: hostops schema playbook\n',
     )
     return EXIT_USAGE
   }

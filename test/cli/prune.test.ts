@@ -1,0 +1,64 @@
+/** Old runs go by number and by age; one that has not ended stays, however old it is. */
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { prune } from '../../src/cli/state.ts'
+
+const NOW = Date.parse('2026-11-20T18:09:00Z')
+const DAY_MS = 86_400_000
+
+let state: string
+beforeEach(() => {
+  state = mkdtempSync(join(tmpdir(), 'hostops-prune-'))
+})
+afterEach(() => rmSync(state, { recursive: true }))
+
+const left = () => readdirSync(join(state, 'runs')).length
+const pruneAll = (keep: { runs: number; days: number }) => {
+  for (let before = -1; before !== left(); ) {
+    before = left()
+    prune(state, keep, NOW)
+  }
+}
+
+/** With an id that tells when it began, or one of the caller's own. */
+function add(daysAgo: number, outcome: string | null, ownId?: string): string {
+  const startedAt = new Date(NOW - daysAgo * DAY_MS).toISOString()
+  const id = ownId ?? `${startedAt.replace(/[-:]|\.\d+/g, '')}-${String(made++).padStart(6, '0')}`
+  const folder = join(state, 'runs', id)
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'run.json'), JSON.stringify({ runId: id, startedAt, pid: 0, pidStarted: null }))
+  writeFileSync(join(folder, 'journal.ndjson'), '')
+  if (outcome !== null) writeFileSync(join(folder, 'report.json'), JSON.stringify({ outcome }))
+  return id
+}
+let made = 0
+
+test('by number: the newest stay, whatever their ids are', () => {
+  const stay = [add(1, 'succeeded'), add(2, 'rolled-back', 'mine'), add(3, 'failed-changed')]
+  for (let n = 4; n < 20; n += 1) add(n, 'succeeded', n % 3 === 0 ? `a-${n}` : undefined)
+  pruneAll({ runs: 3, days: 1000 })
+  expect(readdirSync(join(state, 'runs')).sort()).toEqual(stay.sort())
+})
+
+test('by age: also when there are few', () => {
+  const stay = [add(1, 'succeeded'), add(89, 'succeeded', 'mine')]
+  add(91, 'succeeded')
+  add(91, 'succeeded', 'old')
+  pruneAll({ runs: 50, days: 90 })
+  expect(readdirSync(join(state, 'runs')).sort()).toEqual(stay.sort())
+})
+
+test('one that has not ended, or whose end is not known, is never removed', () => {
+  const stay = [add(900, null), add(901, 'unknown'), add(902, null, 'mine'), add(1, 'succeeded')]
+  for (let n = 2; n < 9; n += 1) add(n, 'succeeded')
+  pruneAll({ runs: 1, days: 90 })
+  expect(readdirSync(join(state, 'runs')).sort()).toEqual(stay.sort())
+})
+
+test('a call removes a few, so that no run pays for a thousand', () => {
+  for (let n = 0; n < 100; n += 1) add(n + 1, 'succeeded')
+  prune(state, { runs: 1, days: 1000 }, NOW)
+  expect(left()).toBe(95)
+})
