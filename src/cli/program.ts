@@ -249,7 +249,7 @@ function addRecovery(program: Command, io: Io, done: (code: number) => void): vo
     ['rollback', 'take a run back', 'Takes back what a run did, as its own rollback would have done.'],
   ] as const
   for (const [verb, summary, description] of verbs) {
-    program
+    const command = program
       .command(verb)
       .summary(summary)
       .description(`${description} Prints one report line, and the same one when called again.`)
@@ -270,8 +270,16 @@ function addRecovery(program: Command, io: Io, done: (code: number) => void): vo
       .option('--config <file>', 'settings (they may name the state folder)')
       .action(async (run: string, options: ResumeOptions) => {
         const commands = await import('./commands/resume.ts')
-        done(await commands[verb](run, { ...options, input: options.input ?? [] }, io))
+        const given = { ...options, input: options.input ?? [] }
+        if (options.check) {
+          const { rehearse } = await import('./commands/rehearse.ts')
+          return done(await rehearse(run, given, io))
+        }
+        done(await commands[verb](run, given, io))
       })
+    if (verb === 'rollback') {
+      command.option('--check', 'only look whether everything is there that it would need; change nothing')
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 /** What the host was like before the first change: all that a rollback will have to go by. */
+import { startObserving } from './beside.ts'
 import type { Run } from './run-state.ts'
 import { canBeReady, contextFor, makeReady, type StepState } from './state.ts'
 
@@ -29,6 +30,7 @@ export async function recordBefore(run: Run, due: StepState): Promise<void> {
     state.snapshot = await state.kind.snapshot!(context, ready.input)
     emit({ type: 'recorded', id: state.planned.id, snapshot: state.snapshot })
   }
+  startObserving(run, missing)
   if (missing.length > 0) emit({ type: 'snapshot-finished', durationMs: input.clock.now() - startedAt })
 }
 

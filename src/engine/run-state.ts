@@ -1,11 +1,21 @@
 /** A run while it runs. */
+
 import type { Known } from '../playbook/expression.ts'
+import type { Facts } from '../steps/step.ts'
 import type { Emit } from './events.ts'
 import { knownAtStart } from './known.ts'
 import { redacting } from './redact.ts'
 import type { RunInput } from './running.ts'
 import { newStates, type StepState } from './state.ts'
 import { makeStops, type Stops } from './stop.ts'
+
+/** What goes on beside the steps, until it is told that the run has ended; `done` lets go of it. */
+export type Observation = {
+  id: string
+  ended: AbortController
+  done: AbortController
+  facts: Promise<Facts>
+}
 
 export type Run = {
   readonly input: RunInput
@@ -18,6 +28,7 @@ export type Run = {
   readonly known: Known
   /** Whether the state before the first change was recorded. */
   recorded: boolean
+  readonly observations: Observation[]
 }
 
 export function newRun(input: RunInput): Run {
@@ -31,5 +42,6 @@ export function newRun(input: RunInput): Run {
     states: newStates(input),
     known: knownAtStart(input),
     recorded: false,
+    observations: [],
   }
 }

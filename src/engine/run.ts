@@ -1,6 +1,7 @@
 /** The engine: runs a plan on a target and tells everything as events. Draws nothing, words nothing, exits nothing. */
 import type { Failure } from '../failure.ts'
 import { toFailure } from './attempt.ts'
+import { stopObserving, tidyUp } from './beside.ts'
 import { acquireLocks, type Lock } from './lock.ts'
 import { decideOutcome, type RollbackEnd } from './outcome.ts'
 import { startEvent } from './plan.ts'
@@ -53,6 +54,8 @@ async function locked(run: Run, work: (run: Run) => Promise<RunEnd>): Promise<Ru
   let open = false
   try {
     const end = await work(run)
+    await stopObserving(run)
+    if (end.outcome === 'succeeded') await tidyUp(run)
     open = end.outcome === 'unknown'
     return end
   } finally {
@@ -99,7 +102,7 @@ async function runSteps(run: Run): Promise<StepFailure | null> {
 }
 
 /** What an earlier runner did of a step: its failure, null when it is done, or all of it is still to be done. */
-function takeOver(run: Run, state: StepState): Failure | null | 'to-do' {
+export function takeOver(run: Run, state: StepState): Failure | null | 'to-do' {
   const { earlier, planned } = state
   if (!earlier) return 'to-do'
   try {

@@ -79,6 +79,9 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       }
       if (event.evidence.length > 0) draft.tailOf = event.id
       return
+    case 'observed':
+      draft.facts = { ...draft.facts, ...event.facts }
+      return
     case 'rollback-started':
       draft.rollbackVerified = false
       // What an earlier attempt left is this one's work.

@@ -106,7 +106,7 @@ export const reportSchema = z
       .nullable()
       .optional()
       .describe(
-        'how long the health URLs that were good before the run did not answer well during it, asked on the target twice a second: each gap from the last good answer to the next good one; null: it does not answer yet',
+        'how long the health URLs that were good before the run did not answer well during it, asked on the target twice a second: each gap from the last good answer to the next good one, so that a gap below half a second may go unseen; null: it does not answer yet',
       ),
     diskFreeBytes: z
       .object({ before: z.int().min(0), after: z.int().min(0).nullable() })

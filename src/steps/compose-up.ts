@@ -13,6 +13,7 @@ import {
 } from './compose-images.ts'
 import { readProject, readReplicas } from './compose-project.ts'
 import { leftovers, repair } from './compose-repair.ts'
+import { forgetOld } from './compose-tidy.ts'
 import { notStable, withExitCodes } from './compose-unstable.ts'
 import { durationSchema, parseDuration } from './duration.ts'
 import { once } from './once.ts'
@@ -32,6 +33,14 @@ const schema = once(() =>
       .boolean()
       .default(false)
       .describe('Remove containers of services that the compose file no longer has.'),
+    keepRollbacks: z
+      .int()
+      .min(1)
+      .max(100)
+      .default(5)
+      .describe(
+        'For how many runs the images and files of the way back are kept; older ones go after a good end.',
+      ),
     watch: durationSchema()
       .default('2s')
       .describe(
@@ -96,6 +105,7 @@ export const composeUp: StepKind<With, Snapshot> = {
     const now = await requireImages(ctx, input, before.kept)
     return { changed: false, facts: await factsOf(ctx, before, now) }
   },
+  tidy: (ctx, input, before) => forgetOld(ctx, before.kept, input.keepRollbacks),
   async rehearse(ctx, _input, before) {
     const missing = await missingParts(ctx, before.kept)
     const images = before.kept.images.filter(image => image.running.length > 0)

@@ -103,6 +103,16 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
     return { changed: moved, facts: { afterSha: after.sha, afterBranch: after.branch } }
   },
 
+  async rehearse(ctx, input, snapshot) {
+    const { repo } = await openRepository(ctx, canonicalPath(input.repo))
+    const argv = gitArgv(repo, ['cat-file', '-e', `${snapshot.sha}^{commit}`])
+    const done = await ctx.exec({ argv, repeatable: true, quiet: true })
+    const where = `${snapshot.sha.slice(0, 12)}${snapshot.branch === null ? '' : ` on ${snapshot.branch}`}`
+    if (done.code === 0) return [{ text: `back to ${where}`, seen: null }]
+    const failure = { code: 'rollback-set-missing' as const, what: [`commit ${snapshot.sha}`] }
+    return [{ text: `missing: ${where}`, seen: null, failure }]
+  },
+
   async verify(ctx, input, snapshot) {
     const { repo } = await openRepository(ctx, canonicalPath(input.repo))
     if (snapshot === null) return { changed: false }

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { Failed } from '../failure.ts'
 import { curlArgv, request, shownUrl, urlField } from './curl.ts'
+import { measureDowntime } from './downtime.ts'
 import { durationSchema, parseDuration } from './duration.ts'
 import { expectField, objection } from './http-expect.ts'
 import { once } from './once.ts'
@@ -27,6 +28,8 @@ const schema = once(() =>
 )
 type With = z.infer<ReturnType<typeof schema>>
 
+const OBSERVE_LIMIT_MS = 2_000
+
 type Probe = { url: string; ok: boolean; last: string }
 /** The URLs that answered well before the first change: a rollback owes those, and no others. */
 type Snapshot = { good: string[] }
@@ -50,6 +53,14 @@ export const healthPoll: StepKind<With, Snapshot> = {
   async snapshot(ctx, input) {
     const probes = await round(ctx, input, ms(input.requestTimeout))
     return { good: input.urls.filter((_url, at) => probes[at]!.ok) }
+  },
+  async observe(ctx, input, { good }, ended) {
+    if (good.length === 0) return {}
+    const allGood = async () => {
+      const probes = await round(ctx, { ...input, urls: good }, OBSERVE_LIMIT_MS)
+      return probes.every(probe => probe.ok)
+    }
+    return { downtimeSeconds: await measureDowntime(ctx, ended, allGood) }
   },
   run: poll,
   async verify(ctx, input, snapshot) {

@@ -141,6 +141,11 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   reactivate?(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
   /** Read-only: whether everything is still there that taking back would need. */
   rehearse?(ctx: StepContext, input: W, snapshot: S): Promise<CheckFinding[]>
+  /**
+   * Read-only, beside the steps from the first change to the end of the run, the rollback included: what it saw by the
+   * time that `ended` is aborted.
+   */
+  observe?(ctx: StepContext, input: W, snapshot: S, ended: AbortSignal): Promise<Facts>
   /** After a run that ended well: our own leftovers of earlier runs go. What it throws is told and changes nothing. */
   tidy?(ctx: StepContext, input: W, snapshot: S): Promise<void>
   /** Movement three, in forward order: throws `Failed` when the host is not as it was. */

@@ -105,6 +105,7 @@ export function treeFace(terminal: Terminal): Face {
           `going on with run ${event.runId}${event.inFlight ? `, ${event.inFlight} was under way` : ''}`,
         )
       case 'recorded':
+      case 'observed':
       case 'snapshot-finished':
       case 'plan-hashed':
       case 'run-finished':

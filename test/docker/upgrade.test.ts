@@ -75,10 +75,33 @@ describe.skipIf(missing !== null).each(['local', 'hostlink'] as const)('on %s', 
     ])
     expect(report.diskFreeBytes?.before).toBeGreaterThan(0)
     expect(stack.head()).toBe('v2')
+    expect(report.downtimeSeconds).toBeLessThan(60)
     expect(stack.clean()).toBe(true)
     expect(stack.inspect('{{.Id}}', `hostops/rollback/${stack.project}-gateway:${report.runId}`)).toBe(
       before?.image,
     )
+  })
+
+  test('a rollback can be rehearsed, and says what is missing', async () => {
+    const before = now()
+    const [id] = rig.runIds()
+    const runs = rig.everythingIn(`state/runs/${id}`)
+    const look = () => rig.run(['rollback', id!, '--check'], { env })
+    const { report, code, stderr } = await look()
+    expect(report).toMatchObject({ runId: id, outcome: 'planned', dryRun: true })
+    expect(code).toBe(0)
+    const pin = `hostops/rollback/${stack.project}-gateway:${id}`
+    expect(stderr).toContain(`compose.up: kept: gateway ${pin}`)
+    expect(stderr).toMatch(/git\.checkout: back to [0-9a-f]{12}/)
+    stack.docker('tag', pin, `${stack.project}-aside:1`)
+    stack.docker('rmi', pin)
+    const lacking = await look()
+    expect(lacking.report).toMatchObject({ errorCode: 'rollback-set-missing', success: false })
+    expect(lacking.report.error).toContain(pin)
+    expect(lacking.code).toBe(1)
+    stack.docker('tag', `${stack.project}-aside:1`, pin)
+    expect(rig.everythingIn(`state/runs/${id}`)).toBe(runs)
+    expect(now()).toEqual(before)
   })
 
   test('v3 does not build: nothing was stopped, and the error names the line', async () => {
@@ -88,6 +111,7 @@ describe.skipIf(missing !== null).each(['local', 'hostlink'] as const)('on %s', 
     isBack(report, before)
     expect(code).toBe(1)
     expect(stack.containers()).toEqual([container])
+    expect(report.downtimeSeconds).toBe(0)
     expect(report).toMatchObject({ failedStep: 'compose.build', errorCode: 'compose-failed' })
     expect(report.error).toMatch(/exit code 17: main\.c:12: error: expected declaration$/)
     expect(report.logsTail).toContain('main.c:12: error: expected declaration')
@@ -114,6 +138,7 @@ describe.skipIf(missing !== null).each(['local', 'hostlink'] as const)('on %s', 
     isBack(report, before)
     expect(code).toBe(1)
     expect(report).toMatchObject({ failedStep: 'compose.up', errorCode: 'not-stable' })
+    expect(report.downtimeSeconds).toBeGreaterThan(0)
     expect(report.error).toMatch(/^gateway: .*restarted.*exit code 1/)
     expect(report.error).toContain('panic: missing required setting')
     expect(report.failedService).toMatchObject({

@@ -35,6 +35,8 @@ export type ResumeOptions = {
   waitLock?: string
   output: 'auto' | 'tree' | 'lines' | 'json'
   quiet?: boolean
+  /** `rollback` only. */
+  check?: boolean
   config?: string
 }
 
@@ -167,16 +169,16 @@ async function onTarget(verb: Verb, work: Work, recorder: Recorder): Promise<Run
   }
 }
 
-const environment = (playbook: Playbook, io: Io) =>
+export const environment = (playbook: Playbook, io: Io) =>
   Object.fromEntries(playbook.env.flatMap(name => (io.env[name] === undefined ? [] : [[name, io.env[name]]])))
 
-const stillRuns = ({ head }: RunEntry): Failure => ({
+export const stillRuns = ({ head }: RunEntry): Failure => ({
   code: 'usage',
   problem: `run ${head.runId} still has a runner (process ${head.pid})`,
   hint: `hostops wait ${head.runId}   waits for its end`,
 })
 
-function told(failure: Failure, io: Io): number {
+export function told(failure: Failure, io: Io): number {
   io.stderr.write(wordedError(failure))
   return EXIT_USAGE
 }

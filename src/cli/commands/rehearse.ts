@@ -1,0 +1,72 @@
+/** `hostops rollback RUN --check`: looks, changes nothing, and leaves the run and its report as they are. */
+import { join } from 'node:path'
+import { recover } from '../../engine/recover.ts'
+import { startRehearsal } from '../../engine/rehearse.ts'
+import type { RunEnd } from '../../engine/running.ts'
+import { Failed } from '../../failure.ts'
+import { kinds } from '../../steps/index.ts'
+import { clock } from '../clock.ts'
+import { connectTo } from '../connect-to.ts'
+import { EXIT_USAGE } from '../exit-code.ts'
+import { chooseFace } from '../faces.ts'
+import type { Io } from '../io.ts'
+import { type Kept, readKept } from '../kept-run.ts'
+import { openState } from '../open-state.ts'
+import { makeRecorder } from '../record.ts'
+import { secretInputs } from '../secret-inputs.ts'
+import { catchSignals } from '../signals.ts'
+import { findRun } from '../state.ts'
+import { environment, type ResumeOptions, stillRuns, told } from './resume.ts'
+
+export async function rehearse(given: string, options: ResumeOptions, io: Io): Promise<number> {
+  const state = await openState(options, io)
+  if (state === null) return EXIT_USAGE
+  const found = findRun(state, given)
+  if (!found.ok) return told(found.failure, io)
+  const { run } = found
+  if (run.alive) return told(stillRuns(run), io)
+  let kept: Kept
+  try {
+    kept = readKept(run)
+  } catch (error) {
+    if (error instanceof Failed) return told(error.failure, io)
+    throw error
+  }
+  const { runId, playbook, target } = run.head
+  const recorder = makeRecorder(
+    { runId, playbook, target, dryRun: true, startedAt: clock.now() },
+    { json: options.output === 'json', quiet: options.quiet === true, reportFile: undefined },
+    io,
+    clock.now,
+  )
+  const signals = catchSignals()
+  const onTarget = async (): Promise<RunEnd> => {
+    const inputs = await secretInputs(kept, options, io)
+    const connected = await connectTo(kept.plan.target, { io, jobsFolder: join(state, 'jobs'), signals })
+    if (!connected.ok) return { outcome: 'unreachable', failedStep: null, failure: connected.failure }
+    const { transport } = connected
+    try {
+      recorder.show(await chooseFace(options, io, clock.now))
+      const running = startRehearsal({
+        ...{ runId, kinds, inputs, transport, clock },
+        plan: kept.plan,
+        playbook: kept.playbook,
+        env: environment(kept.playbook, io),
+        emit: recorder.emit,
+        recovered: recover(kept.journal.events),
+      })
+      signals.handle(signal => running.control.interrupt(signal))
+      return await running.ended
+    } finally {
+      await transport.close()
+    }
+  }
+  try {
+    return await recorder.finish(await onTarget())
+  } catch (error) {
+    if (error instanceof Failed) return told(error.failure, io)
+    throw error
+  } finally {
+    signals.dispose()
+  }
+}

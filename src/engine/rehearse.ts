@@ -1,0 +1,66 @@
+/** `hostops rollback RUN --check`: whether all that taking a run back would need is still there. Changes nothing. */
+import { Failed, type Failure } from '../failure.ts'
+import type { CheckFinding } from '../steps/step.ts'
+import { toFailure } from './attempt.ts'
+import { decideOutcome } from './outcome.ts'
+import { startEvent } from './plan.ts'
+import { rollbackScope } from './rollback.ts'
+import { takeOver } from './run.ts'
+import { newRun, type Run } from './run-state.ts'
+import type { RunEnd, RunInput, Running } from './running.ts'
+import { contextFor, makeReady, type StepState } from './state.ts'
+
+/** Findings come as `checked` events. Never rejects. */
+export function startRehearsal(input: RunInput): Running {
+  const run = newRun(input)
+  return { control: run.stops.control, ended: rehearse(run) }
+}
+
+async function rehearse(run: Run): Promise<RunEnd> {
+  const { emit, input, states, stops } = run
+  emit(startEvent(input.runId, input.plan))
+  for (const state of states) takeOver(run, state)
+  const { steps, stopsAt } = rollbackScope(states)
+  let failed: { step: string; failure: Failure } | null = null
+  for (const state of stopsAt ? [stopsAt, ...steps] : steps) {
+    const id = state.planned.id
+    try {
+      if (stops.steps.aborted) throw stops.steps.reason
+      const findings = state === stopsAt ? [pointOfNoReturn(id)] : await look(run, state)
+      for (const { text, seen, failure = null } of findings) {
+        emit({ type: 'checked', id, text, seen, failure })
+        if (failure) failed ??= { step: id, failure }
+      }
+    } catch (error) {
+      failed ??= { step: id, failure: toFailure(error) }
+      if (stops.steps.aborted) break
+    }
+  }
+  const failure = failed?.failure ?? null
+  const facts = { failure, acted: false, changed: false, couldChange: false, rollback: null }
+  const outcome = failure === null ? 'planned' : decideOutcome(facts)
+  const end = run.redact({ outcome, failedStep: failed?.step ?? null, failure })
+  emit({ type: 'run-finished', ...end })
+  return end
+}
+
+async function look(run: Run, state: StepState): Promise<CheckFinding[]> {
+  const { kind, planned, snapshot } = state
+  if (!kind.restore && !kind.reactivate) {
+    throw new Failed({ code: 'no-way-back', step: planned.id })
+  }
+  if (!kind.rehearse || snapshot === undefined) return []
+  const context = contextFor(run.input, state, {
+    phase: 'rehearse',
+    timeoutMs: planned.timeoutMs,
+    signal: run.stops.steps,
+    emit: run.emit,
+  })
+  return kind.rehearse(context, makeReady(state, run.known).input, snapshot)
+}
+
+const pointOfNoReturn = (step: string): CheckFinding => ({
+  text: 'cannot be taken back, and nothing before it',
+  seen: null,
+  failure: { code: 'irreversible', step },
+})
