@@ -58,6 +58,7 @@ const events: Record<Exclude<Event['type'], 'output'>, z.ZodRawShape> = {
     id,
     evidence: z.array(z.strictObject({ name: z.string(), text: z.string(), facts: facts.optional() })),
   },
+  observed: { id, facts },
   'evidence-missing': { id, failure },
   'rollback-started': { because: failure, steps: z.array(z.string()), stopsAt: z.string().nullable() },
   'part-started': { movement, id },
