@@ -21,6 +21,8 @@ export type ContextInput = {
   env: Readonly<Record<string, string>>
   cwd: string | undefined
   confirmed: ((withinMs: number) => Promise<boolean>) | null
+  /** Commands that change something are asked for where an earlier runner started them, and never started. */
+  attachOnly?: boolean | undefined
   /** Told when a command ran, or may have run. */
   onRan?: (() => void) | undefined
 }
@@ -107,7 +109,7 @@ async function execute(
       signal: input.signal,
       ...(shown ? { onOutput: (stream, chunk) => shown[stream].push(chunk) } : {}),
       ...(request.keepBytes === undefined ? {} : { keepBytes: request.keepBytes }),
-      ...(key === null ? {} : { key }),
+      ...(key === null ? {} : { key, ...(input.attachOnly ? { attachOnly: true } : {}) }),
       ...(request.durable ? { durable: true } : {}),
     },
   )

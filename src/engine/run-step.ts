@@ -40,19 +40,26 @@ async function act(run: Run, state: StepState, onStart: () => void): Promise<Att
   try {
     const ready = makeReady(state, run.known)
     const endNotSeen = state.begun && earlier?.end === null
-    if (endNotSeen && !mayRepeat(state) && input.assume !== 'not-done') {
-      if (input.assume === 'done') return { ok: true, result: { changed: true }, attempts: earlier.attempt }
-      throw new Failed({ code: 'end-not-seen', runId: input.runId, step: planned.id })
-    }
+    // Where commands are started once, the one that was started tells how it ended; elsewhere only a person can.
+    const attaches = endNotSeen && !mayRepeat(state) && input.assume === undefined
+    if (endNotSeen && input.assume === 'done' && !mayRepeat(state))
+      return { ok: true, result: { changed: true }, attempts: earlier.attempt }
+    if (attaches && !input.transport.attaches) throw endNotSeenOf(run, planned.id)
     if (mayChange(ready.effect)) await recordBefore(run, state)
     onStart()
-    return await attempts(run, state, ready, endNotSeen ? earlier.attempt : 1)
+    return await attempts(run, state, ready, { number: endNotSeen ? earlier.attempt : 1, attaches })
   } catch (error) {
     return { ok: false, failure: toFailure(error), attempts: 0 }
   }
 }
 
-async function attempts(run: Run, state: StepState, ready: Ready, first: number): Promise<Attempts> {
+const endNotSeenOf = ({ input }: Run, step: string) =>
+  new Failed({ code: 'end-not-seen', runId: input.runId, step })
+
+/** `attaches`: the first one was started by an earlier runner and is only asked for. */
+type First = { number: number; attaches: boolean }
+
+async function attempts(run: Run, state: StepState, ready: Ready, first: First): Promise<Attempts> {
   const { emit, input, stops } = run
   const { kind, planned } = state
   const wasBegun = state.begun
@@ -63,7 +70,7 @@ async function attempts(run: Run, state: StepState, ready: Ready, first: number)
   const ended = await attemptStep({
     id: planned.id,
     retry: planned.retry,
-    first,
+    first: first.number,
     signal: stops.steps,
     clock: input.clock,
     emit,
@@ -72,11 +79,18 @@ async function attempts(run: Run, state: StepState, ready: Ready, first: number)
       emit({ type: 'step-started', id: planned.id, effect: ready.effect, attempt, commands })
       state.begun = true
     },
-    act(attempt) {
+    async act(attempt) {
       const { timeoutMs } = planned
       const { steps: signal } = stops
-      const context = contextFor(input, state, { phase: `${attempt}`, timeoutMs, signal, emit, onRan })
-      return kind.run(context, ready.input, state.snapshot ?? null)
+      const attachOnly = first.attaches && attempt === first.number
+      const around = { phase: `${attempt}`, timeoutMs, signal, emit, onRan, attachOnly }
+      try {
+        return await kind.run(contextFor(input, state, around), ready.input, state.snapshot ?? null)
+      } catch (error) {
+        const failure = toFailure(error)
+        const unknown = failure.code === 'link-lost' || isAboutReaching(failure)
+        throw attachOnly && unknown ? endNotSeenOf(run, planned.id) : error
+      }
     },
   })
   // A target that was gone before the first command, or refused it, was not touched.

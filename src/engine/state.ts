@@ -93,7 +93,14 @@ export function whenHolds(state: StepState, known: Known): boolean {
 export function contextFor(
   run: RunInput,
   state: StepState,
-  options: { phase: string; timeoutMs: number; signal: AbortSignal; emit: Emit; onRan?: () => void },
+  options: {
+    phase: string
+    timeoutMs: number
+    signal: AbortSignal
+    emit: Emit
+    onRan?: () => void
+    attachOnly?: boolean
+  },
 ): StepContext {
   return stepContext({
     runId: run.runId,
@@ -108,6 +115,7 @@ export function contextFor(
     cwd: state.ready?.cwd,
     confirmed: confirmation(run, state, options.emit, options.signal),
     onRan: options.onRan,
+    attachOnly: options.attachOnly,
   })
 }
 

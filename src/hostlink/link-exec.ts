@@ -40,6 +40,7 @@ const lackingFor = (options: ExecOptions, { lacking }: LinkContext): LinkFailure
     options.argv !== undefined && 'argv',
     options.onOutput !== undefined && 'stream',
     options.key !== undefined && 'key',
+    options.attachOnly === true && 'attach',
   )
 
 async function execOnce(

@@ -68,6 +68,8 @@ export type ExecOptions = CommandOptions &
     outputToFile?: boolean
     /** Start once; needs the feature `key`. */
     key?: string
+    /** With `key`: refused (`not_found`) instead of started when it is not known; needs the feature `attach`. */
+    attachOnly?: boolean
     /** Needs the feature `cancel`; ignored by daemons without it. */
     cancelOnDisconnect?: boolean
     /**

@@ -12,6 +12,7 @@ export const FEATURES = [
   'job_wait',
   'policy',
   'run',
+  'attach',
 ] as const
 export type Feature = (typeof FEATURES)[number]
 
@@ -50,12 +51,16 @@ export const execRequest = z
     stream: optional(z.boolean()),
     key: optional(text.min(1, 'is empty').max(200, 'is longer than 200 characters')),
     cancel_on_disconnect: optional(z.boolean()),
+    attach_only: optional(z.boolean()),
   })
   .refine(request => (request.command === undefined) !== (request.argv === undefined), {
     message: 'exactly one of command and argv is needed',
   })
   .refine(request => !(request.stream && (request.output_to_file || request.detach)), {
     message: 'stream cannot be combined with output_to_file or detach',
+  })
+  .refine(request => !(request.attach_only && (request.detach || request.key === undefined)), {
+    message: 'attach_only needs a key and cannot be combined with detach',
   })
 export type ExecRequest = z.output<typeof execRequest>
 

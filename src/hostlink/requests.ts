@@ -21,6 +21,7 @@ export const execBody = (id: string, options: Wish<ExecOptions>): RequestBody =>
     stream: options.onOutput ? true : undefined,
     key: options.key,
     cancel_on_disconnect: options.cancelOnDisconnect,
+    attach_only: options.attachOnly || undefined,
   })
 
 export const jobBody = (id: string, options: Wish<JobOptions>): RequestBody =>

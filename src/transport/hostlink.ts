@@ -63,6 +63,7 @@ export function hostlinkTransport(name: string, link: Link, longestMs: number): 
     name,
     platform: 'posix',
     startsOnce: link.features.has('key'),
+    attaches: link.features.has('key') && link.features.has('attach'),
     exec: (command, options) => run(link, longestMs, command, options),
     close: async () => link.close(),
   }
@@ -94,10 +95,14 @@ async function run(
       why: 'too-large',
       detail: `the daemon takes requests of at most ${most} bytes`,
     }
+  // A job is known by its folder, which may have been swept since: nothing can be told from its absence.
+  if (options.attachOnly && options.durable) return { kind: 'lost', reason: UNKNOWN_KEY }
   if (options.durable || options.timeoutMs > longestMs)
     return runJob(link, request.wire, command, withTimer(options), output)
   return runDirect(link, request.wire, withTimer(options), output)
 }
+
+const UNKNOWN_KEY = 'the daemon knows no command of this key'
 
 const withTimer = (options: ExecOptions): ExecOptions => ({
   ...options,
@@ -121,10 +126,14 @@ async function runDirect(
       // A keyed command outlives the link, so that it can be attached to; the limit ends it all the same.
       cancelOnDisconnect: key === undefined,
       ...(key === undefined ? {} : { key, reattach: REATTACH_TIMES, onReattach: splice.begin }),
+      ...(options.attachOnly ? { attachOnly: true } : {}),
       ...(streams ? { onOutput: splice.take } : unstreamed(options)),
     })
   const result = await patiently(ask, false, options.signal)
   if (!result.ok) {
+    const { failure } = result
+    if (options.attachOnly && failure.kind === 'refused' && failure.status === 'not_found')
+      return { kind: 'lost', reason: UNKNOWN_KEY }
     const told = resultOfFailure(result.failure, output)
     return splice.isAttached() ? onceSent(told) : told
   }

@@ -97,6 +97,7 @@ const NOTHING_ELSE = {
   detach: true,
   stream: undefined,
   cancel_on_disconnect: undefined,
+  attach_only: undefined,
 }
 
 const lost = (reason = 'the job is gone'): Got<never> => ({ ok: false, result: { kind: 'lost', reason } })

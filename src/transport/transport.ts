@@ -20,6 +20,8 @@ export type ExecOptions = {
   keepBytes?: number | undefined
   /** Starts at most once under this key, where the target can promise that (`startsOnce`). */
   key?: string | undefined
+  /** With `key`: asks for what was started under it, and starts nothing; `lost` when nobody knows of it. */
+  attachOnly?: boolean | undefined
   /** The command must finish even when this process, the link or the daemon ends. */
   durable?: boolean | undefined
 }
@@ -61,6 +63,8 @@ export type Transport = {
   readonly platform: 'posix' | 'windows'
   /** Whether `key` is honoured, so that a lost command may be asked for again without running twice. */
   readonly startsOnce: boolean
+  /** Whether `attachOnly` is honoured. */
+  readonly attaches?: boolean
   exec(command: Command, options: ExecOptions): Promise<ExecResult>
   /** Idempotent; ends nothing that is durable. */
   close(): Promise<void>

@@ -200,3 +200,27 @@ function commandInFlight(events: Event[]): string | null {
   }
   return [...open].find(id => id === 'migrate' || id === 'restart') ?? null
 }
+
+test('in the middle of a command through hostlink: the daemon tells how it ended, and it is not run again', async () => {
+  const world = await worldOn('hostlink')
+  try {
+    const ledger = world.rig.path('ledger')
+    const step = {
+      id: 'long',
+      script: `echo migrate >> '${ledger}'; echo on; sleep 1; echo restarted >> '${ledger}'`,
+      undo: ['true'],
+    }
+    const playbook = world.rig.playbook('long', [step, { id: 'next', run: ['true'] }])
+    const env = { HOSTLINK_SOCKET: daemon.socket, HOSTLINK_TOKEN: daemon.token }
+    const started = world.rig.start(['run', playbook, '--target', 'hostlink', '--run-id', 'r'], { env })
+    await started.until(/long \| on/)
+    started.child.kill('SIGKILL')
+    await started.ended
+    const resumed = await world.hostops(['resume', 'r'])
+    expect(resumed, resumed.stderr).toMatchObject({ code: 0, report: { outcome: 'succeeded' } })
+    expect(world.ledger()).toEqual(['first', 'migrate', 'restarted'])
+    expect((await world.hostops(['resume', 'r'])).stdout).toBe(resumed.stdout)
+  } finally {
+    await world.remove()
+  }
+})

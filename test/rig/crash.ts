@@ -99,7 +99,7 @@ export async function crashWorld(base: string, env: NodeJS.ProcessEnv = {}, targ
     quiet: () =>
       poll(() => count('restart') === count('restarted') && !existsSync(join(checkout, '.git/index.lock'))),
     async remove() {
-      await poll(() => count('restart') === count('restarted'))
+      await poll(() => count('restart') <= count('restarted'))
       try {
         process.kill(Number(readFileSync(rig.path('service.pid'), 'utf8')), 'SIGKILL')
       } catch {

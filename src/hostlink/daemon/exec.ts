@@ -24,6 +24,7 @@ export type ExecSurroundings = {
 }
 
 const BUSY = 'server busy, max concurrent commands reached'
+const UNKNOWN_KEY = 'no command of this key'
 /** One environment variable holds at most 128 KiB with its name, and that is how the shell gets it. */
 const MAX_COMMAND_BYTES = 131_008
 /** What a keyed command keeps of each stream for those that attach later. */
@@ -31,7 +32,8 @@ const KEPT_FOR_LATER = 1024 * 1024
 
 export async function exec(asker: Asker, around: ExecSurroundings): Promise<Body> {
   const { request, token } = asker
-  const needsNoSlot = request.fields.detach === true || findKeyed(asker, around) !== undefined
+  const { detach, attach_only: attachOnly } = request.fields
+  const needsNoSlot = detach === true || attachOnly === true || findKeyed(asker, around) !== undefined
   if (!needsNoSlot && around.runs.active >= around.config().maxConcurrent) return failure(BUSY)
 
   const checked = checkFields(execRequest, request.fields)
@@ -47,6 +49,7 @@ export async function exec(asker: Asker, around: ExecSurroundings): Promise<Body
   if (known && known.options.identity !== identityOf(wanted)) {
     return badRequest('key was used for another command')
   }
+  if (known === undefined && wanted.attach_only) return { status: 'not_found', error_msg: UNKNOWN_KEY }
   const run = known ?? startRun(asker, wanted, limits, verdict.resolvedArgv0, around)
   const leave = join(run, asker, wanted, around.config())
   const end = await run.ended

@@ -176,4 +176,5 @@ const jobRequest = (
   output_to_file: undefined,
   stream: undefined,
   cancel_on_disconnect: undefined,
+  attach_only: undefined,
 })
