@@ -1,0 +1,155 @@
+/** The rollback set on a real engine: every shape of stack goes back to exactly what it was. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { forgetOld } from '../../src/steps/compose-tidy.ts'
+import { composeUp } from '../../src/steps/compose-up.ts'
+import { fails } from '../rig/checkout.ts'
+import { withoutDocker } from '../rig/docker.ts'
+import { type Rig, stepContext } from '../rig/step-context.ts'
+
+const missing = withoutDocker('the rollback set')
+const SLEEP = 'command: ["sleep", "1000"], stop_grace_period: 0s'
+
+describe.skipIf(missing !== null)('the rollback set', () => {
+  let dir: string
+  let home: string
+  let project: string
+  let ctx: Rig
+  const docker = (...args: string[]) => execFileSync('docker', args, { encoding: 'utf8', cwd: dir }).trim()
+  const image = (letter: string) => `${project}-x:${letter}`
+  const write = (name: string, text: string) => writeFileSync(join(dir, name), text)
+  const input = (more: object = {}) => composeUp.schema.parse({ dir, project, watch: '0s', ...more })
+  const compose = (...args: string[]) => docker('compose', '-p', project, '--progress', 'quiet', ...args)
+  const running = () =>
+    docker(
+      ...['ps', '-a', '--format', '{{.Names}} {{.Image}}'],
+      ...['--filter', `label=com.docker.compose.project=${project}`],
+    )
+      .split('\n')
+      .filter(Boolean)
+      .sort()
+  const goBack = async (given: ReturnType<typeof input>, before: Awaited<ReturnType<typeof keep>>) => {
+    await composeUp.restore!(ctx, given, before)
+    await composeUp.reactivate!(ctx, given, before)
+    await composeUp.verify!(ctx, given, before)
+  }
+  const keep = (given: ReturnType<typeof input>) => composeUp.snapshot!(ctx, given)
+
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'hostops-set-'))
+    home = mkdtempSync(join(tmpdir(), 'hostops-home-'))
+    project = basename(dir).toLowerCase()
+    ctx = stepContext({ timeoutMs: 120_000, jobsFolder: join(home, 'jobs'), env: { XDG_STATE_HOME: home } })
+    docker('tag', 'hostops-base:1', image('a'))
+    execFileSync('docker', ['build', '-q', '-t', image('b'), '-'], {
+      input: `FROM hostops-base:1\nLABEL of=${project}\n`,
+    })
+  })
+  afterEach(() => {
+    for (const id of docker('ps', '-aq', '--filter', `label=com.docker.compose.project=${project}`).split(
+      '\n',
+    ))
+      if (id) docker('rm', '-f', id)
+    spawnSync('docker', ['network', 'rm', `${project}_default`])
+    const names = docker('image', 'ls', '--format', '{{.Repository}}:{{.Tag}}').split('\n')
+    for (const name of names) if (name.includes(`${project}-`)) docker('rmi', '-f', name)
+    rmSync(dir, { recursive: true, force: true })
+    rmSync(home, { recursive: true, force: true, maxRetries: 5 })
+  })
+
+  test('of replicas with different images, scaled by hand', async () => {
+    write('compose.yaml', `services: { app: { image: "${project}-x:run", ${SLEEP} } }\n`)
+    docker('tag', image('a'), image('run'))
+    compose('up', '-d', '--scale', 'app=1')
+    docker('tag', image('b'), image('run'))
+    compose('up', '-d', '--no-recreate', '--scale', 'app=2')
+    const images = () => docker('inspect', '--format', '{{.Image}}', `${project}-app-1`, `${project}-app-2`)
+    const before = images()
+    expect(new Set(before.split('\n')).size).toBe(2)
+    const set = await keep(input())
+    expect(set.kept.images[0]?.others).toHaveLength(1)
+    await composeUp.run(ctx, input({ forceRecreate: true }), set)
+    expect(running()).toHaveLength(1)
+    await goBack(input(), set)
+    expect(images().split('\n').sort()).toEqual(before.split('\n').sort())
+  })
+
+  test('with an env file that changed and a service that is new', async () => {
+    write('.env', 'LETTER=a\n')
+    write('compose.yaml', `services: { app: { image: "${project}-x:\${LETTER}", ${SLEEP} } }\n`)
+    compose('up', '-d')
+    const before = running()
+    const set = await keep(input())
+    expect(set.kept.envFiles).toHaveLength(1)
+    expect(statSync(set.kept.envFiles[0]!.kept).mode & 0o777).toBe(0o600)
+    expect(statSync(set.kept.folder!).mode & 0o777).toBe(0o700)
+    expect(set.kept.folder!.startsWith(home)).toBe(true)
+    write('.env', 'LETTER=b\n')
+    const old = readFileSync(join(dir, 'compose.yaml'), 'utf8')
+    write(
+      'compose.yaml',
+      old.replace('services: {', `services: { fresh: { image: "${image('a')}", ${SLEEP} },`),
+    )
+    await composeUp.run(ctx, input(), set)
+    expect(running()).toHaveLength(2)
+    write('compose.yaml', old)
+    await goBack(input(), set)
+    expect(running()).toEqual(before)
+    expect(readFileSync(join(dir, '.env'), 'utf8')).toBe('LETTER=a\n')
+  })
+
+  test('of several files, a profile, a dependency, and what somebody else runs stays', async () => {
+    const one = (name: string, more = '') => `${name}: { image: "${image('a')}", ${SLEEP}${more} }`
+    write(
+      'one.yaml',
+      `services: { ${one('app', ', depends_on: [db], profiles: [extra]')}, ${one('other')} }\n`,
+    )
+    write('two.yaml', `services: { ${one('db')} }\n`)
+    const given = input({ files: ['one.yaml', 'two.yaml'], services: ['app'] })
+    const set = await keep(given)
+    expect(set.kept.images.map(each => each.service).sort()).toEqual(['app', 'db'])
+    await composeUp.run(ctx, given, set)
+    compose('-f', 'one.yaml', '-f', 'two.yaml', 'up', '-d', 'other')
+    expect(running()).toHaveLength(3)
+    await goBack(given, set)
+    expect(running().map(line => line.split(' ')[0])).toEqual([`${project}-other-1`])
+  })
+
+  test('is looked for before anything is stopped', async () => {
+    write('compose.yaml', `services: { app: { image: "${image('a')}", ${SLEEP} } }\n`)
+    compose('up', '-d')
+    const set = await keep(input())
+    const before = running()
+    docker('rmi', set.kept.images[0]!.pin!)
+    await fails(composeUp.restore!(ctx, input(), set), { code: 'rollback-set-missing' })
+    expect(await composeUp.rehearse!(ctx, input(), set)).toMatchObject([
+      { failure: { code: 'rollback-set-missing', what: [set.kept.images[0]!.pin] } },
+    ])
+    expect(running()).toEqual(before)
+  })
+
+  test('of old runs goes, of this run and of other stacks stays', async () => {
+    write('compose.yaml', `services: { app: { image: "${image('a')}", ${SLEEP} } }\n`)
+    compose('up', '-d')
+    const sets = []
+    for (const runId of ['run-1', 'run-2', 'run-3']) {
+      sets.push(await composeUp.snapshot!({ ...ctx, runId }, input()))
+      // Newer than the one before, for a clock of whole seconds too.
+      execFileSync('touch', ['-d', `2026-01-0${sets.length}`, join(sets.at(-1)!.kept.folder!, '..')])
+    }
+    docker('tag', image('a'), `hostops/rollback/${project}0-app:run-1`)
+    await forgetOld(ctx, sets[2]!.kept, 2)
+    const pins = docker('image', 'ls', '--format', '{{.Repository}}:{{.Tag}}')
+      .split('\n')
+      .filter(name => name.includes(`/${project}`))
+    docker('rmi', `hostops/rollback/${project}0-app:run-1`)
+    expect(pins.map(name => name.split('/')[2]).sort()).toEqual([
+      `${project}-app:run-2`,
+      `${project}-app:run-3`,
+      `${project}0-app:run-1`,
+    ])
+  })
+})
