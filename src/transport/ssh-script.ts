@@ -117,10 +117,11 @@ find_leader() {
   done
 } 2>/dev/null
 
-# TERM to the group and all descendants; KILL to what is left after two seconds.
+# TERM to the group and all descendants; KILL to what is left after two seconds. A command that has not begun yet is
+# waited for, and whoever tells its end ends this waiting too.
 stop() {
+  while find_leader; [ -z "$leader" ]; do sleep 0.2 || sleep 1; done
   trap "" TERM PIPE
-  find_leader; [ -n "$leader" ] || return
   members=$leader; round=0
   while look && [ $round -lt 30 ]; do
     [ $round = 0 ] && kill -TERM -$leader $alive

@@ -4,26 +4,39 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type DaemonRig, startDaemonRig } from '../rig/daemon.ts'
 import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
+import { type Sshd, sshdMissing, startSshd } from '../rig/sshd.ts'
 
 const FAIL = { id: 'fail', run: ['/bin/false'], effect: 'read' }
 const touch = (file: string) => ({ id: 'touch', run: ['touch', file], undo: ['rm', '-f', file] })
 
-describe.each(['local', 'hostlink'] as const)('on %s', target => {
+describe.for(['local', 'hostlink', 'ssh:testhost'] as const)('on %s', target => {
+  const cannot = target === 'ssh:testhost' ? sshdMissing : null
+  const onTarget = cannot === null ? table : () => test.skip(cannot, () => {})
+  onTarget(target)
+})
+
+function table(target: 'local' | 'hostlink' | 'ssh:testhost'): void {
   let rig: HostopsRig
   let daemon: DaemonRig | null = null
+  let sshd: Sshd | null = null
   let env: NodeJS.ProcessEnv = {}
   const run = (playbook: string, ...args: string[]) =>
     rig.run(['run', playbook, '--target', target, ...args], { env })
 
   beforeAll(async () => {
     rig = hostopsRig()
-    if (target === 'local') return
-    daemon = await startDaemonRig()
-    env = { HOSTLINK_SOCKET: daemon.socket, HOSTLINK_TOKEN: daemon.token }
+    if (target === 'hostlink') {
+      daemon = await startDaemonRig()
+      env = { HOSTLINK_SOCKET: daemon.socket, HOSTLINK_TOKEN: daemon.token }
+    } else if (target !== 'local') {
+      sshd = await startSshd()
+      env = { HOSTOPS_SSH_CONFIG: sshd.config }
+    }
   })
   afterAll(async () => {
     await rig.remove()
     await daemon?.stop()
+    await sshd?.stop()
   })
 
   test('succeeded, 0', async () => {
@@ -222,7 +235,7 @@ describe.each(['local', 'hostlink'] as const)('on %s', target => {
     const told = await rig.run(['report', ended.report.runId])
     expect(told.code).toBe(code)
   })
-})
+}
 
 describe('only over a link', () => {
   let rig: HostopsRig
@@ -271,6 +284,31 @@ describe('only over a link', () => {
     expect(report.steps).toMatchObject([{ status: 'unknown' }])
     expect(code).toBe(6)
   })
+
+  test.skipIf(sshdMissing)(
+    'over ssh: a stranger is unreachable, 4; a cut connection is unknown, 6',
+    async () => {
+      const sshd = await startSshd()
+      try {
+        const env = { HOSTOPS_SSH_CONFIG: `${sshd.folder}/config-stranger` }
+        const file = rig.playbook('any', [touch(rig.path('never'))])
+        const stranger = await rig.run(['run', file, '--target', 'ssh:testhost'], { env })
+        expect(stranger.report).toMatchObject({ outcome: 'unreachable', changed: false, success: false })
+        expect(stranger.code).toBe(4)
+        expect(rig.exists('never')).toBe(false)
+        const steps = [{ id: 'sleep', script: 'echo it runs; sleep 600' }]
+        const args = ['run', rig.playbook('lost', steps), '--target', 'ssh:testhost']
+        const started = rig.start(args, { env: { HOSTOPS_SSH_CONFIG: sshd.config } })
+        await started.until(/sleep \| it runs/)
+        sshd.killSessions()
+        const { code, report } = await started.ended
+        expect(report).toMatchObject({ outcome: 'unknown', success: null, errorCode: 'link-lost' })
+        expect(code).toBe(6)
+      } finally {
+        await sshd.stop()
+      }
+    },
+  )
 
   test('a dry run contacts nothing', async () => {
     const env = { HOSTLINK_SOCKET: rig.path('no.sock'), HOSTLINK_TOKEN: '' }

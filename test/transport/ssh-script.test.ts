@@ -157,6 +157,16 @@ describe.concurrent.each(shells.filter(shell => shell.file !== ''))('in $name', 
     }
   })
 
+  it('cancelled before the command has begun', async () => {
+    for (const how of ['cancel', 'end'] as const) {
+      const running = start(['sleep', '601'], { timeoutMs: 600_000 })
+      if (how === 'cancel') running.child.stdin!.write('cancel\n')
+      else running.child.stdin!.end()
+      await running.ended
+      expect(running.report()).toEqual({ what: 'cancelled' })
+    }
+  })
+
   it('a durable command outlives the connection and is found again where the output stopped', async () => {
     const path = join(folder, `${name}-durable`)
     const job = { name: `job-${name.replaceAll(' ', '-')}`, digest: 'd' }
