@@ -1,4 +1,5 @@
 /** A file is there whole or not at all, also after a power cut. */
+import { randomBytes } from 'node:crypto'
 import {
   closeSync,
   fsyncSync,
@@ -17,9 +18,10 @@ export function writeAtomically(file: string, text: string, mode: number): void 
     writeFileSync(file, text)
     return
   }
-  const temporary = join(dirname(file), `.${basename(file)}.${process.pid}.tmp`)
+  // A name that nobody can prepare a link under, and never a file that is there: the folder may be everybody's.
+  const temporary = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString('hex')}.tmp`)
   try {
-    const fd = openSync(temporary, 'w', mode)
+    const fd = openSync(temporary, 'wx', mode)
     try {
       writeAll(fd, Buffer.from(text))
       fsyncSync(fd)

@@ -58,7 +58,7 @@ export function lineReader(onLine: (line: string) => void): LineReader {
 const UNSAFE = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/
 
 /** Control bytes could move the cursor, bidirectional marks could turn a line round: neither may reach a terminal. */
-export function cleanLine(line: string): string {
+function cleanLine(line: string): string {
   if (!UNSAFE.test(line)) return line
   return stripVTControlCharacters(line)
     .replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, '')

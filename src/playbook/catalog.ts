@@ -101,7 +101,7 @@ export function findNamedPlaybook(name: string, options: CatalogOptions): FoundP
   }
 }
 
-export function loadFile(
+function loadFile(
   file: string,
   kinds: Kinds,
 ): { file: string } & (

@@ -15,7 +15,7 @@ type ValueSpec = Pick<InputSpec, 'type' | 'pattern' | 'oneOf'>
 
 export const MAX_INPUT_BYTES = 64 * 1024
 /** What a pattern is tried on, and for how long: backtracking cannot hold the runner up. */
-export const MAX_MATCHED = 4096
+const MAX_MATCHED = 4096
 const MATCH_MS = 1000
 
 const MEANING: Record<InputType, string> = {
@@ -119,7 +119,7 @@ const TEXT_PROBLEMS: Partial<Record<InputType, (value: string) => string | null>
 }
 
 /** git check-ref-format, with one level allowed; a full commit id is a valid ref name as well. */
-export function refProblem(value: string): string | null {
+function refProblem(value: string): string | null {
   const not = (what: string) => `must be ${MEANING.ref}; it ${what}`
   if (value === '' || value === '@') return `must be ${MEANING.ref}`
   if (value.length > 255) return not('is longer than 255 characters')
@@ -133,7 +133,7 @@ export function refProblem(value: string): string | null {
   return bad === undefined ? null : not('has a part that starts with a dot or ends with .lock')
 }
 
-export function pathProblem(value: string): string | null {
+function pathProblem(value: string): string | null {
   const windows = /^[A-Za-z]:[\\/]/.test(value) || /^\\\\[^\\/?.]+\\[^\\/]+/.test(value)
   if (!windows && !value.startsWith('/')) return `must be ${MEANING.path}`
   if (value.length > 4096) return 'is longer than 4096 characters'
@@ -143,7 +143,7 @@ export function pathProblem(value: string): string | null {
   return parts.includes('..') || parts.includes('.') ? 'must not have . or .. segments' : null
 }
 
-export function urlProblem(value: string): string | null {
+function urlProblem(value: string): string | null {
   const must = `must be ${MEANING.url}`
   if (!/^https?:\/\/[^\s\\/?#][^\s\\]*$/i.test(value) || value.length > 4096) return must
   if (!URL.canParse(value)) return must

@@ -31,7 +31,7 @@ const line = (max: number) =>
 
 const scalar = () => z.union([z.string(), z.number(), z.boolean()])
 
-export function inputSchema() {
+function inputSchema() {
   return z.strictObject({
     type: z.enum(INPUT_TYPES as [InputType, ...InputType[]]).describe('What a value must be.'),
     description: line(500).optional().describe('For people and agents who must choose a value.'),
@@ -52,7 +52,7 @@ export function inputSchema() {
   })
 }
 
-export function retrySchema() {
+function retrySchema() {
   return z.strictObject({
     attempts: z.int().min(1, 'at least 1').max(100, 'at most 100').describe('How often it is tried in all.'),
     delay: durationSchema().optional().describe('Before the second attempt. Default 1s.'),

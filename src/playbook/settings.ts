@@ -36,7 +36,7 @@ export type LoadedSettings =
   | { ok: true; settings: Settings }
   | { ok: false; file: string; diagnostics: Diagnostic[] }
 
-export const SETTINGS_FILE = 'hostops.config.yaml'
+const SETTINGS_FILE = 'hostops.config.yaml'
 
 export function loadSettings(options: {
   config?: string | undefined

@@ -131,7 +131,7 @@ export async function freeBytes(ctx: StepContext, root: string): Promise<number 
 }
 
 /** One name for a stack among the folders of a user: readable, and never two stacks under one. */
-export const stackKey = (stack: Stack) =>
+const stackKey = (stack: Stack) =>
   `${safe(canonicalPath(stack.dir).split('/').at(-1) ?? '')}-${shortHash(stackLock(stack))}`
 
 async function copy(ctx: StepContext, folder: string, paths: readonly string[]): Promise<KeptFile[]> {

@@ -64,7 +64,7 @@ export async function request(ctx: StepContext, options: Request): Promise<Answe
 /** Exit codes that speak of curl itself: failed to start, a bad option, no such protocol or feature. */
 const UNUSABLE = new Set([2, 4, 48])
 
-export function isHttpUrl(text: string): boolean {
+function isHttpUrl(text: string): boolean {
   if (!/^https?:\/\/[^\s\u0000-\u001f\u007f\\]+$/i.test(text)) return false
   return URL.canParse(text)
 }

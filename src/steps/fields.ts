@@ -6,7 +6,7 @@ import { isRefName } from './ref-name.ts'
 const CONTROL = /[\u0000-\u001f\u007f]/
 const WINDOWS_PATH = /^([A-Za-z]:[\\/]|\\\\)/
 
-export const isAbsolutePath = (text: string): boolean =>
+const isAbsolutePath = (text: string): boolean =>
   (text.startsWith('/') || WINDOWS_PATH.test(text)) && !CONTROL.test(text)
 
 /** One spelling per folder as far as the text tells, because locks are compared by it. */

@@ -82,7 +82,7 @@ async function thoseThatAre(
 }
 
 /** Regular files: their content in the new commit, null when it has none there. */
-export function changedFiles(raw: string): Map<string, string | null> {
+function changedFiles(raw: string): Map<string, string | null> {
   const files = new Map<string, string | null>()
   for (const line of raw.split(/\r?\n/)) {
     const match = /^:(\d{6}) (\d{6}) [0-9a-f]+ ([0-9a-f]+) [A-Z]\t(.+)$/.exec(line)

@@ -37,7 +37,7 @@ export const STATUS = [
 export const pathspecs = (ignore: readonly string[]) =>
   ignore.length === 0 ? [] : ['--', ...ignore.map(glob => `:(top,exclude,glob)${glob}`)]
 
-export function parseStatus(text: string): Entry[] {
+function parseStatus(text: string): Entry[] {
   return text.split(/\r?\n/).flatMap(line => {
     const fields = line.split(' ')
     switch (fields[0]) {
@@ -75,7 +75,7 @@ async function hiddenChanges(ctx: StepContext, repo: Repo, paths: readonly strin
 const BATCH = 200
 
 /** Lower case is assume-unchanged, S is skip-worktree. */
-export function parseMarked(text: string): { tag: string; path: string }[] {
+function parseMarked(text: string): { tag: string; path: string }[] {
   return text.split(/\r?\n/).flatMap(line => {
     const tag = line[0] ?? ''
     return /^[a-zS] /.test(line) ? [{ tag, path: unquoted(line.slice(2)) }] : []

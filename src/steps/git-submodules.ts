@@ -37,7 +37,7 @@ export async function leaveSubmodules(ctx: StepContext, repo: Repo, from: string
   }
 }
 
-export function removedSubmodules(rawDiff: string): string[] {
+function removedSubmodules(rawDiff: string): string[] {
   return rawDiff.split(/\r?\n/).flatMap(line => {
     const [modes = '', name] = line.split('\t')
     return /^:160000 (?!160000)/.test(modes) && name !== undefined ? [unquoted(name)] : []

@@ -34,7 +34,7 @@ const RELOCATING = [
 ]
 
 /** No prompt by any way, no translated text, no index written by a mere look. */
-export const GIT_ENV: Readonly<Record<string, string>> = {
+const GIT_ENV: Readonly<Record<string, string>> = {
   GIT_TERMINAL_PROMPT: '0',
   GIT_ASKPASS: '',
   SSH_ASKPASS: '',

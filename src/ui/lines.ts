@@ -12,7 +12,7 @@ import { elapsed, plural } from './words.ts'
  * Callers that keep only the beginning of what a command prints (OpenClaw: 200 000 characters) must still see the
  * result line at its end. The step's log has everything.
  */
-export const OUTPUT_BUDGET = 100_000
+const OUTPUT_BUDGET = 100_000
 const SILENCE_MS = 30_000
 
 export function linesFace(screen: Screen): Face {

@@ -10,7 +10,7 @@ export function checkHere(state: string, program: string | undefined): Finding[]
   return [checkNode(process.versions.node), checkState(state), ...checkProgram(program)]
 }
 
-export function checkNode(version: string): Finding {
+function checkNode(version: string): Finding {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const [least, leastMinor] = NODE_LEAST
   return major > least || (major === least && minor >= leastMinor)
