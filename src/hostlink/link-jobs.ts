@@ -18,7 +18,11 @@ export function jobsOver({ ask, lacking, nextId, features }: LinkContext): Jobs 
     jobStatus,
     jobList: options => ask(jobAction(nextId(), 'list'), options, settleJobs),
     submitJob: async options => {
-      const missing = lacking(options.argv !== undefined && 'argv', options.key !== undefined && 'key')
+      const missing = lacking(
+        options.argv !== undefined && 'argv',
+        options.key !== undefined && 'key',
+        options.attachOnly === true && 'attach',
+      )
       if (missing) return fail(missing)
       const result = await ask(jobBody(nextId(), options), options, settleExec)
       if (!result.ok) return result

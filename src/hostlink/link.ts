@@ -84,7 +84,7 @@ export type ExecOptions = CommandOptions &
   }
 
 /** `timeoutMs` limits the job itself. */
-export type JobOptions = CommandOptions & RequestOptions & { key?: string }
+export type JobOptions = CommandOptions & RequestOptions & { key?: string; attachOnly?: boolean }
 
 export type TailOptions = RequestOptions & {
   stream?: StreamName

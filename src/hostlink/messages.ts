@@ -59,8 +59,8 @@ export const execRequest = z
   .refine(request => !(request.stream && (request.output_to_file || request.detach)), {
     message: 'stream cannot be combined with output_to_file or detach',
   })
-  .refine(request => !(request.attach_only && (request.detach || request.key === undefined)), {
-    message: 'attach_only needs a key and cannot be combined with detach',
+  .refine(request => !(request.attach_only && request.key === undefined), {
+    message: 'attach_only needs a key',
   })
 export type ExecRequest = z.output<typeof execRequest>
 

@@ -34,6 +34,7 @@ export const jobBody = (id: string, options: Wish<JobOptions>): RequestBody =>
     detach: true,
     job_timeout_ms: options.timeoutMs,
     key: options.key,
+    attach_only: options.attachOnly || undefined,
   })
 
 export const cancelBody = (id: string, what: { id: string } | { key: string }): RequestBody =>

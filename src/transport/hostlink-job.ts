@@ -41,7 +41,7 @@ async function badFolder(link: Link, wire: WireCommand, output: Output): Promise
 async function submit(
   link: Link,
   wire: WireCommand,
-  { key, timeoutMs }: ExecOptions,
+  { key, timeoutMs, attachOnly }: ExecOptions,
   output: Output,
 ): Promise<Got<string>> {
   const keyed = link.features.has('key')
@@ -49,12 +49,18 @@ async function submit(
   const request = {
     ...wire,
     timeoutMs,
+    ...(attachOnly ? { attachOnly } : {}),
     ...(keyed ? { key: wireKey(key) ?? `hostops-${crypto.randomUUID()}` } : {}),
   }
   const result = await patiently(() => link.submitJob(request), keyed)
-  if (!result.ok) return { ok: false, result: resultOfFailure(result.failure, output) }
-  return { ok: true, value: result.value.jobId }
+  if (result.ok) return { ok: true, value: result.value.jobId }
+  const { failure } = result
+  if (attachOnly && failure.kind === 'refused' && failure.status === 'not_found')
+    return { ok: false, result: { kind: 'lost', reason: UNKNOWN_KEY } }
+  return { ok: false, result: resultOfFailure(failure, output) }
 }
+
+export const UNKNOWN_KEY = 'the daemon knows no command of this key'
 
 /** The wire takes at most 200 characters. */
 export const wireKey = (key: string | undefined): string | undefined =>

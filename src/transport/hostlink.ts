@@ -4,7 +4,7 @@ import { connect } from '../hostlink/client.ts'
 import { type EndpointProblem, resolveEndpoint } from '../hostlink/endpoint.ts'
 import type { Link, LinkFailure, Result } from '../hostlink/link.ts'
 import type { ExecAnswer } from '../hostlink/messages.ts'
-import { patiently, runJob, wireKey } from './hostlink-job.ts'
+import { patiently, runJob, UNKNOWN_KEY, wireKey } from './hostlink-job.ts'
 import { fitsInto, hostlinkRequest, type WireCommand } from './hostlink-request.ts'
 import { connectedOfFailure, resultOfAnswer, resultOfFailure } from './hostlink-result.ts'
 import { collectOutput, DEFAULT_KEEP_BYTES, type Output } from './output.ts'
@@ -95,14 +95,10 @@ async function run(
       why: 'too-large',
       detail: `the daemon takes requests of at most ${most} bytes`,
     }
-  // A job is known by its folder, which may have been swept since: nothing can be told from its absence.
-  if (options.attachOnly && options.durable) return { kind: 'lost', reason: UNKNOWN_KEY }
   if (options.durable || options.timeoutMs > longestMs)
     return runJob(link, request.wire, command, withTimer(options), output)
   return runDirect(link, request.wire, withTimer(options), output)
 }
-
-const UNKNOWN_KEY = 'the daemon knows no command of this key'
 
 const withTimer = (options: ExecOptions): ExecOptions => ({
   ...options,

@@ -10,6 +10,7 @@ import { type Ended, poll } from '../rig/hostops.ts'
 import { seeded } from '../rig/seeded.ts'
 
 const ALL = process.env.HOSTOPS_CRASH_ALL === '1'
+const LIMIT_MS = ALL ? 3_600_000 : 300_000
 const random = seeded(5)
 
 type Verb = 'resume' | 'rollback'
@@ -34,24 +35,24 @@ describe('a runner that is killed', () => {
   test(
     'after each entry, a good version: resume finishes it',
     () => everyEntry('local', 'v2', 'resume', n => [`after:${n}`]),
-    300_000,
+    LIMIT_MS,
   )
   test(
     'after an entry, or in the middle of one, whatever the version: it is taken back',
     () => sampled('local', ['v2', 'v3', 'v4'], ['rollback'], 8),
-    300_000,
+    LIMIT_MS,
   )
   test(
     'after an entry, or in the middle of one, of a version that is not good: resume takes it back',
     () => sampled('local', ['v3', 'v4'], ['resume'], 6),
-    300_000,
+    LIMIT_MS,
   )
   test(
     'through hostlink: the same',
     () => sampled('hostlink', ['v2', 'v3', 'v4'], ['resume', 'rollback'], 8),
-    300_000,
+    LIMIT_MS,
   )
-  test('at a random moment', () => atRandomMoments(ALL ? 40 : 6), 300_000)
+  test('at a random moment', () => atRandomMoments(ALL ? 40 : 6), LIMIT_MS)
 })
 
 /** How many entries a whole run writes: it is not the same number every time, but nearly. */
@@ -221,6 +222,48 @@ test('in the middle of a command through hostlink: the daemon tells how it ended
     expect(world.ledger()).toEqual(['first', 'migrate', 'restarted'])
     expect((await world.hostops(['resume', 'r'])).stdout).toBe(resumed.stdout)
   } finally {
+    await world.remove()
+  }
+})
+
+test.each([
+  [30, 'nobody knows, and a person settles it', 'elsewhere'],
+  [30, 'forgotten with it', 'same'],
+  [600, 'it goes on, and tells how it ended once the daemon is back', 'same'],
+])('the daemon is killed in the middle of a command of at most %i s: %s', async (limit, _, spool) => {
+  const world = await worldOn('hostlink')
+  const first = await startDaemonRig()
+  let second: DaemonRig | null = null
+  try {
+    const ledger = world.rig.path('ledger')
+    const step = {
+      id: 'long',
+      script: `echo migrate >> '${ledger}'; echo on; sleep 1`,
+      undo: ['true'],
+      timeout: `${limit}s`,
+    }
+    const playbook = world.rig.playbook('long', [step, { id: 'next', run: ['true'] }])
+    const env = { HOSTLINK_SOCKET: first.socket, HOSTLINK_TOKEN: first.token }
+    const started = world.rig.start(['run', playbook, '--target', 'hostlink', '--run-id', 'r'], { env })
+    await started.until(/long \| on/)
+    first.signal('SIGKILL')
+    expect(await started.ended).toMatchObject({ code: 6, report: { outcome: 'unknown', success: null } })
+    const gone = await world.rig.run(['resume', 'r'], { env })
+    expect(gone).toMatchObject({ code: 6, report: { outcome: 'unknown', errorCode: 'unreachable' } })
+    second = await startDaemonRig({
+      config: { unix_path: first.socket, ...(spool === 'same' ? { output_tmpdir: first.outputFolder } : {}) },
+    })
+    const back = { env }
+    const asked = await world.rig.run(['resume', 'r'], back)
+    if (limit === 600) expect(asked).toMatchObject({ code: 0, report: { outcome: 'succeeded' } })
+    else expect(asked).toMatchObject({ code: 6, report: { outcome: 'unknown', errorCode: 'end-not-seen' } })
+    const settled = await world.rig.run(['resume', 'r', '--assume', 'done'], back)
+    expect(settled).toMatchObject({ code: 0, report: { outcome: 'succeeded' } })
+    expect((await world.rig.run(['report', 'r'], back)).stdout).toBe(settled.stdout)
+    expect(world.count('migrate')).toBe(1)
+  } finally {
+    await second?.stop()
+    await first.stop()
     await world.remove()
   }
 })

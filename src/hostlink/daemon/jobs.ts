@@ -64,6 +64,7 @@ export function openJobs(options: JobsOptions): Jobs {
     try {
       const before = request.key === undefined ? null : await readSpool(root, id)
       if (before !== null) return attach(id, before.meta, meta)
+      if (request.attach_only) return { status: 'not_found', error_msg: 'no command of this key' }
       if (!(await table.admit(id, settings.maxJobs))) return tooMany(settings.maxJobs)
       if (!(await createSpool(root, id, meta, commandText(request)))) {
         const other = await readSpool(root, id)
