@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { atMost, dist, main, median, startDaemon, told } from './rig.mjs'
 
-const ROUNDS = 9
+const ROUNDS = 5
 const MORE = 200
 const SHARED_MEMORY = '/dev/shm'
 
