@@ -2,10 +2,10 @@
 import { compose, docker, type Stack } from './compose.ts'
 import { type KeptImage, type KeptStack, madeSince } from './compose-images.ts'
 import { putFilesBack } from './compose-keep.ts'
-import { readProject, readReplicas } from './compose-project.ts'
+import { readReplicas } from './compose-project.ts'
 import { repair } from './compose-repair.ts'
 import { canonicalPath } from './fields.ts'
-import { fingerprint } from './stability.ts'
+import { fingerprint, type Replica } from './stability.ts'
 import type { StepContext } from './step.ts'
 
 export const backArgs = (more: readonly string[]): string[] => [
@@ -25,18 +25,15 @@ export async function bringBack(ctx: StepContext, stack: Stack, kept: KeptStack)
   const there = kept.images.filter(image => image.running.length > 0)
   if (there.length > 0) await upAgain(ctx, stack, there)
   for (const image of there) if (image.others.length > 0) await replicaByReplica(ctx, stack, image)
-  await removeNew(ctx, stack, kept)
-  return replaced.length > 0 || fingerprint(await readReplicas(ctx, stack, kept.project, null)) !== was
+  const now = await readReplicas(ctx, stack, kept.project, null)
+  await remove(ctx, stack, madeSince(kept, now))
+  return replaced.length > 0 || fingerprint(now) !== was
 }
 
 async function upAgain(ctx: StepContext, stack: Stack, images: readonly KeptImage[]): Promise<void> {
   const names = images.map(image => image.service)
-  const project = await readProject(ctx, stack, names)
   // Scaled by hand: the compose file does not know it.
-  const scaled = images.filter(image => {
-    const inFile = project.services.find(service => service.name === image.service)?.replicas
-    return inFile !== image.running.length
-  })
+  const scaled = images.filter(image => image.replicas !== image.running.length)
   const scale = scaled.flatMap(image => ['--scale', `${image.service}=${image.running.length}`])
   await compose(ctx, stack, backArgs([...scale, ...names]), { durable: true })
 }
@@ -60,8 +57,7 @@ async function replicaByReplica(ctx: StepContext, stack: Stack, image: KeptImage
   await docker(ctx, dir, ['tag', image.pin ?? image.running[0]!, image.name], { quiet: true })
 }
 
-async function removeNew(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<void> {
-  const made = madeSince(kept, await readReplicas(ctx, stack, kept.project, null))
+async function remove(ctx: StepContext, stack: Stack, made: readonly Replica[]): Promise<void> {
   if (made.length === 0) return
   ctx.say(`removed, since it was not there before: ${made.map(replica => replica.name).join(', ')}`)
   const dir = canonicalPath(stack.dir)

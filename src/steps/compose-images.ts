@@ -26,6 +26,8 @@ export type KeptImage = {
   others: Pin[]
   /** Image of each container; empty when there was none. */
   running: string[]
+  /** How many containers the compose file asks for. */
+  replicas: number
 }
 export type KeptStack = {
   project: string
@@ -102,7 +104,8 @@ async function imagesOf(
     const running = whole.filter(each => each.service === service.name).map(replica => replica.image)
     const named = await imageId(ctx, name)
     const id = running[0] ?? named
-    images.push({ service: service.name, name, named, id, pin: null, others: [], running })
+    const { name: of, replicas: asked } = service
+    images.push({ service: of, name, named, id, pin: null, others: [], running, replicas: asked })
   }
   return { images, replicas }
 }
