@@ -29,8 +29,6 @@ export function parseRequest(payload: Buffer): Parsed {
     return { invalid: 'not JSON' }
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return { invalid: 'not an object' }
-  // JSON.parse lets the last of two equal keys win, whatever their spelling: then there are fewer than were counted.
-  if (countKeys(value) !== shape.keys) return { invalid: 'a key twice in one object' }
   if (shape.hasSurrogates && !isWellFormed(value)) return { invalid: 'half a surrogate pair' }
   return { request: envelope(value as Record<string, unknown>) }
 }
@@ -46,14 +44,15 @@ function envelope(fields: Record<string, unknown>): Request {
   }
 }
 
-type Shape = { keys: number; hasSurrogates: boolean }
+type Shape = { hasSurrogates: boolean }
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
 /**
- * Bounds depth and number of values before they exist in memory. Of anything that is not JSON it may say anything:
- * JSON.parse comes behind it.
+ * Bounds depth and number of values before they exist in memory, and finds a key that stands twice: which of the two
+ * counts is for nobody to guess, and what JSON.parse makes of them differs from one V8 to the next. Of anything that
+ * is not JSON it may say anything: JSON.parse comes behind it.
  */
 function scan(bytes: Buffer): Shape | string {
   let depth = 0
@@ -61,6 +60,16 @@ function scan(bytes: Buffer): Shape | string {
   let keys = 0
   let hasSurrogates = false
   let isEmpty = false
+  /** The last text that was passed; before a colon, that is a key. */
+  let text = { from: 0, to: 0, isEscaped: false }
+  /** Of the objects that are open, by depth. */
+  const names: (Set<string> | undefined)[] = []
+  const isNew = (key: string | null, at: number): boolean => {
+    if (key === null) return true
+    names[at] ??= new Set()
+    const known = names[at]
+    return known.size < known.add(key).size
+  }
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at]!
     switch (byte) {
@@ -70,18 +79,22 @@ function scan(bytes: Buffer): Shape | string {
       case 0x0d:
         continue
       case QUOTE:
+        text = { from: at, to: at, isEscaped: false }
         for (at++; at < bytes.length && bytes[at] !== QUOTE; at++) {
           if (bytes[at] !== BACKSLASH) continue
+          text.isEscaped = true
           at++
           // \uD800 to \uDFFF
           if (bytes[at] === 0x75 && (bytes[at + 1]! | 0x20) === 0x64 && bytes[at + 2]! >= 0x38) {
             hasSurrogates = true
           }
         }
+        text.to = at + 1
         break
       case 0x7b: // {
       case 0x5b: // [
         if (++depth > MAX_DEPTH) return `more than ${MAX_DEPTH} levels`
+        names[depth] = undefined
         isEmpty = true
         continue
       case 0x7d: // }
@@ -94,20 +107,26 @@ function scan(bytes: Buffer): Shape | string {
         break
       case 0x3a: // :
         if (++keys > MAX_KEYS) return `more than ${MAX_KEYS} keys`
+        if (!isNew(keyOf(bytes, text), depth)) return 'a key twice in one object'
         break
     }
     isEmpty = false
     if (values > MAX_VALUES) return `more than ${MAX_VALUES} values`
   }
-  return { keys, hasSurrogates }
+  return { hasSurrogates }
 }
 
-function countKeys(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0
-  if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + countKeys(item), 0)
-  let count = 0
-  for (const item of Object.values(value)) count += 1 + countKeys(item)
-  return count
+/** As it is meant, however it was spelt; null where it is no text. */
+function keyOf(
+  bytes: Buffer,
+  { from, to, isEscaped }: { from: number; to: number; isEscaped: boolean },
+): string | null {
+  if (!isEscaped) return bytes.toString('utf8', from + 1, to - 1)
+  try {
+    return JSON.parse(bytes.toString('utf8', from, to)) as string
+  } catch {
+    return null
+  }
 }
 
 /** With the flag `u`, this matches only halves that stand alone. */
