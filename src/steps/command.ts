@@ -17,6 +17,6 @@ export const command: StepKind<z.infer<ReturnType<typeof schema>>> = {
   get schema() {
     return schema()
   },
-  timeoutMs: 10 * 60_000,
+  timeoutMs: 5 * 60_000,
   ...ownCommand<z.infer<ReturnType<typeof schema>>>(input => input.argv),
 }

@@ -35,7 +35,7 @@ export const composeExec: StepKind<With> = {
   get schema() {
     return schema()
   },
-  timeoutMs: 10 * 60_000,
+  timeoutMs: 5 * 60_000,
   locks: input => [stackLock(input)],
   // `undo` and `reactivate` are commands of the target, so that they work when the container does not.
   ...ownCommand<With>(execArgv),

@@ -49,7 +49,7 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
     submodules: 'int',
     lfsPointers: 'list',
   },
-  timeoutMs: 10 * 60_000,
+  timeoutMs: 5 * 60_000,
   effect: () => 'write',
   repeatable: () => true,
   about: input => ({ repoPath: input.repo, requestedRef: input.ref }),

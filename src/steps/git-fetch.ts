@@ -33,7 +33,7 @@ export const gitFetch: StepKind<With> = {
     return schema()
   },
   outputs: { remote: 'string', branches: 'int', tags: 'int', movedTags: 'list' },
-  timeoutMs: 10 * 60_000,
+  timeoutMs: 5 * 60_000,
   effect: () => 'fetch',
   about: input => ({ repoPath: input.repo }),
   locks: input => [`checkout:${canonicalPath(input.repo)}`],

@@ -12,6 +12,6 @@ export const script: StepKind<z.infer<ReturnType<typeof schema>>> = {
   get schema() {
     return schema()
   },
-  timeoutMs: 10 * 60_000,
+  timeoutMs: 5 * 60_000,
   ...ownCommand<z.infer<ReturnType<typeof schema>>>(input => shellArgv(input.shell, input.script)),
 }
