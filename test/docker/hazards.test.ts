@@ -141,7 +141,10 @@ describe.skipIf(missing !== null)('an upgrade', () => {
     )
     try {
       const { report } = await upgrade('v1')
-      expect(report).toMatchObject({ errorCode: 'port-taken', outcome: 'rolled-back' })
+      // By the version of compose a container is left of that, or none: then nothing is to be taken back.
+      expect(report).toMatchObject({ errorCode: 'port-taken' })
+      expect(['rolled-back', 'failed-unchanged']).toContain(report.outcome)
+      expect(stack.running()).toEqual([])
       expect(report.error).toContain(`port ${stack.port}`)
     } finally {
       stack.docker('rm', '-f', holder)

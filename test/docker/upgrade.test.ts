@@ -113,7 +113,7 @@ describe.skipIf(missing !== null).each(['local', 'hostlink'] as const)('on %s', 
     expect(stack.containers()).toEqual([container])
     expect(report.downtimeSeconds).toBe(0)
     expect(report).toMatchObject({ failedStep: 'compose.build', errorCode: 'compose-failed' })
-    expect(report.error).toMatch(/exit code 17: main\.c:12: error: expected declaration$/)
+    expect(report.error).toMatch(/exit code (17|1): main\.c:12: error: expected declaration$/)
     expect(report.logsTail).toContain('main.c:12: error: expected declaration')
   })
 
