@@ -140,8 +140,13 @@ export async function makeStack(
     },
   }
   if (options.start !== null) {
-    stack.deploy(options.start ?? 'v1')
-    await stack.answers()
+    try {
+      stack.deploy(options.start ?? 'v1')
+      await stack.answers()
+    } catch (error) {
+      stack.remove()
+      throw error
+    }
   }
   return stack
 }
