@@ -203,7 +203,8 @@ async function json(job: Job, answer: object, outcome: Outcome): Promise<Outcome
 }
 
 async function refusal(job: Job, failure: LinkFailure): Promise<Outcome> {
-  if (failure.kind === 'cancelled') return { kind: 'failure', failure }
+  // Whatever a link says that is closed because of an interrupt is no news.
+  if (failure.kind === 'cancelled' || job.signal.aborted) return { kind: 'failure', failure }
   if (failure.kind === 'refused' && job.settings.json)
     return json(job, failure.answer, { kind: 'failure', failure })
   if (failure.kind === 'refused' && failure.message === 'unknown message type') {
