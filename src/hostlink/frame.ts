@@ -26,13 +26,15 @@ const STREAM_TAG = { stdout: 1, stderr: 2 } as const
 export type OutputFrame = { id: string; stream: StreamName; data: Buffer }
 
 export function encodeFrame(payload: string | Uint8Array): Buffer {
-  const body = typeof payload === 'string' ? Buffer.from(payload, 'utf8') : payload
-  if (body.length === 0) throw new FrameError('empty')
-  if (body.length > MAX_PAYLOAD_BYTES) throw new FrameError('oversized', body.length)
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length)
+  const length = typeof payload === 'string' ? Buffer.byteLength(payload, 'utf8') : payload.length
+  if (length === 0) throw new FrameError('empty')
+  if (length > MAX_PAYLOAD_BYTES) throw new FrameError('oversized', length)
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + length)
   frame.writeUInt32BE(MAGIC, 0)
-  frame.writeUInt32BE(body.length, 4)
-  frame.set(body, HEADER_BYTES)
+  frame.writeUInt32BE(length, 4)
+  // Text goes straight to its place: an answer may be large, and many of them may wait for their readers.
+  if (typeof payload === 'string') frame.write(payload, HEADER_BYTES, 'utf8')
+  else frame.set(payload, HEADER_BYTES)
   return frame
 }
 

@@ -122,12 +122,13 @@ test('large answers to readers that do not read are bounded by what was asked fo
     const peers = await Promise.all(Array.from({ length: 8 }, () => connectPeer(daemon.socket)))
     for (const peer of peers) {
       peer.socket.pause()
-      peer.ask(exec({ argv: ['head', '-c', '4000000', '/dev/zero'], max_stdout_bytes: 1_000_000 }))
+      peer.ask(exec({ argv: ['head', '-c', '60000000', '/dev/zero'], max_stdout_bytes: 1_000_000 }))
     }
     await new Promise(resolve => setTimeout(resolve, 1000))
     for (const peer of peers) peer.destroy()
   })
-  expect(peakRssKib(daemon.pid) - before).toBeLessThan(160 * 1024)
+  // 480 MB were written. What V8 has not yet collected of the pieces is most of what is seen here.
+  expect(peakRssKib(daemon.pid) - before).toBeLessThan(240 * 1024)
 })
 
 test('an answer that would be larger than a frame may be is answered all the same', async () => {
