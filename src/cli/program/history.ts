@@ -1,0 +1,66 @@
+/** The commands that tell about runs: of this machine, or with a target of those on a host. */
+import {
+  type AddCommands,
+  hostOption,
+  isAtHost,
+  type OfRun,
+  RUN_ARGUMENT,
+  stateConfigOption,
+} from './options.ts'
+
+export const addHistory: AddCommands = (program, io, done) => {
+  program
+    .command('runs')
+    .summary('list the runs that this machine knows')
+    .description('Lists the runs in the state folder, the newest first.')
+    .option('-n, --limit <number>', 'at most that many', '20')
+    .option('--json', 'one JSON array on stdout')
+    .addOption(stateConfigOption())
+    .addOption(hostOption())
+    .action(async (options: OfRun & { limit: string; json?: boolean }) => {
+      if (isAtHost(options)) return done(await (await atHost()).runsAt(options, io))
+      const { runs } = await import('../commands/runs.ts')
+      done(await runs(options, io))
+    })
+  program
+    .command('report')
+    .summary('print the report line of a run again')
+    .description('Prints the very same report line again and ends with the same exit code as the run.')
+    .argument(...RUN_ARGUMENT)
+    .addOption(stateConfigOption())
+    .addOption(hostOption())
+    .action(async (run: string, options: OfRun) => {
+      if (isAtHost(options)) return done(await (await atHost()).reportAt(run, options, io))
+      const { report } = await import('../commands/report.ts')
+      done(await report(run, options, io))
+    })
+  program
+    .command('logs')
+    .summary('print what the steps of a run printed')
+    .description('Prints the output of each step of a run, in order, each line after the id of its step.')
+    .argument(...RUN_ARGUMENT)
+    .option('-f, --follow', 'go on until the run has ended')
+    .option('--step <id>', 'of this step only, without its id in front')
+    .addOption(stateConfigOption())
+    .addOption(hostOption())
+    .action(async (run: string, options: OfRun & { follow?: boolean; step?: string }) => {
+      if (isAtHost(options)) return done(await (await atHost()).logsAt(run, options, io))
+      const { logs } = await import('../commands/logs.ts')
+      done(await logs(run, options, io))
+    })
+  program
+    .command('wait')
+    .summary('wait until a run has ended, then print its report line')
+    .description('Waits until the run has ended, prints its report line and ends with its exit code.')
+    .argument(...RUN_ARGUMENT)
+    .option('--timeout <duration>', 'give up after that long; the run goes on')
+    .addOption(stateConfigOption())
+    .addOption(hostOption())
+    .action(async (run: string, options: OfRun & { timeout?: string }) => {
+      if (isAtHost(options)) return done(await (await atHost()).waitAt(run, options, io))
+      const { wait } = await import('../commands/wait.ts')
+      done(await wait(run, options, io))
+    })
+}
+
+const atHost = () => import('../on-host/asked.ts')

@@ -1,0 +1,48 @@
+/** The commands for a run whose runner is gone, and for one that is to be taken back. */
+import { Option } from 'commander'
+import type { ResumeOptions } from '../commands/resume.ts'
+import {
+  type AddCommands,
+  asHostOption,
+  collect,
+  outputOption,
+  quietOption,
+  RUN_ARGUMENT,
+  stateConfigOption,
+} from './options.ts'
+
+export const addRecovery: AddCommands = (program, io, done) => {
+  const verbs = [
+    ['resume', 'finish a run whose runner is gone', 'Goes on with a run where its journal ends.'],
+    ['rollback', 'take a run back', 'Takes back what a run did, as its own rollback would have done.'],
+  ] as const
+  for (const [verb, summary, description] of verbs) {
+    const command = program
+      .command(verb)
+      .summary(summary)
+      .description(`${description} Prints one report line, and the same one when called again.`)
+      .argument(...RUN_ARGUMENT)
+      .option('-i, --input <key=value>', 'a secret of the run: secrets are kept nowhere', collect)
+      .option('--inputs <file.json>', 'a JSON object that holds the secrets of the run among other values')
+      .addOption(asHostOption())
+      .addOption(
+        new Option('--assume <what>', 'of the step whose end nobody saw').choices(['done', 'not-done']),
+      )
+      .option('--wait-lock <duration>', 'wait that long for a run that holds the lock')
+      .addOption(outputOption())
+      .addOption(quietOption())
+      .addOption(stateConfigOption())
+      .action(async (run: string, options: ResumeOptions) => {
+        const commands = await import('../commands/resume.ts')
+        const given = { ...options, input: options.input ?? [] }
+        if (options.check) {
+          const { rehearse } = await import('../commands/rehearse.ts')
+          return done(await rehearse(run, given, io))
+        }
+        done(await commands[verb](run, given, io))
+      })
+    if (verb === 'rollback') {
+      command.option('--check', 'only look whether everything is there that it would need; change nothing')
+    }
+  }
+}
