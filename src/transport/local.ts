@@ -1,5 +1,6 @@
 /** Commands on this machine: each in a session of its own, ended with everything that descends from it. */
-import { type Ended, runProcess, startFailureCode } from '../hostlink/process.ts'
+import { type Ended, runProcess } from '../hostlink/process.ts'
+import { startFailureCode } from '../hostlink/process-start.ts'
 import type { LocalJobs } from './local-job.ts'
 import { collectOutput } from './output.ts'
 import { unquotable } from './quote.ts'

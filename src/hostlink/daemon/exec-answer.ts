@@ -2,7 +2,7 @@
 import { getSystemErrorMap } from 'node:util'
 import { MAX_PAYLOAD_BYTES } from '../frame.ts'
 import type { ExecAnswer, Status } from '../messages.ts'
-import { startFailureCode } from '../process.ts'
+import { startFailureCode } from '../process-start.ts'
 import { systemError } from '../system-error.ts'
 import type { Body } from './answer.ts'
 import type { Limits } from './limits.ts'

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Sink } from '../process.ts'
+import type { Sink } from '../process-output.ts'
 
 export type OutputFile = { readonly path: string; readonly sink: Sink; close(): Promise<void> }
 export type OutputFiles = { readonly stdout: OutputFile; readonly stderr: OutputFile }

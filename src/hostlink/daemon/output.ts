@@ -1,6 +1,6 @@
 /** Where a command's output goes: the first bytes for the answer, the last ones for those who attach later. */
 import { isUtf8 } from 'node:buffer'
-import type { Sink } from '../process.ts'
+import type { Sink } from '../process-output.ts'
 
 export type Listener = (chunk: Buffer) => Promise<void> | undefined
 
