@@ -1,6 +1,7 @@
 /** Ends a process with everything that descends from it, and only that. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type ProcessStat, readProcessStat } from './process-stat.ts'
 
 export const KILL_AFTER_MS = 2000
 const FIRST_LOOK_MS = 10
@@ -24,8 +25,6 @@ export async function endTree(leader: Leader, first: NodeJS.Signals): Promise<vo
   }
   for (let round = 0; round < KILL_ROUNDS && family.signal('SIGKILL') > 0; round++) await sleep(FIRST_LOOK_MS)
 }
-
-type Entry = { pid: number; parent: number; group: number; session: number; dead: boolean; started: string }
 
 class Family {
   readonly #leader: Leader
@@ -55,8 +54,8 @@ class Family {
 
   anyAlive(): boolean {
     for (const [pid, started] of this.#members) {
-      const entry = readEntry(pid)
-      if (entry && !entry.dead && entry.started === started) return true
+      const stat = readProcessStat(pid)
+      if (stat && !stat.isDead && stat.started === started) return true
       this.#members.delete(pid)
     }
     const table = readProcessTable()
@@ -65,22 +64,21 @@ class Family {
     return this.#members.size > 0
   }
 
-  #admit(table: Map<number, Entry>): void {
+  #admit(table: Map<number, ProcessStat>): void {
     const { pid } = this.#leader
     // The kernel gives the number away only once no group and no session bears it any more.
     const gone = this.#leader.hasEnded() && table.has(pid)
     for (const [member, started] of this.#members) {
       if (table.get(member)?.started !== started) this.#members.delete(member)
     }
-    const isOurs = (entry: Entry) =>
-      this.#members.has(entry.pid) ||
-      this.#members.has(entry.parent) ||
-      (!gone && (entry.pid === pid || entry.parent === pid || entry.session === pid || entry.group === pid))
+    const isOurs = (candidate: number, { parent, group, session }: ProcessStat) =>
+      this.#members.has(parent) ||
+      (!gone && (candidate === pid || parent === pid || session === pid || group === pid))
     for (let found = true; found; ) {
       found = false
-      for (const entry of table.values()) {
-        if (entry.dead || this.#members.has(entry.pid) || !isOurs(entry)) continue
-        this.#members.set(entry.pid, entry.started)
+      for (const [candidate, stat] of table) {
+        if (stat.isDead || this.#members.has(candidate) || !isOurs(candidate, stat)) continue
+        this.#members.set(candidate, stat.started)
         found = true
       }
     }
@@ -97,7 +95,7 @@ function send(pid: number, signal: NodeJS.Signals | 0): boolean {
 }
 
 /** Null where the platform has no /proc, or does not let us read it now (too many open files). */
-function readProcessTable(): Map<number, Entry> | null {
+function readProcessTable(): Map<number, ProcessStat> | null {
   if (process.platform !== 'linux') return null
   let names: string[]
   try {
@@ -105,31 +103,11 @@ function readProcessTable(): Map<number, Entry> | null {
   } catch {
     return null
   }
-  const table = new Map<number, Entry>()
+  const table = new Map<number, ProcessStat>()
   for (const name of names) {
     const pid = Number(name)
-    const entry = Number.isInteger(pid) ? readEntry(pid) : null
-    if (entry) table.set(pid, entry)
+    const stat = Number.isInteger(pid) ? readProcessStat(pid) : null
+    if (stat) table.set(pid, stat)
   }
   return table
-}
-
-function readEntry(pid: number): Entry | null {
-  let stat: string
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  } catch {
-    return null
-  }
-  // The second field is the program's name in parentheses and may hold blanks and parentheses itself.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const [state, parent, group, session] = fields
-  return {
-    pid,
-    parent: Number(parent),
-    group: Number(group),
-    session: Number(session),
-    dead: state === 'Z' || state === 'X',
-    started: fields[19] ?? '',
-  }
 }

@@ -1,5 +1,6 @@
 /** Names one process beyond doubt: pids are given out again, a pid with its start time in one boot is not. */
 import { readFileSync } from 'node:fs'
+import { readProcessStat } from '../process-stat.ts'
 
 export type ProcessIdentity = {
   readonly pid: number
@@ -12,7 +13,7 @@ export type ProcessIdentity = {
 export function identify(pid: number): ProcessIdentity | null {
   const boot = bootId()
   if (boot === null) return answersToSignals(pid) ? { pid, started: null, boot: null } : null
-  const stat = readStat(pid)
+  const stat = readProcessStat(pid)
   return stat === null ? null : { pid, started: stat.started, boot }
 }
 
@@ -20,24 +21,13 @@ export function identify(pid: number): ProcessIdentity | null {
 export function isAlive({ pid, started, boot }: ProcessIdentity): boolean {
   if (boot !== bootId()) return false
   if (boot === null) return answersToSignals(pid)
-  const stat = readStat(pid)
-  return stat !== null && stat.started === started && !stat.isZombie
+  const stat = readProcessStat(pid)
+  return stat !== null && stat.started === started && !stat.isDead
 }
 
 function bootId(): string | null {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
-  } catch {
-    return null
-  }
-}
-
-function readStat(pid: number): { started: string; isZombie: boolean } | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // The second field is the program's name in parentheses and may hold blanks and parentheses itself.
-    const [state, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return { started: rest[18] ?? '', isZombie: state === 'Z' || state === 'X' }
   } catch {
     return null
   }

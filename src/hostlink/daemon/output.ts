@@ -1,6 +1,7 @@
 /** Where a command's output goes: the first bytes for the answer, the last ones for those who attach later. */
 import { isUtf8 } from 'node:buffer'
 import type { Sink } from '../process-output.ts'
+import { cutCharacterBytes } from './cut-character.ts'
 
 export type Listener = (chunk: Buffer) => Promise<void> | undefined
 
@@ -106,7 +107,7 @@ export type Text = { readonly text: string; readonly isTruncated: boolean; reado
 export function toText(kept: Buffer, total: number, limit: number): Text {
   const isTruncated = total > Math.min(limit, kept.length)
   const whole = kept.length > limit ? kept.subarray(0, limit) : kept
-  const bytes = isTruncated ? whole.subarray(0, whole.length - cutCharacter(whole)) : whole
+  const bytes = isTruncated ? whole.subarray(0, whole.length - cutCharacterBytes(whole)) : whole
   const hasNul = bytes.includes(0)
   const text = bytes.toString('utf8')
   return {
@@ -114,17 +115,6 @@ export function toText(kept: Buffer, total: number, limit: number): Text {
     isTruncated,
     isBinary: hasNul || !isUtf8(bytes),
   }
-}
-
-/** How many bytes at the end are the beginning of a character whose rest is missing. */
-function cutCharacter(bytes: Buffer): number {
-  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
-    const byte = bytes[bytes.length - back]!
-    if ((byte & 0xc0) === 0x80) continue
-    const wanted = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1
-    return wanted > back ? back : 0
-  }
-  return 0
 }
 
 /** How many of the first bytes surely fit into `room` bytes of JSON. */

@@ -3,6 +3,7 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { StreamName } from '../frame.ts'
+import { cutCharacterBytes, LONGEST_CHARACTER } from './cut-character.ts'
 import { systemReason } from './problem.ts'
 
 /** Keeps the first bytes of a stream in its file and counts them all; a full disk ends the keeping only. */
@@ -44,8 +45,6 @@ export function openSpoolWriter(folder: string, stream: StreamName, maxBytes: nu
 
 export type Chunk = { data: string; binary: boolean; nextOffset: number }
 
-const LONGEST_CHARACTER = 4
-
 /**
  * Up to `maxBytes` of the stream from `offset` on. Text ends with a whole character as long as more may follow
  * (`isComplete` is false); what is no text is given in base64.
@@ -77,18 +76,6 @@ async function readBytes(path: string, offset: number, most: number): Promise<Bu
     await file.close()
   }
 }
-
-/** Bytes at the end that begin a character and do not end it. */
-function cutCharacterBytes(bytes: Buffer): number {
-  for (let back = 1; back <= Math.min(LONGEST_CHARACTER - 1, bytes.length); back += 1) {
-    const byte = bytes[bytes.length - back]!
-    if (byte >= 0xc0) return back < characterBytes(byte) ? back : 0
-    if (byte < 0x80) return 0
-  }
-  return 0
-}
-
-const characterBytes = (first: number): number => (first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2)
 
 function asText(bytes: Buffer): string | null {
   if (bytes.includes(0)) return null
