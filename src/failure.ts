@@ -1,26 +1,30 @@
 /**
- * Every failure that we expect, as data. `wording.ts` turns each into a sentence and a hint; `code` is the
+ * Every failure that we expect, as data. `wording/` turns each into a sentence and a hint; `code` is the
  * report's `errorCode`. A new kind does not build until it is worded.
  */
 
-export type Failure =
-  // before anything is contacted
+export type Failure = AskingFailure | TargetFailure | GitFailure | ServicesFailure | RunFailure
+
+/** Before anything is contacted. */
+export type AskingFailure =
   | { code: 'usage'; problem: string; hint?: string }
   | { code: 'playbook-not-found'; name: string; searched: string[]; suggestion?: string }
   | { code: 'playbook-invalid'; file: string; diagnostics: number; first: string }
   | { code: 'inputs-invalid'; problems: InputProblem[] }
   | { code: 'settings-invalid'; file: string; problems: string[] }
-  // reaching the target
+
+/** Reaching the target, and running one command there. */
+export type TargetFailure =
   | { code: 'unreachable'; target: string; reason: string; hint?: string }
   | { code: 'auth-failed'; target: string }
   | { code: 'denied'; target: string; rule: string }
   | { code: 'link-lost'; target: string; command: string; reason: string }
-  // running one command
   | { code: 'command-failed'; argv: string[]; exitCode: number | null; signal: string | null; tail: string }
   | { code: 'command-timeout'; argv: string[]; timeoutMs: number; tail: string }
   | { code: 'command-not-started'; argv: string[]; why: NotStarted; detail: string }
   | { code: 'output-unreadable'; argv: string[]; problem: string }
-  // git
+
+export type GitFailure =
   | { code: 'not-a-repository'; path: string; detail: string }
   | { code: 'dirty-tree'; repo: string; entries: string[]; total: number }
   | { code: 'ref-not-found'; repo: string; ref: string; suggestion?: string }
@@ -32,7 +36,9 @@ export type Failure =
   | { code: 'signature-missing'; repo: string; ref: string; detail: string }
   | { code: 'fetch-failed'; repo: string; remote: string; detail: string }
   | { code: 'head-differs'; repo: string; expected: string; actual: string }
-  // compose
+
+/** Compose and health. */
+export type ServicesFailure =
   | { code: 'compose-failed'; dir: string; verb: string; exitCode: number; tail: string; cause?: string }
   | { code: 'compose-file-missing'; dir: string; detail: string }
   | { code: 'compose-file-invalid'; dir: string; detail: string }
@@ -53,9 +59,9 @@ export type Failure =
     }
   | { code: 'rollback-set-missing'; what: string[] }
   | { code: 'images-differ'; services: string[] }
-  // health
   | { code: 'unhealthy'; probes: { url: string; ok: boolean; last: string }[]; timeoutMs: number }
-  // the run itself
+
+export type RunFailure =
   | { code: 'expression-failed'; where: string; expression: string; problem: string }
   | { code: 'step-input-invalid'; step: string; problems: string[] }
   | { code: 'step-timeout'; step: string; timeoutMs: number }

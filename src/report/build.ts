@@ -1,7 +1,7 @@
 /** Events -> report. Pure: the same events give the same report, on any machine and at any time. */
 import type { Event, Facts, Outcome, StepSummary } from '../engine/events.ts'
 import type { Failure } from '../failure.ts'
-import { sentence } from '../wording.ts'
+import { sentence } from '../wording/word.ts'
 import type { Report, StepReport } from './schema.ts'
 
 export type ReportHead = {

@@ -3,7 +3,7 @@
  * no line of it can be taken for one of ours.
  */
 import type { Event } from '../engine/events.ts'
-import { sentence } from '../wording.ts'
+import { sentence } from '../wording/word.ts'
 import type { Face, Screen } from './face.ts'
 import { printable } from './printable.ts'
 import { elapsed, plural } from './words.ts'

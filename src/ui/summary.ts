@@ -1,7 +1,7 @@
 /** The last words of a run: how it ended, why, what changed, what remains, what to type next. */
 import type { Event, Outcome } from '../engine/events.ts'
 import type { Failure } from '../failure.ts'
-import { word } from '../wording.ts'
+import { word } from '../wording/word.ts'
 import { printable } from './printable.ts'
 import { wrap } from './text.ts'
 import { elapsed, outcomeInWords } from './words.ts'

@@ -4,7 +4,7 @@
  */
 import { Listr, type ListrRenderer, type ListrTaskWrapper } from 'listr2'
 import type { Event } from '../engine/events.ts'
-import { sentence } from '../wording.ts'
+import { sentence } from '../wording/word.ts'
 import type { Face } from './face.ts'
 import { LiveRenderer } from './live-renderer.ts'
 import { makePaint, makePainter, type Terminal } from './painter.ts'

@@ -3,7 +3,7 @@ import { createSource, type Diagnostic, error } from '../../playbook/diagnostic.
 import { loadPlaybook } from '../../playbook/load.ts'
 import { type DiagnosticFormat, renderDiagnostics } from '../../playbook/render.ts'
 import { kinds } from '../../steps/index.ts'
-import { word } from '../../wording.ts'
+import { word } from '../../wording/word.ts'
 import { readCatalogOptions } from '../catalog-options.ts'
 import { colors } from '../colors.ts'
 import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'

@@ -1,0 +1,40 @@
+/** What was asked for in the wrong way: nothing was contacted yet. */
+import type { AskingFailure, InputProblem } from '../failure.ts'
+import { count, quoted, type Words } from './phrases.ts'
+
+export const ASKING: Words<AskingFailure> = {
+  usage: failure => ({ message: failure.problem, ...(failure.hint ? { hint: failure.hint } : {}) }),
+  'playbook-not-found': failure => ({
+    message: `no playbook ${quoted(failure.name)}; looked in ${failure.searched.join(', ')}`,
+    hint: failure.suggestion
+      ? `did you mean ${quoted(failure.suggestion)}?`
+      : 'hostops list   shows the playbooks that there are',
+  }),
+  'playbook-invalid': failure => ({
+    message: `${failure.file}: ${count(failure.diagnostics, 'mistake')}, the first one: ${failure.first}`,
+    hint: `hostops validate ${failure.file}`,
+  }),
+  'inputs-invalid': failure => ({
+    message: failure.problems.map(inputProblem).join('; '),
+    hint: 'hostops show NAME   lists the inputs with their types; give them as -i key=value',
+  }),
+  'settings-invalid': failure => ({ message: `${failure.file}: ${failure.problems.join('; ')}` }),
+}
+
+function inputProblem(problem: InputProblem): string {
+  const suggestion = problem.suggestion ? ` (did you mean ${quoted(problem.suggestion)}?)` : ''
+  switch (problem.problem) {
+    case 'unknown':
+      return `unknown input ${quoted(problem.input)}${suggestion}`
+    case 'missing':
+      return `missing input ${quoted(problem.input)}: ${problem.detail}`
+    case 'ill-typed':
+      return `input ${quoted(problem.input)}: ${problem.detail}`
+    case 'pinned':
+      return `input ${quoted(problem.input)} is pinned: ${problem.detail}`
+    case 'given-twice':
+      return `input ${quoted(problem.input)} is given twice`
+    case 'unreadable':
+      return `input ${quoted(problem.input)}: ${problem.detail}`
+  }
+}

@@ -1,0 +1,53 @@
+import type { GitFailure } from '../failure.ts'
+import { count, listed, quoted, type Words } from './phrases.ts'
+
+export const GIT: Words<GitFailure> = {
+  'not-a-repository': failure => ({
+    message: `${failure.path} is no git checkout: ${failure.detail}`,
+    hint: 'repoPath is the path of the checkout as the target sees it',
+  }),
+  'dirty-tree': failure => ({
+    message: `${failure.repo} has ${count(failure.total, 'local change')}: ${listed(failure.entries, failure.total)}`,
+    hint: `git -C ${failure.repo} status   shows them; commit or stash them, or run with --allow-dirty`,
+  }),
+  'ref-not-found': failure => ({
+    message: `${failure.repo} has no branch, tag or commit ${quoted(failure.ref)}`,
+    hint: failure.suggestion
+      ? `did you mean ${quoted(failure.suggestion)}?`
+      : `git -C ${failure.repo} ls-remote   shows what there is`,
+  }),
+  'ref-ambiguous': failure => ({
+    message: `${quoted(failure.ref)} is ${failure.candidates.join(' and ')} in ${failure.repo}`,
+    hint: `say which one: ${failure.candidates.join(' or ')}`,
+  }),
+  'history-rewritten': failure => ({
+    message: `${failure.branch} was rewritten upstream: ${short(failure.local)} is no ancestor of ${short(failure.remote)}`,
+    hint: `look at it first: git -C ${failure.repo} log --oneline ${short(failure.remote)}...${short(failure.local)}`,
+  }),
+  'branch-diverged': failure => ({
+    message: `${failure.branch} has ${count(failure.ahead, 'commit')} of its own and lacks ${failure.behind} of upstream’s`,
+    hint: `git -C ${failure.repo} log --oneline @{upstream}..   shows the commits that exist only there`,
+  }),
+  'index-locked': failure => ({
+    message: `${failure.lockFile} exists${failure.ageSeconds === null ? '' : ` (${failure.ageSeconds} s old)`}: ${failure.holder ? `held by ${failure.holder}` : 'no process holds it'}`,
+    hint: failure.holder
+      ? 'wait until that git command has ended'
+      : `when no git command runs there any more: rm ${failure.lockFile}`,
+  }),
+  'files-in-the-way': failure => ({
+    message: `the new tree would overwrite ${listed(failure.files, failure.files.length)}`,
+    hint: 'move them away first: git keeps no copy of ignored or untracked files',
+  }),
+  'signature-missing': failure => ({
+    message: `${quoted(failure.ref)} carries no good signature: ${failure.detail}`,
+  }),
+  'fetch-failed': failure => ({
+    message: `cannot fetch ${failure.remote} in ${failure.repo}: ${failure.detail}`,
+    hint: `on the target: git -C ${failure.repo} fetch ${failure.remote}`,
+  }),
+  'head-differs': failure => ({
+    message: `HEAD of ${failure.repo} is ${short(failure.actual)}, expected ${short(failure.expected)}`,
+  }),
+}
+
+const short = (sha: string) => (/^[0-9a-f]{40,64}$/.test(sha) ? sha.slice(0, 12) : sha)

@@ -1,0 +1,70 @@
+/** The run itself: what it could not plan, how it was stopped, who is in its way, what could not be taken back. */
+import type { RunFailure } from '../failure.ts'
+import { printDuration } from '../steps/duration.ts'
+import type { Words } from './phrases.ts'
+
+export const RUN: Words<RunFailure> = {
+  'expression-failed': failure => ({
+    message: `${failure.where}: \${{ ${failure.expression} }}: ${failure.problem}`,
+  }),
+  'step-input-invalid': failure => ({ message: `${failure.step}: ${failure.problems.join('; ')}` }),
+  'step-timeout': failure => ({
+    message: `${failure.step} did not end within ${printDuration(failure.timeoutMs)}`,
+    hint: 'give the step a longer timeout: if that is what it needs',
+  }),
+  'run-timeout': failure => ({ message: `the run did not end within ${printDuration(failure.timeoutMs)}` }),
+  interrupted: failure => ({ message: `interrupted by ${failure.signal}` }),
+  'plan-moved': failure => ({
+    message: `the target has moved since the check: plan ${failure.expected} is now ${failure.actual}`,
+    hint: 'run it again with --check, read what would change, and pass the new hash',
+  }),
+  'lock-held': failure => ({
+    message: `${failure.what} is locked by ${failure.holder} since ${failure.since}`,
+    hint: 'wait for it with --wait-lock 5m, or look at it with hostops runs',
+  }),
+  'interrupted-run': failure => ({
+    message: `${failure.what} was left half-way by run ${failure.runId}, whose runner is gone`,
+    hint: `finish it with hostops resume ${failure.runId}, or take it back with hostops rollback ${failure.runId}`,
+  }),
+  'lock-unwritable': failure => ({ message: `cannot take a lock on the target: ${failure.detail}` }),
+  'self-upgrade': ({ who, step, project, service, command }) => {
+    const place = `service ${service} of compose project ${project}`
+    return who === 'runner'
+      ? {
+          message: `${step} would replace the container that this runner lives in (${place}), so nobody would see the end of it`,
+          hint: command,
+        }
+      : {
+          message: `${step} would replace the container that the daemon of the target lives in (${place})`,
+          hint: 'let hostlinkd run on the host itself, or in a stack that no playbook replaces',
+        }
+  },
+  'approval-denied': failure => ({ message: `${failure.step} was not approved: ${failure.reason}` }),
+  irreversible: failure => ({
+    message: `${failure.step} cannot be taken back, so nothing before it was rolled back`,
+    hint: 'decide by hand whether the old version can live with what it did',
+  }),
+  'end-not-seen': failure => ({
+    message: `${failure.step} was begun, nobody saw how it ended, and it is not safe to repeat`,
+    hint: `look at the host, then: hostops rollback ${failure.runId}, or hostops resume ${failure.runId} --assume done`,
+  }),
+  'not-begun': failure => ({
+    message: `the runner of ${failure.runId} ended before it had begun anything`,
+    hint: 'nothing was changed: run it again',
+  }),
+  'taken-back': failure => ({ message: `taken back by hostops rollback ${failure.runId}` }),
+  'no-way-back': failure => ({
+    message: `${failure.step} changed the host and has no way back`,
+    hint: 'give the step undo: in the playbook',
+  }),
+  'not-done': failure => ({ message: `${failure.movement} ${failure.step} was not done` }),
+  'not-restored': failure => ({ message: `${failure.step}: ${failure.problem}` }),
+  'state-unwritable': failure => ({
+    message: `cannot write ${failure.path}: ${failure.problem}`,
+    hint: 'make room there or choose another folder with HOSTOPS_STATE_DIR',
+  }),
+  internal: failure => ({
+    message: `a fault in hostops itself: ${failure.problem}`,
+    hint: 'please report it together with the journal of the run',
+  }),
+}

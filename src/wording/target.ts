@@ -1,0 +1,65 @@
+/** Reaching the target, and running one command there. */
+import type { TargetFailure } from '../failure.ts'
+import { printDuration } from '../steps/duration.ts'
+import { quoted, tail, type Worded, type Words } from './phrases.ts'
+
+export const TARGET: Words<TargetFailure> = {
+  unreachable: failure => ({
+    message: `cannot reach ${failure.target}: ${failure.reason}`,
+    hint: failure.hint ?? `hostops doctor --target ${failure.target}`,
+  }),
+  'auth-failed': failure => ({
+    message: `${failure.target} does not accept the token`,
+    hint: 'set HOSTLINK_TOKEN or HOSTLINK_TOKEN_FILE to the token of the host’s daemon',
+  }),
+  denied: failure => ({
+    message: `${failure.target} denied a command: ${failure.rule}`,
+    hint: 'the policy of this token on the host decides; hostops doctor shows which one it is',
+  }),
+  'link-lost': failure => ({
+    message: `the link to ${failure.target} was lost while ${quoted(failure.command)} ran: ${failure.reason}`,
+    hint: 'whether it ended, and how, is not known; look at the host before anything is repeated',
+  }),
+  'command-failed': failure => ({
+    message: `${commandLine(failure.argv)} ${ending(failure.exitCode, failure.signal)}${tail(failure.tail)}`,
+  }),
+  'command-timeout': failure => ({
+    message: `${commandLine(failure.argv)} did not end within ${printDuration(failure.timeoutMs)} and was stopped${tail(failure.tail)}`,
+    hint: 'give the step a longer timeout: if that is what it needs',
+  }),
+  'command-not-started': notStarted,
+  'output-unreadable': failure => ({
+    message: `cannot make sense of what ${commandLine(failure.argv)} printed: ${failure.problem}`,
+  }),
+}
+
+const commandLine = (argv: string[]) => {
+  const line = argv.join(' ').replace(/\s+/g, ' ')
+  return quoted(line.length > 120 ? `${line.slice(0, 117)}...` : line)
+}
+const ending = (code: number | null, signal: string | null) =>
+  signal ? `was ended by ${signal}` : `ended with exit code ${code}`
+
+function notStarted(failure: Extract<TargetFailure, { code: 'command-not-started' }>): Worded {
+  const program = failure.argv[0] ?? ''
+  switch (failure.why) {
+    case 'not-found':
+      return {
+        message: `${quoted(program)} is not on the target: ${failure.detail}`,
+        hint: `install ${program} there, or give its full path`,
+      }
+    case 'not-executable':
+      return { message: `${quoted(program)} cannot be executed: ${failure.detail}` }
+    case 'bad-cwd':
+      return { message: `working directory not accessible: ${failure.detail}` }
+    case 'busy':
+      return {
+        message: `the target is busy: ${failure.detail}`,
+        hint: 'try again, or raise max_concurrent there',
+      }
+    case 'too-large':
+      return { message: `the command is too large for this target: ${failure.detail}` }
+    case 'other':
+      return { message: `cannot start ${commandLine(failure.argv)}: ${failure.detail}` }
+  }
+}
