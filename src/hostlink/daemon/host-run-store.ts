@@ -9,12 +9,11 @@
  *
  * Beside it, `runs/<run id>/` is the engine's own folder: its `run.json` tells the runner, `report.json` the end.
  */
-import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { identify } from './identity.ts'
+import { createFolder } from './new-folder.ts'
 
 const requestSchema = z.object({
   token: z.string(),
@@ -60,7 +59,8 @@ export function openHostRunStore(root: string): HostRunStore {
   const runFolder = (runId: string) => join(root, 'runs', runId)
   return {
     folder,
-    create: (runId, request, files) => create(requests, runId, request, files),
+    create: (runId, request, files) =>
+      createFolder(requests, runId, { ...files, 'request.json': JSON.stringify(request) }, { flush: true }),
     read: runId => requestSchema.safeParse(readJson(join(folder(runId), 'request.json'))).data ?? null,
     ids: () => names(requests).filter(name => !name.startsWith('.')),
     job: runId => readText(join(folder(runId), 'job'))?.trim() ?? null,
@@ -98,29 +98,6 @@ export function openHostRunStore(root: string): HostRunStore {
       }
     },
     remove: runId => rmSync(folder(runId), { recursive: true, force: true }),
-  }
-}
-
-async function create(
-  requests: string,
-  runId: string,
-  request: HostRunRequest,
-  files: Readonly<Record<string, string | Buffer>>,
-): Promise<boolean> {
-  await mkdir(requests, { recursive: true, mode: 0o700 })
-  const draft = join(requests, `.new-${randomBytes(6).toString('hex')}`)
-  await mkdir(draft, { mode: 0o700 })
-  try {
-    for (const [name, text] of Object.entries({ ...files, 'request.json': JSON.stringify(request) })) {
-      await writeFile(join(draft, name), text, { mode: 0o600, flush: true })
-    }
-    await rename(draft, join(requests, runId))
-    return true
-  } catch (error) {
-    await rm(draft, { recursive: true, force: true })
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOTEMPTY' || code === 'EEXIST') return false
-    throw error
   }
 }
 

@@ -1,8 +1,9 @@
 /** Spool folders: made at most once, read whatever state they are in, removed only when they are ours. */
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
+import { createFolder } from './new-folder.ts'
 import { type End, SPOOL_FILES, type SpoolFile, type Supervisor } from './spool-files.ts'
 
 const metaSchema = z.object({
@@ -50,27 +51,11 @@ export type Spool = {
 export const spoolRoot = (outputTmpdir: string): string => join(outputTmpdir, 'jobs')
 export const isJobId = (name: string): boolean => /^[0-9a-f]{12}$/.test(name)
 
-/**
- * Makes the folder whole or not at all, and at most once: false when a job has this id already. The renaming of a
- * filled folder fails when another one stands there, whoever made it and whichever daemon it was.
- */
-export async function createSpool(root: string, id: string, meta: Meta, command: string): Promise<boolean> {
-  await mkdir(root, { recursive: true, mode: 0o700 })
-  const draft = join(root, `.new-${id}-${randomBytes(6).toString('hex')}`)
-  await mkdir(draft, { mode: 0o700 })
-  try {
-    const write = (name: SpoolFile, text: string) => writeFile(join(draft, name), text, { mode: 0o600 })
-    await write('command', command)
-    await write('created', `${Math.floor(meta.created_ms / 1000)}\n`)
-    await write('meta', JSON.stringify(meta))
-    await rename(draft, join(root, id))
-    return true
-  } catch (error) {
-    await rm(draft, { recursive: true, force: true })
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOTEMPTY' || code === 'EEXIST') return false
-    throw error
-  }
+/** False when a job has this id already. */
+export function createSpool(root: string, id: string, meta: Meta, command: string): Promise<boolean> {
+  const created = `${Math.floor(meta.created_ms / 1000)}\n`
+  const files = { command, created, meta: JSON.stringify(meta) } satisfies Partial<Record<SpoolFile, string>>
+  return createFolder(root, id, files, { flush: false })
 }
 
 /** Null for what is no job of ours: missing, foreign or corrupt. */
