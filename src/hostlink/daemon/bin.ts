@@ -66,7 +66,7 @@ async function serve(options: import('./main.ts').DaemonOptions): Promise<number
     process.once('SIGTERM', () => resolve('SIGTERM'))
     process.once('SIGINT', () => resolve('SIGINT'))
   })
-  const { startDaemon } = await import('./main.ts')
+  const [{ startDaemon }, { tellSystemd }] = await Promise.all([import('./main.ts'), import('./systemd.ts')])
   const daemon = await startDaemon(options)
   if ('failed' in daemon) {
     process.send?.({ failed: daemon.failed })
@@ -80,6 +80,7 @@ async function serve(options: import('./main.ts').DaemonOptions): Promise<number
     process.send({ ready: true })
     process.disconnect()
   }
+  tellSystemd(process.env, daemon.log)
   await daemon.stop(await signal)
   // Whatever still keeps the event loop alive has had its time.
   process.exit(0)

@@ -54,35 +54,35 @@ export type Unit = {
 
 export function unitText({ program, places, group, isUser }: Unit): string {
   const start = [...program, '-f', '-c', places.config].map(unitWord).join(' ')
-  const system = `# Its folder must be there before containers that mount it.
+  const makeFolder = ['/usr/bin/install', '-d', '-m', '0750', '-g', group.name, places.socketFolder]
+  const order = `# It listens before containers that mount its folder start.
 Before=docker.service
-`
-  const folder = `# The folder stays over a restart: running containers have it mounted, and jobs keep their output in it.
-RuntimeDirectory=hostlink
-RuntimeDirectoryMode=0750
-RuntimeDirectoryPreserve=yes
-ExecStartPre=/bin/chgrp ${unitWord(group.name)} ${unitWord(places.socketFolder)}
 `
   return `[Unit]
 Description=hostlink daemon: runs commands on this host for authorised clients
 After=network.target
-${isUser ? '' : system}
+${isUser ? '' : order}
 [Service]
-Type=exec
+# "systemctl start" waits until it listens, and fails when it does not get that far. Not by itself but by
+# systemd-notify it says so.
+Type=notify
+NotifyAccess=all
+# Not RuntimeDirectory=, which is given to root's group again at each start, and taken away at the end: running
+# containers have the folder mounted, and jobs keep their output in it.
+ExecStartPre=${makeFolder.map(unitWord).join(' ')}
 ExecStart=${start}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=2
-# Jobs are processes of their own: they go on when the daemon is stopped or restarted.
+# Jobs are processes of their own: they go on when the daemon is stopped or restarted. At its next start systemd calls
+# them left-over processes, which is as it should be.
 KillMode=process
 OOMPolicy=continue
 LimitNOFILE=65536
-${isUser ? 'RuntimeDirectory=hostlink\nRuntimeDirectoryPreserve=yes\n' : folder}
-# What docker and git never need. More (ProtectSystem, PrivateTmp, NoNewPrivileges) would break commands that
-# legitimately change the host, which is what this daemon is for.
-LockPersonality=yes
-RestrictRealtime=yes
-${isUser ? '' : 'ProtectHostname=yes\nProtectKernelModules=yes\n'}
+SyslogIdentifier=hostlinkd
+# No sandbox (ProtectSystem, PrivateTmp, ProtectKernelModules, NoNewPrivileges, ...): commands would then change
+# something else than the host and yet be told that all went well. A mount, for one, would be seen by nobody else.
+
 [Install]
 WantedBy=${isUser ? 'default.target' : 'multi-user.target'}
 `

@@ -170,8 +170,7 @@ function keepOrWrite(
 ): void {
   if (existsSync(path)) {
     if (!isForced) {
-      const isSame = path.endsWith('.service') && readFileSync(path, 'utf8') === text
-      io.out(`is there already, and stays: ${path}${isSame ? '' : ' (replace it with --force)'}\n`)
+      io.out(`is there already, and stays: ${path}${wayToReplace(path, text)}\n`)
       return
     }
     io.out(`replaced: ${path}\n`)
@@ -188,6 +187,12 @@ function keepOrWrite(
     rmSync(part, { force: true })
     throw error
   }
+}
+
+/** A unit can be had anew without a new token, which `--force` makes as well. */
+function wayToReplace(path: string, text: string): string {
+  if (!path.endsWith('.service')) return ' (replace it with --force)'
+  return readFileSync(path, 'utf8') === text ? '' : ' (it differs; for the new one, remove it first)'
 }
 
 function own(path: string, mode: number, { gid }: Group, { uid }: BinIo): void {

@@ -109,6 +109,41 @@ describe('the command line', () => {
   })
 })
 
+describe('under systemd', () => {
+  /** In place of systemd's own program, which tells nobody but systemd. */
+  function notifier(script: string): { PATH: string; told: string } {
+    const bin = mkdtempSync(join(folder, 'bin-'))
+    writeFileSync(join(bin, 'systemd-notify'), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+    return { PATH: `${bin}:${process.env.PATH}`, told: join(bin, 'told') }
+  }
+  const TELL = 'echo "$NOTIFY_SOCKET $*" >"${0%/*}/part" && mv "${0%/*}/part" "${0%/*}/told"'
+
+  test('it is told once the daemon listens', async () => {
+    const { PATH, told } = notifier(TELL)
+    await using daemon = await startDaemonRig({ env: { PATH, NOTIFY_SOCKET: '/run/systemd/notify' } })
+    await until('systemd is told', () => existsSync(told))
+    expect(readFileSync(told, 'utf8')).toBe('/run/systemd/notify --ready --status=listening\n')
+    const answer = await askOnce(daemon, { type: 'exec', command: 'echo "<$NOTIFY_SOCKET>"' })
+    expect(answer.stdout).toBe('<>\n')
+  })
+
+  test('that it could not be told is logged, and ends nothing', async () => {
+    const { PATH } = notifier('exit 3')
+    await using daemon = await startDaemonRig({ env: { PATH, NOTIFY_SOCKET: '/run/systemd/notify' } })
+    await until('it is logged', () =>
+      daemon.log().includes('[ERROR] systemd was not told that the daemon listens'),
+    )
+    expect(await askOnce(daemon, { type: 'ping' })).toMatchObject({ status: 'ok' })
+  })
+
+  test('nobody is told anything elsewhere', async () => {
+    const { PATH, told } = notifier(TELL)
+    await using daemon = await startDaemonRig({ env: { PATH, NOTIFY_SOCKET: '' } })
+    await askOnce(daemon, { type: 'exec', command: 'sleep 0.3' })
+    expect(existsSync(told)).toBe(false)
+  })
+})
+
 describe('the socket', () => {
   test('has its mode, and its folder is made with 0750', async () => {
     const path = join(folder, 'made', 'deep', 'h.sock')
