@@ -3,7 +3,16 @@
  * report's `errorCode`. A new kind does not build until it is worded.
  */
 
-export type Failure = AskingFailure | TargetFailure | GitFailure | ServicesFailure | RunFailure
+export type Failure = AskingFailure | TargetFailure | GitFailure | ServicesFailure | RunFailure | HalfWay
+
+/** Nothing is in flight: `failed` is how the step ended whose end was not seen at first, `left` was not begun. */
+export type HalfWay = {
+  code: 'half-way'
+  runId: string
+  step: string | null
+  failed: Failure | null
+  left: string[]
+}
 
 /** Before anything is contacted. */
 export type AskingFailure =

@@ -12,6 +12,7 @@ import { parseDuration } from '../steps/duration.ts'
 import { kinds } from '../steps/index.ts'
 import type { Json } from '../steps/step.ts'
 import { targetFailure } from './connect-to.ts'
+import { environment } from './environment.ts'
 import type { Io } from './io.ts'
 import type { RunOptions } from './run-options.ts'
 
@@ -68,7 +69,7 @@ export async function prepare(
   })
   if (!inputs.ok) return not({ code: 'inputs-invalid', problems: inputs.problems })
 
-  const env = pick(io.env, playbook.env)
+  const env = environment(playbook, io)
   const planned = makePlan({
     playbook,
     inputs: inputs.values,
@@ -81,9 +82,4 @@ export async function prepare(
   return planned.ok
     ? { ok: true, playbook, inputs: inputs.values, env, plan: planned.plan }
     : not(planned.failure)
-}
-
-/** Only what the playbook lists, and of that only what is set. */
-function pick(env: Io['env'], names: readonly string[]): { [name: string]: string } {
-  return Object.fromEntries(names.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]])))
 }

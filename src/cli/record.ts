@@ -47,6 +47,8 @@ export type Recorder = {
   /** What the report says of the run's beginning. */
   know(known: { playbook: string | null; target: string | null }): void
   emit: Emit
+  /** Writes what is known now, and prints nothing. */
+  keepEnd(end: RunEnd): { report: Report; exitCode: number }
   finish(end: RunEnd): Promise<number>
 }
 
@@ -94,9 +96,18 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
       complain({ code: 'usage', problem: `cannot write the report to ${file}: ${(error as Error).message}` })
     }
   }
+  const keepEnd = (end: RunEnd) => {
+    if (draft.end === null) emit({ type: 'run-finished', ...end })
+    journal?.close()
+    const report = toReport(draft, now())
+    const code = exitCode(report.outcome, draft.end?.failure ?? null)
+    store(report, code)
+    return { report, exitCode: code }
+  }
 
   return {
     head,
+    keepEnd,
     get folder() {
       return place?.folder ?? null
     },
@@ -132,12 +143,8 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
     },
     emit,
     async finish(end) {
-      if (draft.end === null) emit({ type: 'run-finished', ...end })
-      journal?.close()
+      const { report, exitCode: code } = keepEnd(end)
       await face?.close()
-      const report = toReport(draft, now())
-      const code = exitCode(report.outcome, draft.end?.failure ?? null)
-      store(report, code)
       copy(report)
       if (!told.json && !(told.quiet && isGood(report.outcome))) {
         const lines = summary.lines({

@@ -103,8 +103,13 @@ function headFromJournal(folder: string): RunHead | null {
 
 const NO_PROCESS = 0
 
-/** Its end is known; a run without one may still have to be finished or taken back. */
-export const isSettled = ({ report }: RunEntry): boolean => report !== null && report.outcome !== 'unknown'
+/** Its end is known for good; any other may still have to be finished or taken back. */
+export const isSettled = ({ report }: RunEntry): boolean =>
+  report !== null && report.outcome !== 'unknown' && report.errorCode !== 'half-way'
+
+/** Nobody here knows its end, and a daemon may. */
+export const mayBeAsked = ({ alive, head, report }: RunEntry): boolean =>
+  !alive && (report === null || report.outcome === 'unknown') && /^hostlink(:|$)/.test(head.target ?? '')
 
 export type Found = { ok: true; run: RunEntry } | { ok: false; failure: Failure }
 

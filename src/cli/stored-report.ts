@@ -8,8 +8,10 @@ import type { RunEnd } from '../engine/running.ts'
 import { addEvent, emptyDraft, type ReportDraft, toReport } from '../report/build.ts'
 import type { Report } from '../report/schema.ts'
 import { exitCode } from './exit-code.ts'
+import type { Io } from './io.ts'
 import { neverBegan } from './kept-run.ts'
-import type { RunEntry } from './state.ts'
+import { resultLine } from './result-line.ts'
+import { isSettled, type RunEntry } from './state.ts'
 
 export type StoredReport = { report: Report; exitCode: number }
 
@@ -23,6 +25,20 @@ export function storedReport(run: RunEntry): StoredReport {
   if (draft.end && !run.alive) return { report, exitCode: exitCode(report.outcome, draft.end.failure) }
   const outcome = run.alive ? 'started' : 'unknown'
   return { report: { ...report, outcome, success: null, changed: null }, exitCode: exitCode(outcome, null) }
+}
+
+/** The line that the run ended with, or what is known so far; what can be done about it is for people. */
+export function printReport(run: RunEntry, io: Io): number {
+  const { report, exitCode } = storedReport(run)
+  const { runId } = run.head
+  if (run.alive) io.stderr.write(`${runId} is still running\nhint: hostops wait ${runId}\n`)
+  else if (!isSettled(run) && report.success !== true && !neverBegan(run)) {
+    io.stderr.write(
+      `hint: hostops resume ${runId} goes on with it, hostops rollback ${runId} takes it back\n`,
+    )
+  }
+  io.stdout.write(resultLine(report))
+  return exitCode
 }
 
 export const notBegun = (runId: string): RunEnd => ({

@@ -53,11 +53,28 @@ async function act(run: Run, state: StepState, onStart: () => void): Promise<Att
   }
 }
 
+/** How a step ended that an earlier runner began: asked where it was started, and nothing is started here. */
+export async function askForStep(run: Run, state: StepState): Promise<Failure | null> {
+  const startedAt = run.input.clock.now()
+  const number = state.earlier?.attempt ?? 1
+  try {
+    const ready = makeReady(state, run.known)
+    return end(
+      run,
+      state,
+      startedAt,
+      await attempts(run, state, ready, { number, attaches: true, last: true }),
+    )
+  } catch (error) {
+    return end(run, state, startedAt, { ok: false, failure: toFailure(error), attempts: number })
+  }
+}
+
 const endNotSeenOf = ({ input }: Run, step: string) =>
   new Failed({ code: 'end-not-seen', runId: input.runId, step })
 
-/** `attaches`: the first one was started by an earlier runner and is only asked for. */
-type First = { number: number; attaches: boolean }
+/** `attaches`: the first one was started by an earlier runner and is only asked for. `last`: there is no other. */
+type First = { number: number; attaches: boolean; last?: boolean }
 
 async function attempts(run: Run, state: StepState, ready: Ready, first: First): Promise<Attempts> {
   const { emit, input, stops } = run
@@ -69,7 +86,7 @@ async function attempts(run: Run, state: StepState, ready: Ready, first: First):
   }
   const ended = await attemptStep({
     id: planned.id,
-    retry: planned.retry,
+    retry: first.last ? { ...planned.retry, attempts: first.number } : planned.retry,
     first: first.number,
     signal: stops.steps,
     clock: input.clock,

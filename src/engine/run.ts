@@ -66,7 +66,7 @@ async function locked(run: Run, work: (run: Run) => Promise<RunEnd>): Promise<Ru
   }
 }
 
-function announce({ emit, input, states }: Run): void {
+export function announce({ emit, input, states }: Run): void {
   const { plan, recovered, runId } = input
   if (!recovered) {
     emit(startEvent(runId, plan))
@@ -136,7 +136,7 @@ async function afterwards(
   }
 }
 
-const hasActed = ({ states }: Run): boolean =>
+export const hasActed = ({ states }: Run): boolean =>
   states.some(state => state.begun && state.ready && mayChange(state.ready.effect))
 
 function verdict(run: Run, failed: StepFailure | null, rollback: RollbackEnd | null): RunEnd {

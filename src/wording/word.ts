@@ -7,7 +7,19 @@ import { RUN } from './run.ts'
 import { SERVICES } from './services.ts'
 import { TARGET } from './target.ts'
 
-const WORDS: Words<Failure> = { ...ASKING, ...TARGET, ...GIT, ...SERVICES, ...RUN }
+const WORDS: Words<Failure> = {
+  ...{ ...ASKING, ...TARGET, ...GIT, ...SERVICES, ...RUN },
+  // Here, because it tells another failure.
+  'half-way': ({ runId, step, failed, left }) => {
+    const end = failed ? `${step} has failed: ${sentence(failed)}` : 'all that was begun has ended well'
+    const rest = left.length === 0 ? 'nothing was taken back' : `not begun: ${left.join(', ')}`
+    const finish = failed ? '' : `hostops resume ${runId} finishes it, `
+    return {
+      message: `the run was left half-way; ${end}; ${rest}`,
+      hint: `${finish}hostops rollback ${runId} takes it back`,
+    }
+  },
+}
 
 // The entry of a code takes the failure of that code: what TypeScript cannot follow through a lookup.
 export const word = (failure: Failure): Worded =>

@@ -7,6 +7,7 @@ import { Failed } from '../../failure.ts'
 import { kinds } from '../../steps/index.ts'
 import { clock } from '../clock.ts'
 import { connectTo } from '../connect-to.ts'
+import { environment } from '../environment.ts'
 import { EXIT_USAGE } from '../exit-code.ts'
 import { chooseFace } from '../faces.ts'
 import type { Io } from '../io.ts'
@@ -16,7 +17,7 @@ import { makeRecorder } from '../record.ts'
 import { secretInputs } from '../secret-inputs.ts'
 import { catchSignals } from '../signals.ts'
 import { findRun } from '../state.ts'
-import { environment, type ResumeOptions, stillRuns, told } from './resume.ts'
+import { type ResumeOptions, stillRuns, told } from './resume.ts'
 
 export async function rehearse(given: string, options: ResumeOptions, io: Io): Promise<number> {
   const state = await openState(options, io)

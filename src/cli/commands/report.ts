@@ -1,14 +1,18 @@
 import { EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { openRun } from '../open-state.ts'
-import { resultLine } from '../result-line.ts'
-import { storedReport } from '../stored-report.ts'
+import { mayBeAsked } from '../state.ts'
+import { printReport } from '../stored-report.ts'
+
+/** How long a daemon is asked for an end that is not known yet. */
+const PATIENCE_MS = 5000
 
 export async function report(given: string, options: { config?: string }, io: Io): Promise<number> {
-  const run = await openRun(given, options, io)
+  let run = await openRun(given, options, io)
   if (run === null) return EXIT_USAGE
-  const stored = storedReport(run)
-  if (run.alive) io.stderr.write(`${run.head.runId} is still running\nhint: hostops wait ${run.head.runId}\n`)
-  io.stdout.write(resultLine(stored.report))
-  return stored.exitCode
+  if (mayBeAsked(run)) {
+    const { settleRun } = await import('../settle.ts')
+    run = await settleRun(run, { patienceMs: PATIENCE_MS, io })
+  }
+  return printReport(run, io)
 }

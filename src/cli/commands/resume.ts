@@ -5,13 +5,13 @@ import { recover } from '../../engine/recover.ts'
 import { startRollback, startRun } from '../../engine/run.ts'
 import type { RunEnd, RunInput } from '../../engine/running.ts'
 import { Failed, type Failure } from '../../failure.ts'
-import type { Playbook } from '../../playbook/playbook.ts'
 import { parseDuration } from '../../steps/duration.ts'
 import { kinds } from '../../steps/index.ts'
 import type { Json } from '../../steps/step.ts'
 import { clock } from '../clock.ts'
 import { awaitConfirmIn } from '../confirmation.ts'
 import { connectTo } from '../connect-to.ts'
+import { environment } from '../environment.ts'
 import { EXIT_USAGE } from '../exit-code.ts'
 import { chooseFace } from '../faces.ts'
 import type { Io } from '../io.ts'
@@ -20,11 +20,10 @@ import { lockInput } from '../lock-holder.ts'
 import { openState } from '../open-state.ts'
 import { wordedError } from '../print-failure.ts'
 import { makeRecorder, type Recorder } from '../record.ts'
-import { resultLine } from '../result-line.ts'
 import { secretInputs } from '../secret-inputs.ts'
 import { catchSignals } from '../signals.ts'
 import { findRun, isSettled, type RunEntry, readRun, unwritable } from '../state.ts'
-import { notBegun, storedReport } from '../stored-report.ts'
+import { notBegun, printReport } from '../stored-report.ts'
 import { takeOver } from '../take-over.ts'
 
 export type ResumeOptions = {
@@ -54,7 +53,7 @@ async function goOn(verb: Verb, given: string, options: ResumeOptions, io: Io): 
   const found = findRun(state, given)
   if (!found.ok) return told(found.failure, io)
   if (found.run.alive) return told(stillRuns(found.run), io)
-  if (isDone(verb, found.run)) return printed(found.run, io)
+  if (isDone(verb, found.run)) return printReport(found.run, io)
   try {
     if (!takeOver(found.run.folder)) return told(stillRuns(found.run), io)
   } catch (error) {
@@ -62,7 +61,7 @@ async function goOn(verb: Verb, given: string, options: ResumeOptions, io: Io): 
   }
   // As it is now that nobody else can change it.
   const run = readRun(found.run.folder) ?? found.run
-  if (isDone(verb, run)) return printed(run, io)
+  if (isDone(verb, run)) return printReport(run, io)
   const recorder = recorderOf(run, options, io)
   if (neverBegan(run)) {
     recorder.goOnIn(state, run, [])
@@ -83,12 +82,6 @@ async function goOn(verb: Verb, given: string, options: ResumeOptions, io: Io): 
     const problem = error instanceof Error ? error.message : String(error)
     return recorder.finish({ outcome: 'unknown', failedStep: null, failure: { code: 'internal', problem } })
   }
-}
-
-function printed(run: RunEntry, io: Io): number {
-  const { report, exitCode } = storedReport(run)
-  io.stdout.write(resultLine(report))
-  return exitCode
 }
 
 /** Asked a second time, both answer with the report of the first. */
@@ -168,9 +161,6 @@ async function onTarget(verb: Verb, work: Work, recorder: Recorder): Promise<Run
     signals.dispose()
   }
 }
-
-export const environment = (playbook: Playbook, io: Io) =>
-  Object.fromEntries(playbook.env.flatMap(name => (io.env[name] === undefined ? [] : [[name, io.env[name]]])))
 
 export const stillRuns = ({ head }: RunEntry): Failure => ({
   code: 'usage',

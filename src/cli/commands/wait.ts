@@ -3,9 +3,8 @@ import { DURATION_HINT, parseDuration } from '../../steps/duration.ts'
 import { EXIT_NO, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { openRun } from '../open-state.ts'
-import { resultLine } from '../result-line.ts'
-import { readRun } from '../state.ts'
-import { storedReport } from '../stored-report.ts'
+import { mayBeAsked, readRun } from '../state.ts'
+import { printReport } from '../stored-report.ts'
 
 const POLL_MS = 250
 
@@ -24,9 +23,11 @@ export async function wait(
   const deadline = Date.now() + limit
   for (let run = found; ; ) {
     if (!run.alive) {
-      const stored = storedReport(run)
-      io.stdout.write(resultLine(stored.report))
-      return stored.exitCode
+      if (mayBeAsked(run)) {
+        const { settleRun } = await import('../settle.ts')
+        run = await settleRun(run, { patienceMs: deadline - Date.now(), io })
+      }
+      return printReport(run, io)
     }
     if (Date.now() >= deadline) {
       io.stderr.write(`error: ${run.head.runId} is still running\nhint: hostops logs ${run.head.runId} -f\n`)

@@ -1,0 +1,78 @@
+/**
+ * A run whose link was lost is asked for again: what was in flight tells how it ended, steps that only read are done,
+ * and nothing else is. So the end may come to be known; where steps are left, it is known where the run stands.
+ */
+import type { Failure } from '../failure.ts'
+import { decideOutcome } from './outcome.ts'
+import { announce, hasActed, takeOver } from './run.ts'
+import { newRun, type Run } from './run-state.ts'
+import { askForStep, runStep } from './run-step.ts'
+import type { RunEnd, RunInput } from './running.ts'
+import { makeReady, mayChange, type StepState } from './state.ts'
+
+/** Never rejects. `unknown` where nobody could tell how the step in flight ended: then nothing is known that was not before. */
+export async function settle(input: RunInput): Promise<RunEnd> {
+  const run = newRun(input)
+  for (const state of run.states) takeOver(run, state)
+  announce(run)
+  const end = run.redact(await ask(run))
+  run.emit({ type: 'run-finished', ...end })
+  return end
+}
+
+async function ask(run: Run): Promise<RunEnd> {
+  const { runId } = run.input
+  const left: string[] = []
+  let failed: { step: string; failure: Failure } | null = null
+  for (const state of run.states) {
+    const step = state.planned.id
+    if (left.length > 0 || failed) {
+      if (state.planned.when !== false) left.push(step)
+      continue
+    }
+    const failure = await learn(run, state)
+    if (failure === 'left') left.push(step)
+    else if (failure !== null) failed = { step, failure }
+    // Begun again by nobody, and not known to have ended.
+    if (failed && isUnknown(failed.failure))
+      return { outcome: 'unknown', failedStep: step, failure: failed.failure }
+  }
+  if (failed === null && left.length === 0) return { ...seen(run, null), failedStep: null, failure: null }
+  const failure: Failure = {
+    code: 'half-way',
+    runId,
+    step: failed?.step ?? null,
+    failed: failed?.failure ?? null,
+    left,
+  }
+  return { ...seen(run, failure), failedStep: failed?.step ?? null, failure }
+}
+
+/** Null: it ended well. */
+async function learn(run: Run, state: StepState): Promise<Failure | null | 'left'> {
+  const earlier = takeOver(run, state)
+  if (earlier !== 'to-do') return earlier
+  if (state.begun) return askForStep(run, state)
+  return onlyReads(run, state) ? runStep(run, state) : 'left'
+}
+
+function onlyReads(run: Run, state: StepState): boolean {
+  try {
+    return makeReady(state, run.known).effect === 'read'
+  } catch {
+    return false
+  }
+}
+
+const isUnknown = ({ code }: Failure) =>
+  code === 'end-not-seen' || code === 'link-lost' || code === 'unreachable' || code === 'auth-failed'
+
+const seen = (run: Run, failure: Failure | null) => ({
+  outcome: decideOutcome({
+    failure,
+    acted: hasActed(run),
+    changed: run.states.some(state => state.changed),
+    couldChange: run.states.some(state => state.ready && mayChange(state.ready.effect)),
+    rollback: null,
+  }),
+})
