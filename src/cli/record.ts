@@ -41,8 +41,8 @@ export type Recorder = {
   keep(plan: Plan, playbook: Playbook): void
   /** Goes on in the folder of a run that another runner began, with what its journal tells. */
   goOnIn(state: string, run: RunEntry, earlier: readonly Event[]): void
-  /** From now on events are journalled, intents before acts. */
-  openJournal(): void
+  /** From now on events are journalled, intents before acts. A `witness` only adds what it has learnt: it is no runner. */
+  openJournal(as?: 'runner' | 'witness'): void
   show(face: Face | null): void
   /** What the report says of the run's beginning. */
   know(known: { playbook: string | null; target: string | null }): void
@@ -125,10 +125,10 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
       for (const event of earlier) addEvent(draft, event)
       draft.end = null
     },
-    openJournal() {
+    openJournal(as = 'runner') {
       if (place === null) return
       try {
-        writeHead(place.folder, runHead(head, planHash))
+        if (as === 'runner') writeHead(place.folder, runHead(head, planHash))
       } catch (error) {
         throw new Failed(unwritable(place.folder, error))
       }

@@ -20,7 +20,7 @@ import { wordedError } from './print-failure.ts'
 import { makeRecorder } from './record.ts'
 import type { Signals } from './signals.ts'
 import { type RunEntry, readRun, unwritable } from './state.ts'
-import { takeOver } from './take-over.ts'
+import { isTaken, takeOver } from './take-over.ts'
 
 export async function settleRun(
   run: RunEntry,
@@ -37,6 +37,13 @@ export async function settleRun(
     if (!(error instanceof Failed)) throw error
     tell(error.failure, io)
   }
+  return afterOthers(run, patienceMs)
+}
+
+/** Who asks at the same moment, and writes it down first, has it written in a moment. */
+async function afterOthers(run: RunEntry, patienceMs: number): Promise<RunEntry> {
+  for (const end = clock.now() + patienceMs; isTaken(run.folder) && clock.now() < end; )
+    await sleep(LOOK_AGAIN_MS)
   return readRun(run.folder) ?? run
 }
 
@@ -109,7 +116,7 @@ function keep(run: RunEntry, kept: Kept, { events, end }: Answer, io: Io) {
     clock.now,
   )
   recorder.goOnIn(stateOf(run), run, kept.journal.events)
-  recorder.openJournal()
+  recorder.openJournal('witness')
   for (const event of events) recorder.emit(event)
   recorder.keepEnd(end)
 }
@@ -139,5 +146,6 @@ function tell(failure: Failure, io: Io): void {
 
 const stateOf = ({ folder }: RunEntry) => dirname(dirname(folder))
 
+const LOOK_AGAIN_MS = 50
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 const NO_SIGNALS: Signals = { first: null, handle: () => {}, dispose: () => {} }

@@ -16,15 +16,20 @@ import { isSettled, type RunEntry } from './state.ts'
 export type StoredReport = { report: Report; exitCode: number }
 
 export function storedReport(run: RunEntry): StoredReport {
-  if (run.report && !run.alive) {
-    return { report: run.report, exitCode: run.head.exitCode ?? exitCode(run.report.outcome, null) }
-  }
+  if (run.report && !run.alive) return { report: run.report, exitCode: codeOf(run, run.report) }
   const draft = draftFromJournal(run)
   if (neverBegan(run)) draft.end = { type: 'run-finished', ...notBegun(run.head.runId) }
   const report = toReport(draft, null)
   if (draft.end && !run.alive) return { report, exitCode: exitCode(report.outcome, draft.end.failure) }
   const outcome = run.alive ? 'started' : 'unknown'
   return { report: { ...report, outcome, success: null, changed: null }, exitCode: exitCode(outcome, null) }
+}
+
+/** By the report, which is written first: a runner may have died before it could note its exit code. */
+function codeOf({ folder, head }: RunEntry, { outcome }: Report): number {
+  if (outcome !== 'interrupted') return exitCode(outcome, null)
+  const end = journalEvents(folder).findLast(event => event.type === 'run-finished')
+  return end ? exitCode(outcome, end.failure) : (head.exitCode ?? exitCode(outcome, null))
 }
 
 /** The line that the run ended with, or what is known so far; what can be done about it is for people. */

@@ -28,15 +28,21 @@ export function takeOver(folder: string): boolean {
   return isLast
 }
 
+/** By another process: who took it itself is not told of. */
+export function isTaken(folder: string): boolean {
+  const last = Math.max(0, ...takers(folder))
+  return last > 0 && lives(nameOf(folder, last), process.pid)
+}
+
 const nameOf = (folder: string, number: number) => join(folder, `runner.${number}`)
 
 const takers = (folder: string): number[] =>
   readdirSync(folder).flatMap(name => Number(/^runner\.([1-9][0-9]*)$/.exec(name)?.[1] ?? []))
 
-function lives(file: string): boolean {
+function lives(file: string, except?: number): boolean {
   try {
     const [pid = '', mark = ''] = readFileSync(file, 'utf8').split(' ')
-    return isAlive(Number(pid), mark || null)
+    return Number(pid) !== except && isAlive(Number(pid), mark || null)
   } catch {
     // Followed by another one since.
     return true
