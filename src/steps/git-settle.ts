@@ -1,7 +1,8 @@
 /**
- * A checkout that was cut off leaves HEAD and index at the old commit and some files of the new one. Files whose
- * content is exactly what the new commit has there were written by it, and one that is about to be written is missing
- * for a moment: these are put back, and nothing else is, so that nobody's edit is lost.
+ * A checkout that was cut off leaves HEAD and index at the old commit and some files of the new one; between its last
+ * two steps HEAD alone is old. What is in files or index exactly as the new commit has it was written by it, and a file
+ * that is about to be written is missing for a moment: these are put back, and nothing else is, so that nobody's edit is
+ * lost.
  */
 import { Failed, type FailureCode } from '../failure.ts'
 import { ask, change, type Repo, readGit, unquoted } from './git.ts'
@@ -62,10 +63,24 @@ async function settleSome(
   const written = await thoseThatAre(ctx, repo, [...there, ...unknown], planned)
   const added = written.filter(path => unknown.includes(path))
   if (added.length > 0) await change(ctx, repo, ['update-index', '--add', '--', ...added])
-  const ours = [...gone, ...written]
+  const staged = await stagedBy(ctx, repo, planned, paths)
+  const asStaged = staged.filter(path => !there.includes(path) && !unknown.includes(path))
+  const ours = [...new Set([...gone, ...written, ...asStaged])]
   if (ours.length === 0) return
   ctx.say(`putting back ${ours.length} files of a checkout that was cut off`)
   await change(ctx, repo, ['restore', '--source=HEAD', '--staged', '--worktree', '--', ...literal(ours)])
+}
+
+/** Those that the index has as the new commit has them. */
+async function stagedBy(
+  ctx: StepContext,
+  repo: Repo,
+  planned: ReadonlyMap<string, string | null>,
+  paths: readonly string[],
+): Promise<string[]> {
+  const args = ['diff-index', '--cached', '--raw', '--no-renames', '--no-abbrev', 'HEAD']
+  const staged = changedFiles(await ask(ctx, repo, [...args, '--', ...literal(paths)]))
+  return [...staged].flatMap(([path, now]) => (now === planned.get(path) ? [path] : []))
 }
 
 async function thoseThatAre(
