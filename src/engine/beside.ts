@@ -18,7 +18,6 @@ export function startObserving(run: Run, states: readonly StepState[]): void {
       phase: 'observe',
       timeoutMs: NO_LIMIT_MS,
       signal: done.signal,
-      emit: run.emit,
     })
     const facts = kind.observe(context, ready.input, snapshot, ended.signal).catch((): Facts => ({}))
     run.observations.push({ id: planned.id, ended, done, facts })
@@ -44,7 +43,6 @@ export async function tidyUp(run: Run): Promise<void> {
         phase: 'tidy',
         timeoutMs: TIDY_MS,
         signal: stops.steps,
-        emit,
       })
       await kind.tidy(context, ready.input, snapshot)
     } catch (error) {

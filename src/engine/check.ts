@@ -3,26 +3,25 @@ import type { Failure } from '../failure.ts'
 import type { Known } from '../playbook/expression.ts'
 import type { CheckFinding, Json } from '../steps/step.ts'
 import { toFailure } from './attempt.ts'
-import type { Emit } from './events.ts'
 import { shortHash } from './hash.ts'
 import { knownAtStart } from './known.ts'
 import { decideOutcome } from './outcome.ts'
 import { startEvent } from './plan.ts'
-import { redacting } from './redact.ts'
-import type { RunEnd, RunInput, Running } from './running.ts'
+import { redactDeep } from './redact.ts'
+import { type Guarded, guarded, type RunEnd, type RunInput, type Running } from './running.ts'
 import { canBeReady, contextFor, makeReady, newStates, type StepState, whenHolds } from './state.ts'
 import { makeStops } from './stop.ts'
 
 /** Findings come as `checked` events, then `plan-hashed`. Never rejects. */
-export function startCheck(input: RunInput): Running {
-  const redact = redacting(input)
-  const emit: Emit = event => input.emit(redact(event))
-  const stops = makeStops(input.clock, emit)
-  return { control: stops.control, ended: execute(input, emit, stops.steps).then(redact) }
+export function startCheck(given: RunInput): Running {
+  const input = guarded(given)
+  const stops = makeStops(input.clock, input.emit)
+  const ended = execute(input, stops.steps).then(end => redactDeep(end, input.secrets))
+  return { control: stops.control, ended }
 }
 
-async function execute(input: RunInput, emit: Emit, signal: AbortSignal): Promise<RunEnd> {
-  const { plan } = input
+async function execute(input: Guarded, signal: AbortSignal): Promise<RunEnd> {
+  const { emit, plan } = input
   emit(startEvent(input.runId, plan))
   const known = knownAtStart(input)
   const seen: Json[] = []
@@ -31,7 +30,7 @@ async function execute(input: RunInput, emit: Emit, signal: AbortSignal): Promis
     const id = state.planned.id
     try {
       if (signal.aborted) throw signal.reason
-      for (const finding of await check(input, state, known, emit, signal)) {
+      for (const finding of await check(input, state, known, signal)) {
         seen.push([id, finding.seen])
         emit({
           type: 'checked',
@@ -60,10 +59,9 @@ async function execute(input: RunInput, emit: Emit, signal: AbortSignal): Promis
 }
 
 async function check(
-  input: RunInput,
+  input: Guarded,
   state: StepState,
   known: Known,
-  emit: Emit,
   signal: AbortSignal,
 ): Promise<CheckFinding[]> {
   const { kind, planned } = state
@@ -71,6 +69,6 @@ async function check(
   if (!canBeReady(state, known)) return [{ text: 'depends on steps that have not run', seen: null }]
   if (typeof planned.when === 'boolean' && !whenHolds(state, known)) return []
   const ready = makeReady(state, known)
-  const context = contextFor(input, state, { phase: 'check', timeoutMs: planned.timeoutMs, signal, emit })
+  const context = contextFor(input, state, { phase: 'check', timeoutMs: planned.timeoutMs, signal })
   return await kind.check(context, ready.input)
 }

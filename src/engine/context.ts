@@ -5,6 +5,7 @@ import type { ExecResult, StreamName, Transport } from '../transport/transport.t
 import type { Emit } from './events.ts'
 import { shortHash } from './hash.ts'
 import { lineReader } from './lines.ts'
+import type { Redactor } from './redact.ts'
 import type { Clock } from './running.ts'
 
 export type ContextInput = {
@@ -15,6 +16,7 @@ export type ContextInput = {
   transport: Transport
   clock: Clock
   emit: Emit
+  secrets: Redactor
   timeoutMs: number
   /** Aborted with a `Failed` as its reason. */
   signal: AbortSignal
@@ -45,6 +47,7 @@ export function stepContext(input: ContextInput): StepContext {
     remainingMs,
     now: () => clock.now(),
     confirmed: input.confirmed,
+    redact: text => input.secrets.text(text),
     say: line => input.emit({ type: 'said', id: input.stepId, line }),
     async sleep(ms) {
       const left = remainingMs()
@@ -115,26 +118,44 @@ async function execute(
   )
   shown?.stdout.end()
   shown?.stderr.end()
-  return { result, ends: shown ? { stdout: shown.stdout.last(), stderr: shown.stderr.last() } : undefined }
+  return { result, ends: shown ? lastOf(shown) : lastOfQuiet(input, result) }
 }
 
 type Executed = { result: ExecResult; ends: Done['ends'] }
 
 const LAST_LINES = 40
 
-const readers = (input: ContextInput) => ({
-  stdout: reader(input, 'stdout'),
-  stderr: reader(input, 'stderr'),
+const readers = ({ emit, secrets, stepId: id }: ContextInput) => {
+  const reader = (stream: StreamName) =>
+    keepingLast(secrets, line => emit({ type: 'output', id, stream, line }))
+  return { stdout: reader('stdout'), stderr: reader('stderr') }
+}
+
+const lastOf = ({ stdout, stderr }: ReturnType<typeof readers>) => ({
+  stdout: stdout.last(),
+  stderr: stderr.last(),
 })
 
+/** Nobody saw its lines: they are looked at when it has failed. */
+function lastOfQuiet({ secrets }: ContextInput, result: ExecResult): Done['ends'] {
+  if (result.kind !== 'exited' || result.code === 0) return undefined
+  const last = (bytes: Buffer) => {
+    const reader = keepingLast(secrets, () => {})
+    reader.push(bytes)
+    reader.end()
+    return reader.last()
+  }
+  return { stdout: last(result.stdout), stderr: last(result.stderr) }
+}
+
 /** Tells every line, and keeps the last ones: what a long output ends with is what a failure is explained by. */
-function reader({ emit, stepId: id }: ContextInput, stream: StreamName) {
+function keepingLast(secrets: Redactor, onLine: (line: string) => void) {
   const kept: string[] = []
   const lines = lineReader(line => {
-    emit({ type: 'output', id, stream, line })
+    onLine(line)
     kept.push(line)
     if (kept.length >= 2 * LAST_LINES) kept.splice(0, LAST_LINES)
-  })
+  }, secrets)
   return { ...lines, last: () => kept.slice(-LAST_LINES).join('\n') }
 }
 
@@ -146,15 +167,16 @@ function settle(
 ): Done {
   const argv = [...request.argv]
   const target = input.transport.name
+  const { secrets } = input
   switch (result.kind) {
     case 'exited':
       return {
         code: result.code,
         signal: result.signal,
-        stdout: result.stdout.toString('utf8'),
-        stderr: result.stderr.toString('utf8'),
+        stdout: textOf(result.stdout, result.stdoutTruncated, secrets),
+        stderr: textOf(result.stderr, result.stderrTruncated, secrets),
         truncated: result.stdoutTruncated || result.stderrTruncated,
-        ...((result.stdoutTruncated || result.stderrTruncated) && ends ? { ends } : {}),
+        ...(ends ? { ends } : {}),
         durationMs: result.durationMs,
       }
     case 'timeout':
@@ -163,7 +185,7 @@ function settle(
         code: 'command-timeout',
         argv,
         timeoutMs,
-        tail: result.stderr.toString('utf8').slice(-2000),
+        tail: secrets.text(result.stderr.toString('utf8')).slice(-2000),
       })
     case 'cancelled':
       throwIfStopped(input.signal)
@@ -186,6 +208,12 @@ function settle(
       if (request.repeatable) throwIfStopped(input.signal)
       throw new Failed({ code: 'link-lost', target, command: argv.join(' '), reason: result.reason })
   }
+}
+
+/** Half a secret at the end of a text that was cut would be found by nobody. */
+function textOf(bytes: Buffer, cut: boolean, secrets: Redactor): string {
+  const text = bytes.toString('utf8')
+  return cut ? secrets.beginning(text).told : text
 }
 
 function throwIfStopped(signal: AbortSignal): void {

@@ -124,6 +124,7 @@ const lockContext = (run: Run, signal: AbortSignal): StepContext =>
     transport: run.input.transport,
     clock: run.input.clock,
     emit: run.emit,
+    secrets: run.input.secrets,
     timeoutMs: 2 ** 31 - 1,
     signal,
     env: {},

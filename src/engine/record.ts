@@ -25,7 +25,6 @@ export async function recordBefore(run: Run, due: StepState): Promise<void> {
       phase: 'snapshot',
       timeoutMs: state.planned.timeoutMs,
       signal: run.stops.steps,
-      emit,
     })
     state.snapshot = await state.kind.snapshot!(context, ready.input)
     emit({ type: 'recorded', id: state.planned.id, snapshot: state.snapshot })

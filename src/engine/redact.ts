@@ -2,31 +2,94 @@
 import type { Playbook } from '../playbook/playbook.ts'
 import type { Json } from '../steps/step.ts'
 
-export type Redact = (text: string) => string
+export type Redactor = {
+  /** A whole text. */
+  text(text: string): string
+  /** A text that goes on: `held` may be the beginning of a secret, and belongs before what comes next. */
+  beginning(text: string): { told: string; held: string }
+  /** A text whose beginning is missing: what may be the end of a secret is left out. */
+  end(text: string): string
+  /** As many characters as may have to be held back. */
+  readonly reach: number
+}
 
 const MASK = '***'
 /** Shorter texts appear by chance; inputs of type secret are longer. */
 const SHORTEST = 4
 
-export function redactor(secrets: readonly string[]): Redact {
-  const forms = new Set<string>()
-  for (const secret of secrets)
-    for (const form of formsOf(secret)) if (form.length >= SHORTEST) forms.add(form)
-  if (forms.size === 0) return text => text
-  const longestFirst = [...forms].sort((a, b) => b.length - a.length)
-  const pattern = new RegExp(longestFirst.map(escapeRegExp).join('|'), 'g')
-  return text => text.replace(pattern, MASK)
+export const NO_SECRETS: Redactor = {
+  text: text => text,
+  beginning: text => ({ told: text, held: '' }),
+  end: text => text,
+  reach: 0,
 }
 
-/** Every string inside, keys included: outputs of steps are maps whose keys a command may have chosen. */
-export function redactDeep<T>(value: T, redact: Redact): T {
-  if (typeof value === 'string') return redact(value) as T
-  if (Array.isArray(value)) return value.map(item => redactDeep(item, redact)) as T
-  if (value !== null && typeof value === 'object') {
-    const entries = Object.entries(value).map(([key, item]) => [redact(key), redactDeep(item, redact)])
-    return Object.fromEntries(entries) as T
+export function redactor(secrets: readonly string[]): Redactor {
+  const forms = new Set(secrets.flatMap(secret => [...formsOf(secret)]))
+  const longestFirst = [...forms]
+    .filter(form => form.length >= SHORTEST)
+    .sort((one, other) => other.length - one.length)
+  if (longestFirst.length === 0) return NO_SECRETS
+  const reach = longestFirst[0]!.length
+  const spans = finder(longestFirst)
+
+  /** From `from` on, of the secrets that begin before `until`; also where it ended. */
+  const write = (text: string, from: number, until: number) => {
+    let told = ''
+    let at = from
+    for (const [start, end] of spans(text, until)) {
+      if (end <= from) continue
+      told += text.slice(at, Math.max(at, start)) + MASK
+      at = end
+    }
+    const end = Math.max(at, wholeCharacters(text, until))
+    return { told: at === 0 && end === text.length ? text : told + text.slice(at, end), end }
   }
-  return value
+
+  return {
+    reach,
+    text: text => write(text, 0, text.length).told,
+    beginning(text) {
+      const { told, end } = write(text, 0, Math.max(0, text.length - reach + 1))
+      return { told, held: text.slice(end) }
+    },
+    end: text => write(text, Math.min(reach, text.length), text.length).told,
+  }
+}
+
+/** Where forms stand in a text: the leftmost first, of those the longest. */
+function finder(longestFirst: readonly string[]) {
+  const byStart = new Map<string, string[]>()
+  for (const form of longestFirst) {
+    const start = form.slice(0, SHORTEST)
+    byStart.set(start, [...(byStart.get(start) ?? []), form])
+  }
+  // Of their beginnings only: a pattern of whole keys is more than an engine takes, and its error would quote them.
+  const starts = new RegExp([...byStart.keys()].map(escapeRegExp).join('|'), 'g')
+  return function* (text: string, until: number): Generator<readonly [start: number, end: number]> {
+    for (let at = 0; ; ) {
+      starts.lastIndex = at
+      const found = starts.exec(text)
+      if (found === null || found.index >= until) return
+      const form = byStart.get(found[0])!.find(each => text.startsWith(each, found.index))
+      at = found.index + (form?.length ?? 1)
+      if (form !== undefined) yield [found.index, at]
+    }
+  }
+}
+
+const wholeCharacters = (text: string, end: number) =>
+  end < text.length && /[\ud800-\udbff]/.test(text[end - 1] ?? '') ? end - 1 : end
+
+/** Every string inside, keys included: outputs of steps are maps whose keys a command may have chosen. */
+export function redactDeep<T>(value: T, { text }: Redactor): T {
+  const inside = (each: unknown): unknown => {
+    if (typeof each === 'string') return text(each)
+    if (Array.isArray(each)) return each.map(inside)
+    if (each === null || typeof each !== 'object') return each
+    return Object.fromEntries(Object.entries(each).map(([key, item]) => [text(key), inside(item)]))
+  }
+  return inside(value) as T
 }
 
 function* formsOf(secret: string): Generator<string> {
@@ -57,21 +120,24 @@ function* base64Forms(text: string): Generator<string> {
     for (const form of lead === 0 ? [padded, core] : [core]) {
       yield form
       yield form.replaceAll('+', '-').replaceAll('/', '_')
+      // `base64` and `openssl base64` break their lines.
+      if (lead === 0) for (const width of [76, 64]) yield* pieces(form, width)
     }
   }
 }
 
+function* pieces(text: string, width: number): Generator<string> {
+  for (let at = 0; text.length > width && at < text.length; at += width) yield text.slice(at, at + width)
+}
+
 const escapeRegExp = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
-/** All that a run tells passes here, its end too, so that no face, journal, log or report has to think of secrets. */
-export function redacting({ playbook, inputs }: Secretive): <T>(value: T) => T {
+export function redactorOf({ playbook, inputs }: Secretive): Redactor {
   const secrets = Object.entries(playbook.inputs)
     .filter(([, spec]) => spec.type === 'secret')
     .map(([name]) => inputs[name])
     .filter(value => typeof value === 'string')
-  if (secrets.length === 0) return value => value
-  const redact = redactor(secrets)
-  return value => redactDeep(value, redact)
+  return redactor(secrets)
 }
 
 type Secretive = { playbook: Playbook; inputs: { [name: string]: Json } }

@@ -54,7 +54,6 @@ async function look(run: Run, state: StepState): Promise<CheckFinding[]> {
     phase: 'rehearse',
     timeoutMs: planned.timeoutMs,
     signal: run.stops.steps,
-    emit: run.emit,
   })
   return kind.rehearse(context, makeReady(state, run.known).input, snapshot)
 }

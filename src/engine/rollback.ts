@@ -8,7 +8,7 @@ import { toFailure } from './attempt.ts'
 import type { Emit, Movement } from './events.ts'
 import type { RollbackEnd } from './outcome.ts'
 import { partKey } from './recover.ts'
-import type { RunInput } from './running.ts'
+import type { Guarded } from './running.ts'
 import { contextFor, mayChange, type StepState } from './state.ts'
 
 type Part = { movement: Movement; state: StepState; act: (context: StepContext) => Promise<StepResult> }
@@ -57,7 +57,7 @@ export function rollbackParts(
 }
 
 export async function rollBack(options: {
-  run: RunInput
+  run: Guarded
   states: readonly StepState[]
   because: Failure
   emit: Emit
@@ -101,7 +101,7 @@ export async function rollBack(options: {
 }
 
 async function runPart(
-  { run, emit, signal }: { run: RunInput; emit: Emit; signal: AbortSignal },
+  { run, emit, signal }: { run: Guarded; emit: Emit; signal: AbortSignal },
   { movement, state, act }: Part,
 ): Promise<{ changed: boolean; failure: Failure | null }> {
   const id = state.planned.id
@@ -112,7 +112,7 @@ async function runPart(
   let failure: Failure | null = null
   try {
     const { timeoutMs } = state.planned
-    const result = await act(contextFor(run, state, { phase: movement, timeoutMs, signal, emit }))
+    const result = await act(contextFor(run, state, { phase: movement, timeoutMs, signal }))
     changed = result.changed
     facts = result.facts ?? {}
   } catch (error) {
@@ -134,7 +134,7 @@ async function runPart(
 
 /** Kept before anything is taken back: a rollback must not destroy the cause. */
 export async function keepEvidence(options: {
-  run: RunInput
+  run: Guarded
   states: readonly StepState[]
   emit: Emit
   signal: AbortSignal
@@ -144,7 +144,7 @@ export async function keepEvidence(options: {
     const { kind, ready } = state
     if (!kind.evidence || !ready || state.status === 'skipped' || !state.begun || signal.aborted) continue
     try {
-      const context = contextFor(run, state, { phase: 'evidence', timeoutMs: EVIDENCE_MS, signal, emit })
+      const context = contextFor(run, state, { phase: 'evidence', timeoutMs: EVIDENCE_MS, signal })
       emit({ type: 'evidence', id: state.planned.id, evidence: await kind.evidence(context, ready.input) })
     } catch (error) {
       emit({ type: 'evidence-missing', id: state.planned.id, failure: toFailure(error) })

@@ -4,8 +4,8 @@ import type { Known } from '../playbook/expression.ts'
 import type { Facts } from '../steps/step.ts'
 import type { Emit } from './events.ts'
 import { knownAtStart } from './known.ts'
-import { redacting } from './redact.ts'
-import type { RunInput } from './running.ts'
+import { redactDeep } from './redact.ts'
+import { type Guarded, guarded, type RunInput } from './running.ts'
 import { newStates, type StepState } from './state.ts'
 import { makeStops, type Stops } from './stop.ts'
 
@@ -18,7 +18,7 @@ export type Observation = {
 }
 
 export type Run = {
-  readonly input: RunInput
+  readonly input: Guarded
   readonly emit: Emit
   /** Takes the values of secrets out. */
   readonly redact: <T>(value: T) => T
@@ -31,13 +31,13 @@ export type Run = {
   readonly observations: Observation[]
 }
 
-export function newRun(input: RunInput): Run {
-  const redact = redacting(input)
-  const emit: Emit = event => input.emit(redact(event))
+export function newRun(given: RunInput): Run {
+  const input = guarded(given)
+  const { emit, secrets } = input
   return {
     input,
     emit,
-    redact,
+    redact: value => redactDeep(value, secrets),
     stops: makeStops(input.clock, emit),
     states: newStates(input),
     known: knownAtStart(input),

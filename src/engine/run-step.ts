@@ -100,7 +100,7 @@ async function attempts(run: Run, state: StepState, ready: Ready, first: First):
       const { timeoutMs } = planned
       const { steps: signal } = stops
       const attachOnly = first.attaches && attempt === first.number
-      const around = { phase: `${attempt}`, timeoutMs, signal, emit, onRan, attachOnly }
+      const around = { phase: `${attempt}`, timeoutMs, signal, onRan, attachOnly }
       try {
         return await kind.run(contextFor(input, state, around), ready.input, state.snapshot ?? null)
       } catch (error) {

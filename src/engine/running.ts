@@ -7,6 +7,7 @@ import type { Emit, Outcome } from './events.ts'
 import type { LockInput } from './holder.ts'
 import type { Plan } from './plan.ts'
 import type { Recovered } from './recover.ts'
+import { type Redactor, redactDeep, redactorOf } from './redact.ts'
 
 export type Clock = {
   now(): number
@@ -40,6 +41,16 @@ export type RunInput = {
   assume?: 'done' | 'not-done' | undefined
   /** What it throws for `step-started` ends that step before it acts; elsewhere it must not throw. */
   emit: Emit
+}
+
+/** A run that tells no secrets: so that no face, journal, log or report has to think of them. */
+export type Guarded = RunInput & { readonly secrets: Redactor }
+
+export function guarded(input: RunInput): Guarded {
+  const secrets = redactorOf(input)
+  // A line of output was redacted before it was cut to its length.
+  const emit: Emit = event => input.emit(event.type === 'output' ? event : redactDeep(event, secrets))
+  return { ...input, secrets, emit: secrets.reach === 0 ? input.emit : emit }
 }
 
 export type RunEnd = { outcome: Outcome; failedStep: string | null; failure: Failure | null }

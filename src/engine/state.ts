@@ -5,10 +5,10 @@ import { evaluate, resolveTemplate } from '../playbook/resolve.ts'
 import { hasExpressions } from '../playbook/template.ts'
 import type { Effect, Json, StepContext, StepKind } from '../steps/step.ts'
 import { stepContext } from './context.ts'
-import type { Emit, StepStatus } from './events.ts'
+import type { StepStatus } from './events.ts'
 import type { PlannedStep } from './plan.ts'
 import type { RecoveredStep } from './recover.ts'
-import type { RunInput } from './running.ts'
+import type { Guarded, RunInput } from './running.ts'
 
 export type Ready = {
   /** The validated `with`. */
@@ -91,13 +91,12 @@ export function whenHolds(state: StepState, known: Known): boolean {
 }
 
 export function contextFor(
-  run: RunInput,
+  run: Guarded,
   state: StepState,
   options: {
     phase: string
     timeoutMs: number
     signal: AbortSignal
-    emit: Emit
     onRan?: () => void
     attachOnly?: boolean
   },
@@ -108,20 +107,21 @@ export function contextFor(
     phase: options.phase,
     transport: run.transport,
     clock: run.clock,
-    emit: options.emit,
+    emit: run.emit,
+    secrets: run.secrets,
     timeoutMs: options.timeoutMs,
     signal: options.signal,
     env: state.ready?.env ?? {},
     cwd: state.ready?.cwd,
-    confirmed: confirmation(run, state, options.emit, options.signal),
+    confirmed: confirmation(run, state, options.signal),
     onRan: options.onRan,
     attachOnly: options.attachOnly,
   })
 }
 
 /** A deadline that was set stays, whoever waits for it in the end. */
-function confirmation(run: RunInput, state: StepState, emit: Emit, signal: AbortSignal) {
-  const { awaitConfirm, clock } = run
+function confirmation(run: Guarded, state: StepState, signal: AbortSignal) {
+  const { awaitConfirm, clock, emit } = run
   if (!awaitConfirm) return null
   return (withinMs: number) => {
     const deadline = state.earlier?.deadline ?? clock.now() + withinMs

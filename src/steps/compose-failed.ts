@@ -7,8 +7,9 @@ const NO_FILE = 14
 const BAD_FILE = 15
 
 export function composeFailed(dir: string, verb: string, done: Done): Failed {
-  const excerpt = buildExcerpt(lines(done.ends?.stdout ?? done.stdout))
-  const said = [...excerpt, ...lines(done.ends?.stderr ?? done.stderr)]
+  const { stdout, stderr } = (done.truncated ? done.ends : null) ?? done
+  const excerpt = buildExcerpt(lines(stdout))
+  const said = [...excerpt, ...lines(stderr)]
   const detail = said.at(-1) ?? ''
   const line = (pattern: RegExp) => said.findLast(text => pattern.test(text))
   if (line(/is not a docker command|unknown (shorthand )?flag: .*(-d|'f'|--ansi|--progress)/)) {

@@ -150,12 +150,12 @@ export async function readReplicas(
   const done = await ctx.exec({ argv, ...LOOKING })
   return done.stdout
     .split(/\r?\n/)
-    .flatMap(line => replicaOf(jsonOf(line)) ?? [])
+    .flatMap(line => replicaOf(jsonOf(line), ctx.redact) ?? [])
     .filter(replica => services?.includes(replica.service) ?? true)
     .sort((a, b) => a.name.localeCompare(b.name))
 }
 
-function replicaOf(value: unknown): Replica | null {
+function replicaOf(value: unknown, redact: (text: string) => string): Replica | null {
   const read = inspectSchema().safeParse(value)
   if (!read.success) return null
   const { id, name, image, restarts, policy, labels, state } = read.data
@@ -170,7 +170,7 @@ function replicaOf(value: unknown): Replica | null {
     exitCode: state.ExitCode,
     comesBack: policy !== 'no' && policy !== '' && policy !== null && policy !== undefined,
     health: state.Health?.Status ?? null,
-    said: (state.Health?.Log?.at(-1)?.Output ?? state.Error ?? '').trim(),
+    said: redact((state.Health?.Log?.at(-1)?.Output ?? state.Error ?? '').trim()),
     outOfMemory: state.OOMKilled ?? false,
   }
 }

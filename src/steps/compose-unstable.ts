@@ -57,7 +57,7 @@ export async function lastWords(
   const all = done.code === 0 ? [...out, ...err].sort() : []
   const cause = done.code === 0 ? err.at(-1) : undefined
   return {
-    text: all.slice(-20).map(words).join('\n').slice(-4096),
+    text: ctx.redact(all.slice(-20).map(words).join('\n')).slice(-4096),
     cause: cause === undefined ? null : words(cause),
   }
 }

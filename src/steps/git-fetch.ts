@@ -78,7 +78,7 @@ export async function fetchInto(
     code: 'fetch-failed',
     repo: repo.path,
     remote: from.remote,
-    detail: cause(done.stderr) || `git ended with exit code ${done.code}`,
+    detail: ctx.redact(cause(done.stderr)).slice(0, 500) || `git ended with exit code ${done.code}`,
   })
 }
 
@@ -134,7 +134,7 @@ function cause(stderr: string): string {
   const remark =
     /^(From |fatal: Could not read from remote repository|Please make sure you have|and the repository exists| [*+=!-] | {3}|warning: )/
   const said = lines(stderr).filter(line => !remark.test(line))
-  return said.slice(-3).join('; ').slice(0, 500)
+  return said.slice(-3).join('; ')
 }
 
 async function remoteUrl(ctx: StepContext, repo: Repo, remote: string): Promise<string> {

@@ -100,7 +100,7 @@ async function round(ctx: StepContext, input: With, timeoutMs: number): Promise<
   return Promise.all(
     input.urls.map(async url => {
       const answer = await request(ctx, { url, timeoutMs })
-      const problem = typeof answer === 'string' ? answer : objection(answer, input.expect)
+      const problem = typeof answer === 'string' ? answer : objection(answer, input.expect, ctx.redact)
       const last = problem ?? (typeof answer === 'string' ? answer : `HTTP ${answer.status}`)
       return { url: shownUrl(url), ok: problem === null, last }
     }),

@@ -34,14 +34,16 @@ export const expectField = () =>
     .describe('What makes an answer a good one.')
 
 export type Expect = z.infer<ReturnType<typeof expectField>>
+type Redact = (text: string) => string
 export type Answer = { status: number; body: string }
 
-/** Null when the answer is as expected. */
-export function objection(answer: Answer, expect: Expect): string | null {
+/** Null when the answer is as expected. What it quotes is cut: `redact` takes secrets out before. */
+export function objection(answer: Answer, expect: Expect, redact: Redact): string | null {
+  const short = (value: Json) => redact(JSON.stringify(value)).slice(0, 100)
   const status = `HTTP ${answer.status}`
   if (!statusFits(answer.status, expect.status)) {
     const said = lines(answer.body)[0]
-    return said === undefined ? status : `${status}: ${said.slice(0, 200)}`
+    return said === undefined ? status : `${status}: ${redact(said).slice(0, 200)}`
   }
   if (expect.body !== undefined && !answer.body.includes(expect.body)) {
     return `${status}, but the body does not contain ${JSON.stringify(expect.body)}`
@@ -68,5 +70,3 @@ function statusFits(status: number, wanted: Expect['status']): boolean {
     .flat()
     .some(each => (typeof each === 'number' ? status === each : `${status}`[0] === each[0]))
 }
-
-const short = (value: Json) => JSON.stringify(value).slice(0, 100)

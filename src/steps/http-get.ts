@@ -36,7 +36,7 @@ export const httpGet: StepKind<With> = {
   commands: input => [{ argv: curlArgv('posix', requestOf(input)) }],
   async run(ctx, input) {
     const answer = await request(ctx, requestOf(input))
-    const problem = typeof answer === 'string' ? answer : objection(answer, input.expect)
+    const problem = typeof answer === 'string' ? answer : objection(answer, input.expect, ctx.redact)
     if (typeof answer === 'string' || problem !== null) {
       const probes = [{ url: shownUrl(input.url), ok: false, last: problem ?? '' }]
       throw new Failed({ code: 'unhealthy', probes, timeoutMs: requestOf(input).timeoutMs })

@@ -62,7 +62,7 @@ async function deliver(ctx: StepContext, input: With): Promise<Failed | null> {
     }
     const sent = post(input, ctx.runId, ctx.stepId)
     const answer = await request(ctx, sent)
-    const last = typeof answer === 'string' ? answer : objection(answer, { status: '2xx' })
+    const last = typeof answer === 'string' ? answer : objection(answer, { status: '2xx' }, ctx.redact)
     if (last === null) return null
     // Without the URL: webhooks carry their secret in it.
     const probes = [{ url: new URL(sent.url).origin, ok: false, last }]

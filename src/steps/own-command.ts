@@ -58,7 +58,7 @@ export function ownCommand<W extends Own>(argvOf: (input: W) => string[]) {
       [undoArgv(input), reactivateArgv(input)].flatMap(command => (command ? [{ argv: command }] : [])),
     async run(ctx: StepContext, input: W): Promise<StepResult> {
       const request = { argv: argvOf(input), repeatable: input.effect === 'read' }
-      return { changed: observed(input), outputs: outputsOf(await succeed(ctx, request)) }
+      return { changed: observed(input), outputs: outputsOf(ctx, await succeed(ctx, request)) }
     },
     async restore(ctx: StepContext, input: W): Promise<StepResult> {
       const undo = undoArgv(input)
@@ -100,10 +100,11 @@ const noUndo = (ctx: StepContext) =>
   })
 
 /** `json` is there when stdout is one JSON object. */
-function outputsOf(done: { code: number; stdout: string }): Record<string, Json> {
+function outputsOf(ctx: StepContext, done: { code: number; stdout: string }): Record<string, Json> {
   const stdout = plainText(done.stdout).trim()
   const json = stdout.startsWith('{') ? parsed(stdout) : null
-  return { exitCode: done.code, stdout: stdout.slice(0, STDOUT_LIMIT), ...(json === null ? {} : { json }) }
+  const short = stdout.length > STDOUT_LIMIT ? ctx.redact(stdout).slice(0, STDOUT_LIMIT) : stdout
+  return { exitCode: done.code, stdout: short, ...(json === null ? {} : { json }) }
 }
 
 function parsed(text: string): Json {

@@ -53,7 +53,10 @@ export type Done = {
   stdout: string
   stderr: string
   truncated: boolean
-  /** The last lines of each stream, also where the texts above end before them. Absent: the texts are whole. */
+  /**
+   * The last lines of each stream, also where the texts above end before them, without secrets: for people. Absent for
+   * a quiet command that ended well.
+   */
   ends?: { stdout: string; stderr: string }
   durationMs: number
 }
@@ -88,6 +91,8 @@ export type StepContext = {
    * no runner lived. Null where the run does not live on the host, so that a confirmation would prove nothing.
    */
   readonly confirmed: ((withinMs: number) => Promise<boolean>) | null
+  /** Without the values of secrets: for a text that is going to be cut, after which nobody would find them. */
+  redact(text: string): string
   /** One line for people, shown under the step. */
   say(line: string): void
 }

@@ -1,5 +1,5 @@
 /** The value of a secret stands in nothing that a run prints or keeps, whichever way it goes and wherever it fails. */
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
 
 const SECRET = 'Sup3r/s3cret+"pass word'
@@ -44,4 +44,76 @@ test('a file of inputs that is no JSON is not quoted', async () => {
   const ended = await rig.run(['run', file, '--inputs', json])
   expect(ended.report.outcome).toBe('invalid')
   expect(ended.stdout + ended.stderr).not.toContain('Sup3r')
+})
+
+/** Nothing of a secret, not even a part of it, in what was printed and in what is kept. */
+function expectNothingOf(secret: string, ended: Awaited<ReturnType<HostopsRig['run']>>): void {
+  const kept = rig.everythingIn('state')
+  expect(kept).toContain(ended.report.runId)
+  for (const [where, text] of Object.entries({ kept, stdout: ended.stdout, stderr: ended.stderr }))
+    for (let at = 0; at + 6 <= secret.length; at += 1)
+      if (text.includes(secret.slice(at, at + 6)))
+        expect.soft(`${where}: ${secret.slice(at, at + 6)}`).toBe('')
+}
+
+describe('where a text is cut', () => {
+  const letters = (count: number) => `head -c ${count} /dev/zero | tr '\\0' x`
+  const env = { T: '${{ inputs.token }}' }
+  const sh = (script: string, more: object = {}) => ({ run: ['sh', '-c', script], env, ...more })
+  const cuts = Array.from({ length: 13 }, (_, k) =>
+    sh(`${letters(4090 - 2 * k)}; sleep 0.01; printf %s "$T"; ${letters(4080 + k)}; printf %s "$T"`),
+  )
+  const atMark = sh(
+    `${letters(4 * 1024 * 1024 - 9)}; printf %s "$T"; ${letters(200_000)}; yes "$T" | head -n 3500`,
+  )
+
+  test.each([
+    ['lines of output', cuts, 'lines'],
+    ['lines of output', cuts, 'json'],
+    ['lines of output', cuts, 'tree'],
+    ['an output of which only the beginning and the end are kept', [atMark], 'lines'],
+    ['what a step gives to others', [sh(`${letters(65_530)}; printf %s "$T"`)], 'json'],
+    ['an output that is too much to be kept', [sh(`${letters(1024 * 1024 - 9)}; printf %s "$T"`)], 'json'],
+    [
+      'the end of an error',
+      [sh(`${letters(50)} >&2; for n in 1 2 3; do printf %s "$T" >&2; ${letters(4075)} >&2; done; exit 3`)],
+      'json',
+    ],
+    [
+      'the end of what ran out of time',
+      [sh(`printf %s "$T" >&2; ${letters(1990)} >&2; exec sleep 60`, { timeout: '1s' })],
+      'json',
+    ],
+  ])('%s (%#)', async (_what, steps, face) => {
+    const file = rig.playbook('tells', steps, { inputs })
+    const ended = await rig.run(['run', file, '-i', `token=${SECRET}`, '--output', face])
+    expect(rig.everythingIn('state')).toMatch(/x{40}/)
+    expectNothingOf(SECRET, ended)
+  })
+})
+
+test('a key of many lines, as long as an input may be', async () => {
+  const line = (n: number) => `${n}`.padStart(5, 'K').repeat(12)
+  const key = Array.from({ length: 1000 }, (_, n) => line(n)).join('\n')
+  const file = rig.playbook(
+    'tells',
+    [{ ...tells, run: ['sh', '-c', 'echo "$T"; echo "$T" | base64; exit 3'] }],
+    { inputs },
+  )
+  const ended = await rig.run(['run', file, '-i', `token=@${rig.write('key', key)}`])
+  expect(ended.report.errorCode).toBe('command-failed')
+  const all = ended.stdout + ended.stderr + rig.everythingIn('state')
+  for (const n of [0, 1, 500, 999]) expect(all).not.toContain(line(n))
+  for (const [encoded] of Buffer.from(key).toString('base64').matchAll(/.{76}/g))
+    expect(all).not.toContain(encoded)
+})
+
+test('a secret in one line, as long as an input may be', async () => {
+  const key = Array.from({ length: 13_000 }, (_, n) => `${n}`.padStart(5, 'K')).join('')
+  const file = rig.playbook('tells', [{ ...tells, run: ['sh', '-c', 'printf "%s" "$T"; exit 3'] }], {
+    inputs,
+  })
+  const ended = await rig.run(['run', file, '-i', `token=@${rig.write('key', key)}`])
+  expect(ended.report.errorCode).toBe('command-failed')
+  expect(ended.stdout + ended.stderr + rig.everythingIn('state')).not.toMatch(/KKKK1|K6500|12999/)
 })

@@ -1,5 +1,7 @@
 /** What the engine gives to a step, over the real local transport. */
+
 import { stepContext as engineContext } from '../../src/engine/context.ts'
+import { NO_SECRETS } from '../../src/engine/redact.ts'
 import type { StepContext } from '../../src/steps/step.ts'
 import { localTransport } from '../../src/transport/local.ts'
 import type { Command } from '../../src/transport/transport.ts'
@@ -32,6 +34,7 @@ export function stepContext(
     },
     clock: { now: () => performance.now(), sleep: ms => new Promise(resolve => setTimeout(resolve, ms)) },
     emit: event => void (event.type === 'said' && said.push(event.line)),
+    secrets: NO_SECRETS,
     timeoutMs: options.timeoutMs ?? 60_000,
     signal: options.signal ?? new AbortController().signal,
     env: options.env ?? {},
