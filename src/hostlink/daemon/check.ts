@@ -1,16 +1,17 @@
 /** hostlinkd check: everything that is wrong with a config and what it names, all at once. */
 import { accessSync, constants, type Stats, statSync } from 'node:fs'
-import { basename, dirname } from 'node:path'
+import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { getgid } from './accounts.ts'
 import { auditPath } from './audit.ts'
 import { type BinIo, complain } from './bin-io.ts'
-import { type Config, loadConfig, place } from './config.ts'
+import { ruleDoubts } from './check-rules.ts'
+import { type Config, place } from './config.ts'
+import { loadConfig } from './config-file.ts'
 import type { KeyName } from './config-keys.ts'
 import { runsStateDir } from './host-run-program.ts'
 import { grantProblems } from './installed.ts'
 import { folderFault } from './output-folder.ts'
-import type { Rule, Token } from './policy.ts'
 import { type Problem, systemReason, wordProblem } from './problem.ts'
 import { resolveProgram } from './program.ts'
 import { loadTokens } from './tokens.ts'
@@ -57,7 +58,7 @@ export async function checkConfig(file: string, env: NodeJS.ProcessEnv): Promise
   if ('problems' in tokens) found.problems.push(...tokens.problems)
   else {
     found.warnings.push(...tokens.warnings)
-    for (const token of tokens.tokens.tokens) found.warnings.push(...openRules(config, token, env))
+    for (const token of tokens.tokens.tokens) found.warnings.push(...ruleDoubts(config, token, env))
   }
   if (!('problems' in tokens)) found.problems.push(...grantProblems(config, tokens.tokens.tokens))
   checkSocket(config, found)
@@ -137,27 +138,4 @@ const statOf = (path: string): Stats | null => {
   } catch {
     return null
   }
-}
-
-/** Programs that run any other program, or do anything to the host, when their arguments are free. */
-const OPEN =
-  /^(git|docker|docker-compose|podman|nerdctl|(ba|da|z|k|c|fi|pw|a)?sh|busybox|env|node|deno|bun|npm|npx|python[0-9.]*|perl|ruby|php|lua|awk|gawk|sudo|doas|su|ssh|xargs|find|tar|make|nohup|nice|timeout|setsid|systemd-run|systemctl|chroot|nsenter|unshare|vim?|nano|ed|sed|kubectl)$/
-
-function openRules(config: Config, { name, policy }: Token, env: NodeJS.ProcessEnv): Problem[] {
-  if (policy.kind !== 'allowlist') return []
-  return policy.rules.flatMap(rule => {
-    const problem = doubtOf(rule, env)
-    if (problem === null) return []
-    const line = Number(rule.source.split(':').at(-1))
-    return [{ file: config.policyFile ?? config.file, line, key: `tokens.${name}.allow`, ...problem }]
-  })
-}
-
-function doubtOf({ binary, args }: Rule, env: NodeJS.ProcessEnv): Pick<Problem, 'reason' | 'hint'> | null {
-  const resolved = resolveProgram(binary, env)
-  if (resolved === null) return { reason: `there is no program ${binary} here: the rule allows nothing` }
-  const isFree = args === undefined || args[0] === '**'
-  if (!isFree || (!OPEN.test(basename(binary)) && !OPEN.test(basename(resolved)))) return null
-  const hint = `say which arguments: argv: [${basename(binary)}, ...]`
-  return { reason: `${binary} with any arguments can do nearly everything on this host`, hint }
 }

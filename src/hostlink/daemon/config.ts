@@ -1,9 +1,8 @@
-/** hostlink.conf: `key = value` lines become a checked, immutable Config, or a list of all that is wrong. */
-import { closeSync, fstatSync, openSync, readSync, type Stats } from 'node:fs'
+/** hostlink.conf: `key = value` lines become a checked, immutable Config, or a list of all that is wrong. Pure. */
 import { isIPv6 } from 'node:net'
 import { nearest } from '../nearest.ts'
 import { KEYS, type KeyName, type ValueOf } from './config-keys.ts'
-import { type Problem, systemReason } from './problem.ts'
+import type { Problem } from './problem.ts'
 
 type Camel<S extends string> = S extends `${infer Head}_${infer Tail}`
   ? `${Head}${Capitalize<Camel<Tail>>}`
@@ -20,34 +19,10 @@ export type ConfigResult =
   | { config: Config; warnings: Problem[] }
   | { problems: Problem[]; warnings?: Problem[] }
 
-const MAX_CONFIG_BYTES = 1024 * 1024
 /** Shorter tokens can be guessed. */
 export const SHORTEST_TOKEN_BYTES = 16
 
-export function loadConfig(file: string): ConfigResult {
-  let stats: Stats
-  let text: string
-  try {
-    const fd = openSync(file, 'r')
-    try {
-      stats = fstatSync(fd)
-      const unfit = unfitFile(file, stats)
-      if (unfit !== null) return { problems: [unfit] }
-      text = readText(fd, stats.size)
-    } finally {
-      closeSync(fd)
-    }
-  } catch (error) {
-    const reason = error instanceof TypeError ? 'is not a text file' : systemReason(error)
-    const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    return { problems: [{ file, reason, ...(missing ? { hint: 'write one with: hostlinkd init' } : {}) }] }
-  }
-  const result = parseConfig(text, file)
-  if ('problems' in result) return result
-  return { config: result.config, warnings: [...result.warnings, ...looseModes(result.config, stats)] }
-}
-
-/** Pure. Everything that is wrong is reported at once; a Config exists only when nothing is. */
+/** Everything that is wrong is reported at once; a Config exists only when nothing is. */
 export function parseConfig(text: string, file: string): ConfigResult {
   if (text.includes('\0')) return { problems: [{ file, reason: 'is not a text file' }] }
   const lines = new Map<KeyName, number>()
@@ -192,45 +167,3 @@ export const place = (config: Config, key: KeyName): { file: string; line?: numb
 
 const isLoopback = (bind: string): boolean =>
   bind === 'localhost' || (isIPv6(bind) ? /^(::1|::ffff:127\..*)$/i.test(bind) : bind.startsWith('127.'))
-
-function unfitFile(file: string, stats: Stats): Problem | null {
-  if (!stats.isFile())
-    return { file, reason: stats.isDirectory() ? 'is a directory' : 'is not a regular file' }
-  if (stats.size > MAX_CONFIG_BYTES)
-    return { file, reason: `has ${stats.size} bytes; a config has at most ${MAX_CONFIG_BYTES}` }
-  if ((stats.mode & 0o002) !== 0) {
-    return { file, reason: 'can be changed by every user of this machine', hint: `chmod o-w ${file}` }
-  }
-  return null
-}
-
-function readText(fd: number, size: number): string {
-  const bytes = Buffer.alloc(size)
-  let filled = 0
-  while (filled < size) {
-    const got = readSync(fd, bytes, filled, size - filled, filled)
-    if (got === 0) break
-    filled += got
-  }
-  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(0, filled))
-}
-
-function looseModes(config: Config, stats: Stats): Problem[] {
-  const { file } = config
-  const found: Problem[] = []
-  if (config.authToken !== null && (stats.mode & 0o044) !== 0) {
-    found.push({
-      ...place(config, 'auth_token'),
-      reason: 'is in a file that other users can read',
-      hint: `chmod 0600 ${file}, or move it to a file of its own with auth_token_file`,
-    })
-  }
-  if ((stats.mode & 0o020) !== 0) {
-    found.push({ file, reason: 'can be changed by its group', hint: `chmod g-w ${file}` })
-  }
-  const self = process.geteuid?.()
-  if (stats.uid !== 0 && self !== undefined && stats.uid !== self) {
-    found.push({ file, reason: `belongs to uid ${stats.uid}, who can change it`, hint: `chown root ${file}` })
-  }
-  return found
-}

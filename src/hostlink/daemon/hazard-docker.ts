@@ -1,63 +1,74 @@
-/** What docker (and docker compose) can be made to do to its host. */
-import { type Globals, type Hazard, hazard, readGlobals } from './hazard-words.ts'
+/** What docker (and podman, nerdctl) can be made to do to its host. */
+import { composeHazards } from './hazard-compose.ts'
+import { containerHazards, deletes, privileged, writesFiles } from './hazard-docker-options.ts'
+import { type Globals, type Hazard, hazard, readGlobals, words } from './hazard-words.ts'
 
-const words = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/).filter(Boolean))
-
-const DOCKER: Globals = {
+const GLOBALS: Globals = {
   flags: words('-D --debug --tls --tlsverify -v --version -h --help'),
   values: words('--config -c --context -H --host -l --log-level --tlscacert --tlscert --tlskey'),
   bundled: true,
 }
-const COMPOSE: Globals = {
-  flags: words('--all-resources --compatibility --dry-run --verbose -v --version -h --help'),
-  values:
-    words(`--ansi --env-file -f --file --parallel --profile --progress --project-directory -p --project-name
-    --workdir`),
-  bundled: true,
-}
 const OTHER_ENGINE = words('--config -H --host')
-const LEADS_ELSEWHERE = words('-f --file --env-file --project-directory --workdir')
 
 /** `docker container run` is `docker run`. */
 const OPTIONAL_GROUPS = words('builder container image')
-const GROUPS = words('builder buildx container image network plugin service stack swarm system volume')
+const GROUPS =
+  words(`builder buildx checkpoint config container context image manifest network node plugin pod secret service stack
+    swarm system trust volume`)
 
-/** Letters of `docker run`, `create` and `docker compose run` that take a value. */
-const RUN_LETTERS_WITH_VALUE = 'acehlmpuvw'
-/** Their options that open the host to the container, whatever their value. */
-const OPENS_HOST =
-  words(`--volumes-from --device --device-cgroup-rule --cap-add --security-opt --cgroup-parent
-  --runtime --use-api-socket --rootfs`)
-const SHARES_NAMESPACE = words('--pid --ipc --userns --uts --cgroupns')
+/** Actions of a group that delete, that let something else in, or that read and write files; `*` is every one. */
+const ACTIONS: readonly { groups: ReadonlySet<string>; actions: ReadonlySet<string>; why: string }[] = [
+  { groups: GROUPS, actions: words('prune'), why: 'deletes data' },
+  { groups: words('volume image config secret'), actions: words('rm remove'), why: 'deletes data' },
+  { groups: words('stack service network node'), actions: words('rm remove down'), why: 'deletes what runs' },
+  { groups: words('stack'), actions: words('deploy up'), why: 'runs whatever its file says' },
+  { groups: words('swarm'), actions: words('*'), why: 'changes the whole swarm' },
+  { groups: words('plugin'), actions: words('*'), why: 'opens the host to plugins' },
+  { groups: words('config secret'), actions: words('create'), why: 'can read any file of the host' },
+  {
+    groups: words('context'),
+    actions: words('create update import export use rm remove'),
+    why: 'writes files or can run other programs',
+  },
+  { groups: words('buildx'), actions: words('create install uninstall'), why: 'starts or replaces builders' },
+  {
+    groups: words('system'),
+    actions: words('dial-stdio reset service migrate renumber connection'),
+    why: 'opens the host',
+  },
+]
+
+const READ_AND_RUN =
+  words(`attach commit diff events exec history images import info inspect kill load login logout logs
+  network node pause port ps pull push rename restart search start stats stop system tag top unpause update version
+  wait`)
 
 export function dockerHazards(argv: readonly string[], isBound: boolean): Hazard[] {
-  const { options, subcommand: at } = readGlobals(argv, 1, DOCKER)
+  const { options, subcommand: at } = readGlobals(argv, 1, GLOBALS)
   const found = privileged(argv)
   for (const { name, index, known } of options) {
     if (!known) found.push(hazard(argv, [index], `docker ${name} is not an option known here`))
     else if (OTHER_ENGINE.has(name))
       found.push(hazard(argv, [index], `docker ${name} can run other programs`))
   }
+  if (argv[at] === undefined) return found
   if (argv[at] === 'compose') return [...found, ...composeHazards(argv, at, isBound)]
   return [...found, ...groupHazards(argv, at), ...commandHazards(argv, at)]
 }
 
 /** docker finds the command behind options of a group: `docker system -f prune`, `docker container -v /:/h run x`. */
 function groupHazards(argv: readonly string[], at: number): Hazard[] {
-  const [group = '', next = ''] = argv.slice(at)
+  const [group = '', action = ''] = argv.slice(at)
   if (!GROUPS.has(group)) return []
-  const prune = argv.indexOf('prune', at + 1)
-  if (prune > 0) return [hazard(argv, [at, prune], `docker ${group} prune deletes data`)]
-  if (!next.startsWith('-') || next === '--help') return []
-  return [hazard(argv, [at + 1], `docker ${group} ${next}: the command has to follow at once`)]
-}
-
-function privileged(argv: readonly string[]): Hazard[] {
-  return argv.flatMap((word, index) =>
-    /^--privileged(=|$)/.test(word)
-      ? [hazard(argv, [index], 'docker --privileged opens the whole host')]
-      : [],
-  )
+  if (action.startsWith('-') && action !== '--help' && !argv.includes('prune', at + 1))
+    return [hazard(argv, [at + 1], `docker ${group} ${action}: the command has to follow at once`)]
+  return ACTIONS.flatMap(({ groups, actions, why }) => {
+    if (!groups.has(group)) return []
+    if (actions.has('*')) return [hazard(argv, [at], `docker ${group} ${why}`)]
+    const index = actions.has('prune') ? argv.indexOf('prune', at + 1) : at + 1
+    const isMeant = index > 0 && actions.has(argv[index] ?? '')
+    return isMeant ? [hazard(argv, [at, index], `docker ${group} ${argv[index]} ${why}`)] : []
+  })
 }
 
 function commandHazards(argv: readonly string[], group: number): Hazard[] {
@@ -67,79 +78,29 @@ function commandHazards(argv: readonly string[], group: number): Hazard[] {
     case 'run':
     case 'create':
     case 'service':
-      return runHazards(argv, at)
+      return containerHazards(argv, at)
     case 'rm':
-      return removesVolumes(argv, at, '--volumes')
+      return deletes(argv, at, { what: 'volumes', letter: 'v', long: ['--volumes'] })
+    case 'rmi':
+      return [hazard(argv, [at], 'docker rmi deletes images')]
     case 'cp':
       return [hazard(argv, [at], 'docker cp reads and writes files of the host')]
-    case 'plugin':
-      return [hazard(argv, [at], 'docker plugin opens the host to plugins')]
     case 'volume':
-      return volumeHazards(argv, at, action)
-    case 'save':
-    case 'export':
+      return action === 'create' ? volumeHazards(argv, at) : []
     case 'build':
     case 'buildx':
-      return writesFiles(argv, at)
-    case 'context':
-      if (!['create', 'update', 'import', 'export'].includes(action)) return []
-      return [hazard(argv, [at, at + 1], `docker context ${action} writes files or can run other programs`)]
-    // Of podman.
-    case 'unshare':
-    case 'machine':
-    case 'mount':
-    case 'kube':
-    case 'play':
-      return [hazard(argv, [at], `docker ${command} opens the host`)]
-    default:
-      return []
-  }
-}
-
-function composeHazards(argv: readonly string[], from: number, isBound: boolean): Hazard[] {
-  const { options, subcommand: at } = readGlobals(argv, from + 1, COMPOSE)
-  const found: Hazard[] = []
-  for (const { name, index, known } of options) {
-    if (!known) found.push(hazard(argv, [index], `docker compose ${name} is not an option known here`))
-    else if (isBound && LEADS_ELSEWHERE.has(name)) {
-      found.push(hazard(argv, [index], `docker compose ${name} leads out of the rule's workdir`))
-    }
-  }
-  switch (argv[at]) {
-    case 'down':
-    case 'rm':
-      return [...found, ...removesVolumes(argv, at, '--volumes', 't')]
-    case 'run':
-    case 'create':
-      return [...found, ...runHazards(argv, at)]
-    case 'config':
-    case 'convert':
+      return [...writesFiles(argv, at), ...containerHazards(argv, at), ...bakeHazards(argv, at)]
+    case 'save':
     case 'export':
-      return [...found, ...writesFiles(argv, at)]
-    case 'cp':
-      return [...found, hazard(argv, [at], 'docker compose cp reads and writes files of the host')]
+      return writesFiles(argv, at)
     default:
-      return found
+      if (READ_AND_RUN.has(command) || GROUPS.has(command) || group !== at) return []
+      // What docker does not know itself it looks up among its plugins; podman has many commands more.
+      return [hazard(argv, [at], `docker ${command} is not a command known here`)]
   }
 }
 
-/** `-v` alone or among other letters; `valueLetter` takes the rest of its word. */
-function removesVolumes(argv: readonly string[], at: number, long: string, valueLetter = ''): Hazard[] {
-  return argv.flatMap((word, index) => {
-    if (index <= at) return []
-    const letters = /^-([A-Za-z]+)/.exec(word)?.[1] ?? ''
-    const before = valueLetter === '' ? letters : letters.split(valueLetter)[0]!
-    const isMeant = word === long || word.startsWith(`${long}=`) || before.includes('v')
-    return isMeant
-      ? [hazard(argv, [at, index], `docker ${argv[at]} ${word.split('=')[0]} deletes volumes`)]
-      : []
-  })
-}
-
-function volumeHazards(argv: readonly string[], at: number, action: string): Hazard[] {
-  if (action === 'rm' || action === 'remove')
-    return [hazard(argv, [at, at + 1], 'docker volume rm deletes data')]
-  if (action !== 'create') return []
+function volumeHazards(argv: readonly string[], at: number): Hazard[] {
   return argv.flatMap((word, index) =>
     index > at + 1 && /^(--opt(=|$)|-o|--driver(=|$)|-d)/.test(word)
       ? [hazard(argv, [index], 'docker volume create with options can mount any folder of the host')]
@@ -147,54 +108,12 @@ function volumeHazards(argv: readonly string[], at: number, action: string): Haz
   )
 }
 
-function writesFiles(argv: readonly string[], at: number): Hazard[] {
+/** A file for `bake` says itself what is read and written. */
+function bakeHazards(argv: readonly string[], at: number): Hazard[] {
+  if (argv[at + 1] !== 'bake') return []
   return argv.flatMap((word, index) =>
-    index > at && /^(--(output|iidfile|metadata-file|set)(=|$)|-o)/.test(word)
-      ? [hazard(argv, [index], `docker ${argv[at]} ${word.split('=')[0]} writes files of the host`)]
+    index > at && /^(--file(=|$)|-f)/.test(word)
+      ? [hazard(argv, [index], 'docker buildx bake -f can write files of the host')]
       : [],
   )
 }
-
-/** Looks at every word, also at those behind the image: to know where that stands, one must know every option. */
-function runHazards(argv: readonly string[], at: number): Hazard[] {
-  const found: Hazard[] = []
-  for (let index = at + 1; index < argv.length; index += 1) {
-    const option = readRunOption(argv, index)
-    const why = option === null ? null : opensHost(option.name, option.value)
-    if (why !== null) found.push(hazard(argv, [index], `docker ${argv[at]} ${why}`))
-  }
-  return found
-}
-
-type RunOption = { name: string; value: string }
-
-function readRunOption(argv: readonly string[], index: number): RunOption | null {
-  const word = argv[index]!
-  const next = argv[index + 1] ?? ''
-  const long = /^(--[^=]+)(?:=(.*))?$/s.exec(word)
-  if (long) return { name: long[1]!, value: long[2] ?? next }
-  if (!/^-[A-Za-z]/.test(word)) return null
-  for (const [offset, letter] of [...word.slice(1)].entries()) {
-    if (!RUN_LETTERS_WITH_VALUE.includes(letter)) continue
-    if (letter !== 'v') return null
-    const rest = word.slice(offset + 2).replace(/^=/, '')
-    return { name: '--volume', value: rest === '' ? next : rest }
-  }
-  return null
-}
-
-function opensHost(name: string, value: string): string | null {
-  if (name === '--volume') return isHostMount(value) ? 'mounts a folder of the host' : null
-  if (name === '--mount' || name === '--mount-add')
-    return isPlainMount(value) ? null : '--mount can mount a folder of the host'
-  if (name === '--cidfile') return '--cidfile writes a file of the host'
-  if (OPENS_HOST.has(name)) return `${name} opens the host`
-  if (SHARES_NAMESPACE.has(name) && /host/i.test(value)) return `${name}=host opens the host`
-  return null
-}
-
-/** `name:/path` is a volume, `/path` alone a new one; a path in front of the colon is the host's. */
-const isHostMount = (value: string): boolean => /^([/.~\\][^:]*:|[A-Za-z]:[\\/])/.test(value)
-
-const isPlainMount = (value: string): boolean =>
-  !/bind|npipe|volume-opt|volume-driver|driver|cluster/i.test(value)

@@ -1,7 +1,6 @@
-/** What git can be made to do beyond what its subcommand says. */
-import { type Globals, type Hazard, hazard, readGlobals } from './hazard-words.ts'
-
-const words = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/).filter(Boolean))
+/** What git can be made to run and to write, beyond what its subcommand says. */
+import { lossHazards } from './hazard-git-loss.ts'
+import { abbreviates, type Globals, type Hazard, hazard, readGlobals, words } from './hazard-words.ts'
 
 /** git takes none of these abbreviated, and no letters in one word. */
 const GLOBALS: Globals = {
@@ -63,8 +62,8 @@ const OWN = words(`add am annotate apply archive bisect blame branch bundle cat-
   symbolic-ref tag unpack-file unpack-objects update-index update-ref update-server-info upload-archive upload-pack
   var verify-commit verify-pack verify-tag version whatchanged worktree write-tree`)
 
-/** Subcommands whose plain arguments are files that they write, wherever these are. */
-const FILE_WRITERS = words('bundle checkout-index index-pack merge-file pack-objects')
+/** Subcommands whose plain arguments are files or folders that they write, wherever these are. */
+const FILE_WRITERS = words('bundle checkout-index clone index-pack merge-file pack-objects')
 
 const READS_CONFIG = /^(--get(-all|-regexp|-urlmatch|-color|-colorbool)?|--list|-l|get|list)$/
 
@@ -81,45 +80,36 @@ export function gitHazards(argv: readonly string[], isBound: boolean): Hazard[] 
   }
   const subcommand = argv[at]
   if (subcommand === undefined) return found
-  return [...found, ...subcommandHazards(argv, at, subcommand), ...optionHazards(argv, at, subcommand)]
+  return [
+    ...found,
+    ...optionHazards(argv, at, subcommand),
+    ...lossHazards(argv, at, subcommand),
+    ...subcommandHazards(argv, at, subcommand),
+  ]
 }
 
 function subcommandHazards(argv: readonly string[], at: number, subcommand: string): Hazard[] {
   const rest = argv.slice(at + 1)
+  const action = (verb: RegExp, why: string): Hazard[] => {
+    const index = rest.findIndex(word => verb.test(word))
+    return index < 0 ? [] : [hazard(argv, [at, at + 1 + index], `git ${subcommand} ${rest[index]} ${why}`)]
+  }
   switch (subcommand) {
-    case 'reset':
-      return throwsAway(argv, at, '--hard')
-    case 'read-tree':
-      return throwsAway(argv, at, '--reset')
-    case 'checkout':
-    case 'switch':
-      return [
-        ...throwsAway(argv, at, '--force', /^-[AC-Zac-z]*f/),
-        ...throwsAway(argv, at, '--discard-changes'),
-      ]
-    case 'clean':
-      return [hazard(argv, [at], 'git clean deletes files')]
     case 'config':
       // Only the first word decides: further behind, `get` is a value or a pattern like any other.
       if (READS_CONFIG.test(rest[0] ?? '')) return []
       return [hazard(argv, [at], 'git config can set programs that git runs')]
-    case 'submodule': {
-      const action = rest.indexOf('foreach')
-      return action < 0 ? [] : [hazard(argv, [at, at + 1 + action], 'git submodule foreach runs any program')]
-    }
+    case 'submodule':
+      return action(/^foreach$/, 'runs any program')
+    case 'worktree':
+      return action(/^(add|move)$/, 'can write any folder')
+    case 'remote':
+      return action(/^(set-url|rename|remove|rm)$/, 'changes where the code comes from')
   }
   if (RUNNERS.has(subcommand)) return [hazard(argv, [at], `git ${subcommand} can run any program`)]
   if (FILE_WRITERS.has(subcommand)) return [hazard(argv, [at], `git ${subcommand} can write any file`)]
   if (OWN.has(subcommand)) return []
   return [hazard(argv, [at], `git ${subcommand} is not a command of git: it may be an alias for anything`)]
-}
-
-function throwsAway(argv: readonly string[], at: number, option: string, letters?: RegExp): Hazard[] {
-  return argv.flatMap((word, index) =>
-    index > at && (abbreviates(word, option) || letters?.test(word))
-      ? [hazard(argv, [at, index], `git ${argv[at]} ${option} throws away work`)]
-      : [],
-  )
 }
 
 function optionHazards(argv: readonly string[], at: number, subcommand: string): Hazard[] {
@@ -132,15 +122,11 @@ function optionHazards(argv: readonly string[], at: number, subcommand: string):
       found.push(
         hazard(argv, [index], `git ${subcommand} ${word.split('=')[0]} can run a program or write any file`),
       )
+    } else if (abbreviates(word, '--no-index')) {
+      found.push(hazard(argv, [index], `git ${subcommand} --no-index reads any file of the host`))
     } else if (/(^|[^A-Za-z0-9])(ext|fd)::/i.test(word)) {
       found.push(hazard(argv, [index], 'an ext:: or fd:: address runs any program'))
     }
   }
   return found
-}
-
-/** `--har` is `--hard` for git. */
-function abbreviates(word: string, option: string): boolean {
-  const name = word.split('=')[0]!
-  return name.length > 2 && name.startsWith('--') && option.startsWith(name)
 }

@@ -17,6 +17,25 @@ export const hazard = (argv: readonly string[], indexes: readonly number[], why:
   words: indexes.map(index => named(argv, index)),
 })
 
+export const words = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/).filter(Boolean))
+
+/** `--har` is `--hard` for programs that take any beginning of a long option. */
+export function abbreviates(word: string, option: string): boolean {
+  const name = word.split('=')[0]!
+  return name.length > 2 && name.startsWith('--') && option.startsWith(name)
+}
+
+/** The letters of a word like `-fdx`, up to the first that takes the rest of the word as its value. */
+export function lettersOf(word: string, withValue = ''): string {
+  const letters = /^-([A-Za-z]+)/.exec(word)?.[1] ?? ''
+  const value = [...letters].findIndex(letter => withValue.includes(letter))
+  return value < 0 ? letters : letters.slice(0, value + 1)
+}
+
+/** The words behind `from` that are no options. */
+export const plainWords = (argv: readonly string[], from: number): string[] =>
+  argv.slice(from + 1).filter(word => !/^-./s.test(word))
+
 /** How a program's options in front of its subcommand are written. */
 export type Globals = {
   readonly flags: ReadonlySet<string>

@@ -15,7 +15,7 @@ import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { getgid } from './accounts.ts'
 import { type BinIo, complain } from './bin-io.ts'
-import { loadConfig } from './config.ts'
+import { loadConfig } from './config-file.ts'
 import { composeText, configText, type Group, type Places, unitText } from './init-texts.ts'
 import { systemReason, wordProblem } from './problem.ts'
 

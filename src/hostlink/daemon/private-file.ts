@@ -38,13 +38,8 @@ function unfit(file: string, stats: Stats, { mayBeRead, what }: Trust): Problem 
     return { file, reason: stats.isDirectory() ? 'is a directory' : 'is not a regular file' }
   if (stats.size > MAX_BYTES[what])
     return { file, reason: `has ${stats.size} bytes, a ${what} has at most ${MAX_BYTES[what]}` }
-  if ((stats.mode & 0o002) !== 0) {
-    return { file, reason: 'can be changed by every user of this machine', hint: `chmod o-w ${file}` }
-  }
-  // Those whom a policy limits are often in that very group. One's own group is nobody else's, on most systems.
-  if ((stats.mode & 0o020) !== 0 && stats.gid !== 0 && stats.gid !== process.getegid?.()) {
-    return { file, reason: `can be changed by group ${stats.gid}`, hint: `chmod g-w ${file}` }
-  }
+  const changeable = changeableByOthers(file, stats)
+  if (changeable !== null) return changeable
   if (mayBeRead === 'by all') return null
   if ((stats.mode & 0o004) !== 0) {
     return { file, reason: 'can be read by every user of this machine', hint: `chmod o-r ${file}` }
@@ -52,6 +47,18 @@ function unfit(file: string, stats: Stats, { mayBeRead, what }: Trust): Problem 
   if ((stats.mode & 0o060) !== 0 && mayBeRead !== 'any' && mayBeRead !== stats.gid) {
     const hint = `chmod 0600 ${file}, or allow it: unix_group in hostlink.conf, group_readable: true in a policy`
     return { file, reason: `can be read or changed by group ${stats.gid}`, hint }
+  }
+  return null
+}
+
+/** By others than its owner, root, and our own group, which is nobody else's on most systems. */
+export function changeableByOthers(path: string, { mode, gid }: Stats): Problem | null {
+  if ((mode & 0o002) !== 0) {
+    return { file: path, reason: 'can be changed by every user of this machine', hint: `chmod o-w ${path}` }
+  }
+  // Those whom a policy limits are often in that very group.
+  if ((mode & 0o020) !== 0 && gid !== 0 && gid !== process.getegid?.()) {
+    return { file: path, reason: `can be changed by group ${gid}`, hint: `chmod g-w ${path}` }
   }
   return null
 }

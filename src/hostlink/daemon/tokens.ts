@@ -106,7 +106,8 @@ function addTokenFile({ token, file, group, from }: TokenFile, found: Found): vo
       hint: `openssl rand -hex 32 > ${file}`,
     })
   }
-  found.warnings.push(...read.warnings)
+  for (const warning of read.warnings)
+    found.warnings.push({ ...warning, ...from, reason: `${file}: ${warning.reason}` })
   found.entries.push({ token, secret, from })
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -128,12 +128,72 @@ test('rules that open everything, and rules that allow nothing', async () => {
   expect(await check(`${TOKEN}\npolicy_file = $/policy.yaml`)).toEqual({
     code: 0,
     said: [
-      'warning: /policy.yaml:6: tokens.agent.allow: /bin/sh with any arguments can do nearly everything on this host',
+      'warning: /policy.yaml:6: tokens.agent.allow: /bin/sh runs other programs, and only those that the rule names: it allows none',
       'hint: say which arguments: argv: [sh, ...]',
-      'warning: /policy.yaml:7: tokens.agent.allow: env with any arguments can do nearly everything on this host',
+      'warning: /policy.yaml:7: tokens.agent.allow: env runs other programs, and only those that the rule names: it allows none',
       'hint: say which arguments: argv: [env, ...]',
       'warning: /policy.yaml:10: tokens.agent.allow: there is no program no-such-program here: the rule allows nothing',
       '/h.conf: fine, 3 warnings',
+    ],
+  })
+})
+
+test('rules whose folder the client may choose, where it decides what the command does', async () => {
+  writeFileSync(join(folder, 'agent'), 'x'.repeat(32), { mode: 0o600 })
+  writeFileSync(
+    join(folder, 'policy.yaml'),
+    `tokens:
+  agent:
+    token_file: ${folder}/agent
+    policy: allowlist
+    allow:
+      - argv: [git, status]
+      - argv: [git, status]
+        workdir: /srv/openclaw
+      - argv: [git, -C, /srv/openclaw, status]
+      - argv: [find, "*", -newer, x]
+      - argv: [find, -name, --file=/x]
+      - argv: [uname, -a]
+      - binary: /usr/bin/git
+`,
+  )
+  expect(await check(`${TOKEN}\npolicy_file = $/policy.yaml`)).toEqual({
+    code: 0,
+    said: [
+      'warning: /policy.yaml:6: tokens.agent.allow: has no workdir: the client chooses the folder that git works in',
+      'hint: say which one: workdir: /srv/openclaw',
+      'warning: /policy.yaml:10: tokens.agent.allow: has no workdir: the client chooses the folder that find works in',
+      'hint: say which one: workdir: /srv/openclaw',
+      'warning: /policy.yaml:13: tokens.agent.allow: /usr/bin/git with any arguments can do nearly everything on this host',
+      'hint: say which arguments: argv: [git, ...]',
+      'warning: /policy.yaml:13: tokens.agent.allow: has no workdir: the client chooses the folder that /usr/bin/git works in',
+      'hint: say which one: workdir: /srv/openclaw',
+      '/h.conf: fine, 4 warnings',
+    ],
+  })
+})
+
+test.runIf(gid === 0)('files that others can change or read, at their place', async () => {
+  const token = join(folder, 'token')
+  writeFileSync(token, 'x'.repeat(32))
+  chmodSync(token, 0o644)
+  const settings = 'max_jobs = 5\nauth_token_file = $/token'
+  expect(await check(settings)).toEqual({
+    code: 1,
+    said: [
+      '/h.conf:2: auth_token_file: /token: can be read by every user of this machine',
+      'hint: chmod o-r /token',
+      '/h.conf: 1 problem, 0 warnings',
+    ],
+  })
+  chmodSync(token, 0o600)
+  chownSync(token, 65534, 0)
+  expect(await check(settings)).toEqual({
+    code: 0,
+    said: [
+      'warning: /h.conf:2: auth_token_file: /token: belongs to uid 65534, who can change it',
+      'hint: chown root /token',
+      '/h.conf: fine, 1 warning',
     ],
   })
 })

@@ -1,8 +1,9 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { loadConfig, parseConfig } from '../../../src/hostlink/daemon/config.ts'
+import { parseConfig } from '../../../src/hostlink/daemon/config.ts'
+import { loadConfig } from '../../../src/hostlink/daemon/config-file.ts'
 import { wordProblem } from '../../../src/hostlink/daemon/problem.ts'
 
 const TOKEN = 'auth_token = 0123456789abcdef0123456789abcdef'
@@ -246,7 +247,39 @@ describe('the file itself', () => {
     })
   })
 
-  test('a token that others can read, and a group that can write, are warned of', () => {
+  test.runIf(process.getuid?.() === 0)('a group or an owner that is neither root nor ours is refused', () => {
+    writeFileSync(file, TOKEN, { mode: 0o600 })
+    chmodSync(file, 0o660)
+    chownSync(file, 0, 65534)
+    const refused = (...said: string[]) => expect(load()).toEqual({ accepted: false, said })
+    refused('/h.conf: can be changed by group 65534\nhint: chmod g-w /h.conf')
+    chmodSync(file, 0o640)
+    expect(load().accepted).toBe(true)
+    chownSync(file, 65534, 0)
+    refused('/h.conf: belongs to uid 65534, who can change it\nhint: chown root /h.conf')
+  })
+
+  test.runIf(process.getuid?.() === 0)(
+    'a folder in which others can put another file there is refused',
+    () => {
+      writeFileSync(file, TOKEN, { mode: 0o600 })
+      const folder = dirname(file)
+      const refusedFor = (reason: string, hint: string) =>
+        expect(load()).toEqual({
+          accepted: false,
+          said: [`/h.conf: its folder  ${reason}\nhint: ${hint} `],
+        })
+      chmodSync(folder, 0o777)
+      refusedFor('can be changed by every user of this machine', 'chmod o-w')
+      chmodSync(folder, 0o1777)
+      expect(load().accepted).toBe(true)
+      chmodSync(folder, 0o770)
+      chownSync(folder, 0, 65534)
+      refusedFor('can be changed by group 65534', 'chmod g-w')
+    },
+  )
+
+  test('a token that others can read, and a group of our own that can write, are warned of', () => {
     writeFileSync(file, TOKEN)
     chmodSync(file, 0o664)
     expect(load()).toEqual({
