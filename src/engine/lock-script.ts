@@ -3,14 +3,15 @@
  * symbolic link whose target is its content: it appears whole or not at all, and neither making nor reading it ever
  * opens a file, so that a name which another user of the machine has prepared in this shared folder leads nowhere.
  * The mutex, on the folder itself, makes read-and-replace one act; it is held for milliseconds, and the kernel drops
- * it with its holder.
+ * it with its holder. The first folder outlives a restart of the machine, so that a run which that one cut off is
+ * still found in the way; the others are for targets without it.
  *
  * Arguments: verb, name, own content, expected content. Prints one word, then the present content and its age.
  */
 export const LOCK_SCRIPT = `
 verb=$1 name=$2 mine=$3 expected=$4
 usable() { [ -d "$1" ] && [ ! -L "$1" ] && [ -w "$1" ]; }
-for dir in /run/lock/hostops /var/lock/hostops /tmp/hostops-locks; do
+for dir in /var/tmp/hostops-locks /run/lock/hostops /tmp/hostops-locks; do
   [ -e "$dir" ] || mkdir -m 1777 "$dir" 2>/dev/null
   usable "$dir" && break
 done
