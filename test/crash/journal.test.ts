@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { Ajv } from 'ajv'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { crashBase, crashWorld } from '../rig/crash.ts'
+import { crashWorld } from '../rig/crash.ts'
+import { crashBase } from '../rig/crash-service.ts'
 
 const schema = JSON.parse(readFileSync(new URL('../../schemas/journal.schema.json', import.meta.url), 'utf8'))
 const isEntry = new Ajv({ strict: false, formats: { 'date-time': true } }).compile(schema)

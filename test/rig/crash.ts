@@ -1,36 +1,27 @@
-/** A small real upgrade that can be killed anywhere: git, a ledger of every write, a service in a process of its own. */
+/**
+ * A small real upgrade that can be killed anywhere: git, a ledger of every write, a service in a process of its own.
+ * It runs here, through a daemon, or as a run on the host behind a daemon.
+ */
+
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Event } from '../../src/engine/events.ts'
 import { parseJournal } from '../../src/engine/recover.ts'
-import { type HostopsRig, hostopsRig, poll } from './hostops.ts'
-import { freePort, VERSIONS } from './service.ts'
+import { gitIn, noteInLedger, type Version, writeRestart } from './crash-service.ts'
+import { hostRig } from './host.ts'
+import { HOSTOPS, type HostopsRig, hostopsRig, poll } from './hostops.ts'
+import { forgetLockOf, removeLockOf } from './lock-file.ts'
+import { killAllOf, workingOn } from './processes.ts'
+import { freePort } from './service.ts'
+
+export type Where = 'local' | 'hostlink' | 'on-host'
+export type CrashWorld = Awaited<ReturnType<typeof crashWorld>>
 
 const DIE = fileURLToPath(new URL('./die.mjs', import.meta.url))
 
-export type Version = 'v2' | 'v3' | 'v4'
-export type CrashWorld = Awaited<ReturnType<typeof crashWorld>>
-
-/** Repositories take longest: made once, copied for each world. */
-export function crashBase() {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hostops-crash-')))
-  const app = join(folder, 'app')
-  const git = gitIn(app, folder)
-  execFileSync('git', ['init', '-q', '-b', 'main', app])
-  for (const [tag, behaviour] of Object.entries(VERSIONS)) {
-    writeFileSync(join(app, 'service.mjs'), serviceText(tag, behaviour))
-    git('add', '.')
-    git('commit', '-q', '-m', tag)
-    git('tag', tag)
-  }
-  git('checkout', '-q', '--detach', 'v1')
-  return { app, remove: () => rmSync(folder, { recursive: true, force: true }) }
-}
-
-export async function crashWorld(base: string, env: NodeJS.ProcessEnv = {}, target = 'local') {
+export async function crashWorld(base: string, where: Where = 'local') {
   const rig = hostopsRig()
   const checkout = rig.path('app')
   cpSync(base, checkout, { recursive: true })
@@ -39,27 +30,17 @@ export async function crashWorld(base: string, env: NodeJS.ProcessEnv = {}, targ
   const baseUrl = `http://127.0.0.1:${port}`
   const ledgerFile = rig.write('ledger', '')
   const restart = writeRestart(rig, port)
-  const append = (word: string) => ['sh', '-c', `echo ${word} >> '${ledgerFile}'`]
-  const playbook = rig.playbook(
-    'upgrade',
-    [
-      { id: 'checkout', uses: 'git.checkout', with: { repo: checkout, ref: '${{ inputs.ref }}' } },
-      { id: 'migrate', run: append('migrate'), undo: append('unmigrate') },
-      { id: 'restart', run: [restart, 'restart'], effect: 'disrupt', reactivate: [restart, 'again'] },
-      {
-        id: 'health',
-        uses: 'health.poll',
-        with: {
-          urls: [`${baseUrl}/healthz`, `${baseUrl}/readyz`],
-          interval: '100ms',
-          timeout: '${{ inputs.patience }}',
-          successes: 1,
-        },
-      },
-    ],
-    { inputs: { ref: { type: 'ref' }, patience: { type: 'duration', default: '20s' } } },
-  )
+  const playbook = upgradePlaybook(rig, { checkout, restart, baseUrl })
+  const deathFile = rig.path('death')
+  const host =
+    where === 'local' ? null : await hostRig(rig, { config: { hostops_command: dyingHostops(rig) } })
+  const link = host
+    ? { HOSTLINK_SOCKET: host.env.HOSTLINK_SOCKET, HOSTLINK_TOKEN: host.env.HOSTLINK_TOKEN }
+    : {}
+  const state = where === 'on-host' ? host!.state : rig.state
+  const stoppedFile = rig.path('stopped')
   execFileSync(restart, ['first'])
+
   const says = async () => {
     try {
       return (await (await fetch(baseUrl)).text()).trim()
@@ -67,84 +48,114 @@ export async function crashWorld(base: string, env: NodeJS.ProcessEnv = {}, targ
       return null
     }
   }
-  const ledger = () => readFileSync(ledgerFile, 'utf8').split('\n').filter(Boolean)
-  const count = (word: string) => ledger().filter(line => line === word).length
-  const more = (die = '', clock = '') => ({
-    env: { ...env, HOSTOPS_DIE: die, HOSTOPS_CLOCK: clock },
+  const history = () => readFileSync(ledgerFile, 'utf8').split('\n').filter(Boolean)
+  const ledger = () => history().map(line => line.split(' ')[0]!)
+  const deadly = (die: string, clock: string) => ({
+    HOSTOPS_DIE: die,
+    HOSTOPS_CLOCK: clock,
+    HOSTOPS_STOPPED: stoppedFile,
+  })
+  /** Where the runs are, and how the program is started there. */
+  const there = (die = '', clock = '') => ({
+    env: { ...link, ...deadly(die, clock), HOSTOPS_STATE_DIR: state },
     ...(die || clock ? { node: ['--import', DIE] } : {}),
   })
-  const journalFile = join(rig.state, 'runs', 'r', 'journal.ndjson')
+  const runFolder = join(state, 'runs', 'r')
+  const journalFile = join(runFolder, 'journal.ndjson')
+
   return {
     rig,
+    where,
+    host,
     checkout,
+    runFolder,
     journalFile,
+    stoppedFile,
     /** Starts the upgrade as run `r`; a version that cannot get healthy is not waited for long. */
     start(ref: Version, die = '', clock = '') {
       const patience = ref === 'v2' ? [] : ['-i', 'patience=600ms']
-      const args = ['run', playbook, '-i', `ref=${ref}`, ...patience, '--target', target, '--run-id', 'r']
-      return rig.start(args, more(die, clock))
+      const args = ['run', playbook, '-i', `ref=${ref}`, ...patience, '--run-id', 'r']
+      if (where !== 'on-host') return rig.start([...args, '--target', where], there(die, clock))
+      const words = Object.entries(deadly(die, clock)).map(([name, value]) => `export ${name}='${value}'\n`)
+      if (die || clock) writeFileSync(deathFile, words.join(''))
+      return rig.start([...args, '--on-host', '--target', 'hostlink'], { env: host!.env })
     },
     upgrade(ref: Version, die = '', clock = '') {
       return this.start(ref, die, clock).ended
     },
-    hostops: (args: readonly string[], die = '', clock = '') => rig.run(args, more(die, clock)),
-    startHostops: (args: readonly string[], die = '', clock = '') => rig.start(args, more(die, clock)),
+    /** Of the program that is where the runs are. */
+    hostops: (args: readonly string[], die = '', clock = '') => rig.run(args, there(die, clock)),
+    startHostops: (args: readonly string[], die = '', clock = '') => rig.start(args, there(die, clock)),
+    /** Of a client that comes later. */
+    ask: (verb: string) =>
+      where === 'on-host'
+        ? rig.run([verb, 'r', '--target', 'hostlink'], { env: host!.env })
+        : rig.run([verb, 'r'], there()),
     events: (): Event[] =>
       existsSync(journalFile) ? parseJournal(readFileSync(journalFile, 'utf8'), 1).events : [],
+    hasBegun: () => existsSync(runFolder),
+    isOver: () => existsSync(join(runFolder, 'report.json')),
     says,
     head: () => git('describe', '--tags', 'HEAD'),
     ledger,
-    count,
+    /** The ledger with pids and times. */
+    history,
+    count: (word: string) => ledger().filter(line => line === word).length,
     /** Commands outlive a runner that is killed: until they have ended, nothing can be said about the host. */
-    quiet: () =>
-      poll(() => count('restart') === count('restarted') && !existsSync(join(checkout, '.git/index.lock'))),
+    quiet: () => poll(() => workingOn(rig.folder).every(pid => host !== null && pid === host.pid())),
+    /** Nobody dies any more where an earlier runner did. */
+    calm: () => rmSync(deathFile, { force: true }),
+    /**
+     * After a power cut: no process is left and nothing in folders that are in memory, somebody has looked at git's own
+     * lock, and what was deployed starts again, like the daemon.
+     */
+    async boot(wrap: readonly string[] = []) {
+      forgetLockOf(checkout)
+      rmSync(join(checkout, '.git/index.lock'), { force: true })
+      execFileSync(restart, ['boot'])
+      if (host !== null && !host.lives()) await host.start(wrap)
+    },
     async remove() {
-      await poll(() => count('restart') <= count('restarted'))
-      try {
-        process.kill(Number(readFileSync(rig.path('service.pid'), 'utf8')), 'SIGKILL')
-      } catch {
-        // It has crashed, as it should.
-      }
+      await killAllOf(rig.folder)
+      removeLockOf(checkout)
       await rig.remove()
     },
   }
 }
 
-const gitIn =
-  (repo: string, home: string) =>
-  (...args: string[]) =>
-    execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@example.invalid', ...args], {
-      cwd: repo,
-      encoding: 'utf8',
-      env: { PATH: process.env.PATH, HOME: home, GIT_CONFIG_NOSYSTEM: '1' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    }).trim()
+function upgradePlaybook(
+  rig: HostopsRig,
+  at: { checkout: string; restart: string; baseUrl: string },
+): string {
+  const { checkout, restart, baseUrl } = at
+  const steps = [
+    { id: 'checkout', uses: 'git.checkout', with: { repo: checkout, ref: '${{ inputs.ref }}' } },
+    { id: 'migrate', run: noteInLedger(rig.folder, 'migrate'), undo: noteInLedger(rig.folder, 'unmigrate') },
+    { id: 'restart', run: [restart, 'restart'], effect: 'disrupt', reactivate: [restart, 'again'] },
+    {
+      id: 'health',
+      uses: 'health.poll',
+      with: {
+        urls: [`${baseUrl}/healthz`, `${baseUrl}/readyz`],
+        interval: '100ms',
+        timeout: '${{ inputs.patience }}',
+        successes: 1,
+      },
+    },
+  ]
+  const inputs = { ref: { type: 'ref' }, patience: { type: 'duration', default: '20s' } }
+  return rig.playbook('upgrade', steps, { inputs })
+}
 
-const serviceText = (tag: string, behaviour: string) => `import { createServer } from 'node:http'
-${behaviour === 'crashes' ? 'process.exit(1)' : ''}
-createServer((request, response) => {
-  if (request.url === '/readyz' && ${behaviour === 'never-ready'}) response.statusCode = 503
-  response.end('${tag}\\n')
-}).listen(Number(process.env.PORT), '127.0.0.1')
-`
-
-/** Ends the old process, waits until it is gone, starts the one of the checkout; notes its beginning and its end. */
-function writeRestart(rig: HostopsRig, port: number): string {
+/** What the daemon starts runs with: the real program, which dies where the file `death` says. */
+function dyingHostops(rig: HostopsRig): string {
   const file = rig.write(
-    'restart',
+    'host/hostops',
     `#!/bin/sh
-cd '${rig.folder}'
-echo "$1" >> ledger
-if [ -f service.pid ]; then
-  kill -9 "$(cat service.pid)" 2>/dev/null
-  while kill -0 "$(cat service.pid)" 2>/dev/null && ! grep -q ' Z ' "/proc/$(cat service.pid)/stat"; do sleep 0.02; done
-fi
-PORT=${port} setsid '${process.execPath}' app/service.mjs </dev/null >/dev/null 2>&1 &
-echo $! > service.pid
-[ "$1" = restart ] && echo restarted >> ledger
-exit 0
+[ -f '${rig.path('death')}' ] && . '${rig.path('death')}'
+exec '${process.execPath}' \${HOSTOPS_DIE:+--import '${DIE}'} '${HOSTOPS}' "$@"
 `,
   )
-  execFileSync('chmod', ['755', file])
+  chmodSync(file, 0o755)
   return file
 }

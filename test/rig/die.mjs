@@ -1,6 +1,7 @@
 // Loaded into a real hostops (node --import): ends it with SIGKILL at a write to its journal, as a crash would.
 // HOSTOPS_DIE: `after:N` right after the Nth line is in the file, `torn:N` when half of it is, `full:N` no room from
-// the Nth line on (`full:N:M`: for M writes). HOSTOPS_CLOCK: `N:MS` sets the clock by MS milliseconds at the Nth line.
+// the Nth line on (`full:N:M`: for M writes), `stop:N` stops there (SIGSTOP) with its pid in the file HOSTOPS_STOPPED,
+// so that others can be killed meanwhile. HOSTOPS_CLOCK: `N:MS` sets the clock by MS milliseconds at the Nth line.
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 
@@ -29,7 +30,14 @@ fs.writeSync = (descriptor, data, ...rest) => {
   const written = half
     ? writeSync(descriptor, Buffer.from(data).subarray(0, data.length >> 1))
     : writeSync(descriptor, data, ...rest)
-  if ((how === 'after' || how === 'torn') && lines === Number(at)) process.kill(process.pid, 'SIGKILL')
+  if (lines === Number(at)) {
+    if (how === 'after' || how === 'torn') process.kill(process.pid, 'SIGKILL')
+    if (how === 'stop') {
+      fs.writeFileSync(`${process.env.HOSTOPS_STOPPED}.new`, `${process.pid}`)
+      fs.renameSync(`${process.env.HOSTOPS_STOPPED}.new`, process.env.HOSTOPS_STOPPED)
+      process.kill(process.pid, 'SIGSTOP')
+    }
+  }
   return written
 }
 syncBuiltinESMExports()

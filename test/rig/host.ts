@@ -11,8 +11,14 @@ export type HostRig = Awaited<ReturnType<typeof hostRig>>
 const TOKEN = 'host-token-0123456789abcdef'
 const AGENT = 'agent-token-0123456789abcdef'
 
+type HostOptions = {
+  policy?: object
+  /** Further keys of hostlink.conf. */
+  config?: Readonly<Record<string, string>>
+}
+
 /** In a folder of the client's rig, which removes it. */
-export async function hostRig(rig: HostopsRig, { policy }: { policy?: object } = {}) {
+export async function hostRig(rig: HostopsRig, { policy, config: more = {} }: HostOptions = {}) {
   const folder = rig.path('host')
   mkdirSync(join(folder, 'playbooks'), { recursive: true })
   const socket = join(folder, 's')
@@ -29,6 +35,7 @@ export async function hostRig(rig: HostopsRig, { policy }: { policy?: object } =
     runs_state_dir: state,
     playbooks_dir: join(folder, 'playbooks'),
     ...(policy ? { policy_file: policyFile } : {}),
+    ...more,
   })
   let child: ChildProcess
   let log = ''
@@ -41,8 +48,12 @@ export async function hostRig(rig: HostopsRig, { policy }: { policy?: object } =
     agentEnv: { ...env, HOSTLINK_TOKEN: AGENT },
     log: () => log,
     configFile: config,
-    async start() {
-      child = spawn(process.execPath, [HOSTLINKD, '-f', '-c', config], {
+    pid: () => child.pid!,
+    lives: () => child.exitCode === null && child.signalCode === null,
+    /** `wrap`: a program that starts it, with arguments. */
+    async start(wrap: readonly string[] = []) {
+      const [program, ...args] = [...wrap, process.execPath, HOSTLINKD, '-f', '-c', config]
+      child = spawn(program!, args, {
         stdio: ['ignore', 'ignore', 'pipe'],
         env: { PATH: process.env.PATH, HOME: rig.folder, LANG: 'C.UTF-8' },
       })
@@ -56,7 +67,7 @@ export async function hostRig(rig: HostopsRig, { policy }: { policy?: object } =
     },
     async kill(signal: NodeJS.Signals = 'SIGKILL') {
       child.kill(signal)
-      await poll(() => child.exitCode !== null || child.signalCode !== null)
+      await poll(() => !host.lives())
     },
     /** Of one installed playbook; answers its digest. */
     install(name: string, steps: readonly object[], more: object = {}): string {

@@ -55,10 +55,16 @@ export function hostopsRig() {
   }
   const running = new Set<ChildProcess>()
 
-  /** `node`: options of node itself, like a module to load first. */
-  type More = { env?: NodeJS.ProcessEnv; cwd?: string; node?: readonly string[] }
+  /** `node`: options of node itself, like a module to load first; `wrap`: a program that starts it, with arguments. */
+  type More = {
+    env?: NodeJS.ProcessEnv
+    cwd?: string
+    node?: readonly string[]
+    wrap?: readonly string[]
+  }
   const start = (args: readonly string[], more: More = {}): Started => {
-    const child = spawn(process.execPath, [...(more.node ?? []), HOSTOPS, ...args], {
+    const words = [...(more.wrap ?? []), process.execPath, ...(more.node ?? []), HOSTOPS, ...args]
+    const child = spawn(words[0]!, words.slice(1), {
       cwd: more.cwd ?? folder,
       env: { ...env, ...more.env },
       stdio: ['ignore', 'pipe', 'pipe'],

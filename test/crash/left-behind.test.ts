@@ -1,0 +1,91 @@
+/** What a dead runner left behind: whole, broken, edited, from another time. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { crashTests } from '../rig/crash-tests.ts'
+import { poll } from '../rig/hostops.ts'
+
+const { world, dead, isAsBefore } = crashTests()
+const kept = (name: string) => join(dirname(world().journalFile), name)
+
+describe('what a dead runner left', () => {
+  test('a journal of a newer hostops is not guessed at', async () => {
+    await dead()
+    writeFileSync(
+      world().journalFile,
+      readFileSync(world().journalFile, 'utf8').replaceAll('{"v":1,', '{"v":2,'),
+    )
+    for (const verb of ['resume', 'rollback']) {
+      const ended = await world().hostops([verb, 'r'])
+      expect([ended.code, ended.stdout]).toEqual([2, ''])
+      expect(ended.stderr).toContain('newer hostops')
+    }
+    expect(world().ledger()).toEqual(['first', 'migrate'])
+  })
+
+  test.each(['missing', 'garbage', 'empty'])(
+    'a run.json that is %s: the journal tells who it was',
+    async how => {
+      await dead()
+      if (how === 'missing') rmSync(kept('run.json'))
+      else writeFileSync(kept('run.json'), how === 'empty' ? '' : '{"runId":')
+      const ended = await world().hostops(['resume', 'r'])
+      expect(ended.report).toMatchObject({ outcome: 'succeeded', playbook: 'upgrade', target: 'local' })
+      expect(world().count('restart')).toBe(1)
+    },
+  )
+
+  test.each([
+    ['plan.json', (text: string) => text.replace('migrate', 'destroy')],
+    ['plan.json', () => '{"hostops":1'],
+    ['playbook.yaml', (text: string) => text.replace('unmigrate', 'destroy')],
+  ])('a %s that is another one now is not followed', async (name, change) => {
+    await dead()
+    writeFileSync(kept(name), change(readFileSync(kept(name), 'utf8')))
+    const ended = await world().hostops(['rollback', 'r'])
+    expect([ended.code, ended.stdout]).toEqual([2, ''])
+    expect(ended.stderr).toContain(`the ${name} of run r is not the one that it began with`)
+    expect(world().ledger()).toEqual(['first', 'migrate'])
+  })
+
+  test('the playbook was edited since: the run finishes on the text that it began with', async () => {
+    await dead()
+    const file = world().rig.path('upgrade.yaml')
+    writeFileSync(
+      file,
+      readFileSync(file, 'utf8').replaceAll('echo migrate', 'echo edited').replace('"restart"', '"edited"'),
+    )
+    expect((await world().hostops(['resume', 'r'])).report.outcome).toBe('succeeded')
+    expect(world().ledger()).toEqual(['first', 'migrate', 'restart', 'restarted'])
+  })
+
+  test('died before its first entry: nothing was done, and that is what is told', async () => {
+    expect((await world().upgrade('v2', 'torn:1')).signal).toBe('SIGKILL')
+    const told = await world().hostops(['report', 'r'])
+    expect(told).toMatchObject({ code: 1, report: { outcome: 'failed-unchanged', errorCode: 'not-begun' } })
+    const resumed = await world().hostops(['resume', 'r'])
+    expect(resumed).toMatchObject({
+      code: 1,
+      report: { outcome: 'failed-unchanged', errorCode: 'not-begun' },
+    })
+    expect((await world().hostops(['rollback', 'r'])).stdout).toBe(resumed.stdout)
+  })
+
+  test('a stop of the one who goes on either takes everything back or leaves it as open as it was', async () => {
+    await dead()
+    const started = world().startHostops(['resume', 'r', '--output', 'lines'])
+    await poll(
+      () =>
+        world()
+          .events()
+          .some(event => event.type === 'resumed') || started.child.exitCode !== null,
+    )
+    started.child.kill('SIGTERM')
+    const { report } = await started.ended
+    if (report.outcome === 'succeeded') return
+    if (report.outcome === 'unknown') await world().hostops(['rollback', 'r'])
+    else expect(report).toMatchObject({ outcome: 'interrupted', rollbackVerified: true })
+    await isAsBefore()
+    expect(world().count('unmigrate')).toBeGreaterThan(0)
+  })
+})

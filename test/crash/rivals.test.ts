@@ -1,0 +1,109 @@
+/** Others want the same checkout, or the same run. */
+import { readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { crashTests } from '../rig/crash-tests.ts'
+import { lockFileOf } from '../rig/lock-file.ts'
+
+const { world, entryOf, dead } = crashTests()
+const kept = (name: string) => join(dirname(world().journalFile), name)
+
+describe('rivals', () => {
+  const another = (...more: string[]) =>
+    world().rig.run(['run', world().rig.path('upgrade.yaml'), '-i', 'ref=v2', '--run-id', 's', ...more])
+  test('a run whose runner is dead is named, and recovered first', async () => {
+    await dead()
+    const refused = await another()
+    expect(refused).toMatchObject({ code: 3, report: { outcome: 'refused', errorCode: 'interrupted-run' } })
+    expect(refused.stderr).toContain('hostops resume r')
+    // Also while its end is still open after somebody has asked.
+    await world().hostops(['resume', 'r'], `after:${3}`)
+    expect((await another('--run-id', 't')).report.errorCode).toBe('interrupted-run')
+    expect((await world().hostops(['resume', 'r'])).report.outcome).toMatch(/succeeded|unknown/)
+  })
+
+  test('an end that is not known keeps its lock until somebody has settled it', async () => {
+    await world().upgrade('v2', `after:${await entryOf('restart')}`)
+    expect((await world().hostops(['resume', 'r'])).report).toMatchObject({
+      outcome: 'unknown',
+      errorCode: 'end-not-seen',
+    })
+    expect((await another()).report.errorCode).toBe('interrupted-run')
+    expect((await world().hostops(['rollback', 'r'])).report.outcome).toBe('rolled-back')
+    expect(lockFileOf(world().checkout)).toBeNull()
+  })
+
+  test('a lock whose run had ended is taken over', async () => {
+    await dead()
+    writeFileSync(kept('report.json'), JSON.stringify({ outcome: 'rolled-back' }))
+    expect((await another()).report.outcome).toBe('succeeded')
+  })
+
+  test('a lock from another machine is believed, and so is one that nobody can read', async () => {
+    await dead()
+    const file = lockFileOf(world().checkout)!
+    const holder = JSON.parse(readlinkSync(file))
+    for (const content of [JSON.stringify({ ...holder, machine: 'elsewhere' }), 'something else']) {
+      rmSync(file)
+      symlinkSync(content, file)
+      const refused = await another('--run-id', content.slice(0, 4).replace(/\W/g, 'x'))
+      expect(refused).toMatchObject({ code: 3, report: { outcome: 'refused', errorCode: 'lock-held' } })
+      // Not even its own run goes on past somebody else, and it stays as open as it was.
+      if (content === 'something else') {
+        expect((await world().hostops(['resume', 'r'])).report).toMatchObject({
+          outcome: 'unknown',
+          errorCode: 'lock-held',
+        })
+      }
+    }
+    rmSync(file)
+    expect((await world().hostops(['resume', 'r'])).report.outcome).toBe('succeeded')
+  })
+
+  test('forty runs race for one checkout: one at a time, and those who wait get their turn', async () => {
+    const steps = [
+      { id: 'own', uses: 'git.checkout', with: { repo: world().checkout, ref: 'v1' } },
+      {
+        id: 'in',
+        script: `mkdir '${world().rig.path('inside')}' || echo two >> '${world().rig.path('ledger')}'; sleep 0.02; rmdir '${world().rig.path('inside')}'`,
+        undo: ['true'],
+      },
+    ]
+    const race = world().rig.playbook('race', steps)
+    const outcomes: string[] = []
+    for (let round = 0; round < 10; round += 1) {
+      const wait = round % 2 === 0 ? [] : ['--wait-lock', '60s']
+      const ended = await Promise.all([1, 2, 3, 4].map(() => world().rig.run(['run', race, '-q', ...wait])))
+      const round4 = ended.map(({ report }) => report.outcome)
+      expect(round4).toContain('succeeded')
+      if (wait.length > 0) expect(round4).toEqual(Array(4).fill('succeeded'))
+      outcomes.push(...round4)
+    }
+    expect(new Set(outcomes).size, String(outcomes)).toBeLessThanOrEqual(2)
+    expect(world().count('two')).toBe(0)
+  })
+
+  test('many resume one run at once: one of them does it', async () => {
+    await dead()
+    const ended = await Promise.all([1, 2, 3, 4, 5, 6].map(() => world().hostops(['resume', 'r'])))
+    const line = (await world().hostops(['report', 'r'])).stdout
+    for (const { code, stdout, stderr } of ended) {
+      if (code === 0) expect(stdout).toBe(line)
+      else
+        expect([code, stdout, stderr], stderr).toEqual([2, '', expect.stringContaining('still has a runner')])
+    }
+    expect(ended.some(({ code }) => code === 0)).toBe(true)
+    expect([world().count('migrate'), world().count('restart')]).toEqual([1, 1])
+  })
+
+  test('a run whose runner lives is not taken from it', async () => {
+    const started = world().start('v3')
+    await started.until(/health: started/)
+    for (const verb of ['resume', 'rollback'])
+      expect(await world().hostops([verb, 'r'])).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('still has a runner'),
+      })
+    expect((await started.ended).report.outcome).toBe('rolled-back')
+  })
+})

@@ -1,0 +1,99 @@
+/** After a death: somebody goes on with the run or takes it back, and everything is as the report then says. */
+import { expect } from 'vitest'
+import type { Event } from '../../src/engine/events.ts'
+import type { CrashWorld } from './crash.ts'
+import type { Cell, Verb } from './crash-cell.ts'
+import { type Ended, poll } from './hostops.ts'
+
+/** `first`: what the client said, where it lived long enough to say anything. */
+export async function recoverAndCheck(world: CrashWorld, cell: Cell, first: Ended): Promise<void> {
+  await world.quiet()
+  const ended = await recovered(world, cell, first)
+  const told = `${ended.stdout}${ended.stderr}\n${world.history().join('\n')}`
+  expectEnd(ended, cell, told)
+  await expectHost(world, ended, told)
+  const again = cell.verb === 'none' ? 'wait' : cell.verb
+  for (const asked of [
+    await world.ask('report'),
+    cell.verb === 'none' ? await world.ask(again) : await world.hostops([again, 'r']),
+  ])
+    expect([asked.stdout, asked.code], told).toEqual([ended.stdout, ended.code])
+}
+
+async function recovered(world: CrashWorld, cell: Cell, first: Ended): Promise<Ended> {
+  if (cell.verb === 'none') return first.stdout === '' ? world.ask('wait') : first
+  // A runner that lost its daemon ends by itself, and says as much as it knows.
+  const own = first.stdout === '' || world.where === 'on-host' ? 'unknown' : first.report.outcome
+  if (FINISHED.has(own)) return first
+  const verb = own === 'unknown' ? cell.verb : 'rollback'
+  if (cell.again !== undefined) {
+    const died = await world.hostops([verb, 'r'], `after:${cell.again}`)
+    await world.quiet()
+    if (died.signal !== 'SIGKILL' && died.report.outcome !== 'unknown') return died
+  }
+  return goOn(world, verb)
+}
+
+const FINISHED: ReadonlySet<string> = new Set(['succeeded', 'rolled-back', 'failed-unchanged', 'unreachable'])
+
+/** What nobody saw the end of is not repeated: somebody looks, and says what there is. */
+async function goOn(world: CrashWorld, verb: Verb): Promise<Ended> {
+  const inFlight = commandInFlight(world.events())
+  const ended = await world.hostops([verb, 'r'])
+  if (verb !== 'resume' || ended.report.outcome !== 'unknown') return ended
+  expect(ended, ended.stderr).toMatchObject({
+    code: 6,
+    report: { success: null, errorCode: 'end-not-seen', failedStep: inFlight },
+  })
+  const begun = world.count(inFlight!) > 0
+  // Half of it was done: neither word is true, and the way back is what is left.
+  if (begun && inFlight === 'restart' && world.count('restarted') === 0)
+    return world.hostops(['rollback', 'r'])
+  return world.hostops(['resume', 'r', '--assume', begun ? 'done' : 'not-done'])
+}
+
+/** The command of the playbook's own that was begun and not seen to end. */
+function commandInFlight(events: Event[]): string | null {
+  const open = new Set<string>()
+  for (const event of events) {
+    if (event.type === 'step-started') open.add(event.id)
+    if (event.type === 'step-finished' && event.status !== 'unknown') open.delete(event.id)
+  }
+  return [...open].find(id => id === 'migrate' || id === 'restart') ?? null
+}
+
+const MAY_END: Record<Verb, RegExp> = {
+  none: /^(succeeded|rolled-back)$/,
+  resume: /^(succeeded|rolled-back|failed-unchanged|unreachable)$/,
+  rollback: /^(rolled-back|failed-unchanged|unreachable)$/,
+}
+
+function expectEnd(ended: Ended, cell: Cell, told: string): void {
+  const { outcome, errorCode } = ended.report
+  if (cell.victim === 'daemon' && cell.where === 'hostlink') {
+    // The way was gone for a while: it went on, or it did not, and says which.
+    expect(outcome, told).toMatch(MAY_END.resume)
+    if (cell.version !== 'v2') expect(outcome, told).not.toBe('succeeded')
+  } else if (cell.version === 'v2' && cell.verb !== 'rollback') {
+    // Only a run that had not begun may be "finished" by saying so.
+    if (outcome === 'failed-unchanged') expect(errorCode, told).toBe('not-begun')
+    else if (cell.victim !== 'machine' || outcome !== 'rolled-back') expect(outcome, told).toBe('succeeded')
+  } else {
+    expect(outcome, told).toMatch(cell.verb === 'none' ? /^rolled-back$/ : MAY_END.rollback)
+  }
+  const codes = { succeeded: 0, 'rolled-back': 1, 'failed-unchanged': 1, unreachable: 4 }
+  expect(ended.code, told).toBe(codes[outcome as keyof typeof codes])
+}
+
+/** The host is what the report says, and no write was done twice. */
+async function expectHost(world: CrashWorld, ended: Ended, told: string): Promise<void> {
+  const version = ended.report.outcome === 'succeeded' ? 'v2' : 'v1'
+  expect(world.head(), told).toBe(version)
+  await poll(async () => (await world.says()) !== null)
+  expect(await world.says(), told).toBe(version)
+  const [migrated, restarted] = [world.count('migrate'), world.count('restart')]
+  expect(migrated, told).toBeLessThanOrEqual(1)
+  expect(restarted, told).toBeLessThanOrEqual(1)
+  if (version === 'v2') expect([migrated, restarted, world.count('unmigrate')], told).toEqual([1, 1, 0])
+  else if (migrated === 1) expect(world.count('unmigrate'), told).toBeGreaterThanOrEqual(1)
+}

@@ -1,0 +1,32 @@
+/** Where the lock of a checkout is, on a target that is this machine. */
+import { createHash } from 'node:crypto'
+import { readlinkSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+
+const LASTING = '/var/tmp/hostops-locks'
+const FOLDERS = [LASTING, '/run/lock/hostops', '/tmp/hostops-locks']
+
+/** Null: nobody holds it. */
+export function lockFileOf(checkout: string): string | null {
+  const name = createHash('sha256').update(`checkout:${checkout}`).digest('hex').slice(0, 32)
+  for (const folder of FOLDERS) {
+    const file = join(folder, `${name}.lock`)
+    try {
+      readlinkSync(file)
+      return file
+    } catch {
+      // Not here.
+    }
+  }
+  return null
+}
+
+export function removeLockOf(checkout: string): void {
+  const file = lockFileOf(checkout)
+  if (file !== null) rmSync(file, { force: true })
+}
+
+/** A restart of the machine empties the others. */
+export function forgetLockOf(checkout: string): void {
+  if (!lockFileOf(checkout)?.startsWith(LASTING)) removeLockOf(checkout)
+}
