@@ -5,7 +5,7 @@
 import type { Failure } from '../failure.ts'
 import type { Facts, StepContext, StepResult } from '../steps/step.ts'
 import { toFailure } from './attempt.ts'
-import type { Emit, Movement } from './events.ts'
+import type { Emit, Event, Movement } from './events.ts'
 import type { RollbackEnd } from './outcome.ts'
 import { partKey } from './recover.ts'
 import type { Guarded } from './running.ts'
@@ -80,30 +80,41 @@ export async function rollBack(options: {
   if (stopsAt) remains.push({ code: 'irreversible', step: stopsAt.planned.id })
   let changedSomething = false
   let failed = false
-  for (const part of parts) {
-    if (signal.aborted) {
-      remains.push({ code: 'not-done', movement: part.movement, step: part.state.planned.id })
-      continue
-    }
+  const take = (end: PartEnd) => {
+    emit(end)
+    changedSomething ||= end.changed
+    failed ||= end.failure !== null
+  }
+  const begin = ({ movement, state, act }: Part) => {
+    if (!signal.aborted) return runPart(options, { movement, state, act })
+    remains.push({ code: 'not-done', movement, step: state.planned.id })
+    return null
+  }
+  for (const part of parts.filter(({ movement }) => movement !== 'verify')) {
     const before = options.earlier?.get(partKey(part.movement, part.state.planned.id))
-    if (before !== undefined && part.movement !== 'verify') {
+    if (before !== undefined) {
       changedSomething = true
       if (before === true) continue
       // A part that nobody saw the end of is done again: what takes back is safe to do twice, by contract.
     }
-    const end = await runPart(options, part)
-    changedSomething ||= end.changed
-    failed ||= end.failure !== null
+    const end = await begin(part)
+    if (end !== null) take(end)
   }
+  // Looks, of which none waits for another: at once, and told in their order.
+  const looks = parts.filter(({ movement }) => movement === 'verify').map(begin)
+  for (const look of looks) if (look !== null) take(await look)
   const verified = !failed && remains.length === 0
   emit({ type: 'rollback-finished', verified, remains, durationMs: run.clock.now() - startedAt })
   return { changedSomething, verified }
 }
 
+type PartEnd = Extract<Event, { type: 'part-finished' }>
+
+/** Never rejects. */
 async function runPart(
   { run, emit, signal }: { run: Guarded; emit: Emit; signal: AbortSignal },
   { movement, state, act }: Part,
-): Promise<{ changed: boolean; failure: Failure | null }> {
+): Promise<PartEnd> {
   const id = state.planned.id
   const startedAt = run.clock.now()
   emit({ type: 'part-started', movement, id })
@@ -120,16 +131,8 @@ async function runPart(
     // Half of a restore may have happened; only a verified end says otherwise.
     changed = movement !== 'verify'
   }
-  emit({
-    type: 'part-finished',
-    movement,
-    id,
-    durationMs: run.clock.now() - startedAt,
-    changed,
-    facts,
-    failure,
-  })
-  return { changed, failure }
+  const durationMs = run.clock.now() - startedAt
+  return { type: 'part-finished', movement, id, durationMs, changed, facts, failure }
 }
 
 /** Kept before anything is taken back: a rollback must not destroy the cause. */
@@ -141,11 +144,12 @@ export async function keepEvidence(options: {
 }): Promise<void> {
   const { run, emit, signal } = options
   for (const state of options.states) {
-    const { kind, ready } = state
+    const { kind, ready, snapshot } = state
     if (!kind.evidence || !ready || state.status === 'skipped' || !state.begun || signal.aborted) continue
     try {
       const context = contextFor(run, state, { phase: 'evidence', timeoutMs: EVIDENCE_MS, signal })
-      emit({ type: 'evidence', id: state.planned.id, evidence: await kind.evidence(context, ready.input) })
+      const evidence = await kind.evidence(context, ready.input, snapshot ?? null)
+      emit({ type: 'evidence', id: state.planned.id, evidence })
     } catch (error) {
       emit({ type: 'evidence-missing', id: state.planned.id, failure: toFailure(error) })
     }

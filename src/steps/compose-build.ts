@@ -2,14 +2,14 @@ import * as z from 'zod'
 import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
 import { diskFacts } from './compose-facts.ts'
 import {
-  imageId,
+  imageIds,
   type KeptStack,
   keepImages,
   missingPins,
   putImagesBack,
   seeImages,
 } from './compose-images.ts'
-import { readProject } from './compose-project.ts'
+import { type Project, readProject } from './compose-project.ts'
 import { once } from './once.ts'
 import type { PlannedCommand, StepContext, StepKind } from './step.ts'
 
@@ -47,21 +47,27 @@ export const composeBuild: StepKind<With, KeptStack> = {
       seen: { service, id },
     }))
   },
-  snapshot: (ctx, input) => keepImages(ctx, input, input.services, 'named'),
+  snapshot: async (ctx, input) => (await keepImages(ctx, input, input.services, 'named')).kept,
   async run(ctx, input, before) {
     // A build outlives its caller: half an image is no harm, but an hour of work is not thrown away.
-    await compose(ctx, input, buildArgs(input), { durable: true })
-    const images = await namedNow(ctx, input)
+    const building = compose(ctx, input, buildArgs(input), { durable: true })
+    // The tree is what it is by now, and reading it takes long. A build that fails is the news.
+    const [built, read] = await Promise.allSettled([building, readProject(ctx, input, input.services)])
+    if (built.status === 'rejected') throw built.reason
+    if (read.status === 'rejected') throw read.reason
+    const [images, disk] = await Promise.all([
+      namedNow(ctx, input, read.value),
+      diskFacts(ctx, before?.disk ?? null),
+    ])
     const old = new Map(before?.images.map(image => [image.service, image.named]))
     const changed = Object.entries(images).some(([service, id]) => old.get(service) !== id)
-    const facts = { composeRebuilt: true, ...(await diskFacts(ctx, before?.disk ?? null)) }
-    return { changed, outputs: { changed, images }, facts }
+    return { changed, outputs: { changed, images }, facts: { composeRebuilt: true, ...disk } }
   },
   async restore(ctx, input, before) {
     return { changed: await putImagesBack(ctx, input, before) }
   },
-  async rehearse(ctx, _input, before) {
-    const missing = await missingPins(ctx, before)
+  async rehearse(ctx, input, before) {
+    const missing = await missingPins(ctx, input, before)
     const failure = { code: 'rollback-set-missing' as const, what: missing }
     if (missing.length > 0) return [{ text: `missing: ${missing.join(', ')}`, seen: null, failure }]
     return [{ text: 'the images before the build are kept', seen: null }]
@@ -69,13 +75,14 @@ export const composeBuild: StepKind<With, KeptStack> = {
 }
 
 /** Of the built tree, which may call its images otherwise than the one before. */
-async function namedNow(ctx: StepContext, input: With): Promise<Record<string, string | null>> {
-  const project = await readProject(ctx, input, input.services)
-  const images: Record<string, string | null> = {}
-  for (const { name, image } of project.services) {
-    images[name] = await imageId(ctx, image ?? `${project.name}-${name}`)
-  }
-  return images
+async function namedNow(
+  ctx: StepContext,
+  input: With,
+  project: Project,
+): Promise<Record<string, string | null>> {
+  const names = project.services.map(({ name, image }) => image ?? `${project.name}-${name}`)
+  const ids = await imageIds(ctx, input.dir, names)
+  return Object.fromEntries(project.services.map(({ name }, at) => [name, ids.get(names[at]!) ?? null]))
 }
 
 const buildArgs = (input: With) => [

@@ -4,10 +4,18 @@
  */
 import { Failed } from '../failure.ts'
 import { compose, composeArgv, docker, LOOKING, type Stack } from './compose.ts'
-import { type DiskSeen, type KeptFile, keepFiles, missingFiles } from './compose-keep.ts'
+import { composeFailed } from './compose-failed.ts'
+import {
+  type DiskSeen,
+  type KeptComposeFile,
+  type KeptFile,
+  keepFiles,
+  missingFiles,
+} from './compose-keep.ts'
 import { type Project, readProject, readReplicas, type Service, withProfiles } from './compose-project.ts'
 import { withoutLeftovers } from './compose-repair.ts'
 import { canonicalPath } from './fields.ts'
+import { lines } from './plain-text.ts'
 import type { Replica } from './stability.ts'
 import type { StepContext } from './step.ts'
 
@@ -34,8 +42,11 @@ export type KeptStack = {
   images: KeptImage[]
   /** Services that had a container, or that the run has nothing to do with: what else has one later was made by the run. */
   notOurs: string[]
+  /** The ids of all containers of the project. */
+  containers: string[]
   folder: string | null
   envFiles: KeptFile[]
+  composeFiles: KeptComposeFile[]
   disk: DiskSeen | null
 }
 
@@ -48,32 +59,42 @@ export async function keepImages(
   stack: Stack,
   services: readonly string[],
   which: 'named' | 'reach',
-): Promise<KeptStack> {
+): Promise<{ kept: KeptStack; replicas: Replica[] }> {
   const files = await keepFiles(ctx, stack, services)
-  const { images, replicas } = await imagesOf(ctx, stack, files.project, {
+  const options = {
     services: files.project[which === 'named' ? 'services' : 'reach'],
     confirmed: files.imageNames,
-  })
+  }
+  const [{ images, replicas }, pinned] = await Promise.all([
+    imagesOf(ctx, stack, files.project, options),
+    pinsOf(ctx, stack),
+  ])
+  const pin = async (id: string, name: string): Promise<Pin> => {
+    const kept = pinned.get(name)
+    if (kept !== undefined) return { id: kept, pin: name }
+    await docker(ctx, canonicalPath(stack.dir), ['tag', id, name], { quiet: true })
+    return { id, pin: name }
+  }
   for (const image of images) {
     const all = [...new Set([image.id, ...image.running])].filter(id => id !== null)
-    const pins: Pin[] = []
-    for (const [at, id] of all.entries()) {
-      const name = pinName(files.project.name, image.service, ctx.runId)
-      pins.push(await pinOnce(ctx, stack, id, at === 0 ? name : `${name}-${at + 1}`))
-    }
+    const name = pinName(files.project.name, image.service, ctx.runId)
+    const pins = await Promise.all(all.map((id, at) => pin(id, at === 0 ? name : `${name}-${at + 1}`)))
     const [first, ...others] = pins
     if (first) Object.assign(image, { id: first.id, pin: first.pin, others })
   }
-  const { folder, envFiles, disk, project } = files
+  const { folder, envFiles, composeFiles, disk, project } = files
   const notOurs = [...new Set([...replicas.map(replica => replica.service), ...project.apart])]
-  return { project: project.name, images, notOurs, folder, envFiles, disk }
+  const containers = replicas.map(replica => replica.id)
+  const kept = { project: project.name, images, notOurs, containers, folder, envFiles, composeFiles, disk }
+  return { kept, replicas }
 }
 
-async function pinOnce(ctx: StepContext, stack: Stack, id: string, pin: string): Promise<Pin> {
-  const kept = await imageId(ctx, pin)
-  if (kept !== null) return { id: kept, pin }
-  await docker(ctx, canonicalPath(stack.dir), ['tag', id, pin], { quiet: true })
-  return { id, pin }
+/** What this run has pinned so far. */
+async function pinsOf(ctx: StepContext, stack: Stack): Promise<Map<string, string>> {
+  const args = ['--no-trunc', '--format', '{{.Repository}}:{{.Tag}} {{.ID}}']
+  const ours = ['--filter', `reference=${PINS}/*:${pinTag(ctx.runId)}*`]
+  const { stdout } = await docker(ctx, canonicalPath(stack.dir), ['image', 'ls', ...args, ...ours], LOOKING)
+  return new Map(lines(stdout).map(line => line.split(' ') as [string, string]))
 }
 
 /** What there is, without keeping it. */
@@ -96,46 +117,64 @@ async function imagesOf(
   project: Project,
   options: { services: readonly Service[]; confirmed: readonly string[] | null },
 ) {
-  const replicas = await readReplicas(ctx, stack, project.name, null)
+  const names = options.services.map(each => imageName(stack, project.name, each, options.confirmed))
+  const [replicas, ids] = await Promise.all([
+    readReplicas(ctx, stack, project.name, null),
+    imageIds(ctx, stack.dir, names),
+  ])
   const whole = withoutLeftovers(replicas)
-  const images: KeptImage[] = []
-  for (const service of options.services) {
-    const name = imageName(stack, project.name, service, options.confirmed)
+  const images: KeptImage[] = options.services.map((service, at) => {
+    const name = names[at]!
     const running = whole.filter(each => each.service === service.name).map(replica => replica.image)
-    const named = await imageId(ctx, name)
+    const named = ids.get(name) ?? null
     const id = running[0] ?? named
-    const { name: of, replicas: asked } = service
-    images.push({ service: of, name, named, id, pin: null, others: [], running, replicas: asked })
-  }
+    return {
+      service: service.name,
+      name,
+      named,
+      id,
+      pin: null,
+      others: [],
+      running,
+      replicas: service.replicas,
+    }
+  })
   return { images, replicas }
 }
 
 /** The names mean the kept images again. All pins are looked for before the first name moves. */
 export async function putImagesBack(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<boolean> {
-  const missing = await missingPins(ctx, kept)
+  const pins = pinsIn(kept)
+  const names = kept.images.map(image => image.name)
+  const ids = await imageIds(ctx, stack.dir, [...pins.map(({ pin }) => pin), ...names])
+  const missing = pins.filter(({ pin, id }) => ids.get(pin) !== id).map(({ pin }) => pin)
   if (missing.length > 0) throw new Failed({ code: 'rollback-set-missing', what: missing })
-  let changed = false
-  for (const { name, id, pin } of kept.images) {
-    if (pin === null || (await imageId(ctx, name)) === id) continue
-    await docker(ctx, canonicalPath(stack.dir), ['tag', pin, name], { quiet: true })
-    changed = true
-  }
-  return changed
+  const moved = kept.images.filter(({ name, id, pin }) => pin !== null && ids.get(name) !== id)
+  await Promise.all(
+    moved.map(({ name, pin }) => docker(ctx, canonicalPath(stack.dir), ['tag', pin!, name], { quiet: true })),
+  )
+  return moved.length > 0
 }
 
-export async function missingPins(ctx: StepContext, kept: KeptStack): Promise<string[]> {
-  const missing: string[] = []
-  for (const image of kept.images) {
-    const pins = image.pin === null || image.id === null ? [] : [{ pin: image.pin, id: image.id }]
-    for (const { pin, id } of [...pins, ...image.others])
-      if ((await imageId(ctx, pin)) !== id) missing.push(pin)
-  }
-  return missing
+const pinsIn = (kept: KeptStack): Pin[] =>
+  kept.images.flatMap(({ id, pin, others }) => [
+    ...(pin === null || id === null ? [] : [{ pin, id }]),
+    ...others,
+  ])
+
+export async function missingPins(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<string[]> {
+  const pins = pinsIn(kept)
+  const ids = await imageIds(
+    ctx,
+    stack.dir,
+    pins.map(({ pin }) => pin),
+  )
+  return pins.filter(({ pin, id }) => ids.get(pin) !== id).map(({ pin }) => pin)
 }
 
 /** Everything that a rollback will need, looked for and not touched. */
-export async function missingParts(ctx: StepContext, kept: KeptStack): Promise<string[]> {
-  return [...(await missingPins(ctx, kept)), ...(await missingFiles(ctx, kept.envFiles))]
+export async function missingParts(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<string[]> {
+  return [...(await missingPins(ctx, stack, kept)), ...(await missingFiles(ctx, kept))]
 }
 
 /** Every container runs the image that it ran before, and none is there that was not. */
@@ -152,8 +191,10 @@ export async function requireImages(ctx: StepContext, stack: Stack, kept: KeptSt
 }
 
 /** Containers of services that had none before. */
-export const madeSince = (kept: KeptStack, now: readonly Replica[]): Replica[] =>
+export const madeSince = <R extends Pick<Replica, 'service'>>(kept: KeptStack, now: readonly R[]): R[] =>
   now.filter(replica => !kept.notOurs.includes(replica.service))
+
+const PINS = 'hostops/rollback'
 
 /** `hostops/rollback/<project>-<service>:<runId>`, in the letters that the engine allows. */
 export function pinName(project: string, service: string, runId: string): string {
@@ -161,8 +202,10 @@ export function pinName(project: string, service: string, runId: string): string
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, between => (/^(\.|__?|-+)$/.test(between) ? between : '-'))
     .replace(/[^a-z0-9]+$/, '')
-  return `hostops/rollback/${name}:${runId.replace(/[^A-Za-z0-9_.-]/g, '-').slice(0, 120)}`
+  return `${PINS}/${name}:${pinTag(runId)}`
 }
+
+const pinTag = (runId: string) => runId.replace(/[^A-Za-z0-9_.-]/g, '-').slice(0, 120)
 
 /** What the compose file says, else compose's own default, once compose has confirmed it: never guessed. */
 function imageName(
@@ -177,10 +220,28 @@ function imageName(
   throw new Failed({ code: 'output-unreadable', argv: composeArgv(stack, ['config', '--images']), problem })
 }
 
-export async function imageId(ctx: StepContext, name: string): Promise<string | null> {
-  const argv = ['docker', 'image', 'inspect', '--format', '{{.Id}}', name]
+/** Null: there is no such image. One question where all are there, which is the usual case. */
+export async function imageIds(
+  ctx: StepContext,
+  dir: string,
+  names: readonly string[],
+): Promise<Map<string, string | null>> {
+  const asked = [...new Set(names)]
+  if (asked.length === 0) return new Map()
+  const argv = ['docker', 'image', 'inspect', '--format', '{{.Id}}', ...asked]
   const done = await ctx.exec({ argv, ...LOOKING })
-  return done.code === 0 ? done.stdout.trim() : null
+  const ids = lines(done.stdout)
+  if (done.code === 0 && ids.length === asked.length)
+    return new Map(asked.map((name, at) => [name, ids[at] ?? null]))
+  const [only] = asked
+  if (asked.length === 1 && only !== undefined) {
+    const failed = composeFailed(canonicalPath(dir), 'image inspect', done)
+    // Nobody was there to be asked: that says nothing about the image.
+    if (done.code !== 0 && failed.failure.code !== 'compose-failed') throw failed
+    return new Map([[only, null]])
+  }
+  const each = await Promise.all(asked.map(name => imageIds(ctx, dir, [name])))
+  return new Map(each.flatMap(found => [...found]))
 }
 
 const sorted = (ids: readonly string[]) => [...ids].sort().join(' ')

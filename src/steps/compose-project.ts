@@ -140,9 +140,7 @@ export async function readReplicas(
   services: readonly string[] | null,
 ): Promise<Replica[]> {
   const dir = canonicalPath(stack.dir)
-  const label = 'label=com.docker.compose'
-  const filters = [`${label}.project=${project}`, `${label}.oneoff=False`].flatMap(each => ['--filter', each])
-  const listed = await docker(ctx, dir, ['ps', '-a', '-q', '--no-trunc', ...filters], LOOKING)
+  const listed = await docker(ctx, dir, ['ps', '-a', '-q', '--no-trunc', ...ofProject(project)], LOOKING)
   const ids = listed.stdout.split(/\s+/).filter(id => /^[0-9a-f]{12,64}$/.test(id))
   if (ids.length === 0) return []
   const argv = ['docker', 'inspect', '--type', 'container', '--format', INSPECT, ...ids]
@@ -154,6 +152,10 @@ export async function readReplicas(
     .filter(replica => services?.includes(replica.service) ?? true)
     .sort((a, b) => a.name.localeCompare(b.name))
 }
+
+/** The containers of a project, but for those of `compose run`. */
+export const ofProject = (project: string): string[] =>
+  [`project=${project}`, 'oneoff=False'].flatMap(each => ['--filter', `label=com.docker.compose.${each}`])
 
 function replicaOf(value: unknown, redact: (text: string) => string): Replica | null {
   const read = inspectSchema().safeParse(value)

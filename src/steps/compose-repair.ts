@@ -2,16 +2,19 @@
  * What a compose that was killed while it replaced a container leaves behind: the old container, stopped, and the new
  * one under the name `<12 hex>_<name>`, never started. The next `up` would fail on the name.
  */
-import { docker, type Stack } from './compose.ts'
-import { readReplicas } from './compose-project.ts'
+import { docker, LOOKING, type Stack } from './compose.ts'
+import { ofProject } from './compose-project.ts'
 import { canonicalPath } from './fields.ts'
+import { lines } from './plain-text.ts'
 import type { Replica } from './stability.ts'
 import type { StepContext } from './step.ts'
 
 const HALF = /^([0-9a-f]{12})_(.+)$/
 
+export type Seen = Pick<Replica, 'id' | 'name' | 'status' | 'service'>
+
 /** Pure. `name` is null where the container that it was to replace is still there. */
-export function leftovers(replicas: readonly Replica[]): { replica: Replica; name: string | null }[] {
+export function leftovers<R extends Seen>(replicas: readonly R[]): { replica: R; name: string | null }[] {
   return replicas.flatMap(replica => {
     const [, id, name] = HALF.exec(replica.name) ?? []
     if (id === undefined || name === undefined || replica.status !== 'created') return []
@@ -28,11 +31,18 @@ export function withoutLeftovers(replicas: readonly Replica[]): Replica[] {
   return replicas.filter(replica => !half.has(replica.id))
 }
 
-/** Only containers of this project, and only such as have never run: nothing of theirs can be lost. */
-export async function repair(ctx: StepContext, stack: Stack, project: string): Promise<Replica[]> {
-  const now = await readReplicas(ctx, stack, project, null)
-  const half = leftovers(now)
-  if (half.length === 0) return now
+/**
+ * Only containers of this project, and only such as have never run: nothing of theirs can be lost. Tells what was there
+ * before, and whether something had to be repaired.
+ */
+export async function repair(
+  ctx: StepContext,
+  stack: Stack,
+  project: string,
+  known?: readonly Seen[],
+): Promise<{ seen: readonly Seen[]; repaired: boolean }> {
+  const seen = known ?? (await listed(ctx, stack, project))
+  const half = leftovers(seen)
   const dir = canonicalPath(stack.dir)
   for (const { replica, name } of half) {
     if (name === null) {
@@ -44,5 +54,16 @@ export async function repair(ctx: StepContext, stack: Stack, project: string): P
       await docker(ctx, dir, ['rename', replica.id, name], { quiet: true })
     }
   }
-  return readReplicas(ctx, stack, project, null)
+  return { seen, repaired: half.length > 0 }
+}
+
+/** All that is needed to recognise them, in one question. */
+async function listed(ctx: StepContext, stack: Stack, project: string): Promise<Seen[]> {
+  const format = '{{.ID}} {{.Names}} {{.State}} {{.Label "com.docker.compose.service"}}'
+  const args = ['ps', '-a', '--no-trunc', '--format', format, ...ofProject(project)]
+  const { stdout } = await docker(ctx, canonicalPath(stack.dir), args, LOOKING)
+  return lines(stdout).map(line => {
+    const [id = '', name = '', status = '', service = ''] = line.split(' ')
+    return { id, name, status, service }
+  })
 }

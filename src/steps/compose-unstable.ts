@@ -44,20 +44,30 @@ export const describe = (replica: Replica, why: string, logsTail: string): Faile
 })
 
 /** In the order in which they were written; the engine gives the two streams apart. */
+export async function lastLines(
+  ctx: StepContext,
+  stack: Stack,
+  id: string,
+  count: number,
+): Promise<{ all: string[]; errors: string[] }> {
+  const argv = ['docker', 'logs', '--timestamps', '--tail', String(count), id]
+  // What it would have said is missing when this fails; that the stack does not stand must be told all the same.
+  const done = await ctx.exec({ argv, cwd: canonicalPath(stack.dir), ...LOOKING })
+  if (done.code !== 0) return { all: [], errors: [] }
+  const errors = lines(done.stderr)
+  return { all: [...lines(done.stdout), ...errors].sort().slice(-count), errors }
+}
+
 export async function lastWords(
   ctx: StepContext,
   stack: Stack,
   id: string,
 ): Promise<{ text: string; cause: string | null }> {
-  const argv = ['docker', 'logs', '--timestamps', '--tail', '20', id]
-  // What it would have said is missing when this fails; that the stack does not stand must be told all the same.
-  const done = await ctx.exec({ argv, cwd: canonicalPath(stack.dir), ...LOOKING })
-  const [out, err] = [lines(done.stdout), lines(done.stderr)]
   const words = (line: string) => line.replace(/^\S+ /, '')
-  const all = done.code === 0 ? [...out, ...err].sort() : []
-  const cause = done.code === 0 ? err.at(-1) : undefined
+  const { all, errors } = await lastLines(ctx, stack, id, 20)
+  const cause = errors.at(-1)
   return {
-    text: ctx.redact(all.slice(-20).map(words).join('\n')).slice(-4096),
+    text: ctx.redact(all.map(words).join('\n')).slice(-4096),
     cause: cause === undefined ? null : words(cause),
   }
 }

@@ -18,7 +18,7 @@ import { notStable, withExitCodes } from './compose-unstable.ts'
 import { durationSchema, parseDuration } from './duration.ts'
 import { once } from './once.ts'
 import { crashed, fingerprint, type Replica } from './stability.ts'
-import type { CheckFinding, Json, StepContext, StepKind } from './step.ts'
+import type { CheckFinding, Facts, Json, StepContext, StepKind } from './step.ts'
 
 const schema = once(() =>
   z.strictObject({
@@ -72,15 +72,20 @@ export const composeUp: StepKind<With, Snapshot> = {
   undoCommands: input => [{ argv: composeArgv(input, backArgs(input.services)), cwd: input.dir }],
   check,
   async snapshot(ctx, input) {
-    const kept = await keepImages(ctx, input, input.services, 'reach')
-    return { kept, containers: fingerprint(await readReplicas(ctx, input, kept.project, null)) }
+    const { kept, replicas } = await keepImages(ctx, input, input.services, 'reach')
+    return { kept, containers: fingerprint(replicas) }
   },
   async run(ctx, input, before) {
     const project = before?.kept.project ?? (await readProject(ctx, input, input.services)).name
-    const was = await repair(ctx, input, project)
+    const found = await readReplicas(ctx, input, project, null)
+    const { repaired } = await repair(ctx, input, project, found)
+    const was = repaired ? await readReplicas(ctx, input, project, null) : found
     // Cut off half-way it would leave the old container stopped and the new one not started.
     await compose(ctx, input, upArgs(input), { durable: true })
-    const now = await watch(ctx, input, project, was)
+    const [now, disk] = await Promise.all([
+      watch(ctx, input, project, was),
+      diskFacts(ctx, before?.kept.disk ?? null),
+    ])
     const changed = fingerprint(now) !== (before?.containers ?? fingerprint(was))
     const containers: Json[] = now.map(({ name, service, image, status }) => ({
       name,
@@ -88,9 +93,9 @@ export const composeUp: StepKind<With, Snapshot> = {
       image,
       status,
     }))
-    return { changed, outputs: { changed, containers }, facts: await factsOf(ctx, before, now) }
+    return { changed, outputs: { changed, containers }, facts: factsOf(before, now, disk) }
   },
-  evidence: stackEvidence,
+  evidence: (ctx, input, before) => stackEvidence(ctx, input, before?.kept.project ?? null),
   /** For stacks whose images are pulled and not built: nobody else puts their names back. */
   async restore(ctx, input, before) {
     return { changed: await putImagesBack(ctx, input, before.kept) }
@@ -102,12 +107,16 @@ export const composeUp: StepKind<With, Snapshot> = {
   },
   async verify(ctx, input, before) {
     if (before === null) return { changed: false }
-    const now = await requireImages(ctx, input, before.kept)
-    return { changed: false, facts: await factsOf(ctx, before, now) }
+    const [now, disk] = await Promise.all([
+      requireImages(ctx, input, before.kept),
+      diskFacts(ctx, before.kept.disk),
+    ])
+    // Other containers than before the run: the host was changed, and is back.
+    return { changed: fingerprint(now) !== before.containers, facts: factsOf(before, now, disk) }
   },
   tidy: (ctx, input, before) => forgetOld(ctx, before.kept, input.keepRollbacks),
-  async rehearse(ctx, _input, before) {
-    const missing = await missingParts(ctx, before.kept)
+  async rehearse(ctx, input, before) {
+    const missing = await missingParts(ctx, input, before.kept)
     const images = before.kept.images.filter(image => image.running.length > 0)
     const what =
       images.length === 0
@@ -165,10 +174,10 @@ async function watch(
   }
 }
 
-async function factsOf(ctx: StepContext, before: Snapshot | null, now: readonly Replica[]) {
+function factsOf(before: Snapshot | null, now: readonly Replica[], disk: Facts): Facts {
   if (before === null) return {}
-  const { images, disk, notOurs } = before.kept
+  const { images, notOurs } = before.kept
   const made = now.map(replica => replica.service).filter(name => !notOurs.includes(name))
   const names = [...new Set([...images.map(image => image.service), ...made])]
-  return { services: serviceFacts(images, now, names), ...(await diskFacts(ctx, disk)) }
+  return { services: serviceFacts(images, now, names), ...disk }
 }

@@ -5,7 +5,7 @@ import { type Project, readProject, readReplicas } from './compose-project.ts'
 import { notStable, withExitCodes } from './compose-unstable.ts'
 import { durationSchema, parseDuration } from './duration.ts'
 import { once } from './once.ts'
-import { fingerprint, judge, type Replica } from './stability.ts'
+import { type Expected, fingerprint, judge, type Replica } from './stability.ts'
 import type { Json, StepContext, StepKind, StepResult } from './step.ts'
 
 const schema = once(() =>
@@ -27,8 +27,11 @@ const schema = once(() =>
 )
 type With = z.infer<ReturnType<typeof schema>>
 
-/** The services that had containers before the first change: a rollback owes those, and no others. */
-type Snapshot = { there: string[] }
+/**
+ * The services that had containers before the first change, as the compose file had them: a rollback owes those, and no
+ * others, and nothing to files that may be gone by then.
+ */
+type Snapshot = { project: string; there: Expected[] }
 
 export const composeWait: StepKind<With, Snapshot> = {
   uses: 'compose.wait',
@@ -51,25 +54,36 @@ export const composeWait: StepKind<With, Snapshot> = {
     const project = await readProject(ctx, input, input.services)
     const names = project.services.map(service => service.name)
     const now = await readReplicas(ctx, input, project.name, names)
-    return { there: names.filter(name => now.some(replica => replica.service === name)) }
+    const there = expectedOf(input, project).filter(({ name }) => now.some(each => each.service === name))
+    return { project: project.name, there }
   },
-  run: gate,
+  run: gateNow,
   async verify(ctx, input, before) {
-    if (before === null) return gate(ctx, input)
+    if (before === null) return gateNow(ctx, input)
     if (before.there.length === 0) return { changed: false }
-    return gate(ctx, { ...input, services: before.there })
+    return gate(ctx, input, before.project, before.there)
   },
-  evidence: stackEvidence,
+  evidence: (ctx, input, before) => stackEvidence(ctx, input, before?.project ?? null),
 }
 
-async function gate(ctx: StepContext, input: With): Promise<StepResult> {
+const expectedOf = (input: With, project: Project): Expected[] =>
+  project.services.map(({ name, replicas, oneShot }) => {
+    return { name, replicas, oneShot: oneShot || input.oneShot.includes(name) }
+  })
+
+async function gateNow(ctx: StepContext, input: With): Promise<StepResult> {
+  const project = await readProject(ctx, input, input.services)
+  return gate(ctx, input, project.name, expectedOf(input, project))
+}
+
+async function gate(
+  ctx: StepContext,
+  input: With,
+  project: string,
+  expected: readonly Expected[],
+): Promise<StepResult> {
   const started = ctx.now()
   const ms = (duration: string) => parseDuration(duration) ?? 0
-  const project = await readProject(ctx, input, input.services)
-  const expected = project.services.map(service => ({
-    ...service,
-    oneShot: service.oneShot || input.oneShot.includes(service.name),
-  }))
   const first = new Map<string, Replica>()
   let good = null as { print: string; since: number } | null
   let shown = ''
@@ -77,7 +91,7 @@ async function gate(ctx: StepContext, input: With): Promise<StepResult> {
     const seen = await readReplicas(
       ctx,
       input,
-      project.name,
+      project,
       expected.map(service => service.name),
     )
     for (const replica of seen) if (!first.has(replica.id)) first.set(replica.id, replica)
@@ -94,7 +108,7 @@ async function gate(ctx: StepContext, input: With): Promise<StepResult> {
     } else {
       const print = fingerprint(now)
       if (good?.print !== print) good = { print, since: ctx.now() }
-      if (ctx.now() - good.since >= ms(input.minHealthy)) return standing(ctx, input, project, now, started)
+      if (ctx.now() - good.since >= ms(input.minHealthy)) return standing(ctx, input, expected, now, started)
     }
     const left = Math.min(ms(input.timeout) - (ctx.now() - started), ctx.remainingMs())
     if (left <= ms(input.interval)) {
@@ -114,14 +128,14 @@ async function gate(ctx: StepContext, input: With): Promise<StepResult> {
 function standing(
   ctx: StepContext,
   input: With,
-  project: Project,
+  expected: readonly Expected[],
   now: readonly Replica[],
   started: number,
 ): StepResult {
   const containers: Json[] = now.map(({ name, service, image, restarts, status, health }) => {
     return { name, service, image, restarts, status, health }
   })
-  const services = input.services.length > 0 ? input.services : project.services.map(service => service.name)
+  const services = input.services.length > 0 ? input.services : expected.map(service => service.name)
   return {
     changed: false,
     outputs: { containers, durationMs: Math.round(ctx.now() - started) },

@@ -83,4 +83,5 @@ export const stackFacts = (given: Stack & { services: readonly string[] }): Fact
   ...(given.services.length === 0 ? {} : { serviceName: given.services.join(',') }),
 })
 
-const inFolder = (dir: string, name: string) => (/^(\/|[A-Za-z]:[\\/])/.test(name) ? name : `${dir}/${name}`)
+export const inFolder = (dir: string, name: string) =>
+  /^(\/|[A-Za-z]:[\\/])/.test(name) ? name : `${dir}/${name}`

@@ -139,7 +139,7 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   /** Whether it may be done again when it was begun and nobody saw its end. Default: only what changes nothing. */
   repeatable?(input: W): boolean
   /** Kept before a rollback destroys it. Must not change anything. */
-  evidence?(ctx: StepContext, input: W): Promise<Evidence[]>
+  evidence?(ctx: StepContext, input: W, snapshot: S | null): Promise<Evidence[]>
   /** Movement one, in reverse order: the state is put back. */
   restore?(ctx: StepContext, input: W, snapshot: S): Promise<StepResult>
   /** Movement two, in forward order: the running system follows the restored state. */

@@ -1,6 +1,6 @@
 /** The rollback set on a real engine: every shape of stack goes back to exactly what it was. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -99,6 +99,64 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     await goBack(input(), set)
     expect(running()).toEqual(before)
     expect(readFileSync(join(dir, '.env'), 'utf8')).toBe('LETTER=a\n')
+  })
+
+  test.each<[string, () => void]>([
+    ['is gone', () => rmSync(join(dir, 'compose.yaml'))],
+    ['is no YAML any more', () => write('compose.yaml', 'services: [')],
+    [
+      'means something else now',
+      () => write('compose.yaml', `services: { app: { image: "${image('b')}", command: ["sleep", "5"] } }\n`),
+    ],
+    [
+      'has got another beside it',
+      () =>
+        write('compose.override.yaml', `services: { app: { environment: { PRICE: "none", MORE: "1" } } }\n`),
+    ],
+    ['includes one that is gone', () => rmSync(join(dir, 'part.yaml'))],
+  ])('comes back from the kept configuration where the compose file %s', async (_how, breakIt) => {
+    write('.env', "LETTER=a\nPRICE='5$$ or $${5}'\n")
+    chmodSync(join(dir, '.env'), 0o640)
+    write('part.yaml', `services: { side: { image: "${image('a')}", ${SLEEP} } }\n`)
+    const app = `image: "${project}-x:\${LETTER}", environment: { PRICE: "\${PRICE}" }, ${SLEEP}`
+    write('compose.yaml', `include: [part.yaml]\nservices: { app: { ${app} } }\n`)
+    compose('up', '-d')
+    const before = running()
+    const price = () => docker('inspect', '--format', '{{json .Config.Env}}', `${project}-app-1`)
+    const paid = price()
+    const set = await keep(input())
+    expect(statSync(join(set.kept.folder!, 'compose.json')).mode & 0o777).toBe(0o600)
+    write('.env', 'LETTER=b\nPRICE=6\n')
+    await composeUp.run(ctx, input(), set)
+    expect(running()).not.toEqual(before)
+    rmSync(join(dir, '.env'))
+    breakIt()
+    const files = readdirSync(dir).filter(name => name !== '.env')
+    await goBack(input(), set)
+    expect(running()).toEqual(before)
+    expect(price()).toBe(paid)
+    expect(statSync(join(dir, '.env')).mode & 0o777).toBe(0o640)
+    expect(ctx.said.join('\n')).toContain(
+      `the stack comes back from the configuration kept in ${set.kept.folder}`,
+    )
+    // Nothing of the checkout but the env file is touched.
+    expect(readdirSync(dir).filter(name => name !== '.env')).toEqual(files)
+  })
+
+  test('that lost a file says so before anything is touched, and empties none', async () => {
+    write('.env', 'LETTER=a\n')
+    write('compose.yaml', `services: { app: { image: "${project}-x:\${LETTER}", ${SLEEP} } }\n`)
+    compose('up', '-d')
+    const set = await keep(input())
+    const lost = set.kept.envFiles[0]!.kept
+    rmSync(lost)
+    expect(await composeUp.rehearse!(ctx, input(), set)).toMatchObject([
+      { failure: { code: 'rollback-set-missing', what: [lost] } },
+    ])
+    write('.env', 'LETTER=b\n')
+    await composeUp.restore!(ctx, input(), set)
+    await fails(composeUp.reactivate!(ctx, input(), set), { code: 'not-restored' })
+    expect(readFileSync(join(dir, '.env'), 'utf8')).toBe('LETTER=b\n')
   })
 
   test('of several files, a profile, a dependency, and what somebody else runs stays', async () => {
