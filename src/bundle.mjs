@@ -97,10 +97,15 @@ await build({
   format: 'esm',
 })
 
-// Text in literals of regular expressions is the only one that esbuild leaves as it is.
+// As require-cached.ts reads it: one function, in ASCII. Text in literals of regular expressions is the only one that
+// esbuild leaves as it is.
 const program = readFileSync(path('dist/hostops-main.cjs'), 'utf8')
 const escaped = character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-writeFileSync(path('dist/hostops-main.cjs'), program.replace(/[^\0-\x7f]/g, escaped))
+const ascii = program.replace(/[^\0-\x7f]/g, escaped)
+writeFileSync(
+  path('dist/hostops-main.cjs'),
+  `(function(exports,require,module,__filename,__dirname){${ascii}\n})\n`,
+)
 
 const scratch = mkdtempSync(join(tmpdir(), 'hostops-bundle-'))
 try {

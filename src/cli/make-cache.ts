@@ -5,7 +5,9 @@ import type * as Program from './start.ts'
 
 const [file = '', calls = '[]'] = process.argv.slice(2)
 const { exports, makeCache } = compile(file, undefined)
+const { start, usualFlags } = exports as typeof Program
 let code = 0
-for (const args of JSON.parse(calls) as string[][]) code ||= await (exports as typeof Program).start(args)
+for (const args of JSON.parse(calls) as string[][]) code ||= await start(args)
+await usualFlags()
 writeFileSync(cacheOf(file), makeCache())
 process.exit(code)

@@ -12,9 +12,8 @@ export type Compiled = { exports: unknown; makeCache(): Buffer }
 export const requireCached = (file: string): unknown => compile(file, readCache(file)).exports
 
 export function compile(file: string, cachedData: Buffer | undefined): Compiled {
-  // The bundle writes ASCII only; to look for anything else takes longer than to read it.
-  const text = readFileSync(file, 'latin1')
-  const script = new Script(`(function(exports,require,module,__filename,__dirname){${text}\n})`, {
+  // A function already, and ASCII only: a copy of a megabyte, or a look at all of it, takes longer than to read it.
+  const script = new Script(readFileSync(file, 'latin1'), {
     filename: file,
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     ...(cachedData === undefined ? {} : { cachedData }),

@@ -2,6 +2,9 @@
 import { main } from './main.ts'
 import { closeStreams, processIo } from './process-io.ts'
 
+/** Before the code that was compiled is kept. */
+export const usualFlags = async (): Promise<void> => (await import('./v8-flags.ts')).usualFlags()
+
 /** A fault that no run could turn into a report. */
 const EXIT_FAULT = 70
 

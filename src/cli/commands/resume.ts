@@ -68,6 +68,8 @@ async function goOn(verb: Verb, given: string, options: ResumeOptions, io: Io): 
     return recorder.finish(notBegun(run.head.runId))
   }
   try {
+    const { keepHeapSmall } = await import('../v8-flags.ts')
+    keepHeapSmall()
     const kept = readKept(run)
     const inputs = await secretInputs(kept, options, io)
     recorder.goOnIn(state, run, kept.journal.events)

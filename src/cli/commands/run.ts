@@ -125,6 +125,8 @@ async function attempt(
   }
   const wrong = wrongUse(options)
   if (wrong) return invalid(wrong)
+  const { keepHeapSmall } = await import('../v8-flags.ts')
+  keepHeapSmall()
   const prepared = await prepare(name, options, settings.settings, io)
   recorder.know(prepared.ok ? prepared.plan : { playbook: prepared.name, target: prepared.target })
   if (!prepared.ok) {
