@@ -11,7 +11,7 @@ import { loadConfig } from './config-file.ts'
 import type { KeyName } from './config-keys.ts'
 import { runsStateDir } from './host-run-program.ts'
 import { grantProblems } from './installed.ts'
-import { folderFault } from './output-folder.ts'
+import { outputFault } from './output-folder.ts'
 import { type Problem, systemReason, wordProblem } from './problem.ts'
 import { resolveProgram } from './program.ts'
 import { loadTokens } from './tokens.ts'
@@ -66,8 +66,8 @@ export async function checkConfig(file: string, env: NodeJS.ProcessEnv): Promise
   checkUser(config, found)
   checkFolder(config, 'output_tmpdir', config.outputTmpdir, found)
   const user = config.runAsUser === null ? null : findUser(config.runAsUser)
-  const unfit = folderFault(config.outputTmpdir, [process.geteuid?.(), user?.uid])
-  if (unfit !== null) found.problems.push(at(config, 'output_tmpdir', unfit.reason, unfit.hint))
+  const unfit = outputFault(config, user)
+  if (unfit !== null) found.problems.push(at(config, unfit.key, unfit.reason, unfit.hint))
   if (config.logTarget.startsWith('/')) checkFolder(config, 'log_target', dirname(config.logTarget), found)
   checkFolder(config, 'runs_state_dir', runsStateDir(config, env), found)
   if (config.hostopsCommand !== null && statOf(config.hostopsCommand) === null) {

@@ -18,7 +18,7 @@ import { grantProblems } from './installed.ts'
 import { openJobs } from './jobs.ts'
 import { type Accept, type Listening, listen, type Refused } from './listen.ts'
 import { type LogFile, openLog } from './log.ts'
-import { folderFault } from './output-folder.ts'
+import { outputFault } from './output-folder.ts'
 import { type Problem, systemReason, wordProblem } from './problem.ts'
 import { createServer, type Server } from './server.ts'
 import { loadTokens, type TokenTable } from './tokens.ts'
@@ -53,9 +53,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon | Fail
   const user = runAsUser === null ? null : findUser(runAsUser)
   if (runAsUser !== null && user === null) return { failed: `run_as_user: there is no user ${runAsUser}` }
 
-  const unfit = folderFault(settings.config.outputTmpdir, [process.geteuid?.(), user?.uid])
+  const unfit = outputFault(settings.config, user)
   if (unfit !== null) {
-    return { failed: wordProblem({ ...place(settings.config, 'output_tmpdir'), ...unfit }) }
+    const { reason, hint } = unfit
+    return { failed: wordProblem({ ...place(settings.config, unfit.key), reason, hint }) }
   }
 
   if (user !== null) makeLogFor(settings.config.logTarget, user)

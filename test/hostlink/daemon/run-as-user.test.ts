@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdtempSync,
   readFileSync,
@@ -78,5 +79,34 @@ describe.skipIf(!isRoot || nobody === null)('a daemon of root with run_as_user',
     symlinkSync(precious, join(folder, 'link.log'))
     await lifeWithLog(join(folder, 'link.log'))
     expect(statSync(precious).uid).toBe(0)
+  })
+
+  test('is told at the start what a daemon of root has left that this user cannot write to, and what to type', async () => {
+    const { run_as_user, ...asRoot } = config()
+    const before = await startDaemonRig({ config: asRoot })
+    await askOnce(before, { type: 'exec', command: 'true', detach: true })
+    await until('the audit log has lines', () => existsSync(join(folder, 'out', 'audit.ndjson')))
+    await before.stop()
+    const file = join(folder, 'h.conf')
+    writeConfig(file, { auth_token: 'token-0123456789abcdef', ...asRoot, run_as_user })
+    const said = (...args: string[]) => {
+      const { status, stdout, stderr } = spawnSync(process.execPath, [HOSTLINKD, ...args, '-c', file], {
+        encoding: 'utf8',
+      })
+      return { status, text: stdout + stderr }
+    }
+    const out = join(folder, 'out')
+    const mend = (path: string) =>
+      `h.conf:3: output_tmpdir: ${path} belongs to uid 0, and cannot be written as run_as_user nobody\nhint: chown -R nobody: ${path}\n`
+    expect(said('-f')).toEqual({ status: 1, text: expect.stringContaining(mend(out)) })
+    expect(said('check')).toEqual({ status: 1, text: expect.stringContaining(mend(out)) })
+    // What the folder holds is looked at, too.
+    chownSync(out, nobody!.uid, nobody!.gid)
+    expect(said('-f').text).toContain(mend(join(out, 'jobs')))
+    chownSync(join(out, 'jobs'), nobody!.uid, nobody!.gid)
+    expect(said('-f').text).toContain(mend(join(out, 'audit.ndjson')))
+    spawnSync('chown', ['-R', 'nobody:', out])
+    await using after = await startDaemonRig({ config: config() })
+    expect(await askOnce(after, { type: 'exec', command: 'id -un' })).toMatchObject({ stdout: 'nobody\n' })
   })
 })
