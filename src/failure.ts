@@ -91,6 +91,8 @@ export type RunFailure =
   | { code: 'approval-denied'; step: string; reason: string }
   | { code: 'irreversible'; step: string }
   | { code: 'end-not-seen'; runId: string; step: string }
+  /** Begun by an earlier runner. */
+  | { code: 'still-runs'; runId: string; step: string; what: string }
   | { code: 'not-begun'; runId: string }
   | { code: 'taken-back'; runId: string }
   | { code: 'no-way-back'; step: string }

@@ -114,6 +114,9 @@ async function execute(
       ...(request.keepBytes === undefined ? {} : { keepBytes: request.keepBytes }),
       ...(key === null ? {} : { key, ...(input.attachOnly ? { attachOnly: true } : {}) }),
       ...(request.durable ? { durable: true } : {}),
+      ...(request.repeatable
+        ? {}
+        : { onStart: command => input.emit({ type: 'command-started', id: input.stepId, command }) }),
     },
   )
   shown?.stdout.end()

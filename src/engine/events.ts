@@ -1,7 +1,7 @@
 /** All that a run tells, as a closed union. `ui` and `report` see nothing else of the engine. */
 import type { Failure } from '../failure.ts'
 import type { Effect, Evidence, Facts, Json, PlannedCommand } from '../steps/step.ts'
-import type { StreamName } from '../transport/transport.ts'
+import type { StartedCommand, StreamName } from '../transport/transport.ts'
 
 export type { Effect, Evidence, Facts, Json, PlannedCommand } from '../steps/step.ts'
 
@@ -34,6 +34,8 @@ export type Event =
   /** A run goes on that another runner began; `inFlight` was begun there, and nobody saw its end. */
   | { type: 'resumed'; runId: string; done: string[]; inFlight: string | null }
   | { type: 'step-started'; id: string; effect: Effect; attempt: number; commands: PlannedCommand[] }
+  /** A command that may change something has begun; how it can be found again. */
+  | { type: 'command-started'; id: string; command: StartedCommand }
   /** One line of a command's output: without escapes and control bytes, secrets redacted, bounded in length. */
   | { type: 'output'; id: string; stream: StreamName; line: string }
   | { type: 'said'; id: string; line: string }

@@ -14,6 +14,18 @@ const failure = z
   .describe('an expected failure as data')
 const argument = z.union([z.string(), z.strictObject({ unknown: z.string() })])
 const command = z.strictObject({ argv: z.array(argument), cwd: argument.optional() })
+const startedCommand = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('process'),
+      pid: z.int(),
+      started: z.string().nullable().describe('clock ticks since the boot'),
+      boot: z.string().nullable().describe('id of the boot'),
+    }),
+    z.strictObject({ kind: z.literal('job'), job: z.string().describe('id of the job where it runs') }),
+    z.strictObject({ kind: z.literal('key'), key: z.string().describe('start-once key at the daemon') }),
+  ])
+  .describe('how a command that may change something is found again')
 const summary = z.strictObject({
   id,
   name: z.string(),
@@ -35,6 +47,7 @@ const events: Record<Exclude<Event['type'], 'output'>, z.ZodRawShape> = {
   'snapshot-finished': { durationMs },
   resumed: { runId: z.string(), done: z.array(z.string()), inFlight: z.string().nullable() },
   'step-started': { id, effect, attempt: z.int().min(1), commands: z.array(command) },
+  'command-started': { id, command: startedCommand },
   said: { id, line: z.string() },
   'confirm-awaited': { id, deadline: z.number().describe('milliseconds since 1970') },
   'step-retrying': { id, attempt: z.int().min(1), delayMs: z.number().min(0), failure },

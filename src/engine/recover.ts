@@ -1,6 +1,7 @@
 /** What a journal tells about a run whose runner is gone. Pure. */
 import type { Failure } from '../failure.ts'
 import type { Json } from '../steps/step.ts'
+import type { StartedCommand } from '../transport/transport.ts'
 import type { Event, Movement } from './events.ts'
 
 type StepEnd = Extract<Event, { type: 'step-finished' }>
@@ -23,8 +24,14 @@ export type RecoveredRollback = {
   parts: Map<string, boolean | null>
 }
 
+/** Begun in a step, or in its part of a rollback; nobody saw that step or part end. */
+export type RecoveredCommand = { id: string; command: StartedCommand; movement: Movement | null }
+
 export type Recovered = {
   steps: Map<string, RecoveredStep>
+  inFlight: RecoveredCommand[]
+  /** The part of a rollback that was begun last and not seen to end. */
+  moving: Movement | null
   rollback: RecoveredRollback | null
   end: Extract<Event, { type: 'run-finished' }> | null
 }
@@ -32,8 +39,11 @@ export type Recovered = {
 export const partKey = (movement: Movement, id: string): string => `${movement} ${id}`
 
 export function recover(events: Iterable<Event>): Recovered {
-  const recovered: Recovered = { steps: new Map(), rollback: null, end: null }
-  for (const event of events) fold(recovered, event)
+  const recovered: Recovered = { steps: new Map(), inFlight: [], moving: null, rollback: null, end: null }
+  for (const event of events) {
+    foldCommands(recovered, event)
+    fold(recovered, event)
+  }
   return recovered
 }
 
@@ -71,6 +81,28 @@ function fold(recovered: Recovered, event: Event): void {
       return
     case 'run-finished':
       recovered.end = event
+      return
+    default:
+      return
+  }
+}
+
+function foldCommands(recovered: Recovered, event: Event): void {
+  switch (event.type) {
+    case 'command-started':
+      recovered.inFlight.push({ id: event.id, command: event.command, movement: recovered.moving })
+      return
+    case 'part-started':
+      recovered.inFlight = []
+      recovered.moving = event.movement
+      return
+    case 'step-started':
+    case 'part-finished':
+      recovered.inFlight = []
+      recovered.moving = null
+      return
+    case 'step-finished':
+      if (event.status !== 'unknown') recovered.inFlight = []
       return
     default:
       return

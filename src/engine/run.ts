@@ -3,6 +3,7 @@ import type { Failure } from '../failure.ts'
 import { toFailure } from './attempt.ts'
 import { stopObserving, tidyUp } from './beside.ts'
 import { acquireLocks, type Lock } from './lock.ts'
+import { letOrphansEnd } from './orphans.ts'
 import { decideOutcome, type RollbackEnd } from './outcome.ts'
 import { startEvent } from './plan.ts'
 import { keepEvidence, rollBack } from './rollback.ts'
@@ -16,24 +17,30 @@ type StepFailure = { step: string | null; failure: Failure }
 
 /** Runs a plan, or goes on with one that another runner began (`recovered`). Never rejects. */
 export function startRun(input: RunInput): Running {
-  return start(input, run => {
-    const { recovered } = input
-    if (recovered?.rollback) return goOnTakingBack(run, recovered.rollback.because)
-    return runToItsEnd(run)
-  })
+  return start(
+    input,
+    run => {
+      const { recovered } = input
+      if (recovered?.rollback) return goOnTakingBack(run, recovered.rollback.because)
+      return runToItsEnd(run)
+    },
+    'resume',
+  )
 }
 
 /** Takes back what the journal of a run (`recovered`) says that it did. Never rejects. */
 export function startRollback(input: RunInput): Running {
-  return start(input, run => goOnTakingBack(run, { code: 'taken-back', runId: input.runId }))
+  return start(input, run => goOnTakingBack(run, { code: 'taken-back', runId: input.runId }), 'rollback')
 }
 
-function start(input: RunInput, work: (run: Run) => Promise<RunEnd>): Running {
+type Work = (run: Run) => Promise<RunEnd>
+
+function start(input: RunInput, work: Work, verb: 'resume' | 'rollback'): Running {
   const run = newRun(input)
   // All of it before anything else: whatever ends this runner, it must know what is half done.
   if (input.recovered) for (const state of run.states) takeOver(run, state)
   announce(run)
-  const ended = locked(run, work).then(seen => {
+  const ended = locked(run, run => alone(run, work, verb)).then(seen => {
     const end = run.redact(seen)
     run.emit({ type: 'run-finished', ...end })
     return end
@@ -41,7 +48,17 @@ function start(input: RunInput, work: (run: Run) => Promise<RunEnd>): Running {
   return { control: run.stops.control, ended }
 }
 
-async function locked(run: Run, work: (run: Run) => Promise<RunEnd>): Promise<RunEnd> {
+/** What an earlier runner started comes to its end first; until then the run stays as open as it was. */
+async function alone(run: Run, work: Work, verb: 'resume' | 'rollback'): Promise<RunEnd> {
+  try {
+    await letOrphansEnd(run, verb)
+  } catch (error) {
+    return { outcome: 'unknown', failedStep: null, failure: toFailure(error) }
+  }
+  return work(run)
+}
+
+async function locked(run: Run, work: Work): Promise<RunEnd> {
   let lock: Lock
   try {
     lock = await acquireLocks(run)

@@ -115,6 +115,7 @@ export function addEvent(draft: ReportDraft, event: Event): void {
     case 'snapshot-finished':
     case 'recorded':
     case 'step-started':
+    case 'command-started':
     case 'said':
     case 'step-retrying':
     case 'confirm-awaited':

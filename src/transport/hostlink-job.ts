@@ -28,6 +28,7 @@ export async function runJob(
   if (unfit) return unfit
   const submitted = await submit(link, wire, options, output)
   if (!submitted.ok) return submitted.result
+  options.onStart?.({ kind: 'job', job: submitted.value })
   return followJob(jobSource(link, submitted.value, output), command, output, options)
 }
 

@@ -8,12 +8,15 @@ import { patiently, runJob, UNKNOWN_KEY, wireKey } from './hostlink-job.ts'
 import { fitsInto, hostlinkRequest, type WireCommand } from './hostlink-request.ts'
 import { connectedOfFailure, resultOfAnswer, resultOfFailure } from './hostlink-result.ts'
 import { collectOutput, DEFAULT_KEEP_BYTES, type Output } from './output.ts'
+import { overtakeJob, overtakeKey } from './overtake.ts'
 import { unquotable } from './quote.ts'
 import type {
   Command,
   Connected,
   ExecOptions,
   ExecResult,
+  Overtaking,
+  StartedCommand,
   StreamName,
   Transport,
   TransportOptions,
@@ -65,8 +68,26 @@ export function hostlinkTransport(name: string, link: Link, longestMs: number): 
     startsOnce: link.features.has('key'),
     attaches: link.features.has('key') && link.features.has('attach'),
     exec: (command, options) => run(link, longestMs, command, options),
+    overtake: (command, options) => overtake(link, command, options),
     close: async () => link.close(),
   }
+}
+
+async function overtake(link: Link, command: StartedCommand, options: Overtaking) {
+  if (command.kind === 'process') return 'unknown'
+  if (command.kind === 'job') {
+    const info = async () => {
+      const told = await patiently(() => link.jobStatus(command.job), true, options.signal)
+      return told.ok ? told.value : null
+    }
+    return overtakeJob(info, () => link.jobCancel(command.job), options)
+  }
+  if (!link.features.has('cancel')) return 'unknown'
+  const end = async () => {
+    const told = await patiently(() => link.cancel({ key: command.key }), true, options.signal)
+    return told.ok ? told.value : null
+  }
+  return overtakeKey(end, options)
 }
 
 /** The existing daemon tells its limit only to those who ask for more. */
@@ -114,6 +135,7 @@ async function runDirect(
   const streams = link.features.has('stream')
   const key = link.features.has('key') ? wireKey(options.key) : undefined
   const splice = spliced(output)
+  if (key !== undefined) options.onStart?.({ kind: 'key', key })
   const ask = (): Promise<Result<ExecAnswer>> =>
     link.exec({
       ...wire,

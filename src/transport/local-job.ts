@@ -9,7 +9,8 @@ import type { Token } from '../hostlink/daemon/policy.ts'
 import type { JobInfo } from '../hostlink/messages.ts'
 import { followJob, type Got, type JobSource } from './follow-job.ts'
 import type { Output } from './output.ts'
-import type { Command, ExecOptions, ExecResult } from './transport.ts'
+import { overtakeJob } from './overtake.ts'
+import type { Command, ExecOptions, ExecResult, Overtaking } from './transport.ts'
 
 const WAIT_MS = 30_000
 const CHUNK_BYTES = 1024 * 1024
@@ -20,6 +21,7 @@ const SILENT: Log = { error: ignore, warn: ignore, info: ignore, debug: ignore }
 
 export type LocalJobs = {
   run(command: Command, options: ExecOptions, output: Output): Promise<ExecResult>
+  overtake(id: string, options: Overtaking): ReturnType<typeof overtakeJob>
   close(): void
 }
 
@@ -79,7 +81,16 @@ export function openLocalJobs(folder: string): LocalJobs {
           why: 'other',
           detail: started.error_msg ?? 'the job could not be started',
         }
+      options.onStart?.({ kind: 'job', job: started.job_id })
       return followJob(sourceOf(started.job_id), command, output, options)
+    },
+    overtake: (id, options) => {
+      const { info, cancel } = sourceOf(id)
+      const known = async () => {
+        const answer = await info()
+        return answer.ok ? answer.value : null
+      }
+      return overtakeJob(known, () => cancel(false), options)
     },
     close: () => {
       closing.abort()

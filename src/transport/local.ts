@@ -1,8 +1,11 @@
 /** Commands on this machine: each in a session of its own, ended with everything that descends from it. */
+
+import { identify } from '../hostlink/daemon/identity.ts'
 import { type Ended, runProcess } from '../hostlink/process.ts'
 import { startFailureCode } from '../hostlink/process-start.ts'
 import type { LocalJobs } from './local-job.ts'
 import { collectOutput } from './output.ts'
+import { overtakeProcess } from './overtake.ts'
 import { unquotable } from './quote.ts'
 import type { Command, ExecOptions, ExecResult, Transport } from './transport.ts'
 
@@ -21,6 +24,12 @@ export function localTransport(jobsFolder?: string): Transport {
     startsOnce: false,
     exec: (command, options) =>
       run(command, options, base, jobsFolder === undefined ? null : () => openJobs(jobsFolder)),
+    async overtake(command, options) {
+      if (command.kind === 'process') return overtakeProcess(command, options)
+      if (command.kind === 'job' && jobsFolder !== undefined)
+        return (await openJobs(jobsFolder)).overtake(command.job, options)
+      return 'unknown'
+    },
     close: async () => (await jobs)?.close(),
   }
 }
@@ -47,6 +56,7 @@ async function run(
       env: command.env ? { ...base, ...command.env } : base,
       cwd: command.cwd,
       timeoutMs: options.timeoutMs,
+      onStart: options.onStart && (pid => tellStarted(pid, options)),
     },
     { stdout: chunk => output.take('stdout', chunk), stderr: chunk => output.take('stderr', chunk) },
     options.signal,
@@ -57,6 +67,11 @@ async function run(
   const kept = output.kept(ended.durationMs)
   if (ended.how === 'exited') return { kind: 'exited', code: ended.code, signal: ended.signal, ...kept }
   return { kind: ended.how, ...kept }
+}
+
+function tellStarted(pid: number, { onStart }: ExecOptions): void {
+  const process = identify(pid)
+  if (process !== null) onStart?.({ kind: 'process', ...process })
 }
 
 function notStarted({ what, errno }: Extract<Ended, { how: 'not-started' }>, command: Command): ExecResult {

@@ -22,6 +22,8 @@ export type ExecOptions = {
   key?: string | undefined
   /** With `key`: asks for what was started under it, and starts nothing; `lost` when nobody knows of it. */
   attachOnly?: boolean | undefined
+  /** Told how the command can be found again, as soon as that is known. Must not throw. */
+  onStart?: ((command: StartedCommand) => void) | undefined
   /** The command must finish even when this process, the link or the daemon ends. */
   durable?: boolean | undefined
 }
@@ -57,6 +59,21 @@ export type ExecResult =
   /** The link ended after the command was sent: whether it ran, or still runs, is not known. */
   | { kind: 'lost'; reason: string }
 
+/** How a command is found again by somebody who did not start it. */
+export type StartedCommand =
+  | { kind: 'process'; pid: number; started: string | null; boot: string | null }
+  | { kind: 'job'; job: string }
+  | { kind: 'key'; key: string }
+
+/** `end`: ends it, with all that descends from it; otherwise its own end is waited for, and it is ended when its time is over. */
+export type Overtaking = {
+  end: boolean
+  timeoutMs: number
+  signal: AbortSignal
+  /** Called once, when it is found to run still. */
+  onWaiting(): void
+}
+
 export type Transport = {
   /** As written in the report: `local`, `hostlink:desktop`, `ssh:host`. */
   readonly name: string
@@ -66,6 +83,8 @@ export type Transport = {
   /** Whether `attachOnly` is honoured. */
   readonly attaches?: boolean
   exec(command: Command, options: ExecOptions): Promise<ExecResult>
+  /** Of a command that another runner has started, and does not look after any more. Absent: nobody can tell. */
+  overtake?(command: StartedCommand, options: Overtaking): Promise<'ended' | 'running' | 'unknown'>
   /** Idempotent; ends nothing that is durable. */
   close(): Promise<void>
 }

@@ -101,6 +101,7 @@ function say(event: Exclude<Event, { type: 'output' }>): string[] {
         `going on with run ${event.runId}: ${plural(event.done.length, 'step')} done${event.inFlight ? `, ${event.inFlight} was under way` : ''}`,
       ]
     case 'recorded':
+    case 'command-started':
     case 'observed':
     case 'run-finished':
       return []

@@ -48,6 +48,10 @@ export const RUN: Words<RunFailure> = {
     message: `${failure.step} was begun, nobody saw how it ended, and it is not safe to repeat`,
     hint: `look at the host, then: hostops rollback ${failure.runId}, or hostops resume ${failure.runId} --assume done`,
   }),
+  'still-runs': ({ runId, step, what }) => ({
+    message: `${what}, which ${step} has begun, still runs at the target, and nothing is done beside it`,
+    hint: `look at it there; once it has ended: hostops resume ${runId}, or hostops rollback ${runId}`,
+  }),
   'not-begun': failure => ({
     message: `the runner of ${failure.runId} ended before it had begun anything`,
     hint: 'nothing was changed: run it again',

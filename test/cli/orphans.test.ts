@@ -1,0 +1,141 @@
+/** A runner that is killed leaves its command running: what comes next waits for it or ends it. Real processes all. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type DaemonRig, startDaemonRig } from '../rig/daemon.ts'
+import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
+
+let rig: HostopsRig
+beforeEach(() => {
+  rig = hostopsRig()
+  rig.write('ledger', '')
+})
+afterEach(() => rig.remove())
+
+const ledger = () => rig.read('ledger').split('\n').filter(Boolean)
+const note = (word: string) => `echo ${word} >> '${rig.path('ledger')}'`
+const letGo = (name = 'go') => writeFileSync(rig.path(name), '')
+/** Does its work in a child of its own until it is let go, or for ever where nobody does. */
+const working = (go = 'go') =>
+  `echo on; (while test -d '${rig.folder}' && ! test -e '${rig.path(go)}'; do ${note('tick')}; sleep 0.02; done) & wait; ${note('end')}`
+const long = (more: object = {}) => ({
+  id: 'long',
+  script: working(),
+  undo: { script: note('undone') },
+  ...more,
+})
+const next = () => ({ id: 'next', script: note('next'), undo: ['true'] })
+const journalFile = () => join(rig.state, 'runs', 'r', 'journal.ndjson')
+
+async function killed(
+  steps: readonly object[],
+  env: NodeJS.ProcessEnv = {},
+  target = 'local',
+): Promise<void> {
+  const file = rig.playbook('orphan', steps)
+  const started = rig.start(['run', file, '--run-id', 'r', '--target', target], { env })
+  await poll(() => ledger().includes('tick'))
+  started.child.kill('SIGKILL')
+  await started.ended
+}
+/** Nothing of it goes on. */
+async function isQuiet(): Promise<void> {
+  const before = ledger().length
+  await new Promise(resolve => setTimeout(resolve, 300))
+  expect(ledger().length).toBe(before)
+}
+
+describe('a command that outlives its runner', () => {
+  test('is ended before the run is taken back, with all that it has started', async () => {
+    await killed([long(), next()])
+    const back = await rig.run(['rollback', 'r', '--output', 'lines'])
+    expect(back, back.stderr).toMatchObject({
+      code: 1,
+      report: { outcome: 'rolled-back', rollbackVerified: true },
+    })
+    expect(back.stderr).toMatch(/long: process \d+ of an earlier runner still runs: it is ended first/)
+    expect(ledger().at(-1)).toBe('undone')
+    await isQuiet()
+    expect((await rig.run(['rollback', 'r'])).stdout).toBe(back.stdout)
+  })
+
+  test('is waited for by who resumes: nothing is done beside it, and it is not run again', async () => {
+    await killed([long(), next()])
+    const resuming = rig.start(['resume', 'r', '--assume', 'done', '--output', 'lines'])
+    await resuming.until(/still runs: its end is waited for/)
+    expect(ledger()).not.toContain('next')
+    letGo()
+    expect((await resuming.ended).report).toMatchObject({ outcome: 'succeeded' })
+    expect(ledger().filter(word => word !== 'tick')).toEqual(['end', 'next'])
+  })
+
+  test('and for longer than its step may take is ended, as its runner would have done', async () => {
+    await killed([long({ timeout: '1s' }), next()])
+    const resumed = await rig.run(['resume', 'r'])
+    expect(resumed).toMatchObject({ code: 6, report: { outcome: 'unknown', errorCode: 'end-not-seen' } })
+    expect(ledger()).not.toContain('next')
+    await isQuiet()
+  })
+
+  test('is left alone by Ctrl-C of who waits for it, and the run stays as open as it was', async () => {
+    await killed([long(), next()])
+    const resuming = rig.start(['resume', 'r', '--output', 'lines'])
+    await resuming.until(/its end is waited for/)
+    resuming.child.kill('SIGINT')
+    expect(await resuming.ended).toMatchObject({
+      code: 6,
+      report: { outcome: 'unknown', errorCode: 'interrupted' },
+    })
+    const before = ledger().length
+    await poll(() => ledger().length > before)
+    letGo()
+    await poll(() => ledger().includes('end'))
+    expect((await rig.run(['rollback', 'r'])).report.outcome).toBe('rolled-back')
+  })
+
+  test('of a rollback is waited for: its part is done again only behind it', async () => {
+    const undo = { script: `${note('undoing')}; ${working('back')}; ${note('undone')}` }
+    letGo()
+    await killed([
+      { id: 'long', script: note('begun'), undo },
+      { id: 'bad', run: ['false'], effect: 'read' },
+    ])
+    const again = rig.start(['rollback', 'r', '--output', 'lines'])
+    await again.until(/its end is waited for/)
+    expect(ledger().filter(word => word === 'undoing')).toHaveLength(1)
+    letGo('back')
+    expect((await again.ended).report).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true })
+    expect(ledger().filter(word => word !== 'tick')).toEqual([
+      ...['begun', 'undoing', 'end', 'undone'],
+      ...['undoing', 'end', 'undone'],
+    ])
+  })
+
+  test('has ended when its number is that of another process: that one is not touched', async () => {
+    await killed([long(), next()])
+    const text = readFileSync(journalFile(), 'utf8')
+    const [, started = ''] = /"command-started".*"started":"(\d+)"/.exec(text) ?? []
+    writeFileSync(journalFile(), text.replace(`"started":"${started}"`, '"started":"1"'))
+    const back = await rig.run(['rollback', 'r', '--output', 'lines'])
+    expect(back.stderr).not.toContain('still runs')
+    const before = ledger().length
+    await poll(() => ledger().length > before)
+    letGo()
+    await poll(() => ledger().includes('end'))
+  })
+
+  test('through hostlink is ended there before the run is taken back', async () => {
+    const daemon: DaemonRig = await startDaemonRig()
+    try {
+      const env = { HOSTLINK_SOCKET: daemon.socket, HOSTLINK_TOKEN: daemon.token }
+      await killed([long(), next()], env, 'hostlink')
+      const back = await rig.run(['rollback', 'r', '--output', 'lines'], { env })
+      expect(back, back.stderr).toMatchObject({ code: 1, report: { outcome: 'rolled-back' } })
+      expect(back.stderr).toContain('long: a command of an earlier runner still runs: it is ended first')
+      expect(ledger().at(-1)).toBe('undone')
+      await isQuiet()
+    } finally {
+      await daemon.stop()
+    }
+  })
+})
