@@ -40,17 +40,18 @@ export function encodeFrame(payload: string | Uint8Array): Buffer {
 
 export const encodeMessage = (message: object): Buffer => encodeFrame(JSON.stringify(message))
 
-/** Everything of an output frame but its data, so that the data itself is written without a copy. */
-export function outputFrameHead(id: string, stream: StreamName, dataBytes: number): Buffer {
+/** A copy: the data may be written over as soon as this returns. */
+export function encodeOutput({ id, stream, data }: OutputFrame): Buffer {
   const idBytes = Buffer.byteLength(id)
   if (idBytes > MAX_STREAM_ID_BYTES) throw new RangeError(`stream id of ${idBytes} bytes`)
-  const head = Buffer.allocUnsafe(HEADER_BYTES + 2 + idBytes)
-  head.writeUInt32BE(MAGIC, 0)
-  head.writeUInt32BE(2 + idBytes + dataBytes, 4)
-  head[HEADER_BYTES] = STREAM_TAG[stream]
-  head[HEADER_BYTES + 1] = idBytes
-  head.write(id, HEADER_BYTES + 2, 'utf8')
-  return head
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + 2 + idBytes + data.length)
+  frame.writeUInt32BE(MAGIC, 0)
+  frame.writeUInt32BE(2 + idBytes + data.length, 4)
+  frame[HEADER_BYTES] = STREAM_TAG[stream]
+  frame[HEADER_BYTES + 1] = idBytes
+  frame.write(id, HEADER_BYTES + 2, 'utf8')
+  data.copy(frame, HEADER_BYTES + 2 + idBytes)
+  return frame
 }
 
 /** JSON payloads begin with `{` or white space, output payloads with the tag of their stream. */

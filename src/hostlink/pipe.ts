@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export type Pipe = {
+  /** Its chunks are lent: what is read next is written over them. */
   readonly reader: Socket
   /** For the child; to be closed here as soon as the child has it. */
   readonly writeFd: number
@@ -16,10 +17,14 @@ export type Pipe = {
 
 export type Pipes = { readonly stdout: Pipe; readonly stderr: Pipe }
 
-/** FIFOs without names, each held by a descriptor that neither reads nor writes. A cache: it decides nothing. */
-const idle: number[] = []
+/** Without a name, held by a descriptor that neither reads nor writes; with the memory that its output is read into. */
+type Fifo = { readonly fd: number; buffer: Buffer | null }
+
+/** A cache: it decides nothing. */
+const idle: Fifo[] = []
 const MOST_IDLE = 64
 const MADE_AT_ONCE = 16
+const READ_BYTES = 64 * 1024
 /** O_PATH of Linux, which Node does not name. */
 const HOLD_ONLY = 0o10000000
 let making: Promise<void> | null = null
@@ -48,14 +53,22 @@ export function preparePipes(): Promise<void> {
   return making
 }
 
-function openPipe(fifo: number | undefined): Pipe | null {
+function openPipe(fifo: Fifo | undefined): Pipe | null {
   if (fifo === undefined) return null
-  const path = `/proc/self/fd/${fifo}`
+  const path = `/proc/self/fd/${fifo.fd}`
   let readFd: number | null = null
   try {
     readFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
     const writeFd = openSync(path, constants.O_WRONLY)
-    const reader = new Socket({ fd: readFd, readable: true, writable: false })
+    fifo.buffer ??= Buffer.allocUnsafeSlow(READ_BYTES)
+    const callback = (bytes: number, { buffer, byteOffset }: Uint8Array) => {
+      reader.emit('data', Buffer.from(buffer, byteOffset, bytes))
+      return true
+    }
+    const onread = { buffer: fifo.buffer, callback }
+    const reader: Socket = new Socket(
+      withoutPrototype({ fd: readFd, readable: true, writable: false, onread }),
+    )
     let isDrained = false
     reader.once('end', () => {
       isDrained = true
@@ -63,23 +76,36 @@ function openPipe(fifo: number | undefined): Pipe | null {
     // Once nobody writes to it or reads from it, a FIFO is as good as new. Others belong to whom they were left to.
     reader.once('close', () => {
       if (isDrained && idle.length < MOST_IDLE && hasNoReader(path)) idle.push(fifo)
-      else closeSync(fifo)
+      else closeSync(fifo.fd)
     })
     return { reader, writeFd }
   } catch {
     if (readFd !== null) closeSync(readFd)
-    closeSync(fifo)
+    closeSync(fifo.fd)
     return null
   }
 }
 
+/**
+ * Node copies what its sockets are made with and sets more on the copy. V8 before Node 22 gives each such copy a
+ * hidden class of its own, which nothing is compiled for and which only a full garbage collection takes away; a copy
+ * of an object without a prototype it makes the plain way.
+ */
+const withoutPrototype = <T extends object>(options: T): T =>
+  Object.assign(Object.create(null) as object, options)
+
 /** A process that a command left behind may have opened its own output for reading, and would take the next one's. */
 function hasNoReader(path: string): boolean {
+  const { stackTraceLimit } = Error
+  // The answer is an error nearly always, and nobody looks at where it comes from.
+  Error.stackTraceLimit = 0
   try {
     closeSync(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK))
     return false
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENXIO'
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
   }
 }
 
@@ -97,12 +123,12 @@ async function makeFifos(): Promise<void> {
       child.once('exit', resolve)
     })
     if (code !== 0) throw new Error('mkfifo failed')
-    for (const path of paths) idle.push(openSync(path, HOLD_ONLY))
+    for (const path of paths) idle.push({ fd: openSync(path, HOLD_ONLY), buffer: null })
     // Some systems let nobody open a FIFO through its descriptor: after giving up root, for one.
-    closeSync(openSync(`/proc/self/fd/${idle[0]}`, constants.O_RDONLY | constants.O_NONBLOCK))
+    closeSync(openSync(`/proc/self/fd/${idle[0]?.fd}`, constants.O_RDONLY | constants.O_NONBLOCK))
   } catch {
     isOffered = false
-    for (const fifo of idle.splice(0)) closeSync(fifo)
+    for (const { fd } of idle.splice(0)) closeSync(fd)
   } finally {
     if (folder !== null) removeFolder(folder, paths)
   }

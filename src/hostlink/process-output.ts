@@ -11,6 +11,7 @@ const LINGER_MS = 950
 const SETTLE_MS = 20
 /** After that: what a pipe may still hold for a sink that was busy all the time. */
 const LATE_BYTES = 1024 * 1024
+
 /** One output stream of the process, read no faster than its sink takes it. */
 export class OutputReader {
   readonly #stream: Readable
@@ -58,6 +59,13 @@ export class OutputReader {
 
   /** Resolves once all output was taken by the sink, or what is left behind held the stream open for too long. */
   async finish(): Promise<void> {
+    if (!this.#stream.closed) await this.#linger()
+    while (this.#busy) await this.#busy
+    this.#stream.destroy()
+    await this.#closed
+  }
+
+  async #linger(): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const timeIsUp = new Promise<void>(resolve => {
       timer = setTimeout(resolve, LINGER_MS)
@@ -65,9 +73,6 @@ export class OutputReader {
     await Promise.race([this.#closed, timeIsUp])
     clearTimeout(timer)
     if (!this.#stream.closed) await this.#takeTheRest()
-    while (this.#busy) await this.#busy
-    this.#stream.destroy()
-    await this.#closed
   }
 
   /** A sink that was busy all the time has not had the chance to take what the process wrote before it ended. */

@@ -26,9 +26,12 @@ export type Running = {
 const GIVE_UP_MS = 3000
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
-/** Never rejects: every way to end is data. An aborted `signal` terminates the process. */
+/** Never rejects: every way to end is data. An aborted `signal` terminates the process. The chunks are the sinks'. */
 export async function runProcess(spec: ProcessSpec, sinks: Sinks, signal?: AbortSignal): Promise<Ended> {
-  const running = startProcess(spec, sinks)
+  const running = startProcess(spec, {
+    stdout: chunk => sinks.stdout(Buffer.from(chunk)),
+    stderr: chunk => sinks.stderr(Buffer.from(chunk)),
+  })
   const onAbort = () => running.terminate()
   if (signal?.aborted) onAbort()
   signal?.addEventListener('abort', onAbort, { once: true })
@@ -37,6 +40,10 @@ export async function runProcess(spec: ProcessSpec, sinks: Sinks, signal?: Abort
   return ended
 }
 
+/**
+ * The chunks are lent, because most of them are only counted or written on: they are written over as soon as the sink
+ * has returned, or the promise that it answered is settled.
+ */
 export function startProcess(spec: ProcessSpec, sinks: Sinks): Running {
   const stop = new Stop()
   return {

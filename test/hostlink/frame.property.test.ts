@@ -4,12 +4,12 @@ import {
   decodeOutput,
   encodeFrame,
   encodeMessage,
+  encodeOutput,
   FrameError,
   FrameReader,
   HEADER_BYTES,
   isOutputPayload,
   MAX_STREAM_ID_BYTES,
-  outputFrameHead,
 } from '../../src/hostlink/frame.ts'
 
 const payload = fc.uint8Array({ minLength: 1, maxLength: 300 })
@@ -107,8 +107,8 @@ test('any output frame comes out as it went in, and is never taken for a message
       fc.uint8Array(),
       cuts,
       (name, stream, data, where) => {
-        const head = outputFrameHead(name, stream, data.length)
-        const [whole, ...more] = readAll(new FrameReader(), chunk(Buffer.concat([head, data]), where))
+        const frame = encodeOutput({ id: name, stream, data: Buffer.from(data) })
+        const [whole, ...more] = readAll(new FrameReader(), chunk(frame, where))
         expect(more).toEqual([])
         expect(isOutputPayload(whole!)).toBe(true)
         expect(decodeOutput(whole!)).toEqual({ id: name, stream, data: Buffer.from(data) })

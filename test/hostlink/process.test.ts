@@ -210,6 +210,18 @@ describe('sinks', () => {
     expect(most).toBe(1)
   })
 
+  test('a chunk that is lent stays as it is until the sink is done with it', async () => {
+    const got: string[] = []
+    const slow: Sink = async chunk => {
+      const before = chunk.toString()
+      await sleep(5)
+      got.push(chunk.toString() === before ? before : 'written over')
+    }
+    await startProcess(sh('seq 100000; seq 100000 >&2'), { stdout: slow, stderr: slow }).ended
+    expect(got).not.toContain('written over')
+    expect(got.join('').length).toBe(2 * 588_895)
+  })
+
   test('what was written before the end is not lost when the sink is busy for longer than the grace', async () => {
     let bytes = 0
     const stuck: Sink = async chunk => {

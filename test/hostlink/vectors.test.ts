@@ -5,10 +5,10 @@ import {
   decodeOutput,
   encodeFrame,
   encodeMessage,
+  encodeOutput,
   FrameError,
   FrameReader,
   isOutputPayload,
-  outputFrameHead,
 } from '../../src/hostlink/frame.ts'
 import { loadVectors } from '../rig/vectors.ts'
 
@@ -36,8 +36,7 @@ describe('the encoder', () => {
 
 function encodeAgain(payload: Buffer): Buffer {
   const output = decodeOutput(payload)
-  if (output)
-    return Buffer.concat([outputFrameHead(output.id, output.stream, output.data.length), output.data])
+  if (output) return encodeOutput(output)
   const text = payload.toString('utf8')
   return isUtf8(payload) && isCompactJson(text) ? encodeMessage(JSON.parse(text)) : encodeFrame(payload)
 }

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { encodeMessage, FrameReader, outputFrameHead, type StreamName } from '../../src/hostlink/frame.ts'
+import { encodeMessage, encodeOutput, FrameReader, type StreamName } from '../../src/hostlink/frame.ts'
 import type { Endpoint } from '../../src/hostlink/link.ts'
 import { FEATURES } from '../../src/hostlink/messages.ts'
 
@@ -72,10 +72,8 @@ function replyTo(request: Json, socket: Socket, connection: number): Reply {
     socket,
     answer: (fields = {}) =>
       send(encodeMessage({ version: 1, id: ownId, node: 'scripted', status: 'ok', ...fields })),
-    output: (stream, data, id = ownId) => {
-      const bytes = Buffer.from(data as string)
-      send(Buffer.concat([outputFrameHead(id, stream, bytes.length), bytes]))
-    },
+    output: (stream, data, id = ownId) =>
+      send(encodeOutput({ id, stream, data: Buffer.from(data as string) })),
     close: () => void socket.end(),
   }
 }

@@ -1,6 +1,6 @@
 /** One peer: frames in, frames out, and every bound that keeps it from costing others anything. */
 import type { Socket } from 'node:net'
-import { FrameError, FrameReader, MAX_PAYLOAD_BYTES, outputFrameHead, type StreamName } from '../frame.ts'
+import { encodeOutput, FrameError, FrameReader, MAX_PAYLOAD_BYTES, type StreamName } from '../frame.ts'
 import { BOUNDS } from './bounds.ts'
 import { Writer } from './writer.ts'
 
@@ -112,7 +112,7 @@ export class Connection {
   /** A promise when the peer is slow: nothing more is to be sent before it is kept. */
   sendOutput(id: string, stream: StreamName, data: Buffer): Promise<void> | undefined {
     if (!this.isOpen) return undefined
-    this.#writer.send(outputFrameHead(id, stream, data.length), data)
+    this.#writer.send(encodeOutput({ id, stream, data }))
     return this.#writer.room() ?? undefined
   }
 

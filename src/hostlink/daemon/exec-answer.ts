@@ -9,13 +9,19 @@ import type { Limits } from './limits.ts'
 import { fitJson, type Text, toText } from './output.ts'
 import type { Run, RunEnd } from './runs.ts'
 
-type Asked = Limits & { readonly id: string; readonly isStream: boolean; readonly isAttached: boolean }
+type Asked = {
+  readonly limits: Limits
+  readonly id: string
+  readonly isStream: boolean
+  readonly isAttached: boolean
+}
 type Fields = Partial<Omit<ExecAnswer, 'version' | 'id' | 'node' | 'status' | 'error_msg'>>
 
 /** For everything of an answer that is not output. */
 const ENVELOPE_ROOM = 64 * 1024
 
 export function endBody(run: Run, end: RunEnd, asked: Asked): Body {
+  const { limits } = asked
   const verdict = verdictOf(run, end)
   const texts = asked.isStream || run.files ? null : textsOf(run, asked)
   const { stdout, stderr } = run.output
@@ -28,9 +34,9 @@ export function endBody(run: Run, end: RunEnd, asked: Asked): Body {
     stdout_original_bytes: stdout.total,
     stderr_original_bytes: stderr.total,
     duration_ms: 'durationMs' in end ? end.durationMs : 0,
-    ...(asked.clampedFrom !== null && {
-      timeout_requested_ms: asked.clampedFrom,
-      timeout_effective_ms: asked.timeoutMs,
+    ...(limits.clampedFrom !== null && {
+      timeout_requested_ms: limits.clampedFrom,
+      timeout_effective_ms: limits.timeoutMs,
     }),
     ...(texts?.stdout.isBinary && { stdout_binary: true }),
     ...(texts?.stderr.isBinary && { stderr_binary: true }),
@@ -78,9 +84,9 @@ function textsOf(run: Run, asked: Asked): Record<'stdout' | 'stderr', Text> {
     stdout: toText(
       kept.stdout,
       run.output.stdout.total,
-      Math.min(asked.stdoutBytes, fitJson(kept.stdout, stdoutRoom)),
+      Math.min(asked.limits.stdoutBytes, fitJson(kept.stdout, stdoutRoom)),
     ),
-    stderr: toText(kept.stderr, run.output.stderr.total, Math.min(asked.stderrBytes, stderrBytes)),
+    stderr: toText(kept.stderr, run.output.stderr.total, Math.min(asked.limits.stderrBytes, stderrBytes)),
   }
 }
 

@@ -41,7 +41,8 @@ export async function exec(asker: Asker, around: ExecSurroundings): Promise<Body
   if ('wrong' in checked || wrong !== null) return badRequest(wrong ?? 'invalid')
   const verdict = around.decide(token, { type: 'exec', request: checked.value })
   if (!verdict.allowed) return { status: 'denied', error_msg: verdict.rule }
-  const wanted = { ...checked.value, workdir: verdict.workdir ?? checked.value.workdir }
+  const wanted =
+    verdict.workdir === undefined ? checked.value : { ...checked.value, workdir: verdict.workdir }
   if (wanted.detach) return around.jobs.start(wanted, token, verdict.resolvedArgv0)
 
   const limits = limitsOf(wanted, around.config())
@@ -55,7 +56,7 @@ export async function exec(asker: Asker, around: ExecSurroundings): Promise<Body
   const end = await run.ended
   leave()
   return endBody(run, end, {
-    ...limits,
+    limits,
     id: request.id,
     isStream: wanted.stream === true,
     isAttached: known !== undefined,
@@ -111,7 +112,7 @@ function startRun(
     process: { argv: [argv0, ...args], file, env, cwd: wanted.workdir, timeoutMs: limits.timeoutMs },
     owner: token.name,
     key: wanted.key,
-    identity: identityOf(wanted),
+    identity: wanted.key === undefined ? null : identityOf(wanted),
     keepFirst: {
       stdout: keepsText ? limits.stdoutBytes : 0,
       stderr: keepsText ? limits.stderrBytes : 0,

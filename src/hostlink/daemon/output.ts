@@ -64,7 +64,7 @@ export class Output {
   }
 }
 
-/** Grows by copying, so that memory follows the bytes and not the number of chunks that they came in. */
+/** Copies what it gets; memory follows the bytes and not the number of chunks that they came in. */
 class Bytes {
   #buffer: Buffer = Buffer.alloc(0)
   #length = 0
@@ -76,13 +76,7 @@ class Bytes {
   append(chunk: Buffer): void {
     const needed = this.#length + chunk.length
     if (needed > this.#buffer.length) {
-      // The first chunk is kept as it came: most output is one chunk.
-      if (this.#length === 0) {
-        this.#buffer = chunk
-        this.#length = chunk.length
-        return
-      }
-      const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#buffer.length, 1024))
+      const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.#buffer.length))
       this.#buffer.copy(larger, 0, 0, this.#length)
       this.#buffer = larger
     }

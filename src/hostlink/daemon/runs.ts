@@ -15,8 +15,8 @@ export type RunOptions = {
   readonly process: ProcessSpec
   readonly owner: string
   readonly key: string | undefined
-  /** Equal for equal commands. */
-  readonly identity: string
+  /** Equal for equal commands; only keyed ones have one. */
+  readonly identity: string | null
   readonly keepFirst: Readonly<Record<'stdout' | 'stderr', number>>
   readonly keepLast: number
   /** Where output files are wanted: their folder, and the id that their names are made of. */

@@ -27,14 +27,11 @@ export class Writer {
     return this.#bytes
   }
 
-  send(...parts: Buffer[]): void {
+  send(frame: Buffer): void {
     if (this.#isDead) return
     if (this.#bytes === 0) this.progressAt = Date.now()
-    for (const part of parts) {
-      if (part.length === 0) continue
-      this.#queue.push(part)
-      this.#bytes += part.length
-    }
+    this.#queue.push(frame)
+    this.#bytes += frame.length
     if (!this.#isWriting) this.#writeBatch()
   }
 

@@ -111,6 +111,16 @@ describe('a stream', () => {
     expect(peakRssKib(daemon.pid) - before).toBeLessThan(64 * 1024)
   })
 
+  test('of many pieces has each byte at its place, and so has the answer without a stream', async () => {
+    const numbers = Array.from({ length: 200_000 }, (_, n) => `${n + 1}\n`).join('')
+    const command = 'seq 200000; seq 200000 >&2'
+    const { stdout, stderr } = await stream({ id: 'pieces', command })
+    expect([stdout.toString() === numbers, stderr.toString() === numbers]).toEqual([true, true])
+    on.send({ type: 'exec', id: 'at once', command })
+    const answer = await on.peer.answer()
+    expect([answer.stdout === numbers, answer.stderr === numbers]).toEqual([true, true])
+  })
+
   test('that nobody reads stops the command, and nobody else', async () => {
     const { peer } = await asking(daemon)
     const file = join(folder, 'progress')
