@@ -44,6 +44,8 @@ function reword(error: CommanderError, command: string | undefined): { problem: 
     .replace(/^error: /, '')
     .replace(/\.$/, '')
     .replace(/\. Expected/, ': expected')
+    // What was given to an option that is none may be a secret.
+    .replace(/^(unknown option '[^'=]*)=.*'$/s, "$1'")
   const meant = /^Did you mean (.*)\?\)$/.exec(suggestion ?? '')?.[1]
   const help =
     command === undefined || command.startsWith('-') || error.code === 'commander.unknownCommand'

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Failed } from '../failure.ts'
-import { parseInputsFile, resolveInputs } from '../playbook/inputs.ts'
+import { inputsFileName, parseInputsFile, resolveInputs } from '../playbook/inputs.ts'
 import type { Json } from '../steps/step.ts'
 import type { Io } from './io.ts'
 import type { Kept } from './kept-run.ts'
@@ -27,12 +27,13 @@ export async function secretInputs(
 
 /** May hold the other inputs of the run as well; only secrets are taken from it. */
 function readObject(file: string): { [name: string]: Json } {
-  const wrong = (problem: string) => new Failed({ code: 'usage', problem: `--inputs ${file}: ${problem}` })
+  const wrong = (problem: string) =>
+    new Failed({ code: 'usage', problem: `--inputs ${inputsFileName(file)}: ${problem}` })
   let text: string
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    throw wrong((error as Error).message)
+    throw wrong(`cannot be read (${(error as NodeJS.ErrnoException).code})`)
   }
   const parsed = parseInputsFile(text)
   if (!parsed.ok) throw wrong(parsed.problem)

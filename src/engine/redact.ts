@@ -1,4 +1,5 @@
 /** Takes the values of secrets out of everything that is told, in every form in which they were likely written. */
+import { SHORTEST_SECRET as SHORTEST } from '../playbook/input-value.ts'
 import type { Playbook } from '../playbook/playbook.ts'
 import type { Json } from '../steps/step.ts'
 
@@ -14,8 +15,6 @@ export type Redactor = {
 }
 
 const MASK = '***'
-/** Shorter texts appear by chance; inputs of type secret are longer. */
-const SHORTEST = 4
 
 export const NO_SECRETS: Redactor = {
   text: text => text,

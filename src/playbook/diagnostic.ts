@@ -43,10 +43,13 @@ export type Source = {
   file: string
   text: string
   place(start: number, end: number): Place
+  /** What stands there is a secret: no place shows it from now on. */
+  hide(start: number, end: number): void
 }
 
 export function createSource(file: string, text: string): Source {
   let lineStarts: number[] | undefined
+  const hidden: [start: number, end: number][] = []
   const position = (offset: number): Position => {
     lineStarts ??= findLineStarts(text)
     const line = lineOf(lineStarts, offset)
@@ -59,10 +62,23 @@ export function createSource(file: string, text: string): Source {
       const from = position(Math.min(start, text.length))
       const first = lineStarts![from.line - 1]!
       const newline = text.indexOf('\n', first)
-      const line = text.slice(first, newline === -1 ? undefined : newline).replace(/\r$/, '')
+      const line = masked(
+        text.slice(first, newline === -1 ? undefined : newline).replace(/\r$/, ''),
+        first,
+        hidden,
+      )
       return { file, start: from, end: position(Math.min(Math.max(end, start), text.length)), text: line }
     },
+    hide: (start, end) => void hidden.push([start, end]),
   }
+}
+
+/** Of the same length, so that a caret below it points at the same character. */
+function masked(line: string, from: number, hidden: readonly [start: number, end: number][]): string {
+  return hidden.reduce((shown, [start, end]) => {
+    const [first, last] = [start - from, end - from].map(at => Math.min(Math.max(at, 0), line.length))
+    return shown.slice(0, first) + '*'.repeat(last! - first!) + shown.slice(last)
+  }, line)
 }
 
 export function error(

@@ -14,6 +14,8 @@ export type Checked = { ok: true; value: Json } | { ok: false; detail: string }
 type ValueSpec = Pick<InputSpec, 'type' | 'pattern' | 'oneOf'>
 
 export const MAX_INPUT_BYTES = 64 * 1024
+/** Shorter texts appear by chance: they cannot be taken out of what is told. */
+export const SHORTEST_SECRET = 4
 /** What a pattern is tried on, and for how long: backtracking cannot hold the runner up. */
 const MAX_MATCHED = 4096
 const MATCH_MS = 1000
@@ -115,7 +117,10 @@ const TEXT_PROBLEMS: Partial<Record<InputType, (value: string) => string | null>
   path: pathProblem,
   url: urlProblem,
   duration: value => (parseDuration(value) === null ? `must be ${DURATION_HINT}` : null),
-  secret: value => (value === '' ? 'must not be empty' : null),
+  secret: value =>
+    value.trim().length < SHORTEST_SECRET
+      ? `must have ${SHORTEST_SECRET} characters or more: what is shorter could not be told from other text`
+      : null,
 }
 
 /** git check-ref-format, with one level allowed; a full commit id is a valid ref name as well. */

@@ -127,13 +127,13 @@ async function readCommandLine(
   problems: InputProblem[],
 ): Promise<Given> {
   const given: Given = new Map()
-  for (const argument of commandLine) {
-    const equals = argument.indexOf('=')
-    const name = equals === -1 ? argument : argument.slice(0, equals)
-    if (equals === -1 || name === '') {
-      problems.push({ input: shown(name), problem: 'unreadable', detail: 'must be written as NAME=VALUE' })
+  for (const [at, argument] of commandLine.entries()) {
+    const pair = nameAndText(argument)
+    if (pair === null) {
+      problems.push(noPair(at))
       continue
     }
+    const [name, text] = pair
     if (given.has(name)) {
       problems.push({
         input: shown(name),
@@ -142,24 +142,58 @@ async function readCommandLine(
       })
       continue
     }
-    const text = argument.slice(equals + 1)
     if (!text.startsWith('@')) given.set(name, { origin: 'command-line', text })
     else if (text.startsWith('@@')) given.set(name, { origin: 'command-line', text: text.slice(1) })
     else if (Object.hasOwn(playbook.inputs, name)) {
       const read = await readBounded(resolve(cwd, text.slice(1)), MAX_INPUT_BYTES)
       // Editors and `echo` end files with a line feed that is no part of the value.
       if (read.ok) given.set(name, { origin: 'command-line', text: read.text.replace(/\r?\n$/, '') })
-      else problems.push({ input: name, problem: 'unreadable', detail: `${text.slice(1)}: ${read.problem}` })
+      else
+        problems.push({
+          input: name,
+          problem: 'unreadable',
+          detail: unreadFile(text, read.problem, playbook.inputs[name]!),
+        })
       if (!read.ok) given.set(name, null)
     } else given.set(name, { origin: 'command-line', text })
   }
   return given
 }
 
+/**
+ * Null for what is no pair of a name and a value. That is also the padding of base64 behind a value whose name was
+ * forgotten.
+ */
+export function nameAndText(argument: string): [name: string, text: string] | null {
+  const [, name, text] = /^([^=]+)=(.*)$/s.exec(argument) ?? []
+  if (name === undefined || text === undefined || (/^=?$/.test(text) && name.length > 16)) return null
+  return [name, text]
+}
+
+/** Which one it is, and not what stands there: it may be the value of a secret. */
+export const noPair = (at: number): InputProblem => ({
+  input: '-i',
+  problem: 'unreadable',
+  detail: `number ${at + 1} is not written as NAME=VALUE`,
+})
+
+/** The name of a file that is not there may be a secret that begins with @. */
+const unreadFile = (text: string, problem: string, { type }: InputSpec) =>
+  type === 'secret'
+    ? `the file behind @: ${problem}; a value that begins with @ is written @@`
+    : `${text.slice(1)}: ${problem}`
+
+/** JSON itself, where the name of its file belongs, may hold secrets. */
+export const inputsFileName = (given: string) => (/[{"]/.test(given) ? 'takes the name of a file' : given)
+
 async function readInputsFile({ inputsFile, cwd }: InputSources, problems: InputProblem[]): Promise<Given> {
   if (inputsFile === undefined) return new Map()
   const unreadable = (detail: string): Given => {
-    problems.push({ input: '--inputs', problem: 'unreadable', detail: `${inputsFile}: ${detail}` })
+    problems.push({
+      input: '--inputs',
+      problem: 'unreadable',
+      detail: `${inputsFileName(inputsFile)}: ${detail}`,
+    })
     return new Map()
   }
   const read = await readBounded(resolve(cwd, inputsFile), MAX_FILE_BYTES)

@@ -91,7 +91,7 @@ function checkDefaultValue(
   if (!checked.ok) {
     const hint =
       typeof value !== 'string' ? `in quotes: "${file.written(['inputs', name, 'default'])}"` : undefined
-    const quotable = INPUT_CEL_TYPES[spec.type] === 'string' ? hint : undefined
+    const quotable = INPUT_CEL_TYPES[spec.type] === 'string' && spec.type !== 'secret' ? hint : undefined
     const detail = checked.detail.replace(/; put it in quotes.*/, '')
     diagnostics.push(error('wrong-value', place, `the default ${detail}`, { hint: quotable }))
   } else if (spec.type === 'secret') {
@@ -120,6 +120,18 @@ function checkDefaultExpression(
     diagnostics.push(error('expression', place, message))
   }
 }
+
+/** Values of secrets that stand in the playbook: mistakes beside them show the line. */
+export function hideSecrets(file: YamlFile): void {
+  const inputs = isRecord(file.value) && isRecord(file.value.inputs) ? file.value.inputs : {}
+  for (const name of Object.keys(inputs).filter(each => isSecret(file, each))) {
+    const spec = inputs[name] as Record<string, unknown>
+    // A key that was misspelt, too: what is no text of ours is hidden.
+    for (const key of Object.keys(spec)) if (!SHOWN_KEYS.has(key)) file.hide(['inputs', name, key])
+  }
+}
+
+const SHOWN_KEYS: ReadonlySet<string> = new Set(['type', 'description', 'optional', 'pattern'])
 
 function isSecret(file: YamlFile, name: string): boolean {
   const inputs = isRecord(file.value) && isRecord(file.value.inputs) ? file.value.inputs : {}

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { parseDuration } from '../steps/duration.ts'
 import { checkSteps } from './check-steps.ts'
 import { type Diagnostic, error, inOrder, warning } from './diagnostic.ts'
-import { inputTypes, isRecord, loadInputs } from './load-inputs.ts'
+import { hideSecrets, inputTypes, isRecord, loadInputs } from './load-inputs.ts'
 import {
   assembleSteps,
   type Kinds,
@@ -64,6 +64,7 @@ export function expressionTypes(playbook: Playbook): ExpressionTypes {
 }
 
 function loadChecked(file: YamlFile, kinds: Kinds): Loaded {
+  hideSecrets(file)
   const diagnostics: Diagnostic[] = []
   const { probe, sites } = findTemplates(file, diagnostics)
   const raw = probe as RawPlaybook

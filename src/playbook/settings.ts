@@ -7,6 +7,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path'
 import * as z from 'zod'
 import type { Json } from '../steps/step.ts'
 import { createSource, type Diagnostic, error, inOrder } from './diagnostic.ts'
+import { isRecord } from './load-inputs.ts'
 import { readFileBounded } from './read-file.ts'
 import { keysAt } from './schema-keys.ts'
 import { decode } from './text-file.ts'
@@ -59,6 +60,7 @@ export function parseSettings(bytes: Buffer | string, file: string, env: Env): L
   if (decoded.source.text.trim() === '') return { ok: true, settings: { file, inputs: {}, pinned: {} } }
   const yaml = readYaml(decoded.source, 'settings file')
   if (!yaml.ok) return { ok: false, file, diagnostics: inOrder(yaml.diagnostics) }
+  hideValues(yaml.file)
   const schema = settingsSchema()
   const parsed = schema.safeParse(yaml.file.value)
   if (!parsed.success)
@@ -78,6 +80,16 @@ export function parseSettings(bytes: Buffer | string, file: string, env: Env): L
     },
   }
 }
+
+/** Which of them are secrets is for the playbooks to say, which were not read yet. */
+function hideValues(file: YamlFile): void {
+  const settings = isRecord(file.value) ? file.value : {}
+  for (const section of ['inputs', 'pinned'])
+    for (const [playbook, values] of entriesOf(settings[section]))
+      for (const [name] of entriesOf(values)) file.hide([section, playbook, name])
+}
+
+const entriesOf = (value: unknown) => (isRecord(value) ? Object.entries(value) : [])
 
 /** The folder of this user's own settings and playbooks; null where there is no home. */
 export function userConfigFolder(env: Env): string | null {

@@ -33,6 +33,8 @@ export type YamlFile = {
   keyPlace(path: Path): Place
   /** Characters of a text value, by offsets into that value. */
   textPlace(path: Path, start: number, end: number): Place
+  /** The value is a secret: no line that is shown holds it from now on. */
+  hide(path: Path): void
   /** As written, without quotes taken off: `1.10`. */
   written(path: Path): string
 }
@@ -263,6 +265,10 @@ function createFile(source: Source, root: Node, value: Json, warnings: Diagnosti
       const { node } = find(path)
       if (!isScalar(node)) return nodePlace(node ?? root, source)
       return source.place(sourceOffset(node, source.text, start), sourceOffset(node, source.text, end))
+    },
+    hide(path) {
+      const { node, exact } = find(path)
+      if (exact && node?.range) source.hide(node.range[0], node.range[1])
     },
     written(path) {
       const [start, end] = find(path).node?.range ?? [0, 0]

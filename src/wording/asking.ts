@@ -35,6 +35,6 @@ function inputProblem(problem: InputProblem): string {
     case 'given-twice':
       return `input ${quoted(problem.input)} is given twice`
     case 'unreadable':
-      return `input ${quoted(problem.input)}: ${problem.detail}`
+      return `${problem.input.startsWith('-') ? problem.input : `input ${quoted(problem.input)}`}: ${problem.detail}`
   }
 }

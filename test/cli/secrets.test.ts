@@ -117,3 +117,51 @@ test('a secret in one line, as long as an input may be', async () => {
   expect(ended.report.errorCode).toBe('command-failed')
   expect(ended.stdout + ended.stderr + rig.everythingIn('state')).not.toMatch(/KKKK1|K6500|12999/)
 })
+
+describe('a value in the wrong place is not quoted', () => {
+  const playbook = {
+    inputs: {
+      token: { type: 'secret', optional: true },
+      pattern: { type: 'secret', optional: true, pattern: 'a+' },
+    },
+  }
+  test.each<[string, string[]]>([
+    ['without a name', ['-i', 'hunter2hunter2']],
+    ['without a name, in base64', ['-i', 'aHVudGVyMmh1bnRlcjI=']],
+    ['without a name, in base64 with more padding', ['-i', 'aHVudGVyMmh1bnRlcg==']],
+    ['behind @', ['-i', 'token=@hunter2hunter2']],
+    ['that does not fit', ['-i', 'pattern=hunter2hunter2']],
+    ['that is too short', ['-i', 'token=hu2']],
+    ['as an option of its own', ['--token=hunter2hunter2']],
+    ['as an argument', ['token=hunter2hunter2']],
+    ['as JSON', ['--inputs', '{"token":"hunter2hunter2"}']],
+    ['as JSON, to a host', ['--inputs', '{"token":"hunter2hunter2"}', '--on-host']],
+    ['without a name, to a host', ['-i', 'hunter2hunter2', '--on-host']],
+    ['behind @, to a host', ['-i', 'token=@hunter2hunter2', '--on-host']],
+  ])('%s', async (_what, args) => {
+    const file = rig.playbook('tells', [{ run: ['true'] }], playbook)
+    const ended = await rig.run(['run', file, ...args])
+    expect(ended.report.outcome).toBe('invalid')
+    expect(ended.stdout + ended.stderr + rig.everythingIn('.')).not.toMatch(/hunter2|aHVudG|hu2/)
+  })
+
+  test('in a playbook, beside a mistake', async () => {
+    const file = rig.write(
+      'wrong.yaml',
+      'hostops: 1\nname: wrong\ninputs: { token: { type: secret, default: hunter2, defualt: hunter2, oneOf: [hunter2], x: 1 } }\nsteps: [{ run: [date] }]\n',
+    )
+    const ended = await rig.start(['validate', file]).ended
+    expect(ended.stdout).toContain('did you mean `default`')
+    expect(ended.stdout).not.toContain('hunter2')
+  })
+
+  test('in the settings, beside a mistake', async () => {
+    const settings = 'inputs: { tells: { token: hunter2hunter2, other: [hunter2] } }\nkeepRun: 1\n'
+    const config = rig.write('config.yaml', settings)
+    const file = rig.playbook('tells', [{ run: ['true'] }], playbook)
+    const ended = await rig.run(['run', file, '--config', config])
+    expect(ended.report.errorCode).toBe('settings-invalid')
+    expect(ended.stderr).toContain('did you mean `keepRuns`')
+    expect(ended.stdout + ended.stderr + rig.everythingIn('state')).not.toContain('hunter2')
+  })
+})

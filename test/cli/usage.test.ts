@@ -84,7 +84,12 @@ describe('of a run, with a report', () => {
       /--dry-run and --check exclude each other/,
       /hint/,
     ],
-    ['an input that is none', ['run', 'a.yaml', '-i', 'x'], /must be written as NAME=VALUE/, /hostops show/],
+    [
+      'an input that is none',
+      ['run', 'a.yaml', '-i', 'x'],
+      /-i: number 1 is not written as NAME=VALUE/,
+      /hostops show/,
+    ],
     ['inputs that are no JSON', ['run', 'a.yaml', '--inputs', 'a.yaml.txt'], /not JSON/, /hint/],
     [
       'a target that does not exist',

@@ -243,8 +243,8 @@ describe('where values come from', () => {
     expect(result.problems.map(({ input, problem }) => [input, problem])).toEqual([
       ['ref', 'given-twice'],
       ['count', 'given-twice'],
-      ['nothing', 'unreadable'],
-      ['', 'unreadable'],
+      ['-i', 'unreadable'],
+      ['-i', 'unreadable'],
       ['token', 'unreadable'],
       ['ref', 'pinned'],
       ['nested', 'unknown'],
@@ -268,8 +268,8 @@ describe('where values come from', () => {
 
   test('files: one trailing line feed is not part of the value, `@@` is a plain @', async () => {
     writeFileSync(join(folder, 'ref'), 'v1.2\n')
-    const result = await resolveInputs(book, given(['repoPath=/srv', 'ref=@ref', 'token=@@x']))
-    expect(result).toMatchObject({ ok: true, values: { ref: 'v1.2', token: '@x' } })
+    const result = await resolveInputs(book, given(['repoPath=/srv', 'ref=@ref', 'token=@@secret']))
+    expect(result).toMatchObject({ ok: true, values: { ref: 'v1.2', token: '@secret' } })
   })
 
   test.each([

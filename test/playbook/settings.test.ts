@@ -81,7 +81,7 @@ c.yaml:2:11: error: \`keepRuns\` must be at least 1
   |           ^
 
 c.yaml:3:19: error: \`b\` must be text or a number or true or false, not a list
-3 | pinned: { a: { b: [1] } }
+3 | pinned: { a: { b: *** } }
   |                   ^^^
 
 c.yaml:4:11: error: \`stateDir\` must be text, not a number

@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Failed, type InputProblem } from '../../failure.ts'
 import { findPlaybook } from '../../playbook/catalog.ts'
-import { parseInputsFile } from '../../playbook/inputs.ts'
+import { inputsFileName, nameAndText, noPair, parseInputsFile } from '../../playbook/inputs.ts'
 import { loadPlaybook } from '../../playbook/load.ts'
 import { renderDiagnostics } from '../../playbook/render.ts'
 import type { Settings } from '../../playbook/settings.ts'
@@ -82,17 +82,27 @@ function read(
 
 function inputsFile({ inputs }: RunOptions, io: Io): { [name: string]: Json } {
   if (inputs === undefined) return {}
-  const parsed = parseInputsFile(textOf('--inputs', inputs, io))
+  const wrong = (problem: string) => unreadable('--inputs', `${inputsFileName(inputs)}: ${problem}`)
+  let text: string
+  try {
+    text = readAtMost(resolve(io.cwd, inputs)).toString('utf8')
+  } catch (error) {
+    throw wrong(
+      `cannot be read (${(error as NodeJS.ErrnoException).code ?? `more than ${MOST_BYTES / 1024} KiB`})`,
+    )
+  }
+  const parsed = parseInputsFile(text)
   if (parsed.ok) return parsed.values
-  throw unreadable('--inputs', `${inputs}: ${parsed.problem}`)
+  throw wrong(parsed.problem)
 }
 
 /** `key=value`; `key=@file` holds what the file holds here, `key=@@x` is the text `@x`. */
 function inputTexts(pairs: readonly string[], io: Io): { [name: string]: string } {
   const texts = new Map<string, string>()
-  for (const pair of pairs) {
-    const [name = '', text] = pair.split(/=(.*)/s)
-    if (text === undefined || name === '') throw unreadable(name, 'must be written as NAME=VALUE')
+  for (const [at, argument] of pairs.entries()) {
+    const pair = nameAndText(argument)
+    if (pair === null) throw invalid(noPair(at))
+    const [name, text] = pair
     if (texts.has(name)) {
       throw invalid({ input: name, problem: 'given-twice', detail: 'stands on the command line twice' })
     }
@@ -104,14 +114,17 @@ function inputTexts(pairs: readonly string[], io: Io): { [name: string]: string 
 function textGiven(name: string, text: string, io: Io): string {
   if (!text.startsWith('@')) return text
   if (text.startsWith('@@')) return text.slice(1)
-  return textOf(name, text.slice(1), io).replace(/\r?\n$/, '')
-}
-
-function textOf(input: string, file: string, io: Io): string {
   try {
-    return readAtMost(resolve(io.cwd, file)).toString('utf8')
+    return readAtMost(resolve(io.cwd, text.slice(1)))
+      .toString('utf8')
+      .replace(/\r?\n$/, '')
   } catch (error) {
-    throw unreadable(input, `${file}: ${(error as Error).message}`)
+    // Which input is a secret only the host may know, and a secret may begin with @.
+    const { code } = error as NodeJS.ErrnoException
+    throw unreadable(
+      name,
+      `the file behind @ cannot be read (${code ?? `more than ${MOST_BYTES / 1024} KiB`}); a value that begins with @ is written @@`,
+    )
   }
 }
 
