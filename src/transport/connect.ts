@@ -40,8 +40,8 @@ export function wrongTarget(target: string): NotConnected | null {
       return rest ? null : badTarget('ssh needs a destination', 'write ssh:host or ssh:user@host')
     case 'node':
       return badTarget(
-        'targets on OpenClaw nodes are not part of this version',
-        `targets are ${KINDS.join(', ')}`,
+        'hostops cannot reach OpenClaw nodes from outside yet',
+        'run hostops on the node itself: let the agent call it there with exec host=node, as "hostops run NAME", with --target local',
       )
     default:
       return unknown(target, kind)

@@ -23,7 +23,10 @@ export type PwshDialect =
   /** Windows PowerShell 5.1 and pwsh before 7.3: arguments are pasted into a command line without escaping. */
   | 'legacy'
 
-/** For `pwsh -NoProfile -NonInteractive -Command TEXT`. Ends with the program's exit code. */
+/**
+ * For `pwsh -NoProfile -NonInteractive -Command TEXT`. Ends with the program's exit code. Follows PowerShell's
+ * documentation (about_Quoting_Rules, about_Parsing); no PowerShell has read it yet, and no transport uses it yet.
+ */
 export function pwshCommand(command: Command, dialect: PwshDialect = 'standard'): Quoted {
   const problem = unquotable(command)
   if (problem !== null) return { ok: false, problem }

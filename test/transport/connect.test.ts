@@ -20,7 +20,11 @@ describe('a target', () => {
     ['hostlink:', 'hostlink: needs a name', 'a name of targets.conf, or just: hostlink'],
     ['ssh', 'ssh needs a destination', 'write ssh:host or ssh:user@host'],
     ['ssh:', 'ssh needs a destination', 'write ssh:host or ssh:user@host'],
-    ['node:desk', 'targets on OpenClaw nodes are not part of this version', expect.any(String)],
+    [
+      'node:desk',
+      'hostops cannot reach OpenClaw nodes from outside yet',
+      expect.stringContaining('on the node itself'),
+    ],
   ])('%j is none', async (target, reason, hint) => {
     expect(await connect(target, { env })).toEqual({ ok: false, problem: 'bad-target', reason, hint })
   })
