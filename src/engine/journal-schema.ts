@@ -17,6 +17,12 @@ const command = z.strictObject({ argv: z.array(argument), cwd: argument.optional
 const startedCommand = z
   .discriminatedUnion('kind', [
     z.strictObject({
+      kind: z.literal('announced'),
+      argv: z.string().describe('a hash of its words'),
+      at: z.int().describe('clock ticks since the boot'),
+      boot: z.string().describe('id of the boot'),
+    }),
+    z.strictObject({
       kind: z.literal('process'),
       pid: z.int(),
       started: z.string().nullable().describe('clock ticks since the boot'),

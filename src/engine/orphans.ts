@@ -32,6 +32,8 @@ export async function letOrphansEnd(run: Run, verb: 'resume' | 'rollback'): Prom
 
 function worded(command: StartedCommand): string {
   switch (command.kind) {
+    case 'announced':
+      return 'a process'
     case 'process':
       return `process ${command.pid}`
     case 'job':

@@ -90,6 +90,8 @@ function fold(recovered: Recovered, event: Event): void {
 function foldCommands(recovered: Recovered, event: Event): void {
   switch (event.type) {
     case 'command-started':
+      // Its process is known by now.
+      if (recovered.inFlight.at(-1)?.command.kind === 'announced') recovered.inFlight.pop()
       recovered.inFlight.push({ id: event.id, command: event.command, movement: recovered.moving })
       return
     case 'part-started':

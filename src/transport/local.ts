@@ -3,6 +3,7 @@
 import { identify } from '../hostlink/daemon/identity.ts'
 import { type Ended, runProcess } from '../hostlink/process.ts'
 import { startFailureCode } from '../hostlink/process-start.ts'
+import { announce, findAnnounced } from './announced.ts'
 import type { LocalJobs } from './local-job.ts'
 import { collectOutput } from './output.ts'
 import { overtakeProcess } from './overtake.ts'
@@ -26,6 +27,10 @@ export function localTransport(jobsFolder?: string): Transport {
       run(command, options, base, jobsFolder === undefined ? null : () => openJobs(jobsFolder)),
     async overtake(command, options) {
       if (command.kind === 'process') return overtakeProcess(command, options)
+      if (command.kind === 'announced') {
+        const found = findAnnounced(command)
+        return found === null ? 'ended' : overtakeProcess(found, options)
+      }
       if (command.kind === 'job' && jobsFolder !== undefined)
         return (await openJobs(jobsFolder)).overtake(command.job, options)
       return 'unknown'
@@ -50,6 +55,8 @@ async function run(
     if (openJobs) return (await openJobs()).run(command, options, output)
     return { kind: 'not-started', why: 'other', detail: 'a durable command needs a folder for its output' }
   }
+  const announced = options.onStart && announce(command.argv)
+  if (announced) options.onStart?.(announced)
   const ended = await runProcess(
     {
       argv: command.argv,

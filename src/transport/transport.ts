@@ -59,8 +59,18 @@ export type ExecResult =
   /** The link ended after the command was sent: whether it ran, or still runs, is not known. */
   | { kind: 'lost'; reason: string }
 
-/** How a command is found again by somebody who did not start it. */
+export type Announced = {
+  kind: 'announced'
+  /** A hash of the words of the command, which may hold secrets. */
+  argv: string
+  /** Clock ticks since the boot. */
+  at: number
+  boot: string
+}
+
+/** How a command is found again by somebody who did not start it. `announced`: the next thing would be its process. */
 export type StartedCommand =
+  | Announced
   | { kind: 'process'; pid: number; started: string | null; boot: string | null }
   | { kind: 'job'; job: string }
   | { kind: 'key'; key: string }

@@ -1,9 +1,12 @@
 /** A runner that is killed leaves its command running: what comes next waits for it or ends it. Real processes all. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type DaemonRig, startDaemonRig } from '../rig/daemon.ts'
 import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
+
+const DIE = fileURLToPath(new URL('../rig/die.mjs', import.meta.url))
 
 let rig: HostopsRig
 beforeEach(() => {
@@ -34,7 +37,8 @@ async function killed(
 ): Promise<void> {
   const file = rig.playbook('orphan', steps)
   const started = rig.start(['run', file, '--run-id', 'r', '--target', target], { env })
-  await poll(() => ledger().includes('tick'))
+  const named = () => /"kind":"(process|key)"/.test(readFileSync(journalFile(), 'utf8'))
+  await poll(() => ledger().includes('tick') && named())
   started.child.kill('SIGKILL')
   await started.ended
 }
@@ -139,3 +143,33 @@ describe('a command that outlives its runner', () => {
     }
   })
 })
+
+test.each([
+  ['a program', (file: string) => [file, 'a', 'b c']],
+  ['a program found in the PATH', () => ['sleep', '600']],
+])('%s whose number nobody could note is found by its words and its moment', async (_, argvOf) => {
+  const script = rig.write('worker', `#!/bin/sh\n${note('on')}\nsleep 600\n`)
+  chmodSync(script, 0o755)
+  const argv = argvOf(script)
+  const file = rig.playbook('torn', [{ id: 'work', run: argv, undo: { script: note('undone') } }])
+  // The line that would have told its process is half written when the runner is killed.
+  const lines = await linesBefore(file)
+  const more = { env: { HOSTOPS_DIE: `torn:${lines}` }, node: ['--import', DIE] }
+  expect((await rig.run(['run', file, '--run-id', 'r'], more)).signal).toBe('SIGKILL')
+  const text = readFileSync(journalFile(), 'utf8')
+  expect(text).toContain('"kind":"announced"')
+  const back = await rig.run(['rollback', 'r', '--output', 'lines'])
+  expect(back.stderr).toMatch(/work: a process of an earlier runner still runs: it is ended first/)
+  expect(back.report.outcome).toBe('rolled-back')
+})
+
+/** In the journal up to the line that names the process. */
+async function linesBefore(file: string): Promise<number> {
+  const started = rig.start(['run', file, '--run-id', 'first'])
+  const journal = join(rig.state, 'runs', 'first', 'journal.ndjson')
+  await poll(() => existsSync(journal) && readFileSync(journal, 'utf8').includes('"kind":"process"'))
+  started.child.kill('SIGTERM')
+  await started.ended
+  const lines = readFileSync(journal, 'utf8').split('\n')
+  return lines.findIndex(line => line.includes('"kind":"process"')) + 1
+}

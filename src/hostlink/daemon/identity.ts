@@ -11,26 +11,32 @@ export type ProcessIdentity = {
 
 /** Null when there is no such process; a zombie still is one. */
 export function identify(pid: number): ProcessIdentity | null {
-  const boot = bootId()
-  if (boot === null) return answersToSignals(pid) ? { pid, started: null, boot: null } : null
+  const now = bootId()
+  if (now === null) return answersToSignals(pid) ? { pid, started: null, boot: null } : null
   const stat = readProcessStat(pid)
-  return stat === null ? null : { pid, started: stat.started, boot }
+  return stat === null ? null : { pid, started: stat.started, boot: now }
 }
 
 /** Whether that very process runs still; a zombie does not. */
-export function isAlive({ pid, started, boot }: ProcessIdentity): boolean {
-  if (boot !== bootId()) return false
-  if (boot === null) return answersToSignals(pid)
+export function isAlive({ pid, started, boot: of }: ProcessIdentity): boolean {
+  if (of !== bootId()) return false
+  if (of === null) return answersToSignals(pid)
   const stat = readProcessStat(pid)
   return stat !== null && stat.started === started && !stat.isDead
 }
 
-function bootId(): string | null {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
-  } catch {
-    return null
+let boot: string | null | undefined
+
+/** Read once: nobody outlives it. Null where the platform has no /proc. */
+export function bootId(): string | null {
+  if (boot === undefined) {
+    try {
+      boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
+    } catch {
+      boot = null
+    }
   }
+  return boot
 }
 
 function answersToSignals(pid: number): boolean {
