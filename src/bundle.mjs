@@ -44,6 +44,22 @@ const withoutExecutables = {
   },
 }
 
+/** Each costs milliseconds to load, and most calls need none or few of them: loaded at the first use of a name. */
+const LAZY = /^(node:(child_process|crypto|os|timers\/promises)|@marcbachmann\/cel-js)$/
+const lazily = {
+  name: 'lazily',
+  setup(builder) {
+    builder.onResolve({ filter: LAZY }, ({ path, namespace }) =>
+      namespace === 'lazily' ? undefined : { path, namespace: 'lazily' },
+    )
+    builder.onLoad({ filter: LAZY, namespace: 'lazily' }, async ({ path: name }) => {
+      const names = Object.keys(await import(name)).filter(each => each !== 'default')
+      const getters = names.map(each => `get ${each}() { return require('${name}').${each} }`)
+      return { contents: `module.exports = {\n${getters.join(',\n')}\n}`, resolveDir: path('src') }
+    })
+  },
+}
+
 const common = {
   plugins: [withoutLocales],
   bundle: true,
@@ -85,7 +101,7 @@ await build({
   entryPoints: { hostops: path('src/cli/hostops.ts'), 'hostops-main': path('src/cli/start.ts') },
   outdir: path('dist'),
   outExtension: { '.js': '.cjs' },
-  plugins: [withoutLocales, withoutExecutables],
+  plugins: [withoutLocales, withoutExecutables, lazily],
   format: 'cjs',
   define: { ...common.define, 'import.meta.url': '__url' },
   banner: { js: "const __url=require('node:url').pathToFileURL(__filename).href;" },

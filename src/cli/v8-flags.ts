@@ -2,11 +2,6 @@
  * Every command is forked from this process, and a fork costs what it has to copy of its memory: half of what a short
  * command takes. So the heap stays small, at the price of speed that a process which waits for others has no use for.
  */
-
-// What every run needs of Node, before the flags change: it is precompiled, and of no use as such to a V8 with others.
-import 'node:child_process'
-import 'node:crypto'
-import 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 
 /** Later ones may not know these flags, and would say so on stderr. */
@@ -19,10 +14,14 @@ const FLAGS = [
   { small: '--no-opt', usual: '--opt' },
 ]
 
+/** Every run needs these of Node. What is precompiled of it is of no use to a V8 with other flags, so they go first. */
+const NEEDED = ['child_process', 'crypto', 'os', 'timers/promises']
+
 let isSmall = false
 
 export function keepHeapSmall(): void {
   if (Number.parseInt(process.versions.node, 10) > LAST_KNOWN_MAJOR) return
+  for (const name of NEEDED) process.getBuiltinModule(name)
   for (const { small } of FLAGS) setFlagsFromString(small)
   isSmall = true
 }

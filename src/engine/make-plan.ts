@@ -69,7 +69,7 @@ function planned(input: PlanInput): Planned {
 type Scopes = {
   /** What may be written into a plan: everything but secrets. */
   known: Known
-  /** The same with masks for secrets, so that a plan can show commands that take one. */
+  /** With masks for secrets, so that a plan can show commands that take one; the same where there are none. */
   shown: Known
 }
 
@@ -86,7 +86,8 @@ function makeScopes(input: PlanInput): Scopes {
     inputs: open,
     steps: {},
   })
-  return { known, shown: { ...known, inputs: masked } }
+  const hasSecrets = entries.some(([name]) => isSecret(name))
+  return { known, shown: hasSecrets ? { ...known, inputs: masked } : known }
 }
 
 function planStep(
@@ -95,13 +96,15 @@ function planStep(
   scopes: Scopes,
 ): { step: PlannedStep; problems: string[] } {
   const given = overridden(input, step)
-  const seen = look(step, resolveTemplate(given, scopes.shown, `${step.id}: with`))
+  const where = `${step.id}: with`
+  const open = resolveTemplate(given, scopes.known, where)
+  const seen = look(step, scopes.shown === scopes.known ? open : resolveTemplate(given, scopes.shown, where))
   const when = step.when === undefined ? null : resolveTemplate(step.when, scopes.known, `${step.id}: when`)
   const planned: PlannedStep = {
     id: step.id,
     name: step.name ?? step.id,
     uses: step.kind.uses,
-    with: resolveTemplate(given, scopes.known, `${step.id}: with`) as PlannedStep['with'],
+    with: open as PlannedStep['with'],
     env: resolveTemplate(step.env, scopes.known, `${step.id}: env`) as PlannedStep['env'],
     cwd: resolveTemplate(step.cwd ?? null, scopes.known, `${step.id}: cwd`),
     when: when as PlannedStep['when'],

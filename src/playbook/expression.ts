@@ -10,9 +10,11 @@
  * - `integer` is CEL's int, `number` is CEL's double; whole numbers inside `list` and `map` outputs are ints.
  * - A value that is one whole expression keeps its type. In text, null, lists and maps are refused, never guessed.
  */
-import { type Context, Environment, type ParseResult } from '@marcbachmann/cel-js'
+import { type Context, Environment } from '@marcbachmann/cel-js'
 import { Failed } from '../failure.ts'
+import { once } from '../steps/once.ts'
 import type { Json } from '../steps/step.ts'
+import { bareReference, readVariable } from './bare-reference.ts'
 import { fromCel, toCel } from './cel-value.ts'
 import type { Template } from './playbook.ts'
 import type { Reference } from './reference.ts'
@@ -54,8 +56,6 @@ const PREFIX: Record<CelType, string> = {
   map: '_m',
   dyn: '_y',
 }
-
-let shared: Environment | undefined
 
 /** Everything about one expression that can be known before anything runs. */
 export function checkExpression(source: string, types: ExpressionTypes): CheckedExpression {
@@ -142,8 +142,13 @@ function describe({ root, name, output }: Reference): string {
   return root === 'steps' ? `output ${output} of step ${name}` : `${root}.${name}`
 }
 
+type Program = {
+  (context?: Context): unknown
+  check(): { valid: boolean; type?: string; error?: unknown }
+}
+
 type Parsed =
-  | { ok: true; run: ParseResult; references: Reference[]; names: string[] }
+  | { ok: true; run: Program; references: Reference[]; names: string[] }
   | { ok: false; problems: ExpressionProblem[]; references: Reference[] }
 
 /** Parsing is pure, and planning asks for the same expressions several times. */
@@ -163,32 +168,35 @@ function parseAnew(source: string, types: ExpressionTypes): Parsed {
     return refuse({ message: `longer than ${MAX_EXPRESSION} characters`, start: 0, end: 1 })
   }
   try {
-    shared ??= createEnvironment()
-    const environment = shared
-    const { references, problems } = findReferences(environment.parse(source).ast, source, types)
+    const bare = bareReference(source)
+    const ast = bare ?? environment().parse(source).ast
+    const { references, problems } = findReferences(ast, source, types)
     if (problems.length > 0) return { ok: false, problems, references }
     const { text, names } = withVariables(source, references)
     if (names.length < references.length) {
       return refuse({ message: 'this refers to too many things', start: 0, end: source.length })
     }
-    return { ok: true, run: environment.parse(text), references, names }
+    const [only] = references
+    const isVariable = bare !== null && only?.end === source.length
+    const run: Program = isVariable ? readVariable(names[0]!, only) : environment().parse(text)
+    return { ok: true, run, references, names }
   } catch (error) {
     return refuse(celProblem(error, source))
   }
 }
 
-function createEnvironment(): Environment {
-  const environment = new Environment({
+const environment = once(() => {
+  const made = new Environment({
     homogeneousAggregateLiterals: false,
     limits: { maxAstNodes: 2_000, maxDepth: 64 },
   })
   for (const [type, prefix] of Object.entries(PREFIX)) {
     for (let index = 0; index < VARIABLES_PER_TYPE; index += 1) {
-      environment.registerVariable(`${prefix}${index}`, type)
+      made.registerVariable(`${prefix}${index}`, type)
     }
   }
-  return environment
-}
+  return made
+})
 
 /** The expression with each reference replaced by a variable; `names` is shorter when they run out. */
 function withVariables(source: string, references: Reference[]): { text: string; names: string[] } {

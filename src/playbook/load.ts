@@ -44,8 +44,17 @@ export function loadPlaybook(text: Buffer | string, file: string, kinds: Kinds):
   return loadChecked(yaml.file, kinds)
 }
 
+/** What expressions were parsed and checked with belongs to their types, so that it is asked for again by the same. */
+const typesOf = new WeakMap<Playbook, ExpressionTypes>()
+
 /** The types that expressions of this playbook see. */
 export function expressionTypes(playbook: Playbook): ExpressionTypes {
+  const types = typesOf.get(playbook) ?? typesAnew(playbook)
+  typesOf.set(playbook, types)
+  return types
+}
+
+function typesAnew(playbook: Playbook): ExpressionTypes {
   return {
     inputs: Object.fromEntries(
       Object.entries(playbook.inputs).map(([name, { type, optional, default: value }]) => [
@@ -94,6 +103,7 @@ function loadChecked(file: YamlFile, kinds: Kinds): Loaded {
     rollbackTimeoutMs: parseDuration(raw.rollbackTimeout ?? DEFAULT_ROLLBACK_TIMEOUT)!,
     steps: assembleSteps(raw.steps, outline, defaults, sites),
   }
+  typesOf.set(playbook, types)
   return {
     ok: true,
     playbook,

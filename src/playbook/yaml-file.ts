@@ -140,14 +140,8 @@ type Conversion = { source: Source; diagnostics: Diagnostic[]; warnings: Diagnos
 
 function toJson(node: Node | null, conversion: Conversion): Json {
   if (node === null) return null
-  const { source, diagnostics } = conversion
-  const refuse = (message: string, hint?: string, mark?: string): null => {
-    // What makes a node special stands before its range.
-    const before = mark === undefined ? -1 : source.text.lastIndexOf(mark[0]!, node.range?.[0] ?? 0)
-    const place = before === -1 ? nodePlace(node, source) : source.place(before, before + mark!.length)
-    diagnostics.push(error('yaml-unsupported', place, message, { hint }))
-    return null
-  }
+  const refuse = (message: string, hint?: string, mark?: string): null =>
+    unsupported(node, conversion, message, hint, mark)
   if (isAlias(node)) return refuse('aliases are not supported', 'write the value out, or use `defaults:`')
   if (node.anchor !== undefined && node.anchor !== '') {
     return refuse(
@@ -162,10 +156,24 @@ function toJson(node: Node | null, conversion: Conversion): Json {
     return refuse(`tags (\`${written}\`) are not supported`, undefined, written)
   }
   if (conversion.depth > MAX_DEPTH) return refuse('this is nested too deeply')
+  if (isScalar(node)) return scalarToJson(node, refuse)
   const deeper = { ...conversion, depth: conversion.depth + 1 }
   if (isMap(node)) return mapToJson(node, deeper)
-  if (isSeq(node)) return node.items.map(item => toJson(isNode(item) ? item : null, deeper))
-  return scalarToJson(node as Scalar, refuse)
+  return node.items.map(item => toJson(isNode(item) ? item : null, deeper))
+}
+
+function unsupported(
+  node: Node,
+  { source, diagnostics }: Conversion,
+  message: string,
+  hint: string | undefined,
+  mark: string | undefined,
+): null {
+  // What makes a node special stands before its range.
+  const before = mark === undefined ? -1 : source.text.lastIndexOf(mark[0]!, node.range?.[0] ?? 0)
+  const place = before === -1 ? nodePlace(node, source) : source.place(before, before + mark!.length)
+  diagnostics.push(error('yaml-unsupported', place, message, { hint }))
+  return null
 }
 
 function mapToJson(map: YAMLMap, conversion: Conversion): Json {

@@ -1,5 +1,5 @@
 // A 1 000-step playbook loads and plans: time and memory of a process that does nothing else.
-// The limits are those of issue 3.
+// The limits are those of issue 3. V8 has the flags that `hostops run` gives it before it loads a playbook.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,6 +10,7 @@ import { build } from 'esbuild'
 const STEPS = 1000
 const src = path => fileURLToPath(new URL(`../../src/${path}`, import.meta.url))
 const program = `
+import { keepHeapSmall } from ${JSON.stringify(src('cli/v8-flags.ts'))}
 import { makePlan } from ${JSON.stringify(src('engine/make-plan.ts'))}
 import { loadPlaybook } from ${JSON.stringify(src('playbook/load.ts'))}
 import { kinds } from ${JSON.stringify(src('steps/index.ts'))}
@@ -18,6 +19,7 @@ const step = i => i % 3 === 0
   : '  - run: [echo, "\${{ inputs.ref }}-' + i + '", "\${{ run.target }}"]\\n    when: inputs.count > ' + i + '\\n    timeout: 30s\\n'
 const text = 'hostops: 1\\nname: large\\ninputs:\\n  ref: { type: ref, default: main }\\n  count: { type: integer, default: 5 }\\ndefaults: { repo: /srv/app }\\nsteps:\\n'
   + Array.from({ length: ${STEPS} }, (_, i) => step(i)).join('')
+keepHeapSmall()
 const started = performance.now()
 const loaded = loadPlaybook(text, 'large.yaml', kinds)
 const loadMs = performance.now() - started

@@ -272,3 +272,65 @@ describe('properties', () => {
     )
   })
 })
+
+describe('a bare reference, which is read without CEL', () => {
+  const name = fc.constantFrom(
+    ...[
+      'ref',
+      'count',
+      'ratio',
+      'on',
+      'tag',
+      'max',
+      'nope',
+      'in',
+      'true',
+      'null',
+      'as',
+      '_x',
+      '2x',
+      'HOME',
+      'id',
+    ],
+    ...[
+      'git',
+      'fetch',
+      'fetch-2',
+      'sha',
+      'commits',
+      'get',
+      'json',
+      'items',
+      'commit',
+      'constructor',
+      'git.fetch',
+    ],
+  )
+  const part = fc.oneof(
+    name.map(each => `.${each}`),
+    name.map(each => `["${each}"]`),
+  )
+  const root = fc.constantFrom('inputs', 'steps', 'run', 'env', 'else')
+  const source = fc
+    .tuple(root, fc.array(part, { maxLength: 4 }))
+    .map(([first, rest]) => first + rest.join(''))
+  const outcome = (work: () => unknown) => {
+    try {
+      return work()
+    } catch (error) {
+      return error instanceof Failed ? { ...error.failure, expression: '' } : error
+    }
+  }
+
+  test('is what CEL makes of it', () => {
+    fc.assert(
+      fc.property(source, text => {
+        // A blank at its end is enough to go through CEL.
+        expect(checkExpression(text, types)).toEqual(checkExpression(`${text} `, types))
+        const value = (each: string) => outcome(() => evaluate({ $expr: each }, known, 'here'))
+        expect(value(text)).toEqual(value(`${text} `))
+      }),
+      { numRuns: 2000 },
+    )
+  })
+})
