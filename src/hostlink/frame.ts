@@ -27,15 +27,27 @@ export type OutputFrame = { id: string; stream: StreamName; data: Buffer }
 
 export function encodeFrame(payload: string | Uint8Array): Buffer {
   const length = typeof payload === 'string' ? Buffer.byteLength(payload, 'utf8') : payload.length
-  if (length === 0) throw new FrameError('empty')
-  if (length > MAX_PAYLOAD_BYTES) throw new FrameError('oversized', length)
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + length)
-  frame.writeUInt32BE(MAGIC, 0)
-  frame.writeUInt32BE(length, 4)
+  const frame = frameFor(length)
   // Text goes straight to its place: an answer may be large, and many of them may wait for their readers.
   if (typeof payload === 'string') frame.write(payload, HEADER_BYTES, 'utf8')
   else frame.set(payload, HEADER_BYTES)
   return frame
+}
+
+/** Begins with its header and has room for its payload, or for the part of it that is not written apart. */
+function frameFor(length: number, room = length): Buffer {
+  if (length === 0) throw new FrameError('empty')
+  if (length > MAX_PAYLOAD_BYTES) throw new FrameError('oversized', length)
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + room)
+  frame.writeUInt32BE(MAGIC, 0)
+  frame.writeUInt32BE(length, 4)
+  return frame
+}
+
+/** One frame, without a copy of the parts that its payload consists of. */
+export function encodeFrameOf(parts: readonly Buffer[]): Buffer[] {
+  const length = parts.reduce((bytes, part) => bytes + part.length, 0)
+  return [frameFor(length, 0), ...parts]
 }
 
 export const encodeMessage = (message: object): Buffer => encodeFrame(JSON.stringify(message))
@@ -44,9 +56,7 @@ export const encodeMessage = (message: object): Buffer => encodeFrame(JSON.strin
 export function encodeOutput({ id, stream, data }: OutputFrame): Buffer {
   const idBytes = Buffer.byteLength(id)
   if (idBytes > MAX_STREAM_ID_BYTES) throw new RangeError(`stream id of ${idBytes} bytes`)
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + 2 + idBytes + data.length)
-  frame.writeUInt32BE(MAGIC, 0)
-  frame.writeUInt32BE(2 + idBytes + data.length, 4)
+  const frame = frameFor(2 + idBytes + data.length)
   frame[HEADER_BYTES] = STREAM_TAG[stream]
   frame[HEADER_BYTES + 1] = idBytes
   frame.write(id, HEADER_BYTES + 2, 'utf8')

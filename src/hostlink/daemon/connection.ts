@@ -85,20 +85,20 @@ export class Connection {
   }
 
   /** Sends the answer to a request that was begun. */
-  answer(id: string, frame: Buffer): void {
+  answer(id: string, frame: readonly Buffer[]): void {
     this.inFlight.delete(id)
     this.#idleSince = Date.now()
     this.send(frame)
   }
 
   /** Sends an answer that belongs to no request, such as a refusal. */
-  send(frame: Buffer): void {
+  send(frame: readonly Buffer[]): void {
     this.#writer.send(frame)
     if (!this.#takesRequests && this.#isAnswered) this.#finish()
   }
 
   /** Such an answer, once the time for it has come: a peer that ended its writing side still gets it. */
-  async sendLater(frame: Buffer, due: Promise<void>): Promise<void> {
+  async sendLater(frame: readonly Buffer[], due: Promise<void>): Promise<void> {
     this.#owed += 1
     await due
     this.#owed -= 1
@@ -112,7 +112,7 @@ export class Connection {
   /** A promise when the peer is slow: nothing more is to be sent before it is kept. */
   sendOutput(id: string, stream: StreamName, data: Buffer): Promise<void> | undefined {
     if (!this.isOpen) return undefined
-    this.#writer.send(encodeOutput({ id, stream, data }))
+    this.#writer.send([encodeOutput({ id, stream, data })])
     return this.#writer.room() ?? undefined
   }
 

@@ -5,8 +5,8 @@ import type { ExecAnswer, Status } from '../messages.ts'
 import { startFailureCode } from '../process-start.ts'
 import { systemError } from '../system-error.ts'
 import type { Body } from './answer.ts'
+import { fitJson, type Text, toText } from './answer-text.ts'
 import type { Limits } from './limits.ts'
-import { fitJson, type Text, toText } from './output.ts'
 import type { Run, RunEnd } from './runs.ts'
 
 type Asked = {
@@ -15,7 +15,11 @@ type Asked = {
   readonly isStream: boolean
   readonly isAttached: boolean
 }
-type Fields = Partial<Omit<ExecAnswer, 'version' | 'id' | 'node' | 'status' | 'error_msg'>>
+type Envelope = 'version' | 'id' | 'node' | 'status' | 'error_msg'
+type Fields = Partial<Omit<ExecAnswer, Envelope | 'stdout' | 'stderr'>> & {
+  stdout?: Text['text']
+  stderr?: Text['text']
+}
 
 /** For everything of an answer that is not output. */
 const ENVELOPE_ROOM = 64 * 1024

@@ -1,7 +1,5 @@
 /** Where a command's output goes: the first bytes for the answer, the last ones for those who attach later. */
-import { isUtf8 } from 'node:buffer'
 import type { Sink } from '../process-output.ts'
-import { cutCharacterBytes } from './cut-character.ts'
 
 export type Listener = (chunk: Buffer) => Promise<void> | undefined
 
@@ -93,35 +91,4 @@ class Bytes {
   view(): Buffer {
     return this.#buffer.subarray(0, this.#length)
   }
-}
-
-export type Text = { readonly text: string; readonly isTruncated: boolean; readonly isBinary: boolean }
-
-/** At most `limit` bytes of it as text: never half a character that the limit cut, never a NUL. */
-export function toText(kept: Buffer, total: number, limit: number): Text {
-  const isTruncated = total > Math.min(limit, kept.length)
-  const whole = kept.length > limit ? kept.subarray(0, limit) : kept
-  const bytes = isTruncated ? whole.subarray(0, whole.length - cutCharacterBytes(whole)) : whole
-  const hasNul = bytes.includes(0)
-  const text = bytes.toString('utf8')
-  return {
-    text: hasNul ? text.replaceAll('\0', '\ufffd') : text,
-    isTruncated,
-    isBinary: hasNul || !isUtf8(bytes),
-  }
-}
-
-/** How many of the first bytes surely fit into `room` bytes of JSON. */
-export function fitJson(bytes: Buffer, room: number): number {
-  if (bytes.length * 6 <= room) return bytes.length
-  const perHighByte = isUtf8(bytes) ? 1 : 3
-  let used = 0
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at]!
-    if (byte >= 0x80) used += perHighByte
-    else if (byte < 0x20) used += 6
-    else used += byte === 0x22 || byte === 0x5c ? 2 : 1
-    if (used > room) return at
-  }
-  return bytes.length
 }

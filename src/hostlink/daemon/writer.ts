@@ -27,11 +27,13 @@ export class Writer {
     return this.#bytes
   }
 
-  send(frame: Buffer): void {
+  send(parts: readonly Buffer[]): void {
     if (this.#isDead) return
     if (this.#bytes === 0) this.progressAt = Date.now()
-    this.#queue.push(frame)
-    this.#bytes += frame.length
+    for (const part of parts) {
+      this.#queue.push(part)
+      this.#bytes += part.length
+    }
     if (!this.#isWriting) this.#writeBatch()
   }
 
