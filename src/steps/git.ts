@@ -55,6 +55,8 @@ export function gitArgv(repo: Repo, args: readonly string[]): string[] {
     ...['-c', 'core.hooksPath=/dev/null'],
     // A file system monitor is a program too, and may be wrong about what has changed.
     ...['-c', 'core.fsmonitor=false'],
+    // ext:: URLs are programs, and the next commit's submodules may have such a URL.
+    ...['-c', 'protocol.ext.allow=never'],
     // Names are escaped to plain ASCII instead of NUL-separated, because not every wire carries NUL and bytes.
     ...['-c', 'core.quotePath=true'],
     ...['-c', 'advice.detachedHead=false'],

@@ -14,6 +14,8 @@ const GIT = [
   '-c',
   'core.fsmonitor=false',
   '-c',
+  'protocol.ext.allow=never',
+  '-c',
   'core.quotePath=true',
   '-c',
   'advice.detachedHead=false',

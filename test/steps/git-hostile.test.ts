@@ -1,0 +1,111 @@
+/**
+ * What a new commit brings along is written by whoever can push: nothing of it may run on the host, whatever this
+ * user's own configuration would allow. What stands in .git/config is the host owner's; hooks are left out all the same.
+ */
+import { chmodSync, existsSync, rmSync } from 'node:fs'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Checkout, checkoutRig, failure } from '../rig/checkout.ts'
+
+let r: Checkout
+let s: Checkout['s']
+beforeEach(() => {
+  r = checkoutRig()
+  s = r.s
+  // The most careless owner there is.
+  s.git('app', 'config', '--global', 'protocol.ext.allow', 'always')
+})
+afterEach(() => s.remove())
+
+const touch = () => `touch ${s.path('pwned')}`
+const program = (path: string) => {
+  s.write(path, `#!/bin/sh\n${touch()}\n`)
+  chmodSync(s.path(path), 0o755)
+  return s.path(path)
+}
+const proveThatItWouldRun = (argv: string[]) => {
+  try {
+    s.git('app', ...argv)
+  } catch {
+    // What it touched counts.
+  }
+}
+
+/** A submodule as no client of git would add it. */
+function pushSubmodule(modules: string): void {
+  const sha = s.init('lib')
+  s.write('up/.gitmodules', modules)
+  s.git('up', 'add', '.gitmodules')
+  s.git('up', 'update-index', '--add', '--cacheinfo', `160000,${sha},lib`)
+  s.git('up', 'commit', '-q', '-m', 'hostile')
+}
+
+describe('a submodule of the new commit', () => {
+  test.each<[string, () => string]>([
+    ['a program (ext::)', () => `ext::sh -c ${touch().replace(' ', '% ')}`],
+    ['an option of fetch', () => `--upload-pack=${touch()}`],
+    ['an option of ssh', () => `ssh://-oProxyCommand=${touch().replace(' ', '%20')}/x`],
+    ['an option of ssh, as scp writes it', () => `-oProxyCommand=${touch()}:x`],
+  ])('with a URL of %s', async (_what, url) => {
+    pushSubmodule(`[submodule "lib"]\n\tpath = lib\n\turl = "${url()}"\n`)
+    await r.fetch()
+    expect(await failure(r.checkout('main'))).toMatchObject({ code: 'command-failed' })
+    expect(existsSync(s.path('pwned'))).toBe(false)
+  })
+
+  test('with a command as its way to update', async () => {
+    pushSubmodule(
+      `[submodule "lib"]\n\tpath = lib\n\turl = file://${s.path('lib')}\n\tupdate = "!${touch()}"\n`,
+    )
+    await r.fetch()
+    await failure(r.checkout('main'))
+    expect(existsSync(s.path('pwned'))).toBe(false)
+  })
+
+  test('with a name that leads out of .git/modules', async () => {
+    const name = '../../../hooks-of-mine'
+    pushSubmodule(`[submodule "${name}"]\n\tpath = lib\n\turl = file://${s.path('lib')}\n`)
+    await r.fetch()
+    await failure(r.checkout('main'))
+    expect(existsSync(s.path('hooks-of-mine'))).toBe(false)
+  })
+})
+
+test('a remote of ext::', async () => {
+  s.git('app', 'remote', 'set-url', 'origin', `ext::sh -c ${touch().replace(' ', '% ')}`)
+  proveThatItWouldRun(['fetch', '-q', 'origin'])
+  expect(existsSync(s.path('pwned'))).toBe(true)
+  rmSync(s.path('pwned'))
+  expect(await failure(r.fetch())).toMatchObject({ code: 'fetch-failed' })
+  expect(existsSync(s.path('pwned'))).toBe(false)
+})
+
+test('hooks, also those of the new commit in a folder that the configuration names', async () => {
+  for (const hook of ['post-checkout', 'post-merge', 'reference-transaction', 'post-index-change'])
+    for (const folder of ['app/.git/hooks', 'up/.githooks']) program(`${folder}/${hook}`)
+  s.commit('up', { 'app.txt': 'two\n' }, 'two')
+  s.git('app', 'config', 'core.hooksPath', '.githooks')
+  await r.fetch()
+  await r.checkout('main')
+  s.git('app', 'config', '--unset', 'core.hooksPath')
+  s.commit('up', { 'app.txt': 'three\n' }, 'three')
+  await r.fetch()
+  await r.checkout('main')
+  expect(existsSync(s.path('app/.githooks/post-checkout'))).toBe(true)
+  expect(existsSync(s.path('pwned'))).toBe(false)
+  proveThatItWouldRun(['-c', 'core.hooksPath=.githooks', 'checkout', '-q', '--detach', 'HEAD~1'])
+  expect(existsSync(s.path('pwned'))).toBe(true)
+})
+
+test('a file system monitor, a pager, attributes that name drivers which nobody has configured', async () => {
+  const evil = program('evil')
+  s.git('app', 'config', 'core.fsmonitor', evil)
+  s.git('app', 'config', 'core.pager', evil)
+  s.git('app', 'config', 'core.editor', evil)
+  s.git('app', 'config', 'diff.external', evil)
+  s.commit('up', { 'app.txt': 'two\n', '.gitattributes': '* filter=evil diff=evil merge=evil\n' }, 'two')
+  await r.fetch()
+  await r.check('main')
+  await r.checkout('main')
+  expect(s.read('app/app.txt')).toBe('two\n')
+  expect(existsSync(s.path('pwned'))).toBe(false)
+})
