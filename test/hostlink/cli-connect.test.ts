@@ -5,9 +5,9 @@ import { hostlink, startHostlink } from '../rig/hostlink-cli.ts'
 
 const TOKEN = { HOSTLINK_TOKEN: 'token' }
 
-test.each([['-C', '700'], ['--connect-timeout=700']])(
-  '%s %s is how long a connection may take',
-  async (...option) => {
+test.each([[['-C', '700']], [['--connect-timeout=700']]])(
+  '%j is how long a connection may take',
+  async option => {
     await using frozen = await startFrozenListener()
     const address = `127.0.0.1:${frozen.port}`
     const began = performance.now()
