@@ -1,4 +1,5 @@
 /** One connection to a daemon, with any number of requests in flight on it. */
+import { statSync } from 'node:fs'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { answersTo, fail, parseAnswer, type Received } from './answers.ts'
 import {
@@ -28,6 +29,8 @@ export type RequestBody = { type: string; id: string } & Readonly<Record<string,
 export type ChannelRequest = { answerTimeoutMs?: number; onOutput?: OnOutput }
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5000
+/** Node cuts longer paths, and would connect to another socket. */
+const LONGEST_SOCKET_PATH = 107
 /** Longer timers of Node fire at once. */
 const LONGEST_TIMER_MS = 2_147_483_647
 
@@ -38,6 +41,8 @@ export function dial(
   const { at } = endpoint
   const { signal } = options
   if (signal?.aborted) return Promise.resolve(fail({ kind: 'cancelled', confirmed: true }))
+  if (at.kind === 'unix' && Buffer.byteLength(at.path) > LONGEST_SOCKET_PATH)
+    return Promise.resolve(fail(connectFailure(at, { code: 'ENAMETOOLONG' })))
   return new Promise(resolve => {
     const socket = connectSocket(at.kind === 'unix' ? { path: at.path } : { host: at.host, port: at.port })
     const give = (failure: LinkFailure) => {
@@ -88,7 +93,17 @@ function connectFailure(at: Address, error: unknown): LinkFailure {
   // Node tries every address of a name and then wraps what each of them said.
   const inner = (error as { errors?: unknown }).errors
   const { code, words } = systemError(Array.isArray(inner) ? (inner[0] ?? error) : error)
-  return { kind: 'connect', at, code, reason: words }
+  // The kernel refuses what is no socket in the same way as a socket on which nobody listens.
+  const isNoSocket = at.kind === 'unix' && code === 'ECONNREFUSED' && !isSocket(at.path)
+  return { kind: 'connect', at, code: isNoSocket ? 'ENOTSOCK' : code, reason: words }
+}
+
+function isSocket(path: string): boolean {
+  try {
+    return statSync(path).isSocket()
+  } catch {
+    return true
+  }
 }
 
 type Pending = {

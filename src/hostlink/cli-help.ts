@@ -14,7 +14,7 @@ Commands
   job wait ID [-o]        until it has ended; -o: then print its output
   job cancel ID [--kill]  end it (TERM, or KILL)
 
-Where to (before or after the command)
+Where to (options stand before the command or right behind it, in front of its words)
   -s, --socket PATH       Unix socket (HOSTLINK_SOCKET, else /run/hostlink/hostlink.sock)
   -a, --address HOST[:PORT]  TCP (port 9876)
   -t, --target NAME       a section of targets.conf (HOSTLINK_TARGET)

@@ -60,7 +60,7 @@ export function wordEndpoint(problem: EndpointProblem): string {
     case 'no-token':
       return lines(
         'no token',
-        "give one with --token-file FILE, HOSTLINK_TOKEN_FILE, HOSTLINK_TOKEN or the target's token in targets.conf; it is the auth_token of the host's /etc/hostlink/hostlink.conf",
+        "give one with --token-file FILE, HOSTLINK_TOKEN_FILE, HOSTLINK_TOKEN or the target's token in targets.conf; on the host it is in /etc/hostlink/token, or where hostlink.conf says",
       )
     case 'token-file':
       return lines(`token file ${problem.file}: ${problem.reason}`, `it was named by ${problem.from}`)

@@ -12,14 +12,14 @@ export function wordFailure(failure: LinkFailure, endpoint: Endpoint): string {
     case 'auth':
       return lines(
         'Authentication failed',
-        `the token came from ${endpoint.tokenFrom}; compare it with the one in the host's hostlink.conf`,
+        `the token came from ${endpoint.tokenFrom}${oddToken(endpoint.token)}; on the host it is in /etc/hostlink/token, or where hostlink.conf says`,
       )
     case 'refused':
       return lines(`[${printable(failure.node)}] ${printable(failure.status)}: ${printable(failure.message)}`)
     case 'timeout':
       return lines(
         `No response within ${failure.afterMs}ms`,
-        'what was asked may still happen there; a longer limit is set with -T',
+        `what was asked may still happen there; a longer limit is set with -T. Is it hostlinkd that listens on ${addressOnly(endpoint.at)}?`,
       )
     case 'protocol':
       return lines(
@@ -47,6 +47,10 @@ export const addressOnly = (at: Address): string => (at.kind === 'unix' ? at.pat
 export const wordAddress = (at: Address): string =>
   at.kind === 'unix' ? `Unix socket ${at.path}` : addressOnly(at)
 
+/** What a copy of a token often brings along. */
+const oddToken = (token: string): string =>
+  token === token.trim() ? '' : ' and begins or ends with a blank or a line break'
+
 const FEATURE_HINTS: Readonly<Record<string, string>> = {
   argv: 'leave out --argv and quote the words for a shell, or install the newer hostlinkd on the host',
   stream: 'leave out --stream (-O keeps exact bytes), or install the newer hostlinkd on the host',
@@ -58,7 +62,10 @@ function connectHint({ at, code }: { at: Address; code: string }): string {
       ? 'is the name of the host right?'
       : 'does hostlinkd run there, with tcp_enabled = true and this port?'
   if (code === 'EACCES' || code === 'EPERM')
-    return `this user may not use the socket; \`ls -l ${at.path}\` shows the group that may`
+    return "only members of the socket's group may use it: `usermod -aG hostlink USER` on the host, then log in again; for a container, group_add in its compose file"
+  if (code === 'ENOTSOCK')
+    return 'that is not a socket; hostlinkd makes one, usually /run/hostlink/hostlink.sock'
+  if (code === 'ENAMETOOLONG') return 'the path of a socket has at most 107 bytes'
   if (code === 'ECONNREFUSED')
     return 'nobody listens there; start the daemon on the host: systemctl start hostlinkd'
   return 'does hostlinkd run on the host, and is its socket mounted here? -s or HOSTLINK_SOCKET names another one'

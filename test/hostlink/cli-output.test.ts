@@ -78,7 +78,7 @@ describe('human output', () => {
   test('wrong token: the words, where it came from, and never the token', async () => {
     const { stderr } = await run(['exec', 'true'], { HOSTLINK_TOKEN: 'sesame-open' })
     expect(stderr).toBe(
-      "Authentication failed\nhint: the token came from HOSTLINK_TOKEN; compare it with the one in the host's hostlink.conf\n",
+      'Authentication failed\nhint: the token came from HOSTLINK_TOKEN; on the host it is in /etc/hostlink/token, or where hostlink.conf says\n',
     )
   })
   test('no answer', () =>

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 /** hostlinkd: flags, subcommands, signals. The only place of the daemon that ends the process. */
 import { realpathSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
+import { nearest } from '../nearest.ts'
 import { VERSION } from '../version.ts'
 import type { BinIo } from './bin-io.ts'
+import { readFlags } from './flags.ts'
 
 const USAGE = `usage: hostlinkd [-c FILE] [-p PIDFILE] [-f] [-v]
        hostlinkd init [--help]     write a config with a fresh token
@@ -35,8 +36,10 @@ async function main(args: string[]): Promise<number> {
   const [subcommand, ...rest] = args
   if (subcommand === 'init') return (await import('./init.ts')).runInit(rest, io())
   if (subcommand === 'check') return (await import('./check.ts')).runCheck(rest, io())
-  const flags = readFlags(args)
-  if (typeof flags === 'string') return complain(`${flags}\nhint: hostlinkd --help`, 2)
+  if (subcommand !== undefined && !subcommand.startsWith('-')) return complain(wordUnknown(subcommand), 2)
+  const read = readFlags(args, FLAGS)
+  if ('reason' in read) return complain(`${read.reason}\nhint: ${read.hint ?? 'hostlinkd --help'}`, 2)
+  const flags = read.values
   if (flags.help) return print(USAGE)
   if (flags.version) return print(`hostlinkd ${VERSION}\n`)
   const options = {
@@ -86,12 +89,12 @@ async function serve(options: import('./main.ts').DaemonOptions): Promise<number
   process.exit(0)
 }
 
-function readFlags(args: string[]) {
-  try {
-    return parseArgs({ args, options: FLAGS }).values
-  } catch (error) {
-    return error instanceof Error ? error.message.split('\n')[0]!.toLowerCase() : String(error)
-  }
+function wordUnknown(subcommand: string): string {
+  const near = nearest(subcommand, ['init', 'check'])
+  const hint = near
+    ? `did you mean hostlinkd ${near}?`
+    : 'to start it, no subcommand is needed: hostlinkd --help'
+  return `unknown subcommand "${subcommand}"\nhint: ${hint}`
 }
 
 function io(): BinIo {

@@ -1,7 +1,6 @@
 /** hostlinkd check: everything that is wrong with a config and what it names, all at once. */
 import { accessSync, constants, type Stats, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { parseArgs } from 'node:util'
 import { getgid } from './accounts.ts'
 import { auditPath } from './audit.ts'
 import { type BinIo, complain } from './bin-io.ts'
@@ -9,6 +8,7 @@ import { ruleDoubts } from './check-rules.ts'
 import { type Config, place } from './config.ts'
 import { loadConfig } from './config-file.ts'
 import type { KeyName } from './config-keys.ts'
+import { readFlags } from './flags.ts'
 import { runsStateDir } from './host-run-program.ts'
 import { grantProblems } from './installed.ts'
 import { outputFault } from './output-folder.ts'
@@ -28,12 +28,9 @@ const FLAGS = { config: { type: 'string', short: 'c' }, help: { type: 'boolean',
 type Found = { problems: Problem[]; warnings: Problem[] }
 
 export async function runCheck(argv: readonly string[], io: BinIo): Promise<number> {
-  let flags: { config?: string; help?: boolean }
-  try {
-    flags = parseArgs({ args: [...argv], options: FLAGS }).values
-  } catch (error) {
-    return complain(io, systemReason(error), 'hostlinkd check --help')
-  }
+  const read = readFlags(argv, FLAGS)
+  if ('reason' in read) return complain(io, `check: ${read.reason}`, read.hint ?? 'hostlinkd check --help')
+  const flags = read.values
   if (flags.help) {
     io.out(USAGE)
     return 0
@@ -94,6 +91,10 @@ function checkSocket(config: Config, found: Found): void {
   }
   const folder = dirname(config.unixPath)
   checkFolder(config, 'unix_path', folder, found)
+  if (statOf(config.unixPath)?.isSocket() === false) {
+    const reason = `${config.unixPath} is there and is not a socket`
+    found.problems.push(at(config, 'unix_path', reason, `look at it: ls -l ${config.unixPath}`))
+  }
   const stats = statOf(folder)
   if (stats !== null && (stats.mode & 0o002) !== 0 && (stats.mode & 0o1000) === 0) {
     const reason = `${folder} can be changed by every user of this machine: another socket could stand in for this one`

@@ -6,6 +6,10 @@ import { changeableByOthers } from './private-file.ts'
 import { type Problem, systemReason } from './problem.ts'
 
 const MAX_CONFIG_BYTES = 1024 * 1024
+const HINTS: Readonly<Record<string, string>> = {
+  ENOENT: 'write one with: hostlinkd init',
+  EACCES: 'use sudo, or name a config of your own: -c FILE',
+}
 
 export function loadConfig(file: string): ConfigResult {
   let stats: Stats
@@ -22,8 +26,9 @@ export function loadConfig(file: string): ConfigResult {
     }
   } catch (error) {
     const reason = error instanceof TypeError ? 'is not a text file' : systemReason(error)
-    const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    return { problems: [{ file, reason, ...(missing ? { hint: 'write one with: hostlinkd init' } : {}) }] }
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    const hint = HINTS[code]
+    return { problems: [{ file, reason, ...(hint === undefined ? {} : { hint }) }] }
   }
   const result = parseConfig(text, file)
   if ('problems' in result) return result

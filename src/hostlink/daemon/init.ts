@@ -12,12 +12,12 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { getgid } from './accounts.ts'
 import { type BinIo, complain } from './bin-io.ts'
 import { loadConfig } from './config-file.ts'
+import { readFlags } from './flags.ts'
 import { composeText, configText, type Group, type Places, unitText } from './init-texts.ts'
-import { systemReason, wordProblem } from './problem.ts'
+import { reasonWithPath, wordProblem } from './problem.ts'
 
 const USAGE = `usage: hostlinkd init [--config FILE] [--systemd] [--force]
 
@@ -37,15 +37,12 @@ const FLAGS = {
   prefix: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const
-type Flags = ReturnType<typeof parseArgs<{ options: typeof FLAGS }>>['values']
+type Flags = Extract<ReturnType<typeof readFlags<typeof FLAGS>>, { values: unknown }>['values']
 
 export async function runInit(argv: readonly string[], io: BinIo): Promise<number> {
-  let flags: Flags
-  try {
-    flags = parseArgs({ args: [...argv], options: FLAGS }).values
-  } catch (error) {
-    return complain(io, systemReason(error), 'hostlinkd init --help')
-  }
+  const read = readFlags(argv, FLAGS)
+  if ('reason' in read) return complain(io, `init: ${read.reason}`, read.hint ?? 'hostlinkd init --help')
+  const flags = read.values
   if (flags.help) {
     io.out(USAGE)
     return 0
@@ -56,10 +53,8 @@ export async function runInit(argv: readonly string[], io: BinIo): Promise<numbe
   try {
     return init(places, flags, io)
   } catch (error) {
-    const path = error instanceof Error && 'path' in error ? `${String(error.path)}: ` : ''
-    io.err(
-      `hostlinkd: ${path}${systemReason(error)}\nhint: ${io.uid === 0 ? 'look at that path' : 'sudo hostlinkd init'}\n`,
-    )
+    const hint = io.uid === 0 ? 'look at that path' : 'sudo hostlinkd init'
+    io.err(`hostlinkd: ${reasonWithPath(error)}\nhint: ${hint}\n`)
     return 1
   }
 }

@@ -19,7 +19,7 @@ import { openJobs } from './jobs.ts'
 import { type Accept, type Listening, listen, type Refused } from './listen.ts'
 import { type LogFile, openLog } from './log.ts'
 import { outputFault } from './output-folder.ts'
-import { type Problem, systemReason, wordProblem } from './problem.ts'
+import { type Problem, reasonWithPath, wordProblem } from './problem.ts'
 import { createServer, type Server } from './server.ts'
 import { loadTokens, type TokenTable } from './tokens.ts'
 import { becomeUser, findUser, loginEnvironment, type User } from './user.ts'
@@ -128,7 +128,7 @@ async function openDoors(
     return listening
   } catch (error) {
     listening.close()
-    return { failed: `cannot start: ${systemReason(error)}` }
+    return { failed: `cannot start: ${reasonWithPath(error)}` }
   }
 }
 

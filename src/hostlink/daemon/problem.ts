@@ -22,3 +22,7 @@ export function systemReason(error: unknown): string {
   const { words } = systemError(error)
   return /^[A-Z][a-z]/.test(words) ? words.charAt(0).toLowerCase() + words.slice(1) : words
 }
+
+/** The same, behind the file or folder that it is about, where that is known. */
+export const reasonWithPath = (error: unknown): string =>
+  `${error instanceof Error && 'path' in error ? `${String(error.path)}: ` : ''}${systemReason(error)}`
