@@ -1,9 +1,10 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parseConfig } from '../../../src/hostlink/daemon/config.ts'
 import { loadConfig } from '../../../src/hostlink/daemon/config-file.ts'
+import { KEYS } from '../../../src/hostlink/daemon/config-keys.ts'
 import { wordProblem } from '../../../src/hostlink/daemon/problem.ts'
 
 const TOKEN = 'auth_token = 0123456789abcdef0123456789abcdef'
@@ -290,4 +291,17 @@ describe('the file itself', () => {
       ],
     })
   })
+})
+
+test("the README's table has every key, with its default", () => {
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
+  const section = readme.split(/^## /m).find(part => part.startsWith('hostlink.conf\n')) ?? ''
+  const told = new Map(
+    [...section.matchAll(/^\| `([a-z_]+)` \| `?([^|`]*)`? \|/gm)].map(([, key, text]) => [key, text]),
+  )
+  const defaults = Object.entries(KEYS).map(([key, { fallback }]) => {
+    if (fallback === null || (Array.isArray(fallback) && fallback.length === 0)) return [key, 'none']
+    return [key, key === 'unix_mode' ? `0${Number(fallback).toString(8)}` : String(fallback)]
+  })
+  expect(Object.fromEntries(told)).toEqual(Object.fromEntries(defaults))
 })
