@@ -93,6 +93,7 @@ export type RunFailure =
   | { code: 'end-not-seen'; runId: string; step: string }
   /** Begun by an earlier runner. */
   | { code: 'still-runs'; runId: string; step: string; what: string }
+  | { code: 'has-a-runner'; runId: string; pid: number }
   | { code: 'not-begun'; runId: string }
   | { code: 'taken-back'; runId: string }
   | { code: 'no-way-back'; step: string }

@@ -27,12 +27,18 @@ export async function main(args: string[], io: Io): Promise<number> {
   }
 }
 
-/** A run that was asked for in the wrong way still answers with a report. */
+/** What ends in a report line does so as well when it was asked for in the wrong way. */
 async function usageError(error: CommanderError, args: string[], io: Io): Promise<number> {
   const { problem, hint } = reword(error, args[0])
   if (args[0] === 'run') {
     const { refuseUsage } = await import('./commands/run.ts')
     return refuseUsage({ code: 'usage', problem, hint }, args, io)
+  }
+  if (args[0] === 'resume' || args[0] === 'rollback') {
+    const { tellAttempt } = await import('./attempt-line.ts')
+    const run = args.slice(1).find(word => !word.startsWith('-')) ?? ''
+    const output = args.some(word => /^(--output=)?json$/.test(word)) ? 'json' : 'auto'
+    return tellAttempt(run, { code: 'usage', problem, hint }, { output }, io)
   }
   io.stderr.write(wordedError({ code: 'usage', problem, hint }))
   return EXIT_USAGE

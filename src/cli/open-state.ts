@@ -1,4 +1,5 @@
 /** For the commands over past runs: the state folder, and a run in it; a failure is told and gives null. */
+import type { Failure } from '../failure.ts'
 import type { Io } from './io.ts'
 import { wordedError } from './print-failure.ts'
 import { readSettings } from './settings.ts'
@@ -9,6 +10,17 @@ export async function openState(options: { config?: string }, io: Io): Promise<s
   if (settings.ok) return stateDir(io, settings.settings.stateDir)
   io.stderr.write(wordedError(settings.failure))
   return null
+}
+
+export type OpenedRun = { ok: true; state: string; run: RunEntry } | { ok: false; failure: Failure }
+
+/** For the commands that end in a line of their own, whatever happens. */
+export function openOne(given: string, options: { config?: string }, io: Io): OpenedRun {
+  const settings = readSettings(options, io)
+  if (!settings.ok) return settings
+  const state = stateDir(io, settings.settings.stateDir)
+  const found = findRun(state, given)
+  return found.ok ? { ok: true, state, run: found.run } : found
 }
 
 export async function openRun(given: string, options: { config?: string }, io: Io): Promise<RunEntry | null> {

@@ -47,6 +47,8 @@ export type Recorder = {
   /** What the report says of the run's beginning. */
   know(known: { playbook: string | null; target: string | null }): void
   emit: Emit
+  /** Leaves the run as it was, with the head that it had. */
+  standDown(head: RunHead): Promise<void>
   /** Writes what is known now, and prints nothing. */
   keepEnd(end: RunEnd): { report: Report; exitCode: number }
   finish(end: RunEnd): Promise<number>
@@ -142,6 +144,15 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
       head.target = target
     },
     emit,
+    async standDown(head) {
+      journal?.close()
+      await face?.close()
+      try {
+        if (place !== null && journal !== null) writeHead(place.folder, head)
+      } catch (error) {
+        complain(unwritable(place?.folder ?? '', error))
+      }
+    },
     async finish(end) {
       const { report, exitCode: code } = keepEnd(end)
       await face?.close()

@@ -52,7 +52,7 @@ export const notBegun = (runId: string): RunEnd => ({
   failure: { code: 'not-begun', runId },
 })
 
-function draftFromJournal({ folder, head }: RunEntry): ReportDraft {
+export function draftFromJournal({ folder, head }: RunEntry): ReportDraft {
   const { runId, playbook, target, dryRun } = head
   const draft = emptyDraft({ runId, playbook, target, dryRun, startedAt: Date.parse(head.startedAt) })
   for (const event of journalEvents(folder)) addEvent(draft, event)

@@ -4,14 +4,16 @@
  */
 import {
   closeSync,
+  existsSync,
   fdatasyncSync,
+  fsyncSync,
   ftruncateSync,
   mkdirSync,
   openSync,
   readFileSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Failed } from '../failure.ts'
 import type { Event } from './events.ts'
 import { mayChange } from './state.ts'
@@ -33,6 +35,7 @@ export function openJournal(folder: string, now: () => number): Journal {
    * what is written next, always before anything else is done, or in this same turn when nothing is.
    */
   let due: NodeJS.Immediate | null = null
+  let anchored = false
   const sync = () => {
     if (due !== null) clearImmediate(due)
     due = null
@@ -62,6 +65,8 @@ export function openJournal(folder: string, now: () => number): Journal {
       if (event.type === 'step-started') {
         const before = backlog
         try {
+          if (!anchored && mayChange(event.effect)) guarded(folder, () => anchor(folder))
+          anchored ||= mayChange(event.effect)
           guarded(file, record)
         } catch (error) {
           // It will not be acted on, so that it must not be told later either.
@@ -77,6 +82,25 @@ export function openJournal(folder: string, now: () => number): Journal {
       if (due !== null) quietly(sync)
       quietly(() => closeSync(descriptor))
     },
+  }
+}
+
+/** Before the first change: what the run would be resumed from, and the names of it all, must outlive a power cut. */
+function anchor(folder: string): void {
+  for (const name of ['plan.json', 'playbook.yaml'])
+    if (existsSync(join(folder, name))) syncAt(join(folder, name))
+  for (const place of [folder, dirname(folder), dirname(dirname(folder))]) syncFolder(place)
+}
+
+/** Not every file system lets a folder be synced. */
+const syncFolder = (folder: string) => quietly(() => syncAt(folder))
+
+function syncAt(path: string): void {
+  const descriptor = openSync(path, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
   }
 }
 

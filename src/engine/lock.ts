@@ -149,7 +149,7 @@ const held = (what: string, holder: Holder | null, answer: Answer): Failed =>
     code: 'lock-held',
     what,
     holder: holder
-      ? `run ${holder.runId} (${holder.who}, last seen ${answer.age} s ago)`
+      ? `run ${holder.runId} (${holder.who}, last seen ${Math.max(0, answer.age)} s ago)`
       : 'something that hostops did not write',
     since: holder?.since ?? 'an unknown time',
   })

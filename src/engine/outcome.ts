@@ -33,7 +33,8 @@ export function decideOutcome(facts: RunFacts): Outcome {
   return rollback.changedSomething ? 'rolled-back' : 'failed-unchanged'
 }
 
-function beforeAnyChange(failure: Failure): Outcome {
+/** Of who has done nothing. */
+export function beforeAnyChange(failure: Failure): Outcome {
   switch (failure.code) {
     case 'dirty-tree':
     case 'lock-held':

@@ -42,7 +42,8 @@ function start(input: RunInput, work: Work, verb: 'resume' | 'rollback'): Runnin
   announce(run)
   const ended = locked(run, run => alone(run, work, verb)).then(seen => {
     const end = run.redact(seen)
-    run.emit({ type: 'run-finished', ...end })
+    const { outcome, failedStep, failure } = end
+    run.emit({ type: 'run-finished', outcome, failedStep, failure })
     return end
   })
   return { control: run.stops.control, ended }
@@ -53,10 +54,13 @@ async function alone(run: Run, work: Work, verb: 'resume' | 'rollback'): Promise
   try {
     await letOrphansEnd(run, verb)
   } catch (error) {
-    return { outcome: 'unknown', failedStep: null, failure: toFailure(error) }
+    return idle(toFailure(error))
   }
   return work(run)
 }
+
+/** What an earlier runner left half-way is still half-way. */
+const idle = (failure: Failure): RunEnd => ({ outcome: 'unknown', failedStep: null, failure, idle: true })
 
 async function locked(run: Run, work: Work): Promise<RunEnd> {
   let lock: Lock
@@ -64,8 +68,7 @@ async function locked(run: Run, work: Work): Promise<RunEnd> {
     lock = await acquireLocks(run)
   } catch (error) {
     const failure = toFailure(error)
-    // What an earlier runner left half-way is still half-way.
-    if (hasActed(run)) return { outcome: 'unknown', failedStep: null, failure }
+    if (hasActed(run)) return idle(failure)
     return verdict(run, { step: null, failure }, null)
   }
   let open = false

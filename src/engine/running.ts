@@ -20,6 +20,13 @@ export type RunControl = {
   interrupt(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void
 }
 
+/** A deadline is a time of day: who waits for it may be another process, after a restart of the host. */
+export type Confirmations = {
+  deadlineIn(ms: number): number
+  /** Resolves true when `hostops confirm` comes, false at the deadline or when the signal aborts. */
+  wait(deadline: number, signal: AbortSignal): Promise<boolean>
+}
+
 export type RunInput = {
   runId: string
   plan: Plan
@@ -33,8 +40,7 @@ export type RunInput = {
   clock: Clock
   /** Absent: nothing is locked (tests, and targets without a shell). */
   lock?: LockInput | undefined
-  /** Resolves true when `hostops confirm` comes, false at the deadline or when the signal aborts. */
-  awaitConfirm?: ((deadline: number, signal: AbortSignal) => Promise<boolean>) | undefined
+  awaitConfirm?: Confirmations | undefined
   /** What the journal of a runner that is gone tells; the run goes on from there. */
   recovered?: Recovered | undefined
   /** What a person found out about the step whose end nobody saw. */
@@ -53,6 +59,12 @@ export function guarded(input: RunInput): Guarded {
   return { ...input, secrets, emit: secrets.reach === 0 ? input.emit : emit }
 }
 
-export type RunEnd = { outcome: Outcome; failedStep: string | null; failure: Failure | null }
+export type RunEnd = {
+  outcome: Outcome
+  failedStep: string | null
+  failure: Failure | null
+  /** Of who went on with a run: nothing was done, so that all is as it was before. */
+  idle?: true
+}
 
 export type Running = { control: RunControl; ended: Promise<RunEnd> }

@@ -121,12 +121,12 @@ export function contextFor(
 
 /** A deadline that was set stays, whoever waits for it in the end. */
 function confirmation(run: Guarded, state: StepState, signal: AbortSignal) {
-  const { awaitConfirm, clock, emit } = run
+  const { awaitConfirm, emit } = run
   if (!awaitConfirm) return null
   return (withinMs: number) => {
-    const deadline = state.earlier?.deadline ?? clock.now() + withinMs
+    const deadline = state.earlier?.deadline ?? awaitConfirm.deadlineIn(withinMs)
     emit({ type: 'confirm-awaited', id: state.planned.id, deadline })
-    return awaitConfirm(deadline, signal)
+    return awaitConfirm.wait(deadline, signal)
   }
 }
 

@@ -26,7 +26,7 @@ export const ownFields = () => ({
     .union([z.literal(true), argv(), ownScript()])
     .optional()
     .describe(
-      'How a rollback makes the running system follow the restored state: true runs the same again, or another command.',
+      'How a rollback makes the running system follow the restored state: true runs the same again, or another command. Must be safe to run twice.',
     ),
   changed: z
     .boolean()

@@ -52,6 +52,10 @@ export const RUN: Words<RunFailure> = {
     message: `${what}, which ${step} has begun, still runs at the target, and nothing is done beside it`,
     hint: `look at it there; once it has ended: hostops resume ${runId}, or hostops rollback ${runId}`,
   }),
+  'has-a-runner': ({ runId, pid }) => ({
+    message: `run ${runId} still has a runner (process ${pid})`,
+    hint: `hostops wait ${runId}   waits for its end`,
+  }),
   'not-begun': failure => ({
     message: `the runner of ${failure.runId} ended before it had begun anything`,
     hint: 'nothing was changed: run it again',

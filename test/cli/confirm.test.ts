@@ -1,8 +1,11 @@
 /** `confirm` and `cancel` on runs of this machine: the real binary, its real state folder. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
+
+const HOOKS = fileURLToPath(new URL('../rig/hooks.mjs', import.meta.url))
 
 let rig: HostopsRig
 beforeEach(() => {
@@ -72,6 +75,49 @@ describe('confirm', () => {
     await awaited('sure')
     expect((await rig.run(['confirm', 'r'])).code).toBe(0)
     expect((await run.ended).report).toMatchObject({ outcome: 'rolled-back', failedStep: 'again' })
+  })
+
+  test('is not answered before its step, though that of an earlier one was given', async () => {
+    const [go, on] = [rig.path('go'), rig.path('on')]
+    const gate = (id: string, file: string) => ({
+      id,
+      script: `while test -d '${rig.folder}' && ! test -e '${file}'; do sleep 0.05; done`,
+      effect: 'read',
+    })
+    const sure = (id: string) => ({ id, uses: 'confirm', with: { within: '1h' } })
+    const run = begin(rig.playbook('two', [gate('a', go), sure('first'), gate('b', on), sure('second')]))
+    letGo()
+    await awaited('first')
+    expect((await rig.run(['confirm', 'r'])).code).toBe(0)
+    await poll(() => journal().includes('"step-started","id":"b"'))
+    const early = await rig.run(['confirm', 'r'])
+    expect([early.code, early.stderr]).toEqual([
+      3,
+      expect.stringContaining('does not wait for the confirmation of second yet (that of first is over)'),
+    ])
+    writeFileSync(on, '')
+    await awaited('second')
+    expect((await rig.run(['confirm', 'r'])).stderr).toBe('r is confirmed (step second)\n')
+    expect((await run.ended).report.outcome).toBe('succeeded')
+    expect((await rig.run(['confirm', 'r'])).stderr).toBe('r was confirmed already (step second)\n')
+  })
+
+  const HOUR = 3_600_000
+  test.each([
+    [2 * HOUR, 'confirm-awaited'],
+    [-2 * HOUR, 'confirm-awaited'],
+    [2 * HOUR, 'run-started'],
+    [-2 * HOUR, 'run-started'],
+  ])('has as long as it was given, though the clock is set by %i ms at %s', async (ms, words) => {
+    letGo()
+    const clock = (hook: string) => ({ env: { HOSTOPS_HOOK: hook }, node: ['--import', HOOKS] })
+    const args = (id: string, file: string) => ['run', file, '--run-id', id, '--as-host', '--output', 'json']
+    const short = await rig.run(args('s', playbook('700ms')), clock(`clock:${ms}:${words}`))
+    expect(short.report).toMatchObject({ outcome: 'rolled-back', approvalNeeded: 'sure' })
+    const run = rig.start(args('r', playbook('1h')), clock(`clock:${ms}:${words}`))
+    await awaited('sure')
+    expect((await rig.run(['confirm', 'r'], clock(`clock:${ms}`))).code).toBe(0)
+    expect((await run.ended).report.outcome).toBe('succeeded')
   })
 
   test('counts when the runner died while it waited, and its time is over for the next one', async () => {

@@ -87,10 +87,9 @@ describe('rivals', () => {
     await dead()
     const ended = await Promise.all([1, 2, 3, 4, 5, 6].map(() => world().hostops(['resume', 'r'])))
     const line = (await world().hostops(['report', 'r'])).stdout
-    for (const { code, stdout, stderr } of ended) {
+    for (const { code, stdout, stderr, report } of ended) {
       if (code === 0) expect(stdout).toBe(line)
-      else
-        expect([code, stdout, stderr], stderr).toEqual([2, '', expect.stringContaining('still has a runner')])
+      else expect([code, report.outcome, report.errorCode], stderr).toEqual([3, 'refused', 'has-a-runner'])
     }
     expect(ended.some(({ code }) => code === 0)).toBe(true)
     expect([world().count('migrate'), world().count('restart')]).toEqual([1, 1])
@@ -101,7 +100,8 @@ describe('rivals', () => {
     await started.until(/health: started/)
     for (const verb of ['resume', 'rollback'])
       expect(await world().hostops([verb, 'r'])).toMatchObject({
-        code: 2,
+        code: 3,
+        report: { outcome: 'refused', errorCode: 'has-a-runner' },
         stderr: expect.stringContaining('still has a runner'),
       })
     expect((await started.ended).report.outcome).toBe('rolled-back')

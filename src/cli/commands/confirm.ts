@@ -18,12 +18,17 @@ export async function confirm(given: string, options: { config?: string }, io: I
       ? refuse('does not wait for a confirmation yet', `hostops logs ${runId} -f   shows where it is`)
       : refuse('has ended without waiting for a confirmation', `hostops report ${runId}`)
   }
-  const { step, deadline, over } = awaited
+  const { step, deadline, over, next } = awaited
+  if (over && next !== null) {
+    const problem = `does not wait for the confirmation of ${next} yet (that of ${step} is over)`
+    return refuse(problem, `hostops logs ${runId} -f   shows where it is`)
+  }
   const earlier = decision(run.folder, deadline)
   if (earlier === null && over) return refuse('waits for no confirmation any more', `hostops report ${runId}`)
   if (earlier !== 'confirmed') {
-    const now = Date.now()
-    const isLate = now > deadline || decide(run.folder, deadline, 'confirmed') === 'missed'
+    // A runner that waits knows better when the time is over: the clock of the machine may have been set since.
+    const isLate =
+      (!run.alive && Date.now() > deadline) || decide(run.folder, deadline, 'confirmed') === 'missed'
     if (isLate) {
       const ended = new Date(deadline).toISOString()
       return refuse(`waited for a confirmation until ${ended}: it is taken back`, `hostops wait ${runId}`)

@@ -3,34 +3,32 @@ import { join } from 'node:path'
 import { recover } from '../../engine/recover.ts'
 import { startRehearsal } from '../../engine/rehearse.ts'
 import type { RunEnd } from '../../engine/running.ts'
-import { Failed } from '../../failure.ts'
+import { Failed, type Failure } from '../../failure.ts'
 import { kinds } from '../../steps/index.ts'
+import { tellAttempt } from '../attempt-line.ts'
 import { clock } from '../clock.ts'
 import { connectTo } from '../connect-to.ts'
 import { environment } from '../environment.ts'
-import { EXIT_USAGE } from '../exit-code.ts'
 import { chooseFace } from '../faces.ts'
 import type { Io } from '../io.ts'
 import { type Kept, readKept } from '../kept-run.ts'
-import { openState } from '../open-state.ts'
+import { openOne } from '../open-state.ts'
 import { makeRecorder } from '../record.ts'
 import { secretInputs } from '../secret-inputs.ts'
 import { catchSignals } from '../signals.ts'
-import { findRun } from '../state.ts'
-import { type ResumeOptions, stillRuns, told } from './resume.ts'
+import { hasRunner, type ResumeOptions } from './resume.ts'
 
 export async function rehearse(given: string, options: ResumeOptions, io: Io): Promise<number> {
-  const state = await openState(options, io)
-  if (state === null) return EXIT_USAGE
-  const found = findRun(state, given)
-  if (!found.ok) return told(found.failure, io)
-  const { run } = found
-  if (run.alive) return told(stillRuns(run), io)
+  const opened = openOne(given, options, io)
+  if (!opened.ok) return tellAttempt(given, opened.failure, options, io)
+  const { state, run } = opened
+  const refuse = (failure: Failure) => tellAttempt(run, failure, options, io)
+  if (run.alive) return refuse(hasRunner(run))
   let kept: Kept
   try {
     kept = readKept(run)
   } catch (error) {
-    if (error instanceof Failed) return told(error.failure, io)
+    if (error instanceof Failed) return refuse(error.failure)
     throw error
   }
   const { runId, playbook, target } = run.head
@@ -65,7 +63,7 @@ export async function rehearse(given: string, options: ResumeOptions, io: Io): P
   try {
     return await recorder.finish(await onTarget())
   } catch (error) {
-    if (error instanceof Failed) return told(error.failure, io)
+    if (error instanceof Failed) return refuse(error.failure)
     throw error
   } finally {
     signals.dispose()

@@ -8,21 +8,20 @@ import { Failed, type Failure } from '../../failure.ts'
 import { parseDuration } from '../../steps/duration.ts'
 import { kinds } from '../../steps/index.ts'
 import type { Json } from '../../steps/step.ts'
+import { tellAttempt } from '../attempt-line.ts'
 import { clock } from '../clock.ts'
 import { awaitConfirmIn } from '../confirmation.ts'
 import { connectTo } from '../connect-to.ts'
 import { environment } from '../environment.ts'
-import { EXIT_USAGE } from '../exit-code.ts'
 import { chooseFace } from '../faces.ts'
 import type { Io } from '../io.ts'
 import { type Kept, neverBegan, readKept } from '../kept-run.ts'
 import { lockInput } from '../lock-holder.ts'
-import { openState } from '../open-state.ts'
-import { wordedError } from '../print-failure.ts'
+import { openOne } from '../open-state.ts'
 import { makeRecorder, type Recorder } from '../record.ts'
 import { secretInputs } from '../secret-inputs.ts'
 import { catchSignals } from '../signals.ts'
-import { findRun, isSettled, type RunEntry, readRun, unwritable } from '../state.ts'
+import { isSettled, type RunEntry, readRun, unwritable } from '../state.ts'
 import { notBegun, printReport } from '../stored-report.ts'
 import { takeOver } from '../take-over.ts'
 
@@ -48,19 +47,19 @@ export const rollback = (given: string, options: ResumeOptions, io: Io): Promise
 type Verb = 'resume' | 'rollback'
 
 async function goOn(verb: Verb, given: string, options: ResumeOptions, io: Io): Promise<number> {
-  const state = await openState(options, io)
-  if (state === null) return EXIT_USAGE
-  const found = findRun(state, given)
-  if (!found.ok) return told(found.failure, io)
-  if (found.run.alive) return told(stillRuns(found.run), io)
-  if (isDone(verb, found.run)) return printReport(found.run, io)
+  const opened = openOne(given, options, io)
+  if (!opened.ok) return tellAttempt(given, opened.failure, options, io)
+  const { state, run: found } = opened
+  const refuse = (failure: Failure, run = found) => tellAttempt(run, failure, options, io)
+  if (found.alive) return refuse(hasRunner(found))
+  if (isDone(verb, found)) return printReport(found, io)
   try {
-    if (!takeOver(found.run.folder)) return told(stillRuns(found.run), io)
+    if (!takeOver(found.folder)) return refuse(hasRunner(readRun(found.folder) ?? found))
   } catch (error) {
-    return told(unwritable(found.run.folder, error), io)
+    return refuse(unwritable(found.folder, error))
   }
   // As it is now that nobody else can change it.
-  const run = readRun(found.run.folder) ?? found.run
+  const run = readRun(found.folder) ?? found
   if (isDone(verb, run)) return printReport(run, io)
   const recorder = recorderOf(run, options, io)
   if (neverBegan(run)) {
@@ -73,18 +72,25 @@ async function goOn(verb: Verb, given: string, options: ResumeOptions, io: Io): 
     const kept = readKept(run)
     const inputs = await secretInputs(kept, options, io)
     recorder.goOnIn(state, run, kept.journal.events)
-    const code = await recorder.finish(
-      await onTarget(verb, { state, run, kept, inputs, options, io }, recorder),
-    )
+    const end = await onTarget(verb, { state, run, kept, inputs, options, io }, recorder)
+    if (end.idle && end.failure && isKept(run, end.failure)) {
+      await recorder.standDown(run.head)
+      return refuse(end.failure, run)
+    }
+    const code = await recorder.finish(end)
     if (options.asHost) (await import('../on-host/forget-values.ts')).forgetValues(run.head.runId, io)
     return code
   } catch (error) {
-    if (error instanceof Failed) return told(error.failure, io)
+    if (error instanceof Failed) return refuse(error.failure, run)
     io.stderr.write(`${error instanceof Error ? error.stack : error}\n`)
     const problem = error instanceof Error ? error.message : String(error)
     return recorder.finish({ outcome: 'unknown', failedStep: null, failure: { code: 'internal', problem } })
   }
 }
+
+/** Who did nothing takes no verdict away from a run that has one, and an interrupted wait is no end of one that has none. */
+const isKept = ({ report }: RunEntry, { code }: Failure): boolean =>
+  (report !== null && report.outcome !== 'unknown') || code === 'interrupted'
 
 /** Asked a second time, both answer with the report of the first. */
 function isDone(verb: Verb, run: RunEntry): boolean {
@@ -132,7 +138,7 @@ async function onTarget(verb: Verb, work: Work, recorder: Recorder): Promise<Run
   try {
     const connected = await connectTo(kept.plan.target, { io, jobsFolder: join(state, 'jobs'), signals })
     // Nothing is known now that was not known before: the run stays as open as it was.
-    if (!connected.ok) return { outcome: 'unknown', failedStep: null, failure: connected.failure }
+    if (!connected.ok) return { outcome: 'unknown', failedStep: null, failure: connected.failure, idle: true }
     const { transport } = connected
     try {
       const waitMs = parseDuration(options.waitLock ?? '0s') ?? 0
@@ -164,13 +170,8 @@ async function onTarget(verb: Verb, work: Work, recorder: Recorder): Promise<Run
   }
 }
 
-export const stillRuns = ({ head }: RunEntry): Failure => ({
-  code: 'usage',
-  problem: `run ${head.runId} still has a runner (process ${head.pid})`,
-  hint: `hostops wait ${head.runId}   waits for its end`,
+export const hasRunner = ({ head }: RunEntry): Failure => ({
+  code: 'has-a-runner',
+  runId: head.runId,
+  pid: head.pid,
 })
-
-export function told(failure: Failure, io: Io): number {
-  io.stderr.write(wordedError(failure))
-  return EXIT_USAGE
-}
