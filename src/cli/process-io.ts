@@ -11,9 +11,14 @@ export function processIo(): Io {
   }
 }
 
-/** Resolves once all that was written has left the process, or cannot any more. */
-export async function closeStreams(): Promise<void> {
+/**
+ * Resolves once all that was written has left the process, or cannot any more: with why what was written to stdout did
+ * not arrive. A reader that went away has read what it wanted.
+ */
+export async function closeStreams(): Promise<string | null> {
   await Promise.all([drained(process.stdout), drained(process.stderr)])
+  const error: NodeJS.ErrnoException | null = process.stdout.errored
+  return error === null || error.code === 'EPIPE' ? null : error.message
 }
 
 function sink(stream: NodeJS.WriteStream): Sink {

@@ -3,7 +3,7 @@
  * and, once the engine has begun, `journal.ndjson` and one log per step.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { userInfo } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { Failure } from '../failure.ts'
 import type { Report } from '../report/schema.ts'
@@ -32,7 +32,17 @@ export function stateDir(io: Pick<Io, 'env' | 'cwd'>, fromSettings: string | und
   const given = io.env.HOSTOPS_STATE_DIR || fromSettings
   if (given) return resolve(io.cwd, given)
   const xdg = io.env.XDG_STATE_HOME
-  return join(xdg && isAbsolute(xdg) ? xdg : join(io.env.HOME || homedir(), '.local', 'state'), 'hostops')
+  return join(xdg && isAbsolute(xdg) ? xdg : join(homeOf(io.env), '.local', 'state'), 'hostops')
+}
+
+/** Of a user without a home (a number given to a container) it is where nothing can be written, which is told. */
+function homeOf({ HOME: home }: Io['env']): string {
+  if (home && isAbsolute(home)) return home
+  try {
+    return userInfo().homedir
+  } catch {
+    return '/'
+  }
 }
 
 export type Created =
