@@ -6,25 +6,35 @@ import { parentPort, workerData } from 'node:worker_threads'
 
 const PAUSE_MS = 5
 let times = []
+let failed
 let isDone = false
-parentPort.on('message', last => {
-  parentPort.postMessage({ times })
-  times = []
-  isDone = last
+/** A phase ends once there were so many pings: on a busy machine a thread takes its time to begin. */
+let atLeast = Number.POSITIVE_INFINITY
+parentPort.on('message', ({ isLast, fewest }) => {
+  isDone = isLast
+  atLeast = fewest
+  answer()
+  if (isLast) parentPort.close()
 })
 
-while (!isDone) {
+while (!isDone && failed === undefined) {
   const started = performance.now()
   try {
     await ping()
     times.push(performance.now() - started)
   } catch (error) {
-    parentPort.postMessage({ failed: String(error) })
-    break
+    failed = String(error)
   }
+  answer()
   await new Promise(resolve => setTimeout(resolve, PAUSE_MS))
 }
-parentPort.close()
+
+function answer() {
+  if (times.length < atLeast && (failed === undefined || atLeast === Number.POSITIVE_INFINITY)) return
+  atLeast = Number.POSITIVE_INFINITY
+  parentPort.postMessage({ times, failed })
+  times = []
+}
 
 function ping() {
   return new Promise((resolve, reject) => {

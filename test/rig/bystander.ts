@@ -10,6 +10,7 @@ const LONGEST_RATIO = 20
 const LONGEST_WAIT_MS = 3000
 /** Of fewer pings the middle one says nothing. */
 const FEWEST = 5
+const FEWEST_QUIET = 10
 
 /** Runs `work` with a bystander at the daemon's side, and throws when that one was delayed. */
 export async function undisturbed<T>(
@@ -21,17 +22,17 @@ export async function undisturbed<T>(
   const worker = new Worker(new URL('bystander-worker.mjs', import.meta.url), {
     workerData: { socket, token },
   })
-  const phase = (isLast: boolean) =>
+  const phase = (isLast: boolean, fewest: number) =>
     new Promise<number[]>((resolve, reject) => {
       worker.once('message', ({ times, failed }) => (failed ? reject(new Error(failed)) : resolve(times)))
       worker.once('error', reject)
-      worker.postMessage(isLast)
+      worker.postMessage({ isLast, fewest })
     })
   try {
     await new Promise(resolve => setTimeout(resolve, QUIET_MS))
-    const quiet = await phase(false)
+    const quiet = await phase(false, FEWEST_QUIET)
     const result = await work()
-    complain(quiet, await phase(true), unfeltMs)
+    complain(quiet, await phase(true, 0), unfeltMs)
     return result
   } finally {
     await worker.terminate()
