@@ -1,5 +1,6 @@
 // Builds the three bins into dist/: one small entry each, everything else in files that load on demand.
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +12,9 @@ const path = relative => fileURLToPath(new URL(relative, root))
 const { version } = JSON.parse(readFileSync(path('package.json'), 'utf8'))
 
 rmSync(path('dist'), { recursive: true, force: true })
+
+/** Stands for what names this build, until it is known. */
+const BUILD = '@build@'
 
 const entryPoints = {
   hostlinkd: path('src/hostlink/daemon/bin.ts'),
@@ -103,7 +107,7 @@ await build({
   outExtension: { '.js': '.cjs' },
   plugins: [withoutLocales, withoutExecutables, lazily],
   format: 'cjs',
-  define: { ...common.define, 'import.meta.url': '__url' },
+  define: { ...common.define, 'import.meta.url': '__url', __BUILD__: JSON.stringify(BUILD) },
   banner: { js: "const __url=require('node:url').pathToFileURL(__filename).href;" },
 })
 await build({
@@ -113,15 +117,16 @@ await build({
   format: 'esm',
 })
 
-// As require-cached.ts reads it: one function, in ASCII. Text in literals of regular expressions is the only one that
+// As compile.ts reads it: one function, in ASCII. Text in literals of regular expressions is the only one that
 // esbuild leaves as it is.
 const program = readFileSync(path('dist/hostops-main.cjs'), 'utf8')
 const escaped = character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 const ascii = program.replace(/[^\0-\x7f]/g, escaped)
-writeFileSync(
-  path('dist/hostops-main.cjs'),
-  `(function(exports,require,module,__filename,__dirname){${ascii}\n})\n`,
-)
+const main = `(function(exports,require,module,__filename,__dirname){${ascii}\n})\n`
+writeFileSync(path('dist/hostops-main.cjs'), main)
+const bin = readFileSync(path('dist/hostops.cjs'), 'utf8')
+const buildName = createHash('sha256').update(main).digest('hex').slice(0, 20)
+writeFileSync(path('dist/hostops.cjs'), bin.replace(BUILD, buildName))
 
 const scratch = mkdtempSync(join(tmpdir(), 'hostops-bundle-'))
 try {

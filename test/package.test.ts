@@ -25,7 +25,7 @@ test('npm pack holds exactly what a user needs', () => {
     'dist/hostlink.cjs',
     'dist/hostlinkd.js',
     'dist/hostops-main.cjs',
-    'dist/hostops-main.cjs.cache',
+    `dist/hostops-main.cjs.${process.versions.v8}-${process.arch}.cache`,
     'dist/hostops.cjs',
     'package.json',
     'src/hostlink/PROTOCOL.md',

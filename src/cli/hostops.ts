@@ -6,7 +6,8 @@
 import { writeSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { VERSION } from '../hostlink/version.ts'
-import { requireCached } from './require-cached.ts'
+import { compile } from './compile.ts'
+import { findCode, keepCode } from './kept-code.ts'
 import type * as Program from './start.ts'
 
 const args = process.argv.slice(2)
@@ -19,6 +20,15 @@ if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
   }
 } else {
   // Beside this file in the bundle, from start.ts.
-  const program = requireCached(fileURLToPath(new URL('./hostops-main.cjs', import.meta.url)))
-  void (program as typeof Program).start(args).then(code => process.exit(code))
+  const file = fileURLToPath(new URL('./hostops-main.cjs', import.meta.url))
+  const { code, keepAs } = findCode(file, args, process.env)
+  const { exports, wasCompiled, makeCode } = compile(file, code)
+  const { start, usualFlags } = exports as typeof Program
+  void start(args).then(async exitCode => {
+    if (exitCode === 0 && keepAs !== null && !wasCompiled) {
+      await usualFlags()
+      keepCode(keepAs, makeCode())
+    }
+    process.exit(exitCode)
+  })
 }
