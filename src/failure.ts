@@ -56,6 +56,8 @@ export type ServicesFailure =
   | { code: 'disk-full'; detail: string }
   | { code: 'compose-plugin-missing'; detail: string }
   | { code: 'engine-down'; detail: string }
+  | { code: 'engine-denied'; detail: string }
+  | { code: 'project-renamed'; dir: string; before: string; now: string }
   | {
       code: 'not-stable'
       dir: string

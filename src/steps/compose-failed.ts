@@ -3,6 +3,7 @@ import { Failed } from '../failure.ts'
 import { lines, tailOf } from './plain-text.ts'
 import type { Done } from './step.ts'
 
+const NO_PROGRAM = 127
 const NO_FILE = 14
 const BAD_FILE = 15
 
@@ -12,8 +13,17 @@ export function composeFailed(dir: string, verb: string, done: Done): Failed {
   const said = [...excerpt, ...lines(stderr)]
   const detail = said.at(-1) ?? ''
   const line = (pattern: RegExp) => said.findLast(text => pattern.test(text))
-  if (line(/is not a docker command|unknown (shorthand )?flag: .*(-d|'f'|--ansi|--progress)/)) {
-    return new Failed({ code: 'compose-plugin-missing', detail })
+  if (done.code === NO_PROGRAM && line(/docker.*not found/)) {
+    return new Failed({ code: 'command-not-started', argv: ['docker'], why: 'not-found', detail })
+  }
+  // The words of Docker 20.10 to 28, by what is tried first.
+  const plugin = line(/is not a docker command|unknown command: docker compose|unknown flag: --ansi/)
+  if (plugin !== undefined || line(/unknown (shorthand )?flag: .*(-d|'f'|--progress)/)) {
+    return new Failed({ code: 'compose-plugin-missing', detail: plugin ?? detail })
+  }
+  const denied = line(/permission denied while trying to connect to the [Dd]ocker/)
+  if (denied !== undefined) {
+    return new Failed({ code: 'engine-denied', detail: denied.replace(/: (Get|Post|Head) ".*$/, '') })
   }
   const down = line(/Cannot connect to the Docker daemon|error during connect|Is the docker daemon running/i)
   if (down !== undefined) return new Failed({ code: 'engine-down', detail: down })
@@ -24,7 +34,7 @@ export function composeFailed(dir: string, verb: string, done: Done): Failed {
   const unknown = /no such service: (\S+)/.exec(line(/no such service/) ?? '')?.[1]
   if (unknown !== undefined)
     return new Failed({ code: 'service-unknown', dir, services: [unknown], known: [] })
-  if (done.code === NO_FILE || line(/no configuration file provided/)) {
+  if (done.code === NO_FILE || line(/no configuration file provided|\.ya?ml: no such file or directory/)) {
     return new Failed({ code: 'compose-file-missing', dir, detail })
   }
   // `config` does nothing but read the files.

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { Failed } from '../failure.ts'
 import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
 import { backArgs, bringBack } from './compose-back.ts'
 import { stackEvidence } from './compose-evidence.ts'
@@ -42,7 +43,7 @@ const schema = once(() =>
         'For how many runs the images and files of the way back are kept; older ones go after a good end.',
       ),
     watch: durationSchema()
-      .default('2s')
+      .default('5s')
       .describe(
         'How long what was started is watched for a crash. Whether it gets healthy is for compose.wait and health.poll.',
       ),
@@ -76,8 +77,12 @@ export const composeUp: StepKind<With, Snapshot> = {
     return { kept, containers: fingerprint(replicas) }
   },
   async run(ctx, input, before) {
-    const project = before?.kept.project ?? (await readProject(ctx, input, input.services)).name
-    const found = await readReplicas(ctx, input, project, null)
+    const reading = readProject(ctx, input, input.services)
+    const project = before?.kept.project ?? (await reading).name
+    const [found, { name }] = await Promise.all([readReplicas(ctx, input, project, null), reading])
+    // The tree may have brought another name along: compose would leave the old containers running beside the new.
+    if (name !== project)
+      throw new Failed({ code: 'project-renamed', dir: input.dir, before: project, now: name })
     const { repaired } = await repair(ctx, input, project, found)
     const was = repaired ? await readReplicas(ctx, input, project, null) : found
     // Cut off half-way it would leave the old container stopped and the new one not started.

@@ -59,7 +59,16 @@ export async function compose(
   const request = { argv: composeArgv(given, args), cwd: canonicalPath(given.dir), ...options }
   const done = await ctx.exec(request)
   if (done.code === 0) return done
-  throw composeFailed(canonicalPath(given.dir), args[0] ?? '', done)
+  const failed = composeFailed(canonicalPath(given.dir), args[0] ?? '', done)
+  if (failed.failure.code === 'compose-failed') await requireReadable(ctx, given)
+  throw failed
+}
+
+/** Newer versions end with 1 whatever it was: that the files cannot be read is asked. */
+async function requireReadable(ctx: StepContext, given: Stack): Promise<void> {
+  const cwd = canonicalPath(given.dir)
+  const done = await ctx.exec({ argv: composeArgv(given, ['config', '-q']), cwd, ...LOOKING })
+  if (done.code !== 0) throw composeFailed(cwd, 'config', done)
 }
 
 export const LOOKING = { repeatable: true, quiet: true, keepBytes: 8 * 1024 * 1024 } as const

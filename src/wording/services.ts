@@ -38,6 +38,14 @@ export const SERVICES: Words<ServicesFailure> = {
     message: `the Docker engine does not answer: ${failure.detail}`,
     hint: 'on the target: systemctl status docker',
   }),
+  'engine-denied': failure => ({
+    message: `the Docker engine refuses this user: ${failure.detail}`,
+    hint: 'on the target: sudo usermod -aG docker USER, and log in again; or run as root (id shows who this is)',
+  }),
+  'project-renamed': failure => ({
+    message: `the stack in ${failure.dir} is project ${failure.now} now and was ${failure.before}: it would run a second time beside the old one`,
+    hint: `give compose.up project: ${failure.before}, or stop the old one first: docker compose -p ${failure.before} down`,
+  }),
   'not-stable': failure => ({
     message: `${failure.services.join(', ')}: ${failure.detail}${failure.cause ? `: ${failure.cause}` : tail(failure.tail)}`,
   }),

@@ -1,7 +1,4 @@
 /** The engine itself fails in the middle of an upgrade; each test has an engine of its own on a small disk. */
-import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeStack, type Stack, withoutDocker } from '../rig/docker.ts'
 import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
@@ -52,16 +49,9 @@ describe.skipIf(missing !== null)('an engine', () => {
   test('without space is told as that, and the old version stays', async ctx => {
     if (engine === null) return ctx.skip()
     const [before] = stack.running()
-    const upstream = join(stack.folder, 'work')
-    const git = (...args: string[]) =>
-      execFileSync('git', ['-c', 'user.name=x', '-c', 'user.email=x@y.invalid', ...args], { cwd: upstream })
-    execFileSync('git', ['clone', '-q', join(stack.folder, 'upstream.git'), upstream])
-    writeFileSync(
-      join(upstream, 'Dockerfile'),
-      'FROM hostops-base:1\nRUN dd if=/dev/zero of=/big bs=1M count=200\n',
-    )
-    git('commit', '-qam', 'huge')
-    git('push', '-q', 'origin', 'HEAD:refs/heads/huge')
+    stack.publish('huge', {
+      Dockerfile: 'FROM hostops-base:1\nRUN dd if=/dev/zero of=/big bs=1M count=200\n',
+    })
     const { report, code } = await rig.run(['run', playbook('huge')], { env: engine.env })
     expect(report).toMatchObject({
       outcome: 'rolled-back',

@@ -85,6 +85,22 @@ export async function makeStack(
       git('-c', 'advice.detachedHead=false', 'checkout', '-q', version)
       stack.compose('up', '-d', '--build')
     },
+    /** Another version upstream: the one that is checked out, with these files. */
+    publish(branch: string, files: Record<string, string>) {
+      const work = join(folder, `work-${branch}`)
+      const inWork = (...args: string[]) =>
+        execFileSync('git', ['-c', 'user.name=x', '-c', 'user.email=x@y.invalid', ...args], {
+          ...quiet,
+          cwd: work,
+        })
+      execFileSync('git', ['clone', '-q', join(folder, 'upstream.git'), work], quiet)
+      for (const [name, text] of Object.entries(files)) writeFileSync(join(work, name), text)
+      inWork('add', '-A')
+      inWork('commit', '-qm', branch)
+      inWork('push', '-q', 'origin', `HEAD:refs/heads/${branch}`)
+    },
+    read: (name: string) => readFileSync(join(dir, name), 'utf8'),
+    write: (name: string, text: string) => writeFileSync(join(dir, name), text),
     setEnv: (line: string) => appendFileSync(join(dir, '.env'), `${line}\n`),
     /** What runs: image ids, the version in the label, restarts, state. */
     running: () =>
@@ -116,8 +132,8 @@ export async function makeStack(
       }
       throw new Error('no container was being replaced')
     },
-    /** Ends, at once, the compose of this stack that is at work. */
-    killCompose() {
+    /** Ends, at once, the compose of this stack that is at work; false when there is none. */
+    killCompose(): boolean {
       const ours = readdirSync('/proc')
         .filter(name => /^\d+$/.test(name))
         .filter(pid => {
@@ -126,8 +142,8 @@ export async function makeStack(
             words.includes('up') && words.includes(dir) && words.some(word => /docker(-compose)?$/.test(word))
           )
         })
-      if (ours.length === 0) throw new Error('no compose is at work')
-      for (const pid of ours) process.kill(Number(pid), 'SIGKILL')
+      for (const pid of ours) killIfThere(Number(pid))
+      return ours.length > 0
     },
     remove() {
       spawnSync('docker', ['compose', 'down', '-t', '0', '-v', '--remove-orphans'], { env, cwd: dir })
@@ -157,6 +173,14 @@ export async function freePort(): Promise<number> {
   const { port } = server.address() as { port: number }
   await new Promise(resolve => server.close(resolve))
   return port
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 function wordsOf(pid: string): string[] {

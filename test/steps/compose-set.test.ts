@@ -143,6 +143,43 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     expect(readdirSync(dir).filter(name => name !== '.env')).toEqual(files)
   })
 
+  test.each<[string, { p?: true; env?: true; dotenv?: true }]>([
+    ['-p', { p: true, env: true, dotenv: true }],
+    ['the environment', { env: true, dotenv: true }],
+    ['.env', { dotenv: true }],
+    ['the compose file', {}],
+  ])(
+    'of a project that has its name from %s, whatever weaker places say',
+    async (_where, { p, env, dotenv }) => {
+      // The strongest place has the true name, the weaker ones another.
+      const name = (strongest: boolean) => (strongest ? project : `${project}-not`)
+      write('.env', dotenv ? `COMPOSE_PROJECT_NAME=${name(!env)}\n` : 'NONE=1\n')
+      const app = `app: { image: "${project}-x:run", ${SLEEP} }`
+      write('compose.yaml', `name: ${name(!dotenv)}\nservices: { ${app} }\n`)
+      const more = env ? { COMPOSE_PROJECT_NAME: name(!p) } : {}
+      const named = stepContext({
+        timeoutMs: 120_000,
+        jobsFolder: join(home, 'jobs'),
+        env: { XDG_STATE_HOME: home, ...more },
+      })
+      const given = composeUp.schema.parse({ dir, watch: '0s', ...(p ? { project } : {}) })
+      docker('tag', image('a'), image('run'))
+      compose('up', '-d')
+      const before = docker('inspect', '--format', '{{.Image}}', `${project}-app-1`)
+      const set = await composeUp.snapshot!(named, given)
+      expect(set.kept.project).toBe(project)
+      docker('tag', image('b'), image('run'))
+      await composeUp.run(named, given, set)
+      expect(docker('inspect', '--format', '{{.Image}}', `${project}-app-1`)).not.toBe(before)
+      await composeUp.restore!(named, given, set)
+      await composeUp.reactivate!(named, given, set)
+      await composeUp.verify!(named, given, set)
+      expect(docker('inspect', '--format', '{{.Image}}', `${project}-app-1`)).toBe(before)
+      expect(running()).toHaveLength(1)
+      expect(docker('ps', '-aq', '--filter', `label=com.docker.compose.project=${project}-not`)).toBe('')
+    },
+  )
+
   test('that lost a file says so before anything is touched, and empties none', async () => {
     write('.env', 'LETTER=a\n')
     write('compose.yaml', `services: { app: { image: "${project}-x:\${LETTER}", ${SLEEP} } }\n`)
