@@ -1,7 +1,7 @@
 /** The engine: runs a plan on a target and tells everything as events. Draws nothing, words nothing, exits nothing. */
 import type { Failure } from '../failure.ts'
 import { toFailure } from './attempt.ts'
-import { stopObserving, tidyUp } from './beside.ts'
+import { startObserving, stopObserving, tidyUp } from './beside.ts'
 import { acquireLocks, type Lock } from './lock.ts'
 import { letOrphansEnd } from './orphans.ts'
 import { decideOutcome, type RollbackEnd } from './outcome.ts'
@@ -10,7 +10,7 @@ import { keepEvidence, rollBack } from './rollback.ts'
 import { newRun, type Run } from './run-state.ts'
 import { runStep } from './run-step.ts'
 import type { RunEnd, RunInput, Running } from './running.ts'
-import { makeReady, mayChange, type StepState } from './state.ts'
+import { canBeReady, makeReady, mayChange, type StepState } from './state.ts'
 
 /** Without a step: the run was stopped between two of them. */
 type StepFailure = { step: string | null; failure: Failure }
@@ -73,6 +73,7 @@ async function locked(run: Run, work: Work): Promise<RunEnd> {
   }
   let open = false
   try {
+    if (run.input.recovered) startObserving(run, run.states)
     const end = await work(run)
     await stopObserving(run)
     if (end.outcome === 'succeeded') await tidyUp(run)
@@ -126,7 +127,9 @@ export function takeOver(run: Run, state: StepState): Failure | null | 'to-do' {
   const { earlier, planned } = state
   if (!earlier) return 'to-do'
   try {
-    if (earlier.begun) makeReady(state, run.known)
+    // What was recorded is verified and observed too, whether its turn had come or not.
+    const wasRecorded = earlier.snapshot !== undefined && canBeReady(state, run.known)
+    if (earlier.begun || wasRecorded) makeReady(state, run.known)
   } catch (error) {
     return toFailure(error)
   }

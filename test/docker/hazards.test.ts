@@ -3,11 +3,21 @@ import { spawnSync } from 'node:child_process'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makeStack, type Stack, type Version, withoutDocker } from '../rig/docker.ts'
 import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
+import { seeded } from '../rig/seeded.ts'
 
 const missing = withoutDocker('the hazards of a real stack')
 /** nc as the first process ignores SIGTERM, so that replacing it takes its whole grace period. */
 const SLOW_STOP =
   'services: { gateway: { command: ["nc", "-ll", "-p", "8080", "-e", "/app/serve.sh"], stop_grace_period: 4s } }\n'
+
+/** v2 answers well for three seconds and then ends, again and again. */
+const LATE_CRASH = `services:
+  gateway:
+    command:
+      - sh
+      - -c
+      - '/app/start.sh & if [ "$$(cat /app/VERSION)" = v1 ]; then wait; fi; sleep 3; echo "panic: out of cards" >&2; exit 7'
+`
 
 describe.skipIf(missing !== null)('an upgrade', () => {
   let rig: HostopsRig
@@ -23,7 +33,7 @@ describe.skipIf(missing !== null)('an upgrade', () => {
   })
 
   /** The playbook that ships, in short; `extra` comes between the start and the polls. */
-  const playbook = (ref: Version, extra: object[] = [], timeout = '3s') =>
+  const playbook = (ref: Version, extra: object[] = [], timeout = '3s', up: object = { watch: '2s' }) =>
     rig.playbook(
       'upgrade',
       [
@@ -31,7 +41,7 @@ describe.skipIf(missing !== null)('an upgrade', () => {
         { uses: 'git.fetch' },
         { uses: 'git.checkout', with: { ref } },
         { uses: 'compose.build' },
-        { uses: 'compose.up' },
+        { uses: 'compose.up', with: up },
         ...extra,
         {
           uses: 'health.poll',
@@ -77,7 +87,7 @@ describe.skipIf(missing !== null)('an upgrade', () => {
     const [before] = stack.running()
     const run = rig.start(['run', playbook('v2')])
     await stack.replacing()
-    stack.killCompose()
+    expect(stack.killCompose()).toBe(true)
     const { report, code, stderr } = await run.ended
     expect(report).toMatchObject({
       outcome: 'rolled-back',
@@ -97,13 +107,15 @@ describe.skipIf(missing !== null)('an upgrade', () => {
     const run = rig.start(['run', playbook('v2')])
     await stack.replacing()
     run.child.kill('SIGKILL')
-    stack.killCompose()
+    expect(stack.killCompose()).toBe(true)
     await run.ended
     const [id] = rig.runIds()
     const refused = await upgrade('v2')
     expect(refused.report).toMatchObject({ outcome: 'refused', errorCode: 'interrupted-run' })
     const { report, code } = await rig.run([verb, id!])
     expect(stack.containers()).toHaveLength(1)
+    // None where the old container was never stopped; absent it would be unknown.
+    expect(report.downtimeSeconds).toEqual(expect.any(Number))
     if (verb === 'resume') {
       expect(report).toMatchObject({ outcome: 'succeeded', success: true })
       expect(code).toBe(0)
@@ -114,6 +126,73 @@ describe.skipIf(missing !== null)('an upgrade', () => {
       expect(stack.running()).toEqual([before])
       expect(stack.head()).toBe('v1')
     }
+  })
+
+  test('whose compose is killed at any moment, time after time, ends repaired or named', {
+    timeout: 180_000,
+  }, async () => {
+    stack = await makeStack({ override: SLOW_STOP.replace('4s', '1s') })
+    const random = seeded(22)
+    const seen: string[] = []
+    for (let round = 0; round < 10; round += 1) {
+      const [before] = stack.running()
+      const head = stack.head()
+      const other = head === 'v1' ? 'v2' : 'v1'
+      const run = rig.start(['run', playbook(other, [], '3s', { watch: '0s' })])
+      await run.until(/compose\.up: started/)
+      await new Promise(resolve => setTimeout(resolve, 100 + 1800 * random()))
+      const killed = stack.killCompose()
+      const { report, stderr } = await run.ended
+      seen.push(`${report.outcome}${killed ? '' : ', compose was done'}`)
+      const told = `round ${round}, killed: ${killed}\n${stderr}`
+      expect(stack.inspect('{{.Name}}', ...stack.containers()), told).toBe(`/${stack.project}-gateway-1`)
+      if (report.outcome === 'succeeded') {
+        expect(version(), told).toEqual([`${other} running`])
+        expect(stack.head(), told).toBe(other)
+      } else {
+        expect(report, told).toMatchObject({ rollbackVerified: true, failedStep: 'compose.up' })
+        expect(['rolled-back', 'failed-unchanged'], told).toContain(report.outcome)
+        expect(stack.running(), told).toEqual([before])
+        expect(stack.head(), told).toBe(head)
+      }
+      expect(stack.clean(), told).toBe(true)
+    }
+    // Otherwise it was about nothing.
+    expect(seen).toContain('rolled-back')
+  })
+
+  test('whose way back is killed too says what remains, and the next one finishes it', async () => {
+    stack = await makeStack({ override: SLOW_STOP })
+    const [before] = stack.running()
+    const run = rig.start(['run', playbook('v4-unhealthy', [], '2s')])
+    await run.until(/rollback: reactivate compose\.up$/m)
+    await stack.replacing()
+    expect(stack.killCompose()).toBe(true)
+    const { report, code } = await run.ended
+    expect(report).toMatchObject({ outcome: 'rollback-failed', success: false, rollbackVerified: false })
+    expect(report.rollbackError).toContain('compose.up')
+    expect(code).toBe(5)
+    const again = await rig.run(['rollback', report.runId])
+    expect(again.report).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true })
+    // Nothing answered when it began: that is told, and not taken for no downtime.
+    expect(again.report.downtimeSeconds).toBeGreaterThan(0)
+    expect(stack.containers()).toHaveLength(1)
+    expect(stack.running()).toEqual([before])
+  })
+
+  test('that crashes some seconds after it has answered well is no success', async () => {
+    stack = await makeStack({ override: LATE_CRASH })
+    const before = stack.running()
+    const { report, code } = await upgrade('v2', [], '10s', {})
+    expect(report).toMatchObject({
+      outcome: 'rolled-back',
+      failedStep: 'compose.up',
+      errorCode: 'not-stable',
+    })
+    expect(report.failedService).toMatchObject({ name: 'gateway', exitCode: 7 })
+    expect(report.error).toContain('panic: out of cards')
+    expect(code).toBe(1)
+    expect(stack.running()).toEqual(before)
   })
 
   test('that is the first deploy of all and fails leaves nothing running', async () => {
