@@ -1,9 +1,12 @@
 /** The examples for Compose stacks on a real engine, and the compose files beside them as compose itself reads them. */
 import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { makeStack, type Stack, withoutDocker } from '../rig/docker.ts'
+import { freePort, makeStack, type Stack, withoutDocker } from '../rig/docker.ts'
 import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
+import { startRegistry } from '../rig/registry.ts'
 
 const at = (name: string) => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url))
 const missing = withoutDocker('the examples for Compose stacks')
@@ -35,6 +38,9 @@ describe.skipIf(missing !== null)('the example', () => {
     expect(stack.running()).toEqual(before)
     const broken = await migrate('v3-broken', '/bin/true')
     expect(broken.report).toMatchObject({ outcome: 'rolled-back', failedStep: 'compose.build' })
+    const done = await migrate('v2', '/bin/true')
+    expect(done.report).toMatchObject({ outcome: 'succeeded', success: true })
+    expect(stack.running()).toMatchObject([{ version: 'v2' }])
     const late = await migrate('v5-crashloop', '/bin/true')
     expect(late.report).toMatchObject({ outcome: 'rollback-failed', failedStep: 'compose.up' })
     expect(late.code).toBe(5)
@@ -43,9 +49,131 @@ describe.skipIf(missing !== null)('the example', () => {
 })
 
 describe.skipIf(missing !== null)('the stack of the example', () => {
+  let rig: HostopsRig
+  let dir: string
+  let project: string
+  const cleanUps: (() => unknown)[] = []
+  const docker = (...args: string[]) =>
+    execFileSync('docker', args, { encoding: 'utf8', cwd: dir, stdio: 'pipe' }).trim()
+  const image = (service: string) => docker('inspect', '--format', '{{.Image}}', `${project}-${service}-1`)
+  beforeEach(() => {
+    rig = hostopsRig()
+    dir = rig.path('stack')
+    mkdirSync(dir)
+    project = rig.folder.split('/').at(-1)!.toLowerCase()
+  })
+  afterEach(async () => {
+    try {
+      docker('compose', 'down', '-t', '0', '-v')
+      const all = docker('image', 'ls', '--no-trunc', '--format', '{{.ID}} {{.Repository}}').split('\n')
+      const ours = all.filter(line => line.includes(project)).map(line => line.split(' ')[0]!)
+      if (ours.length > 0) docker('rmi', '-f', ...new Set(ours))
+      for (const clean of cleanUps.splice(0)) await clean()
+    } finally {
+      await rig.remove()
+    }
+  })
+
   test.each(['minimal', 'database', 'openclaw-gateway'])('%s is what compose understands', name => {
     const config = (...args: string[]) =>
       execFileSync('docker', ['compose', 'config', ...args], { cwd: at(`stacks/${name}`), encoding: 'utf8' })
+    writeFileSync(join(dir, 'compose.yaml'), 'services: {}\n')
     expect(config('--services')).not.toBe('')
   })
+
+  test('minimal is pulled and started, and goes back when the registry is gone', {
+    timeout: 180_000,
+  }, async () => {
+    const registry = await startRegistry()
+    cleanUps.push(registry.stop)
+    const name = `127.0.0.1:${registry.port}/${project}`
+    const publish = (dockerfile: string) => {
+      execFileSync('docker', ['build', '-q', '-t', `${name}:1`, '-'], { input: dockerfile, stdio: 'pipe' })
+      registry.publish(`${name}:1`)
+      docker('rmi', `${name}:1`)
+    }
+    const serves = `FROM hostops-base:1\nCMD ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1 & wait; done"]\n`
+    publish(`${serves}LABEL v=1\n`)
+    const text = readFileSync(at('stacks/minimal/compose.yaml'), 'utf8')
+    writeFileSync(join(dir, 'compose.yaml'), text.replace('8080', String(await freePort())))
+    writeFileSync(join(dir, '.env'), `COMPOSE_PROJECT_NAME=${project}\nWEB_IMAGE=${name}:1\n`)
+    const upgrade = ['run', at('compose-minimal.yaml'), '-i', `dir=${dir}`]
+    const first = await rig.run(upgrade)
+    expect(first.report).toMatchObject({ outcome: 'succeeded', success: true })
+    const one = image('web')
+    publish(`${serves}LABEL v=2\n`)
+    expect((await rig.run(upgrade)).report).toMatchObject({ outcome: 'succeeded', success: true })
+    const two = image('web')
+    expect(two).not.toBe(one)
+
+    publish('FROM hostops-base:1\nCMD ["sh", "-c", "sleep 1; echo out of cards >&2; exit 3"]\n')
+    const run = rig.start(upgrade)
+    await run.until(/compose\.up \|.*Started/)
+    await registry.stop()
+    const { report, code } = await run.ended
+    expect(report).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true, errorCode: 'not-stable' })
+    expect(report.failedService).toMatchObject({ name: 'web', exitCode: 3 })
+    expect(code).toBe(1)
+    expect(image('web')).toBe(two)
+  })
+
+  test('openclaw-gateway is built and started by the playbook that ships, and goes back', {
+    timeout: 180_000,
+  }, async () => {
+    execFileSync('bash', [fileURLToPath(new URL('node-image.sh', import.meta.url))], { stdio: 'pipe' })
+    const port = await freePort()
+    const upstream = rig.path('upstream')
+    mkdirSync(upstream)
+    const git = (...args: string[]) =>
+      execFileSync('git', ['-c', 'user.name=x', '-c', 'user.email=x@y.invalid', ...args], {
+        cwd: upstream,
+        stdio: 'pipe',
+      })
+    git('init', '-q', '-b', 'main')
+    const release = (tag: string, ready: boolean) => {
+      writeFileSync(join(upstream, '.gitignore'), '.env\nconfig/\n')
+      writeFileSync(
+        join(upstream, 'compose.yaml'),
+        readFileSync(at('stacks/openclaw-gateway/compose.yaml'), 'utf8'),
+      )
+      writeFileSync(join(upstream, 'Dockerfile'), GATEWAY)
+      const status = `url === '/readyz' && ${!ready} ? 503 : 200`
+      writeFileSync(
+        join(upstream, 'gateway.mjs'),
+        `import { createServer } from 'node:http'\ncreateServer(({ url }, answer) => answer.writeHead(${status}).end('${tag}')).listen(18789)\n`,
+      )
+      git('add', '-A')
+      git('commit', '-qm', tag)
+      git('tag', tag)
+    }
+    release('v1', true)
+    execFileSync('git', ['clone', '-q', upstream, dir], { stdio: 'pipe' })
+    const own = { COMPOSE_PROJECT_NAME: project, OPENCLAW_IMAGE: `${project}-openclaw:local` }
+    const env = Object.entries({ ...own, OPENCLAW_GATEWAY_PORT: port })
+    writeFileSync(join(dir, '.env'), env.map(([key, value]) => `${key}=${value}\n`).join(''))
+    docker('compose', 'up', '-d', '--build')
+    const version = () => fetch(`http://127.0.0.1:${port}/`).then(answer => answer.text())
+    const upgrade = (ref: string) => {
+      const inputs = { repoPath: dir, ref, gatewayBaseUrl: `http://127.0.0.1:${port}`, healthTimeout: '12s' }
+      const given = Object.entries(inputs).flatMap(([key, value]) => ['-i', `${key}=${value}`])
+      return rig.run(['run', 'upgrade-openclaw', ...given])
+    }
+    release('v2', true)
+    const up = await upgrade('v2')
+    expect(up.report).toMatchObject({ outcome: 'succeeded', healthz: true, readyz: true })
+    expect(await version()).toBe('v2')
+    const before = image('openclaw-gateway')
+    release('v3', false)
+    const back = await upgrade('v3')
+    expect(back.report).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true, readyz: true })
+    expect(back.report).toMatchObject({ failedStep: 'health.poll', serviceName: 'openclaw-gateway' })
+    expect(await version()).toBe('v2')
+    expect(image('openclaw-gateway')).toBe(before)
+  })
 })
+
+const GATEWAY = `FROM hostops-node:1
+COPY gateway.mjs /app/gateway.mjs
+EXPOSE 18789
+CMD ["node", "/app/gateway.mjs"]
+`
