@@ -121,6 +121,20 @@ const runOptions = z.object({
   plan: optional(word),
 })
 
+const goOn = <A extends string>(action: A) =>
+  z.object({
+    action: z.literal(action),
+    run_id: runId,
+    /** The same one again is no second attempt. */
+    attempt: word.max(64),
+    input_texts: optional(
+      namesNoPrototype.pipe(z.record(inputName, text.max(65_536, 'is longer than 64 KiB'))),
+    ),
+    options: optional(
+      z.object({ assume: optional(z.enum(['done', 'not-done'])), wait_lock: optional(word) }),
+    ),
+  })
+
 export const runRequest = z.discriminatedUnion('action', [
   z.object({
     action: z.literal('start'),
@@ -134,7 +148,12 @@ export const runRequest = z.discriminatedUnion('action', [
   }),
   z.object({ action: z.literal('list') }),
   z.object({ action: z.literal('report'), run_id: runId }),
-  z.object({ action: z.literal('wait'), run_id: runId, timeout_ms: optional(count) }),
+  z.object({
+    action: z.literal('wait'),
+    run_id: runId,
+    job_id: optional(jobId),
+    timeout_ms: optional(count),
+  }),
   z.object({
     action: z.literal('events'),
     run_id: runId,
@@ -149,6 +168,8 @@ export const runRequest = z.discriminatedUnion('action', [
     file: optional(z.string()),
     offset: optional(count.min(0)),
   }),
+  goOn('resume'),
+  goOn('rollback'),
   z.object({ action: z.literal('confirm'), run_id: runId }),
   z.object({ action: z.literal('cancel'), run_id: runId }),
 ])

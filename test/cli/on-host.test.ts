@@ -1,5 +1,5 @@
 /** Runs on the host: the real client, the real daemon, real runners; each of them killed while the others go on. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type HostRig, hostRig } from '../rig/host.ts'
@@ -300,6 +300,78 @@ describe('a run on the host', () => {
   })
 })
 
+describe('a run on the host that was left half-way', () => {
+  const halfWay = async (more: object = {}, ...inputs: string[]) => {
+    const last = { id: 'last', run: ['touch', rig.path('last')], undo: ['rm', '-f', rig.path('last')] }
+    const run = begin(rig.playbook('p', [...steps(), last], more), '--detach', ...inputs)
+    expect((await run.ended).report.outcome).toBe('started')
+    await atGate()
+    process.kill(host.runner('r'), 'SIGKILL')
+    await poll(async () => (await at('report', 'r')).report.outcome === 'unknown')
+    letGo()
+  }
+
+  test('is finished from a later client, which follows it; the line is the same everywhere', async () => {
+    await halfWay()
+    const resumed = await at('resume', 'r', '--output', 'lines')
+    expect(resumed, resumed.stderr).toMatchObject({ code: 0, report: { runId: 'r', outcome: 'succeeded' } })
+    expect(resumed.stderr).toMatch(/gate \| passed/)
+    expect(counted()).toBe('x\n')
+    for (const verb of ['resume', 'report', 'wait'])
+      expect(await at(verb, 'r')).toMatchObject({ code: 0, stdout: resumed.stdout })
+  })
+
+  test('is taken back from a later client, also when it was finished before', async () => {
+    await halfWay()
+    expect((await at('resume', 'last')).report.outcome).toBe('succeeded')
+    expect(rig.exists('last')).toBe(true)
+    const back = await at('rollback', 'r')
+    expect(back).toMatchObject({ code: 1, report: { outcome: 'rolled-back', rollbackVerified: true } })
+    expect([rig.exists('last'), rig.exists('count')]).toEqual([false, false])
+    for (const verb of ['rollback', 'resume', 'report'])
+      expect(await at(verb, 'r')).toMatchObject({ code: 1, stdout: back.stdout })
+  })
+
+  test('goes on when the client that asked for it is killed', async () => {
+    await halfWay()
+    rmSync(rig.path('go'))
+    const asking = rig.start(['resume', 'r', '--output', 'lines', ...TARGET], { env: host.env })
+    await asking.until(/going on with run r/)
+    asking.child.kill('SIGKILL')
+    await asking.ended
+    letGo()
+    const told = await at('wait', 'r')
+    expect(told).toMatchObject({ code: 0, report: { outcome: 'succeeded' } })
+    expect(counted()).toBe('x\n')
+  })
+
+  test('has its secrets where it is resumed, however they were given, and nowhere afterwards', async () => {
+    await halfWay({ inputs: { key: { type: 'secret' } } }, '-i', 'key=very-secret-word')
+    const resumed = await at('resume', 'r')
+    expect(resumed, resumed.stderr).toMatchObject({ code: 0, report: { outcome: 'succeeded' } })
+    await poll(() => !rig.everythingIn('host/state').includes('very-secret-word'))
+    const missing = await at('rollback', 'r')
+    expect(missing).toMatchObject({ code: 2, report: { outcome: 'invalid', errorCode: 'inputs-invalid' } })
+    const back = await at('rollback', 'r', '-i', 'key=very-secret-word')
+    expect(back.report.outcome).toBe('rolled-back')
+    await poll(() => !rig.everythingIn('host/state').includes('very-secret-word'))
+  })
+
+  test('is refused, in one line, while it has a runner, where there is none, and where nobody answers', async () => {
+    const run = begin(rig.playbook('p', steps()))
+    await atGate()
+    expect(await at('rollback', 'r')).toMatchObject({
+      code: 3,
+      report: { runId: 'r', outcome: 'refused', errorCode: 'has-a-runner' },
+    })
+    letGo()
+    expect((await run.ended).report.outcome).toBe('succeeded')
+    expect(await at('resume', 'none')).toMatchObject({ code: 2, report: { outcome: 'invalid' } })
+    await host.kill('SIGTERM')
+    expect(await at('resume', 'r')).toMatchObject({ code: 4, report: { outcome: 'unreachable' } })
+  })
+})
+
 describe('confirm on the host', () => {
   const sure = (within: string) => [...steps(), { id: 'sure', uses: 'confirm', with: { within } }]
   const awaited = () => poll(() => host.journal('r').includes('confirm-awaited'))
@@ -448,6 +520,13 @@ describe('a token that may only run playbooks', () => {
       const asked = await as(verb, 'o')
       expect([asked.code, asked.stdout, asked.stderr]).toEqual([2, '', expect.stringContaining('no run "o"')])
     }
+    const mine = await as('run', 'write', '--on-host', '--run-id', 'm', '-i', 'text=a')
+    for (const verb of ['resume', 'rollback'])
+      expect(await as(verb, 'm')).toMatchObject({
+        code: 3,
+        report: { outcome: 'refused', errorCode: 'denied' },
+      })
+    expect((await as('report', 'm')).stdout).toBe(mine.stdout)
     const taken = await as('run', 'write', '--on-host', '--run-id', 'o', '-i', 'text=a')
     expect(taken.report).toMatchObject({ outcome: 'invalid' })
     await rig.run(['run', rig.playbook('plain', [{ run: ['true'] }]), '--run-id', 'mine'], {

@@ -135,24 +135,35 @@ const withRun = (
   work: (host: Host, runId: string) => Promise<number>,
 ): Promise<number> =>
   withHost(options, io, async host => {
-    if (given !== 'last') {
-      const probe = await ask(host, 'logs', given)
-      if (probe.ok) return work(host, given)
-      if (probe.failure.code !== 'usage') return no(probe, io)
-    }
-    const listed = await patiently(() => host.ask('list', {}))
-    if (!listed.ok) return no(listed, io)
-    const ids = (listed.value.runs ?? []).map(run => String(run.runId))
-    const matches =
-      given === 'last' ? ids.slice(0, 1) : ids.filter(id => given !== '' && id.startsWith(given))
-    const [runId] = matches
-    if (runId !== undefined && matches.length === 1) return work(host, runId)
-    const problem =
-      matches.length > 1
-        ? `"${given}" is the beginning of ${matches.length} runs: ${matches.slice(0, 5).join(', ')}`
-        : `no run "${given}" at ${host.target}`
-    return usage({ code: 'usage', problem, hint: `hostops runs --target ${host.target}   lists them` }, io)
+    const found = await findAt(host, given)
+    return typeof found === 'string' ? work(host, found) : no(found, io)
   })
+
+export async function findAt(host: Host, given: string): Promise<string | (Asked & { ok: false })> {
+  if (given !== 'last') {
+    const probe = await ask(host, 'logs', given)
+    if (probe.ok) return given
+    if (probe.failure.code !== 'usage') return probe
+  }
+  const listed = await patiently(() => host.ask('list', {}))
+  if (!listed.ok) return listed
+  const ids = (listed.value.runs ?? []).map(run => String(run.runId))
+  const matches = given === 'last' ? ids.slice(0, 1) : ids.filter(id => given !== '' && id.startsWith(given))
+  const [runId] = matches
+  if (runId !== undefined && matches.length === 1) return runId
+  const problem =
+    matches.length > 1
+      ? `"${given}" is the beginning of ${matches.length} runs: ${matches.slice(0, 5).join(', ')}`
+      : `no run "${given}" at ${host.target}`
+  const hint = `hostops runs --target ${host.target}   lists them`
+  return {
+    ok: false,
+    failure: { code: 'usage', problem, hint },
+    missing: true,
+    again: false,
+    unable: false,
+  }
+}
 
 /** The report line is the only thing that is a result; everything else that the host says is for people. */
 function told(asked: Asked, { target }: Host, io: Io): number {

@@ -20,6 +20,8 @@ export async function follow(
   runId: string,
   watcher: Watcher,
   signal: AbortSignal,
+  /** Of one runner of it: what that one says in the end. */
+  runner?: string,
 ): Promise<Asked> {
   const lines = makeLines(watcher)
   let job: string | undefined
@@ -28,7 +30,8 @@ export async function follow(
     const fields = { run_id: runId, job_id: job, offset, max_bytes: CHUNK_BYTES, wait_ms: EVENTS_WAIT_MS }
     const events = await patiently(() => host.ask('events', fields, signal), signal)
     if (signal.aborted || (!events.ok && !events.missing)) return events
-    if (events.ok) {
+    // The words of another one that lives are not those of who only found that out.
+    if (events.ok && (runner === undefined || events.value.job_id === runner)) {
       const { job_id, data, next_offset, done } = events.value
       if (job_id !== job) lines.restart()
       job = job_id
@@ -36,13 +39,19 @@ export async function follow(
       offset = next_offset ?? offset
       if (data !== '' || !done) continue
     }
-    const waited = await waitFor(host, runId, SHORT_WAIT_MS, signal)
+    const waited = await waitFor(host, runId, SHORT_WAIT_MS, signal, runner)
     if (!waited.ok || waited.value.done || signal.aborted) return waited
   }
 }
 
-export const waitFor = (host: Host, runId: string, timeoutMs: number, signal?: AbortSignal): Promise<Asked> =>
-  patiently(() => host.ask('wait', { run_id: runId, timeout_ms: timeoutMs }, signal), signal)
+export const waitFor = (
+  host: Host,
+  runId: string,
+  timeoutMs: number,
+  signal?: AbortSignal,
+  runner?: string,
+): Promise<Asked> =>
+  patiently(() => host.ask('wait', { run_id: runId, job_id: runner, timeout_ms: timeoutMs }, signal), signal)
 
 /** What is no text comes in base64. */
 const textOf = (answer: RunAnswer & { binary?: boolean }): string =>

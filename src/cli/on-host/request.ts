@@ -97,7 +97,7 @@ function inputsFile({ inputs }: RunOptions, io: Io): { [name: string]: Json } {
 }
 
 /** `key=value`; `key=@file` holds what the file holds here, `key=@@x` is the text `@x`. */
-function inputTexts(pairs: readonly string[], io: Io): { [name: string]: string } {
+export function inputTexts(pairs: readonly string[], io: Io): { [name: string]: string } {
   const texts = new Map<string, string>()
   for (const [at, argument] of pairs.entries()) {
     const pair = nameAndText(argument)

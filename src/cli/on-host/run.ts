@@ -24,7 +24,10 @@ import { openHost } from './open-host.ts'
 import { type HostReport, hostReport } from './report-line.ts'
 import { requestFor } from './request.ts'
 
-type Head = {
+/** How what happens is shown, and where the report goes besides. */
+type Shown = Pick<RunOptions, 'output' | 'quiet' | 'reportFile'>
+
+export type Head = {
   runId: string
   playbook: string | null
   target: string | null
@@ -89,12 +92,14 @@ async function attempt(
   }
 }
 
-async function followed(
+/** `runner`: one of the run's runners, whose end is waited for. */
+export async function followed(
   host: Host,
-  { runId }: Head,
-  options: RunOptions,
+  { runId }: Pick<Head, 'runId'>,
+  options: Shown,
   io: Io,
   signals: Signals,
+  runner?: string,
 ): Promise<RunEnd | HostReport> {
   const leave = new AbortController()
   signals.handle(signal => {
@@ -119,7 +124,7 @@ async function followed(
   }
   let answer: Asked
   try {
-    answer = await follow(host, runId, watcher, leave.signal)
+    answer = await follow(host, runId, watcher, leave.signal, runner)
   } finally {
     await face?.close()
   }
@@ -135,14 +140,14 @@ async function followed(
   return told
 }
 
-function finish({ report, line, exitCode: code }: HostReport, options: RunOptions, io: Io): number {
+export function finish({ report, line, exitCode: code }: HostReport, options: Shown, io: Io): number {
   copy(report, options, io)
   io.stdout.write(line)
   return code
 }
 
 /** What the host has no part in, or what is not known of it here. */
-function finishHere(end: RunEnd, head: Head, options: RunOptions, io: Io): number {
+export function finishHere(end: RunEnd, head: Head, options: Shown, io: Io): number {
   const draft = { ...emptyDraft(head), end: { type: 'run-finished' as const, ...end } }
   const isOpen = end.outcome === 'started' || end.outcome === 'unknown'
   const report = toReport(draft, isOpen ? null : clock.now())
@@ -160,7 +165,7 @@ function finishHere(end: RunEnd, head: Head, options: RunOptions, io: Io): numbe
   return exitCode(end.outcome, end.failure)
 }
 
-function copy(report: Report, options: RunOptions, io: Io): void {
+function copy(report: Report, options: Shown, io: Io): void {
   if (options.reportFile === undefined) return
   const file = resolve(io.cwd, options.reportFile)
   try {
@@ -171,19 +176,19 @@ function copy(report: Report, options: RunOptions, io: Io): void {
   }
 }
 
-function notStarted(failure: Failure): RunEnd {
+export function notStarted(failure: Failure): RunEnd {
   const outcome = failure.code === 'denied' ? 'refused' : failure.code === 'usage' ? 'invalid' : 'unreachable'
   return { outcome, failedStep: null, failure }
 }
 
 /** Whether a lost question was heard is not known; everything else is a no. */
-function notBegun({ failure, again, unable }: Asked & { ok: false }): RunEnd {
+export function notBegun({ failure, again, unable }: Asked & { ok: false }): RunEnd {
   if (unable) return { outcome: 'refused', failedStep: null, failure }
   return again ? lost(failure) : notStarted(failure)
 }
 
 const lost = (failure: Failure): RunEnd => ({ outcome: 'unknown', failedStep: null, failure })
-const interrupted = (signal: NonNullable<Signals['first']>): RunEnd => ({
+export const interrupted = (signal: NonNullable<Signals['first']>): RunEnd => ({
   outcome: 'interrupted',
   failedStep: null,
   failure: { code: 'interrupted', signal },

@@ -5,6 +5,7 @@ import {
   type AddCommands,
   asHostOption,
   collect,
+  hostOption,
   outputOption,
   quietOption,
   RUN_ARGUMENT,
@@ -32,9 +33,15 @@ export const addRecovery: AddCommands = (program, io, done) => {
       .addOption(outputOption())
       .addOption(quietOption())
       .addOption(stateConfigOption())
-      .action(async (run: string, options: ResumeOptions) => {
+      .addOption(hostOption())
+      .action(async (run: string, options: ResumeOptions & { target?: string }) => {
         const commands = await import('../commands/resume.ts')
         const given = { ...options, input: options.input ?? [] }
+        const { target } = given
+        if (target !== undefined) {
+          const { goOnAt } = await import('../on-host/again.ts')
+          return done(await goOnAt(verb, run, { ...given, target }, io))
+        }
         if (options.check) {
           const { rehearse } = await import('../commands/rehearse.ts')
           return done(await rehearse(run, given, io))

@@ -3,7 +3,6 @@
  * come back and say so: a deadline that has passed meanwhile takes it back at once. About the others a person
  * decides; they are named in the log, once. Values of ended runs are removed here.
  */
-import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type AroundRuns, ownerOf } from './host-run-context.ts'
 import { systemReason } from './problem.ts'
@@ -83,7 +82,8 @@ async function lookAt(
     )
   }
   const folder = store.folder(id)
-  const argv = ['resume', id, '--as-host', '--output', 'json', '--inputs', join(folder, 'inputs.json')]
+  const values = store.values(id)
+  const argv = ['resume', id, '--as-host', '--output', 'json', ...(values ? ['--inputs', values] : [])]
   // Each attempt follows the one before, so that two daemons cannot both go on.
   const started = await around.startJob(request.token, `run/${id}/after/${job}`, argv, folder)
   if (started.job_id === undefined) return log.error(`run ${id} cannot go on: ${started.error_msg}`)

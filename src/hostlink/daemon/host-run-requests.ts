@@ -21,7 +21,7 @@ const RESULT_PREFIX = 'OPENCLAW_RESULT_JSON:'
 const BUSY = 'server busy, max concurrent commands reached'
 
 export async function answerRunRequest(
-  request: Exclude<RunRequest, { action: 'start' }>,
+  request: Exclude<RunRequest, { action: 'start' | 'resume' | 'rollback' }>,
   token: Token,
   around: Around,
 ): Promise<Body> {
@@ -43,7 +43,7 @@ export async function answerRunRequest(
   }
 }
 
-function mayUse({ name, policy }: Token, runId: string, { store }: Around): boolean {
+export function mayUse({ name, policy }: Token, runId: string, { store }: AroundRuns): boolean {
   const request = store.read(runId)
   return policy.kind === 'full' ? request !== null || store.state(runId).begun : request?.token === name
 }
@@ -108,17 +108,38 @@ const gone = (runId: string): Body => ({
   error_msg: `run ${runId} has ended, and its report is kept no longer`,
 })
 
-async function wait({ run_id, timeout_ms }: On<'wait'>, around: Around): Promise<Body> {
+async function wait({ run_id, job_id, timeout_ms }: On<'wait'>, around: Around): Promise<Body> {
   const limit = Math.min(Math.max(timeout_ms ?? LONGEST_WAIT_MS, 0), LONGEST_WAIT_MS)
   for (const deadline = Date.now() + limit; ; ) {
-    if (await isOver(run_id, around)) {
-      const told = await report(run_id, around)
+    const over = job_id === undefined ? await isOver(run_id, around) : await hasEnded(run_id, job_id, around)
+    if (over) {
+      const told = await (job_id === undefined ? report(run_id, around) : printed(run_id, job_id, around))
       return told.status === 'ok' ? { ...told, done: true } : told
     }
     const left = deadline - Date.now()
     if (left <= 0 || around.gone.aborted) return { status: 'ok', run_id, done: false }
     await sleep(Math.min(POLL_MS, left), undefined, { signal: around.gone }).catch(() => {})
   }
+}
+
+/** Of one runner, whatever came before it: whoever is not found has ended. */
+async function hasEnded(runId: string, job: string, { store, jobs }: Around): Promise<boolean> {
+  const owner = store.read(runId)?.token
+  if (owner === undefined) return true
+  const info = await jobs.handle({ action: 'status', job_id: job }, ownerOf(owner))
+  return info.status !== 'ok' || info.done === true
+}
+
+/** The line that a runner ended with; the run's own report where it said none. */
+async function printed(runId: string, job: string, around: Around): Promise<Body> {
+  const owner = ownerOf(around.store.read(runId)?.token ?? '')
+  const info = await around.jobs.handle({ action: 'status', job_id: job }, owner)
+  const output = await around.jobs.handle(
+    { action: 'tail', job_id: job, stream: 'stdout', offset: 0, max_bytes: 4 * 1024 * 1024, wait_ms: 0 },
+    owner,
+  )
+  if (info.status !== 'ok' || !output.data?.startsWith(RESULT_PREFIX)) return report(runId, around)
+  return { status: 'ok', run_id: runId, exit_code: info.exit_code, stdout: output.data, stderr: '' }
 }
 
 async function isOver(runId: string, { store, jobs }: Around): Promise<boolean> {

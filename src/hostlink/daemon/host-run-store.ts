@@ -5,10 +5,12 @@
  *   request.json   whose it is, what tells it from another request of this id, and the program's arguments
  *   playbook.yaml  the text that runs
  *   inputs.json    values with types; input-0, input-1, ...: values as text, whose types the playbook decides
+ *   values.json    the same values for who goes on with the run later
  *   job            the job that works on it at the moment
  *
  * Beside it, `runs/<run id>/` is the engine's own folder: its `run.json` tells the runner, `report.json` the end.
  */
+import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
@@ -48,6 +50,9 @@ export type HostRunStore = {
   /** The lines of the journal that are whole. */
   journal(runId: string): { [field: string]: unknown }[]
   steps(runId: string): string
+  /** The file with the values that it was asked for with, or was given since; null: they are gone. */
+  values(runId: string): string | null
+  giveValues(runId: string, texts: Readonly<Record<string, string>>): void
   /** Values may be secrets: they go as soon as nobody can need them any more. */
   forgetValues(runId: string): void
   remove(runId: string): void
@@ -92,9 +97,22 @@ export function openHostRunStore(root: string): HostRunStore {
         return typeof entry === 'object' && entry !== null ? [entry as { [field: string]: unknown }] : []
       }),
     steps: runId => join(runFolder(runId), 'steps'),
+    values: runId => {
+      const file = join(folder(runId), 'values.json')
+      return existsSync(file) ? file : null
+    },
+    giveValues: (runId, texts) => {
+      const file = join(folder(runId), 'values.json')
+      const before = readJson(file)
+      const known = typeof before === 'object' ? before : {}
+      const draft = `${file}.${randomBytes(6).toString('hex')}`
+      writeFileSync(draft, JSON.stringify({ ...known, ...texts }), { mode: 0o600 })
+      renameSync(draft, file)
+    },
     forgetValues: runId => {
       for (const name of names(folder(runId))) {
-        if (/^inputs\.json$|^input-\d+$/.test(name)) rmSync(join(folder(runId), name), { force: true })
+        if (/^(inputs|values)\.json|^input-\d+$/.test(name))
+          rmSync(join(folder(runId), name), { force: true })
       }
     },
     remove: runId => rmSync(folder(runId), { recursive: true, force: true }),

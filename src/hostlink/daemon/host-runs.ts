@@ -7,6 +7,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import type { ExecRequest, RunRequest, RunStart } from '../messages.ts'
 import { type Body, badRequest, failure } from './answer.ts'
+import { goOnWith } from './host-run-again.ts'
 import { type AroundRuns, type HostRunsOptions, ownerOf } from './host-run-context.ts'
 import { hostopsCommand, runArguments, runsStateDir } from './host-run-program.ts'
 import { goOnWaiting } from './host-run-recovery.ts'
@@ -52,6 +53,8 @@ export function openHostRuns(options: HostRunsOptions): HostRuns {
       }
       const verdict = decide({ type: 'run', request, digest: installed?.digest ?? null })
       if (!verdict.allowed) return { status: 'denied', error_msg: verdict.rule }
+      if (request.action === 'resume' || request.action === 'rollback')
+        return goOnWith(request, token, around)
       if (request.action === 'start') return start(request, installed, verdict.pinned ?? {}, token, around)
       const ends = AbortSignal.any([gone, closing.signal])
       setMaxListeners(0, ends)
@@ -101,6 +104,8 @@ async function start(
     const created = await store.create(runId, wanted, {
       'playbook.yaml': installed?.text ?? text ?? '',
       'inputs.json': JSON.stringify({ ...request.inputs, ...pinned }),
+      // Also for who goes on with the run, and takes only the secrets of it.
+      'values.json': JSON.stringify({ ...request.inputs, ...Object.fromEntries(texts), ...pinned }),
       // The runner takes one line feed off the end, as editors leave one there.
       ...Object.fromEntries(texts.map(([, value], at) => [`input-${at}`, `${value}\n`])),
     })

@@ -81,13 +81,18 @@ export function decide(token: Token, asked: Asked, context: PolicyContext): Verd
   }
 }
 
-/** Its own runs are looked up among the token's own; what counts is which ones it may start. */
+/**
+ * Its own runs are looked up among the token's own: it may read, confirm and cancel them. What counts is which ones it
+ * may start; to go on with one that was left half-way, or to take back what stands, is for a person.
+ */
 function decideRun(
   name: string,
   grants: readonly PlaybookGrant[],
   { request, digest }: Extract<Asked, { type: 'run' }>,
 ): Verdict {
   const list = `policy playbooks of token ${name}`
+  if (request.action === 'resume' || request.action === 'rollback')
+    return deny(`${list}: ${request.action} is for the host's owner, who sees what was left half-way`)
   if (request.action !== 'start') return { allowed: true }
   const { playbook, inputs = {}, input_texts = {}, options } = request
   if (playbook.name === undefined) return deny(`${list}: only installed playbooks, not the text of one`)
