@@ -1,10 +1,11 @@
 /** What a person mistypes or mixes up, and what the programs then say: the fact, and what to do next. */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { wordFailure } from '../../src/hostlink/cli-wording.ts'
 import { type DaemonRig, HOSTLINKD, startDaemonRig, writeConfig } from '../rig/daemon.ts'
 import { HOSTLINK, hostlink, reaching } from '../rig/hostlink-cli.ts'
 
@@ -70,32 +71,27 @@ describe('with hostlink', () => {
   })
 
   test('something else than hostlinkd listens there', async () => {
-    const answering = async (answer: string | null) => {
-      const server: Server = createServer(socket => {
-        socket.on('error', () => {})
-        socket.on('data', () => answer !== null && socket.end(answer))
-      })
-      await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-      const { port } = server.address() as { port: number }
-      try {
-        const { code, stderr } = await hostlink(['-a', `127.0.0.1:${port}`, '-T', '300', 'exec', 'true'], {
-          env: { HOSTLINK_TOKEN: 'x' },
-        })
-        return { code, stderr: stderr.replaceAll(String(port), 'PORT') }
-      } finally {
-        server.close()
-      }
+    const server = createServer(socket => {
+      socket.on('error', () => {})
+      socket.on('data', () => socket.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n'))
+    })
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    const address = `127.0.0.1:${(server.address() as { port: number }).port}`
+    try {
+      const { code, stderr } = await ping({}, '-a', address)
+      expect(code).toBe(6)
+      expect(stderr).toMatch(/^Invalid response: .*\n/)
+      expect(stderr).toContain(`\nhint: is it hostlinkd that listens on ${address}?\n`)
+    } finally {
+      server.close()
     }
-    const http = await answering('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n')
-    expect(http.code).toBe(6)
-    expect(http.stderr).toMatch(
-      /^Invalid response: .*\nhint: is it hostlinkd that listens on 127.0.0.1:PORT\?\n$/,
-    )
-    const silent = await answering(null)
-    expect(silent.code).toBe(6)
-    expect(silent.stderr).toMatch(
-      /^No response within .* Is it hostlinkd that listens on 127.0.0.1:PORT\?\n$/s,
-    )
+  })
+
+  test('something that listens and says nothing', () => {
+    const at = { kind: 'tcp', host: 'example', port: 80 } as const
+    const said = wordFailure({ kind: 'timeout', afterMs: 30_000 }, { at, token: 'x', tokenFrom: '--token' })
+    expect(said).toContain('No response within 30000ms\nhint: what was asked may still happen there')
+    expect(said).toContain('Is it hostlinkd that listens on example:80?\n')
   })
 })
 
