@@ -9,7 +9,9 @@ const OPENS_HOST =
   --runtime --use-api-socket --rootfs --allow --annotation --credential-spec`)
 const SHARES_NAMESPACE = words('--pid --ipc --userns --uts --cgroupns')
 const NETWORKS = words('--network --net --network-add')
-const READS_FILES = words('--env-file --label-file --secret --build-context --ssh')
+const READS_FILES = words('--env-file --env-from-file --label-file --secret --build-context --ssh')
+/** Letters that take a value, of the commands that write files or read them by a letter. */
+const BUILD_LETTERS_WITH_VALUE = 'cfmot'
 
 export function privileged(argv: readonly string[]): Hazard[] {
   return argv.flatMap((word, index) =>
@@ -68,11 +70,24 @@ const isPlainMount = (value: string): boolean =>
 /** Options of docker's commands that name a file of the host to write. */
 export function writesFiles(argv: readonly string[], at: number): Hazard[] {
   return argv.flatMap((word, index) =>
-    index > at && /^(--(output|iidfile|metadata-file|set)(=|$)|-o)/.test(word)
+    index > at && (/^--(output|iidfile|metadata-file|set)(=|$)/.test(word) || hasLetter(word, 'o'))
       ? [hazard(argv, [index], `docker ${argv[at]} ${word.split('=')[0]} writes files of the host`)]
       : [],
   )
 }
+
+/** The same for one to read, where a command has no other options that matter. */
+export function readsFiles(argv: readonly string[], at: number): Hazard[] {
+  return argv.flatMap((word, index) =>
+    index > at && READS_FILES.has(word.split('=')[0]!)
+      ? [hazard(argv, [index], `docker ${argv[at]} ${word.split('=')[0]} can read any file of the host`)]
+      : [],
+  )
+}
+
+/** Alone or behind others: `-qo` is `-q -o`. */
+export const hasLetter = (word: string, letter: string): boolean =>
+  lettersOf(word, BUILD_LETTERS_WITH_VALUE).includes(letter)
 
 type Deleting = { what: string; letter: string; long: readonly string[] }
 

@@ -1,6 +1,13 @@
 /** What docker (and podman, nerdctl) can be made to do to its host. */
 import { composeHazards } from './hazard-compose.ts'
-import { containerHazards, deletes, privileged, writesFiles } from './hazard-docker-options.ts'
+import {
+  containerHazards,
+  deletes,
+  hasLetter,
+  privileged,
+  readsFiles,
+  writesFiles,
+} from './hazard-docker-options.ts'
 import { type Globals, type Hazard, hazard, readGlobals, words } from './hazard-words.ts'
 
 const GLOBALS: Globals = {
@@ -39,7 +46,7 @@ const ACTIONS: readonly { groups: ReadonlySet<string>; actions: ReadonlySet<stri
 ]
 
 const READ_AND_RUN =
-  words(`attach commit diff events exec history images import info inspect kill load login logout logs
+  words(`attach commit diff events history images import info inspect kill load login logout logs
   network node pause port ps pull push rename restart search start stats stop system tag top unpause update version
   wait`)
 
@@ -79,6 +86,8 @@ function commandHazards(argv: readonly string[], group: number): Hazard[] {
     case 'create':
     case 'service':
       return containerHazards(argv, at)
+    case 'exec':
+      return readsFiles(argv, at)
     case 'rm':
       return deletes(argv, at, { what: 'volumes', letter: 'v', long: ['--volumes'] })
     case 'rmi':
@@ -112,7 +121,7 @@ function volumeHazards(argv: readonly string[], at: number): Hazard[] {
 function bakeHazards(argv: readonly string[], at: number): Hazard[] {
   if (argv[at + 1] !== 'bake') return []
   return argv.flatMap((word, index) =>
-    index > at && /^(--file(=|$)|-f)/.test(word)
+    index > at && (/^--file(=|$)/.test(word) || hasLetter(word, 'f'))
       ? [hazard(argv, [index], 'docker buildx bake -f can write files of the host')]
       : [],
   )

@@ -48,8 +48,9 @@ const INTERPRETER =
 const OPEN =
   /^(su|ssh|chroot|nsenter|unshare|runuser|script|watch|parallel|systemd-run|vim?|nano|kubectl|chrt|taskset)$/
 
-/** Of tar only the options run programs. */
+/** Of tar only the options run programs; its first word may hold them without a dash: `cIf`. */
 const OPEN_BY_OPTIONS = /^(bsd)?tar$/
+const isOldOptions = (word: string, index: number) => index === 1 && /^[A-Za-z]*[FI]/.test(word)
 
 export const runsPrograms = (name: string): boolean =>
   Object.hasOwn(WRAPPERS, name) || [INTERPRETER, OPEN, OPEN_BY_OPTIONS].some(kind => kind.test(name))
@@ -65,7 +66,7 @@ export function runHazards(
   const end = first < 0 ? argv.length : first + 1
   const reaches = INTERPRETER.test(name) ? end : argv.length
   const hazards = argv.flatMap((word, index) => {
-    const isFirst = index === first && !OPEN_BY_OPTIONS.test(name)
+    const isFirst = index === first && (!OPEN_BY_OPTIONS.test(name) || isOldOptions(word, index))
     if (index === 0 || index >= reaches || !(isFirst || isOption(word))) return []
     return [hazard(argv, [index], `${name} can run any program by ${isFirst ? 'what it is given' : word}`)]
   })
