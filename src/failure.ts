@@ -85,9 +85,8 @@ export type RunFailure =
   | {
       code: 'self-upgrade'
       step: string
-      who: 'runner' | 'daemon'
-      project: string
-      service: string
+      who: 'runner' | 'daemon' | 'link'
+      place: string
       command: string
     }
   | { code: 'approval-denied'; step: string; reason: string }

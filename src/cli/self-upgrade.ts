@@ -1,23 +1,32 @@
 /**
- * Does the plan replace the container in which this runner lives, or the one of the daemon that it works through?
- * Compose would be cut off in the middle, the service would stay down, and nobody would be left to go back.
+ * Does the plan end the container in which this runner lives, or the daemon that it works through? It would be cut off
+ * in the middle, the service would stay down, and nobody would be left to go back.
  */
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import * as z from 'zod'
 import type { Plan } from '../engine/plan.ts'
 import type { Failure } from '../failure.ts'
-import { composeArgv, type Stack } from '../steps/compose.ts'
 import { jsonOf } from '../steps/compose-project.ts'
-import { composeUp } from '../steps/compose-up.ts'
 import { canonicalPath } from '../steps/fields.ts'
 import { once } from '../steps/once.ts'
 import type { Transport } from '../transport/transport.ts'
+import { type Ends, whatItEnds } from './what-it-ends.ts'
 
-/** Part of a compose project: whose life depends on it. */
-export type Own = { who: 'runner' | 'daemon'; project: string; service: string; folder: string }
-/** What a step replaces. `services`: all of the project where null. */
-export type Replaced = { step: string; project: string | null; folder: string; services: string[] | null }
+/** A container on which somebody's life depends; `project` and `service` where compose made it. */
+export type Own = {
+  who: 'runner' | 'daemon'
+  id: string
+  name: string
+  project: string | null
+  service: string | null
+  folder: string | null
+}
+/** What a step ends at the engine. `services`: all of the project where null. */
+export type Ended =
+  | { kind: 'services'; project: string | null; folder: string | null; services: readonly string[] | null }
+  | { kind: 'containers'; names: readonly string[] }
+  | { kind: 'engine' }
 
 const LOOK_MS = 20_000
 
@@ -27,30 +36,43 @@ export async function selfUpgrade(
   transport: Transport,
   command: string,
 ): Promise<Failure | null> {
-  const steps = plan.steps.filter(step => step.uses === composeUp.uses && step.when !== false)
-  if (steps.length === 0 || transport.platform !== 'posix') return null
+  const ends = plan.steps.flatMap(whatItEnds)
+  if (ends.length === 0 || transport.platform !== 'posix') return null
+  const link = ends.find(each => each.kind === 'unit' && each.unit === 'hostlinkd')
+  if (link && transport.name.startsWith('hostlink'))
+    return { code: 'self-upgrade', step: link.step, who: 'link', place: 'hostlinkd', command }
   const ids = await ownIds(transport)
   if (ids.runner.length === 0 && ids.daemon.length === 0) return null
   const own = await inspect(ids, transport)
   if (own.length === 0) return null
-  for (const step of steps) {
-    const input = composeUp.schema.safeParse(step.with)
-    if (!input.success) continue
-    const replaced = await whatItReplaces(step.id, input.data, transport)
-    const hit = own.find(each => isReplaced(each, replaced))
-    if (hit) {
-      const { who, project, service } = hit
-      return { code: 'self-upgrade', step: step.id, who, project, service, command }
-    }
+  for (const each of ends) {
+    const ended = await resolved(each, transport)
+    const hit = ended && own.find(one => isEnded(one, ended))
+    if (hit) return { code: 'self-upgrade', step: each.step, who: hit.who, place: placeOf(hit), command }
   }
   return null
 }
 
 /** Pure. */
-export function isReplaced(own: Own, { project, folder, services }: Replaced): boolean {
-  const sameProject = project === null ? own.folder === folder : own.project === project
-  return sameProject && (services === null || services.includes(own.service))
+export function isEnded(own: Own, ended: Ended): boolean {
+  switch (ended.kind) {
+    case 'engine':
+      return true
+    case 'containers':
+      return ended.names.some(
+        name => name === own.name || (/^[0-9a-f]{4,}$/.test(name) && own.id.startsWith(name)),
+      )
+    case 'services': {
+      const { project, folder, services } = ended
+      if (own.service === null) return false
+      const sameProject = project === null ? own.folder === folder : own.project === project
+      return sameProject && (services === null || services.includes(own.service))
+    }
+  }
 }
+
+const placeOf = ({ project, service, name }: Own): string =>
+  service === null ? `container ${name}` : `service ${service} of compose project ${project}`
 
 /**
  * Pure: ids of containers that a process may be in, from its own mounts, its control groups and its host name. On a
@@ -82,22 +104,32 @@ async function ownIds(transport: Transport): Promise<Ids> {
 }
 
 const inspectSchema = once(() =>
-  z.object({ id: z.string(), labels: z.record(z.string(), z.string()).nullish() }),
+  z.object({
+    id: z.string(),
+    name: z.string(),
+    labels: z.record(z.string(), z.string()).nullish(),
+  }),
 )
 
 /** Only the engine that the plan works on knows the container, if it is one of its own. */
 async function inspect({ runner, daemon }: Ids, transport: Transport): Promise<Own[]> {
-  const format = '{"id":{{json .Id}},"labels":{{json .Config.Labels}}}'
+  const format = '{"id":{{json .Id}},"name":{{json .Name}},"labels":{{json .Config.Labels}}}'
   const ids = [...new Set([...runner, ...daemon])]
   const said = await look(transport, ['docker', 'inspect', '--type', 'container', '--format', format, ...ids])
   return said.split('\n').flatMap((line): Own[] => {
-    const { id, labels } = inspectSchema().safeParse(jsonOf(line)).data ?? {}
-    const project = labels?.['com.docker.compose.project']
-    const service = labels?.['com.docker.compose.service']
-    if (id === undefined || project === undefined || service === undefined) return []
-    const folder = canonicalPath(labels?.['com.docker.compose.project.working_dir'] ?? '/')
-    const who = runner.some(known => id.startsWith(known)) ? 'runner' : 'daemon'
-    return [{ who, project, service, folder }]
+    const { id, name, labels } = inspectSchema().safeParse(jsonOf(line)).data ?? {}
+    if (id === undefined || name === undefined) return []
+    const folder = labels?.['com.docker.compose.project.working_dir']
+    return [
+      {
+        who: runner.some(known => id.startsWith(known)) ? 'runner' : 'daemon',
+        id,
+        name: name.replace(/^\//, ''),
+        project: labels?.['com.docker.compose.project'] ?? null,
+        service: labels?.['com.docker.compose.service'] ?? null,
+        folder: folder === undefined ? null : canonicalPath(folder),
+      },
+    ]
   })
 }
 
@@ -110,17 +142,14 @@ const configSchema = once(() =>
   }),
 )
 
-async function whatItReplaces(
-  step: string,
-  input: Stack & { services: string[] },
-  transport: Transport,
-): Promise<Replaced> {
-  const folder = canonicalPath(input.dir)
-  const argv = composeArgv(input, ['config', '--format', 'json'])
-  const config = configSchema().safeParse(jsonOf(await look(transport, argv, folder))).data
-  const all = config?.services ?? {}
-  const services = input.services.length === 0 ? null : withDependencies(input.services, all)
-  return { step, project: config?.name ?? input.project ?? null, folder, services }
+async function resolved(ends: Ends, transport: Transport): Promise<Ended | null> {
+  if (ends.kind === 'unit') return ends.unit === 'docker' ? { kind: 'engine' } : null
+  if (ends.kind === 'containers') return ends
+  const { argv, cwd } = ends.config
+  const config = configSchema().safeParse(jsonOf(await look(transport, argv, cwd))).data
+  const all = ends.dependencies ? (config?.services ?? {}) : {}
+  const services = ends.services.length === 0 ? null : withDependencies(ends.services, all)
+  return { kind: 'services', project: config?.name ?? ends.project, folder: ends.folder, services }
 }
 
 /** `up` brings what a service needs to its newest state as well. */

@@ -27,17 +27,24 @@ export const RUN: Words<RunFailure> = {
     hint: `finish it with hostops resume ${failure.runId}, or take it back with hostops rollback ${failure.runId}`,
   }),
   'lock-unwritable': failure => ({ message: `cannot take a lock on the target: ${failure.detail}` }),
-  'self-upgrade': ({ who, step, project, service, command }) => {
-    const place = `service ${service} of compose project ${project}`
-    return who === 'runner'
-      ? {
-          message: `${step} would replace the container that this runner lives in (${place}), so nobody would see the end of it`,
+  'self-upgrade': ({ who, step, place, command }) => {
+    switch (who) {
+      case 'runner':
+        return {
+          message: `${step} would end the container that this runner lives in (${place}), so nobody would see the end of it`,
           hint: command,
         }
-      : {
-          message: `${step} would replace the container that the daemon of the target lives in (${place})`,
+      case 'link':
+        return {
+          message: `${step} would end the ${place} that this run works through, and what it does there with it`,
+          hint: command,
+        }
+      case 'daemon':
+        return {
+          message: `${step} would end the container that the daemon of the target lives in (${place})`,
           hint: 'let hostlinkd run on the host itself, or in a stack that no playbook replaces',
         }
+    }
   },
   'approval-denied': failure => ({ message: `${failure.step} was not approved: ${failure.reason}` }),
   irreversible: failure => ({

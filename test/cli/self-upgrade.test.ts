@@ -1,8 +1,11 @@
 /** What a process can know of the container that it is in, and what of it a plan replaces. */
 import { describe, expect, test } from 'vitest'
-import { containerIds, isReplaced, selfUpgrade } from '../../src/cli/self-upgrade.ts'
+import { containerIds, isEnded, selfUpgrade } from '../../src/cli/self-upgrade.ts'
+import { whatItEnds } from '../../src/cli/what-it-ends.ts'
 import type { Plan } from '../../src/engine/plan.ts'
 import type { Transport } from '../../src/transport/transport.ts'
+import { startDaemonRig } from '../rig/daemon.ts'
+import { hostopsRig } from '../rig/hostops.ts'
 
 const ID = 'a1'.repeat(32)
 const OTHER = 'b2'.repeat(32)
@@ -36,16 +39,133 @@ describe('the container that a process is in', () => {
   })
 })
 
-test('is replaced by its own service in its own project, and by nothing else', () => {
-  const own = { who: 'runner', project: 'gateway', service: 'agent', folder: '/srv/gateway' } as const
-  const step = { step: 'up', project: 'gateway', folder: '/elsewhere', services: ['agent'] }
-  expect(isReplaced(own, step)).toBe(true)
-  expect(isReplaced(own, { ...step, services: null })).toBe(true)
-  expect(isReplaced(own, { ...step, services: ['web'] })).toBe(false)
-  expect(isReplaced(own, { ...step, project: 'other' })).toBe(false)
+test('is ended with its own service in its own project, and with nothing else', () => {
+  const own = {
+    who: 'runner',
+    id: ID,
+    name: 'gw-1',
+    project: 'gateway',
+    service: 'agent',
+    folder: '/srv/gateway',
+  } as const
+  const step = { kind: 'services', project: 'gateway', folder: '/elsewhere', services: ['agent'] } as const
+  expect(isEnded(own, step)).toBe(true)
+  expect(isEnded(own, { ...step, services: null })).toBe(true)
+  expect(isEnded(own, { ...step, services: ['web'] })).toBe(false)
+  expect(isEnded(own, { ...step, project: 'other' })).toBe(false)
   // Where compose does not tell the project's name, its folder does.
-  expect(isReplaced(own, { ...step, project: null })).toBe(false)
-  expect(isReplaced(own, { ...step, project: null, folder: '/srv/gateway' })).toBe(true)
+  expect(isEnded(own, { ...step, project: null })).toBe(false)
+  expect(isEnded(own, { ...step, project: null, folder: '/srv/gateway' })).toBe(true)
+  for (const [names, hit] of [
+    [['gw-1'], true],
+    [['web', ID.slice(0, 12)], true],
+    [['gw-2', 'b2b2b2b2'], false],
+    [['a'], false],
+  ] as const)
+    expect(isEnded(own, { kind: 'containers', names: [...names] }), String(names)).toBe(hit)
+  expect(isEnded({ ...own, project: null, service: null }, { ...step, services: null })).toBe(false)
+  expect(isEnded(own, { kind: 'engine' })).toBe(true)
+})
+
+describe('what a command ends', () => {
+  const ends = (argv: string[], more: object = {}) =>
+    whatItEnds({ id: 's', uses: 'command', when: null, cwd: '/srv/gw', with: { argv, ...more } } as never)
+  const words = (text: string) => text.split(' ')
+
+  test.each([
+    ['docker compose up -d --build agent', ['agent'], true],
+    ['docker compose -f a.yml --profile x -p gw up --scale agent=2 -t 5', [], true],
+    ['docker compose up -d --no-deps agent web', ['agent', 'web'], false],
+    ['docker --log-level debug compose --project-directory /srv/gw restart -t 3 agent', ['agent'], false],
+    ['docker compose down -v --rmi local', [], false],
+    ['docker compose stop', [], false],
+    ['docker compose kill -s TERM agent', ['agent'], false],
+    ['docker compose rm -fs agent', ['agent'], false],
+    ['/usr/bin/docker-compose up -d', [], true],
+    ['sudo -n docker compose up -d', [], true],
+    ['env A=b docker compose up', [], true],
+  ])('%s', (text, services, dependencies) => {
+    const [found] = ends(words(text))
+    expect(found).toMatchObject({ kind: 'project', step: 's', folder: '/srv/gw', services, dependencies })
+    const { argv, cwd } = (found as Extract<typeof found, { kind: 'project' }>).config
+    expect(argv.slice(-3)).toEqual(['config', '--format', 'json'])
+    expect([cwd, argv.some(word => ['up', 'down', 'restart', 'kill'].includes(word))]).toEqual([
+      '/srv/gw',
+      false,
+    ])
+  })
+
+  test.each([
+    ['docker restart gw', { kind: 'containers', names: ['gw'] }],
+    ['docker restart -t 5 gw web', { kind: 'containers', names: ['gw', 'web'] }],
+    ['docker container stop --signal TERM gw', { kind: 'containers', names: ['gw'] }],
+    ['docker rm -f gw', { kind: 'containers', names: ['gw'] }],
+    ['docker kill gw', { kind: 'containers', names: ['gw'] }],
+    ['systemctl restart hostlinkd', { kind: 'unit', unit: 'hostlinkd' }],
+    ['sudo systemctl --no-block stop docker.service', { kind: 'unit', unit: 'docker' }],
+    ['service docker restart', { kind: 'unit', unit: 'docker' }],
+  ])('%s', (text, found) => {
+    expect(ends(words(text))).toEqual([{ step: 's', ...found }])
+  })
+
+  test.each([
+    ['docker compose build --pull agent'],
+    ['docker compose pull'],
+    ['docker compose ps'],
+    ['docker compose logs agent'],
+    ['docker compose --dry-run up -d'],
+    ['docker compose exec agent restart'],
+    ['docker build -t restart .'],
+    ['docker -H tcp://other:2375 compose up -d'],
+    ['docker --context other restart gw'],
+    ['docker ps'],
+    ['systemctl status docker'],
+    ['systemctl restart nginx'],
+    ['systemctl --user restart docker'],
+    ['service nginx restart'],
+    ['echo docker restart gw'],
+    ['sudo -l'],
+  ])('%s: nothing', text => {
+    expect(ends(words(text))).toEqual([])
+  })
+
+  test('also on the way back, and not where the step is not taken', () => {
+    expect(ends(['true'], { reactivate: ['docker', 'restart', 'gw'] })).toMatchObject([{ names: ['gw'] }])
+    expect(ends(['true'], { undo: ['docker', 'stop', 'gw'] })).toMatchObject([{ names: ['gw'] }])
+    expect(ends(['docker', 'restart', 'gw'], { reactivate: true })).toHaveLength(1)
+    const never = {
+      id: 's',
+      uses: 'command',
+      when: false,
+      cwd: null,
+      with: { argv: ['docker', 'stop', 'x'] },
+    }
+    expect(whatItEnds(never as never)).toEqual([])
+  })
+})
+
+test('a run through hostlinkd that would end it is refused before anything happens, and told what to type', async () => {
+  const rig = hostopsRig()
+  const daemon = await startDaemonRig()
+  try {
+    const env = { HOSTLINK_SOCKET: daemon.socket, HOSTLINK_TOKEN: daemon.token }
+    const steps = [
+      { id: 'before', run: ['touch', rig.path('touched')], undo: ['true'] },
+      { id: 'again', run: ['systemctl', 'restart', 'hostlinkd'], effect: 'disrupt' },
+    ]
+    const file = rig.playbook('own', steps)
+    const ended = await rig.run(['run', file, '--target', 'hostlink'], { env })
+    expect(ended).toMatchObject({
+      code: 3,
+      report: { outcome: 'refused', errorCode: 'self-upgrade', changed: false },
+    })
+    expect(ended.report.error).toContain('again would end the hostlinkd that this run works through')
+    expect(ended.stderr).toContain(`hostops run ${file} --target hostlink --on-host --detach`)
+    expect(rig.exists('touched')).toBe(false)
+  } finally {
+    await daemon.stop()
+    await rig.remove()
+  }
 })
 
 describe('through a daemon that lives in a container', () => {
@@ -66,7 +186,7 @@ describe('through a daemon that lives in a container', () => {
         const labels = { 'com.docker.compose.project': 'tools', 'com.docker.compose.service': 'link' }
         const said = {
           cat: `${mount(`/var/lib/docker/containers/${ID}/hosts`, '/etc/hosts')}\n0::/\n${ID.slice(0, 12)}\n`,
-          inspect: `${JSON.stringify({ id: ID, labels })}\n`,
+          inspect: `${JSON.stringify({ id: ID, name: '/tools-link-1', labels })}\n`,
           compose: JSON.stringify(config),
           ...answers,
         }[program]
@@ -86,10 +206,33 @@ describe('through a daemon that lives in a container', () => {
     selfUpgrade(plan({ dir: '/srv/tools', ...with_ }), target(answers).transport, 'hostops run x')
 
   test('a plan that replaces it is refused, through a dependency as well', async () => {
-    const refusal = { code: 'self-upgrade', who: 'daemon', project: 'tools', service: 'link', step: 'up' }
+    const PLACE = 'service link of compose project tools'
+    const refusal = { code: 'self-upgrade', who: 'daemon', place: PLACE, step: 'up' }
     expect(await failure({ services: [] })).toMatchObject(refusal)
     expect(await failure({ services: ['link'] })).toMatchObject(refusal)
     expect(await failure({ services: ['web'] })).toMatchObject(refusal)
+  })
+
+  test('so is one that stops it by hand, in the stack, alone, or with its engine', async () => {
+    const by = (argv: string[]) => selfUpgrade(plan({ argv }, 'command'), target().transport, 'hostops run x')
+    const hits = [
+      ['docker', 'compose', 'restart', 'link'],
+      ['docker', 'compose', '-p', 'tools', 'up', '-d', 'web'],
+      ['docker', 'restart', 'tools-link-1'],
+      ['docker', 'stop', ID.slice(0, 12)],
+      ['systemctl', 'restart', 'docker'],
+    ]
+    for (const argv of hits)
+      expect(await by(argv), argv.join(' ')).toMatchObject({
+        code: 'self-upgrade',
+        who: 'daemon',
+        step: 'up',
+      })
+    const others = [
+      ['docker', 'compose', 'restart', 'web'],
+      ['docker', 'restart', 'tools-web-1'],
+    ]
+    for (const argv of others) expect(await by(argv), argv.join(' ')).toBe(null)
   })
 
   test('everything else runs', async () => {
