@@ -30,6 +30,8 @@ export type Found = {
   keepAs: { folder: string; name: string } | null
 }
 
+/** What V8 refuses is made anew, but not by every call: two Nodes may disagree about the same file. */
+const A_DAY_MS = 86_400_000
 /** Of a few builds and versions; the oldest go. */
 const MOST_KEPT = 8
 const GROUP_OR_OTHERS = 0o022
@@ -39,11 +41,12 @@ export function findCode(program: string, args: readonly string[], env: NodeJS.P
   const call = args[0] === 'validate' ? 'validate' : 'run'
   const name = `${__BUILD__}-${process.versions.v8}-${process.arch}-${call}`
   const own = folder === null ? undefined : quietly(() => readOwn(folder, name))
+  const isFresh = own !== undefined && Date.now() - own.keptAt < A_DAY_MS
   // What a call does not do, the code that it leaves behind would lack.
   const isWhole = args[0] === call && !args.some(arg => arg === '--dry-run' || arg === '--check')
   return {
-    code: own ?? quietly(() => readFileSync(compiledName(program))),
-    keepAs: folder !== null && isWhole ? { folder, name } : null,
+    code: own?.code ?? quietly(() => readFileSync(compiledName(program))),
+    keepAs: folder !== null && isWhole && !isFresh ? { folder, name } : null,
   }
 }
 
@@ -79,12 +82,13 @@ function cacheFolder(env: NodeJS.ProcessEnv): string | null {
   return home && isAbsolute(home) ? join(home, '.cache', 'hostops') : null
 }
 
-function readOwn(folder: string, name: string): Buffer | undefined {
+function readOwn(folder: string, name: string): { code: Buffer; keptAt: number } | undefined {
   if (!isOwnFolder(folder)) return undefined
   const descriptor = openSync(join(folder, name), constants.O_RDONLY | constants.O_NOFOLLOW)
   try {
     const stats = fstatSync(descriptor)
-    return stats.isFile() && isOwn(stats) ? readFileSync(descriptor) : undefined
+    if (!stats.isFile() || !isOwn(stats)) return undefined
+    return { code: readFileSync(descriptor), keptAt: stats.mtimeMs }
   } finally {
     closeSync(descriptor)
   }

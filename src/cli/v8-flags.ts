@@ -10,8 +10,9 @@ const LAST_KNOWN_MAJOR = 24
 const FLAGS = [
   // What has survived a collection is collected again, instead of being given twice the room.
   { small: '--semi-space-growth-factor=1', usual: '--semi-space-growth-factor=2' },
-  // The optimizing compiler keeps megabytes for itself, and takes a processor from the commands.
-  { small: '--no-opt', usual: '--opt' },
+  // The optimizing compiler keeps megabytes for itself, and takes a processor from the commands: nothing is small enough
+  // for it. (`--no-opt` changes more in some versions than `--opt` takes back.)
+  { small: '--max-optimized-bytecode-size=0', usual: '--max-optimized-bytecode-size=61440' },
 ]
 
 /** Every run needs these of Node. What is precompiled of it is of no use to a V8 with other flags, so they go first. */

@@ -29,6 +29,7 @@ export async function run() {
       env: {
         ...process.env,
         HOSTOPS_STATE_DIR: state,
+        XDG_CACHE_HOME: join(folder, 'cache'),
         HOSTLINK_SOCKET: daemon.socket,
         HOSTLINK_TOKEN: daemon.token,
       },

@@ -12,6 +12,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -89,18 +90,24 @@ describe('in the folder of the user', () => {
     expect(statSync(kept).mode & 0o777).toBe(0o700)
     const seen = () => files.map(name => statSync(join(kept, name)).ino)
     const before = seen()
+    const yesterday = Date.now() / 1000 - 86_401
+    for (const name of files) utimesSync(join(kept, name), yesterday, yesterday)
     expect(run()).toMatchObject({ stderr: '' })
     call(['validate', playbook])
     // What V8 had not taken would have been replaced.
     expect(seen()).toEqual(before)
   })
 
-  test('what V8 does not take is replaced', () => {
+  test('what V8 does not take is replaced, once a day', () => {
     withoutShipped()
     run()
     const file = join(kept, keptFiles()[0]!)
     const { length } = readFileSync(file)
     writeFileSync(file, Buffer.alloc(100, 7))
+    run()
+    expect(readFileSync(file).length).toBe(100)
+    const yesterday = Date.now() / 1000 - 86_401
+    utimesSync(file, yesterday, yesterday)
     run()
     expect(readFileSync(file).length).toBeGreaterThan(length / 2)
   })
