@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { atLeast, atMost, dist, main, median, pause, told } from './rig.mjs'
 
 const ROUNDS = 3
+const GIVEN_UP_MS = 2000
 const WORK = 'RUN i=0; while [ $i -lt 1600000 ]; do i=$((i+1)); done\n'
 const FIXTURE = fileURLToPath(new URL('../docker/fixture.sh', import.meta.url))
 
@@ -29,10 +30,10 @@ export async function run() {
       const back = expectOutcome(await stack.hostops('v4-unhealthy'), 'rolled-back')
       taken.pins.push(rollbackMs(back))
       taken.evidence.push(evidenceMs(back))
-      stack.deploy('v4-unhealthy')
+      await stack.bad()
       taken.warm.push(await stack.timed(() => stack.byHand('v1')))
       taken.unseen.push(stack.unseen)
-      stack.deploy('v4-unhealthy')
+      await stack.bad()
       taken.cold.push(await stack.timed(() => stack.byHand('v1', ['--no-cache'])))
     }
     const [hand, ours, pins, evidence, warm, unseen, cold] = Object.values(taken).map(median)
@@ -83,7 +84,10 @@ function makeStack(folder, port) {
       { uses: 'git.checkout', with: { ref } },
       { uses: 'compose.build' },
       { uses: 'compose.up', with: { watch: '0s' } },
-      { uses: 'health.poll', with: { urls: [url], timeout: '2s', interval: '50ms', successes: 1 } },
+      {
+        uses: 'health.poll',
+        with: { urls: [url], timeout: `${GIVEN_UP_MS}ms`, interval: '50ms', successes: 1 },
+      },
     ]
     const defaults = { repo: dir, dir, services: ['gateway'] }
     writeFileSync(file, JSON.stringify({ hostops: 1, name: 'upgrade', defaults, steps }))
@@ -94,6 +98,11 @@ function makeStack(folder, port) {
     deploy(ref) {
       checkout(ref)
       docker('compose', 'up', '-d', '--build')
+    },
+    /** The bad version, as old as it is when hostops gives it up. */
+    async bad() {
+      stack.deploy('v4-unhealthy')
+      await pause(GIVEN_UP_MS)
     },
     async reset() {
       stack.deploy('v1')
