@@ -101,7 +101,9 @@ function* formsOf(secret: string): Generator<string> {
     yield uri
     yield uri.replaceAll('%20', '+')
     yield uri.replace(/%[0-9A-F]{2}/g, hex => hex.toLowerCase())
-    yield Buffer.from(text).toString('hex')
+    const hex = Buffer.from(text).toString('hex')
+    yield hex
+    yield hex.toUpperCase()
     yield* base64Forms(text)
   }
 }

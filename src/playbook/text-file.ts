@@ -18,11 +18,7 @@ export function decode(bytes: Buffer | string, file: string): Decoded {
     diagnostics: [error(code, createSource(file, text).place(at, at + 1), message, { hint })],
   })
   if (buffer.length > MAX_FILE_BYTES) {
-    return refuse(
-      'too-large',
-      `the file has ${size(buffer.length)}; at most 1 MiB is read`,
-      'is this the right file?',
-    )
+    return refuse('too-large', 'the file is larger than 1 MiB', 'is this the right file?')
   }
   const zero = buffer.indexOf(0)
   if (zero !== -1) {
@@ -50,8 +46,4 @@ function withoutMark(text: string): string {
 function utf16(buffer: Buffer): boolean {
   const mark = buffer.length < 2 ? 0 : buffer.readUInt16BE(0)
   return mark === 0xfeff || mark === 0xfffe
-}
-
-function size(bytes: number): string {
-  return bytes >= 1024 * 1024 ? `${(bytes / 1024 / 1024).toFixed(1)} MiB` : `${Math.ceil(bytes / 1024)} KiB`
 }

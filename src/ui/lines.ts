@@ -30,7 +30,7 @@ export function linesFace(screen: Screen): Face {
     if (left <= 0) return
     left -= text.length
     line(text)
-    if (left <= 0) line(`output is not shown any more; all of it: hostops logs ${runId}`)
+    if (left <= 0) line(`output is not shown any more; more of it: hostops logs ${runId}`)
   }
 
   return {

@@ -15,6 +15,7 @@ const forms: [string, (text: string) => string][] = [
   ['in base64', text => Buffer.from(text).toString('base64').replace(/=+$/, '')],
   ['in base64url', text => Buffer.from(text).toString('base64url')],
   ['in hex', text => Buffer.from(text).toString('hex')],
+  ['in hex of capital letters', text => Buffer.from(text).toString('hex').toUpperCase()],
 ]
 
 test.each(forms)('a secret is taken out %s', (_name, form) => {

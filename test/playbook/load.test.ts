@@ -139,6 +139,11 @@ describe('hostile files end in a diagnostic, never in a stack trace', () => {
     expect(({} as Record<string, unknown>).polluted).toBeUndefined()
   })
 
+  test('of a file that is too large only that is told: how large it is nobody has read', () => {
+    const result = load(Buffer.alloc(1024 * 1024 + 1, 'a'))
+    expect(result).toMatchObject({ ok: false, diagnostics: [{ message: 'the file is larger than 1 MiB' }] })
+  })
+
   const words = fc.constantFrom(
     'hostops: 1\n',
     'name: x\n',
