@@ -117,10 +117,17 @@ find_leader() {
   done
 } 2>/dev/null
 
+# Whether the shell that starts the command lives: for a durable one the keeper, once that is known.
+launcher_lives() {
+  launcher=$$
+  [ -n "$folder" ] && { read -r launcher <"$folder/keeper" || return 0; }
+  kill -0 $launcher
+} 2>/dev/null
+
 # TERM to the group and all descendants; KILL to what is left after two seconds. A command that has not begun yet is
-# waited for, and whoever tells its end ends this waiting too.
+# waited for, as long as somebody is there to begin it, and whoever tells its end ends this waiting too.
 stop() {
-  while find_leader; [ -z "$leader" ]; do sleep 0.2 || sleep 1; done
+  while find_leader; [ -z "$leader" ]; do launcher_lives || return; sleep 0.2 || sleep 1; done
   trap "" TERM PIPE
   members=$leader; round=0
   while look && [ $round -lt 30 ]; do

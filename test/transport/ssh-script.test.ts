@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   realpathSync,
   rmSync,
   statSync,
@@ -59,7 +60,7 @@ describe.concurrent.each(shells.filter(shell => shell.file !== ''))('in $name', 
     }
     return { sh: join(bin, 'sh'), PATH: setsid ? `${bin}:${process.env.PATH}` : bin }
   }
-  const start = (argv: string[], more: Partial<Remote> = {}) => {
+  const start = (argv: string[], more: Partial<Remote> = {}, mark = '') => {
     const { sh, PATH } = path()
     const as = (text: string) => text.replaceAll('/bin/sh', sh)
     const remote: Remote = {
@@ -71,7 +72,7 @@ describe.concurrent.each(shells.filter(shell => shell.file !== ''))('in $name', 
       ...more,
     }
     const child = spawn('/bin/bash', ['-c', as(BOOTSTRAP)], {
-      env: { ...process.env, PATH, XDG_STATE_HOME: folder },
+      env: { ...process.env, PATH, XDG_STATE_HOME: folder, MARK: mark },
     })
     started.push(child)
     const scanners = { stdout: scanner(NONCE, false), stderr: scanner(NONCE, true) }
@@ -98,6 +99,15 @@ describe.concurrent.each(shells.filter(shell => shell.file !== ''))('in $name', 
       await sleep(50)
     }
   }
+  /** The processes that have this value in their environment. */
+  const withMark = (mark: string) =>
+    readdirSync('/proc').filter(pid => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`MARK=${mark}`)
+      } catch {
+        return false // not a process, or one that has just ended
+      }
+    })
   const beats =
     'trap "" TERM; (trap "" TERM; while :; do echo >> "$1"; sleep 0.05; done) & while :; do sleep 0.1; done'
   const isStill = async (path: string) => {
@@ -142,6 +152,14 @@ describe.concurrent.each(shells.filter(shell => shell.file !== ''))('in $name', 
     })
     expect(size(path)).toBeGreaterThan(0)
     expect(await isStill(path)).toBe(true)
+  })
+
+  it('nothing waits for ever for a command whose shell was killed', async () => {
+    const path = join(folder, `${name}-killed`)
+    const { child } = start(['sh', '-c', 'echo >"$1"; exec sleep 3', 'sh', path], { timeoutMs: 1000 }, path)
+    await until(() => size(path) > 0)
+    child.kill('SIGKILL')
+    await until(() => withMark(path).length === 0)
   })
 
   it('cancelled, and the end of the client', async () => {
