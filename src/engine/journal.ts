@@ -16,6 +16,7 @@ import {
 import { dirname, join } from 'node:path'
 import { Failed } from '../failure.ts'
 import type { Event } from './events.ts'
+import { giveReserve, takeReserve } from './reserve.ts'
 import { mayChange } from './state.ts'
 
 export type Journal = { write(event: Event): void; close(): void }
@@ -25,6 +26,9 @@ export const JOURNAL_VERSION = 1
 export function openJournal(folder: string, now: () => number): Journal {
   const file = join(folder, 'journal.ndjson')
   const { descriptor, lines, bytes } = guarded(file, () => openWhole(file))
+  // A run does not begin where its end may find no room; who goes on with one has no choice.
+  if (lines === 0) guarded(file, () => takeReserve(folder))
+  else quietly(() => takeReserve(folder))
   const logs = openLogs(join(folder, 'steps'))
   let sequence = lines
   let end = bytes
@@ -73,7 +77,10 @@ export function openJournal(folder: string, now: () => number): Journal {
           backlog = before
           throw error
         }
-      } else quietly(record)
+      } else if (!quietly(record) && endsForward(event)) {
+        quietly(() => giveReserve(folder))
+        quietly(() => append('', 'now'))
+      }
       if (event.type === 'said') logs.line(event.id, event.line)
       if (event.type === 'step-finished' || event.type === 'part-finished') logs.finish(event.id)
     },
@@ -81,6 +88,7 @@ export function openJournal(folder: string, now: () => number): Journal {
       logs.close()
       if (due !== null) quietly(sync)
       quietly(() => closeSync(descriptor))
+      quietly(() => giveReserve(folder))
     },
   }
 }
@@ -103,6 +111,9 @@ function syncAt(path: string): void {
     closeSync(descriptor)
   }
 }
+
+/** From here on nothing is begun any more that a full disk could keep from being told. */
+const endsForward = ({ type }: Event) => type === 'rollback-started' || type === 'run-finished'
 
 /** What a runner was writing when it died was not said: the next line begins where the last whole one ended. */
 function openWhole(file: string): { descriptor: number; lines: number; bytes: number } {
@@ -200,8 +211,11 @@ function guarded<T>(path: string, work: () => T): T {
   }
 }
 
-function quietly(work: () => void): void {
+function quietly(work: () => void): boolean {
   try {
     work()
-  } catch {}
+    return true
+  } catch {
+    return false
+  }
 }

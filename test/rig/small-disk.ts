@@ -1,0 +1,35 @@
+/** A disk of its own for a folder, so small that it can be filled. */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+
+export type SmallDisk = ReturnType<typeof mount>
+
+/** Null, and said so, where nothing can be mounted. */
+export function smallDisk(folder: string, size: string): SmallDisk | null {
+  try {
+    mkdirSync(folder, { recursive: true })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0700`, 'tmpfs', folder], { stdio: 'pipe' })
+  } catch (error) {
+    const problem = `a small disk cannot be mounted here (${(error as Error).message.trim()})`
+    // The same machines can run a Docker engine.
+    if (process.env.HOSTOPS_REQUIRE_DOCKER === '1') throw new Error(problem)
+    console.warn(`NOT TESTED: ${problem}`)
+    return null
+  }
+  return mount(folder)
+}
+
+function mount(folder: string) {
+  const file = join(folder, 'fill')
+  return {
+    /** To the last byte, but for `left`. */
+    fill(left = 0) {
+      execFileSync('sh', ['-c', `dd if=/dev/zero of='${file}' bs=1k 2>/dev/null || true`])
+      if (left > 0) execFileSync('truncate', ['-s', `-${left}`, file])
+    },
+    free: () => rmSync(file, { force: true }),
+    makeReadOnly: () => execFileSync('mount', ['-o', 'remount,ro', folder]),
+    unmount: () => execFileSync('umount', ['-l', folder]),
+  }
+}
