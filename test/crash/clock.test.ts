@@ -1,8 +1,8 @@
-/** The clock of the machine is set while a run goes on. */
+/** The clock is set while a run goes on, or before somebody else does. */
 import { expect, test } from 'vitest'
 import { crashTests } from '../rig/crash-tests.ts'
 
-const { world } = crashTests()
+const { world, dead } = crashTests()
 
 test.each([-3_600_000, 3_600_000])(
   'a clock that is set by %i ms in the middle ends no step and spoils no figure',
@@ -11,5 +11,20 @@ test.each([-3_600_000, 3_600_000])(
     expect(ended.report.outcome).toBe('succeeded')
     expect(ended.report.durationMs).toBeLessThan(60_000)
     for (const step of ended.report.steps) expect(step.durationMs).toBeLessThan(60_000)
+  },
+)
+
+test.each([-86_400_000, 86_400_000])(
+  'a clock that is %i ms off when somebody goes on with a run changes nothing about its end',
+  async ms => {
+    await dead()
+    const ended = await world().hostops(['resume', 'r'], '', `1:${ms}`)
+    expect(ended.report.outcome, ended.stderr).toBe('succeeded')
+    expect(ended.report.durationMs).toBeGreaterThanOrEqual(0)
+    expect([world().count('migrate'), world().count('restart')]).toEqual([1, 1])
+    expect((await world().ask('report')).stdout).toBe(ended.stdout)
+    // Nor about the next run.
+    const next = await world().rig.run(['run', world().rig.path('upgrade.yaml'), '-i', 'ref=v2'])
+    expect(next.report.success).toBe(true)
   },
 )

@@ -17,12 +17,12 @@ export const ONE = process.env.HOSTOPS_CRASH_CELL ?? null
 export const LIMIT_MS = ALL ? 3_600_000 : 300_000
 
 /** All of them (of this slice), or the first `always` ones and some of the others. */
-export function chosen(
-  always: readonly Cell[],
-  others: readonly Cell[],
+export function chosen<C extends Cell<string>>(
+  always: readonly C[],
+  others: readonly C[],
   some: number,
   random: () => number,
-): Cell[] {
+): C[] {
   if (ALL) return [...always, ...others].filter((_, at) => at % parts === part - 1)
   const drawn = others
     .map(cell => ({ cell, at: random() }))
@@ -33,7 +33,10 @@ export function chosen(
 }
 
 /** Two at a time: most of it is waiting for small processes. What fails says how it is played again. */
-export async function playAll(cells: readonly Cell[], play: (cell: Cell) => Promise<void>): Promise<void> {
+export async function playAll<C extends Cell<string>>(
+  cells: readonly C[],
+  play: (cell: C) => Promise<void>,
+): Promise<void> {
   const left = [...cells]
   const worker = async () => {
     for (let cell = left.shift(); cell; cell = left.shift()) {
@@ -48,4 +51,4 @@ export async function playAll(cells: readonly Cell[], play: (cell: Cell) => Prom
   await Promise.all([worker(), worker()])
 }
 
-const replay = (cell: Cell) => `to play it again: HOSTOPS_CRASH_CELL='${nameOf(cell)}'`
+const replay = (cell: Cell<string>) => `to play it again: HOSTOPS_CRASH_CELL='${nameOf(cell)}'`

@@ -6,10 +6,10 @@ import type { Version } from './crash-service.ts'
 export type Victim = 'runner' | 'client' | 'daemon' | 'machine'
 export type Verb = 'resume' | 'rollback' | 'none'
 
-export type Cell = {
+export type Cell<V extends string = Version> = {
   readonly where: Where
   readonly victim: Victim
-  readonly version: Version
+  readonly version: V
   readonly verb: Verb
   /** `after:N` and `torn:N` entries of the journal, `ms:N` milliseconds. */
   readonly at: string
@@ -17,12 +17,12 @@ export type Cell = {
   readonly again?: number
 }
 
-export const nameOf = ({ where, victim, version, verb, at, again }: Cell): string =>
+export const nameOf = ({ where, victim, version, verb, at, again }: Cell<string>): string =>
   [where, victim, version, verb, at, ...(again === undefined ? [] : [again])].join(' ')
 
-export function parseCell(name: string): Cell {
+export function parseCell<V extends string = Version>(name: string): Cell<V> {
   const [where, victim, version, verb, at, again] = name.trim().split(/\s+/)
   if (at === undefined) throw new Error(`no cell: ${name}`)
-  const cell = { where, victim, version, verb, at } as Cell
+  const cell = { where, victim, version, verb, at } as Cell<V>
   return again === undefined ? cell : { ...cell, again: Number(again) }
 }

@@ -1,12 +1,31 @@
 /** How somebody dies in the middle of a run, at an exact entry of its journal or at a moment. */
 import { existsSync, readFileSync, rmSync } from 'node:fs'
-import type { CrashWorld } from './crash.ts'
+import { join } from 'node:path'
+import type { Where } from './crash.ts'
 import type { Cell, Victim } from './crash-cell.ts'
+import type { HostRig } from './host.ts'
 import { type Ended, poll, type Started } from './hostops.ts'
 import { kill, killAllOf } from './processes.ts'
 
+/** A run that has not begun, and whoever can die in it. */
+export type Mortal<V extends string> = {
+  readonly where: Where
+  readonly host: HostRig | null
+  /** All processes of the run can be told by its name. */
+  readonly folder: string
+  readonly runFolder: string
+  /** Where a runner that has stopped leaves its pid. */
+  readonly stoppedFile: string
+  start(version: V, die?: string): Started
+  isOver(): boolean
+  /** Nobody dies any more where an earlier runner did. */
+  calm(): void
+  /** The machine starts again. */
+  boot(): Promise<void>
+}
+
 /** What the client said at its end; null: it had ended before anybody could be killed. */
-export async function dieIn(world: CrashWorld, cell: Cell): Promise<Ended | null> {
+export async function dieIn<V extends string>(world: Mortal<V>, cell: Cell<V>): Promise<Ended | null> {
   const [how = '', at = ''] = cell.at.split(':')
   if (how === 'ms') return atMoment(world, cell, Number(at))
   if (cell.victim === 'runner') return byItself(world, cell)
@@ -27,7 +46,7 @@ export async function dieIn(world: CrashWorld, cell: Cell): Promise<Ended | null
 }
 
 /** A daemon that nobody has started again yet is, now. */
-async function afterwards(world: CrashWorld, started: Started): Promise<Ended> {
+async function afterwards(world: Mortal<never>, started: Started): Promise<Ended> {
   const { host } = world
   // A run on the host is followed until its daemon is back.
   if (world.where === 'on-host' && !host!.lives()) await host!.start()
@@ -36,14 +55,18 @@ async function afterwards(world: CrashWorld, started: Started): Promise<Ended> {
   return ended
 }
 
-async function byItself(world: CrashWorld, cell: Cell): Promise<Ended | null> {
-  const ended = await world.upgrade(cell.version, cell.at)
+async function byItself<V extends string>(world: Mortal<V>, cell: Cell<V>): Promise<Ended | null> {
+  const ended = await world.start(cell.version, cell.at).ended
   world.calm()
   if (world.where === 'on-host') return world.isOver() ? null : ended
   return ended.signal === 'SIGKILL' ? ended : null
 }
 
-async function atMoment(world: CrashWorld, cell: Cell, ms: number): Promise<Ended | null> {
+async function atMoment<V extends string>(
+  world: Mortal<V>,
+  cell: Cell<V>,
+  ms: number,
+): Promise<Ended | null> {
   const started = world.start(cell.version)
   await new Promise(resolve => setTimeout(resolve, ms))
   if (hasEnded(started) || world.isOver()) return null
@@ -55,10 +78,14 @@ async function atMoment(world: CrashWorld, cell: Cell, ms: number): Promise<Ende
 const hasEnded = ({ child }: Started) => child.exitCode !== null || child.signalCode !== null
 
 /** False where there is nobody to kill yet. */
-async function strike({ host, rig, where }: CrashWorld, victim: Victim, started: Started): Promise<boolean> {
+async function strike(
+  { host, folder, runFolder, where }: Mortal<never>,
+  victim: Victim,
+  started: Started,
+): Promise<boolean> {
   switch (victim) {
     case 'machine':
-      await killAllOf(rig.folder)
+      await killAllOf(folder)
       await host?.kill()
       return true
     case 'daemon':
@@ -69,9 +96,12 @@ async function strike({ host, rig, where }: CrashWorld, victim: Victim, started:
       await started.ended
       return true
     case 'runner': {
-      if (where === 'on-host' && !existsSync(`${host!.runFolder('r')}/run.json`)) return false
-      kill(where === 'on-host' ? host!.runner('r') : started.child.pid!)
+      if (where === 'on-host' && !existsSync(join(runFolder, 'run.json'))) return false
+      kill(where === 'on-host' ? runnerOf(runFolder) : started.child.pid!)
       return true
     }
   }
 }
+
+const runnerOf = (runFolder: string): number =>
+  JSON.parse(readFileSync(join(runFolder, 'run.json'), 'utf8')).pid

@@ -4,22 +4,20 @@
  */
 
 import { execFileSync } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Event } from '../../src/engine/events.ts'
 import { parseJournal } from '../../src/engine/recover.ts'
 import { gitIn, noteInLedger, type Version, writeRestart } from './crash-service.ts'
+import { dyingHostops } from './dying-hostops.ts'
 import { hostRig } from './host.ts'
-import { HOSTOPS, type HostopsRig, hostopsRig, poll } from './hostops.ts'
+import { type HostopsRig, hostopsRig, poll } from './hostops.ts'
 import { forgetLockOf, removeLockOf } from './lock-file.ts'
 import { killAllOf, workingOn } from './processes.ts'
 import { freePort } from './service.ts'
 
 export type Where = 'local' | 'hostlink' | 'on-host'
 export type CrashWorld = Awaited<ReturnType<typeof crashWorld>>
-
-const DIE = fileURLToPath(new URL('./die.mjs', import.meta.url))
 
 export async function crashWorld(base: string, where: Where = 'local') {
   const rig = hostopsRig()
@@ -31,14 +29,12 @@ export async function crashWorld(base: string, where: Where = 'local') {
   const ledgerFile = rig.write('ledger', '')
   const restart = writeRestart(rig, port)
   const playbook = upgradePlaybook(rig, { checkout, restart, baseUrl })
-  const deathFile = rig.path('death')
-  const host =
-    where === 'local' ? null : await hostRig(rig, { config: { hostops_command: dyingHostops(rig) } })
+  const dying = dyingHostops(rig)
+  const host = where === 'local' ? null : await hostRig(rig, { config: { hostops_command: dying.program } })
   const link = host
     ? { HOSTLINK_SOCKET: host.env.HOSTLINK_SOCKET, HOSTLINK_TOKEN: host.env.HOSTLINK_TOKEN }
     : {}
   const state = where === 'on-host' ? host!.state : rig.state
-  const stoppedFile = rig.path('stopped')
   execFileSync(restart, ['first'])
 
   const says = async () => {
@@ -50,16 +46,11 @@ export async function crashWorld(base: string, where: Where = 'local') {
   }
   const history = () => readFileSync(ledgerFile, 'utf8').split('\n').filter(Boolean)
   const ledger = () => history().map(line => line.split(' ')[0]!)
-  const deadly = (die: string, clock: string) => ({
-    HOSTOPS_DIE: die,
-    HOSTOPS_CLOCK: clock,
-    HOSTOPS_STOPPED: stoppedFile,
-  })
   /** Where the runs are, and how the program is started there. */
-  const there = (die = '', clock = '') => ({
-    env: { ...link, ...deadly(die, clock), HOSTOPS_STATE_DIR: state },
-    ...(die || clock ? { node: ['--import', DIE] } : {}),
-  })
+  const there = (die = '', clock = '') => {
+    const { env, ...more } = dying.here(die, clock)
+    return { env: { ...link, ...env, HOSTOPS_STATE_DIR: state }, ...more }
+  }
   const runFolder = join(state, 'runs', 'r')
   const journalFile = join(runFolder, 'journal.ndjson')
 
@@ -67,17 +58,17 @@ export async function crashWorld(base: string, where: Where = 'local') {
     rig,
     where,
     host,
+    folder: rig.folder,
     checkout,
     runFolder,
     journalFile,
-    stoppedFile,
+    stoppedFile: dying.stoppedFile,
     /** Starts the upgrade as run `r`; a version that cannot get healthy is not waited for long. */
     start(ref: Version, die = '', clock = '') {
       const patience = ref === 'v2' ? [] : ['-i', 'patience=600ms']
       const args = ['run', playbook, '-i', `ref=${ref}`, ...patience, '--run-id', 'r']
       if (where !== 'on-host') return rig.start([...args, '--target', where], there(die, clock))
-      const words = Object.entries(deadly(die, clock)).map(([name, value]) => `export ${name}='${value}'\n`)
-      if (die || clock) writeFileSync(deathFile, words.join(''))
+      dying.there(die, clock)
       return rig.start([...args, '--on-host', '--target', 'hostlink'], { env: host!.env })
     },
     upgrade(ref: Version, die = '', clock = '') {
@@ -103,8 +94,7 @@ export async function crashWorld(base: string, where: Where = 'local') {
     count: (word: string) => ledger().filter(line => line === word).length,
     /** Commands outlive a runner that is killed: until they have ended, nothing can be said about the host. */
     quiet: () => poll(() => workingOn(rig.folder).every(pid => host !== null && pid === host.pid())),
-    /** Nobody dies any more where an earlier runner did. */
-    calm: () => rmSync(deathFile, { force: true }),
+    calm: dying.calm,
     /**
      * After a power cut: no process is left and nothing in folders that are in memory, somebody has looked at git's own
      * lock, and what was deployed starts again, like the daemon.
@@ -145,17 +135,4 @@ function upgradePlaybook(
   ]
   const inputs = { ref: { type: 'ref' }, patience: { type: 'duration', default: '20s' } }
   return rig.playbook('upgrade', steps, { inputs })
-}
-
-/** What the daemon starts runs with: the real program, which dies where the file `death` says. */
-function dyingHostops(rig: HostopsRig): string {
-  const file = rig.write(
-    'host/hostops',
-    `#!/bin/sh
-[ -f '${rig.path('death')}' ] && . '${rig.path('death')}'
-exec '${process.execPath}' \${HOSTOPS_DIE:+--import '${DIE}'} '${HOSTOPS}' "$@"
-`,
-  )
-  chmodSync(file, 0o755)
-  return file
 }
