@@ -50,10 +50,10 @@ function outcomeOf(failure: Failure): Outcome {
     case 'inputs-invalid':
     case 'settings-invalid':
       return 'invalid'
-    case 'has-a-runner':
-    case 'state-unwritable':
-      return 'refused'
-    default:
-      return beforeAnyChange(failure)
+    default: {
+      const outcome = beforeAnyChange(failure)
+      // How the host compares with before is not this call's to tell.
+      return outcome === 'failed-unchanged' ? 'refused' : outcome
+    }
   }
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startDaemonRig } from '../rig/daemon.ts'
 import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
+import { lockFileOf } from '../rig/lock-file.ts'
 
 const HOOKS = fileURLToPath(new URL('../rig/hooks.mjs', import.meta.url))
 const hooked = (hook: string) => ({ env: { HOSTOPS_HOOK: hook }, node: ['--import', HOOKS] })
@@ -101,8 +102,11 @@ describe('a rollback that does nothing takes no verdict away', () => {
     const slow = rig.playbook('slow', [own, { id: 'slow', run: ['sleep', '600'], effect: 'read' }])
     const other = rig.start(['run', slow, '--run-id', 'o', '--output', 'lines'])
     await other.until(/slow: started/)
+    // The clock was set back since.
+    execFileSync('touch', ['-h', '-d', '+2 hours', lockFileOf(repo)!])
     const refused = await rig.run(['rollback', 'r'])
     expect(refused).toMatchObject({ code: 3, report: { outcome: 'refused', errorCode: 'lock-held' } })
+    expect(refused.report.error).toContain('last seen 0 s ago')
     const waiting = rig.start(['rollback', 'r', '--wait-lock', '10m'])
     await poll(() => readFileSync(kept('journal.ndjson'), 'utf8').split('"resumed"').length === 3)
     waiting.child.kill('SIGINT')

@@ -1,4 +1,5 @@
 /** A link that was lost: the end is unknown until the daemon is asked again, and `report` asks it. Real processes all. */
+import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -113,6 +114,23 @@ describe('after a lost link, report', () => {
     expect(resumed).toMatchObject({ code: 0, report: { outcome: 'succeeded' } })
     expect(ledger()).toBe('hold\nnext\nlast\n')
     await same(resumed)
+  })
+
+  test('leaves what stands half-way locked: another run is refused, and told which one is in its way', async () => {
+    const repo = rig.path('repo')
+    const git = (...args: string[]) =>
+      execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@example.invalid', ...args])
+    git('init', '-q', '-b', 'main', repo)
+    git('-C', repo, 'commit', '-q', '--allow-empty', '-m', 'one')
+    const own = { id: 'own', uses: 'git.checkout', with: { repo, ref: 'main', pull: 'none' } }
+    await lost([own, held('hold', 0), note('next')])
+    letGo()
+    expect((await asked('report', 'r')).report.errorCode).toBe('half-way')
+    const other = rig.playbook('other', [own])
+    const refused = await asked('run', other, '--target', 'hostlink')
+    expect(refused).toMatchObject({ code: 3, report: { outcome: 'refused', errorCode: 'interrupted-run' } })
+    expect((await asked('rollback', 'r')).report.rollbackVerified).toBe(true)
+    expect((await asked('run', other, '--target', 'hostlink')).report.success).toBe(true)
   })
 
   test('of a step that failed says so, does not try it again, takes nothing back; rollback does', async () => {
