@@ -66,8 +66,9 @@ async function serve(options: import('./main.ts').DaemonOptions): Promise<number
   }
   process.on('SIGHUP', () => reload())
   const signal = new Promise<string>(resolve => {
-    process.once('SIGTERM', () => resolve('SIGTERM'))
-    process.once('SIGINT', () => resolve('SIGINT'))
+    // For good: without a listener the next one would end the daemon in the middle of its stopping.
+    process.on('SIGTERM', () => resolve('SIGTERM'))
+    process.on('SIGINT', () => resolve('SIGINT'))
   })
   const [{ startDaemon }, { tellSystemd }] = await Promise.all([import('./main.ts'), import('./systemd.ts')])
   const daemon = await startDaemon(options)

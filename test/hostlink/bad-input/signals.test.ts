@@ -75,12 +75,17 @@ test('SIGTERM to a reader that does not read: the daemon ends all the same', asy
   peer.destroy()
 })
 
-test('SIGTERM twice is SIGTERM', async () => {
-  await load()
+test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s while it stops changes nothing', async again => {
+  const peer = await connectPeer(daemon.socket)
+  // Stopping takes two seconds: the command does not heed TERM.
+  peer.ask(request({ command: `trap "" TERM; ${stays}`, workdir: daemon.folder }))
+  await until('it has begun', () => pids().length === 1)
   process.kill(daemon.pid, 'SIGTERM')
-  process.kill(daemon.pid, 'SIGTERM')
+  await until('it stops', () => daemon.log().includes('SIGTERM: stopping'))
+  process.kill(daemon.pid, again)
   expect(await daemon.ended).toBe(0)
-  await until('the commands have ended', () => !pids().some(isRunning))
+  expect(existsSync(daemon.socket)).toBe(false)
+  await until('the command has ended', () => !pids().some(isRunning))
 })
 
 test('a hundred SIGHUP under load lose no request and no descriptor', async () => {
