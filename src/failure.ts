@@ -19,7 +19,7 @@ export type AskingFailure =
   | { code: 'usage'; problem: string; hint?: string }
   | { code: 'playbook-not-found'; name: string; searched: string[]; suggestion?: string }
   | { code: 'playbook-invalid'; file: string; diagnostics: number; first: string }
-  | { code: 'inputs-invalid'; problems: InputProblem[] }
+  | { code: 'inputs-invalid'; problems: InputProblem[]; playbook?: string }
   | { code: 'settings-invalid'; file: string; problems: string[] }
 
 /** Reaching the target, and running one command there. */

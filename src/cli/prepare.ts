@@ -67,7 +67,7 @@ export async function prepare(
     pinned: settings.pinned[playbook.name],
     cwd: io.cwd,
   })
-  if (!inputs.ok) return not({ code: 'inputs-invalid', problems: inputs.problems })
+  if (!inputs.ok) return not({ code: 'inputs-invalid', problems: inputs.problems, playbook: name })
 
   const env = environment(playbook, io)
   const planned = makePlan({

@@ -4,7 +4,7 @@
  * whoever can make one there could write the file as well.
  */
 import { existsSync, readdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Failure } from '../failure.ts'
 import { createSource, type Diagnostic, error } from './diagnostic.ts'
@@ -68,11 +68,26 @@ export function listPlaybooks(options: CatalogOptions, kinds: Kinds): CatalogEnt
 
 /** `./x.yaml`, `dir/x` and whatever ends in .yaml or .yml is a file; anything else is a name. */
 export function findPlaybook(nameOrFile: string, options: CatalogOptions): FoundPlaybook {
-  if (!/[\\/]|\.ya?ml$/i.test(nameOrFile)) return findNamedPlaybook(nameOrFile, options)
+  if (!/[\\/]|\.ya?ml$/i.test(nameOrFile))
+    return withFileHere(findNamedPlaybook(nameOrFile, options), options)
   const read = readFileBounded(resolve(options.cwd, nameOrFile))
   if (read.ok) return { ok: true, file: nameOrFile, bytes: read.bytes }
   if (!read.missing) return { ok: false, failure: unreadable(nameOrFile, read.problem) }
-  return { ok: false, failure: { code: 'playbook-not-found', name: nameOrFile, searched: [nameOrFile] } }
+  const folder = dirname(resolve(options.cwd, nameOrFile))
+  const suggestion = nearest(basename(nameOrFile), yamlFilesIn(folder))
+  const meant = suggestion === undefined ? {} : { suggestion: join(dirname(nameOrFile), suggestion) }
+  return {
+    ok: false,
+    failure: { code: 'playbook-not-found', name: nameOrFile, searched: [folder], ...meant },
+  }
+}
+
+/** Who forgets the ending of a file means that file. */
+function withFileHere(found: FoundPlaybook, { cwd }: CatalogOptions): FoundPlaybook {
+  if (found.ok || found.failure.code !== 'playbook-not-found') return found
+  const { name } = found.failure
+  const file = yamlFilesIn(cwd).find(each => ENDINGS.some(ending => each === name + ending))
+  return file === undefined ? found : { ok: false, failure: { ...found.failure, suggestion: file } }
 }
 
 /** Never a path: for callers who may choose among the catalog's playbooks and nothing else. */
@@ -120,7 +135,9 @@ export function packageFolder(name: string): string {
   return existsSync(near) ? near : fileURLToPath(new URL(`../../${name}`, import.meta.url))
 }
 
-function filesIn({ path }: Folder): { name: string; file: string }[] {
+const yamlFilesIn = (path: string) => filesIn({ path }).map(({ file }) => basename(file))
+
+function filesIn({ path }: Pick<Folder, 'path'>): { name: string; file: string }[] {
   let files: string[]
   try {
     files = readdirSync(path)

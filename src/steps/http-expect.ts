@@ -42,7 +42,8 @@ export function objection(answer: Answer, expect: Expect, redact: Redact): strin
   const short = (value: Json) => redact(JSON.stringify(value)).slice(0, 100)
   const status = `HTTP ${answer.status}`
   if (!statusFits(answer.status, expect.status)) {
-    const said = lines(answer.body)[0]
+    // Of a page what stands in it.
+    const said = lines(answer.body.replace(/<[^<>]*>/g, ' '))[0]?.trim()
     return said === undefined ? status : `${status}: ${redact(said).slice(0, 200)}`
   }
   if (expect.body !== undefined && !answer.body.includes(expect.body)) {

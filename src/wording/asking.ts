@@ -16,7 +16,7 @@ export const ASKING: Words<AskingFailure> = {
   }),
   'inputs-invalid': failure => ({
     message: failure.problems.map(inputProblem).join('; '),
-    hint: 'hostops show NAME   lists the inputs with their types; give them as -i key=value',
+    hint: `hostops show ${failure.playbook ?? 'NAME'}   lists the inputs with their types; give them as -i key=value`,
   }),
   'settings-invalid': failure => ({ message: `${failure.file}: ${failure.problems.join('; ')}` }),
 }

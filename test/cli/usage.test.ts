@@ -70,6 +70,8 @@ describe('of a run, with a report', () => {
       /no playbook "upgrade-openclw"/,
       /did you mean "upgrade-openclaw"\?/,
     ],
+    ['a file without its ending', ['run', 'a'], /no playbook "a"/, /did you mean "a\.yaml"\?/],
+    ['a file that is misspelt', ['run', './aa.yaml'], /no playbook/, /did you mean "a\.yaml"\?/],
     ['a file that does not exist', ['run', './gone.yaml'], /no playbook "\.\/gone\.yaml"/, /hostops list/],
     [
       'a timeout that is none',
@@ -88,7 +90,7 @@ describe('of a run, with a report', () => {
       'an input that is none',
       ['run', 'a.yaml', '-i', 'x'],
       /-i: number 1 is not written as NAME=VALUE/,
-      /hostops show/,
+      /hostops show a\.yaml/,
     ],
     ['inputs that are no JSON', ['run', 'a.yaml', '--inputs', 'a.yaml.txt'], /not JSON/, /hint/],
     [

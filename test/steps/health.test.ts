@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { healthPoll } from '../../src/steps/health-poll.ts'
+import { objection } from '../../src/steps/http-expect.ts'
 import { httpGet } from '../../src/steps/http-get.ts'
 import { notify } from '../../src/steps/notify.ts'
 import { fails, failure } from '../rig/checkout.ts'
@@ -232,4 +233,19 @@ describe('notify', () => {
     expect(JSON.stringify(found)).not.toContain('secret-hook')
     expect(await tell({ command: ['/nowhere'] })).toMatchObject({ outputs: { delivered: false } })
   })
+})
+
+test.each([
+  [
+    'a page',
+    '<!doctype html>\n<html><head><title>502 Bad\tGateway</title></head></html>',
+    'HTTP 502: 502 Bad\tGateway',
+  ],
+  ['a text', 'upstream is down\nsecond line', 'HTTP 502: upstream is down'],
+  ['a page without words', '<html></html>', 'HTTP 502'],
+  ['nothing', '', 'HTTP 502'],
+  ['what holds a secret at the cut', `${'x'.repeat(195)}sesame-open`, `HTTP 502: ${'x'.repeat(195)}***`],
+])('of a bad answer what stands in it is told: %s', (_what, body, told) => {
+  const redact = (text: string) => text.replaceAll('sesame-open', '***')
+  expect(objection({ status: 502, body }, { status: '2xx' }, redact)).toBe(told)
 })

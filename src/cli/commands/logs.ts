@@ -49,6 +49,7 @@ export async function logs(
     if (alive) await sleep(POLL_MS)
   }
   print()
+  if (logNames(folder).length === 0) io.stderr.write(`no step of ${run.head.runId} has printed anything\n`)
   return EXIT_OK
 }
 
