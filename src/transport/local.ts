@@ -1,6 +1,7 @@
 /** Commands on this machine: each in a session of its own, ended with everything that descends from it. */
 
 import { identify } from '../hostlink/daemon/identity.ts'
+import { preparePipes } from '../hostlink/pipe.ts'
 import { type Ended, runProcess } from '../hostlink/process.ts'
 import { startFailureCode } from '../hostlink/process-start.ts'
 import { announce, findAnnounced } from './announced.ts'
@@ -14,6 +15,8 @@ export function localTransport(jobsFolder?: string): Transport {
   // Read once: a look at process.env is a system call for each variable.
   const base = ownEnvironment()
   let jobs: Promise<LocalJobs> | null = null
+  // Beside what comes before the first command.
+  const pipes = preparePipes()
   const openJobs = (folder: string): Promise<LocalJobs> => {
     jobs ??= import('./local-job.ts').then(({ openLocalJobs }) => openLocalJobs(folder))
     return jobs
@@ -35,7 +38,10 @@ export function localTransport(jobsFolder?: string): Transport {
         return (await openJobs(jobsFolder)).overtake(command.job, options)
       return 'unknown'
     },
-    close: async () => (await jobs)?.close(),
+    async close() {
+      await pipes
+      ;(await jobs)?.close()
+    },
   }
 }
 
