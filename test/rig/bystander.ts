@@ -13,12 +13,42 @@ const FEWEST = 5
 const FEWEST_QUIET = 10
 
 /** Runs `work` with a bystander at the daemon's side, and throws when that one was delayed. */
-export async function undisturbed<T>(
+export async function undisturbed<T>(daemon: Reachable, work: () => Promise<T>): Promise<T> {
+  const bystander = await comeBy(daemon)
+  try {
+    const quiet = await bystander.times(FEWEST_QUIET)
+    const result = await work()
+    complain(quiet, await bystander.leave())
+    return result
+  } finally {
+    await bystander.end()
+  }
+}
+
+/**
+ * The same beside a second daemon that nothing is done to, at the same time, so that both feel the machine alike;
+ * `share` of the pings count.
+ */
+export async function asQuickAs<T>(
+  calm: Reachable,
   daemon: Reachable,
+  share: number,
   work: () => Promise<T>,
-  unfeltMs = UNFELT_MS,
 ): Promise<T> {
-  const { socket, token } = daemon
+  const bystanders = await Promise.all([calm, daemon].map(comeBy))
+  try {
+    await Promise.all(bystanders.map(each => each.times(FEWEST_QUIET)))
+    const result = await work()
+    const [quiet = [], felt = []] = await Promise.all(bystanders.map(each => each.leave()))
+    const limit = UNFELT_MS + LONGEST_RATIO * percentile(quiet, share)
+    if (percentile(felt, share) <= limit) return result
+    throw new Error(`another peer was delayed: ${print(felt)}; at a daemon left alone: ${print(quiet)}`)
+  } finally {
+    await Promise.all(bystanders.map(each => each.end()))
+  }
+}
+
+async function comeBy({ socket, token }: Reachable) {
   const worker = new Worker(new URL('bystander-worker.mjs', import.meta.url), {
     workerData: { socket, token },
   })
@@ -28,25 +58,26 @@ export async function undisturbed<T>(
       worker.once('error', reject)
       worker.postMessage({ isLast, fewest })
     })
-  try {
-    await new Promise(resolve => setTimeout(resolve, QUIET_MS))
-    const quiet = await phase(false, FEWEST_QUIET)
-    const result = await work()
-    complain(quiet, await phase(true, 0), unfeltMs)
-    return result
-  } finally {
-    await worker.terminate()
+  await new Promise(resolve => setTimeout(resolve, QUIET_MS))
+  return {
+    /** Of the pings since the last time that this was asked. */
+    times: (fewest: number) => phase(false, fewest),
+    leave: () => phase(true, 0),
+    end: () => worker.terminate(),
   }
 }
 
-function complain(quiet: number[], felt: number[], unfeltMs: number): void {
-  const isSlow = felt.length >= FEWEST && median(felt) > unfeltMs + LONGEST_RATIO * median(quiet)
+function complain(quiet: number[], felt: number[]): void {
+  const limit = UNFELT_MS + LONGEST_RATIO * percentile(quiet, 0.5)
+  const isSlow = felt.length >= FEWEST && percentile(felt, 0.5) > limit
   if (!isSlow && Math.max(0, ...felt) <= LONGEST_WAIT_MS) return
-  const print = (times: number[]) =>
-    `median ${median(times).toFixed(1)} ms, slowest ${Math.max(0, ...times).toFixed(1)} ms of ${times.length} pings`
   throw new Error(`another peer was delayed: ${print(felt)}; before: ${print(quiet)}`)
 }
 
-function median(times: number[]): number {
-  return [...times].sort((a, b) => a - b)[times.length >> 1] ?? 0
+const print = (times: number[]) =>
+  `median ${percentile(times, 0.5).toFixed(1)} ms, nine of ten within ${percentile(times, 0.9).toFixed(1)} ms, ` +
+  `slowest ${Math.max(0, ...times).toFixed(1)} ms of ${times.length} pings`
+
+function percentile(times: number[], share: number): number {
+  return [...times].sort((a, b) => a - b)[Math.floor(share * times.length)] ?? 0
 }

@@ -5,6 +5,8 @@ export const BOUNDS = {
   requestMs: 10_000,
   untrustedRequestBytes: 2 * MIB,
   untrustedBytesTogether: 16 * MIB,
+  /** What a stranger sends at most without waiting for its turn. */
+  quickBytes: 4096,
   requestBytes: 8 * MIB,
   untrustedConnections: 256,
   connections: 1024,

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import { encodeOutput, FrameError, FrameReader, MAX_PAYLOAD_BYTES, type StreamName } from '../frame.ts'
 import { BOUNDS } from './bounds.ts'
+import type { Turns } from './turns.ts'
 import { Writer } from './writer.ts'
 
 export type ConnectionEvents = {
@@ -25,12 +26,18 @@ export class Connection {
   readonly inFlight = new Set<string>()
   readonly #socket: Socket
   readonly #events: ConnectionEvents
+  readonly #reading: Turns
   readonly #reader = new FrameReader(BOUNDS.untrustedRequestBytes)
   readonly #writer: Writer
   readonly #watchers: Record<Departure, Set<() => void>> = { ended: new Set(), gone: new Set() }
   /** Refusals that are held back; they belong to no request in flight. */
   #owed = 0
   #isTrusted = false
+  /** What was read and not yet taken; a request that waits for its turn. */
+  #payloads: Iterator<Buffer, void> | null = null
+  #deferred: Buffer | null = null
+  /** Reasons not to read. */
+  #holds = 0
   #takesRequests = true
   #hasEnded = false
   #frameBegunAt: number | null = this.openedAt
@@ -38,10 +45,12 @@ export class Connection {
   #lingerUntil: number | null = null
   #discarded = 0
 
-  constructor(socket: Socket, name: string, events: ConnectionEvents) {
+  /** `reading`: in which a peer that has shown no token is read when it sends much. */
+  constructor(socket: Socket, name: string, events: ConnectionEvents, reading: Turns) {
     this.#socket = socket
     this.name = name
     this.#events = events
+    this.#reading = reading
     this.#writer = new Writer(socket)
     socket.on('data', chunk => this.#read(chunk))
     socket.on('end', () => this.#peerEnded())
@@ -55,7 +64,7 @@ export class Connection {
   }
 
   get heldBytes(): number {
-    return this.#reader.buffered
+    return this.#reader.buffered + (this.#deferred?.length ?? 0)
   }
 
   get isOpen(): boolean {
@@ -66,6 +75,21 @@ export class Connection {
   trust(): void {
     this.#isTrusted = true
     this.#reader.maxPayload = BOUNDS.requestBytes
+  }
+
+  /** Nothing more is heard from this peer until the turn for this request has come. */
+  defer(payload: Buffer, turns: Turns, act: (payload: Buffer) => void): void {
+    this.#deferred = payload
+    this.#hold()
+    turns.take(() => {
+      const due = this.#deferred
+      this.#deferred = null
+      if (due !== null && this.#takesRequests) {
+        act(due)
+        this.#takeOn()
+      }
+      this.#release()
+    })
   }
 
   /** No further request is taken; the connection closes once everything in flight is answered. */
@@ -146,18 +170,27 @@ export class Connection {
   }
 
   #read(chunk: Buffer): void {
-    if (this.#takesRequests) this.#takeRequests(chunk)
-    else this.#discard(chunk.length)
+    if (this.#takesRequests) {
+      this.#payloads = this.#reader.push(chunk)
+      this.#takeOn()
+    } else {
+      this.#discard(chunk.length)
+    }
+    if (this.#isTrusted || chunk.length <= BOUNDS.quickBytes) return
+    this.#hold()
+    this.#reading.take(() => this.#release())
   }
 
-  #takeRequests(chunk: Buffer): void {
+  #takeOn(): void {
     try {
-      for (const payload of this.#reader.push(chunk)) {
+      while (this.#takesRequests && this.#deferred === null) {
+        const next = this.#payloads?.next()
+        if (next === undefined || next.done) break
         this.#frameBegunAt = null
-        this.#events.onPayload(payload, this)
-        if (!this.#takesRequests) break
+        this.#events.onPayload(next.value, this)
       }
-      if (!this.#reader.atBoundary && this.#takesRequests) this.#frameBegunAt ??= Date.now()
+      const isBegun = !this.#reader.atBoundary && this.#deferred === null
+      if (isBegun && this.#takesRequests) this.#frameBegunAt ??= Date.now()
     } catch (error) {
       if (!(error instanceof FrameError)) throw error
       this.#refuse(error)
@@ -177,8 +210,18 @@ export class Connection {
   #awaitRoom(): void {
     const room = this.#writer.room()
     if (room === null) return
+    this.#hold()
+    void room.then(() => this.#release())
+  }
+
+  #hold(): void {
+    this.#holds += 1
     this.#socket.pause()
-    void room.then(() => this.#socket.resume())
+  }
+
+  #release(): void {
+    this.#holds -= 1
+    if (this.#holds === 0) this.#socket.resume()
   }
 
   #discard(bytes: number): void {
@@ -205,6 +248,7 @@ export class Connection {
   }
 
   #closed(): void {
+    this.#deferred = null
     this.#tell('ended')
     this.#tell('gone')
     this.#events.onClose(this)

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import { BOUNDS } from './bounds.ts'
 import { Connection, type ConnectionEvents } from './connection.ts'
+import { createTurns } from './turns.ts'
 
 const TICK_MS = 1000
 
@@ -16,6 +17,7 @@ export type Peers = {
 export function createPeers(events: Pick<ConnectionEvents, 'onPayload' | 'onOversized'>): Peers {
   // In the order of their arrival: the first one that has shown no token is the oldest.
   const all = new Set<Connection>()
+  const reading = createTurns()
   const clock = setInterval(() => {
     const now = Date.now()
     for (const connection of all) connection.tick(now)
@@ -53,13 +55,14 @@ export function createPeers(events: Pick<ConnectionEvents, 'onPayload' | 'onOver
     all,
     accept: (socket, name) => {
       if (!makeRoom()) return void socket.destroy()
-      const connection = new Connection(socket, name, {
+      const heard: ConnectionEvents = {
         ...events,
         onHeld: changed => {
           if (!changed.isTrusted && changed.heldBytes > 0) onHeld()
         },
         onClose: closed => void all.delete(closed),
-      })
+      }
+      const connection = new Connection(socket, name, heard, reading)
       all.add(connection)
     },
     dismiss: () => {

@@ -12,9 +12,10 @@ import type { Jobs } from './jobs.ts'
 import type { Log } from './log.ts'
 import { createPeers } from './peers.ts'
 import type { Token } from './policy.ts'
-import { parseRequest, type Request } from './request.ts'
+import { parseRequest, type Request, tokenText } from './request.ts'
 import { createRuns } from './runs.ts'
 import type { TokenTable } from './tokens.ts'
+import { createTurns } from './turns.ts'
 
 export type ServerOptions = {
   /** Asked at each use, because a reload may have changed them. */
@@ -39,12 +40,21 @@ export function createServer(options: ServerOptions): Server {
   const { config, tokens, audit, log } = options
   const runs = createRuns()
   const guard = createGuard(log)
+  const looking = createTurns()
   const dispatch = createDispatch({ ...options, runs, startedAt: Date.now() })
 
   const refuse = (connection: Connection, body: Body, id = '') =>
     connection.send(answerFrame(config().nodeName, id, body))
 
+  /** Most of what a large request costs is spent before its token is known. */
   const onPayload = (payload: Buffer, connection: Connection): void => {
+    const isQuick = payload.length <= BOUNDS.quickBytes || connection.isTrusted
+    if (isQuick || isKnown(tokenText(payload))) look(payload, connection)
+    else connection.defer(payload, looking, due => look(due, connection))
+  }
+  const isKnown = (token: string | null) => token !== null && tokens().authenticate(token) !== null
+
+  const look = (payload: Buffer, connection: Connection): void => {
     const parsed = parseRequest(payload)
     if ('invalid' in parsed) {
       connection.takeNoMore()
@@ -96,7 +106,6 @@ export function createServer(options: ServerOptions): Server {
       peers.dismiss()
       await runs.shutdown()
       options.jobs.close()
-      options.hostRuns.close()
       options.hostRuns.close()
       const deadline = Date.now() + LAST_ANSWERS_MS
       while (peers.all.size > 0 && Date.now() < deadline)
