@@ -79,9 +79,16 @@ export function git(
   return ctx.exec({ argv: gitArgv(repo, args), env: GIT_ENV, ...options })
 }
 
+/** A line for each file of a checkout, of which there may be hundreds of thousands. */
+const MOST_MIB = 64
+
 /** A look: may be repeated, and nobody needs to see it. */
-export const readGit = (ctx: StepContext, repo: Repo, args: readonly string[], keepBytes = 8 * 1024 * 1024) =>
-  git(ctx, repo, args, { repeatable: true, quiet: true, keepBytes })
+export const readGit = (
+  ctx: StepContext,
+  repo: Repo,
+  args: readonly string[],
+  keepBytes = MOST_MIB * 2 ** 20,
+) => git(ctx, repo, args, { repeatable: true, quiet: true, keepBytes })
 
 /** A look that has to work; its output without the last newline. */
 export async function ask(ctx: StepContext, repo: Repo, args: readonly string[]): Promise<string> {
@@ -91,7 +98,7 @@ export async function ask(ctx: StepContext, repo: Repo, args: readonly string[])
     throw new Failed({
       code: 'output-unreadable',
       argv: gitArgv(repo, args),
-      problem: 'more than 8 MiB of it',
+      problem: `more than ${MOST_MIB} MiB of it`,
     })
   }
   return done.stdout.replace(/\r?\n$/, '')

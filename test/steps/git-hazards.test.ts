@@ -136,6 +136,14 @@ describe('dirty tree', () => {
     rmSync(s.path('app/d.txt'))
     await fails(r.dirty(), { code: 'dirty-tree', entries: ['hidden app.txt', 'hidden d.txt'] })
   })
+  test('a hundred thousand of them are counted', async () => {
+    const blob = s.git('app', 'rev-parse', 'HEAD:app.txt')
+    const name = (at: number) => `${'a-folder-of-a-rather-long-name/'.repeat(3)}${at}.txt`
+    const input = Array.from({ length: 100_000 }, (_, at) => `100644 ${blob}\t${name(at)}\n`).join('')
+    const args = ['-C', s.path('app'), 'update-index', '--index-info']
+    execFileSync('git', args, { env: s.env, input })
+    await fails(r.dirty(), { code: 'dirty-tree', total: 100_000 })
+  })
   test('what is to be ignored is', async () => {
     s.write('app/data/deep/x.db', 'x')
     s.write('app/app.txt', 'mine\n')
