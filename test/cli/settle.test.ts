@@ -14,6 +14,7 @@ beforeEach(async () => {
   daemon = await startDaemonRig()
 })
 afterEach(async () => {
+  letGo()
   await daemon.stop()
   await rig.remove()
 })

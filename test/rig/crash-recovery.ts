@@ -12,7 +12,9 @@ export async function recoverAndCheck(world: CrashWorld, cell: Cell, first: Ende
   const told = `${ended.stdout}${ended.stderr}\n${world.history().join('\n')}`
   expectEnd(ended, cell, told)
   await expectHost(world, ended, told)
-  const again = cell.verb === 'none' ? 'wait' : cell.verb
+  // A run that its daemon's death did not even end would be taken back now.
+  const untouched = ended === first && ended.report.outcome === 'succeeded'
+  const again = cell.verb === 'none' ? 'wait' : untouched ? 'resume' : cell.verb
   for (const asked of [
     await world.ask('report'),
     cell.verb === 'none' ? await world.ask(again) : await world.hostops([again, 'r']),
