@@ -47,6 +47,8 @@ export type CheckedExpression =
 /** The longest expression; beyond it, computing belongs into a script. */
 const MAX_EXPRESSION = 4096
 const VARIABLES_PER_TYPE = 32
+const MATCH_MS = 1000
+const TOO_LONG = `\`matches\` found no answer within ${MATCH_MS / 1000} s: its pattern repeats what is repeated itself, or much text`
 const PREFIX: Record<CelType, string> = {
   string: '_s',
   int: '_i',
@@ -84,12 +86,22 @@ export function evaluateExpression(source: string, known: Known, where: string):
   }
   let result: unknown
   try {
-    result = parsed.run(context)
+    result = /matches/.test(source) ? inTime(() => parsed.run(context)) : parsed.run(context)
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return fail(TOO_LONG)
     return fail(celProblem(error, source).message)
   }
   const json = fromCel(result)
   return json.ok ? json.value : fail(json.problem)
+}
+
+/**
+ * A regular expression may backtrack for ever, and nothing in our own context ends that: V8 interrupts what runs in
+ * another one, with all that it calls.
+ */
+function inTime(work: () => unknown): unknown {
+  const { runInNewContext } = process.getBuiltinModule('node:vm')
+  return runInNewContext('work()', { work }, { timeout: MATCH_MS })
 }
 
 /** What a template needs before it can be evaluated. Names that do not exist are left out. */

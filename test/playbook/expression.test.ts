@@ -273,6 +273,32 @@ describe('properties', () => {
   })
 })
 
+describe('matches', () => {
+  const of = (ref: string, source: string) =>
+    evaluate({ $expr: source }, { ...known, inputs: { ...known.inputs, ref } }, 'here')
+
+  test('answers', () => {
+    expect(of('v1.2', 'inputs.ref.matches("^v[0-9]+")')).toBe(true)
+    expect(of('x', 'inputs.ref.matches("^v[0-9]+")')).toBe(false)
+    expect(of('ab', '[inputs.ref].map(x, x + "c").filter(x, x.matches("c$"))')).toEqual(['abc'])
+    expect(() => of('x', 'inputs.ref.matches("(")')).toThrow(Failed)
+  })
+
+  test('gives up where its pattern backtracks for ever', () => {
+    const hostile = `${'a'.repeat(60)}!`
+    let failure: unknown
+    try {
+      of(hostile, 'inputs.ref.matches("(a+)+$")')
+    } catch (error) {
+      failure = (error as Failed).failure
+    }
+    expect(failure).toMatchObject({
+      code: 'expression-failed',
+      problem: expect.stringContaining('within 1 s'),
+    })
+  })
+})
+
 describe('a bare reference, which is read without CEL', () => {
   const name = fc.constantFrom(
     ...[
