@@ -43,6 +43,10 @@ type Seen = {
 const TAIL_LINES = 10
 const INDENT = 11
 const MOST_ROWS = 12
+/** Below it a label has a line of its own. */
+const NARROW = 40
+const NARROW_INDENT = 4
+const LEAST_ROOM = 10
 
 function note(seen: Seen, event: Event): void {
   switch (event.type) {
@@ -78,13 +82,16 @@ function note(seen: Seen, event: Event): void {
 function tell(seen: Seen, end: End, more: SummaryEnd): string[] {
   const worded = end.failure ? word(end.failure) : null
   const where = end.failedStep === null ? '' : `${end.failedStep}: `
-  const lines = [`${outcomeInWords(end.outcome)} (${elapsed(more.durationMs)})`]
-  const room = more.columns === null ? null : Math.max(20, more.columns - INDENT - 1)
+  const isNarrow = more.columns !== null && more.columns < NARROW
+  const indent = isNarrow ? NARROW_INDENT : INDENT
+  const fitted = (text: string, taken: number) =>
+    more.columns === null ? [text] : wrap(text, Math.max(LEAST_ROOM, more.columns - taken - 1), MOST_ROWS)
+  const lines = fitted(`${outcomeInWords(end.outcome)} (${elapsed(more.durationMs)})`, 0)
   const add = (label: string, texts: readonly string[]) => {
-    const clean = texts.map(printable)
-    const rows = room === null ? clean : clean.flatMap(text => wrap(text, room, MOST_ROWS))
+    const rows = texts.flatMap(text => fitted(printable(text), indent))
+    if (isNarrow && rows.length > 0) lines.push(`  ${label}`)
     rows.forEach((row, at) => {
-      lines.push(`${(at === 0 ? `  ${label}` : '').padEnd(INDENT)}${row}`)
+      lines.push(`${(at === 0 && !isNarrow ? `  ${label}` : '').padEnd(indent)}${row}`)
     })
   }
   if (worded) add('error', [`${where}${worded.message}`.replace(/\s+/g, ' ')])

@@ -73,7 +73,8 @@ export const RUN: Words<RunFailure> = {
     hint: 'give the step undo: in the playbook',
   }),
   'not-done': failure => ({ message: `${failure.movement} ${failure.step} was not done` }),
-  'not-restored': failure => ({ message: `${failure.step}: ${failure.problem}` }),
+  // Its step stands in front wherever it is told.
+  'not-restored': failure => ({ message: failure.problem }),
   'state-unwritable': failure => ({
     message: `cannot write ${failure.path}: ${failure.problem}`,
     hint: 'make room there or choose another folder with HOSTOPS_STATE_DIR',

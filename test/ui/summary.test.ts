@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest'
+import { makeSummary } from '../../src/ui/summary.ts'
+import { width } from '../../src/ui/text.ts'
+
+const summary = (columns: number | null) => {
+  const made = makeSummary()
+  made.add({
+    type: 'run-finished',
+    outcome: 'rollback-failed',
+    failedStep: 'second',
+    failure: {
+      code: 'command-failed',
+      argv: ['sh', '-c', 'sleep 2; exit 4'],
+      exitCode: 4,
+      signal: null,
+      tail: '漢字 out of order',
+    },
+  })
+  return made.lines({ runId: '20261120T180900Z-7f3a9c', durationMs: 1000, stored: true, columns })
+}
+
+test.each([20, 33, 39, 40, 80, 200])(
+  'at %i columns no row is broken by the terminal, and nothing is missing',
+  columns => {
+    const rows = summary(columns)
+    for (const row of rows) expect(width(row), row).toBeLessThanOrEqual(columns)
+    const words = (lines: string[]) => lines.join('').replaceAll(/\s/g, '')
+    expect(words(rows)).toBe(words(summary(null)))
+  },
+)
+
+test('labels stand beside what they are of, and above it where there is no room', () => {
+  expect(summary(80).slice(-1)).toEqual(['  run      20261120T180900Z-7f3a9c'])
+  expect(summary(32).slice(-2)).toEqual(['  run', '    20261120T180900Z-7f3a9c'])
+})
