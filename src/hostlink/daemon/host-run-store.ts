@@ -98,8 +98,9 @@ export function openHostRunStore(root: string): HostRunStore {
       }),
     steps: runId => join(runFolder(runId), 'steps'),
     values: runId => {
-      const file = join(folder(runId), 'values.json')
-      return existsSync(file) ? file : null
+      // Requests of an older daemon have only the second.
+      const files = ['values.json', 'inputs.json'].map(name => join(folder(runId), name))
+      return files.find(file => existsSync(file)) ?? null
     },
     giveValues: (runId, texts) => {
       const file = join(folder(runId), 'values.json')
