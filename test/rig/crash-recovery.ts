@@ -8,10 +8,18 @@ import { type Ended, poll } from './hostops.ts'
 /** `first`: what the client said, where it lived long enough to say anything. */
 export async function recoverAndCheck(world: CrashWorld, cell: Cell, first: Ended): Promise<void> {
   await world.quiet()
+  const left = world.events()
+  const begun = left.at(-1)?.type === 'step-started' ? (left.at(-1) as { id: string }).id : null
+  // Intent before act: who dies with the intent alone has not acted.
+  if (cell.victim === 'runner' && cell.at.startsWith('after:') && begun !== null)
+    expect(world.count(begun), `${begun} was done before its intent was written`).toBe(0)
+  const undone = wasSeen(left, 'migrate') ? world.count('unmigrate') : null
   const ended = await recovered(world, cell, first)
   const told = `${ended.stdout}${ended.stderr}\n${world.history().join('\n')}`
   expectEnd(ended, cell, told)
   await expectHost(world, ended, told)
+  // A part that was seen to end well is not done again.
+  if (undone !== null) expect(world.count('unmigrate'), told).toBe(undone)
   // A run that its daemon's death did not even end would be taken back now.
   const untouched = ended === first && ended.report.outcome === 'succeeded'
   const again = cell.verb === 'none' ? 'wait' : untouched ? 'resume' : cell.verb
@@ -21,6 +29,15 @@ export async function recoverAndCheck(world: CrashWorld, cell: Cell, first: Ende
   ])
     expect([asked.stdout, asked.code], told).toEqual([ended.stdout, ended.code])
 }
+
+const wasSeen = (events: Event[], restored: string): boolean =>
+  events.some(
+    event =>
+      event.type === 'part-finished' &&
+      event.movement === 'restore' &&
+      event.id === restored &&
+      event.failure === null,
+  )
 
 async function recovered(world: CrashWorld, cell: Cell, first: Ended): Promise<Ended> {
   if (cell.verb === 'none') return first.stdout === '' ? world.ask('wait') : first
@@ -41,7 +58,9 @@ const FINISHED: ReadonlySet<string> = new Set(['succeeded', 'rolled-back', 'fail
 /** What nobody saw the end of is not repeated: somebody looks, and says what there is. */
 async function goOn(world: CrashWorld, verb: Verb): Promise<Ended> {
   const inFlight = commandInFlight(world.events())
+  const before = inFlight === null ? 0 : world.count(inFlight)
   const ended = await world.hostops([verb, 'r'])
+  if (inFlight !== null) expect(world.count(inFlight), `${inFlight}, by nobody's word`).toBe(before)
   if (verb !== 'resume' || ended.report.outcome !== 'unknown') return ended
   expect(ended, ended.stderr).toMatchObject({
     code: 6,

@@ -65,7 +65,7 @@ export async function crashWorld(base: string, where: Where = 'local') {
     stoppedFile: dying.stoppedFile,
     /** Starts the upgrade as run `r`; a version that cannot get healthy is not waited for long. */
     start(ref: Version, die = '', clock = '') {
-      const patience = ref === 'v2' ? [] : ['-i', 'patience=600ms']
+      const patience = ref === 'v2' ? [] : ['-i', 'patience=1500ms']
       const args = ['run', playbook, '-i', `ref=${ref}`, ...patience, '--run-id', 'r']
       if (where !== 'on-host') return rig.start([...args, '--target', where], there(die, clock))
       dying.there(die, clock)
