@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { bootId, isAlive, type ProcessIdentity } from '../hostlink/daemon/identity.ts'
+import { bootId, isAlive, type ProcessIdentity } from '../hostlink/process-identity.ts'
 import { readProcessStat } from '../hostlink/process-stat.ts'
 import type { Announced } from './transport.ts'
 

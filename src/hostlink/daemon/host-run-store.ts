@@ -14,7 +14,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
-import { identify } from './identity.ts'
+import { identify } from '../process-identity.ts'
 import { createFolder } from './new-folder.ts'
 
 const requestSchema = z.object({

@@ -1,8 +1,8 @@
 /** Answers `job` requests: list, status, tail, wait, cancel. */
 import { join } from 'node:path'
 import type { JobInfo, JobRequest, Status } from '../messages.ts'
+import { isAlive } from '../process-identity.ts'
 import { endTree } from '../process-tree.ts'
-import { isAlive } from './identity.ts'
 import { DOORBELL } from './job-spec.ts'
 import type { Job, JobTable } from './job-table.ts'
 import type { Watches } from './job-watch.ts'

@@ -1,6 +1,6 @@
 /** Which jobs there are and how they stand. The folders are the truth; this only remembers what saves reading. */
 import type { JobInfo } from '../messages.ts'
-import { isAlive } from './identity.ts'
+import { isAlive } from '../process-identity.ts'
 import { currentInfo } from './job-state.ts'
 import type { Log } from './log.ts'
 import { systemReason } from './problem.ts'

@@ -1,6 +1,6 @@
 /** Names one process beyond doubt: pids are given out again, a pid with its start time in one boot is not. */
 import { readFileSync } from 'node:fs'
-import { readProcessStat } from '../process-stat.ts'
+import { readProcessStat } from './process-stat.ts'
 
 export type ProcessIdentity = {
   readonly pid: number
