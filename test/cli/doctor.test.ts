@@ -105,7 +105,7 @@ test('a daemon that is not there, a wrong token, no token: told as findings, wit
 })
 
 test('a target that is none is wrong use', async () => {
-  const { code, stdout, stderr } = await rig.run(['doctor', '--target', 'node:x', '--json'])
+  const { code, stdout, stderr } = await rig.run(['doctor', '--target', 'moon:x', '--json'])
   expect([code, stdout]).toEqual([2, ''])
   expect(stderr).toMatch(/^error: .*\nhint: targets are local/)
 })
