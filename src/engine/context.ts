@@ -59,6 +59,9 @@ export function stepContext(input: ContextInput): StepContext {
       commands += 1
       const honoured = transport.startsOnce || request.durable === true
       const key = honoured && !request.repeatable ? startOnceKey(input, commands, request) : null
+      // Without a name to ask by, to ask would be to run it once more.
+      if (input.attachOnly && !request.repeatable && !input.transport.attaches)
+        throw new Failed({ code: 'end-not-seen', runId: input.runId, step: input.stepId })
       for (let tries = 1; ; tries += 1) {
         throwIfStopped(signal)
         const timeoutMs = Math.min(request.timeoutMs ?? Number.POSITIVE_INFINITY, remainingMs())

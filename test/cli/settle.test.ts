@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type DaemonRig, startDaemonRig } from '../rig/daemon.ts'
 import { type Ended, type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
 import { cutLinksTo } from '../rig/link-cutter.ts'
+import { startOldDaemon } from '../rig/old-daemon.ts'
 
 let rig: HostopsRig
 let daemon: DaemonRig
@@ -79,6 +80,27 @@ describe('after a lost link, report', () => {
     expect(told.report.steps).toMatchObject([{ id: 'hold', status: 'succeeded' }])
     expect(ledger()).toBe('hold\n')
     await same(told)
+  })
+
+  test('begins nothing again where the daemon starts nothing only once: it stays unknown', async () => {
+    const old = await startOldDaemon()
+    const link = await cutLinksTo(old.socket)
+    const to = (socket: string) => ({ HOSTLINK_SOCKET: socket, HOSTLINK_TOKEN: old.token })
+    try {
+      const playbook = rig.playbook('lost', [held('hold', 0, { timeout: '1m' })])
+      const args = ['run', playbook, '--target', 'hostlink', '--run-id', 'r']
+      const started = rig.start(args, { env: to(link.socket) })
+      await poll(() => ledger() === 'hold\n')
+      await link.stop()
+      const ended = await started.ended
+      expect(ended).toMatchObject({ code: 6, report: { outcome: 'unknown' } })
+      letGo()
+      const told = await rig.run(['report', 'r'], { env: to(old.socket) })
+      expect(ledger()).toBe('hold\n')
+      expect(told).toMatchObject({ code: 6, stdout: ended.stdout })
+    } finally {
+      await old.stop()
+    }
   })
 
   test('does the reads that were left, and goes by them', async () => {
