@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
+    globalSetup: 'test/rig/own-state.ts',
     // The tests start real daemons and real processes on machines that may be slow and shared.
     testTimeout: 60_000,
     hookTimeout: 60_000,

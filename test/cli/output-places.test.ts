@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { HOSTOPS, type HostopsRig, hostopsRig } from '../rig/hostops.ts'
+import { HOSTOPS, type HostopsRig, hostopsRig, reportOf } from '../rig/hostops.ts'
 
 let rig: HostopsRig
 beforeEach(() => {
@@ -122,4 +122,16 @@ describe('where nothing is known of a home', () => {
       expect(ended.stderr).toContain('choose another folder with HOSTOPS_STATE_DIR')
     },
   )
+})
+
+test('what is started with the environment of the tests keeps its state apart from that of the user', () => {
+  const ended = spawnSync(process.execPath, [HOSTOPS, 'run', rig.playbook('told', [good])], {
+    env: process.env,
+    cwd: rig.folder,
+    encoding: 'utf8',
+  })
+  expect(ended.status, ended.stderr).toBe(0)
+  const kept = reportOf(ended.stdout).runId
+  expect(process.env.XDG_STATE_HOME).toMatch(/hostops-tests-state-/)
+  expect(existsSync(join(process.env.XDG_STATE_HOME!, 'hostops', 'runs', kept))).toBe(true)
 })
