@@ -23,6 +23,10 @@ export function rollbackScope(states: readonly StepState[]): {
   return { steps: begun.slice(last + 1), stopsAt: last < 0 ? null : begun[last]! }
 }
 
+/** What brings a running system back outlives its caller. Pure. */
+export const willReactivate = (states: readonly StepState[]): boolean =>
+  rollbackScope(states).steps.some(({ kind, ready }) => kind.reactivate && ready?.effect === 'disrupt')
+
 /** Pure: what will be done, in order, and what nothing can be done about. */
 export function rollbackParts(
   verified: readonly StepState[],

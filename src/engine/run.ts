@@ -6,7 +6,7 @@ import { acquireLocks, type Lock } from './lock.ts'
 import { letOrphansEnd } from './orphans.ts'
 import { decideOutcome, type RollbackEnd } from './outcome.ts'
 import { startEvent } from './plan.ts'
-import { keepEvidence, rollBack } from './rollback.ts'
+import { keepEvidence, rollBack, willReactivate } from './rollback.ts'
 import { newRun, type Run } from './run-state.ts'
 import { runStep } from './run-step.ts'
 import type { RunEnd, RunInput, Running } from './running.ts'
@@ -150,6 +150,7 @@ async function afterwards(
   if (failure.code === 'link-lost' || failure.code === 'end-not-seen') return null
   const stopClock = stops.limitRollback(input.plan.rollbackTimeoutMs)
   try {
+    if (mayRollBack && willReactivate(states)) input.transport.prepareDurable?.()
     await keepEvidence({ run: input, states, emit, signal: stops.rollback })
     if (!mayRollBack) return null
     const earlier = input.recovered?.rollback?.parts

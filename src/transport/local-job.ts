@@ -22,6 +22,7 @@ const SILENT: Log = { error: ignore, warn: ignore, info: ignore, debug: ignore }
 export type LocalJobs = {
   run(command: Command, options: ExecOptions, output: Output): Promise<ExecResult>
   overtake(id: string, options: Overtaking): ReturnType<typeof overtakeJob>
+  prepare(): void
   close(): void
 }
 
@@ -92,6 +93,7 @@ export function openLocalJobs(folder: string): LocalJobs {
       }
       return overtakeJob(known, () => cancel(false), options)
     },
+    prepare: jobs.prepare,
     close: () => {
       closing.abort()
       jobs.close()

@@ -28,6 +28,14 @@ export function localTransport(jobsFolder?: string): Transport {
     startsOnce: false,
     exec: (command, options) =>
       run(command, options, base, jobsFolder === undefined ? null : () => openJobs(jobsFolder)),
+    prepareDurable() {
+      // What is in the way is told by the command that needs it.
+      if (jobsFolder !== undefined)
+        void openJobs(jobsFolder).then(
+          ({ prepare }) => prepare(),
+          () => {},
+        )
+    },
     async overtake(command, options) {
       if (command.kind === 'process') return overtakeProcess(command, options)
       if (command.kind === 'announced') {

@@ -93,6 +93,8 @@ export type Transport = {
   /** Whether `attachOnly` is honoured. */
   readonly attaches?: boolean
   exec(command: Command, options: ExecOptions): Promise<ExecResult>
+  /** A durable command is near: what its start takes may begin. Never rejects or waits. */
+  prepareDurable?(): void
   /** Of a command that another runner has started, and does not look after any more. Absent: nobody can tell. */
   overtake?(command: StartedCommand, options: Overtaking): Promise<'ended' | 'running' | 'unknown'>
   /** Idempotent; ends nothing that is durable. */

@@ -13,7 +13,7 @@ import type { Log } from './log.ts'
 import type { Token } from './policy.ts'
 import { systemReason } from './problem.ts'
 import { createSpool, type Meta, readSpool, removeSpool, spoolRoot } from './spool.ts'
-import { findSupervisor, startSupervisor } from './supervisor.ts'
+import { findSupervisor, openSpare, startSupervisor } from './supervisor.ts'
 
 export type { JobAnswer }
 
@@ -26,6 +26,8 @@ export type Jobs = {
   start(request: ExecRequest, token: Token, resolvedArgv0?: string): Promise<JobStartAnswer>
   /** `gone` ends a wait early, when nobody is left to hear the answer. */
   handle(request: JobRequest, token: Token, gone?: AbortSignal): Promise<JobAnswer>
+  /** A start is near, and shall be quick. */
+  prepare(): void
   /** Ends waits and watches. Jobs go on. */
   close(): void
 }
@@ -44,6 +46,7 @@ const SWEEP_EVERY_MS = 10 * 60_000
 export function openJobs(options: JobsOptions): Jobs {
   const { config, log, hostEnv = process.env, superviseFile = findSupervisor() } = options
   const watches = openWatches()
+  const spare = openSpare(superviseFile)
   const closing = new AbortController()
   const table = openJobTable(() => spoolRoot(config().outputTmpdir), log)
   const sweep = () => void table.sweep(config().jobRetentionS)
@@ -83,10 +86,11 @@ export function openJobs(options: JobsOptions): Jobs {
       }
       const folder = join(root, id)
       table.began(id)
-      await startSupervisor(superviseFile, folder, spec, () => {
+      const onExit = () => {
         table.ended(id)
         watches.poke(folder)
-      })
+      }
+      if (!spare.entrust(folder, spec, onExit)) await startSupervisor(superviseFile, folder, spec, onExit)
     } catch (error) {
       table.ended(id)
       table.forget(id)
@@ -105,7 +109,9 @@ export function openJobs(options: JobsOptions): Jobs {
       setMaxListeners(0, ends)
       return answerJobRequest(request, token, { table, watches, gone: ends })
     },
+    prepare: spare.prepare,
     close: () => {
+      spare.close()
       clearInterval(sweeper)
       closing.abort()
       watches.close()

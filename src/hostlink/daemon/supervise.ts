@@ -1,6 +1,7 @@
 /**
  * hostlink-supervise FOLDER: runs one job, alone in its session, so that neither the client's nor the daemon's end
- * is the job's end. Owns the command's output, its timeout, its cancelling and the record of its end.
+ * is the job's end. Owns the command's output, its timeout, its cancelling and the record of its end. With `--spare`
+ * it waits for the folder too, and goes without a trace when there never is one.
  */
 import {
   closeSync,
@@ -21,7 +22,7 @@ import { type Ended, type Running, startProcess } from '../process.ts'
 import { identify, type ProcessIdentity } from '../process-identity.ts'
 import { startFailureCode } from '../process-start.ts'
 import { systemError } from '../system-error.ts'
-import { DOORBELL, type JobSpec } from './job-spec.ts'
+import { DOORBELL, type JobSpec, SPARE } from './job-spec.ts'
 import { type End, replaceFile } from './spool-files.ts'
 import { openSpoolWriter, type SpoolWriter } from './spool-output.ts'
 
@@ -33,7 +34,7 @@ const RECORD_BYTES = 4096
 const RECORD_RETRY_MS = 1000
 const RECORD_RETRIES = 3600
 
-async function supervise(folder: string): Promise<void> {
+async function supervise(folder: string, said: () => Promise<string> | string): Promise<void> {
   process.umask(0o077)
   const self = identify(process.pid)
   if (self === null) throw new Error('this process cannot find itself')
@@ -41,7 +42,7 @@ async function supervise(folder: string): Promise<void> {
   // From here on a canceller rings; before that, the file that he has left is found below.
   await replaceFile(folder, 'supervisor', JSON.stringify({ self, command: null }))
   const record = reserveRecord(folder)
-  const spec = parseSpec(await text(process.stdin))
+  const spec = parseSpec(await said())
   if (spec === null) return record.write(failure('the daemon went away before the job began'), null)
   const outputs = {
     stdout: openSpoolWriter(folder, 'stdout', spec.maxSpoolBytes),
@@ -224,6 +225,10 @@ const [folder] = process.argv.slice(2)
 if (folder === undefined) {
   process.stderr.write('hostlink-supervise is started by hostlinkd\n')
   process.exitCode = 2
+} else if (folder === SPARE) {
+  const said = await text(process.stdin)
+  const end = said.indexOf('\n')
+  if (end > 0) await supervise(said.slice(0, end), () => said.slice(end + 1))
 } else {
-  await supervise(folder)
+  await supervise(folder, () => text(process.stdin))
 }

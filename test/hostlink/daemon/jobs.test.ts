@@ -1,7 +1,10 @@
+import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { findSupervisor } from '../../../src/hostlink/daemon/supervisor.ts'
 import {
   asExec,
   full,
@@ -19,6 +22,70 @@ beforeEach(() => {
   rig = jobsRig({ jobMaxSpoolBytes: 1000, maxJobs: 3 })
 })
 afterEach(() => rig.close())
+
+describe('a supervisor that was begun before there is a job for it', () => {
+  const spares = () =>
+    processesWith('hostlink-supervise.js\0--spare').filter(pid => parentOf(pid) === process.pid)
+  const waiting = async () => {
+    rig.jobs.prepare()
+    return Number(await until('a spare waits', () => spares()[0]))
+  }
+
+  test('looks after the next job as any other does, and there is one of it', async () => {
+    const spare = await waiting()
+    rig.jobs.prepare()
+    expect(spares()).toEqual([spare])
+    const id = await rig.begin({ command: 'echo out; sleep 0.2; exit 3' })
+    await until('the supervisor shows itself', () => readIfThere(rig.spool(id, 'supervisor')))
+    expect(JSON.parse(readIfThere(rig.spool(id, 'supervisor'))).self.pid).toBe(spare)
+    expect(await rig.ask({ action: 'wait', job_id: id })).toMatchObject({ state: 'exited', exit_code: 3 })
+    expect(readIfThere(rig.spool(id, 'stdout'))).toBe('out\n')
+  })
+
+  test('the job has another one when it is gone', async () => {
+    const spare = await waiting()
+    process.kill(spare, 'SIGKILL')
+    await until('it is gone', () => !isRunning(spare))
+    expect(await rig.run({ command: 'exit 4' })).toMatchObject({ state: 'exited', exit_code: 4 })
+  })
+
+  test('it is told to cancel as any other is', async () => {
+    const spare = await waiting()
+    const id = await rig.begin({ command: 'sleep 600' })
+    await until('the command runs', () => readIfThere(rig.spool(id, 'pid')))
+    await rig.ask({ action: 'cancel', job_id: id })
+    expect(await rig.ask({ action: 'wait', job_id: id })).toMatchObject({ state: 'exited', exit_code: 143 })
+    await until('it is gone', () => !isRunning(spare))
+  })
+
+  test('it goes when nobody needed it, and leaves nothing behind', async () => {
+    const spare = await waiting()
+    rig.jobs.close()
+    await until('it is gone', () => !isRunning(spare))
+    expect((await rig.ask({ action: 'list' })).jobs).toEqual([])
+  })
+
+  test('it goes with the one who began it, who was killed', async () => {
+    const owner = spawn(process.execPath, ['-e', OWNER, findSupervisor()], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const [said] = await once(owner.stdout, 'data')
+    const spare = Number(String(said))
+    expect(isRunning(spare)).toBe(true)
+    owner.kill('SIGKILL')
+    await until('it is gone', () => !isRunning(spare))
+  })
+})
+
+/** Begins one as `supervisor.ts` does, and lives on. */
+const OWNER = `
+const spare = require('child_process').spawn(process.execPath, [process.argv[1], '--spare'],
+  { cwd: '/', detached: true, env: {}, stdio: ['pipe', 'ignore', 'ignore'] })
+spare.once('spawn', () => console.log(spare.pid))
+setInterval(() => {}, 1000)
+`
+
+const parentOf = (pid: number) => Number(/^PPid:\s+(\d+)/m.exec(readIfThere(`/proc/${pid}/status`))?.[1])
 
 describe('a job from beginning to end', () => {
   test('its info has every field of the wire, in order', async () => {
