@@ -1,5 +1,6 @@
 /** What a step of a plan stops, replaces or removes, as far as its words tell before anything has run. Pure. */
 import type { PlannedStep } from '../engine/plan.ts'
+import { withoutWrapper } from '../hostlink/wrapper-options.ts'
 import { composeArgv } from '../steps/compose.ts'
 import { composeUp } from '../steps/compose-up.ts'
 import { canonicalPath } from '../steps/fields.ts'
@@ -64,14 +65,6 @@ function commandEnds(step: string, argv: readonly string[], cwd: string | undefi
     default:
       return []
   }
-}
-
-/** `sudo -n docker ...`, `env A=b docker ...` */
-function withoutWrapper(argv: readonly string[]): readonly string[] {
-  const program = argv[0]?.split('/').at(-1)
-  if (program !== 'sudo' && program !== 'env') return argv
-  const first = argv.findIndex((word, at) => at > 0 && !word.startsWith('-') && !/^\w+=/.test(word))
-  return first < 0 ? [] : argv.slice(first)
 }
 
 const DOCKER_VALUES = new Set(['--config', '-l', '--log-level', '--tlscacert', '--tlscert', '--tlskey'])

@@ -84,6 +84,10 @@ describe('what a command ends', () => {
     ['/usr/bin/docker-compose up -d', [], true],
     ['sudo -n docker compose up -d', [], true],
     ['env A=b docker compose up', [], true],
+    ['sudo -u deploy docker compose up', [], true],
+    ['sudo -nu deploy -gops A=b docker compose up', [], true],
+    ['sudo --user deploy -- docker compose up', [], true],
+    ['env -u X docker compose up', [], true],
   ])('%s', (text, services, dependencies) => {
     const [found] = ends(words(text))
     expect(found).toMatchObject({ kind: 'project', step: 's', folder: '/srv/gw', services, dependencies })

@@ -1,4 +1,5 @@
 /** Programs that run other programs: what they run has to be named by the rule, and is then judged itself. */
+import { ENV, SUDO } from '../wrapper-options.ts'
 import { type Globals, type Hazard, hazard, readGlobals, words } from './hazard-words.ts'
 
 type Wrapper = Globals & {
@@ -17,15 +18,9 @@ const wrapper = (flags: string, values: string, more: Partial<Wrapper> = {}): Wr
 
 /** Options that are not here are to be named: among them are those that start a shell. */
 const WRAPPERS: Readonly<Record<string, Wrapper>> = {
-  sudo: wrapper(
-    '-A -B -b -E -H -n -P -S -k --askpass --background --set-home --non-interactive --stdin --preserve-env',
-    '-C -D -g -p -T -u --chdir --group --prompt --command-timeout --user --close-from',
-    { assigns: true },
-  ),
+  sudo: wrapper(SUDO.flags, SUDO.values, { assigns: true }),
   doas: wrapper('-n', '-C -u'),
-  env: wrapper('-i -0 -v --ignore-environment --null --debug', '-u -C -a --unset --chdir --argv0', {
-    assigns: true,
-  }),
+  env: wrapper(ENV.flags, ENV.values, { assigns: true }),
   nice: wrapper('', '-n --adjustment'),
   ionice: wrapper('-t --ignore', '-c -n --class --classdata'),
   nohup: wrapper('', ''),
