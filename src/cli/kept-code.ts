@@ -17,6 +17,7 @@ import {
   renameSync,
   rmSync,
   type Stats,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
@@ -53,8 +54,9 @@ export function findCode(program: string, args: readonly string[], env: NodeJS.P
 /** Whole or not at all. What cannot be kept costs the next call its time, and nothing else. */
 export function keepCode({ folder, name }: NonNullable<Found['keepAs']>, code: Buffer): void {
   quietly(() => {
-    // One by one: made with all that is above it, Node never comes back from a folder in /proc.
-    for (const each of [dirname(folder), folder]) quietly(() => mkdirSync(each, { mode: 0o700 }))
+    // Only our own, and not in the home of somebody else, which sudo may leave as it was.
+    if (statSync(dirname(folder)).uid !== process.geteuid?.()) return
+    quietly(() => mkdirSync(folder, { mode: 0o700 }))
     if (!isOwnFolder(folder)) return
     const temporary = join(folder, `.${name}.${randomBytes(6).toString('hex')}`)
     try {

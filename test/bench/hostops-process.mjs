@@ -1,6 +1,6 @@
 // What a call of hostops costs as a process, against `node -e 0`: medians of interleaved runs.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,7 @@ export async function run() {
   writeFileSync(trivial, 'hostops: 1\nname: trivial\nsteps:\n  - run: [/bin/true]\n')
   // The first call of a Node that the build was not made with leaves its compiled code there, as it would at home.
   const cache = join(folder, 'cache')
+  mkdirSync(cache)
   const env = { ...process.env, HOSTOPS_STATE_DIR: join(folder, 'state'), XDG_CACHE_HOME: cache }
   const hostops = dist('hostops')
   const cases = [

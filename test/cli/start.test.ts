@@ -4,6 +4,7 @@ import {
   chmodSync,
   chownSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -28,6 +29,7 @@ let playbook: string
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'hostops-start-'))
   kept = join(folder, 'cache', 'hostops')
+  mkdirSync(join(folder, 'cache'))
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
   for (const name of ['hostops.cjs', 'hostops-main.cjs', SHIPPED])
     cpSync(join(dirname(HOSTOPS), name), join(folder, name))
@@ -73,6 +75,20 @@ test('the code beside the program: with it, with another one, and without', () =
 })
 
 describe('in the folder of the user', () => {
+  test('is made in a cache folder that is there, and no cache folder is made', () => {
+    withoutShipped()
+    rmSync(join(folder, 'cache'), { recursive: true })
+    run()
+    expect(existsSync(join(folder, 'cache'))).toBe(false)
+  })
+
+  test.runIf(process.getuid?.() === 0)('of somebody else (as root only): nothing is left there', () => {
+    withoutShipped()
+    chownSync(join(folder, 'cache'), 54321, 54321)
+    run()
+    expect(readdirSync(join(folder, 'cache'))).toEqual([])
+  })
+
   test('nothing, where the code beside the program fits', () => {
     run()
     expect(keptFiles()).toEqual([])
