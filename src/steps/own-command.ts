@@ -4,7 +4,7 @@ import { Failed } from '../failure.ts'
 import { argv, scriptText, shellField } from './fields.ts'
 import { plainText } from './plain-text.ts'
 import { succeed } from './run-command.ts'
-import type { Effect, Json, PlannedCommand, StepContext, StepResult } from './step.ts'
+import type { Done, Effect, Json, PlannedCommand, StepContext, StepResult } from './step.ts'
 
 const STDOUT_LIMIT = 64 * 1024
 
@@ -99,10 +99,12 @@ const noUndo = (ctx: StepContext) =>
     problem: 'it has no undo, so what it changed remains',
   })
 
-/** `json` is there when stdout is one JSON object. */
-function outputsOf(ctx: StepContext, done: { code: number; stdout: string }): Record<string, Json> {
+/** `json` is there when stdout is one JSON object that was kept whole. */
+function outputsOf(ctx: StepContext, done: Done): Record<string, Json> {
   const stdout = plainText(done.stdout).trim()
   const json = stdout.startsWith('{') ? parsed(stdout) : null
+  if (done.truncated && json === null && stdout.startsWith('{'))
+    ctx.say('its output is larger than 1 MiB: no json')
   const short = stdout.length > STDOUT_LIMIT ? ctx.redact(stdout).slice(0, STDOUT_LIMIT) : stdout
   return { exitCode: done.code, stdout: short, ...(json === null ? {} : { json }) }
 }

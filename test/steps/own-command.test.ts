@@ -34,6 +34,18 @@ test('JSON on stdout is there as a value', async () => {
   expect(done).toEqual({ changed: false, outputs: { exitCode: 0, stdout: '{"a":[1]}', json: { a: [1] } } })
 })
 
+test.each([
+  [1_000_000, []],
+  [1_100_000, ['its output is larger than 1 MiB: no json']],
+])('JSON of %i bytes: a value, or a line that says why not', async (bytes, told) => {
+  const said: string[] = []
+  const print = `process.stdout.write(JSON.stringify({ a: 'x'.repeat(${bytes}) }))`
+  const asked = input([process.execPath, '-e', print], { effect: 'read' })
+  const done = await command.run({ ...ctx, say: line => said.push(line) }, asked, null)
+  expect(said).toEqual(told)
+  expect(done.outputs?.json === undefined).toBe(told.length > 0)
+})
+
 test('stdout is kept without escapes, and not without end', async () => {
   const done = await command.run(
     ctx,
