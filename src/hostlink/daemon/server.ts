@@ -12,6 +12,7 @@ import type { Jobs } from './jobs.ts'
 import type { Log } from './log.ts'
 import { createPeers } from './peers.ts'
 import type { Token } from './policy.ts'
+import { createQuiet } from './quiet.ts'
 import { parseRequest, type Request, tokenText } from './request.ts'
 import { createRuns } from './runs.ts'
 import type { TokenTable } from './tokens.ts'
@@ -41,6 +42,7 @@ export function createServer(options: ServerOptions): Server {
   const runs = createRuns()
   const guard = createGuard(log)
   const looking = createTurns()
+  const quiet = createQuiet()
   const dispatch = createDispatch({ ...options, runs, startedAt: Date.now() })
 
   const refuse = (connection: Connection, body: Body, id = '') =>
@@ -94,6 +96,7 @@ export function createServer(options: ServerOptions): Server {
       body = { status: 'error', error_msg: 'internal error' }
     }
     connection.answer(request.id, answerFrame(config().nodeName, request.id, body))
+    quiet.served()
   }
 
   const onOversized = (connection: Connection, limit: number) =>
@@ -103,6 +106,7 @@ export function createServer(options: ServerOptions): Server {
   return {
     accept: peers.accept,
     shutdown: async () => {
+      quiet.stop()
       peers.dismiss()
       await runs.shutdown()
       options.jobs.close()
