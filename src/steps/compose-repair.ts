@@ -13,13 +13,16 @@ const HALF = /^([0-9a-f]{12})_(.+)$/
 
 export type Seen = Pick<Replica, 'id' | 'name' | 'status' | 'service'>
 
-/** Pure. `name` is null where the container that it was to replace is still there. */
-export function leftovers<R extends Seen>(replicas: readonly R[]): { replica: R; name: string | null }[] {
-  return replicas.flatMap(replica => {
+/** Either the container that it was to replace is still there, or its name is free. */
+type Leftover<R> = { replica: R } & ({ old: R; name: null } | { old: null; name: string })
+
+/** Pure. */
+export function leftovers<R extends Seen>(replicas: readonly R[]): Leftover<R>[] {
+  return replicas.flatMap((replica): Leftover<R>[] => {
     const [, id, name] = HALF.exec(replica.name) ?? []
     if (id === undefined || name === undefined || replica.status !== 'created') return []
-    const old = replicas.some(other => other.name === name || other.id.startsWith(id))
-    return [{ replica, name: old ? null : name }]
+    const old = replicas.find(other => other.name === name || other.id.startsWith(id))
+    return [old ? { replica, old, name: null } : { replica, old: null, name }]
   })
 }
 
@@ -44,7 +47,8 @@ export async function repair(
   const seen = known ?? (await listed(ctx, stack, project))
   const half = leftovers(seen)
   const dir = canonicalPath(stack.dir)
-  for (const { replica, name } of half) {
+  for (const { replica, old, name } of half) {
+    if (old?.status === 'running') await letStopEnd(ctx, dir, old)
     if (name === null) {
       ctx.say(`${replica.name} is left of an interrupted replacement, never started: removed`)
       await docker(ctx, dir, ['rm', replica.id], { quiet: true })
@@ -55,6 +59,20 @@ export async function repair(
     }
   }
   return { seen, repaired: half.length > 0 }
+}
+
+/**
+ * The engine goes on stopping what a compose that is gone has asked it to stop. Until then that container looks as if it
+ * ran, and an `up` would leave it alone.
+ */
+async function letStopEnd(ctx: StepContext, dir: string, old: Seen): Promise<void> {
+  const about = ['--filter', `container=${old.id}`, '--filter', 'event=kill', '--filter', 'event=die']
+  const args = ['events', '--since', '10m', '--until', '0s', ...about, '--format', '{{.Action}}']
+  const { stdout } = await docker(ctx, dir, args, LOOKING)
+  if (lines(stdout).at(-1) !== 'kill') return
+  ctx.say(`${old.name} is still being stopped: its end is waited for`)
+  // However that goes, what comes next finds the container as it is then.
+  await ctx.exec({ argv: ['docker', 'wait', old.id], quiet: true, repeatable: true })
 }
 
 /** All that is needed to recognise them, in one question. */

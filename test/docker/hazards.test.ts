@@ -138,7 +138,7 @@ describe.skipIf(missing !== null)('an upgrade', () => {
       const [before] = stack.running()
       const head = stack.head()
       const other = head === 'v1' ? 'v2' : 'v1'
-      const run = rig.start(['run', playbook(other, [], '3s', { watch: '0s' })])
+      const run = rig.start(['run', playbook(other, [], '10s', { watch: '0s' })])
       await run.until(/compose\.up: started/)
       await new Promise(resolve => setTimeout(resolve, 100 + 1800 * random()))
       const killed = stack.killCompose()
@@ -164,7 +164,7 @@ describe.skipIf(missing !== null)('an upgrade', () => {
   test('whose way back is killed too says what remains, and the next one finishes it', async () => {
     stack = await makeStack({ override: SLOW_STOP })
     const [before] = stack.running()
-    const run = rig.start(['run', playbook('v4-unhealthy', [], '2s')])
+    const run = rig.start(['run', playbook('v4-unhealthy', [], '6s')])
     await run.until(/rollback: reactivate compose\.up$/m)
     await stack.replacing()
     expect(stack.killCompose()).toBe(true)
