@@ -67,7 +67,8 @@ export async function repair(
  */
 async function letStopEnd(ctx: StepContext, dir: string, old: Seen): Promise<void> {
   const about = ['--filter', `container=${old.id}`, '--filter', 'event=kill', '--filter', 'event=die']
-  const args = ['events', '--since', '10m', '--until', '0s', ...about, '--format', '{{.Action}}']
+  // Whole seconds are all that a relative time is cut to: up to the next one, or what has just happened is left out.
+  const args = ['events', '--since=10m', '--until=-1s', ...about, '--format', '{{.Action}}']
   const { stdout } = await docker(ctx, dir, args, LOOKING)
   if (lines(stdout).at(-1) !== 'kill') return
   ctx.say(`${old.name} is still being stopped: its end is waited for`)
