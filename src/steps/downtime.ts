@@ -16,6 +16,7 @@ export async function measureDowntime(
   let lastGood = ctx.now()
   let downSince: number | null = null
   let down = 0
+  const over = aborted(ended)
   for (let last = false; ; ) {
     last = ended.aborted
     const isGood = await asked(good)
@@ -27,7 +28,7 @@ export async function measureDowntime(
       downSince ??= lastGood
     }
     if (last) return downSince === null ? Math.round(down / 100) / 10 : null
-    await Promise.race([ctx.sleep(EVERY_MS), aborted(ended)])
+    await Promise.race([ctx.sleep(EVERY_MS), over])
   }
 }
 
