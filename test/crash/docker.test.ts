@@ -85,7 +85,7 @@ describe.skipIf(missing !== null)('everybody dies at every entry', () => {
         })
       })
     }
-    return chosen(always, others, 4, random)
+    return chosen(always, others, 2, random)
   }
 })
 
