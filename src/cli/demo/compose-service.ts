@@ -76,10 +76,12 @@ services:
     stop_signal: SIGKILL
 `
 
-/** The playbook that ships, with polls that suit somebody who watches. */
+/** The playbook that ships, with pauses that suit somebody who watches. */
 function impatient(folder: string, playbook: string): string {
   const file = join(folder, 'upgrade-openclaw.yaml')
-  writeFileSync(file, readFileSync(playbook, 'utf8').replace('interval: 3s', 'interval: 500ms'))
+  const text = readFileSync(playbook, 'utf8')
+  const quick = text.replace('interval: 3s', 'interval: 500ms')
+  writeFileSync(file, quick.replace('uses: compose.up', 'uses: compose.up\n    with: { watch: 1s }'))
   return file
 }
 
