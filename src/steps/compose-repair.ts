@@ -3,6 +3,7 @@
  * one under the name `<12 hex>_<name>`, never started. The next `up` would fail on the name.
  */
 import { docker, LOOKING, type Stack } from './compose.ts'
+import { lastEvent } from './compose-events.ts'
 import { ofProject } from './compose-project.ts'
 import { canonicalPath } from './fields.ts'
 import { lines } from './plain-text.ts'
@@ -66,11 +67,8 @@ export async function repair(
  * ran, and an `up` would leave it alone.
  */
 async function letStopEnd(ctx: StepContext, dir: string, old: Seen): Promise<void> {
-  const about = ['--filter', `container=${old.id}`, '--filter', 'event=kill', '--filter', 'event=die']
-  // Whole seconds are all that a relative time is cut to: up to the next one, or what has just happened is left out.
-  const args = ['events', '--since=10m', '--until=-1s', ...about, '--format', '{{.Action}}']
-  const { stdout } = await docker(ctx, dir, args, LOOKING)
-  if (lines(stdout).at(-1) !== 'kill') return
+  const last = await lastEvent(ctx, dir, old.id, { kinds: ['kill', 'die'], format: '{{.Action}}' })
+  if (last !== 'kill') return
   ctx.say(`${old.name} is still being stopped: its end is waited for`)
   // However that goes, what comes next finds the container as it is then.
   await ctx.exec({ argv: ['docker', 'wait', old.id], quiet: true, repeatable: true })

@@ -1,6 +1,7 @@
 /** A stack that does not stand, told with what its containers said last. */
 import { Failed, type FailedService } from '../failure.ts'
 import { LOOKING, type Stack } from './compose.ts'
+import { lastEvent } from './compose-events.ts'
 import { canonicalPath } from './fields.ts'
 import { lines } from './plain-text.ts'
 import type { Problem, Replica } from './stability.ts'
@@ -72,7 +73,7 @@ export async function lastWords(
   }
 }
 
-/** While a container of a crash loop runs, the engine gives 0: its exit code is seen between two starts only. */
+/** While a container of a crash loop runs, the engine gives 0 for it: its exit code is that of its last death. */
 export async function withExitCodes(
   ctx: StepContext,
   stack: Stack,
@@ -89,15 +90,14 @@ export async function withExitCodes(
   return seen
 }
 
+/** Null: the engine does not tell, and that the stack does not stand must be told all the same. */
 async function lastExitCode(ctx: StepContext, stack: Stack, id: string): Promise<number | null> {
-  for (let tries = 0; tries < 20; tries += 1) {
-    const format = '{{.State.Running}} {{.State.Restarting}} {{.State.ExitCode}}'
-    const argv = ['docker', 'inspect', '--format', format, id]
-    const done = await ctx.exec({ argv, cwd: canonicalPath(stack.dir), ...LOOKING })
-    const [running, restarting, code] = done.stdout.trim().split(' ')
-    if (done.code !== 0) return null
-    if (running !== 'true' || restarting === 'true') return Number(code)
-    await ctx.sleep(100)
+  const wanted = { kinds: ['die'], format: '{{.Actor.Attributes.exitCode}}' }
+  try {
+    const code = Number.parseInt((await lastEvent(ctx, canonicalPath(stack.dir), id, wanted)) ?? '', 10)
+    return Number.isNaN(code) ? null : code
+  } catch (error) {
+    if (error instanceof Failed && error.failure.code !== 'interrupted') return null
+    throw error
   }
-  return null
 }

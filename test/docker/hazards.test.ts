@@ -189,8 +189,7 @@ describe.skipIf(missing !== null)('an upgrade', () => {
       failedStep: 'compose.up',
       errorCode: 'not-stable',
     })
-    // Its exit code is gone again when the engine has already restarted it.
-    expect(report.failedService).toMatchObject({ name: 'gateway' })
+    expect(report.failedService).toMatchObject({ name: 'gateway', exitCode: 7 })
     expect(report.error).toContain('panic: out of cards')
     expect(code).toBe(1)
     expect(stack.running()).toEqual(before)
