@@ -19,7 +19,7 @@ const BUILD = '@build@'
 const entryPoints = {
   hostlinkd: path('src/hostlink/daemon/bin.ts'),
   demo: path('src/cli/demo/demo.ts'),
-  'hostlink-supervise': path('src/hostlink/daemon/supervise.ts'),
+  'hostlink-supervise': path('src/hostlink/daemon/jobs/supervise.ts'),
 }
 
 /** zod re-exports its messages in forty languages: a quarter of what a run would have to read. Ours are English. */
@@ -102,7 +102,7 @@ await build({
 // The runner's start is measured too: a bin that loads one file, and beside that the code that calls have compiled.
 await build({
   ...common,
-  entryPoints: { hostops: path('src/cli/hostops.ts'), 'hostops-main': path('src/cli/start.ts') },
+  entryPoints: { hostops: path('src/cli/start/hostops.ts'), 'hostops-main': path('src/cli/start/start.ts') },
   outdir: path('dist'),
   outExtension: { '.js': '.cjs' },
   plugins: [withoutLocales, withoutExecutables, lazily],
@@ -112,7 +112,7 @@ await build({
 })
 await build({
   ...common,
-  entryPoints: [path('src/cli/make-cache.ts')],
+  entryPoints: [path('src/cli/start/make-cache.ts')],
   outdir: path('dist'),
   format: 'esm',
 })

@@ -55,9 +55,9 @@ describe('the rule finds', () => {
     )
 
   test.each([
-    ['steps/git.ts', 'engine/run.ts'],
+    ['steps/git/git.ts', 'engine/run.ts'],
     ['transport/local.ts', 'steps/step.ts'],
-    ['hostlink/client.ts', 'failure.ts'],
+    ['hostlink/link/client.ts', 'failure.ts'],
     ['hostlink/daemon/server.ts', 'transport/quote.ts'],
     ['playbook/load.ts', 'engine/plan.ts'],
     ['engine/run.ts', 'ui/tree.ts'],
@@ -75,7 +75,7 @@ describe('the rule finds', () => {
     ['cli/commands/run.ts', 'transport/connect.ts'],
     ['ui/tree.ts', 'engine/events.ts'],
     ['engine/run.ts', 'transport/transport.ts'],
-    ['steps/git.ts', 'steps/step.ts'],
+    ['steps/git/git.ts', 'steps/step.ts'],
   ])('nothing in %s importing %s', (importer, imported) => {
     expect(sample(importer, imported)).toEqual([])
   })
@@ -91,14 +91,14 @@ describe('the rule finds', () => {
     ["const url = new URL('../engine/run.ts', import.meta.url)"],
   ])('the import in %j', text => {
     const files = new Map([
-      ['steps/git.ts', text],
+      ['steps/git/git.ts', text],
       ['engine/run.ts', ''],
     ])
     expect(violations(files)).toHaveLength(1)
   })
 
   test('an import of a file that is not there', () => {
-    expect(violations(new Map([['steps/git.ts', "import './gone.ts'"]]))).toHaveLength(1)
+    expect(violations(new Map([['steps/git/git.ts', "import './gone.ts'"]]))).toHaveLength(1)
   })
 
   test('a cycle over three files, once', () => {

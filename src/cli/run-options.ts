@@ -1,7 +1,7 @@
 /** What `hostops run` was told, as commander hands it over, and what of it cannot be. */
 import type { Failure } from '../failure.ts'
 import { DURATION_HINT, parseDuration } from '../steps/duration.ts'
-import { isRunId, RUN_ID_RULE } from './run-id.ts'
+import { isRunId, RUN_ID_RULE } from './state/run-id.ts'
 
 export type RunOptions = {
   input: string[]

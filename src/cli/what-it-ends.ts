@@ -1,8 +1,8 @@
 /** What a step of a plan stops, replaces or removes, as far as its words tell before anything has run. Pure. */
 import type { PlannedStep } from '../engine/plan.ts'
 import { withoutWrapper } from '../hostlink/wrapper-options.ts'
-import { composeArgv } from '../steps/compose.ts'
-import { composeUp } from '../steps/compose-up.ts'
+import { composeArgv } from '../steps/compose/compose.ts'
+import { composeUp } from '../steps/compose/up.ts'
 import { canonicalPath } from '../steps/fields.ts'
 
 export type Ends =

@@ -1,5 +1,5 @@
 /** Checks what a daemon sent, by hand: the client starts in milliseconds and trusts nobody. */
-import type { AnswerBody, LinkFailure, Result } from './link.ts'
+import type { AnswerBody, LinkFailure, Result } from './link/link.ts'
 import type {
   Envelope,
   ExecAnswer,

@@ -1,5 +1,5 @@
 /** From options, environment and targets.conf to one endpoint. Command line over environment over file. */
-import type { Address, Endpoint } from './link.ts'
+import type { Address, Endpoint } from './link/link.ts'
 import { systemError } from './system-error.ts'
 import {
   DEFAULT_PORT,

@@ -3,10 +3,10 @@
  * name without its ending; it cannot hold slashes, so no name leads out of a folder. Links are followed, because
  * whoever can make one there could write the file as well.
  */
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Failure } from '../failure.ts'
+import { packagePath } from '../hostlink/package-path.ts'
 import { createSource, type Diagnostic, error } from './diagnostic.ts'
 import { loadPlaybook } from './load.ts'
 import type { Kinds } from './load-steps.ts'
@@ -43,7 +43,7 @@ export function catalogFolders({ playbooks, settings, env, cwd }: CatalogOptions
     [settings?.playbooks, 'settings'],
     ['playbooks', 'here'],
     [user === null ? null : join(user, 'playbooks'), 'user'],
-    [packageFolder('playbooks'), 'shipped'],
+    [packagePath('playbooks'), 'shipped'],
   ]
   const seen = new Set<string>()
   return folders.flatMap(([path, origin]) => {
@@ -127,12 +127,6 @@ function loadFile(
   if (read.ok) return { file, ...loadPlaybook(read.bytes, file, kinds) }
   const place = createSource(file, '').place(0, 0)
   return { file, ok: false, diagnostics: [error('unreadable', place, read.problem)] }
-}
-
-/** A folder that ships with the package: two levels up from the sources, one or two from the bundle's files. */
-export function packageFolder(name: string): string {
-  const near = fileURLToPath(new URL(`../${name}`, import.meta.url))
-  return existsSync(near) ? near : fileURLToPath(new URL(`../../${name}`, import.meta.url))
 }
 
 const yamlFilesIn = (path: string) => filesIn({ path }).map(({ file }) => basename(file))

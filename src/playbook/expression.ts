@@ -12,7 +12,7 @@
  */
 import { type Context, Environment } from '@marcbachmann/cel-js'
 import { Failed } from '../failure.ts'
-import { once } from '../steps/once.ts'
+import { once } from '../steps/command/once.ts'
 import type { Json } from '../steps/step.ts'
 import { bareReference, readVariable } from './bare-reference.ts'
 import { fromCel, toCel } from './cel-value.ts'

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { Failed } from '../failure.ts'
+import { once } from './command/once.ts'
 import { durationSchema, parseDuration } from './duration.ts'
-import { once } from './once.ts'
 import type { StepKind } from './step.ts'
 
 const schema = once(() =>

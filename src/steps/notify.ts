@@ -1,10 +1,10 @@
 import * as z from 'zod'
 import { Failed } from '../failure.ts'
-import { curlArgv, type Request, request, urlField } from './curl.ts'
+import { once } from './command/once.ts'
+import { succeed } from './command/run-command.ts'
 import { argv } from './fields.ts'
-import { objection } from './http-expect.ts'
-import { once } from './once.ts'
-import { succeed } from './run-command.ts'
+import { curlArgv, type Request, request, urlField } from './health/curl.ts'
+import { objection } from './health/http-expect.ts'
 import type { StepContext, StepKind } from './step.ts'
 
 const schema = once(() =>

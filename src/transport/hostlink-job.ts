@@ -1,7 +1,7 @@
 /** A job at a hostlink daemon, found again after the link was lost: jobs survive links and daemons. */
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Link, LinkFailure, Result } from '../hostlink/link.ts'
+import type { Link, LinkFailure, Result } from '../hostlink/link/link.ts'
 import { followJob, type Got, type JobSource, type Tail } from './follow-job.ts'
 import type { WireCommand } from './hostlink-request.ts'
 import { isBusy, resultOfFailure } from './hostlink-result.ts'

@@ -1,5 +1,5 @@
 /** From what a daemon answered, or did not, to what a transport tells. Pure. */
-import type { Address, LinkFailure } from '../hostlink/link.ts'
+import type { Address, LinkFailure } from '../hostlink/link/link.ts'
 import type { ExecAnswer } from '../hostlink/messages.ts'
 import type { Output } from './output.ts'
 import type { Connected, ExecResult } from './transport.ts'

@@ -1,8 +1,8 @@
 /** Commands through a hostlink daemon: ours with all it offers, the existing one with what it has. */
 import { readFileSync } from 'node:fs'
-import { connect } from '../hostlink/client.ts'
 import { type EndpointProblem, resolveEndpoint } from '../hostlink/endpoint.ts'
-import type { Link, LinkFailure, Result } from '../hostlink/link.ts'
+import { connect } from '../hostlink/link/client.ts'
+import type { Link, LinkFailure, Result } from '../hostlink/link/link.ts'
 import type { ExecAnswer } from '../hostlink/messages.ts'
 import { patiently, runJob, UNKNOWN_KEY, wireKey } from './hostlink-job.ts'
 import { fitsInto, hostlinkRequest, type WireCommand } from './hostlink-request.ts'

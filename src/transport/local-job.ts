@@ -2,10 +2,10 @@
  * Durable commands on this machine: jobs in the daemon's own spool format, looked after by its supervisor, so that
  * they outlive this process, start once under their key, and are found again by whoever asks with it.
  */
-import { parseConfig } from '../hostlink/daemon/config.ts'
-import { openJobs } from '../hostlink/daemon/jobs.ts'
+import { parseConfig } from '../hostlink/daemon/config/config.ts'
+import { openJobs } from '../hostlink/daemon/jobs/jobs.ts'
 import type { Log } from '../hostlink/daemon/log.ts'
-import type { Token } from '../hostlink/daemon/policy.ts'
+import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { JobInfo } from '../hostlink/messages.ts'
 import { followJob, type Got, type JobSource } from './follow-job.ts'
 import type { Output } from './output.ts'

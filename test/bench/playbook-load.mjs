@@ -10,7 +10,7 @@ import { build } from 'esbuild'
 const STEPS = 1000
 const src = path => fileURLToPath(new URL(`../../src/${path}`, import.meta.url))
 const program = `
-import { keepHeapSmall } from ${JSON.stringify(src('cli/v8-flags.ts'))}
+import { keepHeapSmall } from ${JSON.stringify(src('cli/start/v8-flags.ts'))}
 import { makePlan } from ${JSON.stringify(src('engine/make-plan.ts'))}
 import { loadPlaybook } from ${JSON.stringify(src('playbook/load.ts'))}
 import { kinds } from ${JSON.stringify(src('steps/index.ts'))}

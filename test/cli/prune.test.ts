@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { prune } from '../../src/cli/state.ts'
+import { prune } from '../../src/cli/state/state.ts'
 
 const NOW = Date.parse('2026-11-20T18:09:00Z')
 const DAY_MS = 86_400_000

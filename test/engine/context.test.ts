@@ -3,7 +3,7 @@ import { stepContext } from '../../src/engine/context.ts'
 import type { Event } from '../../src/engine/events.ts'
 import { NO_SECRETS } from '../../src/engine/redact.ts'
 import { Failed } from '../../src/failure.ts'
-import { succeed } from '../../src/steps/run-command.ts'
+import { succeed } from '../../src/steps/command/run-command.ts'
 import { localTransport } from '../../src/transport/local.ts'
 import { realClock } from '../rig/engine.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { compactJson } from '../../src/hostlink/cli-answer.ts'
+import { compactJson } from '../../src/hostlink/cli/answer.ts'
 
 test('compactJson is what JSON.stringify gives, whatever the blanks', () => {
   fc.assert(

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseCommandLine } from '../../src/hostlink/cli-options.ts'
+import { parseCommandLine } from '../../src/hostlink/cli/options.ts'
 
 const parse = (line: string) => parseCommandLine(line === '' ? [] : line.split(' '))
 

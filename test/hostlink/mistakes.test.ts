@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { wordFailure } from '../../src/hostlink/cli-wording.ts'
+import { wordFailure } from '../../src/hostlink/cli/wording.ts'
 import { type DaemonRig, HOSTLINKD, startDaemonRig, writeConfig } from '../rig/daemon.ts'
 import { HOSTLINK, hostlink, reaching } from '../rig/hostlink-cli.ts'
 

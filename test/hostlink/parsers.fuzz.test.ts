@@ -10,7 +10,7 @@ import {
   settlePing,
   settleTail,
 } from '../../src/hostlink/answers.ts'
-import { parseConfig } from '../../src/hostlink/daemon/config.ts'
+import { parseConfig } from '../../src/hostlink/daemon/config/config.ts'
 import { parseAddress } from '../../src/hostlink/endpoint.ts'
 import { cancelRequest, execRequest, jobRequest } from '../../src/hostlink/messages.ts'
 import { parseTargets } from '../../src/hostlink/targets.ts'

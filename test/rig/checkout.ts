@@ -2,9 +2,9 @@
 import { cpSync } from 'node:fs'
 import { afterAll, expect } from 'vitest'
 import { Failed, type Failure } from '../../src/failure.ts'
-import { gitCheckout } from '../../src/steps/git-checkout.ts'
-import { gitDirtyCheck } from '../../src/steps/git-dirty-check.ts'
-import { gitFetch } from '../../src/steps/git-fetch.ts'
+import { gitCheckout } from '../../src/steps/git/checkout.ts'
+import { gitDirtyCheck } from '../../src/steps/git/dirty-check.ts'
+import { gitFetch } from '../../src/steps/git/fetch.ts'
 import { type Scratch, scratch } from './git.ts'
 import { type Rig, stepContext } from './step-context.ts'
 

@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { encodeMessage, encodeOutput, FrameReader, type StreamName } from '../../src/hostlink/frame.ts'
-import type { Endpoint } from '../../src/hostlink/link.ts'
+import type { Endpoint } from '../../src/hostlink/link/link.ts'
 import { FEATURES } from '../../src/hostlink/messages.ts'
 
 type Json = Record<string, unknown>

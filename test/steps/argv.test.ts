@@ -1,8 +1,8 @@
 /** The exact command lines that the builders make. */
 import { expect, test } from 'vitest'
-import { curlArgv } from '../../src/steps/curl.ts'
-import { batchModeSsh, gitArgv, repoAt, unquoted } from '../../src/steps/git.ts'
-import { fetchArgs } from '../../src/steps/git-fetch.ts'
+import { fetchArgs } from '../../src/steps/git/fetch.ts'
+import { batchModeSsh, gitArgv, repoAt, unquoted } from '../../src/steps/git/git.ts'
+import { curlArgv } from '../../src/steps/health/curl.ts'
 import { kinds } from '../../src/steps/index.ts'
 
 const GIT = [

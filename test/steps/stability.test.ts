@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { pinName } from '../../src/steps/compose-images.ts'
-import { fingerprint, judge, type Replica } from '../../src/steps/stability.ts'
+import { pinName } from '../../src/steps/compose/images.ts'
+import { fingerprint, judge, type Replica } from '../../src/steps/compose/stability.ts'
 
 const replica = (more: Partial<Replica> = {}): Replica => ({
   id: 'a',

@@ -1,7 +1,7 @@
 /** `hostops cancel`: what Ctrl-C is for a run that has no terminal. The second one stops the rolling back. */
 import { EXIT_OK, EXIT_REFUSED, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
-import { openRun } from '../open-state.ts'
+import { openRun } from '../state/open-state.ts'
 
 export async function cancel(given: string, options: { config?: string }, io: Io): Promise<number> {
   const run = await openRun(given, options, io)

@@ -1,8 +1,9 @@
 /** `hostops confirm`: tells a run that waits for it that all is well. */
-import { awaitedConfirmation, decide, decision } from '../confirmation.ts'
+
 import { EXIT_OK, EXIT_REFUSED, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
-import { openRun } from '../open-state.ts'
+import { awaitedConfirmation, decide, decision } from '../state/confirmation.ts'
+import { openRun } from '../state/open-state.ts'
 
 export async function confirm(given: string, options: { config?: string }, io: Io): Promise<number> {
   const run = await openRun(given, options, io)

@@ -11,7 +11,7 @@ import { EXIT_NO, EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { wordedError } from '../print-failure.ts'
 import { readSettings } from '../settings.ts'
-import { stateDir } from '../state.ts'
+import { stateDir } from '../state/state.ts'
 
 export async function doctor(
   options: { target?: string; json?: boolean; config?: string },

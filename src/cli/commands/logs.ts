@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { printable } from '../../ui/printable.ts'
 import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
-import { openRun } from '../open-state.ts'
-import { readRun } from '../state.ts'
+import { openRun } from '../state/open-state.ts'
+import { readRun } from '../state/state.ts'
 
 const POLL_MS = 250
 const CHUNK = 64 * 1024

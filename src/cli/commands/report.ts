@@ -1,8 +1,8 @@
 import { EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
-import { openRun } from '../open-state.ts'
-import { mayBeAsked } from '../state.ts'
-import { printReport } from '../stored-report.ts'
+import { openRun } from '../state/open-state.ts'
+import { mayBeAsked } from '../state/state.ts'
+import { printReport } from '../state/stored-report.ts'
 
 /** How long a daemon is asked for an end that is not known yet. */
 const PATIENCE_MS = 5000
@@ -11,7 +11,7 @@ export async function report(given: string, options: { config?: string }, io: Io
   let run = await openRun(given, options, io)
   if (run === null) return EXIT_USAGE
   if (mayBeAsked(run)) {
-    const { settleRun } = await import('../settle.ts')
+    const { settleRun } = await import('../state/settle.ts')
     run = await settleRun(run, { patienceMs: PATIENCE_MS, io })
   }
   return printReport(run, io)

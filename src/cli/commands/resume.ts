@@ -8,22 +8,22 @@ import { Failed, type Failure } from '../../failure.ts'
 import { parseDuration } from '../../steps/duration.ts'
 import { kinds } from '../../steps/index.ts'
 import type { Json } from '../../steps/step.ts'
-import { tellAttempt } from '../attempt-line.ts'
 import { clock } from '../clock.ts'
-import { awaitConfirmIn } from '../confirmation.ts'
 import { connectTo } from '../connect-to.ts'
 import { environment } from '../environment.ts'
 import { chooseFace } from '../faces.ts'
 import type { Io } from '../io.ts'
-import { type Kept, neverBegan, readKept } from '../kept-run.ts'
-import { lockInput } from '../lock-holder.ts'
-import { openOne } from '../open-state.ts'
-import { makeRecorder, type Recorder } from '../record.ts'
-import { secretInputs } from '../secret-inputs.ts'
 import { catchSignals } from '../signals.ts'
-import { isSettled, type RunEntry, readRun, unwritable } from '../state.ts'
-import { notBegun, printReport } from '../stored-report.ts'
-import { takeOver } from '../take-over.ts'
+import { tellAttempt } from '../state/attempt-line.ts'
+import { awaitConfirmIn } from '../state/confirmation.ts'
+import { type Kept, neverBegan, readKept } from '../state/kept-run.ts'
+import { lockInput } from '../state/lock-holder.ts'
+import { openOne } from '../state/open-state.ts'
+import { makeRecorder, type Recorder } from '../state/record.ts'
+import { secretInputs } from '../state/secret-inputs.ts'
+import { isSettled, type RunEntry, readRun, unwritable } from '../state/state.ts'
+import { notBegun, printReport } from '../state/stored-report.ts'
+import { takeOver } from '../state/take-over.ts'
 
 export type ResumeOptions = {
   input: string[]
@@ -67,7 +67,7 @@ async function goOn(verb: Verb, given: string, options: ResumeOptions, io: Io): 
     return recorder.finish(notBegun(run.head.runId))
   }
   try {
-    const { keepHeapSmall } = await import('../v8-flags.ts')
+    const { keepHeapSmall } = await import('../start/v8-flags.ts')
     keepHeapSmall()
     const kept = readKept(run)
     const inputs = await secretInputs(kept, options, io)

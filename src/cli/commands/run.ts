@@ -10,22 +10,22 @@ import { parseDuration } from '../../steps/duration.ts'
 import { kinds } from '../../steps/index.ts'
 import type { Transport } from '../../transport/transport.ts'
 import { clock } from '../clock.ts'
-import { awaitConfirmIn } from '../confirmation.ts'
 import { connectTo } from '../connect-to.ts'
 import { printPlan } from '../dry-run.ts'
 import { chooseFace } from '../faces.ts'
 import type { Io } from '../io.ts'
-import { lockInput } from '../lock-holder.ts'
 import { onHostCommand } from '../on-host-command.ts'
 import { type Prepared, prepare } from '../prepare.ts'
 import { wordedError } from '../print-failure.ts'
-import { makeRecorder, type Recorder } from '../record.ts'
-import { isRunId, newRunId } from '../run-id.ts'
 import { type RunOptions, wrongUse } from '../run-options.ts'
 import { selfUpgrade } from '../self-upgrade.ts'
 import { readSettings } from '../settings.ts'
 import { catchSignals, type Signals } from '../signals.ts'
-import { DEFAULT_KEEP, stateDir } from '../state.ts'
+import { awaitConfirmIn } from '../state/confirmation.ts'
+import { lockInput } from '../state/lock-holder.ts'
+import { makeRecorder, type Recorder } from '../state/record.ts'
+import { isRunId, newRunId } from '../state/run-id.ts'
+import { DEFAULT_KEEP, stateDir } from '../state/state.ts'
 
 export async function run(name: string, options: RunOptions, io: Io): Promise<number> {
   if (options.onHost || options.detach) {
@@ -125,7 +125,7 @@ async function attempt(
   }
   const wrong = wrongUse(options)
   if (wrong) return invalid(wrong)
-  const { keepHeapSmall } = await import('../v8-flags.ts')
+  const { keepHeapSmall } = await import('../start/v8-flags.ts')
   keepHeapSmall()
   const prepared = await prepare(name, options, settings.settings, io)
   recorder.know(prepared.ok ? prepared.plan : { playbook: prepared.name, target: prepared.target })

@@ -1,9 +1,9 @@
 import { printable } from '../../ui/printable.ts'
 import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
-import { openState } from '../open-state.ts'
-import { listRuns, type RunEntry } from '../state.ts'
-import { storedReport } from '../stored-report.ts'
+import { openState } from '../state/open-state.ts'
+import { listRuns, type RunEntry } from '../state/state.ts'
+import { storedReport } from '../state/stored-report.ts'
 import { table } from '../table.ts'
 
 export async function runs(

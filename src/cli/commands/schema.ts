@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { packageFolder } from '../../playbook/catalog.ts'
+import { packagePath } from '../../hostlink/package-path.ts'
 import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 
@@ -21,6 +20,6 @@ export async function schema(which: string | undefined, io: Io): Promise<number>
     )
     return EXIT_USAGE
   }
-  io.stdout.write(readFileSync(join(packageFolder('schemas'), file), 'utf8'))
+  io.stdout.write(readFileSync(packagePath(`schemas/${file}`), 'utf8'))
   return EXIT_OK
 }

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { DURATION_HINT, parseDuration } from '../../steps/duration.ts'
 import { EXIT_NO, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
-import { openRun } from '../open-state.ts'
-import { mayBeAsked, readRun } from '../state.ts'
-import { printReport } from '../stored-report.ts'
+import { openRun } from '../state/open-state.ts'
+import { mayBeAsked, readRun } from '../state/state.ts'
+import { printReport } from '../state/stored-report.ts'
 
 const POLL_MS = 250
 
@@ -24,7 +24,7 @@ export async function wait(
   for (let run = found; ; ) {
     if (!run.alive) {
       if (mayBeAsked(run)) {
-        const { settleRun } = await import('../settle.ts')
+        const { settleRun } = await import('../state/settle.ts')
         run = await settleRun(run, { patienceMs: deadline - Date.now(), io })
       }
       return printReport(run, io)

@@ -1,8 +1,8 @@
 /** The way to a hostlink daemon: its socket, the token, and what the daemon says of itself. */
 import { accessSync, constants, readFileSync, statSync } from 'node:fs'
-import { connect } from '../../hostlink/client.ts'
 import { type EndpointProblem, resolveEndpoint } from '../../hostlink/endpoint.ts'
-import type { Endpoint, LinkFailure } from '../../hostlink/link.ts'
+import { connect } from '../../hostlink/link/client.ts'
+import type { Endpoint, LinkFailure } from '../../hostlink/link/link.ts'
 import type { PingAnswer } from '../../hostlink/messages.ts'
 import type { Io } from '../io.ts'
 import { bad, type Finding, good } from './finding.ts'

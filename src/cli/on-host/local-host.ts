@@ -1,10 +1,10 @@
 /** Runs on this machine that outlive their client: the daemon's own code and spool, without a daemon. */
 import { join } from 'node:path'
-import { parseConfig } from '../../hostlink/daemon/config.ts'
-import { openHostRuns } from '../../hostlink/daemon/host-runs.ts'
-import { openJobs } from '../../hostlink/daemon/jobs.ts'
+import { parseConfig } from '../../hostlink/daemon/config/config.ts'
+import { openHostRuns } from '../../hostlink/daemon/host-runs/host-runs.ts'
+import { openJobs } from '../../hostlink/daemon/jobs/jobs.ts'
 import type { Log } from '../../hostlink/daemon/log.ts'
-import type { Token } from '../../hostlink/daemon/policy.ts'
+import type { Token } from '../../hostlink/daemon/policy/policy.ts'
 import { type RunAnswer, runRequest } from '../../hostlink/messages.ts'
 import { type Asked, type Host, refusal } from './host.ts'
 

@@ -1,6 +1,6 @@
 /** From a target to the host behind it: a hostlink daemon, or this machine in the same way. */
 import type { Failure } from '../../failure.ts'
-import type { Link, LinkFailure } from '../../hostlink/link.ts'
+import type { Link, LinkFailure } from '../../hostlink/link/link.ts'
 import { openLink } from '../../transport/hostlink.ts'
 import { failureOf, targetFailure } from '../connect-to.ts'
 import type { Io } from '../io.ts'

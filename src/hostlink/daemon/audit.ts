@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto'
 import { mkdir, open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Config } from './config.ts'
+import type { Config } from './config/config.ts'
+import { systemReason } from './config/problem.ts'
 import type { Log } from './log.ts'
-import { systemReason } from './problem.ts'
-import { redactArgv, redactEnv, redactText } from './redact.ts'
+import { redactArgv, redactEnv, redactText } from './policy/redact.ts'
 
 export type AuditEntry = {
   /** Token name; null where authentication failed. */

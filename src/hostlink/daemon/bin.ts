@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8'
 import { nearest } from '../nearest.ts'
 import { VERSION } from '../version.ts'
 import type { BinIo } from './bin-io.ts'
-import { readFlags } from './flags.ts'
+import { readFlags } from './config/flags.ts'
 
 const USAGE = `usage: hostlinkd [-c FILE] [-p PIDFILE] [-f] [-v]
        hostlinkd init [--help]     write a config with a fresh token
@@ -34,8 +34,8 @@ process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: string[]): Promise<number> {
   const [subcommand, ...rest] = args
-  if (subcommand === 'init') return (await import('./init.ts')).runInit(rest, io())
-  if (subcommand === 'check') return (await import('./check.ts')).runCheck(rest, io())
+  if (subcommand === 'init') return (await import('./config/init.ts')).runInit(rest, io())
+  if (subcommand === 'check') return (await import('./config/check.ts')).runCheck(rest, io())
   if (subcommand !== undefined && !subcommand.startsWith('-')) return complain(wordUnknown(subcommand), 2)
   const read = readFlags(args, FLAGS)
   if ('reason' in read) return complain(`${read.reason}\nhint: ${read.hint ?? 'hostlinkd --help'}`, 2)
@@ -72,7 +72,10 @@ async function serve(options: import('./main.ts').DaemonOptions): Promise<number
     process.on('SIGTERM', () => resolve('SIGTERM'))
     process.on('SIGINT', () => resolve('SIGINT'))
   })
-  const [{ startDaemon }, { tellSystemd }] = await Promise.all([import('./main.ts'), import('./systemd.ts')])
+  const [{ startDaemon }, { tellSystemd }] = await Promise.all([
+    import('./main.ts'),
+    import('./config/systemd.ts'),
+  ])
   const daemon = await startDaemon(options)
   if ('failed' in daemon) {
     process.send?.({ failed: daemon.failed })

@@ -2,15 +2,15 @@
 import { realpathSync } from 'node:fs'
 import { FEATURES, jobRequest, runRequest } from '../messages.ts'
 import { VERSION } from '../version.ts'
-import { type Body, badRequest } from './answer.ts'
 import type { Audit, AuditEntry } from './audit.ts'
-import { BOUNDS } from './bounds.ts'
-import type { Config } from './config.ts'
-import { type Asker, cancel, type ExecSurroundings, exec } from './exec.ts'
-import { checkFields } from './fields.ts'
-import type { HostRuns } from './host-runs.ts'
-import { type Asked, decide, type Token } from './policy.ts'
-import { resolveProgram } from './program.ts'
+import type { Config } from './config/config.ts'
+import { type Asker, cancel, type ExecSurroundings, exec } from './exec/exec.ts'
+import { resolveProgram } from './exec/program.ts'
+import type { HostRuns } from './host-runs/host-runs.ts'
+import { type Body, badRequest } from './peers/answer.ts'
+import { BOUNDS } from './peers/bounds.ts'
+import { checkFields } from './peers/fields.ts'
+import { type Asked, decide, type Token } from './policy/policy.ts'
 
 export type DispatchOptions = Omit<ExecSurroundings, 'decide'> & {
   readonly audit: Audit

@@ -1,8 +1,8 @@
 /** Large output becomes JSON in pieces; nobody must be able to tell. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { answerFrame } from '../../../src/hostlink/daemon/answer.ts'
-import { toText } from '../../../src/hostlink/daemon/answer-text.ts'
+import { answerFrame } from '../../../src/hostlink/daemon/peers/answer.ts'
+import { toText } from '../../../src/hostlink/daemon/peers/answer-text.ts'
 import { HEADER_BYTES } from '../../../src/hostlink/frame.ts'
 
 const answerOf = (bytes: Buffer, limit = bytes.length) => {

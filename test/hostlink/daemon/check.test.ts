@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { runCheck } from '../../../src/hostlink/daemon/check.ts'
+import { runCheck } from '../../../src/hostlink/daemon/config/check.ts'
 
 let folder: string
 beforeEach(() => {

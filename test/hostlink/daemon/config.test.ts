@@ -2,10 +2,10 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wri
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { parseConfig } from '../../../src/hostlink/daemon/config.ts'
-import { loadConfig } from '../../../src/hostlink/daemon/config-file.ts'
-import { KEYS } from '../../../src/hostlink/daemon/config-keys.ts'
-import { wordProblem } from '../../../src/hostlink/daemon/problem.ts'
+import { parseConfig } from '../../../src/hostlink/daemon/config/config.ts'
+import { loadConfig } from '../../../src/hostlink/daemon/config/config-file.ts'
+import { KEYS } from '../../../src/hostlink/daemon/config/config-keys.ts'
+import { wordProblem } from '../../../src/hostlink/daemon/config/problem.ts'
 
 const TOKEN = 'auth_token = 0123456789abcdef0123456789abcdef'
 

@@ -1,7 +1,7 @@
 /** Forms that destroy, run or open something: none of them gets past a rule that does not spell it out. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decide, type PolicyContext, type Rule } from '../../../src/hostlink/daemon/policy.ts'
+import { decide, type PolicyContext, type Rule } from '../../../src/hostlink/daemon/policy/policy.ts'
 import { execRequest } from '../../../src/hostlink/messages.ts'
 
 const context: PolicyContext = {

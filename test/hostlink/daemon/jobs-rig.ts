@@ -3,10 +3,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Config, parseConfig } from '../../../src/hostlink/daemon/config.ts'
-import { type JobAnswer, type Jobs, openJobs } from '../../../src/hostlink/daemon/jobs.ts'
+import { type Config, parseConfig } from '../../../src/hostlink/daemon/config/config.ts'
+import { type JobAnswer, type Jobs, openJobs } from '../../../src/hostlink/daemon/jobs/jobs.ts'
 import type { Log } from '../../../src/hostlink/daemon/log.ts'
-import type { Token } from '../../../src/hostlink/daemon/policy.ts'
+import type { Token } from '../../../src/hostlink/daemon/policy/policy.ts'
 import { type ExecRequest, execRequest, type JobRequest, jobRequest } from '../../../src/hostlink/messages.ts'
 
 export const full: Token = { name: 'default', policy: { kind: 'full' } }

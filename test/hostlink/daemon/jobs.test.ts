@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findSupervisor } from '../../../src/hostlink/daemon/supervisor.ts'
+import { findSupervisor } from '../../../src/hostlink/daemon/jobs/supervisor.ts'
 import {
   asExec,
   full,

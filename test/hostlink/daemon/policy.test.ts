@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { matchesGlob, matchesPath } from '../../../src/hostlink/daemon/glob.ts'
+import { matchesGlob, matchesPath } from '../../../src/hostlink/daemon/policy/glob.ts'
 import {
   decide,
   type Policy,
   type PolicyContext,
   type Rule,
   type Token,
-} from '../../../src/hostlink/daemon/policy.ts'
+} from '../../../src/hostlink/daemon/policy/policy.ts'
 import { execRequest, runRequest } from '../../../src/hostlink/messages.ts'
 
 /** /bin is a link to /usr/bin, podman is what `docker` really is here, and sh is one of busybox's names. */

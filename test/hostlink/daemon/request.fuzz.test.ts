@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { MAX_DEPTH, parseRequest } from '../../../src/hostlink/daemon/request.ts'
+import { MAX_DEPTH, parseRequest } from '../../../src/hostlink/daemon/peers/request.ts'
 
 const RUNS = { numRuns: 3000, seed: 20261120 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { MAX_DEPTH, MAX_VALUES, parseRequest } from '../../../src/hostlink/daemon/request.ts'
+import { MAX_DEPTH, MAX_VALUES, parseRequest } from '../../../src/hostlink/daemon/peers/request.ts'
 
 const parse = (text: string | Uint8Array) => parseRequest(Buffer.from(text as string))
 const reason = (text: string | Uint8Array) => {

@@ -12,8 +12,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { openJobTable } from '../../../src/hostlink/daemon/job-table.ts'
-import { openSpoolWriter } from '../../../src/hostlink/daemon/spool-output.ts'
+import { openJobTable } from '../../../src/hostlink/daemon/jobs/job-table.ts'
+import { openSpoolWriter } from '../../../src/hostlink/daemon/jobs/spool-output.ts'
 import { isRunning, type JobsRig, jobsRig, quiet, readIfThere, until } from './jobs-rig.ts'
 
 let rig: JobsRig

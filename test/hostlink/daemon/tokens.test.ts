@@ -3,9 +3,9 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFi
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { parseConfig } from '../../../src/hostlink/daemon/config.ts'
-import { wordProblem } from '../../../src/hostlink/daemon/problem.ts'
-import { loadTokens } from '../../../src/hostlink/daemon/tokens.ts'
+import { parseConfig } from '../../../src/hostlink/daemon/config/config.ts'
+import { wordProblem } from '../../../src/hostlink/daemon/config/problem.ts'
+import { loadTokens } from '../../../src/hostlink/daemon/policy/tokens.ts'
 
 const SECRET = '0123456789abcdef0123456789abcdef'
 let folder: string

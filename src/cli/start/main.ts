@@ -1,0 +1,61 @@
+/** Arguments in, exit code out. */
+import { CommanderError } from 'commander'
+import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
+import type { Io } from '../io.ts'
+import { wordedError } from '../print-failure.ts'
+import { makeProgram } from '../program.ts'
+
+export async function main(args: string[], io: Io): Promise<number> {
+  let code: number = EXIT_OK
+  const ended = (given: number) => {
+    code = given
+  }
+  const program = makeProgram(io, ended, args[0])
+  if (args.length === 0) {
+    io.stderr.write(program.helpInformation())
+    return EXIT_USAGE
+  }
+  try {
+    const parsed = program.parseAsync(args, { from: 'user' })
+    // A run has its own answer to a fault: a report.
+    await (args[0] === 'run' ? parsed : Promise.race([parsed, io.fault]))
+    return code
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0) return EXIT_OK
+    return usageError(error, args, io)
+  }
+}
+
+/** What ends in a report line does so as well when it was asked for in the wrong way. */
+async function usageError(error: CommanderError, args: string[], io: Io): Promise<number> {
+  const { problem, hint } = reword(error, args[0])
+  if (args[0] === 'run') {
+    const { refuseUsage } = await import('../commands/run.ts')
+    return refuseUsage({ code: 'usage', problem, hint }, args, io)
+  }
+  if (args[0] === 'resume' || args[0] === 'rollback') {
+    const { tellAttempt } = await import('../state/attempt-line.ts')
+    const run = args.slice(1).find(word => !word.startsWith('-')) ?? ''
+    const output = args.some(word => /^(--output=)?json$/.test(word)) ? 'json' : 'auto'
+    return tellAttempt(run, { code: 'usage', problem, hint }, { output }, io)
+  }
+  io.stderr.write(wordedError({ code: 'usage', problem, hint }))
+  return EXIT_USAGE
+}
+
+function reword(error: CommanderError, command: string | undefined): { problem: string; hint: string } {
+  const [first = '', suggestion] = error.message.split('\n(')
+  const problem = first
+    .replace(/^error: /, '')
+    .replace(/\.$/, '')
+    .replace(/\. Expected/, ': expected')
+    // What was given to an option that is none may be a secret.
+    .replace(/^(unknown option '[^'=]*)=.*'$/s, "$1'")
+  const meant = /^Did you mean (.*)\?\)$/.exec(suggestion ?? '')?.[1]
+  const help =
+    command === undefined || command.startsWith('-') || error.code === 'commander.unknownCommand'
+      ? ''
+      : ` ${command}`
+  return { problem, hint: meant ? `did you mean ${meant}?` : `hostops${help} --help` }
+}

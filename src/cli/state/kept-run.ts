@@ -1,0 +1,91 @@
+/** What a run folder keeps of its beginning, so that another runner can go on: the plan and the playbook's own text. */
+import { createHash } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { JOURNAL_VERSION } from '../../engine/journal.ts'
+import type { Plan } from '../../engine/plan.ts'
+import { type JournalText, parseJournal } from '../../engine/recover.ts'
+import { Failed } from '../../failure.ts'
+import { loadPlaybook } from '../../playbook/load.ts'
+import type { Playbook } from '../../playbook/playbook.ts'
+import { kinds } from '../../steps/index.ts'
+import { type RunEntry, unwritable } from './state.ts'
+
+export type Kept = { plan: Plan; playbook: Playbook; journal: JournalText }
+
+/** Returns the hash that the plan can be told by later. */
+export function keepRun(folder: string, plan: Plan, playbook: Playbook): string {
+  const text = `${JSON.stringify(plan)}\n`
+  try {
+    writeFileSync(join(folder, 'plan.json'), text, { mode: 0o600 })
+    writeFileSync(join(folder, 'playbook.yaml'), playbook.text, { mode: 0o600 })
+  } catch (error) {
+    throw new Failed(unwritable(folder, error))
+  }
+  return hashOf(text)
+}
+
+/** Died before its first intent was on the disk: nothing was done. */
+export function neverBegan({ folder, report, alive }: RunEntry): boolean {
+  if (report !== null || alive) return false
+  try {
+    const { events, newer } = parseJournal(
+      readFileSync(join(folder, 'journal.ndjson'), 'utf8'),
+      JOURNAL_VERSION,
+    )
+    return events.length === 0 && !newer
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT'
+  }
+}
+
+/** Throws `Failed` where the folder does not hold enough to go on. */
+export function readKept({ folder, head }: RunEntry): Kept {
+  const { runId, planHash } = head
+  const text = (name: string): string => {
+    try {
+      return readFileSync(join(folder, name), 'utf8')
+    } catch {
+      throw new Failed({
+        code: 'usage',
+        problem: `run ${runId} keeps no ${name}, so there is nothing to go on from`,
+        hint: `hostops report ${runId}   tells what is known of it`,
+      })
+    }
+  }
+  const journal = parseJournal(text('journal.ndjson'), JOURNAL_VERSION)
+  if (journal.newer) {
+    throw new Failed({
+      code: 'usage',
+      problem: `run ${runId} was begun by a newer hostops`,
+      hint: 'go on with that version',
+    })
+  }
+  const planText = text('plan.json')
+  if (planHash !== undefined && hashOf(planText) !== planHash) throw moved(runId, 'plan.json')
+  const plan = parsed(planText)
+  if (plan === null) throw moved(runId, 'plan.json')
+  const loaded = loadPlaybook(text('playbook.yaml'), plan.playbook, kinds)
+  if (!loaded.ok) {
+    throw new Failed({ code: 'internal', problem: `the playbook that run ${runId} keeps is no longer valid` })
+  }
+  if (loaded.playbook.digest !== plan.playbookDigest) throw moved(runId, 'playbook.yaml')
+  return { plan, playbook: loaded.playbook, journal }
+}
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 20)
+
+function parsed(text: string): Plan | null {
+  try {
+    return JSON.parse(text) as Plan
+  } catch {
+    return null
+  }
+}
+
+const moved = (runId: string, name: string): Failed =>
+  new Failed({
+    code: 'usage',
+    problem: `the ${name} of run ${runId} is not the one that it began with`,
+    hint: `look at the host: hostops report ${runId} tells what the run did`,
+  })

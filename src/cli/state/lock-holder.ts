@@ -1,0 +1,46 @@
+/** Who this run is, for the locks it takes, and what can be known here about whoever holds one. */
+import { readFileSync, readlinkSync } from 'node:fs'
+import { hostname, userInfo } from 'node:os'
+import { join } from 'node:path'
+import type { Holder, Judgement, LockInput } from '../../engine/holder.ts'
+import { isAlive, isSettled, processMark, readRun } from './state.ts'
+
+export function lockInput(runId: string, state: string, waitMs: number, now: number): LockInput {
+  const holder: Holder = {
+    runId,
+    who: `${userName()}@${hostname()}`,
+    pid: process.pid,
+    since: new Date(now).toISOString(),
+    machine: machine(),
+    boot: bootId(),
+    processStart: processMark(process.pid) ?? '',
+  }
+  return { holder, waitMs, judge: other => judge(other, holder, state) }
+}
+
+/** A process can only be looked for on the machine, and in the container, that it ran in. */
+function judge(other: Holder, self: Holder, state: string): Judgement {
+  if (other.machine !== self.machine) return 'unknown'
+  if (other.boot === self.boot && isAlive(other.pid, other.processStart || null)) return 'alive'
+  const run = readRun(join(state, 'runs', other.runId))
+  if (run === null) return 'unknown'
+  return isSettled(run) ? 'finished' : 'interrupted'
+}
+
+/** Process ids mean something within one pid namespace only. */
+function machine(): string {
+  return `${hostname()} ${attempt(() => readlinkSync('/proc/self/ns/pid'))}`.trim()
+}
+
+const bootId = () => attempt(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim())
+
+/** A uid without an entry in passwd, as containers have it. */
+const userName = () => attempt(() => userInfo().username) || `uid ${process.getuid?.() ?? '?'}`
+
+function attempt(read: () => string): string {
+  try {
+    return read()
+  } catch {
+    return ''
+  }
+}

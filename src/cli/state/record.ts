@@ -1,0 +1,184 @@
+/**
+ * Where a run's events go: the journal first, then the report, then the face. At the end the report is on the disk
+ * before its line is printed, and the line is printed whatever became of the disk.
+ */
+import { join, resolve } from 'node:path'
+import type { Emit, Event } from '../../engine/events.ts'
+import { type Journal, openJournal } from '../../engine/journal.ts'
+import type { Plan } from '../../engine/plan.ts'
+import type { RunEnd } from '../../engine/running.ts'
+import { Failed, type Failure } from '../../failure.ts'
+import type { Playbook } from '../../playbook/playbook.ts'
+import { addEvent, emptyDraft, type ReportHead, toReport } from '../../report/build.ts'
+import type { Report } from '../../report/schema.ts'
+import type { Face } from '../../ui/face.ts'
+import { makeSummary } from '../../ui/summary.ts'
+import { isGood } from '../../ui/words.ts'
+import { exitCode } from '../exit-code.ts'
+import type { Io } from '../io.ts'
+import { wordedError } from '../print-failure.ts'
+import { resultLine } from '../result-line.ts'
+import { writeAtomically } from './atomic-file.ts'
+import { keepRun } from './kept-run.ts'
+import {
+  type Created,
+  createRun,
+  type Keep,
+  processMark,
+  prune,
+  type RunEntry,
+  type RunHead,
+  unwritable,
+  writeHead,
+} from './state.ts'
+
+export type Recorder = {
+  readonly head: ReportHead
+  readonly folder: string | null
+  /** Makes the run's folder. Without one (it cannot be written, or the id is used) the report is only printed. */
+  open(state: string, keep: Keep): Created
+  /** What another runner needs to go on with this run. */
+  keep(plan: Plan, playbook: Playbook): void
+  /** Goes on in the folder of a run that another runner began, with what its journal tells. */
+  goOnIn(state: string, run: RunEntry, earlier: readonly Event[]): void
+  /** From now on events are journalled, intents before acts. A `witness` only adds what it has learnt: it is no runner. */
+  openJournal(as?: 'runner' | 'witness'): void
+  show(face: Face | null): void
+  /** What the report says of the run's beginning. */
+  know(known: { playbook: string | null; target: string | null }): void
+  emit: Emit
+  /** Leaves the run as it was, with the head that it had. */
+  standDown(head: RunHead): Promise<void>
+  /** Writes what is known now, and prints nothing. */
+  keepEnd(end: RunEnd): { report: Report; exitCode: number }
+  finish(end: RunEnd): Promise<number>
+}
+
+export type Told = { json: boolean; quiet: boolean; reportFile: string | undefined }
+
+export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => number): Recorder {
+  const draft = emptyDraft(head)
+  const summary = makeSummary()
+  let planHash: string | undefined
+  let place: { state: string; folder: string; keep: Keep } | null = null
+  let journal: Journal | null = null
+  let face: Face | null = null
+
+  const emit = (event: Event) => {
+    journal?.write(event)
+    addEvent(draft, event)
+    summary.add(event)
+    try {
+      face?.event(event)
+    } catch {
+      // What cannot be drawn must not end a run.
+      face = null
+    }
+  }
+  const complain = (failure: Failure) => {
+    if (!told.json) io.stderr.write(wordedError(failure))
+  }
+  const store = (report: Report, code: number) => {
+    if (place === null) return
+    const file = join(place.folder, 'report.json')
+    try {
+      writeAtomically(file, `${JSON.stringify(report)}\n`, 0o600)
+      writeHead(place.folder, { ...runHead(head, planHash), exitCode: code })
+      prune(place.state, place.keep, now())
+    } catch (error) {
+      complain({ code: 'state-unwritable', path: file, problem: (error as Error).message })
+    }
+  }
+  const copy = (report: Report) => {
+    if (told.reportFile === undefined) return
+    const file = resolve(io.cwd, told.reportFile)
+    try {
+      writeAtomically(file, `${JSON.stringify(report)}\n`, 0o666 & ~process.umask())
+    } catch (error) {
+      complain({ code: 'usage', problem: `cannot write the report to ${file}: ${(error as Error).message}` })
+    }
+  }
+  const keepEnd = (end: RunEnd) => {
+    if (draft.end === null) emit({ type: 'run-finished', ...end })
+    journal?.close()
+    const report = toReport(draft, now())
+    const code = exitCode(report.outcome, draft.end?.failure ?? null)
+    store(report, code)
+    return { report, exitCode: code }
+  }
+
+  return {
+    head,
+    keepEnd,
+    get folder() {
+      return place?.folder ?? null
+    },
+    open(state, keep) {
+      const created = createRun(state, runHead(head))
+      if (created.ok) place = { state, folder: created.folder, keep }
+      return created
+    },
+    keep(plan, playbook) {
+      if (place !== null) planHash = keepRun(place.folder, plan, playbook)
+    },
+    goOnIn(state, { folder, head: begun }, earlier) {
+      planHash = begun.planHash
+      place = { state, folder, keep: { runs: Number.POSITIVE_INFINITY, days: 100_000 } }
+      for (const event of earlier) addEvent(draft, event)
+      draft.end = null
+    },
+    openJournal(as = 'runner') {
+      if (place === null) return
+      try {
+        if (as === 'runner') writeHead(place.folder, runHead(head, planHash))
+      } catch (error) {
+        throw new Failed(unwritable(place.folder, error))
+      }
+      journal = openJournal(place.folder, now)
+    },
+    show(next) {
+      face = next
+    },
+    know({ playbook, target }) {
+      head.playbook = playbook
+      head.target = target
+    },
+    emit,
+    async standDown(head) {
+      journal?.close()
+      await face?.close()
+      try {
+        if (place !== null && journal !== null) writeHead(place.folder, head)
+      } catch (error) {
+        complain(unwritable(place?.folder ?? '', error))
+      }
+    },
+    async finish(end) {
+      const { report, exitCode: code } = keepEnd(end)
+      await face?.close()
+      copy(report)
+      if (!told.json && !(told.quiet && isGood(report.outcome))) {
+        const lines = summary.lines({
+          runId: head.runId,
+          durationMs: report.durationMs,
+          stored: place !== null,
+          columns: io.stderr.isTTY ? io.stderr.columns() : null,
+        })
+        io.stderr.write(`${io.stderr.isTTY ? '\n' : ''}${lines.join('\n')}\n`)
+      }
+      io.stdout.write(resultLine(report))
+      return code
+    },
+  }
+}
+
+const runHead = (head: ReportHead, planHash?: string): RunHead => ({
+  runId: head.runId,
+  playbook: head.playbook,
+  target: head.target,
+  dryRun: head.dryRun,
+  startedAt: new Date(head.startedAt).toISOString(),
+  pid: process.pid,
+  pidStarted: processMark(process.pid),
+  ...(planHash === undefined ? {} : { planHash }),
+})

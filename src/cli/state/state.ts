@@ -1,0 +1,232 @@
+/**
+ * The state folder: `runs/<run id>/` with `run.json` (who runs it), `report.json` (the end, once there is one),
+ * and, once the engine has begun, `journal.ndjson` and one log per step.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { isAbsolute, join, resolve } from 'node:path'
+import type { Failure } from '../../failure.ts'
+import type { Report } from '../../report/schema.ts'
+import type { Io } from '../io.ts'
+
+export type RunHead = {
+  runId: string
+  playbook: string | null
+  target: string | null
+  dryRun: boolean
+  startedAt: string
+  pid: number
+  /** Tells this process from a later one with the same pid; null where the platform does not tell. */
+  pidStarted: string | null
+  /** Of the ended run, so that a report read later ends with the same code. Absent: a runner has it. */
+  exitCode?: number
+  /** Short hash of plan.json, so that nobody goes on with another plan than the one that was begun. */
+  planHash?: string
+}
+
+export type RunEntry = { folder: string; head: RunHead; report: Report | null; alive: boolean }
+
+export const DEFAULT_KEEP: Keep = { runs: 50, days: 90 }
+
+export function stateDir(io: Pick<Io, 'env' | 'cwd'>, fromSettings: string | undefined): string {
+  const given = io.env.HOSTOPS_STATE_DIR || fromSettings
+  if (given) return resolve(io.cwd, given)
+  const xdg = io.env.XDG_STATE_HOME
+  return join(xdg && isAbsolute(xdg) ? xdg : join(homeOf(io.env), '.local', 'state'), 'hostops')
+}
+
+/** Of a user without a home (a number given to a container) it is where nothing can be written, which is told. */
+function homeOf({ HOME: home }: Io['env']): string {
+  if (home && isAbsolute(home)) return home
+  try {
+    return userInfo().homedir
+  } catch {
+    return '/'
+  }
+}
+
+export type Created =
+  | { ok: true; folder: string }
+  | { ok: false; used: true }
+  | { ok: false; used: false; failure: Failure }
+
+/** One process only gets the folder of a run id. */
+export function createRun(state: string, head: RunHead): Created {
+  const folder = join(state, 'runs', head.runId)
+  try {
+    mkdirSync(join(state, 'runs'), { recursive: true, mode: 0o700 })
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST' && existsSync(folder))
+      return { ok: false, used: true }
+    return { ok: false, used: false, failure: unwritable(folder, error) }
+  }
+  try {
+    writeHead(folder, head)
+    return { ok: true, folder }
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true })
+    return { ok: false, used: false, failure: unwritable(folder, error) }
+  }
+}
+
+/** Without waiting for the disk: what a power cut must not take is in the journal and the report. */
+export function writeHead(folder: string, head: RunHead): void {
+  const temporary = join(folder, '.run.json')
+  writeFileSync(temporary, `${JSON.stringify(head)}\n`, { mode: 0o600 })
+  renameSync(temporary, join(folder, 'run.json'))
+}
+
+export const unwritable = (path: string, error: unknown): Failure => ({
+  code: 'state-unwritable',
+  path,
+  problem: error instanceof Error ? error.message : String(error),
+})
+
+/** The newest first. A folder that cannot be read is no run. */
+export function listRuns(state: string): RunEntry[] {
+  return runIds(state)
+    .flatMap(id => readRun(join(state, 'runs', id)) ?? [])
+    .sort((a, b) => compare(b.head.startedAt, a.head.startedAt) || compare(b.head.runId, a.head.runId))
+}
+
+export function readRun(folder: string): RunEntry | null {
+  const written = readJson<RunHead>(join(folder, 'run.json'))
+  const head = typeof written?.runId === 'string' ? written : headFromJournal(folder)
+  if (head === null) return null
+  const report = readJson<Report>(join(folder, 'report.json'))
+  // Whoever goes on with a run that has a report is its runner until it has written another.
+  return { folder, head, report, alive: head.exitCode === undefined && isAlive(head.pid, head.pidStarted) }
+}
+
+/** A power cut may take run.json, which nobody waits for; what is on the disk by then is the journal. */
+function headFromJournal(folder: string): RunHead | null {
+  try {
+    const [line = ''] = readFileSync(join(folder, 'journal.ndjson'), 'utf8').split('\n', 1)
+    const { type, at, runId, playbook, target } = JSON.parse(line)
+    if (type !== 'run-started') return null
+    return { runId, playbook, target, dryRun: false, startedAt: at, pid: NO_PROCESS, pidStarted: null }
+  } catch {
+    return null
+  }
+}
+
+const NO_PROCESS = 0
+
+/** Its end is known for good; any other may still have to be finished or taken back. */
+export const isSettled = ({ report }: RunEntry): boolean =>
+  report !== null && report.outcome !== 'unknown' && report.errorCode !== 'half-way'
+
+/** Nobody here knows its end, and a daemon may. */
+export const mayBeAsked = ({ alive, head, report }: RunEntry): boolean =>
+  !alive && (report === null || report.outcome === 'unknown') && /^hostlink(:|$)/.test(head.target ?? '')
+
+export type Found = { ok: true; run: RunEntry } | { ok: false; failure: Failure }
+
+/** By id, by an unambiguous beginning of one, or `last`. */
+export function findRun(state: string, given: string): Found {
+  if (given === 'last') {
+    const newest = listRuns(state)[0]
+    return newest ? { ok: true, run: newest } : notFound(`there is no run yet in ${state}`)
+  }
+  const ids = runIds(state)
+  const matches = ids.includes(given) ? [given] : ids.filter(id => given !== '' && id.startsWith(given))
+  if (matches.length > 1) {
+    return notFound(
+      `"${given}" is the beginning of ${matches.length} runs: ${matches.slice(0, 5).join(', ')}`,
+    )
+  }
+  const run = matches[0] === undefined ? null : readRun(join(state, 'runs', matches[0]))
+  return run ? { ok: true, run } : notFound(`no run "${given}" in ${state}`)
+}
+
+/** How many ended runs stay, and for how long. */
+export type Keep = { runs: number; days: number }
+
+const DAY_MS = 86_400_000
+/** Of each call, so that no run pays for what a thousand others left behind. */
+const MOST_REMOVED = 5
+
+/**
+ * Runs that executed something, and those that did not (dry runs, wrong usage), are counted apart: a caller who
+ * makes fifty mistakes must not push out the last upgrade. What has not ended is never removed.
+ */
+export function prune(state: string, keep: Keep, now: number): void {
+  const oldest = new Date(now - keep.days * DAY_MS).toISOString()
+  const dated = runIds(state).map(id => ({ folder: join(state, 'runs', id), began: beganAt(state, id) }))
+  if (dated.length <= keep.runs && dated.every(({ began }) => began >= oldest)) return
+  const exactly = ({ folder }: { folder: string }) => readRun(folder)?.head.startedAt ?? ''
+  // Ids tell seconds.
+  dated.sort((a, b) => compare(b.began, a.began) || compare(exactly(b), exactly(a)))
+  const executed = ({ folder }: { folder: string }) => existsSync(join(folder, 'journal.ndjson'))
+  let removed = 0
+  for (const runs of [dated.filter(executed), dated.filter(run => !executed(run))]) {
+    for (const { folder } of runs.filter((run, at) => at >= keep.runs || run.began < oldest).reverse()) {
+      const run = readRun(folder)
+      if (removed === MOST_REMOVED || run === null || run.alive || !isSettled(run)) continue
+      rmSync(folder, { recursive: true, force: true })
+      removed += 1
+    }
+  }
+}
+
+/** Most ids tell it themselves, so that no file has to be read. */
+function beganAt(state: string, id: string): string {
+  const [, ...parts] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-/.exec(id) ?? []
+  if (parts.length === 0) return readRun(join(state, 'runs', id))?.head.startedAt ?? ''
+  const [year, month, day, hour, minute, second] = parts
+  return `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`
+}
+
+/** When the process began, by the kernel; null where the platform does not tell. */
+export const processMark = (pid: number): string | null => readStat(pid)?.started ?? null
+
+/** `started` tells the process from a later one with the same id; null where the platform does not tell. */
+export function isAlive(pid: number, started: string | null): boolean {
+  if (!(pid > 0)) return false
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
+  }
+  const stat = readStat(pid)
+  if (stat === null) return true
+  // Dead, and only waiting for a parent that may never ask: containers without an init are full of them.
+  if (stat.state === 'Z' || stat.state === 'X') return false
+  return started === null || stat.started === started
+}
+
+function readStat(pid: number): { state: string; started: string } | null {
+  try {
+    // Counted after the command's name, which may hold blanks and brackets.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
+    return { state: fields[0]!, started: fields[19]! }
+  } catch {
+    return null
+  }
+}
+
+function runIds(state: string): string[] {
+  try {
+    return readdirSync(join(state, 'runs'), { withFileTypes: true })
+      .filter(entry => entry.isDirectory())
+      .map(entry => entry.name)
+  } catch {
+    return []
+  }
+}
+
+function readJson<T>(file: string): T | null {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as T
+  } catch {
+    return null
+  }
+}
+
+const notFound = (problem: string): Found => ({
+  ok: false,
+  failure: { code: 'usage', problem, hint: 'hostops runs   lists them' },
+})
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)

@@ -1,0 +1,14 @@
+/** What the CLI touches of the world; bin.ts has the real one. */
+
+import type { Env, ReadFile } from '../targets.ts'
+import type { InterruptSignal } from './exit-code.ts'
+
+export type Io = {
+  readonly args: readonly string[]
+  readonly env: Env
+  readonly readFile: ReadFile
+  /** Settles once everything is written. False: nobody reads that stream any more. */
+  write(stream: 'stdout' | 'stderr', data: string | Uint8Array): Promise<boolean>
+  /** Calls back at each of these signals instead of dying from it, until the answer is called. */
+  onSignal(handler: (signal: InterruptSignal) => void): () => void
+}

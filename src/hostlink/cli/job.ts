@@ -1,0 +1,245 @@
+/** `job list|status|tail|wait|cancel`: waiting at the daemon where it can, polling where it cannot. */
+
+import { connect } from '../link/client.ts'
+import type { Link, LinkFailure, Result } from '../link/link.ts'
+import type { JobInfo } from '../messages.ts'
+import { nearest } from '../nearest.ts'
+import { failed } from './exec.ts'
+import type { Outcome } from './exit-code.ts'
+import type { Io } from './io.ts'
+import type { Settings } from './options.ts'
+import type { Connected, Session } from './session.ts'
+import { JOB_ACTIONS } from './usage.ts'
+import { lines, printable } from './wording.ts'
+
+const POLL_MS = 500
+const WAIT_MS = 60_000
+const CHUNK_BYTES = 1_048_576
+
+export async function runJob(
+  io: Io,
+  settings: Settings,
+  words: readonly string[],
+  connected: Connected,
+): Promise<Outcome> {
+  const [action, id, ...more] = words
+  const wrong = misuse(action, id, more)
+  if (wrong !== null) {
+    await io.write('stderr', wrong)
+    return { kind: 'usage' }
+  }
+  return connected(io, settings, session => withLink(session, action ?? '', id ?? ''))
+}
+
+function misuse(action: string | undefined, id: string | undefined, more: string[]): string | null {
+  if (action === undefined) return lines('job needs an action', `one of ${JOB_ACTIONS.join(', ')}`)
+  if (!JOB_ACTIONS.includes(action)) {
+    const near = nearest(action, JOB_ACTIONS)
+    return lines(
+      `unknown job action "${action}"`,
+      near ? `did you mean ${near}?` : `one of ${JOB_ACTIONS.join(', ')}`,
+    )
+  }
+  if (action === 'list') return id === undefined ? null : lines('job list takes no further words')
+  if (id === undefined) return lines(`job ${action} needs a job id`, 'hostlink job list shows them')
+  if (!/^[0-9a-f]{12}$/.test(id))
+    return lines(`"${id}" is not a job id (12 hex digits)`, 'hostlink job list shows them')
+  return more.length === 0 ? null : lines(`job ${action} takes one job id`)
+}
+
+type Job = Session & { link: Link; id: string; signal: AbortSignal }
+
+async function withLink(session: Session, action: string, id: string): Promise<Outcome> {
+  const { io, settings } = session
+  const stop = new AbortController()
+  let off = () => {}
+  // The job does not depend on us, so nothing is waited for: not even a write that nobody takes.
+  const left = new Promise<Outcome>(resolve => {
+    off = io.onSignal(signal => {
+      stop.abort()
+      resolve({ kind: 'interrupted', signal })
+    })
+  })
+  const limits =
+    settings.connectTimeoutMs === undefined ? {} : { connectTimeoutMs: settings.connectTimeoutMs }
+  const linked = await connect(session.endpoint, { ...limits, signal: stop.signal })
+  const outcome = await Promise.race([
+    left,
+    linked.ok ? act(session, linked.value, action, id, stop) : unlinked(linked.failure),
+  ])
+  off()
+  if (linked.ok) linked.value.close()
+  if (!linked.ok && outcome.kind === 'failure') return failed(session, linked.failure, false)
+  if (outcome.kind === 'interrupted' && FOLLOWING.includes(action))
+    await io.write('stderr', lines('interrupted; the job goes on', `hostlink job cancel ${id} ends it`))
+  return outcome
+}
+
+const FOLLOWING = ['tail', 'wait']
+
+const unlinked = (failure: LinkFailure): Promise<Outcome> => Promise.resolve({ kind: 'failure', failure })
+
+const act = (session: Session, link: Link, action: string, id: string, { signal }: AbortController) =>
+  ACTIONS[action]!({ ...session, link, id, signal })
+
+const ACTIONS: Readonly<Record<string, (job: Job) => Promise<Outcome>>> = {
+  list: async job => {
+    const result = await job.link.jobList({ signal: job.signal })
+    if (!result.ok) return refusal(job, result.failure)
+    if (job.settings.json) return json(job, result.value, { kind: 'done' })
+    if (result.value.jobs.length === 0) await job.io.write('stderr', 'no jobs\n')
+    await job.io.write('stdout', result.value.jobs.map(listLine).join(''))
+    return { kind: 'done' }
+  },
+  status: async job => {
+    const result = await job.link.jobStatus(job.id, { signal: job.signal })
+    if (!result.ok) return refusal(job, result.failure)
+    const info = result.value
+    const outcome: Outcome = info.done ? ended(info) : { kind: 'done' }
+    if (job.settings.json) return json(job, info, outcome)
+    const node = job.link.hello.node
+    if (info.command) await job.io.write('stderr', `[${printable(node)}] cmd: ${printable(info.command)}\n`)
+    await job.io.write('stderr', statusLine(info, node))
+    return outcome
+  },
+  tail: async job => {
+    if (job.settings.json) return tailJson(job)
+    const drained = await drain(job, job.settings.tailStream, job.settings.follow)
+    if (!drained.ok) return refusal(job, drained.failure)
+    return report(job, await job.link.jobStatus(job.id, { signal: job.signal }))
+  },
+  wait: async job => {
+    const waited = await waitUntil(job)
+    if (waited === null) return stillRunning(job)
+    if (!waited.ok) return refusal(job, waited.failure)
+    if (job.settings.showOutput)
+      for (const stream of ['stdout', 'stderr'] as const) {
+        const drained = await drain(job, stream, false)
+        if (!drained.ok) return refusal(job, drained.failure)
+      }
+    return job.settings.json ? json(job, waited.value, ended(waited.value)) : report(job, waited)
+  },
+  cancel: async job => {
+    const { kill } = job.settings
+    const result = await job.link.jobCancel(job.id, { kill, signal: job.signal })
+    if (!result.ok) return refusal(job, result.failure)
+    const outcome: Outcome = { kind: 'remote', code: result.value ? 0 : 1 }
+    if (job.settings.json) return json(job, { job_id: job.id, signalled: result.value }, outcome)
+    const what = result.value ? `SIG${kill ? 'KILL' : 'TERM'} sent to the process group` : 'not signalled'
+    await job.io.write('stderr', `[${printable(job.link.hello.node)}] job ${job.id}: ${what}\n`)
+    return outcome
+  },
+}
+
+async function waitUntil(job: Job): Promise<Result<JobInfo> | null> {
+  const { settings, link, id } = job
+  const pollMs = settings.intervalMs ?? POLL_MS
+  if (settings.waitTimeoutMs === undefined) return link.jobWait(id, { signal: job.signal, pollMs })
+  const limit = AbortSignal.timeout(settings.waitTimeoutMs)
+  const result = await link.jobWait(id, { signal: AbortSignal.any([job.signal, limit]), pollMs })
+  return !result.ok && result.failure.kind === 'cancelled' && limit.aborted && !job.signal.aborted
+    ? null
+    : result
+}
+
+async function stillRunning(job: Job): Promise<Outcome> {
+  const text = `[${printable(job.link.hello.node)}] job ${job.id} still runs after ${job.settings.waitTimeoutMs}ms, the job itself goes on`
+  await job.io.write('stderr', lines(text))
+  return { kind: 'timeout' }
+}
+
+/** Writes what there is, and with `follow` what still comes; ends early once nobody reads it. */
+async function drain(job: Job, stream: 'stdout' | 'stderr', follow: boolean): Promise<Result<null>> {
+  const { link, id, signal, io } = job
+  const waits = link.features.has('job_wait')
+  for (let offset = 0; ; ) {
+    const wait = follow && waits ? { waitMs: WAIT_MS } : {}
+    const tail = await link.jobTail(id, { stream, offset, maxBytes: CHUNK_BYTES, signal, ...wait })
+    if (!tail.ok) return tail
+    if (!(await io.write(stream, tail.value.bytes))) return { ok: true, value: null }
+    const moved = tail.value.next_offset > offset
+    offset = tail.value.next_offset
+    if (moved) continue
+    if (!follow) return { ok: true, value: null }
+    const done = tail.value.done ?? (await isDone(job))
+    if (typeof done === 'object') return done
+    // What came between the last look at the stream and the end of the job is still to be fetched.
+    if (done) return waits ? { ok: true, value: null } : drainRest(job, stream, offset)
+    if (!waits) await new Promise(resolve => setTimeout(resolve, job.settings.intervalMs ?? POLL_MS))
+  }
+}
+
+async function drainRest(job: Job, stream: 'stdout' | 'stderr', from: number): Promise<Result<null>> {
+  for (let offset = from; ; ) {
+    const tail = await job.link.jobTail(job.id, { stream, offset, maxBytes: CHUNK_BYTES, signal: job.signal })
+    if (!tail.ok) return tail
+    const read = await job.io.write(stream, tail.value.bytes)
+    if (!read || tail.value.next_offset <= offset) return { ok: true, value: null }
+    offset = tail.value.next_offset
+  }
+}
+
+async function isDone(job: Job): Promise<boolean | { ok: false; failure: LinkFailure }> {
+  const status = await job.link.jobStatus(job.id, { signal: job.signal })
+  return status.ok ? status.value.done : status
+}
+
+/** One chunk and where it ends, so that a script can page for itself. */
+async function tailJson(job: Job): Promise<Outcome> {
+  const result = await job.link.jobTail(job.id, { stream: job.settings.tailStream, signal: job.signal })
+  if (!result.ok) return refusal(job, result.failure)
+  const { bytes: _, ...answer } = result.value
+  return json(job, answer, { kind: 'done' })
+}
+
+async function report(job: Job, status: Result<JobInfo>): Promise<Outcome> {
+  if (!status.ok) return refusal(job, status.failure)
+  await job.io.write('stderr', statusLine(status.value, job.link.hello.node))
+  return status.value.done ? ended(status.value) : { kind: 'done' }
+}
+
+async function json(job: Job, answer: object, outcome: Outcome): Promise<Outcome> {
+  await job.io.write('stdout', `${JSON.stringify(answer)}\n`)
+  return outcome
+}
+
+async function refusal(job: Job, failure: LinkFailure): Promise<Outcome> {
+  // Whatever a link says that is closed because of an interrupt is no news.
+  if (failure.kind === 'cancelled' || job.signal.aborted) return { kind: 'failure', failure }
+  if (failure.kind === 'refused' && job.settings.json)
+    return json(job, failure.answer, { kind: 'failure', failure })
+  if (failure.kind === 'refused' && failure.message === 'unknown message type') {
+    await job.io.write('stderr', lines('this daemon knows no jobs (it is older than 1.6)'))
+    return { kind: 'failure', failure }
+  }
+  return failed(job, failure, false)
+}
+
+/** As the exit code of the command itself would have been told. */
+function ended(info: JobInfo): Outcome {
+  if (info.state === 'timeout') return { kind: 'timeout' }
+  if (info.state === 'exited') return { kind: 'remote', code: info.exit_code ?? -1 }
+  const message = info.error_msg ?? `the job is ${info.state}`
+  const failure = { kind: 'refused' as const, status: info.state, message, node: '', answer: { ...info } }
+  return { kind: 'failure', failure }
+}
+
+function statusLine(info: JobInfo, node: string): string {
+  const head = `[${printable(node)}] `
+  const exit = info.done && info.state === 'exited' ? ` exit=${info.exit_code}` : ''
+  const time = info.duration_ms ? ` time=${info.duration_ms}ms` : ''
+  const capped = (['stdout', 'stderr'] as const)
+    .filter(name => info[`${name}_truncated`])
+    .map(name => ` ${name}:CAPPED(${info[`${name}_original_bytes`]} produced)`)
+  const bytes = ` out=${info.stdout_bytes ?? 0}B err=${info.stderr_bytes ?? 0}B`
+  const error = info.error_msg ? `${head}${printable(info.error_msg)}\n` : ''
+  return `${head}job ${printable(info.job_id)} ${printable(info.state)}${exit}${time}${bytes}${capped.join('')}\n${error}`
+}
+
+function listLine(info: JobInfo): string {
+  const code = String(info.done ? (info.exit_code ?? -1) : -1).padEnd(4)
+  const time = `${info.duration_ms ?? 0}`.padStart(6)
+  const out = String(info.stdout_bytes ?? 0).padEnd(9)
+  const command = printable((info.command ?? '').replaceAll('\n', ' ')).slice(0, 80)
+  return `${printable(info.job_id).padEnd(12)}  ${printable(info.state).padEnd(8)}  exit=${code}  ${time}ms  out=${out}  ${command}\n`
+}

@@ -1,0 +1,169 @@
+/** hostlink.conf: `key = value` lines become a checked, immutable Config, or a list of all that is wrong. Pure. */
+import { isIPv6 } from 'node:net'
+import { nearest } from '../../nearest.ts'
+import { KEYS, type KeyName, type ValueOf } from './config-keys.ts'
+import type { Problem } from './problem.ts'
+
+type Camel<S extends string> = S extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<Camel<Tail>>}`
+  : S
+
+/** One property for each key of `KEYS`, in camelCase. */
+export type Config = { readonly [K in KeyName as Camel<K>]: ValueOf<K> } & {
+  readonly file: string
+  /** Where each key stands that the file sets; a key that is not here has its default. */
+  readonly lines: ReadonlyMap<KeyName, number>
+}
+
+export type ConfigResult =
+  | { config: Config; warnings: Problem[] }
+  | { problems: Problem[]; warnings?: Problem[] }
+
+/** Shorter tokens can be guessed. */
+export const SHORTEST_TOKEN_BYTES = 16
+
+/** Everything that is wrong is reported at once; a Config exists only when nothing is. */
+export function parseConfig(text: string, file: string): ConfigResult {
+  if (text.includes('\0')) return { problems: [{ file, reason: 'is not a text file' }] }
+  const lines = new Map<KeyName, number>()
+  const values: Partial<Record<KeyName, unknown>> = {}
+  const problems: Problem[] = []
+  const warnings: Problem[] = []
+  for (const { line, key, value } of settings(text)) {
+    if (key === null) {
+      problems.push({ file, line, reason: 'is not `key = value`' })
+    } else if (!isKey(key)) {
+      warnings.push({ file, line, key, reason: 'is not a known key, and is ignored', ...didYouMean(key) })
+    } else if (lines.has(key)) {
+      problems.push({ file, line, key, reason: `is set twice (first on line ${lines.get(key)})` })
+    } else {
+      lines.set(key, line)
+      const parsed =
+        value === ''
+          ? { reason: 'is empty', hint: 'leave the line out for the default' }
+          : readValue(key, value)
+      if ('reason' in parsed) problems.push({ file, line, key, ...parsed })
+      else values[key] = parsed.value
+    }
+  }
+  const config = assemble(values, file, lines)
+  problems.push(...contradictions(config))
+  if (problems.length === 0) return { config, warnings: [...warnings, ...doubts(config)] }
+  return warnings.length === 0 ? { problems } : { problems, warnings }
+}
+
+type Setting = { line: number; key: string | null; value: string }
+
+function* settings(text: string): Generator<Setting> {
+  const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/)
+  for (const [index, raw] of lines.entries()) {
+    const content = raw.trim()
+    if (content === '' || /^[#;]/.test(content) || /^\[.*\]$/.test(content)) continue
+    const equals = content.indexOf('=')
+    const key = content.slice(0, Math.max(0, equals)).trim()
+    yield { line: index + 1, key: key === '' ? null : key, value: content.slice(equals + 1).trim() }
+  }
+}
+
+const isKey = (key: string): key is KeyName => Object.hasOwn(KEYS, key)
+
+function didYouMean(key: string): { hint?: string } {
+  const guess = nearest(key, Object.keys(KEYS))
+  return guess === null ? {} : { hint: `did you mean ${guess}?` }
+}
+
+function readValue(key: KeyName, value: string): { value: unknown } | { reason: string; hint?: string } {
+  const parsed = KEYS[key].parse(value)
+  if ('value' in parsed || !/\s[#;]/.test(value)) return parsed
+  return { ...parsed, hint: 'a comment needs a line of its own' }
+}
+
+function assemble(values: Partial<Record<KeyName, unknown>>, file: string, lines: Config['lines']): Config {
+  const entries = Object.entries(KEYS).map(([key, { fallback }]) => {
+    const camel = key.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+    return [camel, key in values ? values[key as KeyName] : fallback]
+  })
+  return Object.freeze({ ...Object.fromEntries(entries), file, lines }) as Config
+}
+
+/** Settings that are fine alone and wrong together. Keys that are broken themselves have their default here. */
+function contradictions(config: Config): Problem[] {
+  const at = (key: KeyName, reason: string, hint: string): Problem => ({
+    ...place(config, key),
+    reason,
+    hint,
+  })
+  const found: Problem[] = []
+  if (!['auth_token', 'auth_token_file', 'policy_file'].some(key => config.lines.has(key as KeyName))) {
+    found.push(
+      at(
+        'auth_token',
+        'is missing: nobody could use this daemon',
+        'write a config and a token with: hostlinkd init',
+      ),
+    )
+  }
+  if (config.authToken !== null && config.authTokenFile !== null) {
+    found.push(at('auth_token_file', 'is set beside auth_token', 'keep one of the two'))
+  }
+  if (!config.unixEnabled && !config.tcpEnabled) {
+    found.push(
+      at(
+        'unix_enabled',
+        'is off, and tcp_enabled is off too: nobody could connect',
+        'turn one of the two on',
+      ),
+    )
+  }
+  if (config.tcpEnabled && !config.tcpInsecure && !isLoopback(config.tcpBind)) {
+    const reason = `${config.tcpBind} is not a loopback address: tokens, commands and output would cross the network in the clear`
+    found.push(
+      at(
+        'tcp_bind',
+        reason,
+        'bind 127.0.0.1 and go through ssh or a VPN, or accept it with: tcp_insecure = true',
+      ),
+    )
+  }
+  return found
+}
+
+/** Settings that work, though perhaps not as meant. */
+function doubts(config: Config): Problem[] {
+  const at = (key: KeyName, reason: string, hint?: string): Problem => ({
+    ...place(config, key),
+    reason,
+    ...(hint === undefined ? {} : { hint }),
+  })
+  const found: Problem[] = []
+  const bytes = Buffer.byteLength(config.authToken ?? '')
+  if (config.authToken !== null && bytes < SHORTEST_TOKEN_BYTES) {
+    found.push(
+      at('auth_token', `has ${bytes} bytes and can be guessed`, 'make one with: openssl rand -hex 32'),
+    )
+  }
+  if ((config.unixMode & 0o002) !== 0) found.push(at('unix_mode', 'lets every user of this machine connect'))
+  if (config.defaultTimeoutMs > config.maxTimeoutMs) {
+    found.push(at('default_timeout_ms', `is above max_timeout_ms: ${config.maxTimeoutMs} is used`))
+  }
+  if (config.jobDefaultTimeoutMs > config.jobMaxTimeoutMs) {
+    found.push(at('job_default_timeout_ms', `is above job_max_timeout_ms: ${config.jobMaxTimeoutMs} is used`))
+  }
+  if (config.maxOutputBytes !== 0 && config.defaultMaxOutputBytes > config.maxOutputBytes) {
+    found.push(at('default_max_output_bytes', `is above max_output_bytes: ${config.maxOutputBytes} is used`))
+  }
+  if (config.logTarget === 'syslog') {
+    found.push(
+      at('log_target', 'syslog is not offered: the log goes to stderr, which systemd keeps in its journal'),
+    )
+  }
+  return found
+}
+
+export const place = (config: Config, key: KeyName): { file: string; line?: number; key: string } => {
+  const line = config.lines.get(key)
+  return line === undefined ? { file: config.file, key } : { file: config.file, line, key }
+}
+
+const isLoopback = (bind: string): boolean =>
+  bind === 'localhost' || (isIPv6(bind) ? /^(::1|::ffff:127\..*)$/i.test(bind) : bind.startsWith('127.'))

@@ -1,0 +1,51 @@
+/** From a request to what is executed: file, arguments, environment. Pure, and the same for exec and jobs. */
+import type { ExecRequest } from '../../messages.ts'
+
+export type Command = {
+  /** Looked up in `env.PATH` when it has no slash. */
+  readonly file: string
+  /** The name that the program sees as its own. */
+  readonly argv0: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+}
+
+/**
+ * Runs the text that it finds in HOSTLINK_COMMAND. The text is expanded before the line that unsets the variable
+ * runs, so that it is in no argv, in no descendant's environment, and in no variable of the shell.
+ */
+export const SHELL_STUB = 'eval "unset HOSTLINK_COMMAND\n$HOSTLINK_COMMAND"'
+
+/** What commands inherit of the daemon's environment, besides `LC_*` and the names in `env_allow`. */
+const INHERITED = ['HOME', 'LANG', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'TMPDIR', 'TZ', 'USER']
+export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+export type CommandSettings = { readonly shell: string; readonly envAllow: readonly string[] }
+
+/** `resolvedArgv0` is what a policy resolved argv[0] to, and replaces the look-up in PATH. */
+export function commandFor(
+  request: Pick<ExecRequest, 'command' | 'argv' | 'env'>,
+  settings: CommandSettings,
+  hostEnv: NodeJS.ProcessEnv,
+  resolvedArgv0?: string,
+): Command {
+  const env = { ...inherited(hostEnv, settings.envAllow), ...request.env }
+  const [argv0, ...args] = request.argv ?? []
+  if (argv0 !== undefined) return { file: resolvedArgv0 ?? argv0, argv0, args, env }
+  const { shell } = settings
+  return {
+    file: shell,
+    argv0: shell,
+    args: ['-c', SHELL_STUB],
+    env: { ...env, HOSTLINK_COMMAND: request.command ?? '' },
+  }
+}
+
+function inherited(hostEnv: NodeJS.ProcessEnv, allowed: readonly string[]): Record<string, string> {
+  const env: Record<string, string> = { PATH: DEFAULT_PATH }
+  for (const [name, value] of Object.entries(hostEnv)) {
+    const kept = INHERITED.includes(name) || name.startsWith('LC_') || allowed.includes(name)
+    if (kept && value !== undefined) env[name] = value
+  }
+  return env
+}

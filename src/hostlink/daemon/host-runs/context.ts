@@ -1,0 +1,30 @@
+/** What everything about runs on this host stands on. */
+import type { Config } from '../config/config.ts'
+import type { Jobs } from '../jobs/jobs.ts'
+import type { Log } from '../log.ts'
+import type { Token } from '../policy/policy.ts'
+import type { HostRunStore } from './store.ts'
+
+export type HostRunsOptions = {
+  readonly config: () => Config
+  readonly log: Log
+  readonly jobs: Jobs
+  readonly hostEnv: NodeJS.ProcessEnv
+}
+
+export type AroundRuns = HostRunsOptions & {
+  readonly store: HostRunStore
+  readonly stateDir: string
+  /** `hostops ARGV` as a job of this token, once for each key. */
+  readonly startJob: (
+    token: string,
+    key: string,
+    argv: readonly string[],
+    workdir: string,
+  ) => ReturnType<Jobs['start']>
+  /** Programs that are being asked at the moment. */
+  readonly asking: { count: number }
+}
+
+/** What a job is looked up by is the name of its token alone. */
+export const ownerOf = (name: string): Token => ({ name, policy: { kind: 'deny' } })

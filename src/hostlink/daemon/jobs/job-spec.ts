@@ -1,0 +1,15 @@
+import type { Command } from '../exec/command.ts'
+
+/** What the daemon tells a supervisor over its standard input: never in any process's arguments, never on disk. */
+export type JobSpec = {
+  readonly command: Command
+  readonly workdir?: string | undefined
+  readonly timeoutMs: number
+  readonly maxSpoolBytes: number
+}
+
+/** Asks a supervisor that has shown itself to read the `cancel` file. */
+export const DOORBELL: NodeJS.Signals = 'SIGUSR2'
+
+/** In place of a folder: it comes before the job, in a line of its own, once there is one. */
+export const SPARE = '--spare'

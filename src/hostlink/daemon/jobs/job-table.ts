@@ -1,0 +1,102 @@
+/** Which jobs there are and how they stand. The folders are the truth; this only remembers what saves reading. */
+import type { JobInfo } from '../../messages.ts'
+import { isAlive } from '../../process/identity.ts'
+import { systemReason } from '../config/problem.ts'
+import type { Log } from '../log.ts'
+import { currentInfo } from './job-state.ts'
+import { listSpools, readSpool, removeLeftovers, removeSpool, type Spool } from './spool.ts'
+
+export type Job = { readonly spool: Spool; readonly info: JobInfo }
+
+export type JobTable = {
+  root(): string
+  get(id: string): Promise<Job | null>
+  all(): Promise<Job[]>
+  /** Takes a place for a job that is about to begin; false when `most` run already. */
+  admit(id: string, most: number): Promise<boolean>
+  forget(id: string): void
+  /** This daemon holds the job's supervisor from `began` to `ended`. */
+  began(id: string): void
+  ended(id: string): void
+  /** Removes what ended longer than that ago. Never what runs, and never what is not ours. */
+  sweep(retentionS: number): Promise<void>
+}
+
+const LEFTOVER_MS = 3_600_000
+
+export function openJobTable(root: () => string, log: Log): JobTable {
+  /** Jobs that may be running; may still hold some that have ended. */
+  const open = new Set<string>()
+  const held = new Set<string>()
+  /** Finished jobs do not change any more. */
+  const finished = new Map<string, Job>()
+
+  const get = async (id: string): Promise<Job | null> => {
+    const spool = await readSpool(root(), id)
+    if (spool === null) return null
+    const info = await currentInfo(spool, held.has(id), () => readSpool(root(), id))
+    return { spool, info }
+  }
+
+  const all = async (): Promise<Job[]> => {
+    const ids = await listSpools(root())
+    const jobs: Job[] = []
+    for (const id of ids) {
+      const job = finished.get(id) ?? (await get(id))
+      if (job === null) continue
+      if (job.spool.end !== null) finished.set(id, job)
+      jobs.push(job)
+    }
+    for (const id of finished.keys()) if (!ids.includes(id)) finished.delete(id)
+    return jobs
+  }
+
+  const dropEnded = async () => {
+    for (const id of [...open]) {
+      const job = await get(id)
+      // A job without a folder is one that is being made.
+      if (job?.info.done) open.delete(id)
+    }
+  }
+
+  const found = all().then(jobs => {
+    for (const { spool, info } of jobs) if (!info.done) open.add(spool.id)
+  })
+
+  const sweepOne = async (id: string, olderThanS: number) => {
+    const job = finished.get(id) ?? (await get(id))
+    if (job === null || !job.info.done || mayStillRun(job)) return
+    const since = job.info.ended_at || job.info.created_at
+    if (since >= olderThanS) return
+    if (await removeSpool(root(), id)) log.debug(`job ${id} removed: its time is over`)
+    finished.delete(id)
+  }
+
+  return {
+    root,
+    get,
+    all,
+    admit: async (id, most) => {
+      await found
+      if (open.size >= most) await dropEnded()
+      // No await between the check and the taking: two requests cannot get the same place.
+      if (open.size >= most) return false
+      open.add(id)
+      return true
+    },
+    forget: id => void open.delete(id),
+    began: id => void held.add(id),
+    ended: id => void held.delete(id),
+    sweep: async retentionS => {
+      const olderThanS = Math.floor(Date.now() / 1000) - retentionS
+      for (const id of await listSpools(root())) {
+        await sweepOne(id, olderThanS).catch(error => log.warn(`job ${id}: ${systemReason(error)}`))
+      }
+      await removeLeftovers(root(), Date.now() - LEFTOVER_MS)
+    },
+  }
+}
+
+/** The supervisor is gone; what it looked after may be there all the same. */
+const mayStillRun = ({ spool }: Job): boolean =>
+  spool.end === null && spool.supervisor?.command != null && isAlive(spool.supervisor.command)

@@ -1,0 +1,52 @@
+/**
+ * The spool folder of a job, `<output_tmpdir>/jobs/<id>/`: what is in it, how it comes to be, how it is read.
+ *
+ *   command     the command's text, for people
+ *   created     seconds since 1970
+ *   meta        whose it is and its limits (JSON); there from the first moment on
+ *   supervisor  which process looks after it, and which one the command is (JSON)
+ *   pid         the command's process id
+ *   stdout, stderr
+ *   cancel      the signal that a canceller asked for
+ *   status      how it ended (JSON); written last and atomically
+ */
+import { rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ProcessIdentity } from '../../process/identity.ts'
+
+export const SPOOL_FILES = [
+  'command',
+  'created',
+  'meta',
+  'supervisor',
+  'supervisor.part',
+  'pid',
+  'stdout',
+  'stderr',
+  'cancel',
+  'cancel.part',
+  'status',
+  'status.part',
+] as const
+export type SpoolFile = (typeof SPOOL_FILES)[number]
+
+/** The text of `supervisor`. */
+export type Supervisor = { readonly self: ProcessIdentity; readonly command: ProcessIdentity | null }
+
+/** The text of `status`. */
+export type End = {
+  readonly state: 'exited' | 'timeout' | 'error'
+  readonly exit_code: number
+  readonly ended_at: number
+  readonly duration_ms: number
+  readonly stdout_original_bytes: number
+  readonly stderr_original_bytes: number
+  readonly error_msg?: string | undefined
+}
+
+/** Readers see the old text or the new one, never a part. */
+export async function replaceFile(folder: string, name: 'supervisor' | 'cancel' | 'status', text: string) {
+  const part = join(folder, `${name}.part`)
+  await writeFile(part, text, { mode: 0o600 })
+  await rename(part, join(folder, name))
+}

@@ -1,0 +1,128 @@
+/** What a client sees of a hostlink daemon: the library's interface, and every way in which it can fail. */
+
+import type { StreamName } from '../frame.ts'
+import type {
+  ExecAnswer,
+  Feature,
+  JobInfo,
+  JobListAnswer,
+  JobTailAnswer,
+  PingAnswer,
+  RunAnswer,
+} from '../messages.ts'
+
+export type Address = { kind: 'unix'; path: string } | { kind: 'tcp'; host: string; port: number }
+
+/** Where a daemon is and what opens it. `tokenFrom` names the source of the token and is safe to print. */
+export type Endpoint = {
+  at: Address
+  token: string
+  tokenFrom: string
+  /** Where it came out of a file. */
+  tokenFile?: string
+  /** The name in targets.conf, where the endpoint came from there. */
+  target?: string
+  /** The target's own `timeout_ms`: for commands whose caller names no limit. */
+  timeoutMs?: number
+}
+
+export type LinkFailure =
+  /** Nothing was sent. `code` is the system's (`ENOENT`), `reason` its words. */
+  | { kind: 'connect'; at: Address; code: string; reason: string }
+  | { kind: 'auth' }
+  /** The daemon answered no: busy, workdir, denied, bad request, unknown job. Nothing runs (any more). */
+  | { kind: 'refused'; status: string; message: string; node: string; answer: AnswerBody }
+  /** The daemon did not answer in time: the end is not known. (A command at its limit is an answer, no failure.) */
+  | { kind: 'timeout'; afterMs: number }
+  /** The peer broke the rules of the wire: the end is not known. */
+  | { kind: 'protocol'; reason: string }
+  /** The connection ended before the answer. `sent: false`: the request has certainly not been started. */
+  | { kind: 'lost'; sent: boolean; reason: string }
+  /** The caller's signal. `confirmed`: the daemon said that the command has ended; otherwise it may go on. */
+  | { kind: 'cancelled'; confirmed: boolean; answer?: ExecAnswer }
+  /** The daemon does not announce what the request needs; nothing was sent. */
+  | { kind: 'unsupported'; feature: Feature }
+
+export type Result<T> = { ok: true; value: T } | { ok: false; failure: LinkFailure }
+export type AnswerBody = Readonly<Record<string, unknown>>
+
+export type RequestOptions = {
+  /** How long to wait for the answer. */
+  answerTimeoutMs?: number
+  signal?: AbortSignal
+}
+
+/** `argv` needs the feature of that name; `command` is shell text and works everywhere. */
+export type Command = { argv: readonly string[]; command?: never } | { command: string; argv?: never }
+
+export type CommandOptions = Command & {
+  cwd?: string
+  env?: Readonly<Record<string, string>>
+  timeoutMs?: number
+}
+
+export type ExecOptions = CommandOptions &
+  RequestOptions & {
+    maxStdoutBytes?: number
+    maxStderrBytes?: number
+    outputToFile?: boolean
+    /** Start once; needs the feature `key`. */
+    key?: string
+    /** With `key`: refused (`not_found`) instead of started when it is not known; needs the feature `attach`. */
+    attachOnly?: boolean
+    /** Needs the feature `cancel`; ignored by daemons without it. */
+    cancelOnDisconnect?: boolean
+    /**
+     * Live output, exact bytes; needs the feature `stream`, and then the answer has no texts. A promise holds
+     * this command's output back until it settles, and nobody else's.
+     */
+    onOutput?: (stream: StreamName, data: Buffer) => void | Promise<void>
+    /** With `key`: after a lost link, connect again and attach, this many times. Default 0. */
+    reattach?: number
+    /** Called before such an attachment; live output then begins again, as far as the daemon kept it. */
+    onReattach?: () => void
+  }
+
+/** `timeoutMs` limits the job itself. */
+export type JobOptions = CommandOptions & RequestOptions & { key?: string; attachOnly?: boolean }
+
+export type TailOptions = RequestOptions & {
+  stream?: StreamName
+  offset?: number
+  maxBytes?: number
+  /** Needs `job_wait`: answer only once there is data, the job is done, or this long has passed. */
+  waitMs?: number
+}
+
+/** `bytes` is `data` decoded. `state` and `done` come from daemons with `job_wait`. */
+export type TailAnswer = JobTailAnswer & { bytes: Buffer; offset: number; next_offset: number }
+
+export type Link = {
+  readonly endpoint: Endpoint
+  /** The answer to the ping that every link begins with. */
+  readonly hello: PingAnswer
+  readonly features: ReadonlySet<string>
+  ping(options?: RequestOptions): Promise<Result<PingAnswer>>
+  /** The value's status is `ok` or `timeout`; everything else is a failure. */
+  exec(options: ExecOptions): Promise<Result<ExecAnswer>>
+  submitJob(options: JobOptions): Promise<Result<{ jobId: string; answer: ExecAnswer }>>
+  jobList(options?: RequestOptions): Promise<Result<JobListAnswer & { jobs: JobInfo[] }>>
+  jobStatus(jobId: string, options?: RequestOptions): Promise<Result<JobInfo>>
+  jobTail(jobId: string, options?: TailOptions): Promise<Result<TailAnswer>>
+  jobCancel(jobId: string, options?: RequestOptions & { kill?: boolean }): Promise<Result<boolean>>
+  /** Until the job is done: waiting at the daemon where it can, asking again and again where it cannot. */
+  jobWait(jobId: string, options?: RequestOptions & { pollMs?: number }): Promise<Result<JobInfo>>
+  /** Runs on the host: one request, whose fields PROTOCOL.md names. Needs `run`. */
+  run(action: string, fields: object, options?: RequestOptions): Promise<Result<RunAnswer>>
+  /** Ends a running exec by its request id or key; false: there was none. Needs `cancel`. */
+  cancel(what: { id: string } | { key: string }, options?: RequestOptions): Promise<Result<boolean>>
+  /** Requests in flight end as lost. */
+  close(): void
+}
+
+export type ConnectOptions = RequestOptions & {
+  /** Default 5000. */
+  connectTimeoutMs?: number
+}
+
+export type Connect = (endpoint: Endpoint, options?: ConnectOptions) => Promise<Result<Link>>

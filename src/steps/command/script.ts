@@ -1,0 +1,17 @@
+import * as z from 'zod'
+import { scriptText, shellField } from '../fields.ts'
+import type { StepKind } from '../step.ts'
+import { once } from './once.ts'
+import { ownCommand, ownFields, shellArgv } from './own-command.ts'
+
+const schema = once(() => z.strictObject({ script: scriptText(), shell: shellField(), ...ownFields() }))
+
+export const script: StepKind<z.infer<ReturnType<typeof schema>>> = {
+  uses: 'script',
+  summary: 'Runs a fixed piece of shell text; values reach it through env only.',
+  get schema() {
+    return schema()
+  },
+  timeoutMs: 5 * 60_000,
+  ...ownCommand<z.infer<ReturnType<typeof schema>>>(input => shellArgv(input.shell, input.script)),
+}

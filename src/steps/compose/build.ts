@@ -1,0 +1,86 @@
+import * as z from 'zod'
+import { once } from '../command/once.ts'
+import type { PlannedCommand, StepContext, StepKind } from '../step.ts'
+import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
+import { diskFacts } from './facts.ts'
+import { imageIds, type KeptStack, keepImages, missingPins, putImagesBack, seeImages } from './images.ts'
+import { type Project, readProject } from './project.ts'
+
+const schema = once(() =>
+  z.strictObject({
+    ...stackFields(),
+    services: servicesField(),
+    pull: z.boolean().default(false).describe('Look for newer base images first.'),
+    noCache: z.boolean().default(false).describe('Build everything again.'),
+  }),
+)
+type With = z.infer<ReturnType<typeof schema>>
+
+/** A step of its own before `compose.up`, because a build that fails then costs no downtime. */
+export const composeBuild: StepKind<With, KeptStack> = {
+  uses: 'compose.build',
+  summary: 'Builds the images of services; the ones that run now are kept for the way back.',
+  get schema() {
+    return schema()
+  },
+  outputs: { changed: 'bool', images: 'map' },
+  timeoutMs: 30 * 60_000,
+  effect: () => 'write',
+  repeatable: () => true,
+  about: stackFacts,
+  locks: input => [stackLock(input)],
+  commands: input => [{ argv: composeArgv(input, buildArgs(input)), cwd: input.dir }],
+  undoCommands: (): PlannedCommand[] => [
+    { argv: ['docker', 'tag', { unknown: 'the image kept before the build' }, { unknown: 'its name' }] },
+  ],
+  async check(ctx, input) {
+    const { images } = await seeImages(ctx, input, input.services, 'named')
+    return images.map(({ service, name, id }) => ({
+      text: `${service}: ${id === null ? 'no image yet, rollback: none available' : `${name} is ${id.slice(7, 19)}, kept for a rollback`}`,
+      seen: { service, id },
+    }))
+  },
+  snapshot: async (ctx, input) => (await keepImages(ctx, input, input.services, 'named')).kept,
+  async run(ctx, input, before) {
+    // A build outlives its caller: half an image is no harm, but an hour of work is not thrown away.
+    const building = compose(ctx, input, buildArgs(input), { durable: true })
+    // The tree is what it is by now, and reading it takes long. A build that fails is the news.
+    const [built, read] = await Promise.allSettled([building, readProject(ctx, input, input.services)])
+    if (built.status === 'rejected') throw built.reason
+    if (read.status === 'rejected') throw read.reason
+    const [images, disk] = await Promise.all([
+      namedNow(ctx, input, read.value),
+      diskFacts(ctx, before?.disk ?? null),
+    ])
+    const old = new Map(before?.images.map(image => [image.service, image.named]))
+    const changed = Object.entries(images).some(([service, id]) => old.get(service) !== id)
+    return { changed, outputs: { changed, images }, facts: { composeRebuilt: true, ...disk } }
+  },
+  async restore(ctx, input, before) {
+    return { changed: await putImagesBack(ctx, input, before) }
+  },
+  async rehearse(ctx, input, before) {
+    const missing = await missingPins(ctx, input, before)
+    const failure = { code: 'rollback-set-missing' as const, what: missing }
+    if (missing.length > 0) return [{ text: `missing: ${missing.join(', ')}`, seen: null, failure }]
+    return [{ text: 'the images before the build are kept', seen: null }]
+  },
+}
+
+/** Of the built tree, which may call its images otherwise than the one before. */
+async function namedNow(
+  ctx: StepContext,
+  input: With,
+  project: Project,
+): Promise<Record<string, string | null>> {
+  const names = project.services.map(({ name, image }) => image ?? `${project.name}-${name}`)
+  const ids = await imageIds(ctx, input.dir, names)
+  return Object.fromEntries(project.services.map(({ name }, at) => [name, ids.get(names[at]!) ?? null]))
+}
+
+const buildArgs = (input: With) => [
+  'build',
+  ...(input.pull ? ['--pull'] : []),
+  ...(input.noCache ? ['--no-cache'] : []),
+  ...input.services,
+]

@@ -1,0 +1,96 @@
+/** Every `docker compose` command line is made here, and what its end means is told here. */
+import * as z from 'zod'
+import { absolutePath, canonicalPath } from '../fields.ts'
+import type { Done, ExecRequest, Facts, StepContext } from '../step.ts'
+import { composeFailed } from './failed.ts'
+
+/** Never an option: it starts with a letter or a digit. */
+export const SERVICE = /^[a-zA-Z0-9][a-zA-Z0-9._-]*$/
+
+const file = () =>
+  z.string().regex(/^[^-\u0000-\u001f\u007f][^\u0000-\u001f\u007f]*$/, 'a file, absolute or relative to dir')
+
+export const stackFields = () => ({
+  dir: absolutePath().describe('The folder of the stack, an absolute path on the target.'),
+  files: z
+    .array(file())
+    .default([])
+    .describe('Compose files, absolute or relative to dir. Default: what compose itself finds in dir.'),
+  envFiles: z.array(file()).default([]).describe('Files for --env-file. Default: .env in dir.'),
+  project: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9_-]*$/, 'a compose project name')
+    .optional()
+    .describe('Project name, where it is not the one that compose itself finds.'),
+  profiles: z
+    .array(z.string().regex(SERVICE, 'the name of a profile'))
+    .default([])
+    .describe('Profiles to use.'),
+})
+export const servicesField = () =>
+  z
+    .array(z.string().regex(SERVICE, 'the name of a service'))
+    .default([])
+    .describe('The services that are meant. Default: all of the stack.')
+
+const stack = () => z.strictObject(stackFields())
+export type Stack = z.infer<ReturnType<typeof stack>>
+
+export function composeArgv(given: Stack, args: readonly string[]): string[] {
+  const dir = canonicalPath(given.dir)
+  return [
+    ...['docker', 'compose', '--ansi', 'never', '--progress', 'plain'],
+    ...given.files.flatMap(name => ['-f', inFolder(dir, name)]),
+    ...given.envFiles.flatMap(name => ['--env-file', inFolder(dir, name)]),
+    ...['--project-directory', dir],
+    ...(given.project === undefined ? [] : ['-p', given.project]),
+    ...given.profiles.flatMap(name => ['--profile', name]),
+    ...args,
+  ]
+}
+
+/** Runs in the stack's folder, where compose looks for its files. */
+export async function compose(
+  ctx: StepContext,
+  given: Stack,
+  args: readonly string[],
+  options: Partial<ExecRequest> = {},
+): Promise<Done> {
+  const request = { argv: composeArgv(given, args), cwd: canonicalPath(given.dir), ...options }
+  const done = await ctx.exec(request)
+  if (done.code === 0) return done
+  const failed = composeFailed(canonicalPath(given.dir), args[0] ?? '', done)
+  if (failed.failure.code === 'compose-failed') await requireReadable(ctx, given)
+  throw failed
+}
+
+/** Newer versions end with 1 whatever it was: that the files cannot be read is asked. */
+async function requireReadable(ctx: StepContext, given: Stack): Promise<void> {
+  const cwd = canonicalPath(given.dir)
+  const done = await ctx.exec({ argv: composeArgv(given, ['config', '-q']), cwd, ...LOOKING })
+  if (done.code !== 0) throw composeFailed(cwd, 'config', done)
+}
+
+export const LOOKING = { repeatable: true, quiet: true, keepBytes: 8 * 1024 * 1024 } as const
+
+/** `docker` itself, for what compose has no command for. */
+export async function docker(
+  ctx: StepContext,
+  dir: string,
+  args: readonly string[],
+  options: Partial<ExecRequest>,
+) {
+  const done = await ctx.exec({ argv: ['docker', ...args], ...options })
+  if (done.code === 0) return done
+  throw composeFailed(dir, args.slice(0, 2).join(' '), done)
+}
+
+export const stackLock = (given: Stack) => `compose:${given.project ?? canonicalPath(given.dir)}`
+
+export const stackFacts = (given: Stack & { services: readonly string[] }): Facts => ({
+  composePath: given.dir,
+  ...(given.services.length === 0 ? {} : { serviceName: given.services.join(',') }),
+})
+
+export const inFolder = (dir: string, name: string) =>
+  /^(\/|[A-Za-z]:[\\/])/.test(name) ? name : `${dir}/${name}`

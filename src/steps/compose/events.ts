@@ -1,0 +1,19 @@
+/** What the engine remembers to have happened to a container. */
+
+import { lines } from '../plain-text.ts'
+import type { StepContext } from '../step.ts'
+import { docker, LOOKING } from './compose.ts'
+
+/** The last of these events in the last ten minutes, in the given format; undefined when there was none. */
+export async function lastEvent(
+  ctx: StepContext,
+  dir: string,
+  container: string,
+  { kinds, format }: { kinds: readonly string[]; format: string },
+): Promise<string | undefined> {
+  const about = [`container=${container}`, ...kinds.map(kind => `event=${kind}`)]
+  // A relative time is cut to whole seconds: until the next one, or what has just happened is left out.
+  const span = ['--since=10m', '--until=-1s', ...about.flatMap(each => ['--filter', each])]
+  const { stdout } = await docker(ctx, dir, ['events', ...span, '--format', format], LOOKING)
+  return lines(stdout).at(-1)
+}

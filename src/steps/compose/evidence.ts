@@ -1,0 +1,84 @@
+/** What is kept before a rollback replaces the containers that failed. By docker, which needs no file of the checkout. */
+import { Failed } from '../../failure.ts'
+import { canonicalPath } from '../fields.ts'
+import { plainText } from '../plain-text.ts'
+import type { Evidence, StepContext } from '../step.ts'
+import { docker, LOOKING, type Stack } from './compose.ts'
+import { ofProject, type Project, readProject, readReplicas } from './project.ts'
+import { judge, type Replica } from './stability.ts'
+import { describe, lastLines, lastWords } from './unstable.ts'
+
+type Given = Stack & { services: readonly string[] }
+
+const LINES = 100
+const LIMIT_MS = 10_000
+
+/** `known`: the project's name, where it is known without the compose file, which may be the broken part. */
+export async function stackEvidence(
+  ctx: StepContext,
+  input: Given,
+  known: string | null,
+): Promise<Evidence[]> {
+  const reading = unlessFailed(readProject(ctx, input, input.services))
+  const name = known ?? (await reading)?.name
+  if (name === undefined) return [{ name: 'containers', text: 'not there: the project has no name' }]
+  const looking = unlessFailed(readReplicas(ctx, input, name, null))
+  const [containers, replicas] = await Promise.all([table(ctx, input, name), looking])
+  const wanted = (replicas ?? []).filter(each => isWanted(input, each))
+  const [logs, project] = await Promise.all([logsOf(ctx, input, wanted), reading])
+  const kept = [
+    { name: 'containers', text: containers },
+    { name: 'logs', text: logs },
+  ]
+  return project === null || replicas === null
+    ? kept
+    : [...kept, ...(await suspects(ctx, input, project, replicas))]
+}
+
+const isWanted = ({ services }: Given, { service }: Replica) =>
+  services.length === 0 || services.includes(service)
+
+async function table(ctx: StepContext, input: Given, project: string): Promise<string> {
+  const format = 'table {{.Names}}\t{{.Image}}\t{{.Status}}\t{{.Ports}}'
+  const args = ['ps', '-a', '--format', format, ...ofProject(project)]
+  const looking = docker(ctx, canonicalPath(input.dir), args, { ...LOOKING, timeoutMs: LIMIT_MS })
+  return plainText((await unlessFailed(looking))?.stdout ?? 'not there')
+}
+
+async function logsOf(ctx: StepContext, input: Given, replicas: readonly Replica[]): Promise<string> {
+  const all = await Promise.all(
+    replicas.map(async ({ id, name }) => {
+      const said = await unlessFailed(lastLines(ctx, input, id, LINES))
+      return (said?.all ?? ['not there']).map(line => `${name} | ${line}`)
+    }),
+  )
+  return all.flat().join('\n')
+}
+
+/** What is not as it should be, by the engine's own account: the report's `failedService` when nothing named one. */
+async function suspects(
+  ctx: StepContext,
+  input: Given,
+  { reach }: Project,
+  now: readonly Replica[],
+): Promise<Evidence[]> {
+  const first = new Map(now.map(each => [each.id, each]))
+  const verdict = judge(reach, first, now)
+  if (verdict.good) return []
+  const problem = verdict.problems.find(each => each.container !== null)
+  const replica = now.find(each => each.id === problem?.container)
+  if (!problem || !replica) return []
+  const words = await unlessFailed(lastWords(ctx, input, replica.id))
+  const failedService = describe(replica, problem.detail, words?.text ?? '')
+  return [{ name: 'state', text: problem.detail, facts: { failedService } }]
+}
+
+/** What cannot be had is missing from the evidence, and keeps no rollback from happening. */
+async function unlessFailed<T>(work: Promise<T>): Promise<T | null> {
+  try {
+    return await work
+  } catch (error) {
+    if (!(error instanceof Failed)) throw error
+    return null
+  }
+}

@@ -1,0 +1,32 @@
+/** What the report says of a stack. */
+
+import type { Facts, ServiceFact, StepContext } from '../step.ts'
+import type { KeptImage } from './images.ts'
+import { type DiskSeen, freeBytes } from './keep.ts'
+import type { Replica } from './stability.ts'
+
+/** One entry for each service that was there before or is there now; the worst replica speaks for all of them. */
+export function serviceFacts(
+  before: readonly KeptImage[],
+  now: readonly Replica[],
+  names: readonly string[],
+): ServiceFact[] {
+  return names.map(name => {
+    const replicas = now.filter(replica => replica.service === name)
+    const worst = replicas.find(replica => replica.status !== 'running') ?? replicas[0]
+    return {
+      name,
+      imageBefore: before.find(image => image.service === name)?.running[0] ?? null,
+      imageAfter: worst?.image ?? null,
+      replicas: replicas.length,
+      restarts: replicas.reduce((sum, replica) => sum + replica.restarts, 0),
+      state: worst?.status ?? null,
+      exitCode: worst === undefined || worst.status === 'running' ? null : worst.exitCode,
+    }
+  })
+}
+
+export async function diskFacts(ctx: StepContext, disk: DiskSeen | null): Promise<Facts> {
+  if (disk === null) return {}
+  return { diskFreeBytes: { before: disk.freeBytes, after: await freeBytes(ctx, disk.root) } }
+}

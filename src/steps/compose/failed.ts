@@ -1,0 +1,66 @@
+/** What the end of a docker command means. The only place that reads the words of Docker and Compose. */
+import { Failed } from '../../failure.ts'
+import { lines, tailOf } from '../plain-text.ts'
+import type { Done } from '../step.ts'
+
+const NO_PROGRAM = 127
+const NO_FILE = 14
+const BAD_FILE = 15
+
+export function composeFailed(dir: string, verb: string, done: Done): Failed {
+  const { stdout, stderr } = (done.truncated ? done.ends : null) ?? done
+  const excerpt = buildExcerpt(lines(stdout))
+  const said = [...excerpt, ...lines(stderr)]
+  const detail = said.at(-1) ?? ''
+  const line = (pattern: RegExp) => said.findLast(text => pattern.test(text))
+  if (done.code === NO_PROGRAM && line(/docker.*not found/)) {
+    return new Failed({ code: 'command-not-started', argv: ['docker'], why: 'not-found', detail })
+  }
+  // The words of Docker 20.10 to 28, by what is tried first.
+  const plugin = line(/is not a docker command|unknown command: docker compose|unknown flag: --ansi/)
+  if (plugin !== undefined || line(/unknown (shorthand )?flag: .*(-d|'f'|--progress)/)) {
+    return new Failed({ code: 'compose-plugin-missing', detail: plugin ?? detail })
+  }
+  const denied = line(/permission denied while trying to connect to the [Dd]ocker/)
+  if (denied !== undefined) {
+    return new Failed({ code: 'engine-denied', detail: denied.replace(/: (Get|Post|Head) ".*$/, '') })
+  }
+  const down = line(/Cannot connect to the Docker daemon|error during connect|Is the docker daemon running/i)
+  if (down !== undefined) return new Failed({ code: 'engine-down', detail: down })
+  const full = line(/no space left on device|disk quota exceeded/i)
+  if (full !== undefined) return new Failed({ code: 'disk-full', detail: full })
+  const taken = line(/port is already allocated|address already in use|ports are not available/i)
+  if (taken !== undefined) return new Failed({ code: 'port-taken', dir, port: portIn(taken), detail: taken })
+  const unknown = /no such service: (\S+)/.exec(line(/no such service/) ?? '')?.[1]
+  if (unknown !== undefined)
+    return new Failed({ code: 'service-unknown', dir, services: [unknown], known: [] })
+  if (done.code === NO_FILE || line(/no configuration file provided|\.ya?ml: no such file or directory/)) {
+    return new Failed({ code: 'compose-file-missing', dir, detail })
+  }
+  // `config` does nothing but read the files.
+  if (done.code === BAD_FILE || verb === 'config')
+    return new Failed({ code: 'compose-file-invalid', dir, detail })
+  const cause = excerpt.findLast(text => /error|fatal|panic|failed|cannot/i.test(text)) ?? excerpt.at(-1)
+  const tail = tailOf(done)
+  return new Failed({
+    code: 'compose-failed',
+    dir,
+    verb,
+    exitCode: done.code,
+    tail,
+    ...(cause === undefined ? {} : { cause }),
+  })
+}
+
+/** What the failing command of a build said: BuildKit repeats it between two rules, on stdout. */
+function buildExcerpt(said: readonly string[]): string[] {
+  const end = said.findLastIndex(text => /^-{6,}$/.test(text))
+  const start = said.slice(0, Math.max(end, 0)).findLastIndex(text => /^-{6,}$/.test(text))
+  if (start < 0) return []
+  return said
+    .slice(start + 1, end)
+    .filter(text => !/^ > /.test(text))
+    .map(text => text.replace(/^[\d.]+ /, ''))
+}
+
+const portIn = (text: string) => /:(\d{1,5})(?:: bind:| failed|: )/.exec(text)?.[1] ?? null

@@ -1,0 +1,241 @@
+/**
+ * The images of a stack, kept under names of our own so that neither a rebuild nor a prune loses them, and put back
+ * from there without a build, without a registry.
+ */
+import { Failed } from '../../failure.ts'
+import { canonicalPath } from '../fields.ts'
+import { lines } from '../plain-text.ts'
+import type { StepContext } from '../step.ts'
+import { compose, composeArgv, docker, LOOKING, type Stack } from './compose.ts'
+import { composeFailed } from './failed.ts'
+import { type DiskSeen, type KeptComposeFile, type KeptFile, keepFiles, missingFiles } from './keep.ts'
+import { type Project, readProject, readReplicas, type Service, withProfiles } from './project.ts'
+import { withoutLeftovers } from './repair.ts'
+import type { Replica } from './stability.ts'
+
+export type Pin = { id: string; pin: string }
+export type KeptImage = {
+  service: string
+  /** As compose names it: what `up` will start. */
+  name: string
+  /** What that name means now. */
+  named: string | null
+  /** What runs, or where nothing runs what the name means. Null: neither. */
+  id: string | null
+  /** Under which the image is kept. */
+  pin: string | null
+  /** Replicas may run different images; these are the ones besides `id`. */
+  others: Pin[]
+  /** Image of each container; empty when there was none. */
+  running: string[]
+  /** How many containers the compose file asks for. */
+  replicas: number
+}
+export type KeptStack = {
+  project: string
+  images: KeptImage[]
+  /** Services that had a container, or that the run has nothing to do with: what else has one later was made by the run. */
+  notOurs: string[]
+  /** The ids of all containers of the project. */
+  containers: string[]
+  folder: string | null
+  envFiles: KeptFile[]
+  composeFiles: KeptComposeFile[]
+  disk: DiskSeen | null
+}
+
+/**
+ * Read-only but for what it adds of our own: tags on the target's engine, files in a folder of ours. What a run has
+ * pinned once stays as it is, so that every step of it keeps the same state.
+ */
+export async function keepImages(
+  ctx: StepContext,
+  stack: Stack,
+  services: readonly string[],
+  which: 'named' | 'reach',
+): Promise<{ kept: KeptStack; replicas: Replica[] }> {
+  const files = await keepFiles(ctx, stack, services)
+  const options = {
+    services: files.project[which === 'named' ? 'services' : 'reach'],
+    confirmed: files.imageNames,
+  }
+  const [{ images, replicas }, pinned] = await Promise.all([
+    imagesOf(ctx, stack, files.project, options),
+    pinsOf(ctx, stack),
+  ])
+  const pin = async (id: string, name: string): Promise<Pin> => {
+    const kept = pinned.get(name)
+    if (kept !== undefined) return { id: kept, pin: name }
+    await docker(ctx, canonicalPath(stack.dir), ['tag', id, name], { quiet: true })
+    return { id, pin: name }
+  }
+  for (const image of images) {
+    const all = [...new Set([image.id, ...image.running])].filter(id => id !== null)
+    const name = pinName(files.project.name, image.service, ctx.runId)
+    const pins = await Promise.all(all.map((id, at) => pin(id, at === 0 ? name : `${name}-${at + 1}`)))
+    const [first, ...others] = pins
+    if (first) Object.assign(image, { id: first.id, pin: first.pin, others })
+  }
+  const { folder, envFiles, composeFiles, disk, project } = files
+  const notOurs = [...new Set([...replicas.map(replica => replica.service), ...project.apart])]
+  const containers = replicas.map(replica => replica.id)
+  const kept = { project: project.name, images, notOurs, containers, folder, envFiles, composeFiles, disk }
+  return { kept, replicas }
+}
+
+/** What this run has pinned so far. */
+async function pinsOf(ctx: StepContext, stack: Stack): Promise<Map<string, string>> {
+  const args = ['--no-trunc', '--format', '{{.Repository}}:{{.Tag}} {{.ID}}']
+  const ours = ['--filter', `reference=${PINS}/*:${pinTag(ctx.runId)}*`]
+  const { stdout } = await docker(ctx, canonicalPath(stack.dir), ['image', 'ls', ...args, ...ours], LOOKING)
+  return new Map(lines(stdout).map(line => line.split(' ') as [string, string]))
+}
+
+/** What there is, without keeping it. */
+export async function seeImages(
+  ctx: StepContext,
+  stack: Stack,
+  services: readonly string[],
+  which: 'named' | 'reach',
+): Promise<{ project: Project; images: KeptImage[]; replicas: Replica[] }> {
+  const project = await readProject(ctx, stack, services)
+  const wanted = project[which === 'named' ? 'services' : 'reach']
+  const done = await compose(ctx, withProfiles(stack, services), ['config', '--images'], LOOKING)
+  const options = { services: wanted, confirmed: done.stdout.split(/\r?\n/) }
+  return { project, ...(await imagesOf(ctx, stack, project, options)) }
+}
+
+async function imagesOf(
+  ctx: StepContext,
+  stack: Stack,
+  project: Project,
+  options: { services: readonly Service[]; confirmed: readonly string[] | null },
+) {
+  const names = options.services.map(each => imageName(stack, project.name, each, options.confirmed))
+  const [replicas, ids] = await Promise.all([
+    readReplicas(ctx, stack, project.name, null),
+    imageIds(ctx, stack.dir, names),
+  ])
+  const whole = withoutLeftovers(replicas)
+  const images: KeptImage[] = options.services.map((service, at) => {
+    const name = names[at]!
+    const running = whole.filter(each => each.service === service.name).map(replica => replica.image)
+    const named = ids.get(name) ?? null
+    const id = running[0] ?? named
+    return {
+      service: service.name,
+      name,
+      named,
+      id,
+      pin: null,
+      others: [],
+      running,
+      replicas: service.replicas,
+    }
+  })
+  return { images, replicas }
+}
+
+/** The names mean the kept images again. All pins are looked for before the first name moves. */
+export async function putImagesBack(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<boolean> {
+  const pins = pinsIn(kept)
+  const names = kept.images.map(image => image.name)
+  const ids = await imageIds(ctx, stack.dir, [...pins.map(({ pin }) => pin), ...names])
+  const missing = pins.filter(({ pin, id }) => ids.get(pin) !== id).map(({ pin }) => pin)
+  if (missing.length > 0) throw new Failed({ code: 'rollback-set-missing', what: missing })
+  const moved = kept.images.filter(({ name, id, pin }) => pin !== null && ids.get(name) !== id)
+  await Promise.all(
+    moved.map(({ name, pin }) => docker(ctx, canonicalPath(stack.dir), ['tag', pin!, name], { quiet: true })),
+  )
+  return moved.length > 0
+}
+
+const pinsIn = (kept: KeptStack): Pin[] =>
+  kept.images.flatMap(({ id, pin, others }) => [
+    ...(pin === null || id === null ? [] : [{ pin, id }]),
+    ...others,
+  ])
+
+export async function missingPins(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<string[]> {
+  const pins = pinsIn(kept)
+  const ids = await imageIds(
+    ctx,
+    stack.dir,
+    pins.map(({ pin }) => pin),
+  )
+  return pins.filter(({ pin, id }) => ids.get(pin) !== id).map(({ pin }) => pin)
+}
+
+/** Everything that a rollback will need, looked for and not touched. */
+export async function missingParts(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<string[]> {
+  return [...(await missingPins(ctx, stack, kept)), ...(await missingFiles(ctx, kept))]
+}
+
+/** Every container runs the image that it ran before, and none is there that was not. */
+export async function requireImages(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<Replica[]> {
+  const now = await readReplicas(ctx, stack, kept.project, null)
+  const imagesNow = (service: string) =>
+    now.filter(replica => replica.service === service).map(each => each.image)
+  const differ = kept.images
+    .filter(image => sorted(imagesNow(image.service)) !== sorted(image.running))
+    .map(image => image.service)
+  const left = [...differ, ...madeSince(kept, now).map(replica => replica.service)]
+  if (left.length > 0) throw new Failed({ code: 'images-differ', services: [...new Set(left)] })
+  return now
+}
+
+/** Containers of services that had none before. */
+export const madeSince = <R extends Pick<Replica, 'service'>>(kept: KeptStack, now: readonly R[]): R[] =>
+  now.filter(replica => !kept.notOurs.includes(replica.service))
+
+const PINS = 'hostops/rollback'
+
+/** `hostops/rollback/<project>-<service>:<runId>`, in the letters that the engine allows. */
+export function pinName(project: string, service: string, runId: string): string {
+  const name = `${project}-${service}`
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, between => (/^(\.|__?|-+)$/.test(between) ? between : '-'))
+    .replace(/[^a-z0-9]+$/, '')
+  return `${PINS}/${name}:${pinTag(runId)}`
+}
+
+const pinTag = (runId: string) => runId.replace(/[^A-Za-z0-9_.-]/g, '-').slice(0, 120)
+
+/** What the compose file says, else compose's own default, once compose has confirmed it: never guessed. */
+function imageName(
+  stack: Stack,
+  project: string,
+  service: Service,
+  confirmed: readonly string[] | null,
+): string {
+  const name = service.image ?? `${project}-${service.name}`
+  if (confirmed === null || confirmed.includes(name)) return name
+  const problem = `${name} is not among the images of service ${service.name}`
+  throw new Failed({ code: 'output-unreadable', argv: composeArgv(stack, ['config', '--images']), problem })
+}
+
+/** Null: there is no such image. One question where all are there, which is the usual case. */
+export async function imageIds(
+  ctx: StepContext,
+  dir: string,
+  names: readonly string[],
+): Promise<Map<string, string | null>> {
+  const asked = [...new Set(names)]
+  if (asked.length === 0) return new Map()
+  const argv = ['docker', 'image', 'inspect', '--format', '{{.Id}}', ...asked]
+  const done = await ctx.exec({ argv, ...LOOKING })
+  const ids = lines(done.stdout)
+  if (done.code === 0 && ids.length === asked.length)
+    return new Map(asked.map((name, at) => [name, ids[at] ?? null]))
+  const [only] = asked
+  if (asked.length === 1 && only !== undefined) {
+    const failed = composeFailed(canonicalPath(dir), 'image inspect', done)
+    // Nobody was there to be asked: that says nothing about the image.
+    if (done.code !== 0 && failed.failure.code !== 'compose-failed') throw failed
+    return new Map([[only, null]])
+  }
+  const each = await Promise.all(asked.map(name => imageIds(ctx, dir, [name])))
+  return new Map(each.flatMap(found => [...found]))
+}
+
+const sorted = (ids: readonly string[]) => [...ids].sort().join(' ')

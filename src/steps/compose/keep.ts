@@ -1,0 +1,212 @@
+/**
+ * The files of a stack as they were before the first change: the rendered configuration, the compose files and the env
+ * files, in a folder of the target's user (0700, files 0600) and never in the work tree, which must stay clean.
+ */
+import { createHash } from 'node:crypto'
+import { Failed } from '../../failure.ts'
+import { canonicalPath } from '../fields.ts'
+import { plainText } from '../plain-text.ts'
+import type { StepContext } from '../step.ts'
+import { composeArgv, inFolder, LOOKING, type Stack, stackLock } from './compose.ts'
+import { composeFailed } from './failed.ts'
+import { CONFIG, jsonOf, type Project, projectFrom, readProject, withProfiles } from './project.ts'
+
+export type KeptFile = { path: string; kept: string }
+/** `kept` is null where there was no such file. */
+export type KeptComposeFile = { path: string; kept: string | null }
+export type DiskSeen = { root: string; freeBytes: number }
+export type KeptFiles = {
+  project: Project
+  /** Null on targets without a POSIX shell, where nothing is kept. */
+  folder: string | null
+  envFiles: KeptFile[]
+  composeFiles: KeptComposeFile[]
+  disk: DiskSeen | null
+  /** What compose says that the images are called. */
+  imageNames: string[] | null
+}
+
+const RULE = '--- hostops ---'
+/** What a run has kept once stays as it is: a later step of the same run finds what was there before the first one. */
+const KEEP = `
+umask 077
+key=$1 run=$2 part=$3; shift 3
+base=\${XDG_STATE_HOME:-\${HOME:+$HOME/.local/state}}
+folder=\${base:-/var/lib}/hostops/rollback/$key/$run/$part
+mkdir -p "$folder" || exit 3
+if [ ! -f "$folder/compose.json" ]; then
+  docker info --format '{{.DockerRootDir}}' >"$folder/root" 2>/dev/null &
+  "$@" config --images >"$folder/images" 2>/dev/null &
+  "$@" config --no-interpolate --format json >"$folder/raw.json" 2>/dev/null &
+  "$@" config --format json >"$folder/.new" || { code=$?; wait; rm -rf "$folder"; exit "$code"; }
+  wait
+  root=$(cat "$folder/root")
+  [ -z "$root" ] || df -Pk "$root" 2>/dev/null | awk 'NR == 2 { print $4 }' >"$folder/free"
+  mv -f "$folder/.new" "$folder/compose.json"
+fi
+echo "$folder"
+for name in root free images raw.json compose.json; do
+  echo '${RULE}'
+  cat "$folder/$name" 2>/dev/null
+  echo
+done
+`
+const COPY = `
+umask 077
+folder=$1 n=0; shift
+for file do
+  n=$((n + 1))
+  if [ -f "$folder/file.$n" ] || cp -- "$file" "$folder/file.$n" 2>/dev/null; then
+    [ -f "$folder/file.$n.is" ] || stat -c '%a %u:%g' -- "$file" >"$folder/file.$n.is" 2>/dev/null
+    echo "$n"
+  fi
+done
+exit 0
+`
+/**
+ * Env files are put back: one that differs is kept beside the copy that takes its place, one that is gone gets its mode
+ * and owner back. Compose files are only compared, because they belong to the checkout.
+ */
+const PUT_BACK = `
+umask 077
+what=env
+while [ $# -gt 0 ]; do
+  if [ "$1" = -- ]; then what=compose; shift; continue; fi
+  if [ $what = compose ]; then
+    if [ -n "$2" ]; then cmp -s -- "$1" "$2"; else [ ! -e "$1" ]; fi || echo "compose $1"
+  elif ! cmp -s -- "$1" "$2"; then
+    [ -r "$2" ] || { echo "$2 is not there" >&2; exit 1; }
+    is=; [ -e "$1" ] || is=$(cat "$2.is" 2>/dev/null)
+    cp -- "$1" "$2.replaced" 2>/dev/null
+    cat -- "$2" >"$1" || exit 1
+    if [ -n "$is" ]; then chmod "\${is%% *}" "$1" 2>/dev/null; chown "\${is#* }" "$1" 2>/dev/null; fi
+    echo "env $1"
+  fi
+  shift 2
+done
+exit 0
+`
+
+export async function keepFiles(
+  ctx: StepContext,
+  stack: Stack,
+  services: readonly string[],
+): Promise<KeptFiles> {
+  if (ctx.platform !== 'posix') {
+    const project = await readProject(ctx, stack, services)
+    return { project, folder: null, envFiles: [], composeFiles: [], disk: null, imageNames: null }
+  }
+  const dir = canonicalPath(stack.dir)
+  const prefix = composeArgv(withProfiles(stack, services), [])
+  const names = [stackKey(stack), safe(ctx.runId), shortHash(prefix.join('\u0000'))]
+  const argv = ['sh', '-c', KEEP, 'hostops-keep', ...names, ...prefix]
+  const done = await ctx.exec({ argv, cwd: dir, ...LOOKING })
+  const [folder = '', root = '', free = '', images = '', raw = '', rendered = ''] = done.stdout
+    .split(`${RULE}\n`)
+    .map(part => part.trim())
+  if (done.code === 3)
+    throw new Failed({
+      code: 'state-unwritable',
+      path: 'hostops/rollback on the target',
+      problem: done.stderr,
+    })
+  if (done.code !== 0) throw composeFailed(dir, CONFIG[0]!, done)
+  return {
+    project: projectFrom(rendered, stack, services),
+    folder,
+    ...(await copy(ctx, folder, envFilesOf(stack, raw), composeFilesOf(stack))),
+    disk: /^\d+$/.test(free) ? { root, freeBytes: Number(free) * 1024 } : null,
+    imageNames: images.split(/\r?\n/),
+  }
+}
+
+/** Tells which env files it put back, and which compose files are not what they were. */
+export async function putFilesBack(
+  ctx: StepContext,
+  { envFiles, composeFiles }: Pick<KeptFiles, 'envFiles' | 'composeFiles'>,
+): Promise<{ replaced: string[]; differing: string[] }> {
+  if (envFiles.length + composeFiles.length === 0) return { replaced: [], differing: [] }
+  const pairs = (files: readonly KeptComposeFile[]) => files.flatMap(({ path, kept }) => [path, kept ?? ''])
+  const argv = ['sh', '-c', PUT_BACK, 'hostops-put-back', ...pairs(envFiles), '--', ...pairs(composeFiles)]
+  const done = await ctx.exec({ argv, quiet: true })
+  if (done.code !== 0) {
+    const problem = `cannot put the env files back: ${plainText(done.stderr).trim()}`
+    throw new Failed({ code: 'not-restored', step: ctx.stepId, problem })
+  }
+  const told = (what: string) =>
+    done.stdout
+      .split('\n')
+      .flatMap(line => (line.startsWith(`${what} `) ? [line.slice(what.length + 1)] : []))
+  return { replaced: told('env'), differing: told('compose') }
+}
+
+/** The stack as it was rendered before the first change: needs no file of the checkout. */
+export const renderedStack = (stack: Stack, kept: { folder: string; project: string }): Stack => ({
+  ...stack,
+  files: [renderedIn(kept.folder)],
+  project: kept.project,
+  profiles: ['*'],
+})
+
+const renderedIn = (folder: string) => `${folder}/compose.json`
+
+export async function missingFiles(
+  ctx: StepContext,
+  { folder, envFiles }: Pick<KeptFiles, 'folder' | 'envFiles'>,
+): Promise<string[]> {
+  if (folder === null) return []
+  const files = [renderedIn(folder), ...envFiles.map(({ kept }) => kept)]
+  const argv = ['sh', '-c', 'for file do [ -r "$file" ] || echo "$file"; done', 'hostops-look', ...files]
+  return (await ctx.exec({ argv, ...LOOKING })).stdout.split('\n').filter(Boolean)
+}
+
+export async function freeBytes(ctx: StepContext, root: string): Promise<number | null> {
+  const done = await ctx.exec({ argv: ['df', '-Pk', root], ...LOOKING })
+  const kilobytes = /\n(?:.*\s)?\d+\s+\d+\s+(\d+)\s+\d+%/.exec(done.stdout)?.[1]
+  return kilobytes === undefined ? null : Number(kilobytes) * 1024
+}
+
+/** One name for a stack among the folders of a user: readable, and never two stacks under one. */
+const stackKey = (stack: Stack) =>
+  `${safe(canonicalPath(stack.dir).split('/').at(-1) ?? '')}-${shortHash(stackLock(stack))}`
+
+async function copy(
+  ctx: StepContext,
+  folder: string,
+  envs: readonly string[],
+  composes: readonly string[],
+): Promise<Pick<KeptFiles, 'envFiles' | 'composeFiles'>> {
+  const paths = [...envs, ...composes]
+  const done = await ctx.exec({ argv: ['sh', '-c', COPY, 'hostops-copy', folder, ...paths], ...LOOKING })
+  const there = new Set(done.stdout.split('\n').filter(Boolean).map(Number))
+  const all = paths.map((path, at) => ({ path, kept: there.has(at + 1) ? `${folder}/file.${at + 1}` : null }))
+  return {
+    envFiles: all.slice(0, envs.length).filter(file => file.kept !== null) as KeptFile[],
+    composeFiles: all.slice(envs.length),
+  }
+}
+
+const BASES = ['compose', 'docker-compose'].flatMap(name => [name, `${name}.override`])
+
+/** What is named, else all that compose itself would look for in the folder. */
+function composeFilesOf(stack: Stack): string[] {
+  const found = BASES.flatMap(base => [`${base}.yaml`, `${base}.yml`])
+  return (stack.files.length > 0 ? stack.files : found).map(name => inFolder(canonicalPath(stack.dir), name))
+}
+
+/** What compose substitutes from, and what services read; only what is spelled out, since nothing here substitutes. */
+function envFilesOf(stack: Stack, raw: string): string[] {
+  const dir = canonicalPath(stack.dir)
+  const named = stack.envFiles.length > 0 ? stack.envFiles : ['.env']
+  const services =
+    (jsonOf(raw) as { services?: Record<string, { env_file?: unknown }> } | null)?.services ?? {}
+  const read = Object.values(services)
+    .flatMap(service => service?.env_file ?? [])
+    .map(file => (typeof file === 'string' ? file : (file as { path?: unknown })?.path))
+    .filter(file => typeof file === 'string')
+  const absolute = [...named, ...read].map(file => inFolder(dir, file))
+  return [...new Set(absolute)]
+}
+
+const safe = (text: string) => text.replace(/[^A-Za-z0-9_.-]/g, '-').slice(0, 100) || 'stack'
+const shortHash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 8)

@@ -1,0 +1,41 @@
+import * as z from 'zod'
+import { once } from '../command/once.ts'
+import { durationSchema } from '../duration.ts'
+import { plainText } from '../plain-text.ts'
+import type { StepKind } from '../step.ts'
+import { compose, composeArgv, servicesField, stackFacts, stackFields } from './compose.ts'
+
+const schema = once(() =>
+  z.strictObject({
+    ...stackFields(),
+    services: servicesField(),
+    tail: z.int().min(1).max(10_000).default(100).describe('How many last lines of each container.'),
+    since: durationSchema().optional().describe('Only what is younger than this.'),
+  }),
+)
+type With = z.infer<ReturnType<typeof schema>>
+
+export const composeLogs: StepKind<With> = {
+  uses: 'compose.logs',
+  summary: 'Shows the last lines that the containers wrote.',
+  get schema() {
+    return schema()
+  },
+  outputs: { text: 'string' },
+  timeoutMs: 60_000,
+  effect: () => 'read',
+  about: stackFacts,
+  commands: input => [{ argv: composeArgv(input, logsArgs(input)), cwd: input.dir }],
+  async run(ctx, input) {
+    const done = await compose(ctx, input, logsArgs(input), { repeatable: true, keepBytes: 1024 * 1024 })
+    return { changed: false, outputs: { text: plainText(done.stdout) } }
+  },
+}
+
+const logsArgs = (input: With) => [
+  'logs',
+  '--no-color',
+  ...['--tail', String(input.tail)],
+  ...(input.since === undefined ? [] : ['--since', input.since]),
+  ...input.services,
+]

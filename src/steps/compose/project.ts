@@ -1,0 +1,189 @@
+/** What compose and the engine say of a stack, as far as decisions need it. */
+import * as z from 'zod'
+import { Failed } from '../../failure.ts'
+import { once } from '../command/once.ts'
+import { canonicalPath } from '../fields.ts'
+import type { StepContext } from '../step.ts'
+import { compose, docker, LOOKING, type Stack } from './compose.ts'
+import type { Replica } from './stability.ts'
+
+export type Service = {
+  name: string
+  /** How many replicas there should be. */
+  replicas: number
+  /** Ends on its own, and others wait for that. */
+  oneShot: boolean
+  /** As the compose file names its image. */
+  image: string | null
+  /** The services that it depends on. */
+  needs: string[]
+}
+export type Project = {
+  name: string
+  /** The services that are wanted, all when none is named. */
+  services: Service[]
+  /** Those and all that they depend on: what `up` may start or replace. */
+  reach: Service[]
+  /** The names of the other services. */
+  apart: string[]
+}
+
+const configSchema = once(() =>
+  z.object({
+    name: z.string(),
+    services: z
+      .record(
+        z.string(),
+        z.object({
+          image: z.string().nullish(),
+          scale: z.number().nullish(),
+          deploy: z.object({ replicas: z.number().nullish() }).nullish(),
+          depends_on: z.record(z.string(), z.object({ condition: z.string().optional() })).nullish(),
+        }),
+      )
+      .nullish(),
+  }),
+)
+
+export async function readProject(
+  ctx: StepContext,
+  stack: Stack,
+  wanted: readonly string[],
+): Promise<Project> {
+  const done = await compose(ctx, withProfiles(stack, wanted), CONFIG, LOOKING)
+  return projectFrom(done.stdout, stack, wanted)
+}
+
+export const CONFIG = ['config', '--format', 'json']
+
+/** A service that is named is meant, whatever its profile; so does compose. */
+export const withProfiles = (stack: Stack, wanted: readonly string[]): Stack =>
+  wanted.length === 0 ? stack : { ...stack, profiles: ['*'] }
+
+export function projectFrom(rendered: string, stack: Stack, wanted: readonly string[]): Project {
+  const config = configSchema().safeParse(jsonOf(rendered))
+  if (!config.success) throw unreadable(['docker', 'compose', ...CONFIG], 'it is no compose configuration')
+  const all = Object.entries(config.data.services ?? {})
+  const awaited = new Set(
+    all.flatMap(([, service]) =>
+      Object.entries(service.depends_on ?? {})
+        .filter(([, how]) => how.condition === 'service_completed_successfully')
+        .map(([name]) => name),
+    ),
+  )
+  const known: Service[] = all.map(([name, service]) => ({
+    name,
+    replicas: service.deploy?.replicas ?? service.scale ?? 1,
+    oneShot: awaited.has(name),
+    image: service.image ?? null,
+    needs: Object.keys(service.depends_on ?? {}),
+  }))
+  const unknown = wanted.filter(name => !known.some(service => service.name === name))
+  if (unknown.length > 0) {
+    const names = known.map(service => service.name)
+    throw new Failed({
+      code: 'service-unknown',
+      dir: canonicalPath(stack.dir),
+      services: unknown,
+      known: names,
+    })
+  }
+  if (wanted.length === 0) return { name: config.data.name, services: known, reach: known, apart: [] }
+  const reached = new Set<string>()
+  const reach = (name: string) => {
+    if (reached.has(name)) return
+    reached.add(name)
+    for (const next of known.find(service => service.name === name)?.needs ?? []) reach(next)
+  }
+  for (const name of wanted) reach(name)
+  return {
+    name: config.data.name,
+    services: known.filter(service => wanted.includes(service.name)),
+    reach: known.filter(service => reached.has(service.name)),
+    apart: known.map(service => service.name).filter(name => !reached.has(name)),
+  }
+}
+
+const INSPECT =
+  '{"id":{{json .Id}},"name":{{json .Name}},"image":{{json .Image}},"restarts":{{json .RestartCount}},"policy":{{json .HostConfig.RestartPolicy.Name}},"state":{{json .State}},"labels":{{json .Config.Labels}}}'
+
+const inspectSchema = once(() =>
+  z.object({
+    id: z.string(),
+    name: z.string(),
+    image: z.string(),
+    restarts: z.number(),
+    policy: z.string().nullish(),
+    labels: z.record(z.string(), z.string()).nullish(),
+    state: z.object({
+      Status: z.string(),
+      Restarting: z.boolean().nullish(),
+      ExitCode: z.number(),
+      Error: z.string().nullish(),
+      OOMKilled: z.boolean().nullish(),
+      StartedAt: z.string(),
+      Health: z
+        .object({
+          Status: z.string(),
+          Log: z.array(z.object({ Output: z.string().nullish() })).nullish(),
+        })
+        .nullish(),
+    }),
+  }),
+)
+
+/** Every container of these services (null: of the project), stopped ones included; `docker inspect` tells the truth, `ps` does not. */
+export async function readReplicas(
+  ctx: StepContext,
+  stack: Stack,
+  project: string,
+  services: readonly string[] | null,
+): Promise<Replica[]> {
+  const dir = canonicalPath(stack.dir)
+  const listed = await docker(ctx, dir, ['ps', '-a', '-q', '--no-trunc', ...ofProject(project)], LOOKING)
+  const ids = listed.stdout.split(/\s+/).filter(id => /^[0-9a-f]{12,64}$/.test(id))
+  if (ids.length === 0) return []
+  const argv = ['docker', 'inspect', '--type', 'container', '--format', INSPECT, ...ids]
+  // A container that went away between the two commands makes inspect fail, and is no replica any more.
+  const done = await ctx.exec({ argv, ...LOOKING })
+  return done.stdout
+    .split(/\r?\n/)
+    .flatMap(line => replicaOf(jsonOf(line), ctx.redact) ?? [])
+    .filter(replica => services?.includes(replica.service) ?? true)
+    .sort((a, b) => a.name.localeCompare(b.name))
+}
+
+/** The containers of a project, but for those of `compose run`. */
+export const ofProject = (project: string): string[] =>
+  [`project=${project}`, 'oneoff=False'].flatMap(each => ['--filter', `label=com.docker.compose.${each}`])
+
+function replicaOf(value: unknown, redact: (text: string) => string): Replica | null {
+  const read = inspectSchema().safeParse(value)
+  if (!read.success) return null
+  const { id, name, image, restarts, policy, labels, state } = read.data
+  return {
+    id,
+    image,
+    restarts,
+    name: name.replace(/^\//, ''),
+    service: labels?.['com.docker.compose.service'] ?? '',
+    status: state.Restarting ? 'restarting' : state.Status,
+    startedAt: state.StartedAt,
+    exitCode: state.ExitCode,
+    comesBack: policy !== 'no' && policy !== '' && policy !== null && policy !== undefined,
+    health: state.Health?.Status ?? null,
+    said: redact((state.Health?.Log?.at(-1)?.Output ?? state.Error ?? '').trim()),
+    outOfMemory: state.OOMKilled ?? false,
+  }
+}
+
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+const unreadable = (argv: string[], problem: string) =>
+  new Failed({ code: 'output-unreadable', argv, problem })

@@ -1,0 +1,103 @@
+/** A stack that does not stand, told with what its containers said last. */
+import { Failed, type FailedService } from '../../failure.ts'
+import { canonicalPath } from '../fields.ts'
+import { lines } from '../plain-text.ts'
+import type { StepContext } from '../step.ts'
+import { LOOKING, type Stack } from './compose.ts'
+import { lastEvent } from './events.ts'
+import type { Problem, Replica } from './stability.ts'
+
+export async function notStable(
+  ctx: StepContext,
+  stack: Stack,
+  problems: readonly Problem[],
+  now: readonly Replica[],
+): Promise<Failed> {
+  const services = [...new Set(problems.map(problem => problem.service))]
+  const detail = problems.map(problem => problem.detail).join(', ')
+  const broken = problems.find(problem => problem.container !== null)
+  const replica = now.find(each => each.id === broken?.container)
+  if (!broken || !replica)
+    return new Failed({ code: 'not-stable', dir: stack.dir, services, detail, tail: '' })
+  const { text, cause } = await lastWords(ctx, stack, replica.id)
+  return new Failed({
+    code: 'not-stable',
+    dir: stack.dir,
+    services,
+    detail,
+    tail: text,
+    failedService: describe(replica, broken.detail, text),
+    ...(cause === null ? {} : { cause }),
+  })
+}
+
+export const describe = (replica: Replica, why: string, logsTail: string): FailedService => ({
+  name: replica.service,
+  container: replica.name,
+  image: replica.image,
+  why,
+  state: replica.status,
+  exitCode: replica.status === 'running' ? null : replica.exitCode,
+  restarts: replica.restarts,
+  health:
+    replica.health === null ? null : `${replica.health}${replica.said === '' ? '' : `: ${replica.said}`}`,
+  logsTail,
+})
+
+/** In the order in which they were written; the engine gives the two streams apart. */
+export async function lastLines(
+  ctx: StepContext,
+  stack: Stack,
+  id: string,
+  count: number,
+): Promise<{ all: string[]; errors: string[] }> {
+  const argv = ['docker', 'logs', '--timestamps', '--tail', String(count), id]
+  // What it would have said is missing when this fails; that the stack does not stand must be told all the same.
+  const done = await ctx.exec({ argv, cwd: canonicalPath(stack.dir), ...LOOKING })
+  if (done.code !== 0) return { all: [], errors: [] }
+  const errors = lines(done.stderr)
+  return { all: [...lines(done.stdout), ...errors].sort().slice(-count), errors }
+}
+
+export async function lastWords(
+  ctx: StepContext,
+  stack: Stack,
+  id: string,
+): Promise<{ text: string; cause: string | null }> {
+  const words = (line: string) => line.replace(/^\S+ /, '')
+  const { all, errors } = await lastLines(ctx, stack, id, 20)
+  const cause = errors.at(-1)
+  return {
+    text: ctx.redact(all.map(words).join('\n')).slice(-4096),
+    cause: cause === undefined ? null : words(cause),
+  }
+}
+
+/** While a container of a crash loop runs, the engine gives 0 for it: its exit code is that of its last death. */
+export async function withExitCodes(
+  ctx: StepContext,
+  stack: Stack,
+  before: readonly Replica[],
+  now: readonly Replica[],
+): Promise<Replica[]> {
+  const seen: Replica[] = []
+  for (const replica of now) {
+    const earlier = before.find(other => other.id === replica.id)?.restarts ?? 0
+    const looping = replica.status === 'running' && replica.restarts > earlier
+    const code = looping ? await lastExitCode(ctx, stack, replica.id) : null
+    seen.push(code === null ? replica : { ...replica, exitCode: code, status: 'restarting' })
+  }
+  return seen
+}
+
+/** Null: the engine does not tell, and that the stack does not stand must be told all the same. */
+async function lastExitCode(ctx: StepContext, stack: Stack, id: string): Promise<number | null> {
+  const wanted = { kinds: ['die'], format: '{{.Actor.Attributes.exitCode}}' }
+  try {
+    const code = Number.parseInt((await lastEvent(ctx, canonicalPath(stack.dir), id, wanted)) ?? '', 10)
+    return Number.isNaN(code) ? null : code
+  } catch (error) {
+    if (error instanceof Failed && error.failure.code !== 'interrupted') return null
+    throw error
+  }
+}

@@ -1,0 +1,188 @@
+import * as z from 'zod'
+import { Failed } from '../../failure.ts'
+import { once } from '../command/once.ts'
+import { durationSchema, parseDuration } from '../duration.ts'
+import type { CheckFinding, Facts, Json, StepContext, StepKind } from '../step.ts'
+import { backArgs, bringBack } from './back.ts'
+import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
+import { stackEvidence } from './evidence.ts'
+import { diskFacts, serviceFacts } from './facts.ts'
+import {
+  type KeptStack,
+  keepImages,
+  missingParts,
+  putImagesBack,
+  requireImages,
+  seeImages,
+} from './images.ts'
+import { readProject, readReplicas } from './project.ts'
+import { leftovers, repair } from './repair.ts'
+import { crashed, fingerprint, type Replica } from './stability.ts'
+import { forgetOld } from './tidy.ts'
+import { notStable, withExitCodes } from './unstable.ts'
+
+const schema = once(() =>
+  z.strictObject({
+    ...stackFields(),
+    services: servicesField(),
+    pull: z
+      .enum(['missing', 'always', 'never'])
+      .default('missing')
+      .describe('When to pull images that are not built here. A rollback never pulls.'),
+    forceRecreate: z.boolean().default(false).describe('Replace containers that need no replacing, too.'),
+    removeOrphans: z
+      .boolean()
+      .default(false)
+      .describe('Remove containers of services that the compose file no longer has.'),
+    keepRollbacks: z
+      .int()
+      .min(1)
+      .max(100)
+      .default(5)
+      .describe(
+        'For how many runs the images and files of the way back are kept; older ones go after a good end.',
+      ),
+    watch: durationSchema()
+      .default('5s')
+      .describe(
+        'How long what was started is watched for a crash. Whether it gets healthy is for compose.wait and health.poll.',
+      ),
+  }),
+)
+type With = z.infer<ReturnType<typeof schema>>
+
+type Snapshot = { kept: KeptStack; containers: string }
+
+const LOOK_AGAIN_MS = 300
+
+/** Its exit code says nothing about the stack; the look afterwards, `compose.wait` and `health.poll` do. */
+export const composeUp: StepKind<With, Snapshot> = {
+  uses: 'compose.up',
+  summary:
+    'Starts and replaces containers, without building, and sees a crash loop at once. Whether they get healthy is for compose.wait and health.poll.',
+  get schema() {
+    return schema()
+  },
+  outputs: { changed: 'bool', containers: 'list' },
+  timeoutMs: 15 * 60_000,
+  effect: () => 'disrupt',
+  repeatable: () => true,
+  about: stackFacts,
+  locks: input => [stackLock(input)],
+  commands: input => [{ argv: composeArgv(input, upArgs(input)), cwd: input.dir }],
+  undoCommands: input => [{ argv: composeArgv(input, backArgs(input.services)), cwd: input.dir }],
+  check,
+  async snapshot(ctx, input) {
+    const { kept, replicas } = await keepImages(ctx, input, input.services, 'reach')
+    return { kept, containers: fingerprint(replicas) }
+  },
+  async run(ctx, input, before) {
+    const reading = readProject(ctx, input, input.services)
+    const project = before?.kept.project ?? (await reading).name
+    const [found, { name }] = await Promise.all([readReplicas(ctx, input, project, null), reading])
+    // The tree may have brought another name along: compose would leave the old containers running beside the new.
+    if (name !== project)
+      throw new Failed({ code: 'project-renamed', dir: input.dir, before: project, now: name })
+    const { repaired } = await repair(ctx, input, project, found)
+    const was = repaired ? await readReplicas(ctx, input, project, null) : found
+    // Cut off half-way it would leave the old container stopped and the new one not started.
+    await compose(ctx, input, upArgs(input), { durable: true })
+    const [now, disk] = await Promise.all([
+      watch(ctx, input, project, was),
+      diskFacts(ctx, before?.kept.disk ?? null),
+    ])
+    const changed = fingerprint(now) !== (before?.containers ?? fingerprint(was))
+    const containers: Json[] = now.map(({ name, service, image, status }) => ({
+      name,
+      service,
+      image,
+      status,
+    }))
+    return { changed, outputs: { changed, containers }, facts: factsOf(before, now, disk) }
+  },
+  evidence: (ctx, input, before) => stackEvidence(ctx, input, before?.kept.project ?? null),
+  /** For stacks whose images are pulled and not built: nobody else puts their names back. */
+  async restore(ctx, input, before) {
+    return { changed: await putImagesBack(ctx, input, before.kept) }
+  },
+  async reactivate(ctx, input, before) {
+    if (before !== null) return { changed: await bringBack(ctx, input, before.kept) }
+    await compose(ctx, input, backArgs(input.services), { durable: true })
+    return { changed: true }
+  },
+  async verify(ctx, input, before) {
+    if (before === null) return { changed: false }
+    const [now, disk] = await Promise.all([
+      requireImages(ctx, input, before.kept),
+      diskFacts(ctx, before.kept.disk),
+    ])
+    // Other containers than before the run: the host was changed, and is back.
+    return { changed: fingerprint(now) !== before.containers, facts: factsOf(before, now, disk) }
+  },
+  tidy: (ctx, input, before) => forgetOld(ctx, before.kept, input.keepRollbacks),
+  async rehearse(ctx, input, before) {
+    const missing = await missingParts(ctx, input, before.kept)
+    const images = before.kept.images.filter(image => image.running.length > 0)
+    const what =
+      images.length === 0
+        ? 'nothing ran before'
+        : images.map(each => `${each.service} ${each.pin}`).join(', ')
+    if (missing.length === 0) return [{ text: `kept: ${what}`, seen: null }]
+    const failure = { code: 'rollback-set-missing' as const, what: missing }
+    return [{ text: `missing: ${missing.join(', ')}`, seen: null, failure }]
+  },
+}
+
+const upArgs = (input: With) => [
+  'up',
+  '-d',
+  '--no-build',
+  ...['--pull', input.pull],
+  ...(input.forceRecreate ? ['--force-recreate'] : []),
+  ...(input.removeOrphans ? ['--remove-orphans'] : []),
+  ...input.services,
+]
+
+async function check(ctx: StepContext, input: With): Promise<CheckFinding[]> {
+  const { images, project, replicas } = await seeImages(ctx, input, input.services, 'reach')
+  const half = leftovers(replicas).map(({ replica, name }) => ({
+    text: `${replica.name} is left of an interrupted replacement and will be ${name === null ? 'removed' : `renamed to ${name}`}`,
+    seen: { leftover: replica.name },
+  }))
+  const found = images.map(({ service, running }) => {
+    const inFile = project.reach.find(each => each.name === service)?.replicas ?? 0
+    const count = `${running.length} running or stopped${running.length === inFile ? '' : `, the compose file says ${inFile}`}`
+    const text = running.length === 0 ? 'no container yet, rollback: none available' : count
+    return { text: `${service}: ${text}`, seen: { service, running } }
+  })
+  return [...half, ...found]
+}
+
+/** Throws when something that `up` has started breaks down while it is watched. */
+async function watch(
+  ctx: StepContext,
+  input: With,
+  project: string,
+  was: readonly Replica[],
+): Promise<Replica[]> {
+  const watchMs = parseDuration(input.watch) ?? 0
+  if (watchMs === 0) return readReplicas(ctx, input, project, null)
+  const until = ctx.now() + watchMs
+  for (;;) {
+    const seen = await readReplicas(ctx, input, project, null)
+    const now = await withExitCodes(ctx, input, was, seen)
+    const problems = crashed(was, now)
+    if (problems.length > 0) throw await notStable(ctx, input, problems, now)
+    const left = Math.min(until - ctx.now(), ctx.remainingMs())
+    if (left <= 0 || fingerprint(now) === fingerprint(was)) return now
+    await ctx.sleep(Math.min(left, LOOK_AGAIN_MS))
+  }
+}
+
+function factsOf(before: Snapshot | null, now: readonly Replica[], disk: Facts): Facts {
+  if (before === null) return {}
+  const { images, notOurs } = before.kept
+  const made = now.map(replica => replica.service).filter(name => !notOurs.includes(name))
+  const names = [...new Set([...images.map(image => image.service), ...made])]
+  return { services: serviceFacts(images, now, names), ...disk }
+}

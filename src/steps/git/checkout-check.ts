@@ -1,0 +1,95 @@
+/** What `git.checkout` would do, found out without fetching: the remote is only asked for its refs. */
+import { Failed } from '../../failure.ts'
+import { canonicalPath } from '../fields.ts'
+import type { CheckFinding, StepContext } from '../step.ts'
+import type { CheckoutWith } from './checkout-with.ts'
+import { requireForward } from './forward.ts'
+import { readGit, withoutSshPrompts } from './git.ts'
+import { branchTip } from './move.ts'
+import { commitAt, resolveRef, wantedRef } from './ref.ts'
+import { isFullCommitName } from './ref-name.ts'
+import { type Opened, openRepository } from './repository.ts'
+
+type Upstream = { kind: 'branch' | 'tag' | 'commit'; name: string; sha: string }
+
+export async function checkFindings(ctx: StepContext, input: CheckoutWith): Promise<CheckFinding[]> {
+  const opened = await openRepository(ctx, canonicalPath(input.repo))
+  const { head } = opened
+  try {
+    const target =
+      (await upstream(ctx, opened, input)) ?? (await resolveRef(ctx, opened, input.ref, input.remote))
+    const there = target.kind === 'branch' ? target.name : null
+    const text = `HEAD ${place(head.branch, head.sha)} -> ${place(there, target.sha)}${await distance(ctx, opened, target.sha)}`
+    const failure = await obstacle(ctx, opened, input, target)
+    return [
+      {
+        text,
+        seen: { head: { ...head }, target: target.sha, branch: there },
+        ...(failure ? { failure } : {}),
+      },
+    ]
+  } catch (error) {
+    if (!(error instanceof Failed)) throw error
+    const text = `HEAD ${place(head.branch, head.sha)} -> ${input.ref} cannot be told`
+    return [{ text, seen: { head: { ...head } }, failure: error.failure }]
+  }
+}
+
+/** The ref at the remote, now. Null when the remote has no such name (a commit, a local branch). */
+async function upstream(ctx: StepContext, opened: Opened, input: CheckoutWith): Promise<Upstream | null> {
+  if (isFullCommitName(input.ref)) return null
+  const { name, kinds } = wantedRef(input.ref)
+  const ssh = await withoutSshPrompts(ctx, opened.repo)
+  const asked = kinds.flatMap(kind =>
+    kind === 'branch' ? [`refs/heads/${name}`] : [`refs/tags/${name}`, `refs/tags/${name}^{}`],
+  )
+  const done = await readGit(ctx, opened.repo, [
+    ...ssh,
+    'ls-remote',
+    '--end-of-options',
+    input.remote,
+    ...asked,
+  ])
+  if (done.code !== 0) {
+    const detail = done.stderr.trim().split('\n')[0] ?? ''
+    throw new Failed({ code: 'fetch-failed', repo: opened.repo.path, remote: input.remote, detail })
+  }
+  const shaOf = new Map(
+    done.stdout.split(/\r?\n/).map(line => [line.split('\t')[1] ?? '', line.split('\t')[0] ?? '']),
+  )
+  const branch = shaOf.get(`refs/heads/${name}`)
+  const tag = shaOf.get(`refs/tags/${name}^{}`) ?? shaOf.get(`refs/tags/${name}`)
+  if (branch !== undefined && tag !== undefined) {
+    const candidates = [`refs/heads/${name}`, `refs/tags/${name}`]
+    throw new Failed({ code: 'ref-ambiguous', repo: opened.repo.path, ref: input.ref, candidates })
+  }
+  if (branch !== undefined) return { kind: 'branch', name, sha: branch }
+  return tag === undefined ? null : { kind: 'tag', name, sha: tag }
+}
+
+async function distance(ctx: StepContext, { repo, head }: Opened, sha: string): Promise<string> {
+  if (head.sha === sha) return ' (no change)'
+  const done = await readGit(ctx, repo, ['rev-list', '--left-right', '--count', `${head.sha}...${sha}`])
+  if (done.code !== 0) return ' (commits not fetched yet)'
+  const [back = 0, forward = 0] = done.stdout.trim().split(/\s+/).map(Number)
+  const parts = [forward > 0 ? `${forward} forward` : '', back > 0 ? `${back} back` : ''].filter(Boolean)
+  return ` (${parts.join(', ')})`
+}
+
+/** Known already: a branch that could not go forward. Not known before the fetch: nothing to say. */
+async function obstacle(ctx: StepContext, opened: Opened, input: CheckoutWith, target: Upstream) {
+  if (target.kind !== 'branch' || input.pull === 'none') return null
+  const local = await branchTip(ctx, opened.repo, target.name)
+  if (local === null || opened.shallow || (await commitAt(ctx, opened, target.sha)) === null) return null
+  try {
+    const { name: branch, sha } = target
+    await requireForward(ctx, opened, { branch, local, target: sha, remote: input.remote })
+    return null
+  } catch (error) {
+    if (error instanceof Failed) return error.failure
+    throw error
+  }
+}
+
+const place = (branch: string | null, sha: string) =>
+  `${branch === null ? '' : `${branch} `}${sha.slice(0, 12)}`

@@ -1,0 +1,131 @@
+/** A name as people write it becomes one commit, once; everything afterwards uses the commit. */
+import { Failed } from '../../failure.ts'
+import { nearest } from '../../hostlink/nearest.ts'
+import type { StepContext } from '../step.ts'
+import { fetchInto, privateRefs } from './fetch.ts'
+import { ask, readGit } from './git.ts'
+import { isCommitName, isFullCommitName } from './ref-name.ts'
+import type { Opened } from './repository.ts'
+
+export type Resolved = {
+  kind: 'branch' | 'tag' | 'commit'
+  /** Without refs/heads or refs/tags. */
+  name: string
+  sha: string
+  /** Where it was found, in full. */
+  from: string
+  /** The tag object, which may be signed, or the commit. */
+  object: string
+}
+
+type Found = { kind: 'branch' | 'tag'; from: string; object: string }
+
+/** The fetched refs decide; the checkout's own ones only where nothing of that name was fetched. */
+export async function resolveRef(
+  ctx: StepContext,
+  opened: Opened,
+  ref: string,
+  remote: string,
+): Promise<Resolved> {
+  if (isFullCommitName(ref)) return commit(ctx, opened, ref.toLowerCase(), remote)
+  const wanted = wantedRef(ref)
+  const present = await presentRefs(ctx, opened, wanted, remote)
+  for (const level of levels(wanted, remote)) {
+    const found = level.flatMap(({ kind, from }): Found[] => {
+      const object = present.get(from)
+      return object === undefined ? [] : [{ kind, from, object }]
+    })
+    if (found.length > 1) throw ambiguous(opened, ref, wanted.name)
+    if (found[0]) return resolved(ctx, opened, wanted.name, found[0])
+  }
+  if (isCommitName(ref)) return commit(ctx, opened, ref, remote)
+  throw await notFound(ctx, opened, ref, remote)
+}
+
+export type Wanted = { name: string; kinds: ('branch' | 'tag')[] }
+
+export function wantedRef(ref: string): Wanted {
+  if (ref.startsWith('refs/heads/')) return { name: ref.slice('refs/heads/'.length), kinds: ['branch'] }
+  if (ref.startsWith('refs/tags/')) return { name: ref.slice('refs/tags/'.length), kinds: ['tag'] }
+  return { name: ref, kinds: ['branch', 'tag'] }
+}
+
+export const branchRef = (name: string) => `refs/heads/${name}`
+
+function levels({ name, kinds }: Wanted, remote: string) {
+  const at = (branches: string, tags: string) =>
+    kinds.map(kind => ({ kind, from: `${kind === 'branch' ? branches : tags}/${name}` }))
+  return [
+    at(`${privateRefs(remote)}/heads`, `${privateRefs(remote)}/tags`),
+    at(`refs/remotes/${remote}`, 'refs/tags'),
+    at('refs/heads', 'refs/tags'),
+  ]
+}
+
+async function presentRefs(ctx: StepContext, opened: Opened, wanted: Wanted, remote: string) {
+  const names = levels(wanted, remote).flatMap(level => level.map(place => place.from))
+  const text = await ask(ctx, opened.repo, ['for-each-ref', '--format=%(objectname) %(refname)', ...names])
+  return new Map(
+    text.split(/\r?\n/).map(line => [line.slice(line.indexOf(' ') + 1), line.split(' ')[0] ?? ''] as const),
+  )
+}
+
+async function resolved(ctx: StepContext, opened: Opened, name: string, found: Found): Promise<Resolved> {
+  const sha = await commitAt(ctx, opened, found.object)
+  if (sha === null) throw await notFound(ctx, opened, name, '')
+  return { kind: found.kind, name, sha, from: found.from, object: found.object }
+}
+
+/** A shallow clone lacks most commits; a full name can be asked for at the remote. */
+async function commit(ctx: StepContext, opened: Opened, name: string, remote: string): Promise<Resolved> {
+  let sha = await commitAt(ctx, opened, name)
+  if (sha === null && isFullCommitName(name)) {
+    ctx.say(`${name.slice(0, 12)} is not in this clone: asking ${remote} for it`)
+    try {
+      await fetchInto(ctx, opened.repo, { remote }, [name], opened.shallow ? 1 : undefined)
+    } catch (error) {
+      if (!(error instanceof Failed)) throw error
+      throw error.failure.code === 'fetch-failed' ? await notFound(ctx, opened, name, remote) : error
+    }
+    sha = await commitAt(ctx, opened, name)
+  }
+  if (sha === null) throw await notFound(ctx, opened, name, remote)
+  return { kind: 'commit', name: sha, sha, from: sha, object: sha }
+}
+
+export async function commitAt(ctx: StepContext, opened: Opened, name: string): Promise<string | null> {
+  const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`]
+  const done = await readGit(ctx, opened.repo, args)
+  return done.code === 0 ? done.stdout.trim() : null
+}
+
+function ambiguous(opened: Opened, ref: string, name: string): Failed {
+  const candidates = [`refs/heads/${name}`, `refs/tags/${name}`]
+  return new Failed({ code: 'ref-ambiguous', repo: opened.repo.path, ref, candidates })
+}
+
+async function notFound(ctx: StepContext, opened: Opened, ref: string, remote: string): Promise<Failed> {
+  const places = [privateRefs(remote), `refs/remotes/${remote}`, 'refs/heads', 'refs/tags']
+  const done = await readGit(ctx, opened.repo, ['for-each-ref', '--format=%(refname)', ...places])
+  const known = new Set(done.stdout.split(/\r?\n/).flatMap(line => shortName(line, remote) ?? []))
+  const own = ref.startsWith(`${remote}/`) ? ref.slice(remote.length + 1) : ref
+  const suggestion = known.has(own) ? own : nearest(wantedRef(ref).name, known)
+  return new Failed({
+    code: 'ref-not-found',
+    repo: opened.repo.path,
+    ref,
+    ...(suggestion === null || suggestion === ref ? {} : { suggestion }),
+  })
+}
+
+function shortName(line: string, remote: string): string | null {
+  const prefixes = [
+    `${privateRefs(remote)}/heads/`,
+    `${privateRefs(remote)}/tags/`,
+    `refs/remotes/${remote}/`,
+  ]
+  for (const prefix of [...prefixes, 'refs/heads/', 'refs/tags/']) {
+    if (line.startsWith(prefix)) return line.slice(prefix.length)
+  }
+  return null
+}

@@ -1,0 +1,45 @@
+/** Submodules follow the commit that is checked out, forward and back; git's checkout leaves them where they were. */
+import { Failed } from '../../failure.ts'
+import { commandFailed } from '../command/run-command.ts'
+import type { StepContext } from '../step.ts'
+import { ask, change, git, gitArgv, type Repo, readGit, unquoted, withoutSshPrompts } from './git.ts'
+
+export const SUBMODULE_COMMANDS = [
+  ['submodule', 'sync', '--recursive'],
+  ['submodule', 'update', '--init', '--recursive'],
+]
+
+export async function followSubmodules(ctx: StepContext, repo: Repo): Promise<number> {
+  const has = await readGit(ctx, repo, ['ls-tree', '--name-only', 'HEAD', '.gitmodules'])
+  if (has.code !== 0 || has.stdout.trim() === '') return 0
+  const ssh = await withoutSshPrompts(ctx, repo)
+  for (const args of SUBMODULE_COMMANDS) {
+    const done = await git(ctx, repo, [...ssh, ...args])
+    if (done.code !== 0) throw commandFailed(gitArgv(repo, args), done)
+  }
+  const listed = await ask(ctx, repo, ['submodule', 'status', '--recursive'])
+  return listed.split(/\r?\n/).filter(line => line !== '').length
+}
+
+/**
+ * A submodule that the next commit lacks would stay behind as an untracked folder and make the checkout dirty.
+ * Without force: one with changes of its own stops the step instead of losing them.
+ */
+export async function leaveSubmodules(ctx: StepContext, repo: Repo, from: string, to: string): Promise<void> {
+  const changes = await ask(ctx, repo, ['diff-tree', '-r', '--raw', '--no-renames', '--no-abbrev', from, to])
+  for (const path of removedSubmodules(changes)) {
+    try {
+      await change(ctx, repo, ['submodule', 'deinit', '--', `:(top,literal)${path}`])
+    } catch (error) {
+      if (!(error instanceof Failed) || error.failure.code !== 'command-failed') throw error
+      throw new Failed({ code: 'files-in-the-way', repo: repo.path, files: [path] })
+    }
+  }
+}
+
+function removedSubmodules(rawDiff: string): string[] {
+  return rawDiff.split(/\r?\n/).flatMap(line => {
+    const [modes = '', name] = line.split('\t')
+    return /^:160000 (?!160000)/.test(modes) && name !== undefined ? [unquoted(name)] : []
+  })
+}

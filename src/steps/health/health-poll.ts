@@ -1,0 +1,119 @@
+import * as z from 'zod'
+import { Failed } from '../../failure.ts'
+import { once } from '../command/once.ts'
+import { durationSchema, parseDuration } from '../duration.ts'
+import type { CheckFinding, Facts, StepContext, StepKind, StepResult } from '../step.ts'
+import { curlArgv, request, shownUrl, urlField } from './curl.ts'
+import { measureDowntime } from './downtime.ts'
+import { expectField, objection } from './http-expect.ts'
+
+const schema = once(() =>
+  z.strictObject({
+    urls: z
+      .array(urlField())
+      .min(1)
+      .max(20)
+      .describe('All of them must answer well. Polled on the target, so 127.0.0.1 is the target.'),
+    timeout: durationSchema().default('60s').describe('How long to wait for the good answers.'),
+    interval: durationSchema().default('3s').describe('Pause between two rounds.'),
+    successes: z
+      .int()
+      .min(1)
+      .max(100)
+      .default(2)
+      .describe('How many rounds in a row must be good, counted from the start of the step.'),
+    expect: expectField(),
+    requestTimeout: durationSchema().default('5s').describe('Limit of a single request.'),
+  }),
+)
+type With = z.infer<ReturnType<typeof schema>>
+
+const OBSERVE_LIMIT_MS = 2_000
+
+type Probe = { url: string; ok: boolean; last: string }
+/** The URLs that answered well before the first change: a rollback owes those, and no others. */
+type Snapshot = { good: string[] }
+
+export const healthPoll: StepKind<With, Snapshot> = {
+  uses: 'health.poll',
+  summary: 'Waits until URLs answer well several times in a row, asked on the target with curl.',
+  get schema() {
+    return schema()
+  },
+  outputs: { healthy: 'bool', rounds: 'int', durationMs: 'int' },
+  // The step's own limit; `timeout` in its input is what normally ends it.
+  timeoutMs: 60 * 60_000,
+  effect: () => 'read',
+  commands: input =>
+    input.urls.map(url => ({ argv: curlArgv('posix', { url, timeoutMs: ms(input.requestTimeout) }) })),
+  async check(ctx, input): Promise<CheckFinding[]> {
+    const probes = await round(ctx, input, ms(input.requestTimeout))
+    return probes.map(probe => ({ text: `${probe.url}: ${probe.last}`, seen: null }))
+  },
+  async snapshot(ctx, input) {
+    const probes = await round(ctx, input, ms(input.requestTimeout))
+    return { good: input.urls.filter((_url, at) => probes[at]!.ok) }
+  },
+  async observe(ctx, input, { good }, ended) {
+    if (good.length === 0) return {}
+    const allGood = async () => {
+      const probes = await round(ctx, { ...input, urls: good }, OBSERVE_LIMIT_MS)
+      return probes.every(probe => probe.ok)
+    }
+    return { downtimeSeconds: await measureDowntime(ctx, ended, allGood) }
+  },
+  run: poll,
+  async verify(ctx, input, snapshot) {
+    const urls = snapshot?.good ?? input.urls
+    if (urls.length === 0)
+      return { changed: false, facts: factsOf(await round(ctx, input, ms(input.requestTimeout))) }
+    return poll(ctx, { ...input, urls })
+  },
+}
+
+async function poll(ctx: StepContext, input: With): Promise<StepResult> {
+  const started = ctx.now()
+  const timeoutMs = ms(input.timeout)
+  let rounds = 0
+  let good = 0
+  let shown = ''
+  for (;;) {
+    const left = timeoutMs - (ctx.now() - started)
+    const probes = await round(ctx, input, Math.max(Math.min(ms(input.requestTimeout), left), 500))
+    rounds += 1
+    good = probes.every(probe => probe.ok) ? good + 1 : 0
+    const text = probes.map(probe => `${probe.url}: ${probe.last}`).join(', ')
+    if (text !== shown) ctx.say(text)
+    shown = text
+    if (good >= input.successes) {
+      const outputs = { healthy: true, rounds, durationMs: Math.round(ctx.now() - started) }
+      return { changed: false, outputs, facts: factsOf(probes) }
+    }
+    const pause = Math.min(ms(input.interval), timeoutMs - (ctx.now() - started))
+    if (pause <= 0 || pause >= ctx.remainingMs()) throw new Failed({ code: 'unhealthy', probes, timeoutMs })
+    await ctx.sleep(pause)
+  }
+}
+
+/** Each poll is a connection of its own, so that none is answered by a process that only finishes old ones. */
+async function round(ctx: StepContext, input: With, timeoutMs: number): Promise<Probe[]> {
+  return Promise.all(
+    input.urls.map(async url => {
+      const answer = await request(ctx, { url, timeoutMs })
+      const problem = typeof answer === 'string' ? answer : objection(answer, input.expect, ctx.redact)
+      const last = problem ?? (typeof answer === 'string' ? answer : `HTTP ${answer.status}`)
+      return { url: shownUrl(url), ok: problem === null, last }
+    }),
+  )
+}
+
+function factsOf(probes: readonly Probe[]): Facts {
+  const at = (end: string) => probes.filter(probe => new URL(probe.url).pathname.endsWith(end))
+  const [healthz, readyz] = [at('/healthz'), at('/readyz')]
+  return {
+    ...(healthz.length > 0 ? { healthz: healthz.every(probe => probe.ok) } : {}),
+    ...(readyz.length > 0 ? { readyz: readyz.every(probe => probe.ok) } : {}),
+  }
+}
+
+const ms = (duration: string) => parseDuration(duration) ?? 0

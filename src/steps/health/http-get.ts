@@ -1,0 +1,54 @@
+import * as z from 'zod'
+import { Failed } from '../../failure.ts'
+import { once } from '../command/once.ts'
+import { durationSchema, parseDuration } from '../duration.ts'
+import type { StepKind } from '../step.ts'
+import { curlArgv, type Request, request, shownUrl, urlField } from './curl.ts'
+import { expectField, objection, parseBody } from './http-expect.ts'
+
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+const schema = once(() =>
+  z.strictObject({
+    url: urlField().describe('Asked on the target, so 127.0.0.1 is the target. Redirects are not followed.'),
+    expect: expectField(),
+    timeout: durationSchema().default('10s').describe('Limit of the whole request.'),
+    header: z
+      .record(
+        z.string().regex(HEADER_NAME, 'the name of a header'),
+        z.string().regex(/^[^\r\n\u0000]*$/, 'one line'),
+      )
+      .default({})
+      .describe('Headers to send. They are visible in the target’s process list while the request runs.'),
+  }),
+)
+type With = z.infer<ReturnType<typeof schema>>
+
+export const httpGet: StepKind<With> = {
+  uses: 'http.get',
+  summary: 'Asks for one URL on the target and gives its answer to later steps.',
+  get schema() {
+    return schema()
+  },
+  outputs: { status: 'int', body: 'string', json: 'map' },
+  timeoutMs: 60 * 60_000,
+  effect: () => 'read',
+  commands: input => [{ argv: curlArgv('posix', requestOf(input)) }],
+  async run(ctx, input) {
+    const answer = await request(ctx, requestOf(input))
+    const problem = typeof answer === 'string' ? answer : objection(answer, input.expect, ctx.redact)
+    if (typeof answer === 'string' || problem !== null) {
+      const probes = [{ url: shownUrl(input.url), ok: false, last: problem ?? '' }]
+      throw new Failed({ code: 'unhealthy', probes, timeoutMs: requestOf(input).timeoutMs })
+    }
+    const json = parseBody(answer.body)
+    const map = json !== null && typeof json === 'object' && !Array.isArray(json) ? { json } : {}
+    return { changed: false, outputs: { status: answer.status, body: answer.body, ...map } }
+  },
+}
+
+const requestOf = (input: With): Request => ({
+  url: input.url,
+  timeoutMs: parseDuration(input.timeout) ?? 0,
+  headers: input.header,
+})
