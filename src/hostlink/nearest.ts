@@ -1,29 +1,38 @@
-/** The known name that a person most likely meant, or null when nothing is close. */
-export function nearest(name: string, known: Iterable<string>): string | null {
-  const limit = Math.max(1, Math.floor(name.length / 3))
-  let best: string | null = null
-  let bestDistance = limit + 1
-  for (const candidate of known) {
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance]
+/** "Did you mean": the candidate that a typing mistake away is, or nothing. */
+export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  if (word.length > 64) return undefined
+  const wanted = word.toLowerCase()
+  // One mistake in a short word, about one in three characters in a longer one.
+  const allowed = Math.max(1, Math.floor(wanted.length / 3))
+  let best: string | undefined
+  let least = allowed + 1
+  for (const candidate of candidates) {
+    if (Math.abs(candidate.length - wanted.length) >= least) continue
+    const distance = editDistance(wanted, candidate.toLowerCase())
+    if (distance < least) {
+      least = distance
+      best = candidate
+    }
   }
   return best
 }
 
-/** Insertions, deletions, substitutions, and neighbours that changed places ("exce"), between two words. */
-function editDistance(from: string, to: string): number {
-  let beforePrevious: number[] = []
-  let previous = Array.from({ length: to.length + 1 }, (_, column) => column)
-  for (let row = 1; row <= from.length; row += 1) {
-    const current = [row]
-    for (let column = 1; column <= to.length; column += 1) {
-      const substitution = previous[column - 1]! + (from[row - 1] === to[column - 1] ? 0 : 1)
-      const swapped = from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1]
-      const transposition = swapped ? beforePrevious[column - 2]! + 1 : Number.POSITIVE_INFINITY
-      current.push(Math.min(previous[column]! + 1, current[column - 1]! + 1, substitution, transposition))
+/** Insertions, deletions, replacements and swaps of neighbours each cost one. */
+function editDistance(a: string, b: string): number {
+  let beforeLast: number[] = []
+  let last = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i += 1) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j += 1) {
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1
+      let least = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + cost)
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        least = Math.min(least, beforeLast[j - 2]! + 1)
+      }
+      row.push(least)
     }
-    beforePrevious = previous
-    previous = current
+    beforeLast = last
+    last = row
   }
-  return previous[to.length]!
+  return last[b.length]!
 }

@@ -1,4 +1,6 @@
 /** That each step is one thing, that its `with` fits its kind, and that every default is of use. */
+
+import { nearest } from '../hostlink/nearest.ts'
 import type { StepKind } from '../steps/step.ts'
 import { type Diagnostic, error } from './diagnostic.ts'
 import { isRecord } from './load-inputs.ts'
@@ -11,7 +13,6 @@ import {
   type StepsContext,
   shortFormFields,
 } from './load-steps.ts'
-import { nearest } from './nearest.ts'
 import type { RawStep } from './schema.ts'
 import { keysAt, literalHintAt } from './schema-keys.ts'
 import { firstExpression } from './templates.ts'

@@ -1,9 +1,10 @@
 /** The `steps:` of a playbook: which kind each is, its id, and its `with` with the defaults merged in. */
+
+import { nearest } from '../hostlink/nearest.ts'
 import { parseDuration } from '../steps/duration.ts'
 import type { StepKind } from '../steps/step.ts'
 import { type Diagnostic, error } from './diagnostic.ts'
 import { isRecord } from './load-inputs.ts'
-import { nearest } from './nearest.ts'
 import type { PlaybookStep, Retry, Template } from './playbook.ts'
 import type { ExpressionTypes } from './reference.ts'
 import type { RawStep } from './schema.ts'

@@ -6,8 +6,8 @@
  * and dots; the longest id that exists and has the output wins.
  */
 import type { ASTNode } from '@marcbachmann/cel-js'
+import { nearest } from '../hostlink/nearest.ts'
 import type { OutputType } from '../steps/step.ts'
-import { nearest } from './nearest.ts'
 import type { InputType } from './playbook.ts'
 
 /** Plain JSON, so that a plan can carry it. Nullable: an optional input, or the output of a step that may not run. */

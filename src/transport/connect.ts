@@ -60,7 +60,7 @@ function unknown(target: string, kind: string): NotConnected {
     kind,
     KINDS.map(known => known.split(':')[0]!),
   )
-  const hint = close === null ? `targets are ${KINDS.join(', ')}` : `did you mean ${close}?`
+  const hint = close === undefined ? `targets are ${KINDS.join(', ')}` : `did you mean ${close}?`
   return badTarget(
     target === '' ? 'the target is empty' : `there is no target ${JSON.stringify(target)}`,
     hint,

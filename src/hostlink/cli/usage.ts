@@ -12,7 +12,7 @@ export const JOB_ACTIONS = ['list', 'status', 'tail', 'wait', 'cancel']
 export function wordOption(problem: OptionProblem): string {
   switch (problem.kind) {
     case 'unknown-option': {
-      const near = problem.name.startsWith('--') ? nearest(problem.name, longOptions()) : null
+      const near = problem.name.startsWith('--') ? nearest(problem.name, longOptions()) : undefined
       return lines(
         `unknown option ${problem.name}`,
         near ? `did you mean ${near}?` : 'hostlink --help lists them',

@@ -114,7 +114,7 @@ async function notFound(ctx: StepContext, opened: Opened, ref: string, remote: s
     code: 'ref-not-found',
     repo: opened.repo.path,
     ref,
-    ...(suggestion === null || suggestion === ref ? {} : { suggestion }),
+    ...(suggestion === undefined || suggestion === ref ? {} : { suggestion }),
   })
 }
 

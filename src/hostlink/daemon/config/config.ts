@@ -69,7 +69,7 @@ const isKey = (key: string): key is KeyName => Object.hasOwn(KEYS, key)
 
 function didYouMean(key: string): { hint?: string } {
   const guess = nearest(key, Object.keys(KEYS))
-  return guess === null ? {} : { hint: `did you mean ${guess}?` }
+  return guess === undefined ? {} : { hint: `did you mean ${guess}?` }
 }
 
 function readValue(key: KeyName, value: string): { value: unknown } | { reason: string; hint?: string } {

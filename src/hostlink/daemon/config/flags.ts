@@ -26,7 +26,7 @@ export function readFlags<T extends Options>(
     const option = Object.hasOwn(options, name) ? options[name] : undefined
     if (option === undefined) {
       const near = nearest(name, Object.keys(options))
-      return misread(`unknown option ${rawName}`, near === null ? null : `did you mean --${near}?`)
+      return misread(`unknown option ${rawName}`, near === undefined ? null : `did you mean --${near}?`)
     }
     if (option.type === 'boolean' && value !== undefined) return misread(`${rawName} takes no value`)
     if (option.type === 'string' && (!value || (!inlineValue && /^-./.test(value))))

@@ -158,7 +158,7 @@ function wordIssue(
       ...at([...issue.path, unknown]),
       key: [...issue.path.map(String), unknown].join('.'),
       reason: 'is not a known key',
-      ...(guess === null ? {} : { hint: `did you mean ${guess}?` }),
+      ...(guess === undefined ? {} : { hint: `did you mean ${guess}?` }),
     }
   })
 }
