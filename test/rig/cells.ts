@@ -4,14 +4,19 @@
  *   HOSTOPS_CRASH_ALL=1         all of them instead of a sample
  *   HOSTOPS_CRASH_SLICE=2/8     of all of them, the second of eight parts
  *   HOSTOPS_CRASH_CELL='...'    one of them, by the name that a failure tells
+ *   HOSTOPS_CRASH_LOG=file      what became of each, and how long it took, as it goes
+ *   HOSTOPS_CRASH_WORKERS=6     so many at a time
  */
 
+import { appendFileSync } from 'node:fs'
 import type { Cell } from './crash-cell.ts'
 import { nameOf } from './crash-cell.ts'
 
 const [part = 1, parts = 1] = (process.env.HOSTOPS_CRASH_SLICE ?? '1/1').split('/').map(Number)
 export const ALL = process.env.HOSTOPS_CRASH_ALL === '1' || process.env.HOSTOPS_CRASH_SLICE !== undefined
 export const ONE = process.env.HOSTOPS_CRASH_CELL ?? null
+const LOG = process.env.HOSTOPS_CRASH_LOG ?? null
+const WORKERS = Number(process.env.HOSTOPS_CRASH_WORKERS ?? 2)
 
 /** Of a whole test: everything takes its time. */
 export const LIMIT_MS = ALL ? 3_600_000 : 300_000
@@ -32,23 +37,44 @@ export function chosen<C extends Cell<string>>(
   return [...always, ...drawn]
 }
 
-/** Two at a time: most of it is waiting for small processes. What fails says how it is played again. */
+/**
+ * Several at a time: most of it is waiting for small processes. What fails says how it is played again; a sample ends
+ * there, and who plays all of them hears of all that fail. Answers in how many of them nobody died: their run had
+ * ended before.
+ */
 export async function playAll<C extends Cell<string>>(
   cells: readonly C[],
-  play: (cell: C) => Promise<void>,
-): Promise<void> {
+  play: (cell: C) => Promise<boolean>,
+  workers = WORKERS,
+): Promise<number> {
   const left = [...cells]
+  const failures: Error[] = []
+  let alive = 0
   const worker = async () => {
     for (let cell = left.shift(); cell; cell = left.shift()) {
+      const startedAt = performance.now()
+      const log = (end: string) =>
+        note(`${end} ${Math.round(performance.now() - startedAt)} ms: ${nameOf(cell!)}`)
       try {
-        await play(cell)
+        const died = await play(cell)
+        if (!died) alive += 1
+        log(died ? 'died' : 'lived')
       } catch (error) {
-        left.length = 0
-        throw new Error(`${replay(cell)}\n${(error as Error).message}`, { cause: error })
+        log('failed')
+        if (!ALL) left.length = 0
+        failures.push(new Error(`${replay(cell)}\n${(error as Error).message}`, { cause: error }))
       }
     }
   }
-  await Promise.all([worker(), worker()])
+  await Promise.all(Array.from({ length: workers }, worker))
+  if (failures.length === 1) throw failures[0]
+  if (failures.length > 1)
+    throw new AggregateError(failures, failures.map(({ message }) => message).join('\n\n'))
+  return alive
+}
+
+function note(line: string): void {
+  if (LOG !== null) appendFileSync(LOG, `${line}\n`)
 }
 
 const replay = (cell: Cell<string>) => `to play it again: HOSTOPS_CRASH_CELL='${nameOf(cell)}'`
