@@ -181,7 +181,7 @@ function settle(
         signal: result.signal,
         stdout: textOf(result.stdout, result.stdoutTruncated, secrets),
         stderr: textOf(result.stderr, result.stderrTruncated, secrets),
-        truncated: result.stdoutTruncated || result.stderrTruncated,
+        truncated: { stdout: result.stdoutTruncated, stderr: result.stderrTruncated },
         ...(ends ? { ends } : {}),
         durationMs: result.durationMs,
       }

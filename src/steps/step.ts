@@ -52,7 +52,8 @@ export type Done = {
   signal: string | null
   stdout: string
   stderr: string
-  truncated: boolean
+  /** Which of the texts above end before the output did. */
+  truncated: { stdout: boolean; stderr: boolean }
   /**
    * The last lines of each stream, also where the texts above end before them, without secrets: for people. Absent for
    * a quiet command that ended well.

@@ -46,6 +46,24 @@ test.each([
   expect(done.outputs?.json === undefined).toBe(told.length > 0)
 })
 
+test('a short JSON is a value beside a stderr without end, and nothing is said of it', async () => {
+  const said: string[] = []
+  const tell = { ...ctx, say: (line: string) => void said.push(line) }
+  const noisy = (stdout: string) =>
+    `process.stderr.write('x'.repeat(1_200_000)); process.stdout.write('${stdout}')`
+  const run = (stdout: string) =>
+    command.run(tell, input([process.execPath, '-e', noisy(stdout)], { effect: 'read' }), null)
+  expect((await run('{"a":1}')).outputs?.json).toEqual({ a: 1 })
+  expect((await run('{no json')).outputs?.json).toBeUndefined()
+  expect(said).toEqual([])
+})
+
+test('what is one JSON object only where it was cut is no value', async () => {
+  const print = `process.stdout.write('{"a":1}' + '\\n'.repeat(2 ** 20) + 'and more')`
+  const done = await command.run(ctx, input([process.execPath, '-e', print], { effect: 'read' }), null)
+  expect(done.outputs?.json).toBeUndefined()
+})
+
 test('stdout is kept without escapes, and not without end', async () => {
   const done = await command.run(
     ctx,

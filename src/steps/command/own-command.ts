@@ -102,9 +102,10 @@ const noUndo = (ctx: StepContext) =>
 /** `json` is there when stdout is one JSON object that was kept whole. */
 function outputsOf(ctx: StepContext, done: Done): Record<string, Json> {
   const stdout = plainText(done.stdout).trim()
-  const json = stdout.startsWith('{') ? parsed(stdout) : null
-  if (done.truncated && json === null && stdout.startsWith('{'))
-    ctx.say('its output is larger than 1 MiB: no json')
+  const looksLikeJson = stdout.startsWith('{')
+  const isCut = done.truncated.stdout
+  if (looksLikeJson && isCut) ctx.say('its output is larger than 1 MiB: no json')
+  const json = looksLikeJson && !isCut ? parsed(stdout) : null
   const short = stdout.length > STDOUT_LIMIT ? ctx.redact(stdout).slice(0, STDOUT_LIMIT) : stdout
   return { exitCode: done.code, stdout: short, ...(json === null ? {} : { json }) }
 }

@@ -8,7 +8,8 @@ const NO_FILE = 14
 const BAD_FILE = 15
 
 export function composeFailed(dir: string, verb: string, done: Done): Failed {
-  const { stdout, stderr } = (done.truncated ? done.ends : null) ?? done
+  const stdout = endOf(done, 'stdout')
+  const stderr = endOf(done, 'stderr')
   const excerpt = buildExcerpt(lines(stdout))
   const said = [...excerpt, ...lines(stderr)]
   const detail = said.at(-1) ?? ''
@@ -51,6 +52,10 @@ export function composeFailed(dir: string, verb: string, done: Done): Failed {
     ...(cause === undefined ? {} : { cause }),
   })
 }
+
+/** Of a text that was cut the beginning says little. */
+const endOf = (done: Done, stream: 'stdout' | 'stderr'): string =>
+  (done.truncated[stream] ? done.ends?.[stream] : undefined) ?? done[stream]
 
 /** What the failing command of a build said: BuildKit repeats it between two rules, on stdout. */
 function buildExcerpt(said: readonly string[]): string[] {

@@ -94,7 +94,7 @@ export const readGit = (
 export async function ask(ctx: StepContext, repo: Repo, args: readonly string[]): Promise<string> {
   const done = await readGit(ctx, repo, args)
   if (done.code !== 0) throw commandFailed(gitArgv(repo, args), done)
-  if (done.truncated) {
+  if (done.truncated.stdout) {
     throw new Failed({
       code: 'output-unreadable',
       argv: gitArgv(repo, args),
