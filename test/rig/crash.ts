@@ -127,7 +127,8 @@ function upgradePlaybook(
       uses: 'health.poll',
       with: {
         urls: [`${baseUrl}/healthz`, `${baseUrl}/readyz`],
-        interval: '100ms',
+        // Each round is two processes, and most cells wait for a version that never gets ready.
+        interval: '250ms',
         timeout: '${{ inputs.patience }}',
         successes: 1,
       },
