@@ -51,11 +51,12 @@ export function wrap(text: string, columns: number, most: number): string[] {
       continue
     }
     if (line !== '') lines.push(line)
-    line = word
+    const parts = chop(word, columns)
+    lines.push(...parts.slice(0, -1))
+    line = parts.at(-1) ?? ''
   }
   if (line !== '') lines.push(line)
-  const whole = lines.flatMap(text => chop(text, columns))
-  return whole.length > most ? [...whole.slice(0, most - 1), cutTo(`${whole[most - 1]}…`, columns)] : whole
+  return lines.length > most ? [...lines.slice(0, most - 1), cutTo(`${lines[most - 1]}…`, columns)] : lines
 }
 
 function chop(text: string, columns: number): string[] {

@@ -1,8 +1,8 @@
 /** The demo, without a Docker engine (test/docker runs it with one): it shows what it promises and leaves nothing. */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { poll } from '../rig/hostops.ts'
@@ -15,9 +15,9 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-function start() {
+function start(more: NodeJS.ProcessEnv = {}) {
   const child = spawn(process.execPath, [DEMO], {
-    env: { ...process.env, TMPDIR: folder, DOCKER_HOST: `unix://${folder}/none.sock` },
+    env: { ...process.env, TMPDIR: folder, DOCKER_HOST: `unix://${folder}/none.sock`, ...more },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let text = ''
@@ -33,7 +33,9 @@ test('shows an upgrade and one that goes back', async () => {
   const demo = start()
   expect(await demo.ended, demo.text()).toBe(0)
   expect(demo.text()).toContain('no Docker engine answers')
-  expect(demo.text()).toMatch(/v2: outcome succeeded, exit code 0\n {2}v3: outcome rolled-back, exit code 1/)
+  expect(demo.text()).toMatch(
+    /v2: outcome succeeded, exit code 0\n {2}v3: outcome rolled-back, exit code 1\n/,
+  )
   expect(demo.text().match(/the service says: this is v2/g)).toHaveLength(2)
   expect(readdirSync(folder)).toEqual([])
 })
@@ -44,5 +46,35 @@ test('leaves nothing when it is stopped in the middle of an upgrade', async () =
   demo.child.kill('SIGTERM')
   expect(await demo.ended).not.toBe(0)
   expect(demo.text()).toContain('nothing is left behind')
+  expect(readdirSync(folder)).toEqual([])
+})
+
+test.each([
+  ['git', 1, 'error: the demo needs git, which is not here\nhint: install git\n'],
+  ['curl', 0, 'There is no curl here: a small program of the demo answers the polls instead.'],
+])('on a machine without %s', async (program, code, words) => {
+  const bin = join(folder, 'without')
+  pathWithout(program, bin)
+  const demo = start({ PATH: bin })
+  expect(await demo.ended, demo.text()).toBe(code)
+  expect(demo.text()).toContain(words)
+  expect(readdirSync(folder)).toEqual(['without'])
+})
+
+/** Links to all programs of the path but one. */
+function pathWithout(program: string, folder: string): void {
+  mkdirSync(folder)
+  for (const from of (process.env.PATH ?? '').split(delimiter).filter(existsSync))
+    for (const name of readdirSync(from))
+      if (name !== program && !existsSync(join(folder, name)))
+        symlinkSync(join(from, name), join(folder, name))
+}
+
+test('leaves nothing when nobody reads it any more', async () => {
+  const demo = start()
+  await poll(() => demo.text().includes('v1, v2 and v3'))
+  demo.child.stdout.destroy()
+  demo.child.stderr.destroy()
+  expect(await demo.ended).not.toBe(0)
   expect(readdirSync(folder)).toEqual([])
 })

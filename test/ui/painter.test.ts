@@ -76,5 +76,7 @@ test('texts are measured in cells', () => {
   expect(cutTo('漢字漢字', 5)).toBe('漢字…')
   expect(cutTo('short', 5)).toBe('short')
   expect(wrap('one two three', 7, 9)).toEqual(['one two', 'three'])
+  expect(wrap('at http://host/path (x)', 9, 9)).toEqual(['at', 'http://ho', 'st/path', '(x)'])
+  expect(wrap('http://host/path (x)', 11, 9)).toEqual(['http://host', '/path (x)'])
   expect(wrap('x'.repeat(20), 8, 2)).toEqual(['x'.repeat(8), `${'x'.repeat(7)}…`])
 })

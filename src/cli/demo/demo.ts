@@ -1,10 +1,14 @@
 /** `npm run demo`: a real upgrade, and a real one that fails and goes back, through a daemon of its own. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { dirname, join, relative } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { wrap } from '../../ui/text.ts'
 import { ask, headOf, makeWorld, type World } from './world.ts'
 
 const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..')
+
+const WIDEST = 80
 
 /** What a signal or the end has to deal with. */
 const now: {
@@ -21,11 +25,21 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   })
 }
 
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', () => {
+    // Nobody reads any more (`| head`): what was started has to be taken away all the same.
+    now.stopped ??= 'SIGPIPE'
+    now.child?.kill('SIGTERM')
+  })
+
 try {
-  process.exitCode = await demo()
+  process.exitCode = isHere('git') ? await demo() : 1
 } catch (error) {
-  console.error(`error: the demo could not go on: ${error instanceof Error ? error.message : error}`)
-  process.exitCode = 1
+  // A signal that came while a program was waited for is told after the program has failed of it.
+  await sleep(50)
+  if (!now.stopped)
+    console.error(`error: the demo could not go on: ${error instanceof Error ? error.message : error}`)
+  process.exitCode = now.stopped ? 130 : 1
 } finally {
   await now.remove?.()
   if (now.stopped) say('', `stopped by ${now.stopped}; nothing is left behind`)
@@ -34,15 +48,17 @@ try {
 async function demo(): Promise<number> {
   say(
     bold('hostops demo'),
-    'Everything happens in a temporary folder: a git repository with v1, v2 and v3,',
-    'a service that runs v1, and a hostlinkd on a private socket with a throw-away',
-    'token, through which every step goes.',
+    'Everything happens in a temporary folder: a git repository with v1, v2 and v3, ' +
+      'a service that runs v1, and a hostlinkd on a private socket with a throw-away ' +
+      'token, through which every step goes.',
   )
   const world = await makeWorld(packageRoot, remove => {
     now.remove = remove
   })
   if (now.stopped) return 130
-  say(`The service is ${world.service.what}${world.whyNoCompose ? `: ${world.whyNoCompose}` : ''}.`, '')
+  say(`The service is ${world.service.what}${world.whyNoCompose ? `: ${world.whyNoCompose}` : ''}.`)
+  if (world.hasOwnCurl) say('There is no curl here: a small program of the demo answers the polls instead.')
+  say('')
   await sayState(world)
 
   say('', bold('1. an upgrade to v2'), '')
@@ -55,17 +71,18 @@ async function demo(): Promise<number> {
   if (now.stopped) return 130
   const after = await sayState(world)
 
-  const asExpected =
-    good.outcome === 'succeeded' &&
-    bad.outcome === 'rolled-back' &&
-    between === after &&
-    after === 'this is v2'
+  const wentBack = bad.outcome === 'rolled-back'
+  const asExpected = good.outcome === 'succeeded' && wentBack && between === after && after === 'this is v2'
   say(
     '',
     asExpected ? bold('What you have seen') : bold('This is not what should have happened; please report it'),
     `  v2: outcome ${good.outcome}, exit code ${good.code}`,
-    `  v3: outcome ${bad.outcome}, exit code ${bad.code}: the health poll failed, checkout and`,
-    '      service went back, and that was verified before it was said',
+    `  v3: outcome ${bad.outcome}, exit code ${bad.code}`,
+    ...(wentBack
+      ? [
+          '      the health poll failed, checkout and service went back, and that was verified before it was said',
+        ]
+      : []),
     '',
     'What to type next',
     `  cat ${nameOf(world)}`,
@@ -94,6 +111,8 @@ async function upgrade(world: World, ref: string): Promise<{ code: number; outco
   ])
   say(`$ hostops run ${nameOf(world)} -i ref=${ref} ... --target hostlink`)
   const { code, out } = await hostops(['run', runs, ...given, '--target', 'hostlink'], world)
+  // Stopped before it had read its arguments, it says nothing.
+  if (now.stopped && out === '') return { code, outcome: 'interrupted' }
   const line = out.trimEnd().split('\n').at(-1) ?? ''
   const report = JSON.parse(line.replace(/^OPENCLAW_RESULT_JSON:/, ''))
   const short = (sha: string | null) => sha?.slice(0, 8) ?? null
@@ -131,8 +150,20 @@ function nameOf(world: World): string {
   return relative(packageRoot, world.service.playbook)
 }
 
+function isHere(program: string): boolean {
+  if (!spawnSync(program, ['--version']).error) return true
+  console.error(`error: the demo needs ${program}, which is not here\nhint: install ${program}`)
+  return false
+}
+
+/** Broken at the terminal's width, each line under its own beginning. */
 function say(...lines: string[]): void {
-  console.log(lines.join('\n'))
+  const columns = Math.min(process.stdout.columns || WIDEST, WIDEST)
+  for (const line of lines) {
+    const indent = line.slice(0, line.length - line.trimStart().length)
+    const rows = line.length < columns ? [line.trimStart()] : wrap(line, columns - indent.length - 1, 99)
+    for (const row of rows) console.log(`${indent}${row}`)
+  }
 }
 
 function bold(text: string): string {

@@ -10,7 +10,7 @@ export function processService(folder: string, port: number, examples: string): 
   const baseUrl = `http://127.0.0.1:${port}`
   const playbook = join(examples, 'upgrade-process.yaml')
   return {
-    what: 'a service that is one process',
+    what: 'a single process',
     playbook,
     runs: playbook,
     files: ({ tag, ready }) => ({ 'service.mjs': serviceText(tag, ready) }),

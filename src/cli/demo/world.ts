@@ -4,9 +4,10 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { composeService } from './compose-service.ts'
+import { standInForCurl } from './curl.ts'
 import { processService } from './process-service.ts'
 import { type Service, VERSIONS } from './service.ts'
 
@@ -14,6 +15,8 @@ export type World = {
   service: Service
   /** Why no Compose stack is shown; null when one is. */
   whyNoCompose: string | null
+  /** A program of the demo answers in place of curl, which is not here. */
+  hasOwnCurl: boolean
   /** The host's checkout. */
   checkout: string
   baseUrl: string
@@ -46,7 +49,9 @@ export async function makeWorld(
   git(checkout, 'checkout', '--quiet', '--detach', 'v1')
   service.start(checkout)
   const link = writeDaemonConfig(folder)
-  daemon = await startDaemon(join(packageRoot, 'dist', 'hostlinkd.js'), link)
+  const bin = standInForCurl(folder)
+  const path = [bin, process.env.PATH].filter(Boolean).join(delimiter)
+  daemon = await startDaemon(join(packageRoot, 'dist', 'hostlinkd.js'), link, path)
   const env = {
     ...process.env,
     HOSTLINK_SOCKET: link.socket,
@@ -54,7 +59,8 @@ export async function makeWorld(
     HOSTOPS_STATE_DIR: join(folder, 'state'),
   }
   const whyNoCompose = typeof compose === 'string' ? compose : null
-  return { service, whyNoCompose, checkout, baseUrl: `http://127.0.0.1:${port}`, env, remove }
+  const baseUrl = `http://127.0.0.1:${port}`
+  return { service, whyNoCompose, hasOwnCurl: bin !== null, checkout, baseUrl, env, remove }
 }
 
 /** What answers at the moment, in the service's own words. */
@@ -129,8 +135,9 @@ function writeDaemonConfig(folder: string): LinkFiles {
   return files
 }
 
-async function startDaemon(program: string, files: LinkFiles): Promise<ChildProcess> {
+async function startDaemon(program: string, files: LinkFiles, path: string): Promise<ChildProcess> {
   const daemon = spawn(process.execPath, [program, '--foreground', '--config', files.config], {
+    env: { ...process.env, PATH: path },
     stdio: ['ignore', 'ignore', 'inherit'],
     // Ctrl-C is for the demo and the run; the daemon is stopped when both have ended.
     detached: true,

@@ -1,0 +1,34 @@
+/** What answers as `curl` to the demo's daemon on a machine that has Node and git and nothing else. */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** The folder of a stand-in that the daemon finds first; null where there is a curl. */
+export function standInForCurl(folder: string): string | null {
+  try {
+    execFileSync('curl', ['--version'], { stdio: 'ignore' })
+    return null
+  } catch {
+    const bin = join(folder, 'bin')
+    mkdirSync(bin)
+    writeFileSync(join(folder, 'curl.mjs'), PROGRAM)
+    const start = `#!/bin/sh\nexec '${process.execPath}' '${join(folder, 'curl.mjs')}' "$@"\n`
+    writeFileSync(join(bin, 'curl'), start, { mode: 0o755 })
+    return bin
+  }
+}
+
+/** As much of curl as a health poll needs (src/steps/curl.ts). */
+const PROGRAM = `const args = process.argv.slice(2)
+const after = name => args[args.indexOf(name) + 1]
+try {
+  const options = { redirect: 'manual', signal: AbortSignal.timeout(after('--max-time') * 1000) }
+  const response = await fetch(after('--url'), options)
+  process.stdout.write(await response.text())
+  const told = after('-w').replace('%{stderr}', '').replace('%{http_code}', response.status)
+  process.stderr.write(told)
+} catch (error) {
+  console.error('curl: (7) ' + (error.cause?.message ?? error.message))
+  process.exitCode = 7
+}
+`
