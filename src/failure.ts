@@ -89,6 +89,8 @@ export type RunFailure =
       place: string
       command: string
     }
+  /** The run lives on the host already, and the host in the container. */
+  | { code: 'self-upgrade'; step: string; who: 'host'; place: string }
   | { code: 'approval-denied'; step: string; reason: string }
   | { code: 'irreversible'; step: string }
   | { code: 'end-not-seen'; runId: string; step: string }

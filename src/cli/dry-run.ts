@@ -1,13 +1,15 @@
 /** A plan for people: each step with its exact commands, its effect and its undo; unknown stays unknown. */
 import type { Plan, PlannedStep } from '../engine/plan.ts'
+import type { Warning } from '../engine/running.ts'
 import type { Template } from '../playbook/playbook.ts'
 import { printDuration } from '../steps/duration.ts'
 import type { PlannedArg, PlannedCommand } from '../steps/step.ts'
 
-export function printPlan(plan: Plan): string {
+export function printPlan(plan: Plan, warnings: readonly Warning[]): string {
   const lines = [`${plan.playbook} on ${plan.target}: nothing is contacted, nothing is executed`]
   plan.steps.forEach((step, at) => {
-    lines.push('', ...printStep(step, at + 1))
+    const told = warnings.filter(({ id }) => id === step.id)
+    lines.push('', ...printStep(step, at + 1), ...told.map(({ text }) => `   ${printText(text)}`))
   })
   const failure =
     plan.onFailure === 'rollback'

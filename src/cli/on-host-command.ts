@@ -17,11 +17,18 @@ export function onHostCommand(
   const words = [
     ...['hostops', 'run', name],
     ...options.input.flatMap(pair => ['-i', shown(pair)]),
-    ...(options.inputs === undefined ? [] : ['--inputs', options.inputs]),
+    ...given('--inputs', options.inputs),
     ...(options.rollback ? [] : ['--no-rollback']),
     ...(options.allowDirty ? ['--allow-dirty'] : []),
-    ...(options.timeout === undefined ? [] : ['--timeout', options.timeout]),
+    ...given('--timeout', options.timeout),
+    ...given('--wait-lock', options.waitLock),
+    ...given('--playbooks', options.playbooks),
+    ...given('--config', options.config),
+    ...given('--run-id', options.runId),
     ...['--target', target.startsWith('hostlink') ? target : 'hostlink', '--on-host', '--detach'],
   ]
   return words.map(posixQuote).join(' ')
 }
+
+const given = (option: string, value: string | undefined): string[] =>
+  value === undefined ? [] : [option, value]

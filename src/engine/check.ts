@@ -6,7 +6,7 @@ import { toFailure } from './attempt.ts'
 import { shortHash } from './hash.ts'
 import { knownAtStart } from './known.ts'
 import { decideOutcome } from './outcome.ts'
-import { startEvent } from './plan.ts'
+import { startEvent, warningEvents } from './plan.ts'
 import { redactDeep } from './redact.ts'
 import { type Guarded, guarded, type RunEnd, type RunInput, type Running } from './running.ts'
 import { canBeReady, contextFor, makeReady, newStates, type StepState, whenHolds } from './state.ts'
@@ -23,6 +23,7 @@ export function startCheck(given: RunInput): Running {
 async function execute(input: Guarded, signal: AbortSignal): Promise<RunEnd> {
   const { emit, plan } = input
   emit(startEvent(input.runId, plan))
+  for (const warning of warningEvents(input.warnings)) emit(warning)
   const known = knownAtStart(input)
   const seen: Json[] = []
   let failed: { step: string; failure: Failure } | null = null

@@ -46,3 +46,7 @@ export const startEvent = (runId: string, plan: Plan): Event => ({
   target: plan.target,
   steps: plan.steps.map(({ id, name, uses, effect, about }) => ({ id, name, uses, effect, about })),
 })
+
+/** What a person should have read before a step runs. */
+export const warningEvents = (warnings: readonly { id: string; text: string }[] = []): Event[] =>
+  warnings.map(({ id, text }) => ({ type: 'checked', id, text, seen: null, failure: null }))

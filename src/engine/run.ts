@@ -5,7 +5,7 @@ import { startObserving, stopObserving, tidyUp } from './beside.ts'
 import { acquireLocks, type Lock } from './lock.ts'
 import { letOrphansEnd } from './orphans.ts'
 import { decideOutcome, type RollbackEnd } from './outcome.ts'
-import { startEvent } from './plan.ts'
+import { startEvent, warningEvents } from './plan.ts'
 import { keepEvidence, rollBack, willReactivate } from './rollback.ts'
 import { newRun, type Run } from './run-state.ts'
 import { runStep } from './run-step.ts'
@@ -91,6 +91,7 @@ export function announce({ emit, input, states }: Run): void {
   const { plan, recovered, runId } = input
   if (!recovered) {
     emit(startEvent(runId, plan))
+    for (const warning of warningEvents(input.warnings)) emit(warning)
     return
   }
   const done = states.filter(state => state.earlier?.end).map(state => state.planned.id)

@@ -27,6 +27,9 @@ export type Confirmations = {
   wait(deadline: number, signal: AbortSignal): Promise<boolean>
 }
 
+/** What may happen when a step runs, and cannot be known before. */
+export type Warning = { id: string; text: string }
+
 export type RunInput = {
   runId: string
   plan: Plan
@@ -41,6 +44,7 @@ export type RunInput = {
   /** Absent: nothing is locked (tests, and targets without a shell). */
   lock?: LockInput | undefined
   awaitConfirm?: Confirmations | undefined
+  warnings?: readonly Warning[] | undefined
   /** What the journal of a runner that is gone tells; the run goes on from there. */
   recovered?: Recovered | undefined
   /** What a person found out about the step whose end nobody saw. */

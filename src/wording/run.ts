@@ -27,22 +27,28 @@ export const RUN: Words<RunFailure> = {
     hint: `finish it with hostops resume ${failure.runId}, or take it back with hostops rollback ${failure.runId}`,
   }),
   'lock-unwritable': failure => ({ message: `cannot take a lock on the target: ${failure.detail}` }),
-  'self-upgrade': ({ who, step, place, command }) => {
-    switch (who) {
+  'self-upgrade': failure => {
+    const { step, place } = failure
+    switch (failure.who) {
       case 'runner':
         return {
           message: `${step} would end the container that this runner lives in (${place}), so nobody would see the end of it`,
-          hint: command,
+          hint: failure.command,
         }
       case 'link':
         return {
           message: `${step} would end the ${place} that this run works through, and what it does there with it`,
-          hint: command,
+          hint: failure.command,
         }
       case 'daemon':
         return {
           message: `${step} would end the container that the daemon of the target lives in (${place})`,
           hint: 'let hostlinkd run on the host itself, or in a stack that no playbook replaces',
+        }
+      case 'host':
+        return {
+          message: `${step} would end the container that this run lives in (${place}), although it lives on the host`,
+          hint: 'its engine has to be outside of that container: --on-host --target hostlink, with hostlinkd on the host itself or in a stack that no playbook replaces',
         }
     }
   },

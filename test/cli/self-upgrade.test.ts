@@ -1,7 +1,7 @@
 /** What a process can know of the container that it is in, and what of it a plan replaces. */
 import { describe, expect, test } from 'vitest'
-import { containerIds, isEnded, selfUpgrade } from '../../src/cli/self-upgrade.ts'
-import { whatItEnds } from '../../src/cli/what-it-ends.ts'
+import { containerIds, isEnded, selfUpgrade } from '../../src/cli/self-upgrade/refusal.ts'
+import { stepEnds } from '../../src/cli/self-upgrade/step-ends.ts'
 import type { Plan } from '../../src/engine/plan.ts'
 import type { Transport } from '../../src/transport/transport.ts'
 import { startDaemonRig } from '../rig/daemon.ts'
@@ -69,7 +69,7 @@ test('is ended with its own service in its own project, and with nothing else', 
 
 describe('what a command ends', () => {
   const ends = (argv: string[], more: object = {}) =>
-    whatItEnds({ id: 's', uses: 'command', when: null, cwd: '/srv/gw', with: { argv, ...more } } as never)
+    stepEnds({ id: 's', uses: 'command', when: null, cwd: '/srv/gw', with: { argv, ...more } } as never).ends
   const words = (text: string) => text.split(' ')
 
   test.each([
@@ -90,7 +90,7 @@ describe('what a command ends', () => {
     ['env -u X docker compose up', [], true],
   ])('%s', (text, services, dependencies) => {
     const [found] = ends(words(text))
-    expect(found).toMatchObject({ kind: 'project', step: 's', folder: '/srv/gw', services, dependencies })
+    expect(found).toMatchObject({ kind: 'project', folder: '/srv/gw', services, dependencies })
     const { argv, cwd } = (found as Extract<typeof found, { kind: 'project' }>).config
     expect(argv.slice(-3)).toEqual(['config', '--format', 'json'])
     expect([cwd, argv.some(word => ['up', 'down', 'restart', 'kill'].includes(word))]).toEqual([
@@ -109,7 +109,7 @@ describe('what a command ends', () => {
     ['sudo systemctl --no-block stop docker.service', { kind: 'unit', unit: 'docker' }],
     ['service docker restart', { kind: 'unit', unit: 'docker' }],
   ])('%s', (text, found) => {
-    expect(ends(words(text))).toEqual([{ step: 's', ...found }])
+    expect(ends(words(text))).toEqual([found])
   })
 
   test.each([
@@ -144,7 +144,7 @@ describe('what a command ends', () => {
       cwd: null,
       with: { argv: ['docker', 'stop', 'x'] },
     }
-    expect(whatItEnds(never as never)).toEqual([])
+    expect(stepEnds(never as never)).toMatchObject({ ends: [], unclear: [] })
   })
 })
 
@@ -175,6 +175,7 @@ test('a run through hostlinkd that would end it is refused before anything happe
 describe('through a daemon that lives in a container', () => {
   const plan = (with_: object, uses = 'compose.up') =>
     ({ steps: [{ id: 'up', uses, when: null, with: with_ }] }) as unknown as Plan
+  const refusal = async (...given: Parameters<typeof selfUpgrade>) => (await selfUpgrade(...given)).failure
   const config = { name: 'tools', services: { web: { depends_on: { link: {} } }, link: {}, other: {} } }
 
   /** A target whose daemon is service `link` of project `tools`; counts what it is asked. */
@@ -207,7 +208,7 @@ describe('through a daemon that lives in a container', () => {
     return { transport, asked }
   }
   const failure = (with_: object, answers?: { [program: string]: string }) =>
-    selfUpgrade(plan({ dir: '/srv/tools', ...with_ }), target(answers).transport, 'hostops run x')
+    refusal(plan({ dir: '/srv/tools', ...with_ }), target(answers).transport, 'hostops run x')
 
   test('a plan that replaces it is refused, through a dependency as well', async () => {
     const PLACE = 'service link of compose project tools'
@@ -218,7 +219,7 @@ describe('through a daemon that lives in a container', () => {
   })
 
   test('so is one that stops it by hand, in the stack, alone, or with its engine', async () => {
-    const by = (argv: string[]) => selfUpgrade(plan({ argv }, 'command'), target().transport, 'hostops run x')
+    const by = (argv: string[]) => refusal(plan({ argv }, 'command'), target().transport, 'hostops run x')
     const hits = [
       ['docker', 'compose', 'restart', 'link'],
       ['docker', 'compose', '-p', 'tools', 'up', '-d', 'web'],
@@ -246,9 +247,36 @@ describe('through a daemon that lives in a container', () => {
     expect(await failure({ services: [] }, { cat: '0::/system.slice/ssh.service\nweb\n' })).toBe(null)
   })
 
+  test('what cannot be known is a warning, with the command and the way out', async () => {
+    const given = { steps: [{ id: 'go', uses: 'script', when: null, with: { script: './deploy.sh "$X"' } }] }
+    const seen = (answers?: { [program: string]: string }) =>
+      selfUpgrade(given as unknown as Plan, target(answers).transport, 'hostops run x')
+    expect(await seen()).toEqual({
+      failure: null,
+      warnings: [
+        {
+          id: 'go',
+          text: 'could end the container that the daemon of the target lives in (service link of compose project tools): what "./deploy.sh ..." does is known only when it runs; if it does that, use --on-host',
+        },
+      ],
+    })
+    // A target whose daemon lives in no container has nothing to be warned of.
+    expect(await seen({ inspect: '' })).toEqual({ failure: null, warnings: [] })
+  })
+
+  test('on the host there is no command to type instead', async () => {
+    const here = plan({ argv: ['docker', 'restart', 'tools-link-1'] }, 'command')
+    expect((await selfUpgrade(here, target().transport, null)).failure).toEqual({
+      code: 'self-upgrade',
+      who: 'host',
+      step: 'up',
+      place: 'service link of compose project tools',
+    })
+  })
+
   test('a plan without compose.up asks the target nothing', async () => {
     const { transport, asked } = target()
-    expect(await selfUpgrade(plan({ dir: '/srv/tools' }, 'compose.ps'), transport, '')).toBe(null)
+    expect(await refusal(plan({ dir: '/srv/tools' }, 'compose.ps'), transport, '')).toBe(null)
     expect(asked).toEqual([])
   })
 })

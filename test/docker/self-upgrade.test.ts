@@ -113,6 +113,34 @@ describe.skipIf(!dockerAnswers())('a client in the container that is replaced', 
     )
     expect(container()).toBe(before)
 
+    const text = `set -eu\ncd ${stack}\ntimeout 60 nice sh -c "docker compose up -d"\n`
+    rig.write(
+      'host/own.yaml',
+      JSON.stringify({ hostops: 1, name: 'own', steps: [{ id: 'go', script: text }] }),
+    )
+    const read = await inside('run', '/host/own.yaml', '--target', 'hostlink')
+    expect(reportOf(read.stdout)).toMatchObject({ outcome: 'refused', errorCode: 'self-upgrade' })
+    rig.write(
+      'host/own.yaml',
+      JSON.stringify({ hostops: 1, name: 'own', steps: [{ id: 'go', run: ['/bin/../deploy'] }] }),
+    )
+    const checked = await inside(
+      'run',
+      '/host/own.yaml',
+      '--target',
+      'hostlink',
+      '--check',
+      '--output',
+      'lines',
+    )
+    expect(reportOf(checked.stdout)).toMatchObject({ outcome: 'planned' })
+    expect(checked.stderr).toMatch(
+      /go: could end the container that this runner lives in \(service agent of compose project [^)]+\): what "\/bin\/..\/deploy" does/,
+    )
+    const dry = await inside('run', '/host/own.yaml', '--target', 'hostlink', '--dry-run')
+    expect(dry.stderr).toContain('could end the container that this runner lives in (told by --check)')
+    expect(container()).toBe(before)
+
     writeFileSync(join(stack, 'VERSION'), 'v2\n')
     const killed = await upgrade('--on-host', '--run-id', 'self')
     expect([killed.code, killed.stdout]).not.toEqual([0, expect.anything()])

@@ -1,7 +1,7 @@
 /** `hostops run`: whatever happens, it ends with one report line. */
 import { join } from 'node:path'
 import { startCheck } from '../../engine/check.ts'
-import { type Plan, startEvent } from '../../engine/plan.ts'
+import { type Plan, startEvent, warningEvents } from '../../engine/plan.ts'
 import { startRun } from '../../engine/run.ts'
 import type { RunEnd, RunInput, Running } from '../../engine/running.ts'
 import { Failed, type Failure } from '../../failure.ts'
@@ -18,7 +18,7 @@ import { onHostCommand } from '../on-host-command.ts'
 import { type Prepared, prepare } from '../prepare.ts'
 import { wordedError } from '../print-failure.ts'
 import { type RunOptions, wrongUse } from '../run-options.ts'
-import { selfUpgrade } from '../self-upgrade.ts'
+import { selfUpgrade, selfUpgradeAhead } from '../self-upgrade/refusal.ts'
 import { readSettings } from '../settings.ts'
 import { catchSignals, type Signals } from '../signals.ts'
 import { awaitConfirmIn } from '../state/confirmation.ts'
@@ -151,13 +151,15 @@ function confirmStep({ steps }: Plan): Failure | null {
 
 async function dryRun(prepared: Prepared, options: RunOptions, io: Io, recorder: Recorder): Promise<RunEnd> {
   const { plan } = prepared
+  const warnings = selfUpgradeAhead(plan)
   if (options.output === 'json') {
     recorder.show(await chooseFace(options, io, clock.now))
     io.stderr.write(`${JSON.stringify({ time: new Date(clock.now()).toISOString(), type: 'plan', plan })}\n`)
   } else if (!options.quiet) {
-    io.stderr.write(`${printPlan(plan)}\n`)
+    io.stderr.write(`${printPlan(plan, warnings)}\n`)
   }
-  recorder.emit(startEvent(recorder.head.runId, plan))
+  for (const event of [startEvent(recorder.head.runId, plan), ...warningEvents(warnings)])
+    recorder.emit(event)
   return { outcome: 'planned', failedStep: null, failure: null }
 }
 
@@ -174,10 +176,12 @@ async function onTarget(prepared: Prepared, options: RunOptions, io: Io, around:
     const lock = lockInput(recorder.head.runId, around.state, waitMs, clock.now())
     const { folder } = recorder
     const awaitConfirm = options.asHost && folder !== null ? awaitConfirmIn(folder) : undefined
-    const input: RunInput = { ...runInput(prepared, recorder, transport), lock, awaitConfirm }
-    const command = onHostCommand(around.name, options, prepared.plan.target, prepared.playbook)
-    const own = await selfUpgrade(prepared.plan, transport, command)
-    if (own) return refused(own)
+    const command = options.asHost
+      ? null
+      : onHostCommand(around.name, options, prepared.plan.target, prepared.playbook)
+    const { failure, warnings } = await selfUpgrade(prepared.plan, transport, command)
+    if (failure) return refused(failure)
+    const input: RunInput = { ...runInput(prepared, recorder, transport), lock, awaitConfirm, warnings }
     if (options.plan !== undefined) {
       const moved = await planMoved(options.plan, input, signals)
       if (moved) return moved

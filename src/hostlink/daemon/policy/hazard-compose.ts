@@ -1,6 +1,8 @@
 /** What docker compose can be made to do to its host. */
+
+import { type Globals, readGlobals, words } from '../../leading-options.ts'
 import { containerHazards, deletes, writesFiles } from './hazard-docker-options.ts'
-import { type Globals, type Hazard, hazard, readGlobals, words } from './hazard-words.ts'
+import { type Hazard, hazard } from './hazard-words.ts'
 
 const GLOBALS: Globals = {
   flags: words('--all-resources --compatibility --dry-run --verbose -v --version -h --help'),

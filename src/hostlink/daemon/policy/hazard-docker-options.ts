@@ -1,5 +1,6 @@
 /** What single options of docker's commands open, write or delete, whichever command it is. */
-import { abbreviates, type Hazard, hazard, lettersOf, words } from './hazard-words.ts'
+import { words } from '../../leading-options.ts'
+import { abbreviates, type Hazard, hazard, lettersOf } from './hazard-words.ts'
 
 /** Letters of `docker run`, `create` and `docker compose run` that take a value. */
 const RUN_LETTERS_WITH_VALUE = 'acehlmpuvw'

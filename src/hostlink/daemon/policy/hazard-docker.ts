@@ -1,4 +1,6 @@
 /** What docker (and podman, nerdctl) can be made to do to its host. */
+
+import { type Globals, readGlobals, words } from '../../leading-options.ts'
 import { composeHazards } from './hazard-compose.ts'
 import {
   containerHazards,
@@ -8,7 +10,7 @@ import {
   readsFiles,
   writesFiles,
 } from './hazard-docker-options.ts'
-import { type Globals, type Hazard, hazard, readGlobals, words } from './hazard-words.ts'
+import { type Hazard, hazard } from './hazard-words.ts'
 
 const GLOBALS: Globals = {
   flags: words('-D --debug --tls --tlsverify -v --version -h --help'),

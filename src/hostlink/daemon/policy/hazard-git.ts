@@ -1,6 +1,8 @@
 /** What git can be made to run and to write, beyond what its subcommand says. */
+
+import { type Globals, readGlobals, words } from '../../leading-options.ts'
 import { lossHazards } from './hazard-git-loss.ts'
-import { abbreviates, type Globals, type Hazard, hazard, readGlobals, words } from './hazard-words.ts'
+import { abbreviates, type Hazard, hazard } from './hazard-words.ts'
 
 /** git takes none of these abbreviated, and no letters in one word. */
 const GLOBALS: Globals = {

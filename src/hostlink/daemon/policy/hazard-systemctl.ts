@@ -1,14 +1,6 @@
 /** What systemctl can be made to do to its host. */
-import {
-  abbreviates,
-  type Globals,
-  type Hazard,
-  hazard,
-  lettersOf,
-  plainWords,
-  readGlobals,
-  words,
-} from './hazard-words.ts'
+import { type Globals, readGlobals, words } from '../../leading-options.ts'
+import { abbreviates, type Hazard, hazard, lettersOf, plainWords } from './hazard-words.ts'
 
 const GLOBALS: Globals = {
   flags:

@@ -5,13 +5,15 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import * as z from 'zod'
-import type { Plan } from '../engine/plan.ts'
-import type { Failure } from '../failure.ts'
-import { once } from '../steps/command/once.ts'
-import { jsonOf } from '../steps/compose/project.ts'
-import { canonicalPath } from '../steps/fields.ts'
-import type { Transport } from '../transport/transport.ts'
-import { type Ends, whatItEnds } from './what-it-ends.ts'
+import type { Plan } from '../../engine/plan.ts'
+import type { Warning } from '../../engine/running.ts'
+import type { Failure } from '../../failure.ts'
+import { once } from '../../steps/command/once.ts'
+import { jsonOf } from '../../steps/compose/project.ts'
+import { canonicalPath } from '../../steps/fields.ts'
+import type { Command, Transport } from '../../transport/transport.ts'
+import type { Ends } from './ends.ts'
+import { type StepEnds, stepEnds } from './step-ends.ts'
 
 /** A container on which somebody's life depends; `project` and `service` where compose made it. */
 export type Own = {
@@ -28,29 +30,57 @@ export type Ended =
   | { kind: 'containers'; names: readonly string[] }
   | { kind: 'engine' }
 
+export type Foresight = { failure: Failure | null; warnings: Warning[] }
+
 const LOOK_MS = 20_000
 
-/** Null when nothing of the kind is seen; what cannot be looked at is not seen. */
+/** What cannot be looked at is not seen. `command`: how to let the run live on the host; null where it does. */
 export async function selfUpgrade(
   plan: Plan,
   transport: Transport,
-  command: string,
-): Promise<Failure | null> {
-  const ends = plan.steps.flatMap(whatItEnds)
-  if (ends.length === 0 || transport.platform !== 'posix') return null
-  const link = ends.find(each => each.kind === 'unit' && each.unit === 'hostlinkd')
-  if (link && transport.name.startsWith('hostlink'))
-    return { code: 'self-upgrade', step: link.step, who: 'link', place: 'hostlinkd', command }
-  const ids = await ownIds(transport)
-  if (ids.runner.length === 0 && ids.daemon.length === 0) return null
-  const own = await inspect(ids, transport)
-  if (own.length === 0) return null
-  for (const each of ends) {
-    const ended = await resolved(each, transport)
-    const hit = ended && own.find(one => isEnded(one, ended))
-    if (hit) return { code: 'self-upgrade', step: each.step, who: hit.who, place: placeOf(hit), command }
+  command: string | null,
+): Promise<Foresight> {
+  const steps = plan.steps.map(stepEnds).filter(({ ends, unclear }) => ends.length > 0 || unclear.length > 0)
+  const refused = (step: string, who: 'runner' | 'daemon' | 'link', place: string): Foresight => {
+    const failure =
+      command === null
+        ? ({ code: 'self-upgrade', step, who: 'host', place } as const)
+        : ({ code: 'self-upgrade', step, who, place, command } as const)
+    return { failure, warnings: [] }
   }
-  return null
+  if (steps.length === 0 || transport.platform !== 'posix') return { failure: null, warnings: [] }
+  const link = steps.find(({ ends }) => ends.some(each => each.kind === 'unit' && each.unit === 'hostlinkd'))
+  if (link && transport.name.startsWith('hostlink')) return refused(link.step, 'link', 'hostlinkd')
+  const ids = await ownIds(transport)
+  if (ids.runner.length === 0 && ids.daemon.length === 0) return { failure: null, warnings: [] }
+  const own = await inspect(ids, transport)
+  if (own.length === 0) return { failure: null, warnings: [] }
+  for (const { step, ends } of steps) {
+    for (const each of ends) {
+      const ended = await resolved(each, transport)
+      const hit = ended && own.find(one => isEnded(one, ended))
+      if (hit) return refused(step, hit.who, placeOf(hit))
+    }
+  }
+  return { failure: null, warnings: own.slice(0, 1).flatMap(one => warnings(steps, one)) }
+}
+
+/** Of a plan that nobody is asked about. Pure but for where this process is. */
+export function selfUpgradeAhead(plan: Plan): Warning[] {
+  return ownIdsHere().length === 0
+    ? []
+    : warnings(plan.steps.map(stepEnds), { who: 'runner', place: 'told by --check' })
+}
+
+function warnings(steps: readonly StepEnds[], own: Own | { who: 'runner'; place: string }): Warning[] {
+  const lives = own.who === 'runner' ? 'this runner' : 'the daemon of the target'
+  const place = 'place' in own ? own.place : placeOf(own)
+  return steps.flatMap(({ step, unclear }) =>
+    unclear.map(what => ({
+      id: step,
+      text: `could end the container that ${lives} lives in (${place}): what "${what}" does is known only when it runs; if it does that, use --on-host`,
+    })),
+  )
 }
 
 /** Pure. */
@@ -90,14 +120,17 @@ export function containerIds(mountinfo: string, cgroup: string, name: string): s
   return [...ids]
 }
 
+const ownIdsHere = () =>
+  containerIds(readText('/proc/self/mountinfo'), readText('/proc/self/cgroup'), hostname())
+
 type Ids = { runner: string[]; daemon: string[] }
 
 /** Through the transport one sees where its far end lives; that is here, where it is this machine itself. */
 async function ownIds(transport: Transport): Promise<Ids> {
-  const here = containerIds(readText('/proc/self/mountinfo'), readText('/proc/self/cgroup'), hostname())
+  const here = ownIdsHere()
   if (transport.name === 'local') return { runner: here, daemon: [] }
   const argv = ['cat', '/proc/self/mountinfo', '/proc/self/cgroup', '/etc/hostname']
-  const seen = await look(transport, argv)
+  const seen = await look(transport, { argv })
   const name = seen.trimEnd().split('\n').at(-1) ?? ''
   const groups = seen.split('\n').filter(line => /^\d+:[^ ]*:\//.test(line))
   return { runner: here, daemon: containerIds(seen, groups.join('\n'), name) }
@@ -115,7 +148,8 @@ const inspectSchema = once(() =>
 async function inspect({ runner, daemon }: Ids, transport: Transport): Promise<Own[]> {
   const format = '{"id":{{json .Id}},"name":{{json .Name}},"labels":{{json .Config.Labels}}}'
   const ids = [...new Set([...runner, ...daemon])]
-  const said = await look(transport, ['docker', 'inspect', '--type', 'container', '--format', format, ...ids])
+  const argv = ['docker', 'inspect', '--type', 'container', '--format', format, ...ids]
+  const said = await look(transport, { argv })
   return said.split('\n').flatMap((line): Own[] => {
     const { id, name, labels } = inspectSchema().safeParse(jsonOf(line)).data ?? {}
     if (id === undefined || name === undefined) return []
@@ -145,8 +179,7 @@ const configSchema = once(() =>
 async function resolved(ends: Ends, transport: Transport): Promise<Ended | null> {
   if (ends.kind === 'unit') return ends.unit === 'docker' ? { kind: 'engine' } : null
   if (ends.kind === 'containers') return ends
-  const { argv, cwd } = ends.config
-  const config = configSchema().safeParse(jsonOf(await look(transport, argv, cwd))).data
+  const config = configSchema().safeParse(jsonOf(await look(transport, ends.config))).data
   const all = ends.dependencies ? (config?.services ?? {}) : {}
   const services = ends.services.length === 0 ? null : withDependencies(ends.services, all)
   return { kind: 'services', project: config?.name ?? ends.project, folder: ends.folder, services }
@@ -162,8 +195,8 @@ function withDependencies(
   return [...found]
 }
 
-async function look(transport: Transport, argv: string[], cwd?: string): Promise<string> {
-  const done = await transport.exec({ argv, cwd }, { timeoutMs: LOOK_MS })
+async function look(transport: Transport, command: Command): Promise<string> {
+  const done = await transport.exec(command, { timeoutMs: LOOK_MS })
   return done.kind === 'exited' ? done.stdout.toString('utf8') : ''
 }
 
