@@ -8,13 +8,13 @@ import {
   fdatasyncSync,
   fsyncSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readFileSync,
   writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Failed } from '../failure.ts'
+import { makeFolder } from '../hostlink/make-folder.ts'
 import type { Event } from './events.ts'
 import { giveReserve, takeReserve } from './reserve.ts'
 import { mayChange } from './state.ts'
@@ -169,7 +169,7 @@ function openLogs(folder: string) {
     if (known !== undefined) return known
     const name = names.get(id) ?? logName(names.size + 1, id)
     names.set(id, name)
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolder(folder, 0o700)
     const descriptor = openSync(join(folder, name), 'a', 0o600)
     open.set(id, descriptor)
     return descriptor

@@ -1,6 +1,6 @@
 /** What a run leaves behind, and what is told about it afterwards; where it cannot be left, that is said. */
 import { spawn } from 'node:child_process'
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -93,6 +93,19 @@ describe('the line is printed', () => {
     const dry = await rig.run(['run', good, '--dry-run'], { env })
     expect([dry.report.outcome, dry.code]).toEqual(['planned', 0])
     expect(dry.stderr).toContain('cannot write')
+  })
+
+  test.skipIf(!existsSync('/proc/1'))('at once where a folder can never be made, whoever asks', async () => {
+    const env = { HOSTOPS_STATE_DIR: '/proc/1/hostops' }
+    const began = performance.now()
+    const ended = await rig.run(['run', good], { env })
+    expect(ended.report).toMatchObject({ outcome: 'refused', errorCode: 'state-unwritable' })
+    expect(ended.stderr).toContain('/proc/1/hostops')
+    expect((await rig.run(['runs'], { env })).code).toBe(0)
+    expect((await rig.run(['resume', 'last'], { env })).code).toBe(2)
+    expect((await rig.run(['doctor'], { env })).stdout).toContain('state folder')
+    // Before it never came back.
+    expect(performance.now() - began).toBeLessThan(30_000)
   })
 
   test('when the folder goes away while it runs', async () => {

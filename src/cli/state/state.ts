@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { userInfo } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { Failure } from '../../failure.ts'
+import { makeFolder } from '../../hostlink/make-folder.ts'
 import type { Report } from '../../report/schema.ts'
 import type { Io } from '../io.ts'
 
@@ -54,7 +55,7 @@ export type Created =
 export function createRun(state: string, head: RunHead): Created {
   const folder = join(state, 'runs', head.runId)
   try {
-    mkdirSync(join(state, 'runs'), { recursive: true, mode: 0o700 })
+    makeFolder(join(state, 'runs'), 0o700)
     mkdirSync(folder, { mode: 0o700 })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST' && existsSync(folder))

@@ -1,8 +1,9 @@
 /** One JSON line for each request: who, what, verdict, end. Never throws and never makes a request wait. */
 import { createHash } from 'node:crypto'
-import { mkdir, open, rename } from 'node:fs/promises'
+import { open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { makeFolder } from '../make-folder.ts'
 import type { Config } from './config/config.ts'
 import { systemReason } from './config/problem.ts'
 import type { Log } from './log.ts'
@@ -70,8 +71,7 @@ export function openAudit({ config, log, secrets }: AuditOptions): Audit {
       try {
         // The output folder is made by whoever needs it first; a folder that somebody chose must be there.
         const { outputTmpdir } = config()
-        if (path === join(outputTmpdir, DEFAULT_NAME))
-          await mkdir(outputTmpdir, { recursive: true, mode: 0o700 })
+        if (path === join(outputTmpdir, DEFAULT_NAME)) makeFolder(outputTmpdir, 0o700)
         await append(path, lines)
       } catch (error) {
         dropped += count

@@ -1,14 +1,6 @@
 /** The daemon's life: start, reload, stop. Answers instead of exiting: only the bin ends the process. */
-import {
-  chownSync,
-  closeSync,
-  fchownSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { chownSync, closeSync, fchownSync, openSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import { makeFolder } from '../make-folder.ts'
 import { preparePipes } from '../process/pipe.ts'
 import { type Audit, openAudit } from './audit.ts'
 import { type Config, place } from './config/config.ts'
@@ -135,11 +127,10 @@ async function openDoors(
 /** What the daemon must write to later, as that user. */
 function handOver(config: Config, socketFolder: string | null, { uid, gid }: User): void {
   if (socketFolder !== null) chownSync(socketFolder, uid, -1)
-  const made = mkdirSync(config.outputTmpdir, { recursive: true, mode: 0o700 })
+  const made = makeFolder(config.outputTmpdir, 0o700)
   if (made !== undefined) chownSync(config.outputTmpdir, uid, gid)
   if (config.runsStateDir !== null) {
-    if (mkdirSync(config.runsStateDir, { recursive: true, mode: 0o700 }))
-      chownSync(config.runsStateDir, uid, gid)
+    if (makeFolder(config.runsStateDir, 0o700)) chownSync(config.runsStateDir, uid, gid)
   }
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '../make-folder.ts'
 
 /**
  * Makes the folder whole or not at all, and at most once: false when one of this name is there already. The renaming
@@ -12,7 +13,7 @@ export async function createFolder(
   files: Readonly<Record<string, string | Buffer>>,
   { flush }: { flush: boolean },
 ): Promise<boolean> {
-  await mkdir(root, { recursive: true, mode: 0o700 })
+  makeFolder(root, 0o700)
   const draft = join(root, `.new-${name}-${randomBytes(6).toString('hex')}`)
   await mkdir(draft, { mode: 0o700 })
   try {

@@ -1,17 +1,9 @@
 /** hostlinkd init: a config, a fresh token, and on request the systemd unit; says what to type next. */
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { makeFolder } from '../../make-folder.ts'
 import { type BinIo, complain } from '../bin-io.ts'
 import { getgid } from './accounts.ts'
 import { loadConfig } from './config-file.ts'
@@ -89,7 +81,7 @@ function init(places: Places, flags: Flags, io: BinIo): number {
   const isForced = flags.force ?? false
   const folder = dirname(places.config)
   // Only a folder of our own making gets our owner and mode.
-  if (mkdirSync(folder, { recursive: true, mode: 0o750 }) !== undefined) own(folder, 0o750, group, io)
+  if (makeFolder(folder, 0o750) !== undefined) own(folder, 0o750, group, io)
   const token = `${randomBytes(32).toString('hex')}\n`
   keepOrWrite(places.token, token, io.uid === 0 ? 0o640 : 0o600, group, isForced, io)
   const shell = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'
@@ -103,7 +95,7 @@ function init(places: Places, flags: Flags, io: BinIo): number {
   const { config } = loaded
   const isUser = io.uid !== 0
   if (flags.systemd) {
-    mkdirSync(dirname(places.unit), { recursive: true })
+    makeFolder(dirname(places.unit))
     const unit = unitText({ program: io.program, places, group, isUser })
     keepOrWrite(places.unit, unit, 0o644, { name: 'root', gid: -1 }, isForced, io)
   }

@@ -1,8 +1,9 @@
 /** Output files: made anew, readable by the daemon's user only, wherever a request's id would point. */
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises'
+import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '../../make-folder.ts'
 import type { Sink } from '../../process/output.ts'
 
 export type OutputFile = { readonly path: string; readonly sink: Sink; close(): Promise<void> }
@@ -14,7 +15,7 @@ const ATTEMPTS = 3
 
 /** Throws the system's error when the folder does not let us. */
 export async function openOutputFiles(folder: string, id: string): Promise<OutputFiles> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder, 0o700)
   const random = () => randomBytes(6).toString('hex')
   for (let attempt = 1; ; attempt++) {
     const tame = TAME_ID.test(id) ? (attempt === 1 ? id : `${id}-${random()}`) : random()

@@ -1,9 +1,10 @@
 /** The sockets that the daemon listens on; on a Unix path, only ever one daemon at a time. */
 import { createHash } from 'node:crypto'
-import { chmodSync, lchownSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
+import { chmodSync, lchownSync, lstatSync, statSync, unlinkSync } from 'node:fs'
 import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net'
 import { basename, dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { makeFolder } from '../../make-folder.ts'
 import { getgid } from '../config/accounts.ts'
 import type { Config } from '../config/config.ts'
 import { systemReason } from '../config/problem.ts'
@@ -168,7 +169,7 @@ function isAnswering(path: string): Promise<boolean> {
 function prepareFolder(config: Config, log: Log): Refused | string | null {
   const folder = dirname(config.unixPath)
   try {
-    const made = mkdirSync(folder, { recursive: true, mode: FOLDER_MODE })
+    const made = makeFolder(folder, FOLDER_MODE)
     if (made === undefined) return null
     const unfit = giveToGroup(config, folder, log)
     chmodSync(folder, FOLDER_MODE)
