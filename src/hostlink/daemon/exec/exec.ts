@@ -53,8 +53,7 @@ export async function exec(asker: Asker, around: ExecSurroundings): Promise<Body
   if (known === undefined && wanted.attach_only) return { status: 'not_found', error_msg: UNKNOWN_KEY }
   const run = known ?? startRun(asker, wanted, limits, verdict.resolvedArgv0, around)
   const leave = join(run, asker, wanted, around.config())
-  const end = await run.ended
-  leave()
+  const end = await run.ended.finally(leave)
   return endBody(run, end, {
     limits,
     id: request.id,

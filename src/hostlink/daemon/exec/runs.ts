@@ -64,11 +64,13 @@ export function createRuns(now: () => number = Date.now): Runs {
       forgetOld(keyed, now())
       keyed.set(slot(options.owner, options.key), run)
     }
-    void run.ended.then(() => {
+    const release = () => {
       running.delete(run)
       run.endedAt = now()
       forgetOutput(keyed)
-    })
+    }
+    // Also after a fault that nobody foresaw: the slot is everybody's.
+    void run.ended.then(release, release)
     return run
   }
 
@@ -84,7 +86,7 @@ export function createRuns(now: () => number = Date.now): Runs {
     byId: (owner, id) => [...running].filter(run => run.options.owner === owner && run.ids.has(id)),
     shutdown: async () => {
       clearInterval(sweep)
-      const all = Promise.all([...running].map(run => run.ended))
+      const all = Promise.allSettled([...running].map(run => run.ended))
       const timer = setTimeout(() => {
         for (const run of running) run.terminate('shutdown')
       }, SHUTDOWN_PATIENCE_MS)
