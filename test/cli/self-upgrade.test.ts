@@ -1,6 +1,7 @@
 /** What a process can know of the container that it is in, and what of it a plan replaces. */
 import { describe, expect, test } from 'vitest'
-import { containerIds, isEnded, selfUpgrade } from '../../src/cli/self-upgrade/refusal.ts'
+import { containerIds } from '../../src/cli/self-upgrade/own-container.ts'
+import { isEnded, selfUpgrade } from '../../src/cli/self-upgrade/refusal.ts'
 import { stepEnds } from '../../src/cli/self-upgrade/step-ends.ts'
 import type { Plan } from '../../src/engine/plan.ts'
 import type { Transport } from '../../src/transport/transport.ts'

@@ -18,7 +18,8 @@ import { onHostCommand } from '../on-host-command.ts'
 import { type Prepared, prepare } from '../prepare.ts'
 import { wordedError } from '../print-failure.ts'
 import { type RunOptions, wrongUse } from '../run-options.ts'
-import { selfUpgrade, selfUpgradeAhead } from '../self-upgrade/refusal.ts'
+import { ownIdsHere } from '../self-upgrade/own-container.ts'
+import type { Foresight } from '../self-upgrade/refusal.ts'
 import { readSettings } from '../settings.ts'
 import { catchSignals, type Signals } from '../signals.ts'
 import { awaitConfirmIn } from '../state/confirmation.ts'
@@ -151,7 +152,8 @@ function confirmStep({ steps }: Plan): Failure | null {
 
 async function dryRun(prepared: Prepared, options: RunOptions, io: Io, recorder: Recorder): Promise<RunEnd> {
   const { plan } = prepared
-  const warnings = selfUpgradeAhead(plan)
+  const warnings =
+    ownIdsHere().length === 0 ? [] : (await import('../self-upgrade/refusal.ts')).selfUpgradeAhead(plan)
   if (options.output === 'json') {
     recorder.show(await chooseFace(options, io, clock.now))
     io.stderr.write(`${JSON.stringify({ time: new Date(clock.now()).toISOString(), type: 'plan', plan })}\n`)
@@ -176,10 +178,7 @@ async function onTarget(prepared: Prepared, options: RunOptions, io: Io, around:
     const lock = lockInput(recorder.head.runId, around.state, waitMs, clock.now())
     const { folder } = recorder
     const awaitConfirm = options.asHost && folder !== null ? awaitConfirmIn(folder) : undefined
-    const command = options.asHost
-      ? null
-      : onHostCommand(around.name, options, prepared.plan.target, prepared.playbook)
-    const { failure, warnings } = await selfUpgrade(prepared.plan, transport, command)
+    const { failure, warnings } = await foreseen(prepared, options, around.name, transport)
     if (failure) return refused(failure)
     const input: RunInput = { ...runInput(prepared, recorder, transport), lock, awaitConfirm, warnings }
     if (options.plan !== undefined) {
@@ -194,6 +193,22 @@ async function onTarget(prepared: Prepared, options: RunOptions, io: Io, around:
   } finally {
     await transport.close()
   }
+}
+
+/** Only who lives in a container, or works through somebody, can end what the run depends on. */
+async function foreseen(
+  { plan, playbook }: Prepared,
+  options: RunOptions,
+  name: string,
+  transport: Transport,
+): Promise<Foresight> {
+  if (transport.name === 'local' && ownIdsHere().length === 0) return { failure: null, warnings: [] }
+  const { selfUpgrade } = await import('../self-upgrade/refusal.ts')
+  return selfUpgrade(
+    plan,
+    transport,
+    options.asHost ? null : onHostCommand(name, options, plan.target, playbook),
+  )
 }
 
 const runInput = (prepared: Prepared, recorder: Recorder, transport: Transport): RunInput => ({

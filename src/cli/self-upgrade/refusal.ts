@@ -2,8 +2,6 @@
  * Does the plan end the container in which this runner lives, or the daemon that it works through? It would be cut off
  * in the middle, the service would stay down, and nobody would be left to go back.
  */
-import { readFileSync } from 'node:fs'
-import { hostname } from 'node:os'
 import * as z from 'zod'
 import type { Plan } from '../../engine/plan.ts'
 import type { Warning } from '../../engine/running.ts'
@@ -13,6 +11,7 @@ import { jsonOf } from '../../steps/compose/project.ts'
 import { canonicalPath } from '../../steps/fields.ts'
 import type { Command, Transport } from '../../transport/transport.ts'
 import type { Ends } from './ends.ts'
+import { containerIds, ownIdsHere } from './own-container.ts'
 import { type StepEnds, stepEnds } from './step-ends.ts'
 
 /** A container on which somebody's life depends; `project` and `service` where compose made it. */
@@ -65,12 +64,9 @@ export async function selfUpgrade(
   return { failure: null, warnings: own.slice(0, 1).flatMap(one => warnings(steps, one)) }
 }
 
-/** Of a plan that nobody is asked about. Pure but for where this process is. */
-export function selfUpgradeAhead(plan: Plan): Warning[] {
-  return ownIdsHere().length === 0
-    ? []
-    : warnings(plan.steps.map(stepEnds), { who: 'runner', place: 'told by --check' })
-}
+/** Of a plan that nobody is asked about. Pure. */
+export const selfUpgradeAhead = (plan: Plan): Warning[] =>
+  warnings(plan.steps.map(stepEnds), { who: 'runner', place: 'told by --check' })
 
 function warnings(steps: readonly StepEnds[], own: Own | { who: 'runner'; place: string }): Warning[] {
   const lives = own.who === 'runner' ? 'this runner' : 'the daemon of the target'
@@ -103,25 +99,6 @@ export function isEnded(own: Own, ended: Ended): boolean {
 
 const placeOf = ({ project, service, name }: Own): string =>
   service === null ? `container ${name}` : `service ${service} of compose project ${project}`
-
-/**
- * Pure: ids of containers that a process may be in, from its own mounts, its control groups and its host name. On a
- * host the mounts name containers too; only where they stand in for files of /etc is one its own.
- */
-export function containerIds(mountinfo: string, cgroup: string, name: string): string[] {
-  const ids = new Set<string>()
-  for (const line of mountinfo.split('\n')) {
-    const [, , , root = '', point = ''] = line.split(' ')
-    const id = /containers\/([0-9a-f]{64})\//.exec(root)?.[1]
-    if (id && /^\/etc\/(hostname|hosts|resolv\.conf)$/.test(point)) ids.add(id)
-  }
-  for (const [id] of cgroup.matchAll(/\b[0-9a-f]{64}\b/g)) ids.add(id)
-  if (ids.size === 0 && /^[0-9a-f]{12}$/.test(name)) ids.add(name)
-  return [...ids]
-}
-
-const ownIdsHere = () =>
-  containerIds(readText('/proc/self/mountinfo'), readText('/proc/self/cgroup'), hostname())
 
 type Ids = { runner: string[]; daemon: string[] }
 
@@ -198,12 +175,4 @@ function withDependencies(
 async function look(transport: Transport, command: Command): Promise<string> {
   const done = await transport.exec(command, { timeoutMs: LOOK_MS })
   return done.kind === 'exited' ? done.stdout.toString('utf8') : ''
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return ''
-  }
 }
