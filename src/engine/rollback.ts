@@ -94,13 +94,16 @@ export async function rollBack(options: {
     remains.push({ code: 'not-done', movement, step: state.planned.id })
     return null
   }
+  let restoredNow = false
   for (const part of parts.filter(({ movement }) => movement !== 'verify')) {
     const before = options.earlier?.get(partKey(part.movement, part.state.planned.id))
     if (before !== undefined) {
       changedSomething = true
-      if (before === true) continue
+      // What was reactivated before everything was restored follows a state that is no more.
+      if (before === true && !(part.movement === 'reactivate' && restoredNow)) continue
       // A part that nobody saw the end of is done again: what takes back is safe to do twice, by contract.
     }
+    restoredNow ||= part.movement === 'restore'
     const end = await begin(part)
     if (end !== null) take(end)
   }

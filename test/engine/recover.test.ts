@@ -77,6 +77,39 @@ describe('a runner that died after any event', () => {
   })
 })
 
+describe('a way back that was gone only in part', () => {
+  const steps = (restoreFails: boolean) => [
+    { id: 'a', with: { name: 'x', to: 'new' } },
+    { id: 'b', with: { name: 'y', to: 'new', restoreFails } },
+    { id: 'c', with: { name: 'z', to: 'new', fail: broken } },
+  ]
+  const first = () => play({ ...good, steps: steps(true) })
+
+  test('what was reactivated before all was restored is reactivated again behind it', async () => {
+    const { end, events, host } = await first()
+    expect(end.outcome).toBe('rollback-failed')
+    const again = await play({
+      ...good,
+      steps: steps(false),
+      host,
+      recovered: recover(events),
+      takeBack: true,
+    })
+    expect(again.end.outcome).toBe('rolled-back')
+    const back = again.calls.filter(call => /^re/.test(call))
+    expect(back).toEqual(['restore y', 'reactivate x', 'reactivate y', 'reactivate z'])
+  })
+
+  test('what was reactivated behind all of it is not', async () => {
+    const { events, host } = await play({ ...bad })
+    const at = events.findIndex(
+      e => e.type === 'part-finished' && e.movement === 'reactivate' && e.id === 'b',
+    )
+    const again = await play({ ...bad, host, recovered: recover(events.slice(0, at + 1)) })
+    expect(again.calls.filter(call => /^re/.test(call))).toEqual(['reactivate z', 'reactivate w'])
+  })
+})
+
 describe('a step that was begun and that nobody saw the end of', () => {
   const inFlight = async () => {
     const { events } = await play(good)
