@@ -1,5 +1,5 @@
 /** From a request to its answer, with the checks in the order of PROTOCOL.md, section 3. */
-import { realpathSync } from 'node:fs'
+import { lstatSync, realpathSync } from 'node:fs'
 import { FEATURES, jobRequest, runRequest } from '../messages.ts'
 import { VERSION } from '../version.ts'
 import type { Audit, AuditEntry } from './audit.ts'
@@ -24,7 +24,7 @@ export const UNKNOWN_TYPE = 'unknown message type'
 export const isKnownType = (type: string): boolean => ['ping', 'exec', 'cancel', 'job', 'run'].includes(type)
 
 export function createDispatch(options: DispatchOptions): Dispatch {
-  const context = { resolve: (argv0: string) => resolveProgram(argv0, options.hostEnv), realpath }
+  const context = { resolve: (argv0: string) => resolveProgram(argv0, options.hostEnv), realpath, isLink }
   const around = { ...options, decide: (token: Token, asked: Asked) => decide(token, asked, context) }
   const handle = async (asker: Asker): Promise<Body> => {
     switch (asker.request.type) {
@@ -93,6 +93,9 @@ async function run(
     unwatch()
   }
 }
+
+const isLink = (path: string): boolean =>
+  lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true
 
 function realpath(path: string): string | null {
   try {

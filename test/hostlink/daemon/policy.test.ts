@@ -21,8 +21,13 @@ const PROGRAMS: Record<string, string> = {
 const context: PolicyContext = {
   resolve: argv0 =>
     /^(\/usr)?\/bin\/|^[^/]+$/.test(argv0) ? (PROGRAMS[argv0.split('/').at(-1)!] ?? null) : null,
+  isLink: path => path === '/srv/app/dangling',
   realpath: path =>
-    path === '/srv/link' ? '/etc' : path.startsWith('/srv/') ? path.replace(/\/+$/, '') : null,
+    path === '/srv/link' || path.startsWith('/srv/app/link')
+      ? '/etc'
+      : path.startsWith('/srv/') && !/dangling|new/.test(path)
+        ? path.replace(/\/+$/, '')
+        : null,
 }
 
 const rule = (words: string | string[], more: Partial<Rule> = {}): Rule => {
@@ -188,6 +193,47 @@ describe('the environment and the folder', () => {
     expect(exec(bound('docker compose **'), 'docker compose up -d', at)).toBe('run /usr/bin/docker')
     expect(exec([rule('git **')], 'git -C /etc status')).toBe('run /usr/bin/git')
   })
+
+  test('nor links, wherever they lead', () => {
+    const rules = [rule('docker build **', { workdir: '/srv/*' })]
+    const build = (path: string) => exec(rules, ['docker', 'build', path], { workdir: '/srv/app' })
+    expect(build('.')).toBe('run /usr/bin/docker')
+    expect(build('new/x')).toBe('run /usr/bin/docker')
+    expect(build('/srv/app/x')).toBe('run /usr/bin/docker')
+    for (const path of ['link', 'link/x', 'dangling', '/etc', '/srv', 'a/'.repeat(100)])
+      expect(build(path)).toContain("leads out of the rule's workdir")
+  })
+
+  test('and a rule that names one folder is bound to it', () => {
+    const compose = [rule('docker compose -f /srv/app/compose.yaml **')]
+    expect(exec(compose, 'docker compose -f /srv/app/compose.yaml up -d')).toBe('run /usr/bin/docker')
+    expect(exec(compose, 'docker compose -f /srv/app/compose.yaml -f /tmp/evil.yaml up -d')).toContain(
+      'docker compose -f leads out',
+    )
+    expect(exec([rule('git -C /srv/app **')], 'git -C /srv/app -C /tmp/evil status')).toContain(
+      'git -C leads out',
+    )
+    expect(exec([rule('git -C /srv/app **')], 'git -C /srv/app status')).toBe('run /usr/bin/git')
+  })
+
+  test('a flood of paths costs no flood of look-ups', () => {
+    let lookedUp = 0
+    const counting: PolicyContext = {
+      ...context,
+      resolve: () => '/usr/bin/cat',
+      realpath: path => {
+        lookedUp += 1
+        return path
+      },
+    }
+    const policy: Policy = { kind: 'allowlist', rules: [rule('cat **', { workdir: '/srv/*' })] }
+    const request = execRequest.parse({
+      argv: ['cat', ...Array.from({ length: 20_000 }, (_, index) => `x${index}`)],
+      workdir: '/srv/app',
+    })
+    expect(decide(token(policy), { type: 'exec', request }, counting).allowed).toBe(false)
+    expect(lookedUp).toBeLessThan(1000)
+  })
 })
 
 describe('destructive forms are refused unless a rule names them', () => {
@@ -291,7 +337,7 @@ describe('destructive forms are refused unless a rule names them', () => {
   test.each([
     'git reset --soft HEAD~1',
     'git fetch origin clean',
-    'git commit -m reset --hard-to-tell',
+    'git commit -m reset --allow-empty',
     'git log --grep=clean --oneline -3',
     'git checkout --detach 0123abc',
     'git --no-pager -C /srv/app status --porcelain=v2 -z',

@@ -1,6 +1,8 @@
 /** What docker compose can be made to do to its host. */
 
 import { type Globals, readGlobals, words } from '../../leading-options.ts'
+import { beyondForm, type Place } from './forms.ts'
+import { COMPOSE_FORMS } from './forms-docker.ts'
 import { containerHazards, deletes, writesFiles } from './hazard-docker-options.ts'
 import { type Hazard, hazard } from './hazard-words.ts'
 
@@ -17,16 +19,22 @@ const OWN =
   words(`attach build commit config convert cp create down events exec export help images kill logs ls pause
   port ps publish pull push restart rm run scale start stats stop top unpause up version volumes wait watch`)
 
-export function composeHazards(argv: readonly string[], from: number, isBound: boolean): Hazard[] {
+export function composeHazards(argv: readonly string[], from: number, place: Place): Hazard[] {
   const { options, subcommand: at } = readGlobals(argv, from + 1, GLOBALS)
   const found: Hazard[] = []
   for (const { name, index, known } of options) {
     if (!known) found.push(hazard(argv, [index], `docker compose ${name} is not an option known here`))
-    else if (isBound && LEADS_ELSEWHERE.has(name)) {
+    else if (place.isBound && LEADS_ELSEWHERE.has(name)) {
       found.push(hazard(argv, [index], `docker compose ${name} leads out of the rule's workdir`))
     }
   }
-  return argv[at] === undefined ? found : [...found, ...commandHazards(argv, at, argv[at])]
+  const command = argv[at]
+  if (command === undefined) return found
+  return [
+    ...found,
+    ...commandHazards(argv, at, command),
+    ...beyondForm(argv, at, COMPOSE_FORMS.get(command), place, `docker compose ${command}`),
+  ]
 }
 
 function commandHazards(argv: readonly string[], at: number, command: string): Hazard[] {

@@ -65,8 +65,16 @@ function opensHost(name: string, value: string): string | null {
 /** `name:/path` is a volume, `/path` alone a new one; a path in front of the colon is the host's. */
 const isHostMount = (value: string): boolean => /^([/.~\\][^:]*:|[A-Za-z]:[\\/])/.test(value)
 
+const PLAIN_MOUNT = words(
+  `source src target destination dst readonly ro volume-nocopy volume-subpath tmpfs-size tmpfs-mode`,
+)
+
+/** A volume or a file system in memory, in words without quotes: everything else may be a folder of the host. */
 const isPlainMount = (value: string): boolean =>
-  !/bind|npipe|volume-opt|volume-driver|driver|cluster/i.test(value)
+  value.split(',').every(part => {
+    const [key = '', text = ''] = part.split('=')
+    return key === 'type' ? /^(volume|tmpfs)$/.test(text) : PLAIN_MOUNT.has(key)
+  })
 
 /** Options of docker's commands that name a file of the host to write. */
 export function writesFiles(argv: readonly string[], at: number): Hazard[] {

@@ -1,6 +1,8 @@
 /** What docker (and podman, nerdctl) can be made to do to its host. */
 
 import { type Globals, readGlobals, words } from '../../leading-options.ts'
+import { beyondForm, type Place } from './forms.ts'
+import { DOCKER_FORMS } from './forms-docker.ts'
 import { composeHazards } from './hazard-compose.ts'
 import {
   containerHazards,
@@ -52,18 +54,40 @@ const READ_AND_RUN =
   network node pause port ps pull push rename restart search start stats stop system tag top unpause update version
   wait`)
 
-export function dockerHazards(argv: readonly string[], isBound: boolean): Hazard[] {
+export function dockerHazards(argv: readonly string[], place: Place): Hazard[] {
   const { options, subcommand: at } = readGlobals(argv, 1, GLOBALS)
-  const found = privileged(argv)
+  const found = [...privileged(argv), ...transports(argv)]
   for (const { name, index, known } of options) {
     if (!known) found.push(hazard(argv, [index], `docker ${name} is not an option known here`))
     else if (OTHER_ENGINE.has(name))
       found.push(hazard(argv, [index], `docker ${name} can run other programs`))
   }
   if (argv[at] === undefined) return found
-  if (argv[at] === 'compose') return [...found, ...composeHazards(argv, at, isBound)]
-  return [...found, ...groupHazards(argv, at), ...commandHazards(argv, at)]
+  if (argv[at] === 'compose') return [...found, ...composeHazards(argv, at, place)]
+  return [...found, ...groupHazards(argv, at), ...commandHazards(argv, at), ...formHazards(argv, at, place)]
 }
+
+/** `docker volume ls` has a form of its own, `docker container run` that of `docker run`. */
+function formHazards(argv: readonly string[], group: number, place: Place): Hazard[] {
+  const [first = '', second = ''] = argv.slice(group)
+  const pair = DOCKER_FORMS.get(`${first} ${second}`)
+  const at = GROUPS.has(first) ? group + 1 : group
+  const form =
+    pair ??
+    (at === group || OPTIONAL_GROUPS.has(first) || (first === 'buildx' && second === 'build')
+      ? DOCKER_FORMS.get(argv[at] ?? '')
+      : undefined)
+  if (argv[at] === undefined || argv[at] === '--help') return []
+  return beyondForm(argv, at, form, place, `docker ${argv.slice(group, at + 1).join(' ')}`)
+}
+
+/** podman takes images from files and writes them there. */
+const transports = (argv: readonly string[]): Hazard[] =>
+  argv.flatMap((word, index) =>
+    /^(dir|oci|oci-archive|docker-archive|docker-daemon|containers-storage|ostree|sif):/.test(word)
+      ? [hazard(argv, [index], `docker ${argv[1]} of ${word} reads and writes files of the host`)]
+      : [],
+  )
 
 /** docker finds the command behind options of a group: `docker system -f prune`, `docker container -v /:/h run x`. */
 function groupHazards(argv: readonly string[], at: number): Hazard[] {

@@ -1,6 +1,8 @@
 /** What git can be made to run and to write, beyond what its subcommand says. */
 
 import { type Globals, readGlobals, words } from '../../leading-options.ts'
+import { beyondForm, type Place } from './forms.ts'
+import { GIT_FORMS } from './forms-git.ts'
 import { lossHazards } from './hazard-git-loss.ts'
 import { abbreviates, type Hazard, hazard } from './hazard-words.ts'
 
@@ -69,14 +71,14 @@ const FILE_WRITERS = words('bundle checkout-index clone index-pack merge-file pa
 
 const READS_CONFIG = /^(--get(-all|-regexp|-urlmatch|-color|-colorbool)?|--list|-l|get|list)$/
 
-export function gitHazards(argv: readonly string[], isBound: boolean): Hazard[] {
+export function gitHazards(argv: readonly string[], place: Place): Hazard[] {
   const { options, subcommand: at } = readGlobals(argv, 1, GLOBALS)
   const found: Hazard[] = []
   for (const { name, index, known } of options) {
     const sets = name === '--exec-path' ? argv[index] !== '--exec-path' : RUNS_COMMANDS.has(name)
     if (!known) found.push(hazard(argv, [index], `git ${name} is not an option known here`))
     else if (sets) found.push(hazard(argv, [index], `git ${name} can make git run any program`))
-    else if (isBound && LEADS_ELSEWHERE.has(name)) {
+    else if (place.isBound && LEADS_ELSEWHERE.has(name)) {
       found.push(hazard(argv, [index], `git ${name} leads out of the rule's workdir`))
     }
   }
@@ -87,6 +89,7 @@ export function gitHazards(argv: readonly string[], isBound: boolean): Hazard[] 
     ...optionHazards(argv, at, subcommand),
     ...lossHazards(argv, at, subcommand),
     ...subcommandHazards(argv, at, subcommand),
+    ...beyondForm(argv, at, GIT_FORMS.get(subcommand), place, `git ${subcommand}`),
   ]
 }
 

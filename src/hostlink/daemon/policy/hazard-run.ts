@@ -2,12 +2,16 @@
 import { INTERPRETER, isWrapper, OPEN, unwrap } from '../../wrappers.ts'
 import { type Hazard, hazard } from './hazard-words.ts'
 
+/** The same, of programs that nobody needs for a self-upgrade. */
+const OPEN_TOO =
+  /^(scp|sftp|systemd-nspawn|machinectl|emacs|socat|nc|ncat|netcat|strace|ltrace|gdb|expect|tclsh|at|batch|crontab|pkexec|run-parts|start-stop-daemon|setpriv|capsh|prlimit|numactl|unbuffer|dbus-run-session|apt|apt-get|dpkg|rpm|dnf|yum|pip3?|yarn|pnpm|cargo|go)$/
+
 /** Of tar only the options run programs; its first word may hold them without a dash: `cIf`. */
 const OPEN_BY_OPTIONS = /^(bsd)?tar$/
 const isOldOptions = (word: string, index: number) => index === 1 && /^[A-Za-z]*[FI]/.test(word)
 
 export const runsPrograms = (name: string): boolean =>
-  isWrapper(name) || [INTERPRETER, OPEN, OPEN_BY_OPTIONS].some(kind => kind.test(name))
+  isWrapper(name) || [INTERPRETER, OPEN, OPEN_TOO, OPEN_BY_OPTIONS].some(kind => kind.test(name))
 
 /** Where the program stands that is run by this one, where it is one; and what is to be named in front of it. */
 export function runHazards(

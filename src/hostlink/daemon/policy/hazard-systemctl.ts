@@ -1,5 +1,7 @@
 /** What systemctl can be made to do to its host. */
 import { type Globals, readGlobals, words } from '../../leading-options.ts'
+import { beyondForm, type Place } from './forms.ts'
+import { SYSTEMCTL_FORM } from './forms-docker.ts'
 import { abbreviates, type Hazard, hazard, lettersOf, plainWords } from './hazard-words.ts'
 
 const GLOBALS: Globals = {
@@ -23,7 +25,7 @@ const ENDS_HOST =
   /^((soft-)?reboot|poweroff|halt|kexec|exit|shutdown|umount|final|rescue|emergency|sleep|suspend|hibernate|hybrid-sleep|suspend-then-hibernate|ctrl-alt-del|runlevel[016])\.target$|^systemd-(soft-reboot|reboot|poweroff|halt|kexec|exit|suspend|hibernate|hybrid-sleep)\.service$/
 const IS_PATTERN = /[*?[]/
 
-export function systemctlHazards(argv: readonly string[]): Hazard[] {
+export function systemctlHazards(argv: readonly string[], place: Place): Hazard[] {
   const { options, subcommand: at } = readGlobals(argv, 1, GLOBALS)
   const found = options
     .filter(({ known }) => !known)
@@ -46,5 +48,5 @@ export function systemctlHazards(argv: readonly string[]): Hazard[] {
     )
       found.push(hazard(argv, [index], `systemctl ${verb} ${word} can end the host or everything on it`))
   }
-  return found
+  return [...found, ...beyondForm(argv, at, SYSTEMCTL_FORM, place, `systemctl ${verb}`)]
 }

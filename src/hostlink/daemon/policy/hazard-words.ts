@@ -1,7 +1,12 @@
 /** How hazards are told. */
 
 /** A word of the request, and how a rule's pattern for that place has to begin in order to name it. */
-export type NamedWord = { readonly index: number; readonly text: string }
+export type NamedWord = {
+  readonly index: number
+  readonly text: string
+  /** A path, which a pattern for the folder that it lies in names as well. */
+  readonly isPath?: true
+}
 
 /** A rule allows the hazard when it names all of the words. */
 export type Hazard = { readonly words: readonly NamedWord[]; readonly why: string }
@@ -15,6 +20,11 @@ export function named(argv: readonly string[], index: number): NamedWord {
 export const hazard = (argv: readonly string[], indexes: readonly number[], why: string): Hazard => ({
   why,
   words: indexes.map(index => named(argv, index)),
+})
+
+export const pathHazard = (argv: readonly string[], index: number, why: string): Hazard => ({
+  why,
+  words: [{ index, text: argv[index] ?? '', isPath: true }],
 })
 
 /** `--har` is `--hard` for programs that take any beginning of a long option. */

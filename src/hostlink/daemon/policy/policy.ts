@@ -4,6 +4,7 @@ import type { ExecRequest, JobRequest, RunRequest } from '../../messages.ts'
 import { matchesGlob, matchesPath } from './glob.ts'
 import { hazardsOf } from './hazard.ts'
 import type { Hazard } from './hazard-words.ts'
+import { CLIMBS, placeOf } from './place.ts'
 
 export type Rule = {
   /** The program, by name or by absolute path. */
@@ -47,8 +48,10 @@ export type Asked =
 export type PolicyContext = {
   /** argv[0] to the absolute path of the program, links followed, as the daemon's own PATH has it. */
   readonly resolve: (argv0: string) => string | null
-  /** A folder's path with links followed. */
+  /** A path with links followed; null where nothing is there. */
   readonly realpath: (path: string) => string | null
+  /** Also one that leads nowhere. */
+  readonly isLink: (path: string) => boolean
 }
 
 /**
@@ -136,7 +139,7 @@ function decideExec(
   const workdir = request.workdir === undefined ? null : context.realpath(request.workdir)
   let objection: string | null = null
   for (const rule of fitting) {
-    const found = objectionOf(rule, request, argv, resolved, workdir)
+    const found = objectionOf(rule, request, argv, resolved, workdir, context)
     if (found === null)
       return { allowed: true, resolvedArgv0: resolved, ...(workdir === null ? {} : { workdir }) }
     objection ??= `${rule.source}: ${found}`
@@ -159,8 +162,6 @@ function fits({ args }: Rule, argv: readonly string[]): boolean {
   return fixed.every((pattern, index) => isMeant(pattern, given[index]!))
 }
 
-const CLIMBS = /(^|[/=:,])\.\.([/:,]|$)/
-
 function isMeant(pattern: string, word: string): boolean {
   if (pattern.startsWith('*') && /^-./s.test(word)) return false
   if (/\*.*\/|\/.*\*/s.test(pattern) && CLIMBS.test(word) && !CLIMBS.test(pattern)) return false
@@ -174,24 +175,27 @@ function objectionOf(
   argv: readonly string[],
   resolved: string,
   workdir: string | null,
+  context: PolicyContext,
 ): string | null {
   const foreign = Object.keys(request.env ?? {}).find(name => !rule.env.includes(name))
   if (foreign !== undefined) return `the variable ${foreign} is not named by the rule`
-  const place = workdirObjection(rule, request.workdir, workdir)
-  if (place !== null) return place
+  const elsewhere = workdirObjection(rule, request.workdir, workdir)
+  if (elsewhere !== null) return elsewhere
+  const place = placeOf(rule, workdir, context)
   // A program is known by each of its names: `docker` may be a link to `podman`.
   const programs = new Set([basename(argv[0]!), basename(resolved)])
-  const hazards = [...programs].flatMap(program => hazardsOf(program, argv, rule.workdir !== undefined))
+  const hazards = [...programs].flatMap(program => hazardsOf(program, argv, place))
   const open = hazards.find(hazard => !isNamed(rule, hazard))
   return open === undefined ? null : `${open.why}, and the rule does not name it`
 }
 
 /** The pattern that stands for the word must begin with it: neither `*` nor `**` names anything. */
 const isNamed = ({ args = [] }: Rule, { words }: Hazard): boolean =>
-  words.every(({ index, text }) => {
+  words.every(({ index, text, isPath }) => {
     const pattern = args[index - 1]
     if (pattern === undefined || pattern === '**') return false
     const literal = pattern.split('*')[0]!
+    if (isPath && literal.length > 1 && text.startsWith(literal)) return true
     return literal === text || (text.startsWith('--') && literal.startsWith(`${text}=`))
   })
 
