@@ -45,6 +45,8 @@ export type Source = {
   place(start: number, end: number): Place
   /** What stands there is a secret: no place shows it from now on. */
   hide(start: number, end: number): void
+  /** The same places, without what was hidden after they were made. */
+  shown(diagnostics: readonly Diagnostic[]): Diagnostic[]
 }
 
 export function createSource(file: string, text: string): Source {
@@ -55,21 +57,23 @@ export function createSource(file: string, text: string): Source {
     const line = lineOf(lineStarts, offset)
     return { line: line + 1, column: charactersBetween(text, lineStarts[line]!, offset) + 1 }
   }
+  const line = (number: number): string => {
+    lineStarts ??= findLineStarts(text)
+    const first = lineStarts[number - 1]!
+    const newline = text.indexOf('\n', first)
+    return masked(text.slice(first, newline === -1 ? undefined : newline).replace(/\r$/, ''), first, hidden)
+  }
+  const again = <P extends Place>(place: P): P => ({ ...place, text: line(place.start.line) })
   return {
     file,
     text,
     place(start, end) {
       const from = position(Math.min(start, text.length))
-      const first = lineStarts![from.line - 1]!
-      const newline = text.indexOf('\n', first)
-      const line = masked(
-        text.slice(first, newline === -1 ? undefined : newline).replace(/\r$/, ''),
-        first,
-        hidden,
-      )
-      return { file, start: from, end: position(Math.min(Math.max(end, start), text.length)), text: line }
+      const until = position(Math.min(Math.max(end, start), text.length))
+      return { file, start: from, end: until, text: line(from.line) }
     },
     hide: (start, end) => void hidden.push([start, end]),
+    shown: diagnostics => diagnostics.map(each => ({ ...again(each), related: each.related.map(again) })),
   }
 }
 

@@ -1,4 +1,5 @@
 /** The `inputs:` of a playbook: specifications, with everything about them checked that can be before a value is given. */
+import { nearest } from '../hostlink/nearest.ts'
 import type { Json } from '../steps/step.ts'
 import { type Diagnostic, error, warning } from './diagnostic.ts'
 import { checkInput, patternSyntaxProblem } from './input-value.ts'
@@ -124,14 +125,18 @@ function checkDefaultExpression(
 /** Values of secrets that stand in the playbook: mistakes beside them show the line. */
 export function hideSecrets(file: YamlFile): void {
   const inputs = isRecord(file.value) && isRecord(file.value.inputs) ? file.value.inputs : {}
-  for (const name of Object.keys(inputs).filter(each => isSecret(file, each))) {
-    const spec = inputs[name] as Record<string, unknown>
+  for (const [name, spec] of Object.entries(inputs)) {
+    if (!isRecord(spec) || !isMeantAsSecret(spec.type)) continue
     // A key that was misspelt, too: what is no text of ours is hidden.
-    for (const key of Object.keys(spec)) if (!SHOWN_KEYS.has(key)) file.hide(['inputs', name, key])
+    for (const key of Object.keys(spec)) if (!PLAIN_INPUT_KEYS.includes(key)) file.hide(['inputs', name, key])
   }
 }
 
-const SHOWN_KEYS: ReadonlySet<string> = new Set(['type', 'description', 'optional', 'pattern'])
+const isMeantAsSecret = (type: unknown) =>
+  type === 'secret' || (typeof type === 'string' && nearest(type, INPUT_TYPES) === 'secret')
+
+/** What they say is no value of the input. */
+export const PLAIN_INPUT_KEYS: readonly string[] = ['type', 'description', 'optional', 'pattern']
 
 function isSecret(file: YamlFile, name: string): boolean {
   const inputs = isRecord(file.value) && isRecord(file.value.inputs) ? file.value.inputs : {}

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { parseDuration } from '../steps/duration.ts'
 import { checkSteps } from './check-steps.ts'
 import { type Diagnostic, error, inOrder, warning } from './diagnostic.ts'
-import { hideSecrets, inputTypes, isRecord, loadInputs } from './load-inputs.ts'
+import { hideSecrets, inputTypes, isRecord, loadInputs, PLAIN_INPUT_KEYS } from './load-inputs.ts'
 import {
   assembleSteps,
   type Kinds,
@@ -20,6 +20,7 @@ import { keysAt } from './schema-keys.ts'
 import { expressionRules } from './site-rules.ts'
 import { checkSites, findTemplates, firstExpression, type Site, toTemplate } from './templates.ts'
 import { decode } from './text-file.ts'
+import { withoutValues } from './without-values.ts'
 import { readYaml, type YamlFile } from './yaml-file.ts'
 import { zodDiagnostics } from './zod-diagnostics.ts'
 
@@ -38,10 +39,20 @@ export function loadPlaybook(text: Buffer | string, file: string, kinds: Kinds):
   const decoded = decode(text, file)
   if (!decoded.ok) return decoded
   const yaml = readYaml(decoded.source, 'playbook')
-  if (!yaml.ok) return { ok: false, diagnostics: inOrder(yaml.diagnostics) }
-  const shape = shapeProblem(yaml.file)
-  if (shape !== null) return { ok: false, diagnostics: [shape] }
-  return loadChecked(yaml.file, kinds)
+  if (yaml.ok) return loadYaml(yaml.file, kinds)
+  const more = yaml.file === null ? null : loadYaml(yaml.file, kinds)
+  const known = new Set(yaml.diagnostics.map(startOf))
+  const others = more === null || more.ok ? [] : more.diagnostics.filter(each => !known.has(startOf(each)))
+  const all = inOrder([...yaml.diagnostics, ...others])
+  return { ok: false, diagnostics: withoutValues(all, decoded.source, ['inputs'], PLAIN_INPUT_KEYS) }
+}
+
+/** Of two mistakes at one place the second only follows from the first. */
+const startOf = ({ start }: Diagnostic) => `${start.line}:${start.column}`
+
+function loadYaml(file: YamlFile, kinds: Kinds): Loaded {
+  const shape = shapeProblem(file)
+  return shape === null ? loadChecked(file, kinds) : { ok: false, diagnostics: [shape] }
 }
 
 /** What expressions were parsed and checked with belongs to their types, so that it is asked for again by the same. */

@@ -11,6 +11,7 @@ import { isRecord } from './load-inputs.ts'
 import { readFileBounded } from './read-file.ts'
 import { keysAt } from './schema-keys.ts'
 import { decode } from './text-file.ts'
+import { withoutValues } from './without-values.ts'
 import { readYaml, type YamlFile } from './yaml-file.ts'
 import { zodDiagnostics } from './zod-diagnostics.ts'
 
@@ -38,6 +39,8 @@ export type LoadedSettings =
   | { ok: false; file: string; diagnostics: Diagnostic[] }
 
 const SETTINGS_FILE = 'hostops.config.yaml'
+/** Of settings: inputs of playbooks, secrets among them. */
+const VALUE_SECTIONS = ['inputs', 'pinned']
 
 export function loadSettings(options: {
   config?: string | undefined
@@ -59,7 +62,10 @@ export function parseSettings(bytes: Buffer | string, file: string, env: Env): L
   if (!decoded.ok) return { ok: false, file, diagnostics: decoded.diagnostics }
   if (decoded.source.text.trim() === '') return { ok: true, settings: { file, inputs: {}, pinned: {} } }
   const yaml = readYaml(decoded.source, 'settings file')
-  if (!yaml.ok) return { ok: false, file, diagnostics: inOrder(yaml.diagnostics) }
+  if (!yaml.ok) {
+    const mistakes = inOrder(yaml.diagnostics)
+    return { ok: false, file, diagnostics: withoutValues(mistakes, decoded.source, VALUE_SECTIONS, []) }
+  }
   hideValues(yaml.file)
   const schema = settingsSchema()
   const parsed = schema.safeParse(yaml.file.value)
@@ -84,7 +90,7 @@ export function parseSettings(bytes: Buffer | string, file: string, env: Env): L
 /** Which of them are secrets is for the playbooks to say, which were not read yet. */
 function hideValues(file: YamlFile): void {
   const settings = isRecord(file.value) ? file.value : {}
-  for (const section of ['inputs', 'pinned'])
+  for (const section of VALUE_SECTIONS)
     for (const [playbook, values] of entriesOf(settings[section]))
       for (const [name] of entriesOf(values)) file.hide([section, playbook, name])
 }
