@@ -110,6 +110,33 @@ describe('a way back that was gone only in part', () => {
   })
 })
 
+describe('who goes on with a run', () => {
+  const at = (events: Event[], type: string, id: string) =>
+    events.findIndex(event => event.type === type && 'id' in event && event.id === id) + 1
+
+  test('goes past a step that failed and was allowed to', async () => {
+    const tolerant: Scenario = {
+      steps: [
+        { id: 'a', continueOnError: true, with: { name: 'x', to: '1', fail: broken } },
+        { id: 'b', with: { name: 'y', to: '2' } },
+      ],
+    }
+    const { events, host } = await dieAfter(tolerant, at((await play(tolerant)).events, 'step-finished', 'a'))
+    const again = await play({ ...tolerant, host, recovered: recover(events) })
+    expect(again.end.outcome).toBe('succeeded')
+    expect(again.calls.filter(call => call.startsWith('run'))).toEqual(['run y'])
+  })
+
+  test('and takes it back also verifies what was recorded and never begun', async () => {
+    const { events, host } = await dieAfter(good, at((await play(good)).events, 'step-finished', 'a'))
+    const back = await play({ ...good, host, recovered: recover(events), takeBack: true })
+    // What b is given was not known yet when the others were recorded.
+    expect(back.calls.filter(call => /^(restore|verify)/.test(call))).toEqual([
+      ...['restore x', 'verify p', 'verify x', 'verify z'],
+    ])
+  })
+})
+
 describe('a step that was begun and that nobody saw the end of', () => {
   const inFlight = async () => {
     const { events } = await play(good)

@@ -64,6 +64,22 @@ describe('a run that goes well', () => {
     expect(events.filter(e => e.type === 'step-retrying').map(e => e.delayMs)).toEqual([1, 2])
   })
 
+  test.each<Failure>([
+    { code: 'link-lost', target: 't', command: 'c', reason: 'r' },
+    { code: 'end-not-seen', runId: 'r', step: 'a' },
+  ])('never where nobody saw how it ended, nor goes past it: $code', async fail => {
+    const retry = { attempts: 3, delayMs: 1, backoff: 1, maxDelayMs: 10 }
+    const { end, calls } = await play({
+      steps: [
+        { id: 'a', retry, continueOnError: true, with: { name: 'x', to: '1', fail } },
+        { id: 'b', with: { name: 'y', to: '2' } },
+      ],
+    })
+    expect(end).toMatchObject({ outcome: 'unknown', failedStep: 'a', failure: fail })
+    // Nor is anything kept or taken back, beside a command that may still run.
+    expect(calls).toEqual(['snapshot x', 'snapshot y', 'run x'])
+  })
+
   test('goes on past a step that may fail', async () => {
     const { end, host } = await play({
       steps: [
