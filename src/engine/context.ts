@@ -4,6 +4,7 @@ import type { Done, ExecRequest, StepContext } from '../steps/step.ts'
 import type { ExecResult, StreamName, Transport } from '../transport/transport.ts'
 import type { Emit } from './events.ts'
 import { shortHash } from './hash.ts'
+import type { Hold } from './hold.ts'
 import { lineReader } from './lines.ts'
 import type { Redactor } from './redact.ts'
 import type { Clock } from './running.ts'
@@ -23,6 +24,7 @@ export type ContextInput = {
   env: Readonly<Record<string, string>>
   cwd: string | undefined
   confirmed: ((withinMs: number) => Promise<boolean>) | null
+  hold: Hold
   /** Commands that change something are asked for where an earlier runner started them, and never started. */
   attachOnly?: boolean | undefined
   /** Told when a command ran, or may have run. */
@@ -47,6 +49,8 @@ export function stepContext(input: ContextInput): StepContext {
     remainingMs,
     now: () => clock.now(),
     confirmed: input.confirmed,
+    hold: input.hold.take,
+    held: input.hold.seen,
     redact: text => input.secrets.text(text),
     say: line => input.emit({ type: 'said', id: input.stepId, line }),
     async sleep(ms) {
@@ -107,7 +111,7 @@ async function execute(
   timeoutMs: number,
   key: string | null,
 ): Promise<Executed> {
-  const shown = request.quiet ? null : readers(input)
+  const shown = request.quiet ? null : readers(input, request.onLine)
   const result = await input.transport.exec(
     { argv: request.argv, cwd: request.cwd ?? input.cwd, env: { ...input.env, ...request.env } },
     {
@@ -131,9 +135,12 @@ type Executed = { result: ExecResult; ends: Done['ends'] }
 
 const LAST_LINES = 40
 
-const readers = ({ emit, secrets, stepId: id }: ContextInput) => {
+const readers = ({ emit, secrets, stepId: id }: ContextInput, onLine: ExecRequest['onLine']) => {
   const reader = (stream: StreamName) =>
-    keepingLast(secrets, line => emit({ type: 'output', id, stream, line }))
+    keepingLast(secrets, line => {
+      onLine?.(line)
+      emit({ type: 'output', id, stream, line })
+    })
   return { stdout: reader('stdout'), stderr: reader('stderr') }
 }
 

@@ -130,6 +130,7 @@ const lockContext = (run: Run, signal: AbortSignal): StepContext =>
     env: {},
     cwd: undefined,
     confirmed: null,
+    hold: run.input.hold,
   })
 
 function readHolder(content: string): Holder | null {

@@ -4,6 +4,7 @@ import type { Playbook } from '../playbook/playbook.ts'
 import type { Json, StepKind } from '../steps/step.ts'
 import type { Transport } from '../transport/transport.ts'
 import type { Emit, Outcome } from './events.ts'
+import { type Hold, newHold } from './hold.ts'
 import type { LockInput } from './holder.ts'
 import type { Plan } from './plan.ts'
 import type { Recovered } from './recover.ts'
@@ -54,13 +55,13 @@ export type RunInput = {
 }
 
 /** A run that tells no secrets: so that no face, journal, log or report has to think of them. */
-export type Guarded = RunInput & { readonly secrets: Redactor }
+export type Guarded = RunInput & { readonly secrets: Redactor; readonly hold: Hold }
 
 export function guarded(input: RunInput): Guarded {
   const secrets = redactorOf(input)
   // A line of output was redacted before it was cut to its length.
   const emit: Emit = event => input.emit(event.type === 'output' ? event : redactDeep(event, secrets))
-  return { ...input, secrets, emit: secrets.reach === 0 ? input.emit : emit }
+  return { ...input, secrets, hold: newHold(), emit: secrets.reach === 0 ? input.emit : emit }
 }
 
 export type RunEnd = {

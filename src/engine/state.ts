@@ -113,6 +113,7 @@ export function contextFor(
     signal: options.signal,
     env: state.ready?.env ?? {},
     cwd: state.ready?.cwd,
+    hold: run.hold,
     confirmed: confirmation(run, state, options.signal),
     onRan: options.onRan,
     attachOnly: options.attachOnly,

@@ -71,6 +71,8 @@ export type ExecRequest = Command & {
   repeatable?: boolean
   /** Output that nobody needs to see live (probes). */
   quiet?: boolean
+  /** Told each line that is shown, as it comes. Must not throw. */
+  onLine?: (line: string) => void
 }
 
 /**
@@ -92,6 +94,10 @@ export type StepContext = {
    * no runner lived. Null where the run does not live on the host, so that a confirmation would prove nothing.
    */
   readonly confirmed: ((withinMs: number) => Promise<boolean>) | null
+  /** Those who ask from beside are to be silent until the answer is called. */
+  hold(): () => void
+  /** How often a step has begun to hold in this run; `over` is null while none does, else resolves when none does any more. */
+  held(): { times: number; over: Promise<void> | null }
   /** Without the values of secrets: for a text that is going to be cut, after which nobody would find them. */
   redact(text: string): string
   /** One line for people, shown under the step. */

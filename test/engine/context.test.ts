@@ -1,6 +1,7 @@
 import { afterAll, expect, test } from 'vitest'
 import { stepContext } from '../../src/engine/context.ts'
 import type { Event } from '../../src/engine/events.ts'
+import { newHold } from '../../src/engine/hold.ts'
 import { NO_SECRETS } from '../../src/engine/redact.ts'
 import { Failed } from '../../src/failure.ts'
 import { succeed } from '../../src/steps/command/run-command.ts'
@@ -14,7 +15,7 @@ function context(timeoutMs = 30_000, signal = new AbortController().signal) {
   const events: Event[] = []
   const emit = (event: Event) => void events.push(event)
   const made = stepContext({
-    ...{ runId: 'r', stepId: 's', phase: '1', env: {}, cwd: undefined, confirmed: null },
+    ...{ runId: 'r', stepId: 's', phase: '1', env: {}, cwd: undefined, confirmed: null, hold: newHold() },
     ...{ transport, clock: realClock, emit, secrets: NO_SECRETS, timeoutMs, signal },
   })
   return { context: made, events }

@@ -1,6 +1,7 @@
 /** What the engine gives to a step, over the real local transport. */
 
 import { stepContext as engineContext } from '../../src/engine/context.ts'
+import { newHold } from '../../src/engine/hold.ts'
 import { NO_SECRETS } from '../../src/engine/redact.ts'
 import type { StepContext } from '../../src/steps/step.ts'
 import { localTransport } from '../../src/transport/local.ts'
@@ -40,6 +41,7 @@ export function stepContext(
     env: options.env ?? {},
     cwd: undefined,
     confirmed: null,
+    hold: newHold(),
   })
   return { ...context, said, ran }
 }

@@ -1,6 +1,7 @@
 /** The compose kinds on a real engine. Skipped, loudly, where none answers. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -12,7 +13,17 @@ import { composeUp } from '../../src/steps/compose/up.ts'
 import { composeWait } from '../../src/steps/compose/wait.ts'
 import { fails } from '../rig/checkout.ts'
 import { withoutDocker } from '../rig/docker.ts'
+import { freePort } from '../rig/service.ts'
 import { type Rig, stepContext } from '../rig/step-context.ts'
+
+const answers = (port: number) =>
+  new Promise<boolean>(resolve => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
 
 const busybox = ['/bin/busybox', '/usr/bin/busybox'].find(path => existsSync(path))
 const missing = withoutDocker('the compose steps on a real engine')
@@ -99,6 +110,29 @@ describe.skipIf(missing !== null)('on a real engine', () => {
       code: 'rollback-set-missing',
       what: [images.images[0]!.pin],
     })
+  })
+
+  test('the port of a container that replaces another opens in silence, so that no question meets it without a network', async () => {
+    const port = await freePort()
+    write('1', `${run('exec busybox nc -ll -p 80 -e busybox true')}    ports: ["127.0.0.1:${port}:80"]\n`)
+    await build()
+    const openedHeld: boolean[] = []
+    let open = false
+    let over = false
+    const watching = (async () => {
+      for (; !over; await new Promise(resolve => setTimeout(resolve, 2))) {
+        const held = ctx.held().over !== null
+        const now = await answers(port)
+        // Asked before the look: a silence that begins only then comes too late.
+        if (now && !open) openedHeld.push(held)
+        open = now
+      }
+    })()
+    for (const forceRecreate of [false, true, true]) await up({ forceRecreate, watch: '0s' })
+    over = true
+    await watching
+    expect(openedHeld).toEqual([false, true, true])
+    expect(ctx.held()).toEqual({ times: 2, over: null })
   })
 
   test('a build that fails is told with its last lines', async () => {

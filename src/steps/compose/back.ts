@@ -2,9 +2,10 @@
 import { Failed, type FailureCode } from '../../failure.ts'
 import { canonicalPath } from '../fields.ts'
 import type { StepContext } from '../step.ts'
-import { compose, docker, type Stack } from './compose.ts'
+import { docker, type Stack } from './compose.ts'
 import { type KeptImage, type KeptStack, madeSince } from './images.ts'
 import { putFilesBack, renderedStack } from './keep.ts'
+import { upInSilence } from './progress.ts'
 import { readReplicas } from './project.ts'
 import { repair, type Seen } from './repair.ts'
 
@@ -48,7 +49,7 @@ async function upAgain(
   const scaled = images.filter(image => image.replicas !== image.running.length)
   const scale = scaled.flatMap(image => ['--scale', `${image.service}=${image.running.length}`])
   const up = async (from: Stack) => {
-    await compose(ctx, from, backArgs([...scale, ...names]), { durable: true })
+    await upInSilence(ctx, from, backArgs([...scale, ...names]))
     return from
   }
   const { folder } = kept
@@ -79,11 +80,10 @@ async function replicaByReplica(ctx: StepContext, stack: Stack, image: KeptImage
   const dir = canonicalPath(stack.dir)
   const pins = new Map(image.others.map(({ id, pin }) => [id, pin]))
   const upTo = (count: number) =>
-    compose(
+    upInSilence(
       ctx,
       stack,
       backArgs(['--no-recreate', '--no-deps', '--scale', `${image.service}=${count}`, image.service]),
-      { durable: true },
     )
   await upTo(0)
   for (const [at, id] of image.running.entries()) {

@@ -1,4 +1,4 @@
-/** What the end of a docker command means. The only place that reads the words of Docker and Compose. */
+/** What the end of a docker command means. Besides progress.ts the only place that reads the words of Docker and Compose. */
 import { Failed } from '../../failure.ts'
 import { lines, tailOf } from '../plain-text.ts'
 import type { Done } from '../step.ts'

@@ -4,7 +4,7 @@ import { once } from '../command/once.ts'
 import { durationSchema, parseDuration } from '../duration.ts'
 import type { CheckFinding, Facts, Json, StepContext, StepKind } from '../step.ts'
 import { backArgs, bringBack } from './back.ts'
-import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
+import { composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
 import { stackEvidence } from './evidence.ts'
 import { diskFacts, serviceFacts } from './facts.ts'
 import {
@@ -15,6 +15,7 @@ import {
   requireImages,
   seeImages,
 } from './images.ts'
+import { upInSilence } from './progress.ts'
 import { readProject, readReplicas } from './project.ts'
 import { leftovers, repair } from './repair.ts'
 import { crashed, fingerprint, type Replica } from './stability.ts'
@@ -85,8 +86,7 @@ export const composeUp: StepKind<With, Snapshot> = {
       throw new Failed({ code: 'project-renamed', dir: input.dir, before: project, now: name })
     const { repaired } = await repair(ctx, input, project, found)
     const was = repaired ? await readReplicas(ctx, input, project, null) : found
-    // Cut off half-way it would leave the old container stopped and the new one not started.
-    await compose(ctx, input, upArgs(input), { durable: true })
+    await upInSilence(ctx, input, upArgs(input))
     const [now, disk] = await Promise.all([
       watch(ctx, input, project, was),
       diskFacts(ctx, before?.kept.disk ?? null),
@@ -107,7 +107,7 @@ export const composeUp: StepKind<With, Snapshot> = {
   },
   async reactivate(ctx, input, before) {
     if (before !== null) return { changed: await bringBack(ctx, input, before.kept) }
-    await compose(ctx, input, backArgs(input.services), { durable: true })
+    await upInSilence(ctx, input, backArgs(input.services))
     return { changed: true }
   },
   async verify(ctx, input, before) {

@@ -3,10 +3,13 @@ import { Failed } from '../../failure.ts'
 import type { StepContext } from '../step.ts'
 
 const EVERY_MS = 500
+/** A step that holds for longer is not worth what would be missed meanwhile. */
+const HELD_AT_MOST_MS = 2000
 
 /**
  * Each gap counts from the last good answer to the next good one, so that what is told is never less than what a
- * caller has met, and at most a pause and an answer more. Null: at the end there is no good answer yet.
+ * caller has met, and at most a pause and an answer more. A time in which nobody was to ask, because a container was
+ * being replaced, counts as a gap. Null: at the end there is no good answer yet.
  */
 export async function measureDowntime(
   ctx: StepContext,
@@ -16,8 +19,14 @@ export async function measureDowntime(
   let lastGood = ctx.now()
   let downSince: number | null = null
   let down = 0
+  let holds = ctx.held().times
   const over = aborted(ended)
   for (let last = false; ; ) {
+    const { over: letGo } = ctx.held()
+    if (letGo !== null) await Promise.race([letGo, ctx.sleep(HELD_AT_MOST_MS), over])
+    const { times } = ctx.held()
+    if (times !== holds) downSince ??= lastGood
+    holds = times
     last = ended.aborted
     const isGood = await asked(good)
     if (isGood === true) {
