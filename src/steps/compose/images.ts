@@ -38,6 +38,8 @@ export type KeptStack = {
   notOurs: string[]
   /** The ids of all containers of the project. */
   containers: string[]
+  /** Their names, which compose gives to those that replace them, too. Absent in what an older version kept. */
+  names?: string[]
   folder: string | null
   envFiles: KeptFile[]
   composeFiles: KeptComposeFile[]
@@ -79,7 +81,18 @@ export async function keepImages(
   const { folder, envFiles, composeFiles, disk, project } = files
   const notOurs = [...new Set([...replicas.map(replica => replica.service), ...project.apart])]
   const containers = replicas.map(replica => replica.id)
-  const kept = { project: project.name, images, notOurs, containers, folder, envFiles, composeFiles, disk }
+  const names = replicas.map(replica => replica.name)
+  const kept = {
+    project: project.name,
+    images,
+    notOurs,
+    containers,
+    names,
+    folder,
+    envFiles,
+    composeFiles,
+    disk,
+  }
   return { kept, replicas }
 }
 
@@ -173,7 +186,7 @@ export async function missingParts(ctx: StepContext, stack: Stack, kept: KeptSta
 
 /** Every container runs the image that it ran before, and none is there that was not. */
 export async function requireImages(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<Replica[]> {
-  const now = await readReplicas(ctx, stack, kept.project, null)
+  const now = await readReplicas(ctx, stack, kept.project, null, kept.names)
   const imagesNow = (service: string) =>
     now.filter(replica => replica.service === service).map(each => each.image)
   const differ = kept.images

@@ -132,25 +132,36 @@ const inspectSchema = once(() =>
   }),
 )
 
-/** Every container of these services (null: of the project), stopped ones included; `docker inspect` tells the truth, `ps` does not. */
+/**
+ * Every container of these services (null: of the project), stopped ones included; `docker inspect` tells the truth, `ps`
+ * does not. `likely`: the names that they probably have, looked at beside the list and not behind it.
+ */
 export async function readReplicas(
   ctx: StepContext,
   stack: Stack,
   project: string,
   services: readonly string[] | null,
+  likely: readonly string[] = [],
 ): Promise<Replica[]> {
   const dir = canonicalPath(stack.dir)
-  const listed = await docker(ctx, dir, ['ps', '-a', '-q', '--no-trunc', ...ofProject(project)], LOOKING)
+  const [listed, guessed] = await Promise.all([
+    docker(ctx, dir, ['ps', '-a', '-q', '--no-trunc', ...ofProject(project)], LOOKING),
+    inspect(ctx, likely),
+  ])
   const ids = listed.stdout.split(/\s+/).filter(id => /^[0-9a-f]{12,64}$/.test(id))
-  if (ids.length === 0) return []
-  const argv = ['docker', 'inspect', '--type', 'container', '--format', INSPECT, ...ids]
-  // A container that went away between the two commands makes inspect fail, and is no replica any more.
-  const done = await ctx.exec({ argv, ...LOOKING })
-  return done.stdout
-    .split(/\r?\n/)
-    .flatMap(line => replicaOf(jsonOf(line), ctx.redact) ?? [])
+  const wasRight = ids.every(id => guessed.some(replica => replica.id === id))
+  const found = wasRight ? guessed.filter(replica => ids.includes(replica.id)) : await inspect(ctx, ids)
+  return found
     .filter(replica => services?.includes(replica.service) ?? true)
     .sort((a, b) => a.name.localeCompare(b.name))
+}
+
+/** Names and ids. One that is not there, or not any more, makes `docker inspect` fail and is left out. */
+async function inspect(ctx: StepContext, containers: readonly string[]): Promise<Replica[]> {
+  if (containers.length === 0) return []
+  const argv = ['docker', 'inspect', '--type', 'container', '--format', INSPECT, ...containers]
+  const done = await ctx.exec({ argv, ...LOOKING })
+  return done.stdout.split(/\r?\n/).flatMap(line => replicaOf(jsonOf(line), ctx.redact) ?? [])
 }
 
 /** The containers of a project, but for those of `compose run`. */
