@@ -33,6 +33,34 @@ test('in the middle of a command through hostlink: the daemon tells how it ended
   }
 })
 
+test('in the middle of a second attempt: it is asked how that one ended, not the first one', async () => {
+  const world = await crashWorld(base.app, 'hostlink')
+  try {
+    const ledger = world.rig.path('ledger')
+    const step = {
+      id: 'long',
+      script: `echo migrate >> '${ledger}'
+test "$(grep -c migrate '${ledger}')" -eq 2 || exit 1
+echo on; sleep 1; echo restarted >> '${ledger}'`,
+      undo: ['true'],
+      retry: { attempts: 2, delay: '10ms' },
+    }
+    const playbook = world.rig.playbook('long', [step, { id: 'next', run: ['true'] }])
+    const started = world.startHostops(['run', playbook, '--target', 'hostlink', '--run-id', 'r'])
+    await started.until(/long \| on/)
+    started.child.kill('SIGKILL')
+    await started.ended
+    const resumed = await world.hostops(['resume', 'r'])
+    expect(resumed, resumed.stderr).toMatchObject({ code: 0, report: { outcome: 'succeeded' } })
+    expect(resumed.report.steps[0]).toMatchObject({ id: 'long', status: 'succeeded', attempts: 2 })
+    const asked = world.events().filter(event => event.type === 'step-started' && event.id === 'long')
+    expect(asked).toMatchObject([{ attempt: 1 }, { attempt: 2 }, { attempt: 2 }])
+    expect(world.ledger()).toEqual(['first', 'migrate', 'migrate', 'restarted'])
+  } finally {
+    await world.remove()
+  }
+})
+
 test.each([
   [30, 'nobody knows, and a person settles it', 'elsewhere'],
   [30, 'forgotten with it', 'same'],
