@@ -1,4 +1,7 @@
-/** Strangers who send as much as they may, again and again: whoever has a token does not wait for them. */
+/**
+ * Strangers who send as much as they may, again and again: whoever has a token is answered all the while. How quickly
+ * can be told on an idle machine only; that they are taken in turns is what daemon/turns.test.ts fails by.
+ */
 import { connect } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { asQuickAs } from '../../rig/bystander.ts'
