@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from '../make-folder.ts'
 
@@ -27,5 +27,21 @@ export async function createFolder(
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOTEMPTY' || code === 'EEXIST') return false
     throw error
+  }
+}
+
+/** Younger ones may be somebody's who is at work on them. */
+const LEFTOVER_MS = 3_600_000
+const LEFTOVER = /^\.(new|gone)-[A-Za-z0-9][A-Za-z0-9._-]{0,63}-[0-9a-f]{12}$/
+
+/** Removes drafts and removals that a daemon of this user could not finish before it ended. They may hold secrets. */
+export async function removeLeftovers(root: string, now: number): Promise<void> {
+  const names = await readdir(root).catch(() => [])
+  for (const name of names) {
+    if (!LEFTOVER.test(name)) continue
+    const path = join(root, name)
+    const stats = await lstat(path).catch(() => null)
+    if (stats === null || !stats.isDirectory() || stats.uid !== process.geteuid?.()) continue
+    if (stats.mtimeMs < now - LEFTOVER_MS) await rm(path, { recursive: true, force: true })
   }
 }

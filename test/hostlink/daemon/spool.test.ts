@@ -1,19 +1,23 @@
 import { execFileSync } from 'node:child_process'
 import {
+  chownSync,
   existsSync,
+  lutimesSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openJobTable } from '../../../src/hostlink/daemon/jobs/job-table.ts'
 import { openSpoolWriter } from '../../../src/hostlink/daemon/jobs/spool-output.ts'
+import { startDaemonRig } from '../../rig/daemon.ts'
 import { isRunning, type JobsRig, jobsRig, quiet, readIfThere, until } from './jobs-rig.ts'
 
 let rig: JobsRig
@@ -145,6 +149,28 @@ describe('the sweep', () => {
     await table().sweep(3600)
     expect([existsSync(draft('000000000000')), existsSync(draft('111111111111'))]).toEqual([false, true])
   })
+})
+
+test('a daemon that starts removes what an earlier one left of runs that it had not yet taken', async () => {
+  const state = mkdtempSync(join(tmpdir(), 'hostlink-state-'))
+  const draft = (name: string) => join(state, 'requests', name)
+  const old = ['.new-run-1-000000000000', '.gone-20261120T180900Z-7f3a9c-111111111111']
+  const kept = ['.new-run-1-222222222222', '.new-run-1-33', 'run-2', '.new-foreign-444444444444']
+  for (const name of [...old, ...kept]) {
+    mkdirSync(draft(name), { recursive: true })
+    writeFileSync(join(draft(name), 'input-0'), 'secret')
+    if (name !== kept[0]) utimesSync(draft(name), 1000, 1000)
+  }
+  symlinkSync(state, draft('.new-link-555555555555'))
+  lutimesSync(draft('.new-link-555555555555'), 1000, 1000)
+  const isRoot = process.geteuid?.() === 0
+  if (isRoot) chownSync(draft('.new-foreign-444444444444'), 65534, 65534)
+  else kept.pop()
+  await using _daemon = await startDaemonRig({ config: { runs_state_dir: state } })
+  await vi.waitFor(() => expect(old.map(name => existsSync(draft(name)))).toEqual([false, false]), 10_000)
+  expect(kept.map(name => existsSync(join(draft(name), 'input-0')))).toEqual(kept.map(() => true))
+  expect(existsSync(draft('.new-link-555555555555'))).toBe(true)
+  rmSync(state, { recursive: true })
 })
 
 describe('a full disk', () => {

@@ -62,6 +62,9 @@ export function openHostRuns(options: HostRunsOptions): HostRuns {
     },
     goOn: () => {
       recovery ??= goOnWaiting(around, RECOVER_EVERY_MS)
+      store
+        .removeLeftovers(Date.now())
+        .catch(error => options.log.warn(`runs: what an earlier daemon left: ${systemReason(error)}`))
     },
     close: () => {
       recovery?.stop()

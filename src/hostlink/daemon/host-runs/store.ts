@@ -15,7 +15,7 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { join } from 'node:path'
 import * as z from 'zod'
 import { identify } from '../../process/identity.ts'
-import { createFolder } from '../new-folder.ts'
+import { createFolder, removeLeftovers } from '../new-folder.ts'
 
 const requestSchema = z.object({
   token: z.string(),
@@ -41,6 +41,8 @@ export type HostRunStore = {
   ): Promise<boolean>
   read(runId: string): HostRunRequest | null
   ids(): string[]
+  /** Of a daemon that ended while it made a request. */
+  removeLeftovers(now: number): Promise<void>
   job(runId: string): string | null
   setJob(runId: string, jobId: string): void
   /** What the engine's own folder tells. `begun`: it is there; `settled`: it ended, and how is known. */
@@ -68,6 +70,7 @@ export function openHostRunStore(root: string): HostRunStore {
       createFolder(requests, runId, { ...files, 'request.json': JSON.stringify(request) }, { flush: true }),
     read: runId => requestSchema.safeParse(readJson(join(folder(runId), 'request.json'))).data ?? null,
     ids: () => names(requests).filter(name => !name.startsWith('.')),
+    removeLeftovers: now => removeLeftovers(requests, now),
     job: runId => readText(join(folder(runId), 'job'))?.trim() ?? null,
     setJob: (runId, jobId) => {
       const draft = join(folder(runId), '.job')

@@ -3,8 +3,9 @@ import type { JobInfo } from '../../messages.ts'
 import { isAlive } from '../../process/identity.ts'
 import { systemReason } from '../config/problem.ts'
 import type { Log } from '../log.ts'
+import { removeLeftovers } from '../new-folder.ts'
 import { currentInfo } from './job-state.ts'
-import { listSpools, readSpool, removeLeftovers, removeSpool, type Spool } from './spool.ts'
+import { listSpools, readSpool, removeSpool, type Spool } from './spool.ts'
 
 export type Job = { readonly spool: Spool; readonly info: JobInfo }
 
@@ -21,8 +22,6 @@ export type JobTable = {
   /** Removes what ended longer than that ago. Never what runs, and never what is not ours. */
   sweep(retentionS: number): Promise<void>
 }
-
-const LEFTOVER_MS = 3_600_000
 
 export function openJobTable(root: () => string, log: Log): JobTable {
   /** Jobs that may be running; may still hold some that have ended. */
@@ -92,7 +91,7 @@ export function openJobTable(root: () => string, log: Log): JobTable {
       for (const id of await listSpools(root())) {
         await sweepOne(id, olderThanS).catch(error => log.warn(`job ${id}: ${systemReason(error)}`))
       }
-      await removeLeftovers(root(), Date.now() - LEFTOVER_MS)
+      await removeLeftovers(root(), Date.now())
     },
   }
 }

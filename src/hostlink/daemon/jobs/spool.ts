@@ -101,17 +101,6 @@ export async function removeSpool(root: string, id: string): Promise<boolean> {
   return true
 }
 
-/** Drafts and removals that a daemon could not finish before it ended. */
-export async function removeLeftovers(root: string, olderThanMs: number): Promise<void> {
-  const names = await readdir(root).catch(() => [])
-  for (const name of names) {
-    if (!/^\.(new|gone)-[0-9a-f]{12}-[0-9a-f]{12}$/.test(name)) continue
-    const path = join(root, name)
-    const changed = await stat(path).catch(() => null)
-    if (changed !== null && changed.mtimeMs < olderThanMs) await rm(path, { recursive: true, force: true })
-  }
-}
-
 async function readText(folder: string, name: SpoolFile): Promise<string | null> {
   try {
     return await readFile(join(folder, name), 'utf8')
