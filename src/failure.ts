@@ -3,7 +3,17 @@
  * report's `errorCode`. A new kind does not build until it is worded.
  */
 
-export type Failure = AskingFailure | TargetFailure | GitFailure | ServicesFailure | RunFailure | HalfWay
+export type Failure =
+  | AskingFailure
+  | TargetFailure
+  | GitFailure
+  | ServicesFailure
+  | RunFailure
+  | HalfWay
+  | NoLongerHolds
+
+/** What the journal calls done is not what the target shows. */
+export type NoLongerHolds = { code: 'no-longer-holds'; runId: string; step: string; because: Failure }
 
 /** Nothing is in flight: `failed` is how the step ended whose end was not seen at first, `left` was not begun. */
 export type HalfWay = {
@@ -96,6 +106,8 @@ export type RunFailure =
   | { code: 'end-not-seen'; runId: string; step: string }
   /** Begun by an earlier runner. */
   | { code: 'still-runs'; runId: string; step: string; what: string }
+  /** A runner went on without its record; null: nobody knows how it ended. */
+  | { code: 'record-incomplete'; runId: string; outcome: string | null }
   | { code: 'has-a-runner'; runId: string; pid: number }
   | { code: 'not-begun'; runId: string }
   | { code: 'taken-back'; runId: string }

@@ -16,21 +16,30 @@ import { dirname, join } from 'node:path'
 import { Failed } from '../failure.ts'
 import { makeFolder } from '../hostlink/make-folder.ts'
 import type { Event } from './events.ts'
+import { journalId } from './recover.ts'
 import { giveReserve, takeReserve } from './reserve.ts'
 import { mayChange } from './state.ts'
 
-export type Journal = { write(event: Event): void; close(): void }
+export type Journal = {
+  write(event: Event): void
+  /** Of this journal and no other; empty before its first line. */
+  id(): string
+  /** Whether all that was written is on the disk, as far as the disk tells. */
+  isWhole(): boolean
+  close(): void
+}
 
 export const JOURNAL_VERSION = 1
 
 export function openJournal(folder: string, now: () => number): Journal {
   const file = join(folder, 'journal.ndjson')
-  const { descriptor, lines, bytes } = guarded(file, () => openWhole(file))
+  const { descriptor, lines, bytes, firstId } = guarded(file, () => openWhole(file))
   // A run does not begin where its end may find no room; who goes on with one has no choice.
   if (lines === 0) guarded(file, () => takeReserve(folder))
   else quietly(() => takeReserve(folder))
   const logs = openLogs(join(folder, 'steps'))
   let sequence = lines
+  let id = firstId
   let end = bytes
   /** What could not be written goes first, so that no line is ever missing before another one. */
   let backlog = ''
@@ -40,10 +49,18 @@ export function openJournal(folder: string, now: () => number): Journal {
    */
   let due: NodeJS.Immediate | null = null
   let anchored = false
+  /** A disk that has once failed to keep something may say yes the next time, and has not kept it all the same. */
+  let lost: Error | null = null
   const sync = () => {
     if (due !== null) clearImmediate(due)
     due = null
-    fdatasyncSync(descriptor)
+    if (lost !== null) throw lost
+    try {
+      fdatasyncSync(descriptor)
+    } catch (error) {
+      lost = error as Error
+      throw error
+    }
   }
   const append = (line: string, when: 'now' | 'soon' | 'never') => {
     backlog += line
@@ -65,7 +82,9 @@ export function openJournal(folder: string, now: () => number): Journal {
       if (event.type === 'output') return logs.line(event.id, event.line)
       sequence += 1
       const entry = { v: JOURNAL_VERSION, seq: sequence, at: new Date(now()).toISOString(), ...event }
-      const record = () => append(`${JSON.stringify(entry)}\n`, syncOf(event))
+      const line = JSON.stringify(entry)
+      id ||= journalId(line)
+      const record = () => append(`${line}\n`, syncOf(event))
       if (event.type === 'step-started') {
         const before = backlog
         try {
@@ -73,8 +92,11 @@ export function openJournal(folder: string, now: () => number): Journal {
           anchored ||= mayChange(event.effect)
           guarded(file, record)
         } catch (error) {
-          // It will not be acted on, so that it must not be told later either.
-          backlog = before
+          // It will not be acted on, so that it must not be told later either, unless it stands there already.
+          if (backlog !== '') {
+            backlog = before
+            sequence -= 1
+          }
           throw error
         }
       } else if (!quietly(record) && endsForward(event)) {
@@ -84,6 +106,8 @@ export function openJournal(folder: string, now: () => number): Journal {
       if (event.type === 'said') logs.line(event.id, event.line)
       if (event.type === 'step-finished' || event.type === 'part-finished') logs.finish(event.id)
     },
+    id: () => id,
+    isWhole: () => backlog === '' && lost === null,
     close() {
       logs.close()
       if (due !== null) quietly(sync)
@@ -116,14 +140,15 @@ function syncAt(path: string): void {
 const endsForward = ({ type }: Event) => type === 'rollback-started' || type === 'run-finished'
 
 /** What a runner was writing when it died was not said: the next line begins where the last whole one ended. */
-function openWhole(file: string): { descriptor: number; lines: number; bytes: number } {
+function openWhole(file: string) {
   const descriptor = openSync(file, 'a', 0o600)
   const text = readFileSync(file)
   const whole = text.lastIndexOf(0x0a) + 1
   if (whole < text.length) ftruncateSync(descriptor, whole)
   let lines = 0
   for (let at = text.indexOf(0x0a); at !== -1; at = text.indexOf(0x0a, at + 1)) lines += 1
-  return { descriptor, lines, bytes: whole }
+  const firstId = lines === 0 ? '' : journalId(text.toString('utf8', 0, text.indexOf(0x0a)))
+  return { descriptor, lines, bytes: whole, firstId }
 }
 
 /** A write may be a short one, and the disk is full only at the next. */

@@ -11,7 +11,24 @@
 export const LOCK_SCRIPT = `
 verb=$1 name=$2 mine=$3 expected=$4
 usable() { [ -d "$1" ] && [ ! -L "$1" ] && [ -w "$1" ]; }
-for dir in /var/tmp/hostops-locks /run/lock/hostops /tmp/hostops-locks; do
+show() {
+  at=$(stat -c %Y "$found" 2>/dev/null || stat -f %m "$found" 2>/dev/null || echo 0)
+  echo "$1 $(( $(date +%s) - at ))"
+  printf '%s\\n' "$held"
+}
+dirs="/var/tmp/hostops-locks /run/lock/hostops /tmp/hostops-locks"
+# A folder may have been writable for the holder and not be so for us, or not any more.
+look() {
+  for each in $dir $dirs; do
+    found=$each/$name held=$(readlink "$each/$name" 2>/dev/null) && [ -n "$held" ] && return
+  done
+}
+dir=
+if [ "$verb" = read ]; then
+  if look; then show held; else echo none; fi
+  exit 0
+fi
+for dir in $dirs; do
   [ -e "$dir" ] || mkdir -m 1777 "$dir" 2>/dev/null
   usable "$dir" && break
 done
@@ -20,25 +37,23 @@ usable "$dir" || { echo "unwritable $dir"; exit 1; }
 [ -O "$dir" ] || { chown -h 0 "$dir" && usable "$dir" && chmod 1777 "$dir"; } 2>/dev/null
 lock=$dir/$name
 act() {
-  held=$(readlink "$lock" 2>/dev/null)
+  look
   case $verb in
     acquire)
       if [ -z "$held" ] || [ "$held" = "$mine" ]; then put; else show held; fi ;;
     replace)
       if [ -z "$held" ] || [ "$held" = "$expected" ] || [ "$held" = "$mine" ]; then put; else show held; fi ;;
     touch)
-      if [ "$held" = "$mine" ]; then touch -ch "$lock"; echo mine; else show lost; fi ;;
+      if [ "$held" = "$mine" ]; then touch -ch "$found"; echo mine; else show lost; fi ;;
     release)
-      if [ "$held" = "$mine" ]; then rm -f "$lock"; fi; echo released ;;
+      if [ "$held" = "$mine" ]; then rm -f "$found"; fi; echo released ;;
+    write) put ;;
+    remove) for dir in $dirs; do rm -f "$dir/$name" 2>/dev/null; done; echo removed ;;
   esac
 }
 put() {
+  [ "$found" = "$lock" ] || rm -f "$found" 2>/dev/null
   if rm -f "$lock" && ln -sn "$mine" "$lock"; then echo mine; else echo "unwritable $lock"; fi
-}
-show() {
-  at=$(stat -c %Y "$lock" 2>/dev/null || stat -f %m "$lock" 2>/dev/null || echo 0)
-  echo "$1 $(( $(date +%s) - at ))"
-  printf '%s\\n' "$held"
 }
 tries=0
 again() {

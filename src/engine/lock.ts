@@ -6,6 +6,7 @@ import { stepContext } from './context.ts'
 import type { Holder, LockInput } from './holder.ts'
 import { LOCK_SCRIPT } from './lock-script.ts'
 import type { Run } from './run-state.ts'
+import type { Guarded } from './running.ts'
 import { canBeReady, makeReady } from './state.ts'
 
 export type Lock = {
@@ -27,7 +28,7 @@ export async function acquireLocks(run: Run): Promise<Lock> {
   const mine = JSON.stringify(lock.holder)
   const release = async () => {
     for (const name of taken.splice(0))
-      await ask(lockContext(run, new AbortController().signal), 'release', name, mine)
+      await askTarget(targetContext(run.input, new AbortController().signal), 'release', name, mine)
   }
   try {
     for (const name of names) {
@@ -59,36 +60,36 @@ function lockNames(run: Run): string[] {
 
 async function acquire(run: Run, lock: LockInput, name: string, mine: string): Promise<void> {
   const { clock } = run.input
-  const context = lockContext(run, run.stops.steps)
+  const context = targetContext(run.input, run.stops.steps)
   const deadline = clock.now() + lock.waitMs
-  let answer = await ask(context, 'acquire', name, mine)
+  let answer = await askTarget(context, 'acquire', name, mine)
   while (answer.word !== 'mine') {
     const holder = readHolder(answer.content)
     const judgement =
       holder === null ? 'unknown' : holder.runId === lock.holder.runId ? 'finished' : lock.judge(holder)
     if (judgement === 'finished') {
-      answer = await ask(context, 'replace', name, mine, answer.content)
+      answer = await askTarget(context, 'replace', name, mine, answer.content)
       if (answer.word === 'mine') return
     }
     if (judgement === 'interrupted')
       throw new Failed({ code: 'interrupted-run', what: name, runId: holder!.runId })
     if (clock.now() >= deadline) throw held(name, holder, answer)
     await context.sleep(Math.min(ASK_AGAIN_MS, deadline - clock.now()))
-    answer = await ask(context, 'acquire', name, mine)
+    answer = await askTarget(context, 'acquire', name, mine)
   }
 }
 
 /** While the run lives, its locks say so; a lock that is no longer ours is told, and ends nothing half-way. */
 function beat(run: Run, names: readonly string[], mine: string): () => void {
   const stopped = new AbortController()
-  const context = lockContext(run, stopped.signal)
+  const context = targetContext(run.input, stopped.signal)
   const heart = async () => {
     while (!stopped.signal.aborted) {
       await run.input.clock.sleep(HEARTBEAT_MS, stopped.signal)
       for (const name of names) {
         if (stopped.signal.aborted) return
         // The next beat may reach the target again.
-        await ask(context, 'touch', name, mine).catch(() => {})
+        await askTarget(context, 'touch', name, mine).catch(() => {})
       }
     }
   }
@@ -98,7 +99,7 @@ function beat(run: Run, names: readonly string[], mine: string): () => void {
 
 type Answer = { word: string; age: number; content: string }
 
-async function ask(
+export async function askTarget(
   context: StepContext,
   verb: string,
   name: string,
@@ -116,21 +117,21 @@ async function ask(
   return { word, age: Number(age), content: rest.join('\n').trimEnd() }
 }
 
-const lockContext = (run: Run, signal: AbortSignal): StepContext =>
+export const targetContext = (run: Guarded, signal: AbortSignal): StepContext =>
   stepContext({
-    runId: run.input.runId,
+    runId: run.runId,
     stepId: 'lock',
     phase: 'lock',
-    transport: run.input.transport,
-    clock: run.input.clock,
+    transport: run.transport,
+    clock: run.clock,
     emit: run.emit,
-    secrets: run.input.secrets,
+    secrets: run.secrets,
     timeoutMs: 2 ** 31 - 1,
     signal,
     env: {},
     cwd: undefined,
     confirmed: null,
-    hold: run.input.hold,
+    hold: run.hold,
   })
 
 function readHolder(content: string): Holder | null {

@@ -3,6 +3,7 @@ import type { Failure } from '../failure.ts'
 import type { Json } from '../steps/step.ts'
 import type { StartedCommand } from '../transport/transport.ts'
 import type { Event, Movement } from './events.ts'
+import { shortHash } from './hash.ts'
 
 type StepEnd = Extract<Event, { type: 'step-finished' }>
 
@@ -120,6 +121,8 @@ function stepOf(recovered: Recovered, id: string): RecoveredStep {
 }
 
 export type JournalText = {
+  /** Of this journal and no other. */
+  id: string
   events: Event[]
   /** The runner died while it wrote the last line: what that line meant to say was not done. */
   torn: boolean
@@ -132,14 +135,18 @@ export function parseJournal(text: string, version: number): JournalText {
   const events: Event[] = []
   const lines = text.split('\n')
   const last = lines.pop()
+  const id = journalId(lines[0] ?? '')
   for (const line of lines) {
     const entry = parseEntry(line)
-    if (entry === null) return { events, torn: true, newer: false }
-    if (entry.v > version) return { events, torn: false, newer: true }
+    if (entry === null) return { id, events, torn: true, newer: false }
+    if (entry.v > version) return { id, events, torn: false, newer: true }
     events.push(entry.event)
   }
-  return { events, torn: last !== '', newer: false }
+  return { id, events, torn: last !== '', newer: false }
 }
+
+/** Its first line tells the run, and the moment to a thousandth of a second. */
+export const journalId = (firstLine: string): string => shortHash(firstLine)
 
 function parseEntry(line: string): { v: number; event: Event } | null {
   try {

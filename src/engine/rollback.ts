@@ -67,6 +67,8 @@ export async function rollBack(options: {
   emit: Emit
   /** Parts that an earlier runner began: true where it saw them end well. */
   earlier?: ReadonlyMap<string, boolean | null> | undefined
+  /** Called when it was told, before the first part. */
+  onBegun?: (() => Promise<void>) | undefined
   /** Aborted by a second interrupt, or when the rollback's own time is over. */
   signal: AbortSignal
 }): Promise<RollbackEnd> {
@@ -81,6 +83,7 @@ export async function rollBack(options: {
     steps: steps.map(state => state.planned.id),
     stopsAt: stopsAt?.planned.id ?? null,
   })
+  await options.onBegun?.()
   if (stopsAt) remains.push({ code: 'irreversible', step: stopsAt.planned.id })
   let changedSomething = false
   let failed = false

@@ -29,6 +29,8 @@ export type Run = {
   /** Whether the state before the first change was recorded. */
   recorded: boolean
   readonly observations: Observation[]
+  /** A word of it is on the target, since its record could not be, or was not, written to its end. */
+  noted: boolean
 }
 
 export function newRun(given: RunInput): Run {
@@ -43,5 +45,6 @@ export function newRun(given: RunInput): Run {
     known: knownAtStart(input),
     recorded: false,
     observations: [],
+    noted: false,
   }
 }

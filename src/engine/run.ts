@@ -2,7 +2,9 @@
 import type { Failure } from '../failure.ts'
 import { toFailure } from './attempt.ts'
 import { startObserving, stopObserving, tidyUp } from './beside.ts'
+import { doubt } from './holds.ts'
 import { acquireLocks, type Lock } from './lock.ts'
+import { forgetNote, readNote, writeNote } from './note.ts'
 import { letOrphansEnd } from './orphans.ts'
 import { decideOutcome, type RollbackEnd } from './outcome.ts'
 import { startEvent, warningEvents } from './plan.ts'
@@ -40,10 +42,11 @@ function start(input: RunInput, work: Work, verb: 'resume' | 'rollback'): Runnin
   // All of it before anything else: whatever ends this runner, it must know what is half done.
   if (input.recovered) for (const state of run.states) takeOver(run, state)
   announce(run)
-  const ended = locked(run, run => alone(run, work, verb)).then(seen => {
+  const ended = locked(run, run => alone(run, work, verb)).then(async seen => {
     const end = run.redact(seen)
     const { outcome, failedStep, failure } = end
     run.emit({ type: 'run-finished', outcome, failedStep, failure })
+    await settleNote(run, end)
     return end
   })
   return { control: run.stops.control, ended }
@@ -51,12 +54,16 @@ function start(input: RunInput, work: Work, verb: 'resume' | 'rollback'): Runnin
 
 /** What an earlier runner started comes to its end first; until then the run stays as open as it was. */
 async function alone(run: Run, work: Work, verb: 'resume' | 'rollback'): Promise<RunEnd> {
+  const { recovered } = run.input
   try {
     await letOrphansEnd(run, verb)
+    if (recovered) run.noted = (await readNote(run.input)) !== null
   } catch (error) {
     return idle(toFailure(error))
   }
-  return work(run)
+  // What takes back is safe to do twice, whatever the host has come to meanwhile.
+  const against = recovered && verb === 'resume' && !recovered.rollback ? await doubt(run) : null
+  return against === null ? work(run) : idle(against)
 }
 
 /** What an earlier runner left half-way is still half-way. */
@@ -155,10 +162,29 @@ async function afterwards(
     await keepEvidence({ run: input, states, emit, signal: stops.rollback })
     if (!mayRollBack) return null
     const earlier = input.recovered?.rollback?.parts
-    return await rollBack({ run: input, states, because: failure, earlier, emit, signal: stops.rollback })
+    const onBegun = () => noteWhereUnrecorded(run)
+    return await rollBack({
+      ...{ run: input, states, because: failure, earlier, emit, onBegun },
+      signal: stops.rollback,
+    })
   } finally {
     stopClock()
   }
+}
+
+/** That the way back has begun must be known to whoever comes next, here or there. */
+async function noteWhereUnrecorded(run: Run): Promise<void> {
+  const { input } = run
+  if (input.record?.isWhole() ?? true) return
+  run.noted = true
+  await writeNote(input, null)
+}
+
+/** Of who ends. */
+async function settleNote(run: Run, { outcome }: RunEnd): Promise<void> {
+  if (!run.noted) return
+  if (!run.input.record?.isWhole()) await writeNote(run.input, outcome)
+  else if (outcome !== 'unknown') await forgetNote(run.input)
 }
 
 export const hasActed = ({ states }: Run): boolean =>

@@ -31,6 +31,14 @@ export type Confirmations = {
 /** What may happen when a step runs, and cannot be known before. */
 export type Warning = { id: string; text: string }
 
+/** What is kept of a run: its journal. */
+export type RunRecord = {
+  /** Of this one record: run ids may be given twice, in two state folders. */
+  id(): string
+  /** Whether all that was emitted is on the disk. */
+  isWhole(): boolean
+}
+
 export type RunInput = {
   runId: string
   plan: Plan
@@ -50,6 +58,8 @@ export type RunInput = {
   recovered?: Recovered | undefined
   /** What a person found out about the step whose end nobody saw. */
   assume?: 'done' | 'not-done' | undefined
+  /** Absent: nothing keeps what is emitted. */
+  record?: RunRecord | undefined
   /** What it throws for `step-started` ends that step before it acts; elsewhere it must not throw. */
   emit: Emit
 }

@@ -3,6 +3,7 @@
  * and nothing else is. So the end may come to be known; where steps are left, it is known where the run stands.
  */
 import type { Failure } from '../failure.ts'
+import { doubt } from './holds.ts'
 import { decideOutcome } from './outcome.ts'
 import { announce, hasActed, takeOver } from './run.ts'
 import { newRun, type Run } from './run-state.ts'
@@ -22,6 +23,8 @@ export async function settle(input: RunInput): Promise<RunEnd> {
 
 async function ask(run: Run): Promise<RunEnd> {
   const { runId } = run.input
+  const against = await doubt(run)
+  if (against !== null) return { outcome: 'unknown', failedStep: null, failure: against }
   const left: string[] = []
   let failed: { step: string; failure: Failure } | null = null
   for (const state of run.states) {

@@ -113,6 +113,12 @@ export const reportSchema = z
       .optional()
       .describe('of the disk that holds the engine’s images'),
     planHash: z.string().optional().describe('with --check: what --plan expects'),
+    recordIncomplete: z
+      .literal(true)
+      .optional()
+      .describe(
+        'the state folder could not be written to the end: only this line tells how the run ended, and report and resume of it do not',
+      ),
     steps: z.array(stepReportSchema),
   })
   .describe('The last line of every hostops run, after OPENCLAW_RESULT_JSON:')

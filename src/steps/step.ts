@@ -143,6 +143,11 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   /** Read-only; taken for every step before the first change of the run. */
   snapshot?(ctx: StepContext, input: W): Promise<S>
   run(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
+  /**
+   * Read-only, before another runner goes on behind this step: throws `Failed` when what it reached, as its outputs tell,
+   * is not what the target shows now. Absent: nobody can say.
+   */
+  holds?(ctx: StepContext, input: W, reached: { [output: string]: Json }, snapshot: S | null): Promise<void>
   /** Whether it may be done again when it was begun and nobody saw its end. Default: only what changes nothing. */
   repeatable?(input: W): boolean
   /** Kept before a rollback destroys it. Must not change anything. */

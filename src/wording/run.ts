@@ -65,6 +65,10 @@ export const RUN: Words<RunFailure> = {
     message: `${what}, which ${step} has begun, still runs at the target, and nothing is done beside it`,
     hint: `look at it there; once it has ended: hostops resume ${runId}, or hostops rollback ${runId}`,
   }),
+  'record-incomplete': ({ runId, outcome }) => ({
+    message: `the record of run ${runId} could not be written to its end and is not to be trusted: the run took back what it had done${outcome === null ? '' : ` and ended as ${outcome}`}`,
+    hint: `look at the host, then run it again; hostops rollback ${runId} takes back whatever is left of it`,
+  }),
   'has-a-runner': ({ runId, pid }) => ({
     message: `run ${runId} still has a runner (process ${pid})`,
     hint: `hostops wait ${runId}   waits for its end`,

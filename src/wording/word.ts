@@ -9,7 +9,7 @@ import { TARGET } from './target.ts'
 
 const WORDS: Words<Failure> = {
   ...{ ...ASKING, ...TARGET, ...GIT, ...SERVICES, ...RUN },
-  // Here, because it tells another failure.
+  // Here, because they tell another failure.
   'half-way': ({ runId, step, failed, left }) => {
     const end = failed ? `${step} has failed: ${sentence(failed)}` : 'all that was begun has ended well'
     const rest = left.length === 0 ? 'nothing was taken back' : `not begun: ${left.join(', ')}`
@@ -19,6 +19,10 @@ const WORDS: Words<Failure> = {
       hint: `${finish}hostops rollback ${runId} takes it back`,
     }
   },
+  'no-longer-holds': ({ runId, step, because }) => ({
+    message: `what ${step} has done no longer holds, so that nothing was done behind it: ${sentence(because)}`,
+    hint: `look at the host; hostops rollback ${runId} takes back what the run has begun`,
+  }),
 }
 
 // The entry of a code takes the failure of that code: what TypeScript cannot follow through a lookup.

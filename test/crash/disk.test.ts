@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ALL, LIMIT_MS } from '../rig/cells.ts'
 import { type CrashWorld, crashWorld } from '../rig/crash.ts'
+import { noteInLedger } from '../rig/crash-service.ts'
 import { crashTests } from '../rig/crash-tests.ts'
 import { poll } from '../rig/hostops.ts'
 import { smallDisk } from '../rig/small-disk.ts'
@@ -89,6 +90,99 @@ describe('a disk that is full', () => {
     async version => {
       const stages = await entriesOf(version)
       for (let stage = 1; stage <= stages; stage += ALL ? 1 : 5) await from(stage, version)
+    },
+    LIMIT_MS,
+  )
+})
+
+describe('a record that cannot be written any more', () => {
+  // What is done without a kind that can say whether it still holds.
+  const blind = () =>
+    world().rig.playbook('blind', [
+      { id: 'one', run: note('one'), undo: note('undo-one') },
+      { id: 'two', run: note('two'), undo: note('undo-two') },
+      { id: 'three', run: note('three'), undo: note('undo-three') },
+    ])
+  const note = (word: string) => noteInLedger(world().folder, word)
+  const runBlind = (die: string) => world().hostops(['run', blind(), '--run-id', 'r'], die)
+  const startOf = async (step: string) => {
+    await runBlind('')
+    const at = world()
+      .events()
+      .findIndex(event => event.type === 'step-started' && event.id === step)
+    rmSync(join(world().rig.state, 'runs'), { recursive: true })
+    return at + 1
+  }
+
+  test.each(['readonly', 'unsynced'])(
+    '%s in mid-run: what was done is taken back, the line says so and that only it does, and resume is not misled',
+    async how => {
+      const at = await startOf('three')
+      const before = world().ledger()
+      const ended = await runBlind(`${how}:${at}`)
+      expect(ended.report).toMatchObject({
+        outcome: 'rolled-back',
+        errorCode: 'state-unwritable',
+        recordIncomplete: true,
+      })
+      expect(ended.stderr).toContain('only the line on stdout tells how it ended')
+      const done = ['one', 'two', 'undo-two', 'undo-one']
+      expect(world().ledger()).toEqual([...before, ...done])
+      if (how === 'unsynced') return
+      expect((await world().hostops(['report', 'r'])).report).toMatchObject({ outcome: 'unknown' })
+      for (const _ of ['once', 'twice']) {
+        const later = await world().hostops(['resume', 'r', '--assume', 'not-done'])
+        expect(later.report).toMatchObject({ outcome: 'unknown', errorCode: 'record-incomplete' })
+        expect(later.stderr).toContain('ended as rolled-back')
+      }
+      expect(world().ledger()).toEqual([...before, ...done])
+      // Safe to do twice, by contract; after it the run has an end like any other.
+      expect((await world().hostops(['rollback', 'r'])).report).toMatchObject({ rollbackVerified: true })
+      expect((await world().hostops(['resume', 'r'])).report.errorCode).toBe('taken-back')
+    },
+  )
+
+  test('and its runner is killed on the way back: resume is not misled', async () => {
+    const at = await startOf('three')
+    const before = world().ledger()
+    const slow = world().rig.playbook('blind', [
+      { id: 'one', run: note('one'), undo: note('undo-one') },
+      { id: 'two', run: note('two'), undo: ['sh', '-c', 'echo undoing >&2; sleep 3'] },
+      { id: 'three', run: note('three'), undo: note('undo-three') },
+    ])
+    const started = world().startHostops(['run', slow, '--run-id', 'r'], `readonly:${at}`)
+    await started.until(/undoing/)
+    started.child.kill('SIGKILL')
+    await started.ended
+    const later = await world().hostops(['resume', 'r'])
+    expect(later.report).toMatchObject({ outcome: 'unknown', errorCode: 'record-incomplete' })
+    expect(world().ledger()).toEqual([...before, 'one', 'two'])
+    await world().quiet()
+    // Takes the word on the target away, too.
+    await world().hostops(['rollback', 'r'])
+    expect((await world().hostops(['resume', 'r'])).report.errorCode).not.toBe('record-incomplete')
+  })
+
+  test(
+    'from each stage on: the line tells what is, and no resume says later that the old version is the new one',
+    async () => {
+      const stages = await entriesOf('v3')
+      for (let stage = 2; stage <= stages; stage += ALL ? 1 : 4) {
+        const one = await crashWorld(base())
+        try {
+          const ended = await one.upgrade('v3', `readonly:${stage}`)
+          const told = `from ${stage} on: ${ended.stdout}${ended.stderr}`
+          expect(ended.report.outcome, told).toMatch(/^(rolled-back|failed-unchanged)$/)
+          await isAs(one, ended.report.outcome, told)
+          const later = await one.hostops(['resume', 'r'])
+          const both = `${told}\nlater: ${later.stdout}${later.stderr}`
+          expect(later.report.success, both).not.toBe(true)
+          expect(one.count('restart'), both).toBeLessThan(2)
+          await one.hostops(['rollback', 'r'])
+        } finally {
+          await one.remove()
+        }
+      }
     },
     LIMIT_MS,
   )

@@ -9,6 +9,24 @@ const { world, dead, isAsBefore } = crashTests()
 const kept = (name: string) => join(dirname(world().journalFile), name)
 
 describe('what a dead runner left', () => {
+  test('a checkout that is elsewhere now: nothing is done behind it, and rollback is the way', async () => {
+    await dead()
+    const head = world().git('rev-parse', 'HEAD')
+    world().git('checkout', '--quiet', '--detach', 'v1')
+    for (const _ of ['once', 'twice']) {
+      const ended = await world().hostops(['resume', 'r'])
+      expect(ended).toMatchObject({ code: 6, report: { outcome: 'unknown', errorCode: 'no-longer-holds' } })
+      expect(ended.stderr).toContain('what checkout has done no longer holds')
+    }
+    expect(world().ledger()).toEqual(['first', 'migrate'])
+    // Nobody else begins there before it is settled.
+    const other = await world().hostops(['run', world().rig.path('upgrade.yaml'), '-i', 'ref=v2'])
+    expect(other.report).toMatchObject({ outcome: 'refused', errorCode: 'interrupted-run' })
+    world().git('checkout', '--quiet', '--detach', head)
+    expect((await world().hostops(['resume', 'r'])).report.outcome).toBe('succeeded')
+    expect(world().ledger()).toEqual(['first', 'migrate', 'restart', 'restarted'])
+  })
+
   test('a journal of a newer hostops is not guessed at', async () => {
     await dead()
     writeFileSync(

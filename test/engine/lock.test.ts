@@ -2,12 +2,15 @@ import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -131,6 +134,68 @@ describe('the lock on the target', () => {
   })
 })
 
+/** The script itself, with other folders than those of this machine. */
+function askIn(
+  folders: readonly string[],
+  verb: string,
+  name: string,
+  mine: string,
+  expected = '',
+): string[] {
+  const text = LOCK_SCRIPT.replace(/^dirs=.*$/m, `dirs="${folders.join(' ')}"`)
+  return spawnSync('sh', ['-c', text, 'lock', verb, name, mine, expected], { encoding: 'utf8' }).stdout.split(
+    '\n',
+  )
+}
+
+describe.skipIf(process.platform === 'win32')(
+  'a lock in a folder that is no longer the first one to use',
+  () => {
+    let scratch = ''
+    let folders: string[] = []
+    beforeEach(() => {
+      scratch = mkdtempSync(join(tmpdir(), 'hostops-lock-'))
+      folders = [join(scratch, 'first'), join(scratch, 'second')]
+    })
+    afterEach(() => rmSync(scratch, { recursive: true, force: true }))
+    /** As a file system that turns read-only, also for root. */
+    const close = () => {
+      renameSync(folders[0]!, join(scratch, 'kept'))
+      symlinkSync(join(scratch, 'kept'), folders[0]!)
+    }
+
+    test('still holds, is touched, replaced and released there', () => {
+      expect(askIn(folders, 'acquire', 'a.lock', 'one')[0]).toBe('mine')
+      close()
+      expect(askIn(folders, 'acquire', 'a.lock', 'two').slice(0, 2)).toEqual([
+        expect.stringMatching(/^held /),
+        'one',
+      ])
+      expect(askIn(folders, 'touch', 'a.lock', 'one')[0]).toBe('mine')
+      expect(askIn(folders, 'touch', 'a.lock', 'two')[0]).toMatch(/^lost/)
+      expect(askIn(folders, 'replace', 'a.lock', 'two', 'one')[0]).toBe('mine')
+      expect(askIn(folders, 'acquire', 'a.lock', 'three')[1]).toBe('two')
+      expect(askIn(folders, 'touch', 'a.lock', 'one')[0]).toMatch(/^lost/)
+      expect(askIn(folders, 'release', 'a.lock', 'two')[0]).toBe('released')
+      expect(askIn(folders, 'acquire', 'a.lock', 'three')[0]).toBe('mine')
+    })
+
+    test('a word is written, read from wherever it is, and removed', () => {
+      expect(askIn(folders, 'read', 'w.lock', '')[0]).toBe('none')
+      expect(existsSync(folders[0]!)).toBe(false)
+      askIn(folders, 'write', 'w.lock', 'one')
+      askIn(folders, 'write', 'w.lock', 'two')
+      close()
+      expect(askIn(folders, 'read', 'w.lock', '').slice(0, 2)).toEqual([
+        expect.stringMatching(/^held /),
+        'two',
+      ])
+      askIn(folders, 'remove', 'w.lock', '')
+      expect(askIn(folders, 'read', 'w.lock', '')[0]).toBe('none')
+    })
+  },
+)
+
 const asRoot = process.platform === 'linux' && process.getuid?.() === 0
 const NOBODY = 65534
 
@@ -148,10 +213,7 @@ describe.skipIf(!asRoot)('a lock folder that another user of the machine made fi
   const asThem = (text: string) =>
     spawnSync('sh', ['-c', text], { cwd: scratch, uid: NOBODY, gid: NOBODY, encoding: 'utf8' })
   const asUs = (verb: string, name: string, mine: string) => {
-    const text = LOCK_SCRIPT.replace(/for dir in .*; do/, `for dir in ${scratch}/locks; do`)
-    return spawnSync('sh', ['-c', text, 'lock', verb, name, mine, ''], { encoding: 'utf8' }).stdout.split(
-      '\n',
-    )
+    return askIn([join(scratch, 'locks')], verb, name, mine)
   }
   const untouched = () => {
     expect(readFileSync(precious, 'utf8')).toBe('kept')

@@ -87,6 +87,7 @@ export async function crashWorld(base: string, where: Where = 'local') {
     hasBegun: () => existsSync(runFolder),
     isOver: () => existsSync(join(runFolder, 'report.json')),
     says,
+    git,
     head: () => git('describe', '--tags', 'HEAD'),
     ledger,
     /** The ledger with pids and times. */

@@ -1,6 +1,8 @@
 // Loaded into a real hostops (node --import): ends it with SIGKILL at a write to its journal, as a crash would.
 // HOSTOPS_DIE: `after:N` right after the Nth line is in the file, `torn:N` when half of it is, `full:N` no room from
-// the Nth line on (`full:N:M`: for M writes), `stop:N` stops there (SIGSTOP) with its pid in the file HOSTOPS_STOPPED,
+// the Nth line on (`full:N:M`: for M writes), `readonly:N` the whole state folder is read-only from the Nth line on (a
+// remount as the kernel does it after an error; by hand it is refused while a file is open), `unsynced:N` the disk keeps
+// nothing from the Nth line on (EIO), `stop:N` stops there (SIGSTOP) with its pid in the file HOSTOPS_STOPPED,
 // so that others can be killed meanwhile. HOSTOPS_CLOCK: `N:MS` sets the clock by MS milliseconds at the Nth line.
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
@@ -8,11 +10,37 @@ import { syncBuiltinESMExports } from 'node:module'
 const [how, at, times = 'Infinity'] = (process.env.HOSTOPS_DIE ?? '').split(':')
 const [jumpAt, jumpMs] = (process.env.HOSTOPS_CLOCK ?? '').split(':').map(Number)
 const journals = new Set()
-const { openSync, writeSync } = fs
+const { fdatasyncSync, openSync, writeSync } = fs
 const now = Date.now
 let lines = 0
 
+const failing = (code, words) => Object.assign(new Error(`${code}: ${words}`), { code })
+const state = `${process.env.HOSTOPS_STATE_DIR}/`
+const isReadOnly = () => how === 'readonly' && lines >= Number(at)
+const refuse = path => {
+  if (isReadOnly() && String(path).startsWith(state)) throw failing('EROFS', 'read-only file system')
+}
+for (const name of ['writeFileSync', 'mkdirSync', 'renameSync', 'rmSync']) {
+  const real = fs[name]
+  fs[name] = (path, ...rest) => {
+    refuse(path)
+    return real(path, ...rest)
+  }
+}
+fs.ftruncateSync = (
+  real =>
+  (descriptor, ...rest) => {
+    if (isReadOnly() && journals.has(descriptor)) throw failing('EROFS', 'read-only file system')
+    return real(descriptor, ...rest)
+  }
+)(fs.ftruncateSync)
+fs.fdatasyncSync = descriptor => {
+  if (how === 'unsynced' && lines >= Number(at) && journals.has(descriptor)) throw failing('EIO', 'i/o error')
+  return fdatasyncSync(descriptor)
+}
+
 fs.openSync = (path, ...rest) => {
+  if (rest[0] !== undefined && rest[0] !== 'r') refuse(path)
   const descriptor = openSync(path, ...rest)
   if (String(path).endsWith('/journal.ndjson')) journals.add(descriptor)
   else journals.delete(descriptor)
@@ -26,6 +54,7 @@ fs.writeSync = (descriptor, data, ...rest) => {
   if (how === 'full' && lines >= Number(at) && lines < Number(at) + Number(times)) {
     throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
   }
+  if (isReadOnly()) throw failing('EROFS', 'read-only file system')
   const half = how === 'torn' && lines === Number(at)
   const written = half
     ? writeSync(descriptor, Buffer.from(data).subarray(0, data.length >> 1))

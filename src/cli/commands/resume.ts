@@ -152,6 +152,7 @@ async function onTarget(verb: Verb, work: Work, recorder: Recorder): Promise<Run
         transport,
         clock,
         emit: recorder.emit,
+        record: recorder.record,
         lock: lockInput(run.head.runId, state, waitMs, clock.now()),
         recovered: recover(kept.journal.events),
         assume: options.assume,

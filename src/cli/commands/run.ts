@@ -221,6 +221,7 @@ const runInput = (prepared: Prepared, recorder: Recorder, transport: Transport):
   transport,
   clock,
   emit: recorder.emit,
+  record: recorder.record,
 })
 
 function ended(running: Running, signals: Signals): Promise<RunEnd> {

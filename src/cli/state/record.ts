@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path'
 import type { Emit, Event } from '../../engine/events.ts'
 import { type Journal, openJournal } from '../../engine/journal.ts'
 import type { Plan } from '../../engine/plan.ts'
-import type { RunEnd } from '../../engine/running.ts'
+import type { RunEnd, RunRecord } from '../../engine/running.ts'
 import { Failed, type Failure } from '../../failure.ts'
 import type { Playbook } from '../../playbook/playbook.ts'
 import { addEvent, emptyDraft, type ReportHead, toReport } from '../../report/build.ts'
@@ -47,6 +47,7 @@ export type Recorder = {
   /** What the report says of the run's beginning. */
   know(known: { playbook: string | null; target: string | null }): void
   emit: Emit
+  readonly record: RunRecord
   /** Leaves the run as it was, with the head that it had. */
   standDown(head: RunHead): Promise<void>
   /** Writes what is known now, and prints nothing. */
@@ -78,15 +79,18 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
   const complain = (failure: Failure) => {
     if (!told.json) io.stderr.write(wordedError(failure))
   }
-  const store = (report: Report, code: number) => {
-    if (place === null) return
+  /** False when it is not there afterwards. */
+  const store = (report: Report, code: number): boolean => {
+    if (place === null) return true
     const file = join(place.folder, 'report.json')
     try {
       writeAtomically(file, `${JSON.stringify(report)}\n`, 0o600)
       writeHead(place.folder, { ...runHead(head, planHash), exitCode: code })
       prune(place.state, place.keep, now())
+      return true
     } catch (error) {
       complain({ code: 'state-unwritable', path: file, problem: (error as Error).message })
+      return false
     }
   }
   const copy = (report: Report) => {
@@ -100,11 +104,15 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
   }
   const keepEnd = (end: RunEnd) => {
     if (draft.end === null) emit({ type: 'run-finished', ...end })
+    const whole = journal?.isWhole() ?? true
     journal?.close()
-    const report = toReport(draft, now())
+    const known = toReport(draft, now())
+    const incomplete: Report = { ...known, recordIncomplete: true }
+    const report = whole ? known : incomplete
     const code = exitCode(report.outcome, draft.end?.failure ?? null)
-    store(report, code)
-    return { report, exitCode: code }
+    const stored = store(report, code)
+    if (!whole || !stored) io.stderr.write(told.json ? '' : ONLY_THIS_LINE)
+    return { report: stored ? report : incomplete, exitCode: code }
   }
 
   return {
@@ -144,6 +152,7 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
       head.target = target
     },
     emit,
+    record: { id: () => journal?.id() ?? '', isWhole: () => journal?.isWhole() ?? false },
     async standDown(head) {
       journal?.close()
       await face?.close()
@@ -171,6 +180,8 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
     },
   }
 }
+
+const ONLY_THIS_LINE = 'the record of this run is not complete: only the line on stdout tells how it ended\n'
 
 const runHead = (head: ReportHead, planHash?: string): RunHead => ({
   runId: head.runId,

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { Failed } from '../../failure.ts'
 import { once } from '../command/once.ts'
 import type { PlannedCommand, StepContext, StepKind } from '../step.ts'
 import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
@@ -55,6 +56,16 @@ export const composeBuild: StepKind<With, KeptStack> = {
     const old = new Map(before?.images.map(image => [image.service, image.named]))
     const changed = Object.entries(images).some(([service, id]) => old.get(service) !== id)
     return { changed, outputs: { changed, images }, facts: { composeRebuilt: true, ...disk } }
+  },
+  /** Only of what it has built: other names may have been pulled anew since. */
+  async holds(ctx, input, { images }, before) {
+    const old = new Map(before?.images.map(image => [image.service, image.named]))
+    const reached = Object.entries((images ?? {}) as Record<string, string | null>)
+    const built = reached.filter(([service, id]) => old.get(service) !== id)
+    if (built.length === 0) return
+    const now = await namedNow(ctx, input, await readProject(ctx, input, input.services))
+    const differ = built.flatMap(([service, id]) => (now[service] === id ? [] : [service]))
+    if (differ.length > 0) throw new Failed({ code: 'images-differ', services: differ })
   },
   async restore(ctx, input, before) {
     return { changed: await putImagesBack(ctx, input, before) }

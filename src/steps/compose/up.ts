@@ -100,6 +100,14 @@ export const composeUp: StepKind<With, Snapshot> = {
     }))
     return { changed, outputs: { changed, containers }, facts: factsOf(before, now, disk) }
   },
+  async holds(ctx, input, { containers }, before) {
+    const reached = (Array.isArray(containers) ? containers : []) as { service: string; image: string }[]
+    const project = before?.kept.project ?? (await readProject(ctx, input, input.services)).name
+    const now = await readReplicas(ctx, input, project, null)
+    const services = [...new Set(reached.map(({ service }) => service))]
+    const differ = services.filter(name => imagesIn(reached, name) !== imagesIn(now, name))
+    if (differ.length > 0) throw new Failed({ code: 'images-differ', services: differ })
+  },
   evidence: (ctx, input, before) => stackEvidence(ctx, input, before?.kept.project ?? null),
   /** For stacks whose images are pulled and not built: nobody else puts their names back. */
   async restore(ctx, input, before) {
@@ -132,6 +140,13 @@ export const composeUp: StepKind<With, Snapshot> = {
     return [{ text: `missing: ${missing.join(', ')}`, seen: null, failure }]
   },
 }
+
+/** Of all replicas of a service. */
+const imagesIn = (all: readonly { service: string; image: string }[], name: string) =>
+  all
+    .flatMap(({ service, image }) => (service === name ? [image] : []))
+    .sort()
+    .join(' ')
 
 const upArgs = (input: With) => [
   'up',

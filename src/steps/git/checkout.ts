@@ -84,6 +84,11 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
     return resultOf(ctx, opened.repo, input, { before: snapshot ?? opened.head, after })
   },
 
+  async holds(ctx, input, { sha, branch }) {
+    const { repo } = await openRepository(ctx, canonicalPath(input.repo))
+    await requireHead(ctx, repo, { sha: String(sha), branch: branch ? String(branch) : null })
+  },
+
   async restore(ctx, input, snapshot) {
     const { repo, head } = await openRepository(ctx, canonicalPath(input.repo))
     const { target } = snapshot

@@ -1,0 +1,64 @@
+/**
+ * Where a run's own record cannot be written any more, the way back goes on without it: getting back matters more. So
+ * that nobody later goes on from that record, a word of it stays on the target, beside the locks, until the run has an
+ * end that is recorded.
+ */
+import type { Failure } from '../failure.ts'
+import { toFailure } from './attempt.ts'
+import type { Outcome } from './events.ts'
+import { askTarget, targetContext } from './lock.ts'
+import type { Guarded } from './running.ts'
+
+/** `outcome`: null while that runner had not come to its end. */
+export type Note = { runId: string; outcome: Outcome | null }
+
+/** Whatever becomes of it, the way back begins. */
+export async function writeNote(run: Guarded, outcome: Outcome | null): Promise<void> {
+  const note: Note = { runId: run.runId, outcome }
+  try {
+    await ask(run, 'write', JSON.stringify(note))
+  } catch (error) {
+    const line = `that this record is not complete could not be noted on the target: ${toFailure(error).code}`
+    run.emit({ type: 'said', id: 'record', line })
+  }
+}
+
+/** Null: there is none. Throws `Failed` when the target cannot be asked. */
+export async function readNote(run: Guarded): Promise<Note | null> {
+  if (!keepsRecord(run)) return null
+  try {
+    const { word, content } = await ask(run, 'read', '')
+    return word === 'held' ? parsed(run.runId, content) : null
+  } catch (error) {
+    if (NEVER_NOTED.has(toFailure(error).code)) return null
+    throw error
+  }
+}
+
+export async function forgetNote(run: Guarded): Promise<void> {
+  await ask(run, 'remove', '').catch(() => {})
+}
+
+const keepsRecord = ({ record, transport }: Guarded) => record !== undefined && transport.platform === 'posix'
+
+/** Where this is refused, nothing could be written there either. */
+const NEVER_NOTED: ReadonlySet<Failure['code']> = new Set([
+  'denied',
+  'lock-unwritable',
+  'command-not-started',
+])
+
+async function ask(run: Guarded, verb: 'write' | 'read' | 'remove', content: string) {
+  const context = targetContext(run, new AbortController().signal)
+  return askTarget(context, verb, `record:${run.record?.id()}`, content)
+}
+
+/** What cannot be read says at least that something was to be said. */
+function parsed(runId: string, content: string): Note {
+  try {
+    const { outcome } = JSON.parse(content) as Note
+    return { runId, outcome: typeof outcome === 'string' ? outcome : null }
+  } catch {
+    return { runId, outcome: null }
+  }
+}
