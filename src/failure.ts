@@ -28,6 +28,7 @@ export type HalfWay = {
 export type AskingFailure =
   | { code: 'usage'; problem: string; hint?: string }
   | { code: 'playbook-not-found'; name: string; searched: string[]; suggestion?: string }
+  | { code: 'playbook-unreadable'; file: string; problem: string }
   | { code: 'playbook-invalid'; file: string; diagnostics: number; first: string }
   | { code: 'inputs-invalid'; problems: InputProblem[]; playbook?: string }
   | { code: 'settings-invalid'; file: string; problems: string[] }

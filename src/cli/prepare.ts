@@ -46,10 +46,11 @@ export async function prepare(
   if (!found.ok) return not(found.failure)
   const loaded = loadPlaybook(found.bytes, found.file, kinds)
   if (!loaded.ok) {
-    const [first] = loaded.diagnostics
+    const mistakes = loaded.diagnostics.filter(({ severity }) => severity === 'error')
+    const [first] = mistakes
     const where = first ? `${first.start.line}:${first.start.column}: ${first.message}` : ''
     return not(
-      { code: 'playbook-invalid', file: found.file, diagnostics: loaded.diagnostics.length, first: where },
+      { code: 'playbook-invalid', file: found.file, diagnostics: mistakes.length, first: where },
       renderDiagnostics(loaded.diagnostics, 'text'),
     )
   }

@@ -147,5 +147,5 @@ function filesIn({ path }: Pick<Folder, 'path'>): { name: string; file: string }
 }
 
 function unreadable(file: string, problem: string): Failure {
-  return { code: 'playbook-invalid', file, diagnostics: 1, first: `${file}: ${problem}` }
+  return { code: 'playbook-unreadable', file, problem }
 }

@@ -56,12 +56,21 @@ function checkWith(probe: MergedWith, step: OutlinedStep, kind: StepKind, contex
     keysAt: path => keysAt(kind.schema, path),
     literalHint: path => literalHintAt(kind.schema, path),
   })
-  for (const diagnostic of found) {
+  for (const told of found) {
+    const diagnostic = step.form === 'run' ? asWritten(told) : told
     const related = isFromDefaults(diagnostic, file)
       ? [{ ...kindPlace, message: `used by \`${step.id}\` here` }]
       : []
     diagnostics.push({ ...diagnostic, related: [...diagnostic.related, ...related] })
   }
+}
+
+/** Who writes `run:` has never heard of `argv`. */
+function asWritten(diagnostic: Diagnostic): Diagnostic {
+  const message = diagnostic.message.replace('`argv`', '`run`')
+  if (message !== '`run` must be a list, not text') return { ...diagnostic, message }
+  const hint = 'write it as run: [program, argument], or as script: for a line of shell'
+  return { ...diagnostic, message, hint }
 }
 
 function isFromDefaults(diagnostic: Diagnostic, file: YamlFile): boolean {

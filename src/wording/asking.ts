@@ -10,8 +10,15 @@ export const ASKING: Words<AskingFailure> = {
       ? `did you mean ${quoted(failure.suggestion)}?`
       : 'hostops list   shows the playbooks that there are',
   }),
+  'playbook-unreadable': failure => ({
+    message: `${failure.file}: ${failure.problem}`,
+    hint: 'name the file of one playbook, or a name that hostops list shows',
+  }),
   'playbook-invalid': failure => ({
-    message: `${failure.file}: ${count(failure.diagnostics, 'mistake')}, the first one: ${failure.first}`,
+    message:
+      failure.diagnostics === 1
+        ? `${failure.file}:${failure.first}`
+        : `${failure.file}: ${count(failure.diagnostics, 'mistake')}, the first one: ${failure.first}`,
     hint: `hostops validate ${failure.file}`,
   }),
   'inputs-invalid': failure => ({

@@ -34,9 +34,11 @@ export const TARGET: Words<TargetFailure> = {
 }
 
 const commandLine = (argv: string[]) => {
-  const line = argv.join(' ').replace(/\s+/g, ' ')
+  const line = argv.map(asWord).join(' ').replace(/\s+/g, ' ')
   return quoted(line.length > 120 ? `${line.slice(0, 117)}...` : line)
 }
+/** So that one sees where each begins and ends. */
+const asWord = (word: string) => (word !== '' && !/[\s'"]/.test(word) ? word : `'${word}'`)
 const ending = (code: number | null, signal: string | null) =>
   signal ? `was ended by ${signal}` : `ended with exit code ${code}`
 

@@ -26,6 +26,11 @@ test('--help goes to stdout, nothing at all shows the same on stderr', async () 
   expect(help.stdout).toContain(bare.stderr.trim())
 })
 
+test('help COMMAND is COMMAND --help', async () => {
+  for (const command of [[], ['run']])
+    expect((await rig.run(['help', ...command])).stdout).toBe((await rig.run([...command, '--help'])).stdout)
+})
+
 describe('a mistake is answered with what to type instead', () => {
   test.each([
     [['rnu'], "error: unknown command 'rnu'\nhint: did you mean run?\n"],
@@ -34,6 +39,10 @@ describe('a mistake is answered with what to type instead', () => {
     [['runs', '--jsn'], "error: unknown option '--jsn'\nhint: did you mean --json?\n"],
     [['runs', '--limit', 'x'], 'error: --limit takes a whole number from 1\nhint: hostops runs --limit 20\n'],
     [['doctor', '--target', 'locl'], 'error: there is no target "locl"\nhint: did you mean local?\n'],
+    [
+      ['list', '--playbooks', 'nope'],
+      'error: --playbooks: there is no folder "nope"\nhint: name a folder that holds NAME.yaml files\n',
+    ],
     [['report', 'last'], 'error: there is no run yet in /scratch/state\nhint: hostops runs   lists them\n'],
   ])('%j', async (args, stderr) => {
     const ended = await rig.run(args)
@@ -57,6 +66,13 @@ describe('of a run, with a report', () => {
       /too many arguments.*expected 1 argument but got 2/,
       /hostops run --help/,
     ],
+    [
+      'an input without -i',
+      ['run', 'a', 'text=hunter2'],
+      /too many arguments(?!.*hunter2)/s,
+      /an input is given with -i: -i text=\.\.\./,
+    ],
+    ['a folder', ['run', '/etc'], /^\/etc: this is a folder$/, /name the file of one playbook/],
     ['an option without its value', ['run', 'a', '--inputs'], /argument missing/, /hostops run --help/],
     [
       'a form that does not exist',

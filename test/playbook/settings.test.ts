@@ -177,7 +177,7 @@ describe('named playbooks', () => {
     expect(findPlaybook('x.yaml', options())).toMatchObject({ ok: true, file: 'x.yaml' })
     expect(findPlaybook('./x.yaml', options())).toMatchObject({ ok: true })
     expect(findPlaybook('./nowhere.yaml', options())).toMatchObject({ ok: false })
-    expect(findPlaybook('./deep/', options())).toMatchObject({ failure: { code: 'playbook-invalid' } })
+    expect(findPlaybook('./deep/', options())).toMatchObject({ failure: { code: 'playbook-unreadable' } })
   })
 })
 

@@ -40,6 +40,8 @@ function diagnose(nameOrFile: string, catalog: CatalogOptions): Diagnostic[] {
   const found = findPlaybook(nameOrFile, catalog)
   if (!found.ok) {
     const { message, hint } = word(found.failure)
+    if (found.failure.code === 'playbook-unreadable')
+      return [error('unreadable', createSource(nameOrFile, '').place(0, 0), found.failure.problem, { hint })]
     return [error('unreadable', createSource(nameOrFile, '').place(0, 0), message, { hint })]
   }
   const loaded = loadPlaybook(found.bytes, found.file, kinds)

@@ -5,10 +5,11 @@ import type { Io } from '../io.ts'
 import { wordedError } from '../print-failure.ts'
 import { makeProgram } from '../program.ts'
 
-export async function main(args: string[], io: Io): Promise<number> {
+export async function main(given: string[], io: Io): Promise<number> {
+  const args = asOption(given)
   let code: number = EXIT_OK
-  const ended = (given: number) => {
-    code = given
+  const ended = (last: number) => {
+    code = last
   }
   const program = makeProgram(io, ended, args[0])
   if (args.length === 0) {
@@ -27,9 +28,13 @@ export async function main(args: string[], io: Io): Promise<number> {
   }
 }
 
+/** `help run` is `run --help`: what people type, in a program that has no command of that name. */
+const asOption = ([first, ...rest]: string[]): string[] =>
+  first === 'help' ? [...rest.slice(0, 1), '--help'] : first === undefined ? [] : [first, ...rest]
+
 /** What ends in a report line does so as well when it was asked for in the wrong way. */
 async function usageError(error: CommanderError, args: string[], io: Io): Promise<number> {
-  const { problem, hint } = reword(error, args[0])
+  const { problem, hint } = reword(error, args)
   if (args[0] === 'run') {
     const { refuseUsage } = await import('../commands/run.ts')
     return refuseUsage({ code: 'usage', problem, hint }, args, io)
@@ -44,7 +49,7 @@ async function usageError(error: CommanderError, args: string[], io: Io): Promis
   return EXIT_USAGE
 }
 
-function reword(error: CommanderError, command: string | undefined): { problem: string; hint: string } {
+function reword(error: CommanderError, [command, ...words]: string[]): { problem: string; hint: string } {
   const [first = '', suggestion] = error.message.split('\n(')
   const problem = first
     .replace(/^error: /, '')
@@ -53,9 +58,14 @@ function reword(error: CommanderError, command: string | undefined): { problem: 
     // What was given to an option that is none may be a secret.
     .replace(/^(unknown option '[^'=]*)=.*'$/s, "$1'")
   const meant = /^Did you mean (.*)\?\)$/.exec(suggestion ?? '')?.[1]
+  const input = error.code === 'commander.excessArguments' ? words.map(nameOfInput).find(Boolean) : undefined
+  if (command === 'run' && input) return { problem, hint: `an input is given with -i: -i ${input}=...` }
   const help =
     command === undefined || command.startsWith('-') || error.code === 'commander.unknownCommand'
       ? ''
       : ` ${command}`
   return { problem, hint: meant ? `did you mean ${meant}?` : `hostops${help} --help` }
 }
+
+/** Never its value, which may be a secret. */
+const nameOfInput = (word: string): string | undefined => /^([A-Za-z_]\w{0,63})=/.exec(word)?.[1]
