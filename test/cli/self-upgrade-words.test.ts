@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { isKnown, scopeOf } from '../../src/cli/self-upgrade/shell-scope.ts'
+import { isKnown } from '../../src/cli/self-upgrade/place.ts'
 import { readShell } from '../../src/cli/self-upgrade/shell-text.ts'
 import { stepEnds } from '../../src/cli/self-upgrade/step-ends.ts'
 import { whatItRuns } from '../../src/cli/self-upgrade/what-it-runs.ts'
@@ -123,8 +123,8 @@ describe('a script is read', () => {
     ['docker restart gw', {}],
     ['set -eu\n# docker restart x\ndocker compose ps | grep -q gw && docker restart gw', {}],
     ['docker restart "$NAME"', { NAME: 'gw' }],
+    ['set -eu\ndocker restart "$NAME"', { NAME: 'gw' }],
     ['docker restart ${NAME}', { NAME: 'gw' }],
-    ['NAME=gw; docker restart $NAME', {}],
     ['if docker inspect gw >/dev/null 2>&1; then docker restart gw; fi', {}],
     ['for i in 1 2 3; do docker restart gw && break; sleep 1; done', {}],
     ['case $X in a|b) true;; *) docker restart gw;; esac', {}],
@@ -150,7 +150,6 @@ describe('a script is read', () => {
     ['cd sub; docker compose up -d', '/srv/gw/sub'],
     ['(cd /elsewhere); docker compose up -d', '/srv/gw'],
     ['(cd /elsewhere && docker compose up -d)', '/elsewhere'],
-    ['if true; then cd /elsewhere; docker compose up -d; fi', '/elsewhere'],
     ['cd "$DIR"\ndocker compose --progress plain up -d', '/srv/dir'],
   ])('%j: in its folder', (text, folder) => {
     const found = script(text, { DIR: '/srv/dir' })
@@ -165,7 +164,10 @@ describe('a script is read', () => {
     ['docker $VERB gw', 'docker ... gw'],
     ['"$RUNNER" restart gw', '... restart gw'],
     ['test -d /x && cd /x\ndocker compose up -d', 'docker compose up -d'],
-    ['if true; then N=gw; fi; docker restart $N', 'docker restart ...'],
+    ['NAME=gw; docker restart $NAME', 'docker restart ...'],
+    ['if true; then cd /elsewhere; fi; docker compose up -d', 'docker compose up -d'],
+    ['cd /elsewhere | true; docker compose up -d', 'docker compose up -d'],
+    ['. ./names; cd $X; docker compose up -d', 'docker compose up -d'],
     ['. ./env; docker restart gw-$X', '. ./env'],
     ['./deploy.sh', './deploy.sh'],
     ['sh deploy.sh', 'sh deploy.sh'],
@@ -182,6 +184,19 @@ describe('a script is read', () => {
     const found = script(text)
     expect(found.ends).toEqual([])
     expect(found.unclear).toContain(what)
+  })
+
+  test.each([
+    ['. ./names; docker restart "$NAME"', 'docker restart ...'],
+    ['eval "$(cat names)"; docker restart $NAME', 'docker restart ...'],
+    ["eval 'cd /elsewhere'; docker compose up -d", 'docker compose up -d'],
+    ['export NAME=x; docker restart "$NAME"', 'docker restart ...'],
+    ['read -r NAME; docker restart "$NAME"', 'docker restart ...'],
+    [`sh -c 'set -- other; docker restart "$1"' _ gw`, 'docker restart ...'],
+    [`sh -c 'f() { docker restart "$1"; }; f other' _ gw`, 'docker restart ...'],
+  ])('%j: not what stood in a variable before', (text, what) => {
+    expect(script(text, { NAME: 'gw' }).ends).toEqual([])
+    expect(script(text, { NAME: 'gw' }).unclear).toContain(what)
   })
 
   test.each([
@@ -269,7 +284,7 @@ describe('whatever the text is', () => {
           fc.string(),
         ),
         text => {
-          const { commands } = readShell(text, scopeOf('/', new Map()))
+          const { commands } = readShell(text, { cwd: '/', env: new Map() })
           expect(commands.every(({ argv }) => argv.length > 0)).toBe(true)
         },
       ),
@@ -289,16 +304,15 @@ describe('whatever the text is', () => {
 
   describe('a real shell runs nothing that was not foreseen', () => {
     let folder: string
-    let log: string
+    let runs = 0
     beforeAll(() => {
       folder = realpathSync(mkdtempSync(join(tmpdir(), 'hostops-words-')))
-      log = join(folder, 'log')
       mkdirSync(join(folder, 'bin'))
       for (const name of ['one', 'two words', 'one/sub']) mkdirSync(join(folder, name))
       const stub = join(folder, 'bin', 'docker')
       writeFileSync(
         stub,
-        `#!/bin/sh\nline=$PWD\nfor a; do line=$line\u0001$a; done\nprintf '%s\u0002' "$line" >> '${log}'\n`,
+        `#!/bin/sh\nline=$PWD\nfor a; do line=$line\u0001$a; done\nprintf '%s\u0002' "$line" >> "$LOG"\n`,
       )
       chmodSync(stub, 0o755)
     })
@@ -393,6 +407,8 @@ describe('whatever the text is', () => {
     test('in the words and the folder that were told', () => {
       fc.assert(
         fc.property(text, body => {
+          // One each: what was cut off may still write.
+          const log = join(folder, `log-${runs++}`)
           writeFileSync(log, '')
           const env = { X: 'start', Y: 'two parts', D: folder }
           try {
@@ -400,7 +416,7 @@ describe('whatever the text is', () => {
               cwd: folder,
               stdio: 'ignore',
               timeout: 10_000,
-              env: { ...env, PATH: `${join(folder, 'bin')}:${process.env.PATH}`, HOME: '/' },
+              env: { ...env, LOG: log, PATH: `${join(folder, 'bin')}:${process.env.PATH}`, HOME: '/' },
             })
           } catch {
             // How it ends does not matter.

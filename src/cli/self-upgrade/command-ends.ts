@@ -2,8 +2,7 @@
 import { posix } from 'node:path'
 import { canonicalPath } from '../../steps/fields.ts'
 import { ANYTHING, type Ends, type Foreseen, NOTHING, plainWords, valueBehind, verbAt } from './ends.ts'
-import { isKnown } from './shell-scope.ts'
-import type { Ran } from './what-it-runs.ts'
+import { isKnown, type Ran } from './place.ts'
 
 export function commandEnds(ran: Ran): Foreseen {
   const { argv } = ran

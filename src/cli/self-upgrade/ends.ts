@@ -1,6 +1,5 @@
 /** What a command ends, and what of it is known only when it runs. */
-import { isKnown, UNKNOWN } from './shell-scope.ts'
-import type { Ran } from './what-it-runs.ts'
+import { isKnown, type Ran, UNKNOWN } from './place.ts'
 
 export type Ends =
   /** `config`: how compose tells the project. `services`: all of them where empty. */

@@ -1,227 +1,231 @@
 /**
- * The commands that stand in shell text, each with the folder and the variables that are certain there. Ways that may
- * not be taken count as taken: whether they are is known only when it runs. Pure.
+ * The commands that stand in shell text, wherever in it: which of them run, and how often, is known only when it runs.
+ * So a name that is set anywhere in the text is known nowhere in it, and a folder is known where every way leads to it.
+ * Pure.
  */
-import { isAssigning, type Simple, simpleCommand } from './shell-command.ts'
-import {
-  either,
-  type Scope,
-  UNKNOWN,
-  unsure,
-  untouched,
-  without,
-  withVar,
-  withVolatile,
-} from './shell-scope.ts'
-import { type Piece, type Token, tokensOf } from './shell-tokens.ts'
+import { inFolder, isKnown, type Place, type Ran, UNKNOWN } from './place.ts'
+import { literal, type Piece, type Token, tokensOf } from './shell-tokens.ts'
 
 export type ShellText = {
-  commands: Simple[]
+  commands: Ran[]
   /** False where the text could not be made sense of to its end. */
   whole: boolean
 }
 
-/** `a && b || c`: what is certain behind it is what its first command did. */
-type Chain = { certain: Scope; by: string } | null
-/** Nothing that is done between pipes lasts. */
-type Pipeline = { before: Scope; isPiped: boolean }
-type Block = {
-  word: string
-  number: number
-  isFunction: boolean
-  before: Scope
-  ends: Scope[]
-  chain: Chain
-  pipeline: Pipeline
-}
-const LOOPS = new Set(['for', 'select', 'while', 'until'])
-
-const OPENS = new Set(['if', 'while', 'until', '{'])
+const OPENS = new Set(['if', 'while', 'until', 'for', 'select', 'case', '{'])
 const CLOSES = new Set(['fi', 'done', 'esac', '}'])
-const BETWEEN = new Set(['then', 'do', 'else', 'elif', '!'])
+/** The shell's own words, in front of a command. */
+const IN_FRONT = new Set(['if', 'while', 'until', '{', 'then', 'do', 'else', 'elif', '!', ...CLOSES])
+const LOOPS = /^(for|select)$/
+const JOINS = /^(&&|\|)/
+const MOVES = new Set(['cd', 'chdir', 'pushd', 'popd'])
+const ASSIGNMENT = /^([A-Za-z_]\w*)\+?=/
+/** What they are given are names that they set. */
+const SETS = /^(for|select|read|readarray|mapfile|getopts|unset|export|declare|typeset|local|readonly)$/
 const DEEPEST = 8
 
-export function readShell(text: string, scope: Scope, depth = 0): ShellText {
+/** `positional`: what `$0`, `$1`, ... stand for. */
+export function readShell(
+  text: string,
+  place: Place,
+  positional: readonly string[] = [],
+  depth = 0,
+): ShellText {
   if (depth > DEEPEST) return { commands: [], whole: false }
   const { tokens, whole } = tokensOf(text)
-  const read = (from: Scope, loops: Touched['loops']) => {
-    const reader = makeReader(from, depth, loops)
-    for (const token of tokens) reader.take(token)
-    reader.end()
-    return reader
-  }
-  const first = read(scope, [])
-  // What a loop sets its next round begins with, and what a function sets is set wherever it is called.
-  const { loops, functions } = first.touched
-  const isSure = functions.size === 0 && loops.every(names => names === undefined || names.size === 0)
-  const { commands, whole: ended } = isSure ? first : read(withVolatile(scope, functions), loops)
-  return { commands, whole: whole && ended() }
+  const certain = withoutChanged(place, positional, tokens)
+  const inner = (printed: string, at: Place) => readShell(printed, at, [], depth + 1)
+  const reader = readGroup(tokens, 0, certain, inner, depth)
+  return { commands: reader.commands, whole: whole && reader.whole && reader.end === tokens.length }
 }
 
-/** Names that are set in blocks; of loops by the number of the block. */
-type Touched = { loops: (ReadonlySet<string> | undefined)[]; functions: Set<string> }
+type Certain = Place & {
+  /** What is known of variables, exported or not. */
+  readonly vars: ReadonlyMap<string, string>
+  /** A function runs where it is called. */
+  readonly hasFunctions: boolean
+}
 
-function makeReader(start: Scope, depth: number, loops: Touched['loops']) {
-  const commands: Simple[] = []
-  const blocks: Block[] = []
-  let scope = start
-  let words: Piece[][] = []
-  let chain: Chain = null
-  let pipeline: Pipeline = { before: start, isPiped: false }
-  let goesOn = false
-  let opened = 0
-  const touched: Touched = { loops: [], functions: new Set() }
+function withoutChanged(place: Place, positional: readonly string[], tokens: readonly Token[]): Certain {
+  const changed = new Set<string>()
+  let setsNames = false
+  let doesAnything = false
+  let shifts = false
+  let hasFunctions = false
+  let isFirst = true
+  for (const [at, token] of tokens.entries()) {
+    if ('op' in token) {
+      const next = tokens[at + 1]
+      hasFunctions ||= token.op === '(' && !isFirst && next !== undefined && 'op' in next && next.op === ')'
+      isFirst = true
+      setsNames = false
+      continue
+    }
+    const word = literal(token.pieces)
+    const name = ASSIGNMENT.exec(word)?.[1]
+    if (name !== undefined) changed.add(name)
+    if (setsNames) changed.add(word)
+    setsNames ||= SETS.test(word)
+    doesAnything ||= /^(\.|source|eval)$/.test(word)
+    shifts ||= /^(set|shift)$/.test(word)
+    hasFunctions ||= word === 'function'
+    isFirst = false
+  }
+  const given = [...positional.entries()].map(([index, value]) => [`${index}`, value] as const)
+  const all = [...place.env, ...(hasFunctions || shifts ? [] : given)]
+  const known = (name: string, value: string) => (doesAnything || changed.has(name) ? UNKNOWN : value)
+  const env = new Map(place.env)
+  for (const name of [...(doesAnything ? env.keys() : []), ...changed]) env.set(name, UNKNOWN)
+  const vars = new Map(all.map(([name, value]) => [name, known(name, value)]))
+  return { cwd: doesAnything ? UNKNOWN : place.cwd, env, vars, hasFunctions }
+}
+
+type Inner = (printed: string, at: Place) => ShellText
+type Group = ShellText & { end: number }
+
+/** Up to the bracket that closes it. What happens in brackets of its own stays there. */
+function readGroup(
+  tokens: readonly Token[],
+  from: number,
+  certain: Certain,
+  inner: Inner,
+  depth: number,
+): Group {
+  if (depth > DEEPEST) return { commands: [], whole: false, end: tokens.length }
+  const commands: Ran[] = []
+  let { cwd } = certain
   let whole = true
-  /** The block that opens next is a function's, which runs later and elsewhere. */
-  let isFunction = false
-  /** Within the brackets of `NAME=(...)`. */
-  let isArray = false
+  let wanders = false
+  let words: Piece[][] = []
+  let blocks = 0
+  let isPattern = false
+  /** What stands in front of the command that is read. */
+  let joint = '\n'
+  let at = from
 
-  const beginAt = (place: Scope) => {
-    scope = place
-    pipeline = { before: place, isPiped: false }
+  const add = (found: ShellText) => {
+    commands.push(...found.commands)
+    whole &&= found.whole
   }
-  const open = (word: string) => {
-    const number = opened++
-    blocks.push({ word, number, isFunction, before: scope, ends: [], chain, pipeline })
-    chain = null
-    const inside = without(isFunction ? unsure(scope) : scope, loops[number] ?? [])
-    beginAt(untouched(inside))
-    isFunction = false
-  }
-  const close = () => {
-    const block = blocks.pop()
-    if (!block) return
-    const ends = [...block.ends, scope]
-    const names = new Set(ends.flatMap(end => [...end.touched]))
-    if (LOOPS.has(block.word)) touched.loops[block.number] = names
-    if (block.isFunction) for (const name of names) touched.functions.add(name)
-    if (block.word === '(' || block.isFunction) scope = block.before
-    else {
-      if (block.word !== '{') scope = ends.reduce(either, block.before)
-      scope = { ...scope, touched: new Set([...block.before.touched, ...names]) }
-    }
-    chain = block.chain
-    pipeline = block.pipeline
-  }
-  const otherwise = () => {
-    const block = blocks.at(-1)
-    if (!block) return
-    block.ends.push(scope)
-    beginAt(block.before)
-  }
-  const endPipeline = () => {
-    if (pipeline.isPiped) scope = pipeline.before
-  }
-  const goOnBy = (by: string) => {
-    // `a || b && c`: whether b ran is not known to c.
-    if (chain && chain.by !== by) scope = either(chain.certain, scope)
-    chain = chain?.by === by ? chain : { certain: scope, by }
-  }
-  const endChain = () => {
-    endPipeline()
-    if (chain) scope = either(chain.certain, scope)
-    chain = null
-  }
-  const flush = () => {
-    const given = words
+  const flush = (op: string) => {
+    const command = commandOf(words, { ...certain, cwd })
     words = []
-    if (given.length === 0) return
-    const read = simpleCommand(given, scope, (text, place) => readShell(text, place, depth + 1))
-    commands.push(...read.commands)
-    whole &&= read.whole
-    scope = read.scope
+    if (command === null) return
+    const isSure = blocks === 0 && !certain.hasFunctions && !JOINS.test(joint) && !/^(\|&?|&)$/.test(op)
+    if (!MOVES.has(command.argv[0]!)) commands.push(command)
+    else if (isSure) cwd = inFolder(cwd, movedTo(command.argv))
+    else wanders = true
   }
-
-  /** True where the word is one of the shell's own, in front of a command. */
-  const isKeyword = (word: string): boolean => {
-    if (OPENS.has(word)) open(word)
-    else if (CLOSES.has(word)) {
-      endChain()
-      close()
-    } else if (BETWEEN.has(word)) {
-      if (word === 'else' || word === 'elif') otherwise()
-    } else return false
-    return true
-  }
-
   const takeWord = (pieces: Piece[]) => {
-    if (isArray) return
-    const word = pieces.every(piece => 'text' in piece && !piece.quoted)
-      ? pieces.map(piece => ('text' in piece ? piece.text : '')).join('')
-      : null
-    if (words.length === 0 && word !== null && isKeyword(word)) return
-    if (words.length === 0 && (word === 'for' || word === 'select' || word === 'case')) open(word)
+    for (const piece of pieces) if ('printed' in piece) add(inner(piece.printed, { ...certain, cwd }))
+    const word = pieces.every(piece => 'text' in piece && !piece.quoted) ? literal(pieces) : ''
+    if (isPattern && word !== 'esac') return
+    if (words.length === 0) {
+      if (OPENS.has(word)) blocks += 1
+      if (CLOSES.has(word)) blocks -= 1
+      if (word === 'esac') isPattern = false
+      if (IN_FRONT.has(word)) return
+    }
     words.push(pieces)
-    const first = firstWord(words)
-    // `case WORD in`: patterns follow, each up to its bracket.
-    if (first === 'case' && word === 'in' && words.length === 3) words = []
-    if (first === 'function' && words.length === 2) {
-      isFunction = true
+    const first = literal(words[0]!)
+    if (first === 'function' && words.length === 2) words = []
+    if (first === 'case' && word === 'in' && words.length === 3) {
       words = []
+      isPattern = true
     }
   }
-
+  const takeBrackets = () => {
+    if (isPattern) return
+    const last = words.at(-1)
+    const array = last?.some(isAssigning) === true
+    if (words.length > 0 && !array) {
+      // `name()`: what the function does stands behind.
+      if (words.length > 1 || !isOp(tokens[at + 1], ')')) whole = false
+      words = []
+    }
+    const group = readGroup(tokens, at + 1, { ...certain, cwd }, inner, depth + 1)
+    at = group.end
+    if (!isOp(tokens[at], ')')) whole = false
+    add(group)
+    if (array) last!.push({ unknown: true, quoted: true })
+    else joint = ')'
+  }
   const takeOperator = (op: string) => {
-    if (isArray) {
-      isArray = op !== ')'
-      return
-    }
-    if (op === '(') {
-      isArray = words.at(-1)?.some(isAssigning) === true
-      if (isArray) return void words.at(-1)!.push({ unknown: true, quoted: true })
-      if (words.length === 0) open('(')
-      isFunction = words.length === 1
-      if (isFunction) words = []
-      return
-    }
-    if (op === ')') {
-      if (isFunction && words.length === 0) return
-      const isPattern = blocks.at(-1)?.word === 'case'
-      if (isPattern) {
-        beginAt(blocks.at(-1)!.before)
-        words = []
-        return
-      }
-      flush()
-      endChain()
-      if (blocks.at(-1)?.word === '(') close()
-      return
-    }
-    const first = firstWord(words)
-    if (first === 'for' || first === 'select') {
-      const name = wordText(words[1])
-      if (name !== null) beginAt(withVar(scope, name, UNKNOWN))
-      words = []
-      return
-    }
-    if (op === '\n' && goesOn) return
-    flush()
-    if (op === '|' || op === '|&') {
-      pipeline.isPiped = true
-      scope = pipeline.before
-    } else {
-      endPipeline()
-      if (op === '&&' || op === '||') goOnBy(op)
-      else endChain()
-      beginAt(scope)
-    }
-    if (op.startsWith(';;') || op === ';&') otherwise()
+    // A line may end behind what joins two commands.
+    const goesOn = op === '\n' && words.length === 0 && JOINS.test(joint)
+    flush(op)
+    if (!goesOn) joint = op
+    if (op === ')') isPattern = false
+    if (/^;[;&]/.test(op)) isPattern = true
   }
 
+  for (; at < tokens.length; at++) {
+    const token = tokens[at]!
+    if ('pieces' in token) takeWord(token.pieces)
+    else if (token.op === '(') takeBrackets()
+    else if (token.op === ')' && !isPattern && from > 0) break
+    else takeOperator(token.op)
+  }
+  flush('\n')
   return {
-    commands,
-    touched,
-    take: (token: Token) => {
-      if ('op' in token) takeOperator(token.op)
-      else takeWord(token.pieces)
-      goesOn = 'op' in token && (/^(&&|\|\|?|\|&)$/.test(token.op) || (goesOn && token.op === '\n'))
-    },
-    end: () => takeOperator('\n'),
-    whole: () => whole && blocks.length === 0,
+    commands: wanders ? commands.map(each => ({ ...each, cwd: UNKNOWN })) : commands,
+    whole: whole && blocks === 0 && !isPattern,
+    end: at,
   }
 }
 
-const wordText = (pieces: readonly Piece[] | undefined): string | null =>
-  pieces?.length === 1 && 'text' in pieces[0]! && !pieces[0].quoted ? pieces[0].text : null
-const firstWord = (words: readonly Piece[][]): string | null => wordText(words[0])
+const isOp = (token: Token | undefined, op: string): boolean =>
+  token !== undefined && 'op' in token && token.op === op
+const isAssigning = (piece: Piece): boolean =>
+  'text' in piece && !piece.quoted && ASSIGNMENT.exec(piece.text)?.[0] === piece.text
+
+/** Null where the words only set variables, or are the head of a loop. */
+function commandOf(words: readonly Piece[][], { cwd, env, vars }: Certain): Ran | null {
+  const first = words.findIndex(pieces => !ASSIGNMENT.test(literal(pieces)))
+  if (first < 0) return null
+  const own = new Map(env)
+  for (const pieces of words.slice(0, first)) {
+    const [, name = '', value = ''] = /^(\w+)\+?=(.*)/s.exec(joined(pieces, vars)) ?? []
+    own.set(name, value)
+  }
+  const argv = words.slice(first).flatMap(pieces => fields(pieces, vars))
+  return argv.length === 0 || LOOPS.test(argv[0]!) ? null : { argv, cwd, env: own }
+}
+
+/** `cd FOLDER`, with options or without. */
+function movedTo(argv: readonly string[]): string {
+  const plain = argv.slice(1).filter(word => !/^-./s.test(word))
+  return argv[0] !== 'popd' && plain.length === 1 ? plain[0]! : UNKNOWN
+}
+
+type Vars = ReadonlyMap<string, string>
+
+const joined = (pieces: readonly Piece[], vars: Vars): string =>
+  pieces.map(piece => textOf(piece, vars)).join('')
+
+function textOf(piece: Piece, vars: Vars): string {
+  if ('text' in piece) return piece.text
+  return 'name' in piece ? (vars.get(piece.name) ?? UNKNOWN) : UNKNOWN
+}
+
+/** The words that one word becomes: a variable without quotes may be none, or several. */
+function fields(pieces: readonly Piece[], vars: Vars): string[] {
+  const found: string[] = []
+  let open: string | null = null
+  for (const piece of pieces) {
+    const value = textOf(piece, vars)
+    if ('text' in piece || piece.quoted || !isKnown(value)) {
+      open = (open ?? '') + value
+      continue
+    }
+    const parts = value.split(/[ \t\n]+/)
+    parts.forEach((part, at) => {
+      if (at > 0) {
+        if (open !== null && open !== '') found.push(open)
+        open = null
+      }
+      if (part !== '') open = (open ?? '') + part
+    })
+  }
+  return open === null ? found : [...found, open]
+}

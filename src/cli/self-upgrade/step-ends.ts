@@ -6,8 +6,8 @@ import { composeUp } from '../../steps/compose/up.ts'
 import { canonicalPath } from '../../steps/fields.ts'
 import { commandEnds } from './command-ends.ts'
 import { commandText, type Ends } from './ends.ts'
-import { UNKNOWN } from './shell-scope.ts'
-import { type Ran, whatItRuns } from './what-it-runs.ts'
+import { type Ran, UNKNOWN } from './place.ts'
+import { whatItRuns } from './what-it-runs.ts'
 
 export type StepEnds = {
   step: string

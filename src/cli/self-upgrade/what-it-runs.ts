@@ -1,13 +1,7 @@
 /** The commands that an argv comes down to: behind programs that run others, and in the text of shells. Pure. */
 import { INTERPRETER, OPEN, unwrap } from '../../hostlink/wrappers.ts'
-import { inFolder, isKnown, type Scope, scopeOf, UNKNOWN } from './shell-scope.ts'
+import { inFolder, isKnown, type Ran, UNKNOWN } from './place.ts'
 import { readShell } from './shell-text.ts'
-
-export type Ran = {
-  argv: readonly string[]
-  cwd: string | undefined
-  env: ReadonlyMap<string, string>
-}
 
 export type Runs = {
   commands: Ran[]
@@ -65,10 +59,9 @@ function behindWrapper(name: string, ran: Ran): { inner: Ran | null; sure: boole
   if (wrapped === null) return null
   const sure = wrapped.unknown.every(option => /^-\d/.test(option.name))
   if (wrapped.inner === null) return { inner: null, sure }
-  let scope: Scope = scopeOf(ran.cwd, ran.env)
+  let { cwd } = ran
   for (const { name: option, value } of wrapped.given)
-    if (/^(-C|-D|--chdir)$/.test(option) && /^(sudo|env)$/.test(name))
-      scope = inFolder(scope, value ?? UNKNOWN)
+    if (/^(-C|-D|--chdir)$/.test(option) && /^(sudo|env)$/.test(name)) cwd = inFolder(cwd, value ?? UNKNOWN)
   const env = new Map(ran.env)
   for (const at of wrapped.assigned) {
     const [variable = '', value = ''] = (argv[at] ?? '').split(/=(.*)/s)
@@ -77,7 +70,7 @@ function behindWrapper(name: string, ran: Ran): { inner: Ran | null; sure: boole
   const rest = argv.slice(wrapped.inner)
   const words = name === 'flock' && rest[0] === '-c' ? ['sh', ...rest] : rest
   // What xargs reads becomes the end of it.
-  return { inner: { argv: name === 'xargs' ? [...words, UNKNOWN] : words, cwd: scope.cwd, env }, sure }
+  return { inner: { argv: name === 'xargs' ? [...words, UNKNOWN] : words, cwd, env }, sure }
 }
 
 /** `su -c TEXT`: in the user's own folder, or in this one. */
@@ -100,17 +93,12 @@ function shell(ran: Ran, depth: number): Runs {
   }
   const text = argv[at]
   if (!hasText || text === undefined) return { commands: [], opaque: [ran] }
-  const positional = argv.slice(at + 1).map((value, index) => [String(index), value] as const)
-  return ofText(text, ran, depth, new Map(positional))
+  return ofText(text, ran, depth, argv.slice(at + 1))
 }
 
-function ofText(text: string, ran: Ran, depth: number, positional?: ReadonlyMap<string, string>): Runs {
+function ofText(text: string, ran: Ran, depth: number, positional: readonly string[] = []): Runs {
   if (!isKnown(text) || text.length > LONGEST_TEXT || depth >= DEEPEST) return { commands: [], opaque: [ran] }
-  const scope = scopeOf(ran.cwd, ran.env)
-  const { commands, whole } = readShell(text, {
-    ...scope,
-    vars: new Map([...scope.vars, ...(positional ?? [])]),
-  })
+  const { commands, whole } = readShell(text, ran, positional)
   const inner = commands.map(command => whatItRuns(command, depth + 1))
   return {
     commands: inner.flatMap(each => each.commands),
