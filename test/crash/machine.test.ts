@@ -1,5 +1,6 @@
 /** The machine goes down in the middle of a run, and comes back. */
-import { readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { anotherBoot } from '../rig/another-boot.ts'
 import { type CrashWorld, crashWorld } from '../rig/crash.ts'
@@ -41,6 +42,22 @@ describe('a machine that was down in the middle of a run', () => {
     expect(
       (await world.rig.run(['run', world.rig.path('upgrade.yaml'), '-i', 'ref=v2'])).report.success,
     ).toBe(true)
+  })
+
+  test('takes no process of this boot for the runner of the one before', async () => {
+    await goDown('local')
+    const wrap = anotherBoot(world.rig)
+    if (wrap === null) return
+    // As if this very process had got the number of the dead runner, and of who went on with it.
+    const started = readFileSync(`/proc/${process.pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')[19]
+    const head = join(world.runFolder, 'run.json')
+    const { boot, ...rest } = JSON.parse(readFileSync(head, 'utf8'))
+    expect(boot).toBe(readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim())
+    writeFileSync(head, JSON.stringify({ ...rest, boot, pid: process.pid, pidStarted: started }))
+    writeFileSync(join(world.runFolder, 'runner.7'), `${process.pid} ${started} ${boot}`)
+    expect((await world.hostops(['resume', 'r'])).report.errorCode).toBe('has-a-runner')
+    const resumed = await world.rig.run(['resume', 'r'], { wrap })
+    expect(resumed.report.outcome).toBe('succeeded')
   })
 
   test('knows, by its boot id, that a process with the old pid is another one', async () => {

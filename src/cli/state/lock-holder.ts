@@ -1,19 +1,21 @@
 /** Who this run is, for the locks it takes, and what can be known here about whoever holds one. */
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readlinkSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Holder, Judgement, LockInput } from '../../engine/holder.ts'
-import { isAlive, isSettled, processMark, readRun } from './state.ts'
+import { livesStill, noteSelf } from '../../hostlink/process/identity.ts'
+import { isSettled, readRun } from './state.ts'
 
 export function lockInput(runId: string, state: string, waitMs: number, now: number): LockInput {
+  const { pid, started, boot } = noteSelf()
   const holder: Holder = {
     runId,
     who: `${userName()}@${hostname()}`,
-    pid: process.pid,
     since: new Date(now).toISOString(),
     machine: machine(),
-    boot: bootId(),
-    processStart: processMark(process.pid) ?? '',
+    pid,
+    boot: boot ?? '',
+    processStart: started ?? '',
   }
   return { holder, waitMs, judge: other => judge(other, holder, state) }
 }
@@ -21,7 +23,8 @@ export function lockInput(runId: string, state: string, waitMs: number, now: num
 /** A process can only be looked for on the machine, and in the container, that it ran in. */
 function judge(other: Holder, self: Holder, state: string): Judgement {
   if (other.machine !== self.machine) return 'unknown'
-  if (other.boot === self.boot && isAlive(other.pid, other.processStart || null)) return 'alive'
+  const { pid, processStart, boot } = other
+  if (boot === self.boot && livesStill({ pid, started: processStart || null })) return 'alive'
   const run = readRun(join(state, 'runs', other.runId))
   if (run === null) return 'unknown'
   return isSettled(run) ? 'finished' : 'interrupted'
@@ -31,8 +34,6 @@ function judge(other: Holder, self: Holder, state: string): Judgement {
 function machine(): string {
   return `${hostname()} ${attempt(() => readlinkSync('/proc/self/ns/pid'))}`.trim()
 }
-
-const bootId = () => attempt(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim())
 
 /** A uid without an entry in passwd, as containers have it. */
 const userName = () => attempt(() => userInfo().username) || `uid ${process.getuid?.() ?? '?'}`

@@ -8,6 +8,7 @@ import { type Journal, openJournal } from '../../engine/journal.ts'
 import type { Plan } from '../../engine/plan.ts'
 import type { RunEnd, RunRecord } from '../../engine/running.ts'
 import { Failed, type Failure } from '../../failure.ts'
+import { noteSelf } from '../../hostlink/process/identity.ts'
 import type { Playbook } from '../../playbook/playbook.ts'
 import { addEvent, emptyDraft, type ReportHead, toReport } from '../../report/build.ts'
 import type { Report } from '../../report/schema.ts'
@@ -24,7 +25,6 @@ import {
   type Created,
   createRun,
   type Keep,
-  processMark,
   prune,
   type RunEntry,
   type RunHead,
@@ -183,13 +183,17 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
 
 const ONLY_THIS_LINE = 'the record of this run is not complete: only the line on stdout tells how it ended\n'
 
+function self(): Pick<RunHead, 'pid' | 'pidStarted' | 'boot'> {
+  const { pid, started, boot } = noteSelf()
+  return { pid, pidStarted: started, boot }
+}
+
 const runHead = (head: ReportHead, planHash?: string): RunHead => ({
   runId: head.runId,
   playbook: head.playbook,
   target: head.target,
   dryRun: head.dryRun,
   startedAt: new Date(head.startedAt).toISOString(),
-  pid: process.pid,
-  pidStarted: processMark(process.pid),
+  ...self(),
   ...(planHash === undefined ? {} : { planHash }),
 })

@@ -7,6 +7,7 @@ import { userInfo } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { Failure } from '../../failure.ts'
 import { makeFolder } from '../../hostlink/make-folder.ts'
+import { livesStill } from '../../hostlink/process/identity.ts'
 import type { Report } from '../../report/schema.ts'
 import type { Io } from '../io.ts'
 
@@ -19,6 +20,8 @@ export type RunHead = {
   pid: number
   /** Tells this process from a later one with the same pid; null where the platform does not tell. */
   pidStarted: string | null
+  /** Of the boot that it lives in: a start time is counted from there. Absent in folders of older versions. */
+  boot?: string | null
   /** Of the ended run, so that a report read later ends with the same code. Absent: a runner has it. */
   exitCode?: number
   /** Short hash of plan.json, so that nobody goes on with another plan than the one that was begun. */
@@ -97,8 +100,10 @@ export function readRun(folder: string): RunEntry | null {
   if (head === null) return null
   const report = readJson<Report>(join(folder, 'report.json'))
   // Whoever goes on with a run that has a report is its runner until it has written another.
-  return { folder, head, report, alive: head.exitCode === undefined && isAlive(head.pid, head.pidStarted) }
+  return { folder, head, report, alive: head.exitCode === undefined && isAlive(head) }
 }
+
+const isAlive = ({ pid, pidStarted, boot }: RunHead) => livesStill({ pid, started: pidStarted, boot })
 
 /** A power cut may take run.json, which nobody waits for; what is on the disk by then is the journal. */
 function headFromJournal(folder: string): RunHead | null {
@@ -177,34 +182,6 @@ function beganAt(state: string, id: string): string {
   if (parts.length === 0) return readRun(join(state, 'runs', id))?.head.startedAt ?? ''
   const [year, month, day, hour, minute, second] = parts
   return `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`
-}
-
-/** When the process began, by the kernel; null where the platform does not tell. */
-export const processMark = (pid: number): string | null => readStat(pid)?.started ?? null
-
-/** `started` tells the process from a later one with the same id; null where the platform does not tell. */
-export function isAlive(pid: number, started: string | null): boolean {
-  if (!(pid > 0)) return false
-  try {
-    process.kill(pid, 0)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
-  }
-  const stat = readStat(pid)
-  if (stat === null) return true
-  // Dead, and only waiting for a parent that may never ask: containers without an init are full of them.
-  if (stat.state === 'Z' || stat.state === 'X') return false
-  return started === null || stat.started === started
-}
-
-function readStat(pid: number): { state: string; started: string } | null {
-  try {
-    // Counted after the command's name, which may hold blanks and brackets.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
-    return { state: fields[0]!, started: fields[19]! }
-  } catch {
-    return null
-  }
 }
 
 function runIds(state: string): string[] {

@@ -4,7 +4,7 @@
  */
 import { linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isAlive, processMark } from './state.ts'
+import { livesStill, noteSelf } from '../../hostlink/process/identity.ts'
 
 /** False when another runner has it. Its file stays behind: the number is never used again. */
 export function takeOver(folder: string): boolean {
@@ -14,7 +14,8 @@ export function takeOver(folder: string): boolean {
   const mine = last + 1
   const draft = join(folder, `.runner.${process.pid}`)
   try {
-    writeFileSync(draft, `${process.pid} ${processMark(process.pid) ?? ''}`, { mode: 0o600 })
+    const { pid, started, boot } = noteSelf()
+    writeFileSync(draft, [pid, started ?? '', boot ?? ''].join(' '), { mode: 0o600 })
     linkSync(draft, nameOf(folder, mine))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
@@ -41,8 +42,9 @@ const takers = (folder: string): number[] =>
 
 function lives(file: string, except?: number): boolean {
   try {
-    const [pid = '', mark = ''] = readFileSync(file, 'utf8').split(' ')
-    return Number(pid) !== except && isAlive(Number(pid), mark || null)
+    const [pid = '', started = '', boot = ''] = readFileSync(file, 'utf8').split(' ')
+    if (Number(pid) === except) return false
+    return livesStill({ pid: Number(pid), started: started || null, boot: boot || null })
   } catch {
     // Followed by another one since.
     return true

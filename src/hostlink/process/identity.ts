@@ -25,6 +25,25 @@ export function isAlive({ pid, started, boot: of }: ProcessIdentity): boolean {
   return stat !== null && stat.started === started && !stat.isDead
 }
 
+/** As it stands in a file. */
+export type NotedProcess = { pid: number; started: string | null; boot?: string | null | undefined }
+
+/** Of this one. */
+export function noteSelf(): { pid: number; started: string | null; boot: string | null } {
+  return identify(process.pid) ?? { pid: process.pid, started: null, boot: null }
+}
+
+/** What was not noted, by an older version or where nothing tells it, is not held against it. */
+export function livesStill({ pid, started, boot: of = null }: NotedProcess): boolean {
+  if (!(pid > 0)) return false
+  const now = bootId()
+  if (of !== null && now !== null && of !== now) return false
+  const stat = readProcessStat(pid)
+  // Of other users it may be hidden.
+  if (stat === null) return answersToSignals(pid)
+  return !stat.isDead && (started === null || stat.started === started)
+}
+
 let boot: string | null | undefined
 
 /** Read once: nobody outlives it. Null where the platform has no /proc. */

@@ -14,7 +14,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
-import { identify } from '../../process/identity.ts'
+import { livesStill } from '../../process/identity.ts'
 import { createFolder, removeLeftovers } from '../new-folder.ts'
 
 const requestSchema = z.object({
@@ -26,7 +26,11 @@ const requestSchema = z.object({
 })
 export type HostRunRequest = z.output<typeof requestSchema>
 
-const headSchema = z.object({ pid: z.number().int().positive(), pidStarted: z.string().nullable() })
+const headSchema = z.object({
+  pid: z.number().int().positive(),
+  pidStarted: z.string().nullable(),
+  boot: z.string().nullish(),
+})
 
 const codeSchema = z.object({ exitCode: z.number().int().optional() })
 const reportSchema = z.object({ outcome: z.string() })
@@ -123,10 +127,8 @@ export function openHostRunStore(root: string): HostRunStore {
   }
 }
 
-function lives({ pid, pidStarted }: z.output<typeof headSchema>): boolean {
-  const present = identify(pid)
-  return present !== null && (pidStarted === null || present.started === pidStarted)
-}
+const lives = ({ pid, pidStarted, boot }: z.output<typeof headSchema>): boolean =>
+  livesStill({ pid, started: pidStarted, boot })
 
 function names(folder: string): string[] {
   try {
