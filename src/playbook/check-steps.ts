@@ -1,9 +1,10 @@
 /** That each step is one thing, that its `with` fits its kind, and that every default is of use. */
 
 import { nearest } from '../hostlink/nearest.ts'
+import { once } from '../steps/command/once.ts'
 import type { StepKind } from '../steps/step.ts'
 import { type Diagnostic, error } from './diagnostic.ts'
-import { isRecord } from './load-inputs.ts'
+import { isRecord } from './is-record.ts'
 import {
   FORMS,
   keyOf,
@@ -13,7 +14,7 @@ import {
   type StepsContext,
   shortFormFields,
 } from './load-steps.ts'
-import type { RawStep } from './schema.ts'
+import { hasCommonKeysOnly, type RawStep } from './schema.ts'
 import { keysAt, literalHintAt } from './schema-keys.ts'
 import { firstExpression } from './templates.ts'
 import type { Path, YamlFile } from './yaml-file.ts'
@@ -26,7 +27,7 @@ export function checkSteps(
   context: StepsContext,
 ): void {
   checkDefaultsAreUsable(defaults, outline, context)
-  const shortForm = shortFormFields(context.kinds)
+  const shortForm = once(() => shortFormFields(context.kinds))
   for (const outlined of outline) {
     const step: unknown = raw[outlined.index]
     if (!isRecord(step)) continue
@@ -99,7 +100,7 @@ function checkWhen(step: RawStep, { index }: OutlinedStep, { file, sites, diagno
 function checkForm(
   step: RawStep,
   { index, form, uses }: OutlinedStep,
-  shortForm: readonly string[],
+  shortForm: () => readonly string[],
   { file, kinds, diagnostics }: StepsContext,
 ): void {
   const path: Path = ['steps', index]
@@ -117,7 +118,8 @@ function checkForm(
   if (form !== 'uses' && step.with !== undefined) {
     report([...path, 'with'], `\`with\` belongs to \`uses\`; what \`${form}\` takes stands beside it`)
   }
-  for (const field of shortForm) {
+  if (hasCommonKeysOnly(step)) return
+  for (const field of shortForm()) {
     if (keyOf(step, field) === undefined) continue
     if (form === 'uses' && !fieldsOf(kinds[uses]).includes(field)) {
       report([...path, field], `\`${field}\` belongs to \`run\` and \`script\``)

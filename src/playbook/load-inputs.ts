@@ -3,6 +3,7 @@ import { nearest } from '../hostlink/nearest.ts'
 import type { Json } from '../steps/step.ts'
 import { type Diagnostic, error, warning } from './diagnostic.ts'
 import { checkInput, patternSyntaxProblem } from './input-value.ts'
+import { isRecord } from './is-record.ts'
 import type { InputSpec } from './playbook.ts'
 import { type ExpressionTypes, INPUT_CEL_TYPES } from './reference.ts'
 import { INPUT_TYPES, type RawPlaybook } from './schema.ts'
@@ -142,8 +143,4 @@ function isSecret(file: YamlFile, name: string): boolean {
   const inputs = isRecord(file.value) && isRecord(file.value.inputs) ? file.value.inputs : {}
   const spec = Object.hasOwn(inputs, name) ? inputs[name] : undefined
   return isRecord(spec) && spec.type === 'secret'
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

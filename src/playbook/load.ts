@@ -1,9 +1,11 @@
 /** Playbook text to a playbook that has passed every check, or to all of its mistakes at once. */
 import * as z from 'zod'
+import { once } from '../steps/command/once.ts'
 import { parseDuration } from '../steps/duration.ts'
 import { checkSteps } from './check-steps.ts'
 import { type Diagnostic, error, inOrder, warning } from './diagnostic.ts'
-import { hideSecrets, inputTypes, isRecord, loadInputs, PLAIN_INPUT_KEYS } from './load-inputs.ts'
+import { isRecord } from './is-record.ts'
+import { hideSecrets, inputTypes, loadInputs, PLAIN_INPUT_KEYS } from './load-inputs.ts'
 import {
   assembleSteps,
   type Kinds,
@@ -15,7 +17,7 @@ import {
 } from './load-steps.ts'
 import type { Playbook } from './playbook.ts'
 import type { ExpressionTypes } from './reference.ts'
-import { playbookSchema, type RawPlaybook } from './schema.ts'
+import { playbookSchema, playbookSchemaFor, type RawPlaybook } from './schema.ts'
 import { keysAt } from './schema-keys.ts'
 import { expressionRules } from './site-rules.ts'
 import { checkSites, findTemplates, firstExpression, type Site, toTemplate } from './templates.ts'
@@ -130,9 +132,10 @@ function sha256(text: string): string {
 /** Everything but what the step kinds say. Answers with the inputs whose specification cannot be looked at. */
 function checkShape(probe: unknown, outline: readonly OutlinedStep[], context: StepsContext): Set<string> {
   const { file, sites, diagnostics } = context
-  const schema = playbookSchema(shortFormFields(context.kinds))
-  const parsed = schema.safeParse(probe)
   const misshapen = new Set<string>()
+  const shortForm = once(() => shortFormFields(context.kinds))
+  const whole = once(() => playbookSchema(shortForm()))
+  const parsed = playbookSchemaFor(probe, shortForm).safeParse(probe)
   for (const issue of parsed.error?.issues ?? []) {
     const found = zodDiagnostics([issue], {
       value: probe,
@@ -141,7 +144,7 @@ function checkShape(probe: unknown, outline: readonly OutlinedStep[], context: S
       place: path => file.place(path),
       keyPlace: path => file.keyPlace(path),
       written: path => file.written(path),
-      keysAt: path => keysAt(schema, path),
+      keysAt: path => keysAt(whole(), path),
       explainKey: (key, path) => explainStepKey(key, path, outline),
     })
     diagnostics.push(...found)
