@@ -87,7 +87,7 @@ export type RunFailure =
   | { code: 'expression-failed'; where: string; expression: string; problem: string }
   | { code: 'step-input-invalid'; step: string; problems: string[] }
   | { code: 'step-timeout'; step: string; timeoutMs: number }
-  | { code: 'run-timeout'; timeoutMs: number }
+  | { code: 'run-timeout'; timeoutMs: number; of?: 'rollback' }
   | { code: 'interrupted'; signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP' }
   | { code: 'plan-moved'; expected: string; actual: string }
   | { code: 'lock-held'; what: string; holder: string; since: string }

@@ -1,6 +1,8 @@
 /** What `hostops run` was told, as commander hands it over, and what of it cannot be. */
+import { resolve } from 'node:path'
 import type { Failure } from '../failure.ts'
 import { DURATION_HINT, parseDuration } from '../steps/duration.ts'
+import { reportFileProblem } from './report-file.ts'
 import { isRunId, RUN_ID_RULE } from './state/run-id.ts'
 
 export type RunOptions = {
@@ -26,7 +28,7 @@ export type RunOptions = {
   playbooks?: string
 }
 
-export function wrongUse(options: RunOptions): Failure | null {
+export function wrongUse(options: RunOptions, cwd: string): Failure | null {
   const usage = (problem: string, hint: string): Failure => ({ code: 'usage', problem, hint })
   if (options.runId !== undefined && !isRunId(options.runId))
     return usage('--run-id is no run id', RUN_ID_RULE)
@@ -37,6 +39,9 @@ export function wrongUse(options: RunOptions): Failure | null {
     if (value !== undefined && parseDuration(value) === null)
       return usage(`${option} is no duration`, DURATION_HINT)
   }
+  const file = options.reportFile === undefined ? null : reportFileProblem(resolve(cwd, options.reportFile))
+  if (file !== null)
+    return usage(`--report-file ${options.reportFile} ${file}`, 'name a file that can be written')
   const asked = [
     ['--dry-run', options.dryRun],
     ['--check', options.check],

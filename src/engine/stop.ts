@@ -19,10 +19,11 @@ export function makeStops(clock: Clock, emit: Emit): Stops {
   const rollback = new AbortController()
   let interrupts = 0
 
-  const limit = (controller: AbortController, timeoutMs: number) => {
+  const limit = (controller: AbortController, timeoutMs: number, of?: 'rollback') => {
     const done = new AbortController()
     void clock.sleep(timeoutMs, done.signal).then(() => {
-      if (!done.signal.aborted) controller.abort(new Failed({ code: 'run-timeout', timeoutMs }))
+      if (!done.signal.aborted)
+        controller.abort(new Failed({ code: 'run-timeout', timeoutMs, ...(of && { of }) }))
     })
     return () => done.abort()
   }
@@ -41,6 +42,6 @@ export function makeStops(clock: Clock, emit: Emit): Stops {
     steps: steps.signal,
     rollback: rollback.signal,
     limitSteps: timeoutMs => limit(steps, timeoutMs),
-    limitRollback: timeoutMs => limit(rollback, timeoutMs),
+    limitRollback: timeoutMs => limit(rollback, timeoutMs, 'rollback'),
   }
 }

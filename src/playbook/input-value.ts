@@ -42,6 +42,8 @@ export function inputFromText(spec: ValueSpec, text: string): Checked {
     if (!/^-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,3})?$/.test(text)) {
       return refuse(`must be ${MEANING[spec.type]}`)
     }
+    if (spec.type === 'integer' && !Number.isInteger(Number(text)))
+      return refuse(`must be ${MEANING.integer}`)
     return checkInput(spec, Number(text))
   }
   return checkInput(spec, text)

@@ -96,8 +96,10 @@ function tell(seen: Seen, end: End, more: SummaryEnd): string[] {
   }
   if (worded) add('error', [`${where}${worded.message}`.replace(/\s+/g, ' ')])
   if (end.failedStep !== null) add('output', seen.tail.get(end.failedStep) ?? [])
-  if (end.outcome !== 'planned')
-    add(seen.verified ? 'undone' : 'changed', seen.verified ? seen.undone : seen.changed)
+  if (end.outcome !== 'planned') {
+    if (!seen.verified) add('changed', seen.changed)
+    add('undone', seen.undone)
+  }
   add('remains', seen.remains)
   if (worded?.hint) add('hint', [worded.hint])
   if (seen.hash !== null) add('plan', [`${seen.hash} (to run just this: --plan ${seen.hash})`])

@@ -12,7 +12,9 @@ export const RUN: Words<RunFailure> = {
     message: `${failure.step} did not end within ${printDuration(failure.timeoutMs)}`,
     hint: 'give the step a longer timeout: if that is what it needs',
   }),
-  'run-timeout': failure => ({ message: `the run did not end within ${printDuration(failure.timeoutMs)}` }),
+  'run-timeout': failure => ({
+    message: `the ${failure.of ?? 'run'} did not end within ${printDuration(failure.timeoutMs)}`,
+  }),
   interrupted: failure => ({ message: `interrupted by ${failure.signal}` }),
   'plan-moved': failure => ({
     message: `the target has moved since the check: plan ${failure.expected} is now ${failure.actual}`,

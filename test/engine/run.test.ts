@@ -55,13 +55,13 @@ describe('a run that goes well', () => {
       steps: [
         {
           id: 'a',
-          retry: { attempts: 3, delayMs: 1, backoff: 2, maxDelayMs: 10 },
-          with: { name: 'x', to: '1', fail: broken, failTimes: 2 },
+          retry: { attempts: 5, delayMs: 1, backoff: 3, maxDelayMs: 8 },
+          with: { name: 'x', to: '1', fail: broken, failTimes: 4 },
         },
       ],
     })
     expect(end.outcome).toBe('succeeded')
-    expect(events.filter(e => e.type === 'step-retrying').map(e => e.delayMs)).toEqual([1, 2])
+    expect(events.filter(e => e.type === 'step-retrying').map(e => e.delayMs)).toEqual([1, 3, 8, 8])
   })
 
   test.each<Failure>([
@@ -186,6 +186,24 @@ describe('a run that fails', () => {
     })
     expect(end).toMatchObject({ outcome: 'rolled-back', failure: { code: 'run-timeout' } })
     expect(host).toEqual({ x: 'old' })
+  })
+
+  test('has a rollback that ends when its time is up, and lists what was not done', async () => {
+    const { end, host, events } = await play({
+      steps: [
+        { id: 'a', with: { name: 'x', to: '1' } },
+        { id: 'b', with: { name: 'y', to: '2', restoreWaitMs: 60_000 } },
+        { id: 'c', with: { name: 'z', to: '3', effect: 'read', fail: broken } },
+      ],
+      rollbackTimeoutMs: 50,
+      host: { x: 'old', y: 'old' },
+    })
+    expect(end).toMatchObject({ outcome: 'rollback-failed', failedStep: 'c', failure: broken })
+    expect(host).toMatchObject({ x: '1', y: '2' })
+    const stuck = events.find(e => e.type === 'part-finished' && e.id === 'b')
+    expect(stuck).toMatchObject({ failure: { code: 'run-timeout', of: 'rollback', timeoutMs: 50 } })
+    const finished = events.find(e => e.type === 'rollback-finished')
+    expect(finished?.remains).toContainEqual({ code: 'not-done', movement: 'restore', step: 'a' })
   })
 
   test('a step runs out of its own time', async () => {

@@ -45,6 +45,7 @@ export function setKind(host: Host, calls: string[]): StepKind {
     fail: z.custom<Failure>().optional(),
     failTimes: z.number().default(Number.POSITIVE_INFINITY),
     restoreFails: z.boolean().default(false),
+    restoreWaitMs: z.number().default(0),
     waitMs: z.number().default(0),
     evidence: z.string().optional(),
     lock: z.string().optional(),
@@ -79,8 +80,9 @@ export function setKind(host: Host, calls: string[]): StepKind {
       calls.push(`evidence ${input.name}`)
       return input.evidence ? [{ name: input.name, text: input.evidence }] : []
     },
-    async restore(_ctx, input, snapshot) {
+    async restore(ctx, input, snapshot) {
       calls.push(`restore ${input.name}`)
+      if (input.restoreWaitMs > 0) await ctx.sleep(input.restoreWaitMs)
       if (input.restoreFails)
         throw new Failed({ code: 'not-restored', step: input.name, problem: 'it is stuck' })
       const changed = (host[input.name] ?? null) !== snapshot

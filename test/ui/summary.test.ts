@@ -33,3 +33,16 @@ test('labels stand beside what they are of, and above it where there is no room'
   expect(summary(80).slice(-1)).toEqual(['  run      20261120T180900Z-7f3a9c'])
   expect(summary(32).slice(-2)).toEqual(['  run', '    20261120T180900Z-7f3a9c'])
 })
+
+test('of a rollback that failed half-way, what was put back is told too', () => {
+  const made = makeSummary()
+  const failure = { code: 'not-restored', step: 'b', problem: 'it is stuck' } as const
+  const part = { type: 'part-finished', movement: 'restore', durationMs: 1, facts: {} } as const
+  made.add({ ...part, id: 'b', changed: false, failure })
+  made.add({ ...part, id: 'a', changed: true, failure: null })
+  made.add({ type: 'rollback-finished', verified: false, remains: [], durationMs: 1 })
+  made.add({ type: 'run-finished', outcome: 'rollback-failed', failedStep: null, failure: null })
+  const lines = made.lines({ runId: 'x', durationMs: 1, stored: false, columns: null })
+  expect(lines).toContain('  undone   restore a')
+  expect(lines.some(line => line.startsWith('  remains  restore b'))).toBe(true)
+})

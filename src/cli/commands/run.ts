@@ -124,7 +124,7 @@ async function attempt(
     if (options.output !== 'json') io.stderr.write(settings.details)
     return invalid(settings.failure)
   }
-  const wrong = wrongUse(options)
+  const wrong = wrongUse(options, io.cwd)
   if (wrong) return invalid(wrong)
   const { keepHeapSmall } = await import('../start/v8-flags.ts')
   keepHeapSmall()

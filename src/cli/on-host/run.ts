@@ -69,7 +69,7 @@ async function attempt(
 ): Promise<RunEnd | HostReport> {
   const settings = readSettings(options, io)
   if (!settings.ok) throw new Failed(settings.failure)
-  const wrong = wrongUse(options)
+  const wrong = wrongUse(options, io.cwd)
   if (wrong) throw new Failed(wrong)
   const show = (text: string) => options.output !== 'json' && io.stderr.write(text)
   const { name, target, fields } = requestFor(given, options, settings.settings, io, show)
