@@ -1,6 +1,15 @@
 /** The rollback set on a real engine: every shape of stack goes back to exactly what it was. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -114,6 +123,10 @@ describe.skipIf(missing !== null)('the rollback set', () => {
         write('compose.override.yaml', `services: { app: { environment: { PRICE: "none", MORE: "1" } } }\n`),
     ],
     ['includes one that is gone', () => rmSync(join(dir, 'part.yaml'))],
+    [
+      'includes one that means something else now',
+      () => write('part.yaml', `services: { side: { image: "${image('a')}", command: ["sleep", "5"] } }\n`),
+    ],
   ])('comes back from the kept configuration where the compose file %s', async (_how, breakIt) => {
     write('.env', "LETTER=a\nPRICE='5$$ or $${5}'\n")
     chmodSync(join(dir, '.env'), 0o640)
@@ -141,6 +154,76 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     )
     // Nothing of the checkout but the env file is touched.
     expect(readdirSync(dir).filter(name => name !== '.env')).toEqual(files)
+  })
+
+  test('with files that only others reach: what is included, extended and mounted is as before, or what was kept is used', async () => {
+    const service = (more: string) => `{ image: "${image('a')}", ${SLEEP}, ${more} }`
+    mkdirSync(join(dir, 'deep/er'), { recursive: true })
+    write(
+      'deep/part.yaml',
+      `services: { side: ${service('env_file: side.env, secrets: [word]')} }\nsecrets: { word: { file: word.txt } }\n`,
+    )
+    write('deep/side.env', 'SIDE=1\n')
+    write('deep/word.txt', 'old word\n')
+    write('deep/er/base.yaml', 'services: { base: { extends: { file: base2.yaml, service: base2 } } }\n')
+    const base2 = (price: string) => `services: { base2: { environment: { PRICE: "${price}" } } }\n`
+    write('deep/er/base2.yaml', base2('5'))
+    write('page.conf', 'old page\n')
+    const files = ['extends: { file: deep/er/base.yaml, service: base }', 'configs: [page]']
+    write(
+      'compose.yaml',
+      `include: [deep/part.yaml]\nservices: { app: ${service(files.join(', '))} }\nconfigs: { page: { file: ./page.conf } }\n`,
+    )
+    compose('up', '-d')
+    const facts = () =>
+      running().map(line =>
+        docker('inspect', '--format', '{{json .Config.Env}}{{.Image}}', line.split(' ')[0]!),
+      )
+    const before = facts()
+    expect(before.join()).toContain('PRICE=5')
+    const set = await keep(input())
+
+    // Changed and brought to run, then not taken back by any step of git.
+    write('deep/er/base2.yaml', base2('6'))
+    write('deep/side.env', 'SIDE=2\n')
+    write('deep/word.txt', 'new word\n')
+    write('page.conf', 'new page\n')
+    await composeUp.run(ctx, input(), set)
+    expect(facts()).not.toEqual(before)
+    await goBack(input(), set)
+    expect(facts()).toEqual(before)
+    const read = (name: string) => readFileSync(join(dir, name), 'utf8')
+    expect(['deep/side.env', 'deep/word.txt', 'page.conf'].map(read)).toEqual([
+      'SIDE=1\n',
+      'old word\n',
+      'old page\n',
+    ])
+    expect(ctx.said.join('\n')).toContain('what the compose files include or extend: not as before the run')
+    // Of the compose files themselves nothing is touched: they belong to the checkout.
+    expect(read('deep/er/base2.yaml')).toBe(base2('6'))
+
+    // All as before again: the files are used, and nothing is replaced for it.
+    write('deep/er/base2.yaml', base2('5'))
+    compose('up', '-d')
+    const ids = running()
+    ctx.said.length = 0
+    await goBack(input(), await keep(input()))
+    expect(running()).toEqual(ids)
+    expect(ctx.said.join('\n')).not.toContain('not as before')
+  })
+
+  test('of files that variables name: compose itself is asked whether it is as before', async () => {
+    const app = (more: string) => `services: { app: { image: "${image('a')}", ${more} } }\n`
+    write('.env', 'COMPOSE_FILE=main.yml\nPART=part.yaml\n')
+    write('main.yml', 'include: ["${PART}"]\n')
+    write('part.yaml', app(SLEEP))
+    compose('up', '-d')
+    const before = docker('inspect', '--format', '{{json .Config.Cmd}}', `${project}-app-1`)
+    const set = await keep(input())
+    write('part.yaml', app('command: ["sleep", "5"], restart: always'))
+    await composeUp.run(ctx, input(), set)
+    await goBack(input(), set)
+    expect(docker('inspect', '--format', '{{json .Config.Cmd}}', `${project}-app-1`)).toBe(before)
   })
 
   test.each<[string, { p?: true; env?: true; dotenv?: true }]>([

@@ -4,9 +4,10 @@ import { canonicalPath } from '../fields.ts'
 import type { StepContext } from '../step.ts'
 import { docker, type Stack } from './compose.ts'
 import { type KeptImage, type KeptStack, madeSince } from './images.ts'
-import { putFilesBack, renderedStack } from './keep.ts'
+import { renderedStack } from './keep.ts'
 import { upInSilence } from './progress.ts'
 import { readReplicas } from './project.ts'
+import { putFilesBack } from './put-back.ts'
 import { repair, type Seen } from './repair.ts'
 
 export const backArgs = (more: readonly string[]): string[] => [
@@ -21,7 +22,7 @@ export const backArgs = (more: readonly string[]): string[] => [
 /** Services that had no container before have none afterwards. True when something had to be done. */
 export async function bringBack(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<boolean> {
   const [{ replaced, differing }, { seen, repaired }] = await Promise.all([
-    putFilesBack(ctx, kept),
+    putFilesBack(ctx, { ...kept, dir: canonicalPath(stack.dir) }),
     repair(ctx, stack, kept.project),
   ])
   for (const path of replaced) ctx.say(`${path} is as before again`)

@@ -8,7 +8,7 @@ import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { compose, composeArgv, docker, LOOKING, type Stack } from './compose.ts'
 import { composeFailed } from './failed.ts'
-import { type DiskSeen, type KeptComposeFile, type KeptFile, keepFiles, missingFiles } from './keep.ts'
+import { type KeptFiles, keepFiles, missingFiles } from './keep.ts'
 import { type Project, readProject, readReplicas, type Service, withProfiles } from './project.ts'
 import { withoutLeftovers } from './repair.ts'
 import type { Replica } from './stability.ts'
@@ -40,11 +40,7 @@ export type KeptStack = {
   containers: string[]
   /** Their names, which compose gives to those that replace them, too. Absent in what an older version kept. */
   names?: string[]
-  folder: string | null
-  envFiles: KeptFile[]
-  composeFiles: KeptComposeFile[]
-  disk: DiskSeen | null
-}
+} & Omit<KeptFiles, 'project' | 'imageNames'>
 
 /**
  * Read-only but for what it adds of our own: tags on the target's engine, files in a folder of ours. What a run has
@@ -78,7 +74,7 @@ export async function keepImages(
     const [first, ...others] = pins
     if (first) Object.assign(image, { id: first.id, pin: first.pin, others })
   }
-  const { folder, envFiles, composeFiles, disk, project } = files
+  const { project, imageNames: _, ...rest } = files
   const notOurs = [...new Set([...replicas.map(replica => replica.service), ...project.apart])]
   const containers = replicas.map(replica => replica.id)
   const names = replicas.map(replica => replica.name)
@@ -88,10 +84,7 @@ export async function keepImages(
     notOurs,
     containers,
     names,
-    folder,
-    envFiles,
-    composeFiles,
-    disk,
+    ...rest,
   }
   return { kept, replicas }
 }

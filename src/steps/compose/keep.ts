@@ -5,7 +5,6 @@
 import { createHash } from 'node:crypto'
 import { Failed } from '../../failure.ts'
 import { canonicalPath } from '../fields.ts'
-import { plainText } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { composeArgv, inFolder, LOOKING, type Stack, stackLock } from './compose.ts'
 import { composeFailed } from './failed.ts'
@@ -21,6 +20,8 @@ export type KeptFiles = {
   folder: string | null
   envFiles: KeptFile[]
   composeFiles: KeptComposeFile[]
+  /** What renders the stack again, where it is made of more than the compose files; else, and in what an older version kept, nothing. */
+  renderedBy?: string[]
   disk: DiskSeen | null
   /** What compose says that the images are called. */
   imageNames: string[] | null
@@ -61,32 +62,10 @@ for file do
     echo "$n"
   fi
 done
+# Words that lead to other files: too many are found rather than too few.
+if [ -n "\${COMPOSE_FILE-}" ] || grep -Eqs 'include|extends|COMPOSE_FILE' -- "$@"; then echo reaches; fi
 exit 0
 `
-/**
- * Env files are put back: one that differs is kept beside the copy that takes its place, one that is gone gets its mode
- * and owner back. Compose files are only compared, because they belong to the checkout.
- */
-const PUT_BACK = `
-umask 077
-what=env
-while [ $# -gt 0 ]; do
-  if [ "$1" = -- ]; then what=compose; shift; continue; fi
-  if [ $what = compose ]; then
-    if [ -n "$2" ]; then cmp -s -- "$1" "$2"; else [ ! -e "$1" ]; fi || echo "compose $1"
-  elif ! cmp -s -- "$1" "$2"; then
-    [ -r "$2" ] || { echo "$2 is not there" >&2; exit 1; }
-    is=; [ -e "$1" ] || is=$(cat "$2.is" 2>/dev/null)
-    cp -- "$1" "$2.replaced" 2>/dev/null
-    cat -- "$2" >"$1" || exit 1
-    if [ -n "$is" ]; then chmod "\${is%% *}" "$1" 2>/dev/null; chown "\${is#* }" "$1" 2>/dev/null; fi
-    echo "env $1"
-  fi
-  shift 2
-done
-exit 0
-`
-
 export async function keepFiles(
   ctx: StepContext,
   stack: Stack,
@@ -114,30 +93,14 @@ export async function keepFiles(
   return {
     project: projectFrom(rendered, stack, services),
     folder,
-    ...(await copy(ctx, folder, envFilesOf(stack, raw), composeFilesOf(stack))),
+    ...(await copy(ctx, folder, {
+      read: filesReadBy(stack, raw, rendered),
+      composes: composeFilesOf(stack),
+      prefix,
+    })),
     disk: /^\d+$/.test(free) ? { root, freeBytes: Number(free) * 1024 } : null,
     imageNames: images.split(/\r?\n/),
   }
-}
-
-/** Tells which env files it put back, and which compose files are not what they were. */
-export async function putFilesBack(
-  ctx: StepContext,
-  { envFiles, composeFiles }: Pick<KeptFiles, 'envFiles' | 'composeFiles'>,
-): Promise<{ replaced: string[]; differing: string[] }> {
-  if (envFiles.length + composeFiles.length === 0) return { replaced: [], differing: [] }
-  const pairs = (files: readonly KeptComposeFile[]) => files.flatMap(({ path, kept }) => [path, kept ?? ''])
-  const argv = ['sh', '-c', PUT_BACK, 'hostops-put-back', ...pairs(envFiles), '--', ...pairs(composeFiles)]
-  const done = await ctx.exec({ argv, quiet: true })
-  if (done.code !== 0) {
-    const problem = `cannot put the env files back: ${plainText(done.stderr).trim()}`
-    throw new Failed({ code: 'not-restored', step: ctx.stepId, problem })
-  }
-  const told = (what: string) =>
-    done.stdout
-      .split('\n')
-      .flatMap(line => (line.startsWith(`${what} `) ? [line.slice(what.length + 1)] : []))
-  return { replaced: told('env'), differing: told('compose') }
 }
 
 /** The stack as it was rendered before the first change: needs no file of the checkout. */
@@ -148,7 +111,7 @@ export const renderedStack = (stack: Stack, kept: { folder: string; project: str
   profiles: ['*'],
 })
 
-const renderedIn = (folder: string) => `${folder}/compose.json`
+export const renderedIn = (folder: string) => `${folder}/compose.json`
 
 export async function missingFiles(
   ctx: StepContext,
@@ -173,16 +136,21 @@ const stackKey = (stack: Stack) =>
 async function copy(
   ctx: StepContext,
   folder: string,
-  envs: readonly string[],
-  composes: readonly string[],
-): Promise<Pick<KeptFiles, 'envFiles' | 'composeFiles'>> {
-  const paths = [...envs, ...composes]
+  {
+    read,
+    composes,
+    prefix,
+  }: { read: readonly string[]; composes: readonly string[]; prefix: readonly string[] },
+): Promise<Pick<KeptFiles, 'envFiles' | 'composeFiles' | 'renderedBy'>> {
+  const paths = [...read, ...composes]
   const done = await ctx.exec({ argv: ['sh', '-c', COPY, 'hostops-copy', folder, ...paths], ...LOOKING })
-  const there = new Set(done.stdout.split('\n').filter(Boolean).map(Number))
+  const told = done.stdout.split('\n').filter(Boolean)
+  const there = new Set(told.map(Number))
   const all = paths.map((path, at) => ({ path, kept: there.has(at + 1) ? `${folder}/file.${at + 1}` : null }))
   return {
-    envFiles: all.slice(0, envs.length).filter(file => file.kept !== null) as KeptFile[],
-    composeFiles: all.slice(envs.length),
+    envFiles: all.slice(0, read.length).filter(file => file.kept !== null) as KeptFile[],
+    composeFiles: all.slice(read.length),
+    ...(told.includes('reaches') ? { renderedBy: [...prefix] } : {}),
   }
 }
 
@@ -194,8 +162,11 @@ function composeFilesOf(stack: Stack): string[] {
   return (stack.files.length > 0 ? stack.files : found).map(name => inFolder(canonicalPath(stack.dir), name))
 }
 
-/** What compose substitutes from, and what services read; only what is spelled out, since nothing here substitutes. */
-function envFilesOf(stack: Stack, raw: string): string[] {
+/**
+ * What compose substitutes from, and what services read, whatever file names it: env files (only what is spelled out,
+ * since nothing here substitutes), configs and secrets.
+ */
+function filesReadBy(stack: Stack, raw: string, rendered: string): string[] {
   const dir = canonicalPath(stack.dir)
   const named = stack.envFiles.length > 0 ? stack.envFiles : ['.env']
   const services =
@@ -204,9 +175,15 @@ function envFilesOf(stack: Stack, raw: string): string[] {
     .flatMap(service => service?.env_file ?? [])
     .map(file => (typeof file === 'string' ? file : (file as { path?: unknown })?.path))
     .filter(file => typeof file === 'string')
-  const absolute = [...named, ...read].map(file => inFolder(dir, file))
+  const { configs, secrets } = (jsonOf(rendered) ?? {}) as Record<'configs' | 'secrets', Mounted | undefined>
+  const mounted = [...Object.values(configs ?? {}), ...Object.values(secrets ?? {})]
+    .map(each => each?.file)
+    .filter(file => typeof file === 'string')
+  const absolute = [...named, ...read, ...mounted].map(file => inFolder(dir, file))
   return [...new Set(absolute)]
 }
+
+type Mounted = Record<string, { file?: unknown } | null>
 
 const safe = (text: string) => text.replace(/[^A-Za-z0-9_.-]/g, '-').slice(0, 100) || 'stack'
 const shortHash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 8)
