@@ -28,6 +28,7 @@ const optional = <T extends z.ZodType>(schema: T) =>
 
 const envName = z.string().regex(/^[^=\0]+$/, 'is not a variable name')
 /** A record passes over a key of this name, and a variable must not be lost without a word. */
+const MOST_INPUTS = 256
 const namesNoPrototype = z
   .unknown()
   .refine(
@@ -96,6 +97,11 @@ const runId = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'is no run id')
   .refine(id => id !== 'last', 'stands for the newest run')
+/** Each may become a file, and a word of a command. */
+const fewInputs = namesNoPrototype.refine(
+  value => typeof value !== 'object' || value === null || Object.keys(value).length <= MOST_INPUTS,
+  `has more than ${MOST_INPUTS} inputs`,
+)
 const inputName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'is no name of an input')
 const playbookRef = z
   .object({
@@ -127,9 +133,7 @@ const goOn = <A extends string>(action: A) =>
     run_id: runId,
     /** The same one again is no second attempt. */
     attempt: word.max(64),
-    input_texts: optional(
-      namesNoPrototype.pipe(z.record(inputName, text.max(65_536, 'is longer than 64 KiB'))),
-    ),
+    input_texts: optional(fewInputs.pipe(z.record(inputName, text.max(65_536, 'is longer than 64 KiB')))),
     options: optional(
       z.object({ assume: optional(z.enum(['done', 'not-done'])), wait_lock: optional(word) }),
     ),
@@ -139,10 +143,8 @@ export const runRequest = z.discriminatedUnion('action', [
   z.object({
     action: z.literal('start'),
     playbook: playbookRef,
-    inputs: optional(namesNoPrototype.pipe(z.record(inputName, z.unknown()))),
-    input_texts: optional(
-      namesNoPrototype.pipe(z.record(inputName, text.max(65_536, 'is longer than 64 KiB'))),
-    ),
+    inputs: optional(fewInputs.pipe(z.record(inputName, z.unknown()))),
+    input_texts: optional(fewInputs.pipe(z.record(inputName, text.max(65_536, 'is longer than 64 KiB')))),
     run_id: optional(runId),
     options: optional(runOptions),
   }),
@@ -171,7 +173,12 @@ export const runRequest = z.discriminatedUnion('action', [
   goOn('resume'),
   goOn('rollback'),
   z.object({ action: z.literal('confirm'), run_id: runId }),
-  z.object({ action: z.literal('cancel'), run_id: runId }),
+  z.object({
+    action: z.literal('cancel'),
+    run_id: runId,
+    /** What the run reports that it was interrupted by. */
+    signal: optional(z.enum(['INT', 'TERM'])),
+  }),
 ])
 export type RunRequest = z.output<typeof runRequest>
 export type RunStart = Extract<RunRequest, { action: 'start' }>

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { matchesGlob, matchesPath } from '../../../src/hostlink/daemon/policy/glob.ts'
 import {
@@ -433,12 +434,12 @@ describe('playbooks', () => {
   }
 
   test('allows what was reviewed, and fixes what is pinned', () => {
-    expect(verdict({ inputs: { ref: 'main' }, input_texts: { n: '1' }, options: { timeout: '5m' } })).toEqual(
-      {
-        allowed: true,
-        pinned: { repoPath: '/srv/app' },
-      },
-    )
+    expect(
+      verdict({ inputs: { ref: 'main' }, input_texts: { n: '1' }, options: { wait_lock: '5m' } }),
+    ).toEqual({
+      allowed: true,
+      pinned: { repoPath: '/srv/app' },
+    })
     expect(verdict({}, null).allowed).toBe(true)
   })
 
@@ -449,9 +450,103 @@ describe('playbooks', () => {
     ['a pinned input as text', { input_texts: { repoPath: '/srv/app' } }, /is pinned/],
     ['dirty trees', { options: { allow_dirty: true } }, /allow_dirty/],
     ['no way back', { options: { rollback: false } }, /rollback/],
+    ['a limit that nobody reviewed', { options: { timeout: '999h' } }, /timeout/],
   ])('denies %s', (_, fields, reason) => {
     expect(rule(fields)).toMatch(reason)
     expect(rule(fields)).toContain('policy playbooks of token agent')
+  })
+
+  test('allows nothing else, whatever is sent', () => {
+    const odd = { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 1 }) as fc.Arbitrary<unknown> }
+    const mostly = <T>(arbitrary: fc.Arbitrary<T>) =>
+      fc.oneof({ weight: 8, arbitrary: arbitrary as fc.Arbitrary<unknown> }, odd)
+    const some = <T>(...values: T[]) => fc.option(fc.constantFrom(...values), { nil: undefined })
+    const asked = fc.oneof(
+      fc.record({
+        action: fc.constantFrom('start'),
+        playbook: mostly(
+          fc.oneof(
+            { weight: 4, arbitrary: fc.constant({ name: 'upgrade' }) },
+            fc.record({ name: some('upgrade', 'other', '../upgrade'), text: some('hostops: 1') }),
+          ),
+        ),
+        inputs: mostly(
+          fc.dictionary(fc.constantFrom('repoPath', 'ref', 'toString'), fc.jsonValue(), { maxKeys: 2 }),
+        ),
+        input_texts: mostly(
+          fc.dictionary(fc.constantFrom('repoPath', 'ref', 'constructor'), fc.constantFrom('a', '--x'), {
+            maxKeys: 2,
+          }),
+        ),
+        options: mostly(
+          fc.record({
+            allow_dirty: some(false, true),
+            rollback: some(true, false),
+            check: some(true, false),
+            timeout: some('5m'),
+            wait_lock: some('5m'),
+            plan: some('abc'),
+            target: some('ssh:x'),
+          }),
+        ),
+        run_id: some('r'),
+      }),
+      fc.record({
+        action: fc.constantFrom(
+          'resume',
+          'rollback',
+          'confirm',
+          'cancel',
+          'report',
+          'wait',
+          'events',
+          'logs',
+          'list',
+          'x',
+        ),
+        run_id: fc.constantFrom('r', 'last'),
+        attempt: fc.constantFrom('a', '-a'),
+      }),
+    )
+    type Sent = {
+      action: string
+      playbook?: unknown
+      inputs?: unknown
+      input_texts?: unknown
+      options?: unknown
+    }
+    const isMeant = ({ action, playbook, inputs, input_texts, options }: Sent) => {
+      if (action !== 'start') return action !== 'resume' && action !== 'rollback'
+      const { name, text } = playbook as { name?: unknown; text?: unknown }
+      const { allow_dirty, rollback, timeout } = (options ?? {}) as { [option: string]: unknown }
+      const names = [...Object.keys(inputs ?? {}), ...Object.keys(input_texts ?? {})]
+      const isUsual = allow_dirty !== true && rollback !== false && timeout == null
+      return name === 'upgrade' && text == null && !names.includes('repoPath') && isUsual
+    }
+    let allowed = 0
+    fc.assert(
+      fc.property(asked, fields => {
+        const request = runRequest.safeParse(fields)
+        if (!request.success) return
+        const decided = decide(token(policy), { type: 'run', request: request.data, digest }, context)
+        expect(decided.allowed, JSON.stringify(fields)).toBe(isMeant(fields))
+        if (decided.allowed && fields.action === 'start') {
+          expect(decided.pinned).toEqual({ repoPath: '/srv/app' })
+          allowed += 1
+        }
+      }),
+      { numRuns: 2000 },
+    )
+    expect(allowed).toBeGreaterThan(0)
+  })
+
+  test('has a bound of inputs, each of which may become a file', () => {
+    const many = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, at) => [`i${at}`, 'x']))
+    const parsed = (fields: object) =>
+      runRequest.safeParse({ action: 'start', playbook: { name: 'upgrade' }, ...fields }).success
+    for (const field of ['inputs', 'input_texts'])
+      expect([parsed({ [field]: many(256) }), parsed({ [field]: many(257) })]).toEqual([true, false])
   })
 
   test('denies a file that is not the reviewed one', () => {

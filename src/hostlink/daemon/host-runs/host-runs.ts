@@ -11,7 +11,7 @@ import { type Body, badRequest, failure } from '../peers/answer.ts'
 import type { Asked, Token, Verdict } from '../policy/policy.ts'
 import { goOnWith } from './again.ts'
 import { type AroundRuns, type HostRunsOptions, ownerOf } from './context.ts'
-import { findInstalled, type Installed } from './installed.ts'
+import { findInstalled, type Installed, playbookFolders } from './installed.ts'
 import { hostopsCommand, runArguments, runsStateDir } from './program.ts'
 import { goOnWaiting } from './recovery.ts'
 import { answerRunRequest } from './requests.ts'
@@ -83,7 +83,10 @@ async function start(
   const { store, log } = around
   const { name, text } = request.playbook
   if (name !== undefined && installed === null) {
-    return { status: 'not_found', error_msg: `no playbook ${name} is installed on this host` }
+    return {
+      status: 'not_found',
+      error_msg: `no playbook ${name} is installed on this host (in ${playbookFolders(around.config()).join(', ')})`,
+    }
   }
   const runId = request.run_id ?? newRunId()
   // Begun by somebody on this host: whoever asks with its id must not come to own it.
@@ -115,7 +118,7 @@ async function start(
     const known = created ? wanted : store.read(runId)
     if (known === null) return failure(`the request of run ${runId} cannot be read`)
     if (known.identity !== wanted.identity) {
-      return badRequest(`run_id: ${runId} was used for another playbook or other inputs`)
+      return badRequest(`run_id: ${runId} was used for another playbook or other inputs or options`)
     }
     const jobId = await jobOf(runId, known, around)
     if (typeof jobId !== 'string') return jobId

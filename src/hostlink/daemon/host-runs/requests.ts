@@ -38,8 +38,9 @@ export async function answerRunRequest(
     case 'logs':
       return logs(request, around)
     case 'confirm':
+      return ask(['confirm', runId], runId, around)
     case 'cancel':
-      return ask([request.action, runId], runId, around)
+      return ask(['cancel', runId, '--signal', request.signal ?? 'TERM'], runId, around)
   }
 }
 

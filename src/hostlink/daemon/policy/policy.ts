@@ -110,10 +110,16 @@ function decideRun(
   const fixed = [...Object.keys(inputs), ...Object.keys(input_texts)].find(key => Object.hasOwn(pinned, key))
   if (fixed !== undefined) return deny(`${list}: the input ${fixed} of ${playbook.name} is pinned`)
   // What the playbook's author lets be chosen is an input.
-  if (options?.allow_dirty === true) return deny(`${list}: allow_dirty is not the caller's to choose`)
-  if (options?.rollback === false) return deny(`${list}: rollback is not the caller's to choose`)
+  const chosen = Object.entries(options ?? {}).find(([key, value]) => !isHarmless(key, value))
+  if (chosen !== undefined) return deny(`${list}: ${chosen[0]} is not the caller's to choose`)
   return { allowed: true, pinned }
 }
+
+/** Neither what runs nor how far it goes. */
+const HARMLESS = new Set(['check', 'plan', 'wait_lock'])
+const USUAL: Readonly<Record<string, unknown>> = { allow_dirty: false, rollback: true }
+const isHarmless = (option: string, value: unknown): boolean =>
+  value === undefined || HARMLESS.has(option) || USUAL[option] === value
 
 export const bareDigest = (digest: string): string => digest.replace(/^sha256:/, '')
 
