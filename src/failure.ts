@@ -27,10 +27,18 @@ export type HalfWay = {
 /** Before anything is contacted. */
 export type AskingFailure =
   | { code: 'usage'; problem: string; hint?: string }
-  | { code: 'playbook-not-found'; name: string; searched: string[]; suggestion?: string }
+  | {
+      code: 'playbook-not-found'
+      name: string
+      searched: string[]
+      suggestion?: string
+      /** The target has playbooks of its own. */
+      host?: string
+    }
   | { code: 'playbook-unreadable'; file: string; problem: string }
   | { code: 'playbook-invalid'; file: string; diagnostics: number; first: string }
-  | { code: 'inputs-invalid'; problems: InputProblem[]; playbook?: string }
+  /** `takes`: what there is, for who cannot look at the playbook. */
+  | { code: 'inputs-invalid'; problems: InputProblem[]; playbook?: string; takes?: string[] }
   | { code: 'settings-invalid'; file: string; problems: string[] }
 
 /** Reaching the target, and running one command there. */

@@ -43,7 +43,7 @@ export async function prepare(
   const not = (failure: Failure, details = ''): NotPrepared => ({ ok: false, failure, ...known, details })
 
   const found = findPlaybook(name, { playbooks: options.playbooks, settings, env: io.env, cwd: io.cwd })
-  if (!found.ok) return not(found.failure)
+  if (!found.ok) return not(withHost(found.failure, known.target))
   const loaded = loadPlaybook(found.bytes, found.file, kinds)
   if (!loaded.ok) {
     const mistakes = loaded.diagnostics.filter(({ severity }) => severity === 'error')
@@ -68,7 +68,9 @@ export async function prepare(
     pinned: settings.pinned[playbook.name],
     cwd: io.cwd,
   })
-  if (!inputs.ok) return not({ code: 'inputs-invalid', problems: inputs.problems, playbook: name })
+  // The file that runs on a host is nothing that its client could look at.
+  const where = options.asHost ? { takes: taken(playbook) } : { playbook: name }
+  if (!inputs.ok) return not({ code: 'inputs-invalid', problems: inputs.problems, ...where })
 
   const env = environment(playbook, io)
   const planned = makePlan({
@@ -84,3 +86,15 @@ export async function prepare(
     ? { ok: true, playbook, inputs: inputs.values, env, plan: planned.plan }
     : not(planned.failure)
 }
+
+/** A name may be that of a playbook which only the host has. */
+const withHost = (failure: Failure, target: string | null): Failure =>
+  failure.code === 'playbook-not-found' && target?.startsWith('hostlink') && !failure.name.includes('/')
+    ? { ...failure, host: target }
+    : failure
+
+const taken = ({ inputs }: Playbook): string[] =>
+  Object.entries(inputs).map(
+    ([name, { type, optional, default: value }]) =>
+      `${name} (${type}${optional || value !== undefined ? ', optional' : ''})`,
+  )

@@ -8,7 +8,9 @@ export const ASKING: Words<AskingFailure> = {
     message: `no playbook ${quoted(failure.name)}; looked in ${failure.searched.join(', ')}`,
     hint: failure.suggestion
       ? `did you mean ${quoted(failure.suggestion)}?`
-      : 'hostops list   shows the playbooks that there are',
+      : failure.host
+        ? `hostops run ${failure.name} --target ${failure.host} --on-host   runs one that is installed there; hostops list shows those here`
+        : 'hostops list   shows the playbooks that there are',
   }),
   'playbook-unreadable': failure => ({
     message: `${failure.file}: ${failure.problem}`,
@@ -23,7 +25,9 @@ export const ASKING: Words<AskingFailure> = {
   }),
   'inputs-invalid': failure => ({
     message: failure.problems.map(inputProblem).join('; '),
-    hint: `hostops show ${failure.playbook ?? 'NAME'}   lists the inputs with their types; give them as -i key=value`,
+    hint: failure.takes
+      ? `give them as -i key=value; it takes ${failure.takes.join(', ') || 'none'}`
+      : `hostops show ${failure.playbook ?? 'NAME'}   lists the inputs with their types; give them as -i key=value`,
   }),
   'settings-invalid': failure => ({ message: `${failure.file}: ${failure.problems.join('; ')}` }),
 }

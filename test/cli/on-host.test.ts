@@ -76,6 +76,21 @@ describe('a run on the host', () => {
     expect((await follower.ended).stdout).toBe('gate | passed\n')
   })
 
+  test('handed over once more under its id: it still runs, or how it has ended', async () => {
+    const file = rig.playbook('p', [...steps(), { id: 'bad', run: ['false'], effect: 'read' }])
+    const handOver = () => at('run', file, '--detach', '--run-id', 'r')
+    await handOver()
+    await atGate()
+    const again = await handOver()
+    expect([again.code, again.report.outcome]).toEqual([0, 'started'])
+    expect(again.stderr).toContain('r was started before\nr goes on at the host')
+    letGo()
+    const ended = await at('wait', 'r')
+    const late = await handOver()
+    expect(late).toMatchObject({ code: 1, stdout: ended.stdout, report: { outcome: 'rolled-back' } })
+    expect(late.stderr).toBe('r was started before, and has ended\n')
+  })
+
   test('goes on when its client is killed', async () => {
     const run = begin(rig.playbook('p', steps()))
     await atGate()
@@ -139,7 +154,11 @@ describe('a run on the host', () => {
     run.child.kill('SIGINT')
     const ended = await run.ended
     expect(ended.report).toMatchObject({ outcome: 'interrupted', rollbackPerformed: true })
-    expect([ended.code, rig.exists('count')]).toEqual([143, false])
+    expect([ended.code, ended.report.error, rig.exists('count')]).toEqual([
+      130,
+      'interrupted by SIGINT',
+      false,
+    ])
 
     const slow = rig.playbook('slow', [{ ...steps()[0], undo: ['sleep', '60'] }, steps()[1]!])
     const second = rig.start(['run', slow, '--on-host', ...TARGET, '--run-id', 's'], { env: host.env })
@@ -162,6 +181,8 @@ describe('a run on the host', () => {
       2,
     ])
     expect(wrong.report.error).toMatch(/unknown input "m".*input "n"/)
+    expect(wrong.stderr).toMatch(/error +unknown input "m"/)
+    expect(wrong.stderr).toMatch(/hint +give them as -i key=value; it takes n \(integer\)\n/)
     const endless = await begin(file, '-i', 'n=@/dev/zero').ended
     expect([endless.report.outcome, endless.report.error]).toEqual([
       'invalid',

@@ -3,7 +3,11 @@ import { EXIT_OK, EXIT_REFUSED, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { openRun } from '../state/open-state.ts'
 
-export async function cancel(given: string, options: { config?: string }, io: Io): Promise<number> {
+export async function cancel(
+  given: string,
+  options: { config?: string; signal: 'INT' | 'TERM' },
+  io: Io,
+): Promise<number> {
   const run = await openRun(given, options, io)
   if (run === null) return EXIT_USAGE
   const { runId, pid } = run.head
@@ -16,7 +20,7 @@ export async function cancel(given: string, options: { config?: string }, io: Io
     return EXIT_REFUSED
   }
   try {
-    process.kill(pid, 'SIGTERM')
+    process.kill(pid, `SIG${options.signal}`)
   } catch (error) {
     io.stderr.write(`error: cannot signal process ${pid} of ${runId}: ${(error as Error).message}\n`)
     return EXIT_REFUSED

@@ -18,7 +18,7 @@ import { catchSignals, type Signals } from '../signals.ts'
 import { writeAtomically } from '../state/atomic-file.ts'
 import { isRunId, newRunId } from '../state/run-id.ts'
 import { stateDir } from '../state/state.ts'
-import { follow } from './follow.ts'
+import { follow, waitFor } from './follow.ts'
 import { type Asked, type Host, patiently } from './host.ts'
 import { openHost } from './open-host.ts'
 import { type HostReport, hostReport } from './report-line.ts'
@@ -84,12 +84,23 @@ async function attempt(
   try {
     const started = await patiently(() => host.ask('start', { ...fields, run_id: head.runId }), stop.signal)
     if (!started.ok) return notBegun(started)
-    if (options.detach) return { outcome: 'started', failedStep: null, failure: null }
-    if (started.value.attached) show(`${head.runId} was started before: this follows it\n`)
+    const { attached } = started.value
+    if (options.detach) return attached ? await metAgain(host, head, show) : STARTED
+    if (attached) show(`${head.runId} was started before: this follows it\n`)
     return await followed(host, head, options, io, signals)
   } finally {
     host.close()
   }
+}
+
+const STARTED: RunEnd = { outcome: 'started', failedStep: null, failure: null }
+
+/** Triggered once more: of a run that has ended nothing else is true but how. */
+async function metAgain(host: Host, { runId }: Head, show: (text: string) => void) {
+  const asked = await waitFor(host, runId, 0)
+  const ended = asked.ok && asked.value.done === true ? hostReport(asked.value) : null
+  show(`${runId} was started before${ended ? ', and has ended' : ''}\n`)
+  return ended ?? STARTED
 }
 
 /** `runner`: one of the run's runners, whose end is waited for. */
@@ -105,7 +116,7 @@ export async function followed(
   signals.handle(signal => {
     // The end of a terminal or of this container is no wish to stop: that is what the run is on the host for.
     if (signal !== 'SIGINT') return leave.abort()
-    void host.ask('cancel', { run_id: runId }).catch(() => {})
+    void host.ask('cancel', { run_id: runId, signal: 'INT' }).catch(() => {})
   })
   const face = await chooseFace(options, io, clock.now)
   const summary = makeSummary()

@@ -1,4 +1,5 @@
 /** The commands that tell something to a run that goes on. */
+import { Option } from 'commander'
 import {
   type AddCommands,
   hostOption,
@@ -32,7 +33,8 @@ export const addActs: AddCommands = (program, io, done) => {
     .argument(...RUN_ARGUMENT)
     .addOption(stateConfigOption())
     .addOption(hostOption())
-    .action(async (run: string, options: OfRun) => {
+    .addOption(new Option('--signal <name>').choices(['INT', 'TERM']).default('TERM').hideHelp())
+    .action(async (run: string, options: OfRun & { signal: 'INT' | 'TERM' }) => {
       if (isAtHost(options)) return done(await (await atHost()).cancelAt(run, options, io))
       const { cancel } = await import('../commands/cancel.ts')
       done(await cancel(run, options, io))

@@ -13,6 +13,7 @@ import type { Playbook } from '../../playbook/playbook.ts'
 import { addEvent, emptyDraft, type ReportHead, toReport } from '../../report/build.ts'
 import type { Report } from '../../report/schema.ts'
 import type { Face } from '../../ui/face.ts'
+import { jsonLine } from '../../ui/printable.ts'
 import { makeSummary } from '../../ui/summary.ts'
 import { isGood } from '../../ui/words.ts'
 import { exitCode } from '../exit-code.ts'
@@ -164,6 +165,9 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
     },
     async finish(end) {
       const { report, exitCode: code } = keepEnd(end)
+      // Who reads events has seen none where nothing began.
+      if (told.json && face === null && draft.end !== null)
+        io.stderr.write(`${jsonLine({ time: new Date(now()).toISOString(), ...draft.end })}\n`)
       await face?.close()
       copy(report)
       if (!told.json && !(told.quiet && isGood(report.outcome))) {
