@@ -38,7 +38,7 @@ async function leave(id: string, journal: Entry[] | null, left: { head?: object;
 }
 
 /** After some rounds: the keys of the jobs that were started, and what was said. */
-async function found({ runs = [] as string[] } = {}) {
+async function found({ runs = [] as string[], again = new Map<string, string | null>() } = {}) {
   const store = openHostRunStore(root)
   const keys: string[] = []
   const said: string[] = []
@@ -47,6 +47,7 @@ async function found({ runs = [] as string[] } = {}) {
   const around = {
     log: { error: say, warn: say, info: say, debug: say },
     stateDir: root,
+    again,
     store: {
       ...store,
       ids: () => {
@@ -124,4 +125,16 @@ describe('values, which may be secrets', () => {
     await found()
     expect(values('r')).toEqual(['inputs.json', 'values.json'])
   })
+})
+
+test('what somebody gave who goes on with an ended run stays until that has ended', async () => {
+  await leave('r', WAITS, { report: { outcome: 'succeeded' } })
+  const values = () => readdirSync(join(root, 'requests', 'r')).includes('values.json')
+  for (const job of [null, 'job-back']) {
+    await found({ again: new Map([['r', job]]), runs: ['job-back'] })
+    expect(values(), String(job)).toBe(true)
+  }
+  const again = new Map([['r', 'job-back']])
+  await found({ again })
+  expect([values(), again.size]).toEqual([false, 0])
 })

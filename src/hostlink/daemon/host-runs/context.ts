@@ -22,6 +22,8 @@ export type AroundRuns = HostRunsOptions & {
     argv: readonly string[],
     workdir: string,
   ) => ReturnType<Jobs['start']>
+  /** Runs that somebody goes on with, and the jobs that do; null while one is being started. */
+  readonly again: Map<string, string | null>
   /** Programs that are being asked at the moment. */
   readonly asking: { count: number }
 }

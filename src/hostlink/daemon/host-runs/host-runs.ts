@@ -39,7 +39,7 @@ export function openHostRuns(options: HostRunsOptions): HostRuns {
       jobRequest([...hostopsCommand(config()), ...argv], key, workdir, stateDir, config().jobMaxTimeoutMs),
       ownerOf(owner),
     )
-  const around: AroundRuns = { ...options, store, stateDir, startJob, asking: { count: 0 } }
+  const around: AroundRuns = { ...options, store, stateDir, startJob, again: new Map(), asking: { count: 0 } }
   let recovery: { stop(): void } | null = null
 
   return {

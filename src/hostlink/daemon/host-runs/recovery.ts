@@ -20,6 +20,7 @@ export function goOnWaiting(around: AroundRuns, everyMs: number): { stop(): void
     try {
       const ids = around.store.ids()
       for (const id of ids) {
+        if (await goesOn(id, around)) settled.delete(id)
         if (settled.has(id)) continue
         await lookAt(id, around, settled, named)
         // A thousand of them hold nobody up.
@@ -49,6 +50,17 @@ export function awaitsConfirmation(journal: readonly { readonly [field: string]:
   return step !== null
 }
 
+/** Somebody asked for that, and it needs the values that it was given. */
+async function goesOn(id: string, { again, store, jobs }: AroundRuns): Promise<boolean> {
+  const job = again.get(id)
+  const owner = store.read(id)?.token
+  if (job === undefined || job === null || owner === undefined) return job === null
+  const info = await jobs.handle({ action: 'status', job_id: job }, ownerOf(owner))
+  if (info.status === 'ok' && !info.done) return true
+  again.delete(id)
+  return true
+}
+
 async function lookAt(
   id: string,
   around: AroundRuns,
@@ -58,6 +70,7 @@ async function lookAt(
   const { store, jobs, log, stateDir } = around
   const request = store.read(id)
   const { begun, ended, settled: isSettled, alive } = store.state(id)
+  if (around.again.has(id)) return
   if (request === null || ended) {
     settled.add(id)
     // What did not end for certain may still have to be finished, with its secrets.
