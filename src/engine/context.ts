@@ -61,8 +61,9 @@ export function stepContext(input: ContextInput): StepContext {
     },
     async exec(request) {
       commands += 1
+      const place = commands
       const honoured = transport.startsOnce || request.durable === true
-      const key = honoured && !request.repeatable ? startOnceKey(input, commands, request) : null
+      const key = honoured && !request.repeatable ? startOnceKey(input, place, request) : null
       // Without a name to ask by, to ask would be to run it once more.
       if (input.attachOnly && !request.repeatable && !input.transport.attaches)
         throw new Failed({ code: 'end-not-seen', runId: input.runId, step: input.stepId })
@@ -70,7 +71,7 @@ export function stepContext(input: ContextInput): StepContext {
         throwIfStopped(signal)
         const timeoutMs = Math.min(request.timeoutMs ?? Number.POSITIVE_INFINITY, remainingMs())
         if (timeoutMs <= 0) throw stepTimeout(input)
-        const executed = await execute(input, request, timeoutMs, key)
+        const executed = await execute(input, request, timeoutMs, { key, place })
         if (mayHaveRun(executed.result)) input.onRan?.()
         if (executed.result.kind !== 'lost' || !request.repeatable || tries === READ_TRIES) {
           return settle(input, request, timeoutMs, executed)
@@ -109,7 +110,7 @@ async function execute(
   input: ContextInput,
   request: ExecRequest,
   timeoutMs: number,
-  key: string | null,
+  { key, place }: { key: string | null; place: number },
 ): Promise<Executed> {
   const shown = request.quiet ? null : readers(input, request.onLine)
   const result = await input.transport.exec(
@@ -123,7 +124,7 @@ async function execute(
       ...(request.durable ? { durable: true } : {}),
       ...(request.repeatable
         ? {}
-        : { onStart: command => input.emit({ type: 'command-started', id: input.stepId, command }) }),
+        : { onStart: command => input.emit({ type: 'command-started', id: input.stepId, place, command }) }),
     },
   )
   shown?.stdout.end()

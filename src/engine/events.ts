@@ -34,8 +34,8 @@ export type Event =
   /** A run goes on that another runner began; `inFlight` was begun there, and nobody saw its end. */
   | { type: 'resumed'; runId: string; done: string[]; inFlight: string | null }
   | { type: 'step-started'; id: string; effect: Effect; attempt: number; commands: PlannedCommand[] }
-  /** A command that may change something has begun; how it can be found again. */
-  | { type: 'command-started'; id: string; command: StartedCommand }
+  /** A command that may change something has begun; how it can be found again. `place`: the how manieth of its step. */
+  | { type: 'command-started'; id: string; place: number; command: StartedCommand }
   /** One line of a command's output: without escapes and control bytes, secrets redacted, bounded in length. */
   | { type: 'output'; id: string; stream: StreamName; line: string }
   | { type: 'said'; id: string; line: string }

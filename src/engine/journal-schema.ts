@@ -53,7 +53,11 @@ const events: Record<Exclude<Event['type'], 'output'>, z.ZodRawShape> = {
   'snapshot-finished': { durationMs },
   resumed: { runId: z.string(), done: z.array(z.string()), inFlight: z.string().nullable() },
   'step-started': { id, effect, attempt: z.int().min(1), commands: z.array(command) },
-  'command-started': { id, command: startedCommand },
+  'command-started': {
+    id,
+    place: z.int().min(1).optional().describe('which command of the step: some run side by side'),
+    command: startedCommand,
+  },
   said: { id, line: z.string() },
   'confirm-awaited': { id, deadline: z.number().describe('milliseconds since 1970') },
   'step-retrying': { id, attempt: z.int().min(1), delayMs: z.number().min(0), failure },

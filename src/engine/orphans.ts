@@ -5,6 +5,7 @@
 import { Failed } from '../failure.ts'
 import type { StartedCommand } from '../transport/transport.ts'
 import type { Run } from './run-state.ts'
+import { mayRepeat, type StepState } from './state.ts'
 
 /** What belongs together must not be cut off half-way: a job ends by itself, and so does a part of a rollback. */
 const mayEnd = ({ kind }: StartedCommand): boolean => kind !== 'job'
@@ -13,13 +14,15 @@ const mayEnd = ({ kind }: StartedCommand): boolean => kind !== 'job'
 export async function letOrphansEnd(run: Run, verb: 'resume' | 'rollback'): Promise<void> {
   const { transport, recovered } = run.input
   for (const { id, command, movement } of recovered?.inFlight ?? []) {
-    const planned = run.states.find(state => state.planned.id === id)?.planned
+    const state = run.states.find(state => state.planned.id === id)
     const end = verb === 'rollback' && movement === null && mayEnd(command)
     const told = end ? 'it is ended first' : 'its end is waited for'
     const left = await transport.overtake?.(command, {
       end,
       // Nobody is there any more to hold it to the limit of its step.
-      timeoutMs: planned?.timeoutMs ?? 0,
+      timeoutMs: state?.planned.timeoutMs ?? 0,
+      // What it was to leave behind stays, unless the same is going to be done again, or taken back.
+      leftBehind: verb === 'rollback' || movement !== null || isDoneAgain(run, state),
       signal: run.stops.steps,
       onWaiting: () =>
         run.emit({ type: 'said', id, line: `${worded(command)} of an earlier runner still runs: ${told}` }),
@@ -29,6 +32,9 @@ export async function letOrphansEnd(run: Run, verb: 'resume' | 'rollback'): Prom
       throw new Failed({ code: 'still-runs', runId: run.input.runId, step: id, what: worded(command) })
   }
 }
+
+const isDoneAgain = ({ input }: Run, state: StepState | undefined): boolean =>
+  state !== undefined && (mayRepeat(state) || input.assume === 'not-done')
 
 function worded(command: StartedCommand): string {
   switch (command.kind) {

@@ -26,7 +26,13 @@ export type RecoveredRollback = {
 }
 
 /** Begun in a step, or in its part of a rollback; nobody saw that step or part end. */
-export type RecoveredCommand = { id: string; command: StartedCommand; movement: Movement | null }
+export type RecoveredCommand = {
+  id: string
+  /** Absent in journals of older versions. */
+  place: number | undefined
+  command: StartedCommand
+  movement: Movement | null
+}
 
 export type Recovered = {
   steps: Map<string, RecoveredStep>
@@ -91,9 +97,7 @@ function fold(recovered: Recovered, event: Event): void {
 function foldCommands(recovered: Recovered, event: Event): void {
   switch (event.type) {
     case 'command-started':
-      // Its process is known by now.
-      if (recovered.inFlight.at(-1)?.command.kind === 'announced') recovered.inFlight.pop()
-      recovered.inFlight.push({ id: event.id, command: event.command, movement: recovered.moving })
+      noteCommand(recovered, event)
       return
     case 'part-started':
       recovered.inFlight = []
@@ -110,6 +114,18 @@ function foldCommands(recovered: Recovered, event: Event): void {
     default:
       return
   }
+}
+
+/** Where it was announced its process is known by now. */
+function noteCommand(
+  { inFlight, moving }: Recovered,
+  { id, place, command }: Extract<Event, { type: 'command-started' }>,
+): void {
+  const announced = inFlight.findIndex(
+    each => each.id === id && each.place === place && each.command.kind === 'announced',
+  )
+  const at = announced < 0 ? inFlight.length : announced
+  inFlight.splice(at, 1, { id, place, command, movement: moving })
 }
 
 function stepOf(recovered: Recovered, id: string): RecoveredStep {

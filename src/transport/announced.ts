@@ -3,7 +3,7 @@
  * called with and by the moment, which the kernel knows of every process.
  */
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { openSync, readdirSync, readFileSync, readSync } from 'node:fs'
 import { bootId, isAlive, type ProcessIdentity } from '../hostlink/process/identity.ts'
 import { readProcessStat } from '../hostlink/process/stat.ts'
 import type { Announced } from './transport.ts'
@@ -16,14 +16,19 @@ const EARLIEST_TICKS = 5
 /** An interpreter, its option and the script stand in front of the words of a script. */
 const MOST_IN_FRONT = 3
 
-let bootedAt: number | null | undefined
+export type Announcer = (argv: readonly string[]) => Announced | null
 
-/** Null where nobody could find it again. */
-export function announce(argv: readonly string[]): Announced | null {
-  bootedAt ??= readBootedAt()
+/** Made at the beginning, when it can be seen best how the clocks differ. It tells null where nobody could find it again. */
+export function announcer(): Announcer {
   const boot = bootId()
-  if (bootedAt === null || boot === null) return null
-  return { kind: 'announced', argv: hashOf(argv), at: ticks(performance.now() - bootedAt), boot }
+  const uptime = uptimeReader()
+  const ahead = readAhead(uptime())
+  return argv => {
+    // Read each time: every clock that is cheaper stands still while the machine is suspended.
+    const up = uptime()
+    if (ahead === null || up === null || boot === null) return null
+    return { kind: 'announced', argv: hashOf(argv), at: up + ahead, boot }
+  }
 }
 
 export function findAnnounced({ argv, at, boot }: Announced): ProcessIdentity | null {
@@ -65,14 +70,35 @@ const hashOf = ([program = '', ...rest]: readonly string[]): string =>
     .digest('hex')
     .slice(0, 20)
 
-/** On this process's own clock; read once, because each look at /proc costs as much as writing a line. */
-function readBootedAt(): number | null {
+/**
+ * What the kernel's count is ahead of /proc/uptime, which in some containers tells the time since the container began;
+ * by the start of this very process, whose age is known. Null where there is no /proc.
+ */
+function readAhead(up: number | null): number | null {
+  const own = readProcessStat(process.pid)
+  if (own === null || up === null) return null
+  const ahead = Number(own.started) + ticks(process.uptime()) - up
+  return Math.abs(ahead) < TICKS_PER_SECOND ? 0 : ahead
+}
+
+/** Its reader, which keeps the file open, since opening it costs more than reading. */
+function uptimeReader(): () => number | null {
+  let descriptor: number
   try {
-    const [seconds = ''] = readFileSync('/proc/uptime', 'latin1').split(' ')
-    return performance.now() - Number(seconds) * 1000
+    descriptor = openSync('/proc/uptime', 'r')
   } catch {
-    return null
+    return () => null
+  }
+  const text = Buffer.alloc(64)
+  return () => {
+    try {
+      return ticks(
+        Number.parseFloat(text.toString('latin1', 0, readSync(descriptor, text, 0, text.length, 0))),
+      )
+    } catch {
+      return null
+    }
   }
 }
 
-const ticks = (ms: number) => Math.round((ms / 1000) * TICKS_PER_SECOND)
+const ticks = (seconds: number) => Math.round(seconds * TICKS_PER_SECOND)

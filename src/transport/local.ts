@@ -4,7 +4,7 @@ import { identify } from '../hostlink/process/identity.ts'
 import { preparePipes } from '../hostlink/process/pipe.ts'
 import { type Ended, runProcess } from '../hostlink/process/process.ts'
 import { startFailureCode } from '../hostlink/process/start.ts'
-import { announce, findAnnounced } from './announced.ts'
+import { type Announcer, announcer, findAnnounced } from './announced.ts'
 import type { LocalJobs } from './local-job.ts'
 import { collectOutput } from './output.ts'
 import { overtakeProcess } from './overtake.ts'
@@ -14,6 +14,7 @@ import type { Command, ExecOptions, ExecResult, Transport } from './transport.ts
 export function localTransport(jobsFolder?: string): Transport {
   // Read once: a look at process.env is a system call for each variable.
   const base = ownEnvironment()
+  const announce = announcer()
   let jobs: Promise<LocalJobs> | null = null
   // Beside what comes before the first command.
   const pipes = preparePipes()
@@ -27,7 +28,7 @@ export function localTransport(jobsFolder?: string): Transport {
     // Only durable commands start once; the others end with this process or are seen to end by it, never lost.
     startsOnce: false,
     exec: (command, options) =>
-      run(command, options, base, jobsFolder === undefined ? null : () => openJobs(jobsFolder)),
+      run(command, options, base, announce, jobsFolder === undefined ? null : () => openJobs(jobsFolder)),
     prepareDurable() {
       // What is in the way is told by the command that needs it.
       if (jobsFolder !== undefined)
@@ -59,6 +60,7 @@ async function run(
   command: Command,
   options: ExecOptions,
   base: Environment,
+  announce: Announcer,
   openJobs: (() => Promise<LocalJobs>) | null,
 ): Promise<ExecResult> {
   const problem = unquotable(command)

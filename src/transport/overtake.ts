@@ -1,26 +1,32 @@
 /** Commands that outlived the runner which started them: their end is waited for, or brought about. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JobInfo } from '../hostlink/messages.ts'
-import { isAlive, type ProcessIdentity } from '../hostlink/process/identity.ts'
-import { endTree } from '../hostlink/process/tree.ts'
+import { isAlive, isThere, type ProcessIdentity } from '../hostlink/process/identity.ts'
+import { endTree, hasFollowers } from '../hostlink/process/tree.ts'
 import type { Overtaking } from './transport.ts'
 
 type Overtaken = 'ended' | 'running' | 'unknown'
 
 const LOOK_MS = 50
 const TERM_AGAIN_MS = 1000
+const LEFT_BEHIND_MS = 3000
 /** What TERM, two seconds and KILL take, and a supervisor that has yet to write down the end. */
 const END_MS = 15_000
 
 /** On this machine. Another boot, or another process under that number, means that it has ended. */
 export async function overtakeProcess(process: ProcessIdentity, options: Overtaking): Promise<Overtaken> {
-  const hasEnded = () => !isAlive(process)
-  if (hasEnded()) return 'ended'
+  const hasEnded = async () => !isAlive(process)
+  const isOver = async () => !isAlive(process) && !(options.leftBehind && hasFollowers(process))
+  if (await isOver()) return 'ended'
   options.onWaiting()
-  if (!options.end && (await until(async () => hasEnded(), options, options.timeoutMs))) return 'ended'
+  if (!options.end) {
+    const inTime = await until(hasEnded, options, options.timeoutMs)
+    // Its limit was for itself; who comes behind it has a moment.
+    if (inTime && (await until(isOver, options, LEFT_BEHIND_MS))) return 'ended'
+  }
   if (options.signal.aborted) return 'running'
-  await endTree({ pid: process.pid, hasEnded }, 'SIGTERM')
-  return hasEnded() ? 'ended' : 'running'
+  await endTree({ pid: process.pid, hasEnded: () => !isThere(process) }, 'SIGTERM')
+  return (await isOver()) ? 'ended' : 'running'
 }
 
 /** A job has its own limit, and somebody who looks after it. */

@@ -79,6 +79,8 @@ export type StartedCommand =
 export type Overtaking = {
   end: boolean
   timeoutMs: number
+  /** Whether what it has started counts too, when it has itself ended and left that behind. */
+  leftBehind: boolean
   signal: AbortSignal
   /** Called once, when it is found to run still. */
   onWaiting(): void

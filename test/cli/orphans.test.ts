@@ -121,6 +121,44 @@ describe('a command that outlives its runner', () => {
     ])
   })
 
+  describe('whose leader is dead while what it has started goes on', () => {
+    const leaderless = async () => {
+      await killed([long(), next()])
+      const [, pid] = /"kind":"process","pid":(\d+)/.exec(readFileSync(journalFile(), 'utf8'))!
+      process.kill(Number(pid), 'SIGKILL')
+      const before = ledger().length
+      await poll(() => ledger().length > before + 2)
+    }
+
+    test('is ended before the run is taken back', async () => {
+      await leaderless()
+      const back = await rig.run(['rollback', 'r', '--output', 'lines'])
+      expect(back.report).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true })
+      expect(back.stderr).toMatch(/process \d+ of an earlier runner still runs: it is ended first/)
+      expect(ledger().at(-1)).toBe('undone')
+      await isQuiet()
+    })
+
+    test('is ended before the same is done again', async () => {
+      await leaderless()
+      const resuming = rig.start(['resume', 'r', '--assume', 'not-done', '--output', 'lines'])
+      await resuming.until(/its end is waited for[^]*long \| on/)
+      letGo()
+      expect((await resuming.ended).report.outcome).toBe('succeeded')
+      expect(ledger().filter(word => word !== 'tick')).toEqual(['end', 'next'])
+      await isQuiet()
+    })
+
+    test('is left there when a person says that the step is done: it may be what the step was for', async () => {
+      await leaderless()
+      const resumed = await rig.run(['resume', 'r', '--assume', 'done'])
+      expect(resumed.report.outcome).toBe('succeeded')
+      const before = ledger().length
+      await poll(() => ledger().length > before)
+      letGo()
+    })
+  })
+
   test('has ended when its number is that of another process: that one is not touched', async () => {
     await killed([long(), next()])
     const text = readFileSync(journalFile(), 'utf8')

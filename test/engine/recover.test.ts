@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Event } from '../../src/engine/events.ts'
 import { parseJournal, recover } from '../../src/engine/recover.ts'
 import type { Failure } from '../../src/failure.ts'
+import type { StartedCommand } from '../../src/transport/transport.ts'
 import { type Played, play, type Scenario } from '../rig/engine.ts'
 
 const broken: Failure = { code: 'command-failed', argv: ['x'], exitCode: 1, signal: null, tail: '' }
@@ -159,6 +160,34 @@ describe('a step that was begun and that nobody saw the end of', () => {
     const { events, host } = await inFlight()
     const { calls } = await play({ ...good, host, recovered: recover(events), assume: 'done' })
     expect(calls.filter(call => call.startsWith('run'))).toEqual(['run z'])
+  })
+})
+
+describe('commands in flight', () => {
+  const announced = (argv: string, at: number) => ({ kind: 'announced', argv, at, boot: 'b' }) as const
+  const process = (pid: number) => ({ kind: 'process', pid, started: '1', boot: 'b' }) as const
+  const begun: Event = { type: 'step-started', id: 's', effect: 'write', attempt: 1, commands: [] }
+  const started = (place: number, command: StartedCommand): Event => ({
+    type: 'command-started',
+    id: 's',
+    place,
+    command,
+  })
+  const inFlight = (...events: Event[]) => recover([begun, ...events]).inFlight.map(({ command }) => command)
+
+  test('side by side are told apart: one that is known takes the place of its own announcement', () => {
+    const [one, two] = [started(1, announced('one', 1)), started(2, announced('two', 1))]
+    expect(inFlight(one, two, started(1, process(11)))).toEqual([process(11), announced('two', 1)])
+    expect(inFlight(one, two, started(2, process(22)))).toEqual([announced('one', 1), process(22)])
+    expect(inFlight(one, two, started(2, process(22)), started(1, process(11)))).toEqual([
+      process(11),
+      process(22),
+    ])
+  })
+
+  test('of an older version, which gave them no number', () => {
+    const old = (command: StartedCommand) => ({ type: 'command-started', id: 's', command }) as Event
+    expect(inFlight(old(announced('one', 1)), old(process(11)))).toEqual([process(11)])
   })
 })
 

@@ -56,7 +56,13 @@ describe.each(['local', 'hostlink'])('a job at %s', target => {
       waited += 1
     }
     try {
-      const how = await transport.overtake!(command, { end, timeoutMs: 20_000, signal, onWaiting })
+      const how = await transport.overtake!(command, {
+        end,
+        timeoutMs: 20_000,
+        leftBehind: true,
+        signal,
+        onWaiting,
+      })
       return { how, waited }
     } finally {
       await transport.close()

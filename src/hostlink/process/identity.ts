@@ -25,6 +25,12 @@ export function isAlive({ pid, started, boot: of }: ProcessIdentity): boolean {
   return stat !== null && stat.started === started && !stat.isDead
 }
 
+/** Whether nobody else can have its number yet: it runs, or nobody has asked about its end. */
+export function isThere({ pid, started, boot: of }: ProcessIdentity): boolean {
+  if (of !== bootId()) return false
+  return of === null ? answersToSignals(pid) : readProcessStat(pid)?.started === started
+}
+
 /** As it stands in a file. */
 export type NotedProcess = { pid: number; started: string | null; boot?: string | null | undefined }
 

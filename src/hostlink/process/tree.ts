@@ -1,6 +1,7 @@
 /** Ends a process with everything that descends from it, and only that. */
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { bootId, type ProcessIdentity } from './identity.ts'
 import { type ProcessStat, readProcessStat } from './stat.ts'
 
 export const KILL_AFTER_MS = 2000
@@ -24,6 +25,19 @@ export async function endTree(leader: Leader, first: NodeJS.Signals): Promise<vo
     if (leader.hasEnded() && !family.anyAlive()) return
   }
   for (let round = 0; round < KILL_ROUNDS && family.signal('SIGKILL') > 0; round++) await sleep(FIRST_LOOK_MS)
+}
+
+/** Whether processes of its group or session live, whatever became of itself. */
+export function hasFollowers(leader: ProcessIdentity): boolean {
+  if (leader.boot !== bootId()) return false
+  const table = readProcessTable()
+  const own = table?.get(leader.pid)
+  // The kernel gives a number away only once no group and no session bears it any more.
+  if (!table || (own && own.started !== leader.started)) return false
+  return [...table].some(
+    ([pid, { group, session, isDead }]) =>
+      pid !== leader.pid && !isDead && (group === leader.pid || session === leader.pid),
+  )
 }
 
 class Family {
