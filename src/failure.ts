@@ -98,8 +98,9 @@ export type RunFailure =
   | { code: 'run-timeout'; timeoutMs: number; of?: 'rollback' }
   | { code: 'interrupted'; signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP' }
   | { code: 'plan-moved'; expected: string; actual: string }
-  | { code: 'lock-held'; what: string; holder: string; since: string }
-  | { code: 'interrupted-run'; what: string; runId: string }
+  /** `state`: the folder on the holder's machine that has its run, where that is not this one. */
+  | { code: 'lock-held'; what: string; holder: string; since: string; state?: string }
+  | { code: 'interrupted-run'; what: string; runId: string; state?: string }
   | { code: 'lock-unwritable'; detail: string }
   | {
       code: 'self-upgrade'

@@ -12,6 +12,8 @@ export type Holder = {
   boot: string
   /** When the process began, by the kernel: a pid alone may be somebody else's by now. */
   processStart: string
+  /** The state folder that has its run, on its machine. */
+  state?: string | undefined
 }
 
 /** What can be known about a holder from here. `interrupted`: it is dead, and its run was not finished. */

@@ -62,6 +62,7 @@ async function acquire(run: Run, lock: LockInput, name: string, mine: string): P
   const { clock } = run.input
   const context = targetContext(run.input, run.stops.steps)
   const deadline = clock.now() + lock.waitMs
+  let told = ''
   let answer = await askTarget(context, 'acquire', name, mine)
   while (answer.word !== 'mine') {
     const holder = readHolder(answer.content)
@@ -72,8 +73,17 @@ async function acquire(run: Run, lock: LockInput, name: string, mine: string): P
       if (answer.word === 'mine') return
     }
     if (judgement === 'interrupted')
-      throw new Failed({ code: 'interrupted-run', what: name, runId: holder!.runId })
-    if (clock.now() >= deadline) throw held(name, holder, answer)
+      throw new Failed({
+        code: 'interrupted-run',
+        what: name,
+        runId: holder!.runId,
+        ...elsewhere(holder, lock),
+      })
+    if (clock.now() >= deadline) throw held(name, holder, answer, lock)
+    const waitsFor = holder ? `run ${holder.runId} (${holder.who})` : 'something that hostops did not write'
+    if (told !== waitsFor)
+      run.emit({ type: 'checked', id: 'lock', text: `waits for ${waitsFor}`, seen: null, failure: null })
+    told = waitsFor
     await context.sleep(Math.min(ASK_AGAIN_MS, deadline - clock.now()))
     answer = await askTarget(context, 'acquire', name, mine)
   }
@@ -140,13 +150,22 @@ function readHolder(content: string): Holder | null {
     const texts = ['runId', 'who', 'since', 'machine', 'boot', 'processStart']
     const right =
       value !== null && typeof value.pid === 'number' && texts.every(key => typeof value[key] === 'string')
-    return right ? (value as unknown as Holder) : null
+    const { state } = value ?? {}
+    return right ? ({ ...value, state: isPlainPath(state) ? state : undefined } as unknown as Holder) : null
   } catch {
     return null
   }
 }
 
-const held = (what: string, holder: Holder | null, answer: Answer): Failed =>
+/** Whoever may write there is not believed: a person will type it. */
+const isPlainPath = (value: Json | undefined): value is string =>
+  typeof value === 'string' && /^\/[A-Za-z0-9._/-]{0,1023}$/.test(value)
+
+/** Where its run has to be looked for, when that is not here. */
+const elsewhere = (holder: Holder | null, { holder: mine }: LockInput) =>
+  holder?.state === undefined || holder.state === mine.state ? {} : { state: holder.state }
+
+const held = (what: string, holder: Holder | null, answer: Answer, lock: LockInput): Failed =>
   new Failed({
     code: 'lock-held',
     what,
@@ -154,4 +173,5 @@ const held = (what: string, holder: Holder | null, answer: Answer): Failed =>
       ? `run ${holder.runId} (${holder.who}, last seen ${Math.max(0, answer.age)} s ago)`
       : 'something that hostops did not write',
     since: holder?.since ?? 'an unknown time',
+    ...elsewhere(holder, lock),
   })

@@ -12,7 +12,14 @@ export type Summary = {
 }
 
 /** `columns`: null where lines are not for a terminal and stay whole. */
-export type SummaryEnd = { runId: string; durationMs: number; stored: boolean; columns: number | null }
+export type SummaryEnd = {
+  runId: string
+  durationMs: number
+  stored: boolean
+  columns: number | null
+  /** Makes a hint one for this place. */
+  typed?: (hint: string) => string
+}
 
 export function makeSummary(): Summary {
   const seen: Seen = {
@@ -101,7 +108,7 @@ function tell(seen: Seen, end: End, more: SummaryEnd): string[] {
     add('undone', seen.undone)
   }
   add('remains', seen.remains)
-  if (worded?.hint) add('hint', [worded.hint])
+  if (worded?.hint) add('hint', [more.typed?.(worded.hint) ?? worded.hint])
   if (seen.hash !== null) add('plan', [`${seen.hash} (to run just this: --plan ${seen.hash})`])
   if (more.stored) add('run', [more.runId])
   return lines

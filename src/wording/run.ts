@@ -3,6 +3,9 @@ import type { RunFailure } from '../failure.ts'
 import { printDuration } from '../steps/duration.ts'
 import type { Words } from './phrases.ts'
 
+/** A run that was begun under another state folder is known only there. */
+const there = ({ state }: { state?: string }) => (state === undefined ? '' : `HOSTOPS_STATE_DIR=${state} `)
+
 export const RUN: Words<RunFailure> = {
   'expression-failed': failure => ({
     message: `${failure.where}: \${{ ${failure.expression} }}: ${failure.problem}`,
@@ -22,11 +25,11 @@ export const RUN: Words<RunFailure> = {
   }),
   'lock-held': failure => ({
     message: `${failure.what} is locked by ${failure.holder} since ${failure.since}`,
-    hint: 'wait for it with --wait-lock 5m, or look at it with hostops runs',
+    hint: `wait for it with --wait-lock 5m, or look at it with ${there(failure)}hostops runs`,
   }),
   'interrupted-run': failure => ({
     message: `${failure.what} was left half-way by run ${failure.runId}, whose runner is gone`,
-    hint: `finish it with hostops resume ${failure.runId}, or take it back with hostops rollback ${failure.runId}`,
+    hint: `finish it with ${there(failure)}hostops resume ${failure.runId}, or take it back with ${there(failure)}hostops rollback ${failure.runId}`,
   }),
   'lock-unwritable': failure => ({ message: `cannot take a lock on the target: ${failure.detail}` }),
   'self-upgrade': failure => {

@@ -34,6 +34,18 @@ describe('rivals', () => {
     expect(lockFileOf(world().checkout)).toBeNull()
   })
 
+  test('a dead runner is proven dead under another state folder as well, which is told', async () => {
+    await dead()
+    const { rig } = world()
+    const env = { HOSTOPS_STATE_DIR: rig.path('other-state') }
+    const elsewhere = () => rig.run(['run', rig.path('upgrade.yaml'), '-i', 'ref=v2'], { env })
+    const refused = await elsewhere()
+    expect(refused).toMatchObject({ code: 3, report: { outcome: 'refused', errorCode: 'interrupted-run' } })
+    expect(refused.stderr).toContain(`finish it with HOSTOPS_STATE_DIR=${rig.state} hostops resume r,`)
+    writeFileSync(kept('report.json'), JSON.stringify({ outcome: 'rolled-back' }))
+    expect((await elsewhere()).report.outcome).toBe('succeeded')
+  })
+
   test('a lock whose run had ended is taken over', async () => {
     await dead()
     writeFileSync(kept('report.json'), JSON.stringify({ outcome: 'rolled-back' }))

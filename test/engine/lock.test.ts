@@ -82,7 +82,11 @@ describe('the lock on the target', () => {
         transport,
         lock: lockAs('second', 'alive', 60_000),
         steps: [{ id: 'a', with: { name: 'y', to: '1', lock: name } }],
-      }).then(({ end }) => expect(end.outcome).toBe('succeeded'))
+      }).then(({ end, events }) => {
+        expect(end.outcome).toBe('succeeded')
+        const said = events.filter(event => event.type === 'checked').map(({ text }) => text)
+        expect(said).toEqual(['waits for run first (test@here)'])
+      })
     })
     await waiting
   })

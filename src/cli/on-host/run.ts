@@ -23,6 +23,7 @@ import { type Asked, type Host, patiently } from './host.ts'
 import { openHost } from './open-host.ts'
 import { type HostReport, hostReport } from './report-line.ts'
 import { requestFor } from './request.ts'
+import { typedHere } from './typed-here.ts'
 
 /** How what happens is shown, and where the report goes besides. */
 type Shown = Pick<RunOptions, 'output' | 'quiet' | 'reportFile'>
@@ -145,7 +146,8 @@ export async function followed(
   if (told === null) return lost({ code: 'usage', problem: `the host tells no report of ${runId}` })
   if (options.output !== 'json' && !(options.quiet && isGood(told.report.outcome))) {
     const columns = io.stderr.isTTY ? io.stderr.columns() : null
-    const lines = summary.lines({ runId, durationMs: told.report.durationMs, stored: true, columns })
+    const typed = (hint: string) => typedHere(hint, host.target)
+    const lines = summary.lines({ runId, durationMs: told.report.durationMs, stored: true, columns, typed })
     io.stderr.write(`${io.stderr.isTTY ? '\n' : ''}${lines.join('\n')}\n`)
   }
   return told

@@ -16,6 +16,7 @@ export function lockInput(runId: string, state: string, waitMs: number, now: num
     pid,
     boot: boot ?? '',
     processStart: started ?? '',
+    state,
   }
   return { holder, waitMs, judge: other => judge(other, holder, state) }
 }
@@ -25,10 +26,12 @@ function judge(other: Holder, self: Holder, state: string): Judgement {
   if (other.machine !== self.machine) return 'unknown'
   const { pid, processStart, boot } = other
   if (boot === self.boot && livesStill({ pid, started: processStart || null })) return 'alive'
-  const run = readRun(join(state, 'runs', other.runId))
+  const run = runOf(other, state) ?? (other.state === undefined ? null : runOf(other, other.state))
   if (run === null) return 'unknown'
   return isSettled(run) ? 'finished' : 'interrupted'
 }
+
+const runOf = ({ runId }: Holder, state: string) => readRun(join(state, 'runs', runId))
 
 /** Process ids mean something within one pid namespace only. */
 function machine(): string {
