@@ -3,18 +3,15 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { build, transform } from 'esbuild'
 
 const root = new URL('../', import.meta.url)
 const path = relative => fileURLToPath(new URL(relative, root))
 const { version } = JSON.parse(readFileSync(path('package.json'), 'utf8'))
 
 rmSync(path('dist'), { recursive: true, force: true })
-
-/** Stands for what names this build, until it is known. */
-const BUILD = '@build@'
 
 const entryPoints = {
   hostlinkd: path('src/hostlink/daemon/bin.ts'),
@@ -50,15 +47,21 @@ const withoutExecutables = {
 
 /** Each costs milliseconds to load, and most calls need none or few of them: loaded at the first use of a name. */
 const LAZY = /^(node:(child_process|crypto|os|timers\/promises)|@marcbachmann\/cel-js)$/
+const CEL = '@marcbachmann/cel-js'
 const lazily = {
   name: 'lazily',
   setup(builder) {
     builder.onResolve({ filter: LAZY }, ({ path, namespace }) =>
       namespace === 'lazily' ? undefined : { path, namespace: 'lazily' },
     )
+    builder.onResolve({ filter: /^\.\/cel\.js$/, namespace: 'lazily' }, ({ path }) => ({
+      path,
+      external: true,
+    }))
     builder.onLoad({ filter: LAZY, namespace: 'lazily' }, async ({ path: name }) => {
       const names = Object.keys(await import(name)).filter(each => each !== 'default')
-      const getters = names.map(each => `get ${each}() { return require('${name}').${each} }`)
+      const file = name === CEL ? './cel.js' : name
+      const getters = names.map(each => `get ${each}() { return require('${file}').${each} }`)
       return { contents: `module.exports = {\n${getters.join(',\n')}\n}`, resolveDir: path('src') }
     })
   },
@@ -99,16 +102,89 @@ await build({
   format: 'cjs',
 })
 
-// The runner's start is measured too: a bin that loads one file, and beside that the code that calls have compiled.
+// The runner's start is measured too: a bin that loads the parts which the call needs, and beside each part the code
+// that calls have compiled.
+const runner = { ...common, plugins: [withoutLocales, withoutExecutables, lazily], write: false }
+const { outputFiles, metafile } = await build({
+  ...runner,
+  entryPoints: { start: path('src/cli/start/start.ts') },
+  outdir: path('dist'),
+  chunkNames: '[name]-[hash]',
+  splitting: true,
+  format: 'esm',
+  metafile: true,
+  define: { ...common.define, 'import.meta.url': '__here.url' },
+})
+const cel = await build({
+  ...runner,
+  entryPoints: [path('node_modules/@marcbachmann/cel-js/lib/index.js')],
+  format: 'esm',
+  outfile: path('dist/cel.js'),
+})
+/** Each module is known by the name that others import it by. */
+const nameOf = file => `./${basename(file)}`
+const codeOf = new Map([...outputFiles, ...cel.outputFiles].map(file => [nameOf(file.path), file.text]))
+const outputs = new Map(Object.entries(metafile.outputs).map(([file, output]) => [nameOf(file), output]))
+
+/** With all that is loaded with them: what is imported at its first use is not. */
+function modulesOf(...sources) {
+  const found = new Set()
+  const add = name => {
+    if (found.has(name)) return
+    found.add(name)
+    for (const { path: imported, kind, external } of outputs.get(name).imports)
+      if (kind === 'import-statement' && !external) add(nameOf(imported))
+  }
+  for (const source of sources) add([...outputs].find(([, { entryPoint }]) => entryPoint === source)[0])
+  return [...found]
+}
+
+// A module belongs to the first part that has it.
+const parts = {
+  // What every call needs, and `validate` nothing else.
+  main: modulesOf('src/cli/start/start.ts', 'src/cli/start/v8-flags.ts', 'src/cli/commands/validate.ts'),
+  // For expressions that are more than the name of a value.
+  cel: ['./cel.js'],
+  // What a run on this machine adds, when no terminal is there to draw on.
+  run: modulesOf('src/cli/commands/run.ts', 'src/transport/local.ts', 'src/ui/lines.ts'),
+  more: [...outputs.keys()],
+}
+const partOf = {}
+for (const [part, names] of Object.entries(parts)) for (const name of names) partOf[name] ??= part
+
+// As parts.ts reads them: one expression each, in ASCII. Text in literals of regular expressions is the only one that
+// esbuild leaves as it is.
+const escaped = character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+const buildName = createHash('sha256')
+for (const part of Object.keys(parts)) {
+  const members = part === 'main' ? [`parts:${JSON.stringify(partOf)}`] : []
+  for (const name of Object.keys(partOf).filter(each => partOf[each] === part)) {
+    const { code } = await transform(codeOf.get(name), {
+      format: 'cjs',
+      target: common.target,
+      minifySyntax: true,
+      minifyWhitespace: true,
+      supported: { 'dynamic-import': false },
+    })
+    members.push(`${JSON.stringify(name)}:function(exports,require,module,__here){${code}\n}`)
+  }
+  const text = `({${members.join(',\n')}})\n`.replace(/[^\0-\x7f]/g, escaped)
+  buildName.update(text)
+  writeFileSync(path(`dist/hostops-${part}.cjs`), text)
+}
+
 await build({
   ...common,
-  entryPoints: { hostops: path('src/cli/start/hostops.ts'), 'hostops-main': path('src/cli/start/start.ts') },
+  entryPoints: { hostops: path('src/cli/start/hostops.ts') },
   outdir: path('dist'),
   outExtension: { '.js': '.cjs' },
-  plugins: [withoutLocales, withoutExecutables, lazily],
+  plugins: [lazily],
   format: 'cjs',
-  define: { ...common.define, 'import.meta.url': '__url', __BUILD__: JSON.stringify(BUILD) },
-  banner: { js: "const __url=require('node:url').pathToFileURL(__filename).href;" },
+  define: {
+    ...common.define,
+    'import.meta.dirname': '__dirname',
+    __BUILD__: JSON.stringify(buildName.digest('hex').slice(0, 20)),
+  },
 })
 await build({
   ...common,
@@ -116,17 +192,6 @@ await build({
   outdir: path('dist'),
   format: 'esm',
 })
-
-// As compile.ts reads it: one function, in ASCII. Text in literals of regular expressions is the only one that
-// esbuild leaves as it is.
-const program = readFileSync(path('dist/hostops-main.cjs'), 'utf8')
-const escaped = character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-const ascii = program.replace(/[^\0-\x7f]/g, escaped)
-const main = `(function(exports,require,module,__filename,__dirname){${ascii}\n})\n`
-writeFileSync(path('dist/hostops-main.cjs'), main)
-const bin = readFileSync(path('dist/hostops.cjs'), 'utf8')
-const buildName = createHash('sha256').update(main).digest('hex').slice(0, 20)
-writeFileSync(path('dist/hostops.cjs'), bin.replace(BUILD, buildName))
 
 const scratch = mkdtempSync(join(tmpdir(), 'hostops-bundle-'))
 try {
@@ -138,7 +203,12 @@ try {
     ['validate', shipped],
     ['run', playbook, '--quiet'],
   ]
-  const args = [path('dist/make-cache.js'), path('dist/hostops-main.cjs'), JSON.stringify(calls)]
+  const args = [
+    path('dist/make-cache.js'),
+    path('dist'),
+    JSON.stringify(Object.keys(parts)),
+    JSON.stringify(calls),
+  ]
   execFileSync(process.execPath, args, { cwd: scratch, env, stdio: 'ignore' })
 } catch (error) {
   console.error(`without compiled code hostops starts slower: ${error.message}`)

@@ -24,8 +24,10 @@ test('npm pack holds exactly what a user needs', () => {
     'dist/hostlink-supervise.js',
     'dist/hostlink.cjs',
     'dist/hostlinkd.js',
-    'dist/hostops-main.cjs',
-    `dist/hostops-main.cjs.${process.versions.v8}-${process.arch}.cache`,
+    ...['cel', 'main', 'more', 'run'].flatMap(part => [
+      `dist/hostops-${part}.cjs`,
+      `dist/hostops-${part}.cjs.${process.versions.v8}-${process.arch}.cache`,
+    ]),
     'dist/hostops.cjs',
     'package.json',
     'src/hostlink/PROTOCOL.md',

@@ -21,7 +21,8 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { HOSTOPS } from '../rig/hostops.ts'
 
-const SHIPPED = `hostops-main.cjs.${process.versions.v8}-${process.arch}.cache`
+const PARTS = ['main', 'cel', 'run', 'more'].map(part => `hostops-${part}.cjs`)
+const shipped = (part: string) => `${part}.${process.versions.v8}-${process.arch}.cache`
 
 let folder: string
 let kept: string
@@ -31,7 +32,7 @@ beforeEach(() => {
   kept = join(folder, 'cache', 'hostops')
   mkdirSync(join(folder, 'cache'))
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
-  for (const name of ['hostops.cjs', 'hostops-main.cjs', SHIPPED])
+  for (const name of ['hostops.cjs', ...PARTS, ...PARTS.map(shipped)])
     cpSync(join(dirname(HOSTOPS), name), join(folder, name))
   playbook = join(folder, 'one.yaml')
   writeFileSync(playbook, 'hostops: 1\nname: one\nsteps:\n  - run: [echo, done]\n')
@@ -61,12 +62,16 @@ const keptFiles = () => {
     return []
   }
 }
-const withoutShipped = () => rmSync(join(folder, SHIPPED))
+const withoutShipped = () => {
+  for (const part of PARTS) rmSync(join(folder, shipped(part)))
+}
+/** Of the part that every call reads. */
+const keptMain = () => join(kept, keptFiles().find(name => name.endsWith('-main'))!)
 
 test('the code beside the program: with it, with another one, and without', () => {
   const usual = call(['--help'])
   for (const bytes of [Buffer.alloc(1000, 7), Buffer.alloc(0)]) {
-    writeFileSync(join(folder, SHIPPED), bytes)
+    for (const part of PARTS) writeFileSync(join(folder, shipped(part)), bytes)
     expect(call(['--help'])).toMatchObject({ stdout: usual.stdout, stderr: '' })
   }
   withoutShipped()
@@ -94,7 +99,7 @@ describe('in the folder of the user', () => {
     expect(keptFiles()).toEqual([])
   })
 
-  test('one file for running and one for validating, made by the first good call and used by the next ones', () => {
+  test('what running and what validating has read, made by the first good call and used by the next ones', () => {
     withoutShipped()
     call(['run', playbook, '--dry-run', '--quiet'])
     call(['list'])
@@ -102,7 +107,8 @@ describe('in the folder of the user', () => {
     run()
     call(['validate', playbook])
     const files = keptFiles()
-    expect(files.map(name => name.replace(/.*-/, '')).sort()).toEqual(['run', 'validate'])
+    const calls = files.map(name => name.split('-').slice(-2).join(' ')).sort()
+    expect(calls).toEqual(['run main', 'run run', 'validate main'])
     expect(statSync(kept).mode & 0o777).toBe(0o700)
     const seen = () => files.map(name => statSync(join(kept, name)).ino)
     const before = seen()
@@ -117,7 +123,7 @@ describe('in the folder of the user', () => {
   test('what V8 does not take is replaced, once a day', () => {
     withoutShipped()
     run()
-    const file = join(kept, keptFiles()[0]!)
+    const file = keptMain()
     const { length } = readFileSync(file)
     writeFileSync(file, Buffer.alloc(100, 7))
     run()
@@ -136,7 +142,7 @@ describe('in the folder of the user', () => {
     writeFileSync(program, honest.replace('"valid":found', '"VALID":found'), 'latin1')
     expect(validated()).toBe('VALID')
     writeFileSync(program, honest, 'latin1')
-    return join(kept, keptFiles()[0]!)
+    return keptMain()
   }
   const validated = () => call(['validate', playbook]).stderr.trim().split(' ').at(-1)
 

@@ -4,11 +4,10 @@
  * ES module loader alone is a tenth of what an empty program costs.
  */
 import { writeSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { VERSION } from '../../hostlink/version.ts'
-import { compile } from './compile.ts'
 import { findCode, keepCode } from './kept-code.ts'
-import type * as Program from './start.ts'
+import { openProgram, partFile } from './parts.ts'
+import type * as Start from './start.ts'
 
 const args = process.argv.slice(2)
 
@@ -19,16 +18,23 @@ if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
     // Nobody reads it.
   }
 } else {
-  // Beside this file in the bundle, from start.ts.
-  const file = fileURLToPath(new URL('./hostops-main.cjs', import.meta.url))
-  const { code, keepAs } = findCode(file, args, process.env)
-  const { exports, wasCompiled, makeCode } = compile(file, code)
-  const { start, usualFlags } = exports as typeof Program
-  void start(args).then(async exitCode => {
-    if (exitCode === 0 && keepAs !== null && !wasCompiled) {
-      await usualFlags()
-      keepCode(keepAs, makeCode())
-    }
+  const folder = import.meta.dirname
+  const find = (part: string) => findCode({ part, file: partFile(folder, part) }, args, process.env)
+  const program = openProgram<typeof Start>(folder, './start.js', part => find(part).code)
+  void program.entry.start(args).then(async exitCode => {
+    if (exitCode === 0) await keepWhatWasCompiled(find, program)
     process.exit(exitCode)
   })
+}
+
+async function keepWhatWasCompiled(
+  find: (part: string) => ReturnType<typeof findCode>,
+  program: ReturnType<typeof openProgram<typeof Start>>,
+): Promise<void> {
+  for (const [part, { wasCompiled, makeCode }] of program.parts()) {
+    const keepAs = wasCompiled ? null : find(part).keepAs
+    if (keepAs === null) continue
+    await program.entry.usualFlags()
+    keepCode(keepAs, makeCode())
+  }
 }

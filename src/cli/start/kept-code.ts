@@ -33,20 +33,22 @@ export type Found = {
 
 /** What V8 refuses is made anew, but not by every call: two Nodes may disagree about the same file. */
 const A_DAY_MS = 86_400_000
-/** Of a few builds and versions; the oldest go. */
-const MOST_KEPT = 8
+/** Of a few builds and versions, some parts for each of two calls; the oldest go. */
+const MOST_KEPT = 32
 const GROUP_OR_OTHERS = 0o022
 
-export function findCode(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Found {
+export type OfPart = { part: string; file: string }
+
+export function findCode({ part, file }: OfPart, args: readonly string[], env: NodeJS.ProcessEnv): Found {
   const folder = cacheFolder(env)
   const call = args[0] === 'validate' ? 'validate' : 'run'
-  const name = `${__BUILD__}-${process.versions.v8}-${process.arch}-${call}`
+  const name = `${__BUILD__}-${process.versions.v8}-${process.arch}-${call}-${part}`
   const own = folder === null ? undefined : quietly(() => readOwn(folder, name))
   const isFresh = own !== undefined && Date.now() - own.keptAt < A_DAY_MS
   // What a call does not do, the code that it leaves behind would lack.
   const isWhole = args[0] === call && !args.some(arg => arg === '--dry-run' || arg === '--check')
   return {
-    code: own?.code ?? quietly(() => readFileSync(compiledName(program))),
+    code: own?.code ?? quietly(() => readFileSync(compiledName(file))),
     keepAs: folder !== null && isWhole && !isFresh ? { folder, name } : null,
   }
 }

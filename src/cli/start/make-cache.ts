@@ -1,13 +1,16 @@
-/** Built and run by bundle.mjs: `make-cache FILE CALLS` keeps the code that typical calls have compiled. */
+/** Built and run by bundle.mjs: `make-cache FOLDER PARTS CALLS` keeps the code that typical calls have compiled. */
 import { writeFileSync } from 'node:fs'
-import { compile, compiledName } from './compile.ts'
-import type * as Program from './start.ts'
+import { compiledName } from './compile.ts'
+import { openProgram, partFile } from './parts.ts'
+import type * as Start from './start.ts'
 
-const [file = '', calls = '[]'] = process.argv.slice(2)
-const { exports, makeCode } = compile(file, undefined)
-const { start, usualFlags } = exports as typeof Program
+const [folder = '', parts = '[]', calls = '[]'] = process.argv.slice(2)
+const program = openProgram<typeof Start>(folder, './start.js', () => undefined)
 let code = 0
-for (const args of JSON.parse(calls) as string[][]) code ||= await start(args)
-await usualFlags()
-writeFileSync(compiledName(file), makeCode())
+for (const args of JSON.parse(calls) as string[][]) code ||= await program.entry.start(args)
+await program.entry.usualFlags()
+// Also of parts that none of the calls has read: where their modules begin and end need not be looked for again.
+for (const part of JSON.parse(parts) as string[]) program.read(part)
+for (const [part, { makeCode }] of program.parts())
+  writeFileSync(compiledName(partFile(folder, part)), makeCode())
 process.exit(code)
