@@ -150,6 +150,8 @@ export type InputProblem = {
   /** What would be right, or what was found; never the value of a secret. */
   detail: string
   suggestion?: string
+  /** It stands in the settings, so that the caller may not have given it at all. */
+  inSettings?: true
 }
 
 /** The one exception that carries an expected failure up to the engine or the command line. */

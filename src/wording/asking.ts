@@ -33,6 +33,10 @@ export const ASKING: Words<AskingFailure> = {
 }
 
 function inputProblem(problem: InputProblem): string {
+  return `${whatIsWrong(problem)}${problem.inSettings ? ' (in the settings)' : ''}`
+}
+
+function whatIsWrong(problem: InputProblem): string {
   const suggestion = problem.suggestion ? ` (did you mean ${quoted(problem.suggestion)}?)` : ''
   switch (problem.problem) {
     case 'unknown':

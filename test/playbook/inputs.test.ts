@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { InputProblem } from '../../src/failure.ts'
+import type { InputSources } from '../../src/playbook/given-inputs.ts'
 import { checkInput, inputFromText } from '../../src/playbook/input-value.ts'
-import { type InputSources, resolveInputs } from '../../src/playbook/inputs.ts'
+import { resolveInputs } from '../../src/playbook/inputs.ts'
 import { expressionTypes, loadPlaybook } from '../../src/playbook/load.ts'
 import type { InputType, Playbook } from '../../src/playbook/playbook.ts'
 import { evaluate } from '../../src/playbook/resolve.ts'
@@ -190,6 +192,15 @@ describe('where values come from', () => {
       'token: { type: secret, optional: true }',
     ].join('\n'),
   )
+
+  test('of a wrong value in the settings it is told that it stands there', async () => {
+    const book = playbook('n: { type: integer }\nb: { type: boolean, default: false }')
+    const sources = given(['m=1', 'n=1.5'], { settings: { b: 'x', no: 1 } })
+    const { problems } = (await resolveInputs(book, sources)) as { problems: InputProblem[] }
+    const whole = { problem: 'ill-typed', detail: 'must be a whole number' }
+    expect(problems).toContainEqual({ input: 'n', ...whole })
+    expect(problems.filter(({ inSettings }) => inSettings).map(({ input }) => input)).toEqual(['no', 'b'])
+  })
 
   test('command line over file over settings over default; pinned above all', async () => {
     writeFileSync(join(folder, 'inputs.json'), '{"ref": "from-file", "count": 2}')

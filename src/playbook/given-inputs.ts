@@ -1,0 +1,183 @@
+/** What a caller gives, read and not judged yet: `-i` pairs, the files behind `@`, the `--inputs` file. */
+import { promises } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { InputProblem } from '../failure.ts'
+import type { Json } from '../steps/step.ts'
+import { MAX_INPUT_BYTES } from './input-value.ts'
+import type { InputSpec, Playbook } from './playbook.ts'
+
+export type InputOrigin = 'command-line' | 'inputs-file' | 'settings' | 'pinned' | 'default' | 'none'
+
+export type InputSources = {
+  /** `key=value` and `key=@file`, in the order given. `key=@@x` is the text `@x`. */
+  commandLine: readonly string[]
+  /** Path of a JSON file: an object of values. */
+  inputsFile?: string | undefined
+  settings?: Readonly<Record<string, Json>> | undefined
+  pinned?: Readonly<Record<string, Json>> | undefined
+  /** What relative file names are relative to. */
+  cwd: string
+}
+
+/** 1 MiB of JSON at most; 64 KiB for one value. */
+const MAX_FILE_BYTES = 1024 * 1024
+
+export type Candidate = { origin: InputOrigin; text: string } | { origin: InputOrigin; json: Json }
+/** Null: given, but not readable, and that is told already. */
+export type Given = Map<string, Candidate | null>
+
+export async function readCommandLine(
+  { commandLine, cwd }: InputSources,
+  playbook: Playbook,
+  problems: InputProblem[],
+): Promise<Given> {
+  const given: Given = new Map()
+  for (const [at, argument] of commandLine.entries()) {
+    const pair = nameAndText(argument)
+    if (pair === null) {
+      problems.push(noPair(at))
+      continue
+    }
+    const [name, text] = pair
+    if (given.has(name)) {
+      problems.push({
+        input: shownName(name),
+        problem: 'given-twice',
+        detail: 'stands on the command line twice',
+      })
+      continue
+    }
+    if (!text.startsWith('@')) given.set(name, { origin: 'command-line', text })
+    else if (text.startsWith('@@')) given.set(name, { origin: 'command-line', text: text.slice(1) })
+    else if (Object.hasOwn(playbook.inputs, name)) {
+      const read = await readBounded(resolve(cwd, text.slice(1)), MAX_INPUT_BYTES)
+      // Editors and `echo` end files with a line feed that is no part of the value.
+      if (read.ok) given.set(name, { origin: 'command-line', text: read.text.replace(/\r?\n$/, '') })
+      else
+        problems.push({
+          input: name,
+          problem: 'unreadable',
+          detail: unreadFile(text, read.problem, playbook.inputs[name]!),
+        })
+      if (!read.ok) given.set(name, null)
+    } else given.set(name, { origin: 'command-line', text })
+  }
+  return given
+}
+
+/**
+ * Null for what is no pair of a name and a value. That is also the padding of base64 behind a value whose name was
+ * forgotten.
+ */
+export function nameAndText(argument: string): [name: string, text: string] | null {
+  const [, name, text] = /^([^=]+)=(.*)$/s.exec(argument) ?? []
+  if (name === undefined || text === undefined || (/^=?$/.test(text) && name.length > 16)) return null
+  return [name, text]
+}
+
+/** Which one it is, and not what stands there: it may be the value of a secret. */
+export const noPair = (at: number): InputProblem => ({
+  input: '-i',
+  problem: 'unreadable',
+  detail: `number ${at + 1} is not written as NAME=VALUE`,
+})
+
+/** The name of a file that is not there may be a secret that begins with @. */
+const unreadFile = (text: string, problem: string, { type }: InputSpec) =>
+  type === 'secret'
+    ? `the file behind @: ${problem}; a value that begins with @ is written @@`
+    : `${text.slice(1)}: ${problem}`
+
+/** JSON itself, where the name of its file belongs, may hold secrets. */
+export const inputsFileName = (given: string) => (/[{"]/.test(given) ? 'takes the name of a file' : given)
+
+export async function readInputsFile(
+  { inputsFile, cwd }: InputSources,
+  problems: InputProblem[],
+): Promise<Given> {
+  if (inputsFile === undefined) return new Map()
+  const unreadable = (detail: string): Given => {
+    problems.push({
+      input: '--inputs',
+      problem: 'unreadable',
+      detail: `${inputsFileName(inputsFile)}: ${detail}`,
+    })
+    return new Map()
+  }
+  const read = await readBounded(resolve(cwd, inputsFile), MAX_FILE_BYTES)
+  if (!read.ok) return unreadable(read.problem)
+  const parsed = parseInputsFile(read.text)
+  if (!parsed.ok) return unreadable(parsed.problem)
+  for (const name of doubledKeys(read.text)) {
+    problems.push({ input: shownName(name), problem: 'given-twice', detail: `stands in ${inputsFile} twice` })
+  }
+  return new Map(
+    Object.entries(parsed.values).map(([name, value]) => [name, { origin: 'inputs-file', json: value }]),
+  )
+}
+
+export type ParsedInputs = { ok: true; values: { [name: string]: Json } } | { ok: false; problem: string }
+
+/** Without the parser's own words: they quote the text, and that may hold secrets. */
+export function parseInputsFile(text: string): ParsedInputs {
+  try {
+    const values = JSON.parse(text) as Json
+    if (typeof values === 'object' && values !== null && !Array.isArray(values)) return { ok: true, values }
+    return { ok: false, problem: 'must hold a JSON object' }
+  } catch {
+    return { ok: false, problem: 'not JSON' }
+  }
+}
+
+/** `JSON.parse` takes the last of two equal keys; which of them was meant cannot be known. Text is valid JSON. */
+function doubledKeys(text: string): string[] {
+  const seen = new Set<string>()
+  const doubled = new Set<string>()
+  let depth = 0
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[[\]{}]/g)) {
+    if (token === '{' || token === '[') depth += 1
+    else if (token === '}' || token === ']') depth -= 1
+    else if (depth === 1 && token.endsWith(':')) {
+      const key = JSON.parse(token.slice(0, -1)) as string
+      if (seen.has(key)) doubled.add(key)
+      seen.add(key)
+    }
+  }
+  return [...doubled]
+}
+
+type Read = { ok: true; text: string } | { ok: false; problem: string }
+
+/** Reads at most one byte more than allowed, so that /dev/zero is as harmless as a large file. */
+async function readBounded(path: string, limit: number): Promise<Read> {
+  let file: FileHandle | undefined
+  try {
+    file = await promises.open(path, 'r')
+    const buffer = Buffer.alloc(limit + 1)
+    let length = 0
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, length, buffer.length - length, null)
+      length += bytesRead
+      if (length > limit) return { ok: false, problem: `holds more than ${limit / 1024} KiB` }
+      if (bytesRead === 0) break
+    }
+    const text = buffer.toString('utf8', 0, length)
+    if (text.includes('\ufffd')) return { ok: false, problem: 'is not UTF-8 text' }
+    return { ok: true, text }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const problem = { ENOENT: 'there is no such file', EISDIR: 'is a folder', EACCES: 'may not be read' }[
+      code ?? ''
+    ]
+    return { ok: false, problem: problem ?? `cannot be read (${code})` }
+  } finally {
+    await file?.close()
+  }
+}
+
+/** Names are as hostile as values; messages hold them. */
+export function shownName(name: string): string {
+  const safe = name.replace(/[^\x21-\x7e]/g, '?')
+  return safe.length > 64 ? `${safe.slice(0, 61)}...` : safe
+}
