@@ -212,6 +212,66 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     expect(ctx.said.join('\n')).not.toContain('not as before')
   })
 
+  test('is not all that a check sees: whatever file of the stack changes, and what the file does not know', async () => {
+    const app = (more = '') => `services: { app: { image: "${image('a')}", ${SLEEP}${more} } }\n`
+    mkdirSync(join(dir, 'part'))
+    write('part/part.yaml', `services: { side: { image: "${image('a')}", ${SLEEP}, env_file: side.env } }\n`)
+    write('part/side.env', 'SIDE=1\n')
+    write('base.yaml', 'services: { base: { labels: { of: base } } }\n')
+    write('word.txt', 'a word\n')
+    const mine = (more: string) =>
+      write('compose.yaml', `include: [part/part.yaml]\nsecrets: { word: { file: word.txt } }\n${app(more)}`)
+    const more = ', secrets: [word], extends: { file: base.yaml, service: base }'
+    mine(more)
+    compose('up', '-d')
+    const check = async (given = input()) => {
+      const found = await composeUp.check!(ctx, given)
+      return { texts: found.map(({ text }) => text), seen: JSON.stringify(found.map(({ seen }) => seen)) }
+    }
+    const first = await check()
+    const told = 'running or stopped'
+    expect(first.texts).toEqual([
+      `app: 1 ${told}`,
+      `side: 1 ${told}`,
+      expect.stringMatching(/^the configuration is [0-9a-f]{12}$/),
+    ])
+    expect(await check()).toEqual(first)
+
+    const other = ', will be replaced: the compose file configures it otherwise now'
+    const changes: [file: string, text: string, texts: string[]][] = [
+      ['part/side.env', 'SIDE=2\n', [`app: 1 ${told}`, `side: 1 ${told}${other}`]],
+      [
+        'base.yaml',
+        'services: { base: { labels: { of: other } } }\n',
+        [`app: 1 ${told}${other}`, `side: 1 ${told}`],
+      ],
+      // Mounted, so that no container has to be replaced for it.
+      ['word.txt', 'another\n', [`app: 1 ${told}`, `side: 1 ${told}`]],
+      [
+        'compose.yaml',
+        app(),
+        [
+          `app: 1 ${told}${other}`,
+          `${project}-side-1 belongs to no service of the compose file (it was side) and stays: removeOrphans would remove it`,
+        ],
+      ],
+    ]
+    for (const [file, text, texts] of changes) {
+      const old = readFileSync(join(dir, file), 'utf8')
+      write(file, text)
+      const now = await check()
+      expect(now.texts.slice(0, -1)).toEqual(texts)
+      expect(now.seen).not.toBe(first.seen)
+      write(file, old)
+      expect(await check()).toEqual(first)
+    }
+    write('compose.yaml', app(more.replace('secrets: [word], ', '')))
+    expect((await check(input({ removeOrphans: true }))).texts).toContain(
+      `${project}-side-1 belongs to no service of the compose file (it was side) and will be removed`,
+    )
+    expect((await check(input({ services: ['app'] }))).texts.join()).toContain('belongs to no service')
+  })
+
   test('of files that variables name: compose itself is asked whether it is as before', async () => {
     const app = (more: string) => `services: { app: { image: "${image('a')}", ${more} } }\n`
     write('.env', 'COMPOSE_FILE=main.yml\nPART=part.yaml\n')

@@ -6,6 +6,7 @@ const replica = (more: Partial<Replica> = {}): Replica => ({
   id: 'a',
   name: 'p-app-1',
   service: 'app',
+  config: '',
   image: 'sha256:1',
   restarts: 0,
   status: 'running',

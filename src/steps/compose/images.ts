@@ -9,7 +9,7 @@ import type { StepContext } from '../step.ts'
 import { compose, composeArgv, docker, LOOKING, type Stack } from './compose.ts'
 import { composeFailed } from './failed.ts'
 import { type KeptFiles, keepFiles, missingFiles } from './keep.ts'
-import { type Project, readProject, readReplicas, type Service, withProfiles } from './project.ts'
+import { type Project, readRendered, readReplicas, type Service, withProfiles } from './project.ts'
 import { withoutLeftovers } from './repair.ts'
 import type { Replica } from './stability.ts'
 
@@ -103,12 +103,12 @@ export async function seeImages(
   stack: Stack,
   services: readonly string[],
   which: 'named' | 'reach',
-): Promise<{ project: Project; images: KeptImage[]; replicas: Replica[] }> {
-  const project = await readProject(ctx, stack, services)
+): Promise<{ project: Project; images: KeptImage[]; replicas: Replica[]; rendered: string }> {
+  const { project, rendered } = await readRendered(ctx, stack, services)
   const wanted = project[which === 'named' ? 'services' : 'reach']
   const done = await compose(ctx, withProfiles(stack, services), ['config', '--images'], LOOKING)
   const options = { services: wanted, confirmed: done.stdout.split(/\r?\n/) }
-  return { project, ...(await imagesOf(ctx, stack, project, options)) }
+  return { project, rendered, ...(await imagesOf(ctx, stack, project, options)) }
 }
 
 async function imagesOf(

@@ -175,15 +175,19 @@ function filesReadBy(stack: Stack, raw: string, rendered: string): string[] {
     .flatMap(service => service?.env_file ?? [])
     .map(file => (typeof file === 'string' ? file : (file as { path?: unknown })?.path))
     .filter(file => typeof file === 'string')
-  const { configs, secrets } = (jsonOf(rendered) ?? {}) as Record<'configs' | 'secrets', Mounted | undefined>
-  const mounted = [...Object.values(configs ?? {}), ...Object.values(secrets ?? {})]
-    .map(each => each?.file)
-    .filter(file => typeof file === 'string')
-  const absolute = [...named, ...read, ...mounted].map(file => inFolder(dir, file))
+  const absolute = [...named, ...read, ...mountedFiles(rendered)].map(file => inFolder(dir, file))
   return [...new Set(absolute)]
 }
 
 type Mounted = Record<string, { file?: unknown } | null>
+
+/** The files of `configs` and `secrets`, absolute. */
+export function mountedFiles(rendered: string): string[] {
+  const { configs, secrets } = (jsonOf(rendered) ?? {}) as Record<'configs' | 'secrets', Mounted | undefined>
+  return [...Object.values(configs ?? {}), ...Object.values(secrets ?? {})]
+    .map(each => each?.file)
+    .filter(file => typeof file === 'string')
+}
 
 const safe = (text: string) => text.replace(/[^A-Za-z0-9_.-]/g, '-').slice(0, 100) || 'stack'
 const shortHash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 8)

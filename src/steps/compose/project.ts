@@ -50,8 +50,17 @@ export async function readProject(
   stack: Stack,
   wanted: readonly string[],
 ): Promise<Project> {
-  const done = await compose(ctx, withProfiles(stack, wanted), CONFIG, LOOKING)
-  return projectFrom(done.stdout, stack, wanted)
+  return (await readRendered(ctx, stack, wanted)).project
+}
+
+/** And the whole configuration, as compose renders it. */
+export async function readRendered(
+  ctx: StepContext,
+  stack: Stack,
+  wanted: readonly string[],
+): Promise<{ project: Project; rendered: string }> {
+  const { stdout } = await compose(ctx, withProfiles(stack, wanted), CONFIG, LOOKING)
+  return { project: projectFrom(stdout, stack, wanted), rendered: stdout }
 }
 
 export const CONFIG = ['config', '--format', 'json']
@@ -178,6 +187,7 @@ function replicaOf(value: unknown, redact: (text: string) => string): Replica | 
     restarts,
     name: name.replace(/^\//, ''),
     service: labels?.['com.docker.compose.service'] ?? '',
+    config: labels?.['com.docker.compose.config-hash'] ?? '',
     status: state.Restarting ? 'restarting' : state.Status,
     startedAt: state.StartedAt,
     exitCode: state.ExitCode,

@@ -4,6 +4,8 @@ export type Replica = {
   name: string
   service: string
   image: string
+  /** The hash of the configuration that compose made it from. */
+  config: string
   restarts: number
   /** created, running, paused, restarting, removing, exited, dead */
   status: string

@@ -2,22 +2,16 @@ import * as z from 'zod'
 import { Failed } from '../../failure.ts'
 import { once } from '../command/once.ts'
 import { durationSchema, parseDuration } from '../duration.ts'
-import type { CheckFinding, Facts, Json, StepContext, StepKind } from '../step.ts'
+import type { Facts, Json, StepContext, StepKind } from '../step.ts'
 import { backArgs, bringBack } from './back.ts'
+import { checkUp } from './check.ts'
 import { composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
 import { stackEvidence } from './evidence.ts'
 import { diskFacts, serviceFacts } from './facts.ts'
-import {
-  type KeptStack,
-  keepImages,
-  missingParts,
-  putImagesBack,
-  requireImages,
-  seeImages,
-} from './images.ts'
+import { type KeptStack, keepImages, missingParts, putImagesBack, requireImages } from './images.ts'
 import { upInSilence } from './progress.ts'
 import { readProject, readReplicas } from './project.ts'
-import { leftovers, repair } from './repair.ts'
+import { repair } from './repair.ts'
 import { crashed, fingerprint, type Replica } from './stability.ts'
 import { forgetOld } from './tidy.ts'
 import { notStable, withExitCodes } from './unstable.ts'
@@ -72,7 +66,7 @@ export const composeUp: StepKind<With, Snapshot> = {
   locks: input => [stackLock(input)],
   commands: input => [{ argv: composeArgv(input, upArgs(input)), cwd: input.dir }],
   undoCommands: input => [{ argv: composeArgv(input, backArgs(input.services)), cwd: input.dir }],
-  check,
+  check: checkUp,
   async snapshot(ctx, input) {
     const { kept, replicas } = await keepImages(ctx, input, input.services, 'reach')
     return { kept, containers: fingerprint(replicas) }
@@ -157,21 +151,6 @@ const upArgs = (input: With) => [
   ...(input.removeOrphans ? ['--remove-orphans'] : []),
   ...input.services,
 ]
-
-async function check(ctx: StepContext, input: With): Promise<CheckFinding[]> {
-  const { images, project, replicas } = await seeImages(ctx, input, input.services, 'reach')
-  const half = leftovers(replicas).map(({ replica, name }) => ({
-    text: `${replica.name} is left of an interrupted replacement and will be ${name === null ? 'removed' : `renamed to ${name}`}`,
-    seen: { leftover: replica.name },
-  }))
-  const found = images.map(({ service, running }) => {
-    const inFile = project.reach.find(each => each.name === service)?.replicas ?? 0
-    const count = `${running.length} running or stopped${running.length === inFile ? '' : `, the compose file says ${inFile}`}`
-    const text = running.length === 0 ? 'no container yet, rollback: none available' : count
-    return { text: `${service}: ${text}`, seen: { service, running } }
-  })
-  return [...half, ...found]
-}
 
 /** Throws when something that `up` has started breaks down while it is watched. */
 async function watch(
