@@ -66,7 +66,13 @@ export type Event =
   | { type: 'observed'; id: string; facts: Facts }
   | { type: 'evidence-missing'; id: string; failure: Failure }
   | { type: 'rollback-started'; because: Failure; steps: string[]; stopsAt: string | null }
-  | { type: 'part-started'; movement: Movement; id: string }
+  | {
+      type: 'part-started'
+      movement: Movement
+      id: string
+      /** How often it was begun with this; journals of before do not say. */
+      times?: number
+    }
   | {
       type: 'part-finished'
       movement: Movement

@@ -84,7 +84,15 @@ const events: Record<Exclude<Event['type'], 'output'>, z.ZodRawShape> = {
   observed: { id, facts },
   'evidence-missing': { id, failure },
   'rollback-started': { because: failure, steps: z.array(z.string()), stopsAt: z.string().nullable() },
-  'part-started': { movement, id },
+  'part-started': {
+    movement,
+    id,
+    times: z
+      .int()
+      .min(1)
+      .optional()
+      .describe('which time it is; the start-once keys of its commands hold it'),
+  },
   'part-finished': { movement, id, durationMs, changed: z.boolean(), facts, failure: failure.nullable() },
   'rollback-finished': { verified: z.boolean(), remains: z.array(failure), durationMs },
   'run-finished': {

@@ -19,10 +19,13 @@ export type RecoveredStep = {
   end: StepEnd | null
 }
 
+/** How often it was begun, and whether it ended well the last time (null: nobody saw it). */
+export type RecoveredPart = { times: number; ended: boolean | null }
+
 export type RecoveredRollback = {
   because: Failure
-  /** Parts that were begun, and whether they ended well (null: nobody saw it). */
-  parts: Map<string, boolean | null>
+  /** Parts that were begun. */
+  parts: Map<string, RecoveredPart>
 }
 
 /** Begun in a step, or in its part of a rollback; nobody saw that step or part end. */
@@ -77,12 +80,16 @@ function fold(recovered: Recovered, event: Event): void {
       recovered.end = null
       recovered.rollback = { because: event.because, parts: recovered.rollback?.parts ?? new Map() }
       return
-    case 'part-started':
-      recovered.rollback?.parts.set(partKey(event.movement, event.id), null)
+    case 'part-started': {
+      const { id, movement, times = 1 } = event
+      recovered.rollback?.parts.set(partKey(movement, id), { times, ended: null })
       return
-    case 'part-finished':
-      recovered.rollback?.parts.set(partKey(event.movement, event.id), event.failure === null)
+    }
+    case 'part-finished': {
+      const part = recovered.rollback?.parts.get(partKey(event.movement, event.id))
+      if (part && wasSeen(event.failure)) part.ended = event.failure === null
       return
+    }
     case 'resumed':
       recovered.end = null
       return
@@ -93,6 +100,9 @@ function fold(recovered: Recovered, event: Event): void {
       return
   }
 }
+
+const wasSeen = (failure: Failure | null): boolean =>
+  failure?.code !== 'link-lost' && failure?.code !== 'end-not-seen'
 
 function foldCommands(recovered: Recovered, event: Event): void {
   switch (event.type) {

@@ -7,7 +7,7 @@ import type { Facts, StepContext, StepResult } from '../steps/step.ts'
 import { toFailure } from './attempt.ts'
 import type { Emit, Event, Movement } from './events.ts'
 import type { RollbackEnd } from './outcome.ts'
-import { partKey } from './recover.ts'
+import { partKey, type RecoveredPart } from './recover.ts'
 import type { Guarded } from './running.ts'
 import { contextFor, mayChange, type StepState } from './state.ts'
 
@@ -65,8 +65,8 @@ export async function rollBack(options: {
   states: readonly StepState[]
   because: Failure
   emit: Emit
-  /** Parts that an earlier runner began: true where it saw them end well. */
-  earlier?: ReadonlyMap<string, boolean | null> | undefined
+  /** Parts that an earlier runner began. */
+  earlier?: ReadonlyMap<string, RecoveredPart> | undefined
   /** Called when it was told, before the first part. */
   onBegun?: (() => Promise<void>) | undefined
   /** Aborted by a second interrupt, or when the rollback's own time is over. */
@@ -92,21 +92,22 @@ export async function rollBack(options: {
     changedSomething ||= end.changed
     failed ||= end.failure !== null
   }
-  const begin = ({ movement, state, act }: Part) => {
-    if (!signal.aborted) return runPart(options, { movement, state, act })
+  const earlierOf = ({ movement, state }: Part) => options.earlier?.get(partKey(movement, state.planned.id))
+  let restoredNow = false
+  const begin = (part: Part) => {
+    const { movement, state } = part
+    if (!signal.aborted)
+      return runPart(options, part, timesOf(earlierOf(part), isAfresh(movement, restoredNow)))
     remains.push({ code: 'not-done', movement, step: state.planned.id })
     return null
   }
-  let restoredNow = false
   for (const part of parts.filter(({ movement }) => movement !== 'verify')) {
-    const before = options.earlier?.get(partKey(part.movement, part.state.planned.id))
-    if (before !== undefined) {
-      changedSomething = true
-      // What was reactivated before everything was restored follows a state that is no more.
-      if (before === true && !(part.movement === 'reactivate' && restoredNow)) continue
-      // A part that nobody saw the end of is done again: what takes back is safe to do twice, by contract.
-    }
-    restoredNow ||= part.movement === 'restore'
+    const { movement } = part
+    const before = earlierOf(part)
+    changedSomething ||= before !== undefined
+    if (before?.ended && !isAfresh(movement, restoredNow)) continue
+    // A part that nobody saw the end of is done again: what takes back is safe to do twice, by contract.
+    restoredNow ||= movement === 'restore'
     const end = await begin(part)
     if (end !== null) take(end)
   }
@@ -118,22 +119,37 @@ export async function rollBack(options: {
   return { changedSomething, verified }
 }
 
+/** What was reactivated before everything was restored follows a state that is no more; what is looked at may be another. */
+const isAfresh = (movement: Movement, restoredNow: boolean): boolean =>
+  movement === 'verify' || (movement === 'reactivate' && restoredNow)
+
+/**
+ * Which time it is that a part is begun now. Its commands are named by it, so that one whose end nobody saw is asked
+ * for again where it was started, and one that ended is never taken for the next one.
+ */
+const timesOf = (before: RecoveredPart | undefined, afresh: boolean): number => {
+  if (before === undefined) return 1
+  return before.ended === null && !afresh ? before.times : before.times + 1
+}
+
 type PartEnd = Extract<Event, { type: 'part-finished' }>
 
 /** Never rejects. */
 async function runPart(
   { run, emit, signal }: { run: Guarded; emit: Emit; signal: AbortSignal },
   { movement, state, act }: Part,
+  times: number,
 ): Promise<PartEnd> {
   const id = state.planned.id
   const startedAt = run.clock.now()
-  emit({ type: 'part-started', movement, id })
+  emit({ type: 'part-started', movement, id, times })
   let changed = false
   let facts: Facts = {}
   let failure: Failure | null = null
   try {
     const { timeoutMs } = state.planned
-    const result = await act(contextFor(run, state, { phase: movement, timeoutMs, signal }))
+    const phase = times === 1 ? movement : `${movement}.${times}`
+    const result = await act(contextFor(run, state, { phase, timeoutMs, signal }))
     changed = result.changed
     facts = result.facts ?? {}
   } catch (error) {

@@ -33,6 +33,33 @@ test('in the middle of a command through hostlink: the daemon tells how it ended
   }
 })
 
+test('a way back that failed there is gone again once its cause is mended, and what follows it as well', async () => {
+  const world = await crashWorld(base.app, 'hostlink')
+  try {
+    const [ledger, mended] = [world.rig.path('ledger'), world.rig.path('mended')]
+    const steps = [
+      {
+        id: 'write',
+        run: ['sh', '-c', `echo migrate >> '${ledger}'`],
+        undo: ['sh', '-c', `test -e '${mended}' && echo unmigrate >> '${ledger}'`],
+        reactivate: ['sh', '-c', `echo again >> '${ledger}'`],
+      },
+      { id: 'fails', run: ['false'], undo: ['true'] },
+    ]
+    const playbook = world.rig.playbook('back', steps)
+    const ended = await world.hostops(['run', playbook, '--target', 'hostlink', '--run-id', 'r'])
+    expect(ended).toMatchObject({ code: 5, report: { outcome: 'rollback-failed' } })
+    expect((await world.hostops(['rollback', 'r'])).report.outcome).toBe('rollback-failed')
+    world.rig.write('mended', '')
+    const back = await world.hostops(['rollback', 'r'])
+    expect(back, back.stderr).toMatchObject({ code: 1, report: { outcome: 'rolled-back' } })
+    expect(world.ledger()).toEqual(['first', 'migrate', 'again', 'again', 'unmigrate', 'again'])
+    expect((await world.hostops(['rollback', 'r'])).stdout).toBe(back.stdout)
+  } finally {
+    await world.remove()
+  }
+})
+
 test('in the middle of a second attempt: it is asked how that one ended, not the first one', async () => {
   const world = await crashWorld(base.app, 'hostlink')
   try {
