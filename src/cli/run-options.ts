@@ -1,9 +1,9 @@
 /** What `hostops run` was told, as commander hands it over, and what of it cannot be. */
 import { resolve } from 'node:path'
+import { isRunId, RUN_ID_RULE } from '../engine/run-id.ts'
 import type { Failure } from '../failure.ts'
 import { DURATION_HINT, parseDuration } from '../steps/duration.ts'
 import { reportFileProblem } from './report-file.ts'
-import { isRunId, RUN_ID_RULE } from './state/run-id.ts'
 
 export type RunOptions = {
   input: string[]

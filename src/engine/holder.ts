@@ -1,4 +1,6 @@
 /** Who works on a target, and what another runner may believe about it. */
+import * as z from 'zod'
+import { isRunId } from './run-id.ts'
 
 /** Who holds a lock, as its file says. */
 export type Holder = {
@@ -24,4 +26,31 @@ export type LockInput = {
   judge(holder: Holder): Judgement
   /** How long to wait for somebody else's run. */
   waitMs: number
+}
+
+const plain = z.string().regex(/^[^\p{C}\p{Zl}\p{Zp}]{0,256}$/u)
+const holderSchema: z.ZodType<Holder> = z.object({
+  // A folder is looked for under this name, and a person is told to type it.
+  runId: z.string().refine(isRunId),
+  who: plain,
+  pid: z.number().int().positive(),
+  since: plain,
+  machine: plain,
+  boot: plain,
+  processStart: plain,
+  // A person will type it, too.
+  state: z
+    .string()
+    .regex(/^\/[A-Za-z0-9._/-]{0,1023}$/)
+    .optional()
+    .catch(undefined),
+})
+
+/** Null for what hostops did not write: any user of the machine may put a lock there. */
+export function readHolder(content: string): Holder | null {
+  try {
+    return holderSchema.safeParse(JSON.parse(content)).data ?? null
+  } catch {
+    return null
+  }
 }

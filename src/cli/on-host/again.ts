@@ -1,12 +1,12 @@
 /** `hostops resume` and `hostops rollback` of a run that lives on a host: it goes on there, this process only looks on. */
 import { randomBytes } from 'node:crypto'
+import { isRunId, newRunId } from '../../engine/run-id.ts'
 import { Failed } from '../../failure.ts'
 import { clock } from '../clock.ts'
 import type { ResumeOptions } from '../commands/resume.ts'
 import type { Io } from '../io.ts'
 import { readSettings } from '../settings.ts'
 import { catchSignals, type Signals } from '../signals.ts'
-import { isRunId, newRunId } from '../state/run-id.ts'
 import { stateDir } from '../state/state.ts'
 import { findAt } from './asked.ts'
 import { patiently } from './host.ts'

@@ -4,6 +4,7 @@
  */
 import type { Outcome } from '../../engine/events.ts'
 import { beforeAnyChange } from '../../engine/outcome.ts'
+import { isRunId, newRunId } from '../../engine/run-id.ts'
 import type { Failure } from '../../failure.ts'
 import { emptyDraft, toReport } from '../../report/build.ts'
 import { clock } from '../clock.ts'
@@ -11,7 +12,6 @@ import { exitCode } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { wordedError } from '../print-failure.ts'
 import { resultLine } from '../result-line.ts'
-import { isRunId, newRunId } from './run-id.ts'
 import type { RunEntry } from './state.ts'
 import { draftFromJournal } from './stored-report.ts'
 
