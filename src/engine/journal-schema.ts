@@ -29,6 +29,10 @@ const startedCommand = z
       boot: z.string().nullable().describe('id of the boot'),
     }),
     z.strictObject({ kind: z.literal('job'), job: z.string().describe('id of the job where it runs') }),
+    z.strictObject({
+      kind: z.literal('marked'),
+      mark: z.string().describe('of its note on the host, over ssh'),
+    }),
     z.strictObject({ kind: z.literal('key'), key: z.string().describe('start-once key at the daemon') }),
   ])
   .describe('how a command that may change something is found again')

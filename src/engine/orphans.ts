@@ -45,6 +45,7 @@ function worded(command: StartedCommand): string {
     case 'job':
       return `job ${command.job}`
     case 'key':
+    case 'marked':
       return 'a command'
   }
 }

@@ -74,7 +74,7 @@ export function hostlinkTransport(name: string, link: Link, longestMs: number): 
 }
 
 async function overtake(link: Link, command: StartedCommand, options: Overtaking) {
-  if (command.kind === 'process' || command.kind === 'announced') return 'unknown'
+  if (command.kind !== 'job' && command.kind !== 'key') return 'unknown'
   if (command.kind === 'job') {
     const info = async () => {
       const told = await patiently(() => link.jobStatus(command.job), true, options.signal)

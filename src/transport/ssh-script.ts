@@ -15,6 +15,8 @@ export type Remote = {
   timeoutMs: number
   /** Null for a command that ends with the link. */
   job: Job | null
+  /** Under which a command that is no job can be found by others; null: nobody will look for it. */
+  mark: string | null
   /** How much of each output of a durable command was seen before. */
   offsets: readonly [number, number]
 }
@@ -27,7 +29,7 @@ export const BOOTSTRAP =
   '/bin/sh -c \'n=$(printf "\\n.");n=${n%.};t(){ read -r c;w=;while [ "$c" -gt 0 ];do IFS= read -r l;w=$w$l$n;c=$((c-1));done;};t;eval "$w"\''
 
 export function remoteInput(remote: Remote): string {
-  const { nonce, timeoutMs, job, offsets } = remote
+  const { nonce, timeoutMs, job, mark, offsets } = remote
   const seconds = timeoutMs < 10_000 ? String(timeoutMs / 1000) : String(Math.ceil(timeoutMs / 1000))
   return [
     block(COMPACT),
@@ -35,6 +37,7 @@ export function remoteInput(remote: Remote): string {
     seconds,
     job?.name ?? '-',
     job?.digest ?? '-',
+    mark ?? '-',
     ...offsets,
     block(commandText(remote)),
   ]
@@ -67,9 +70,8 @@ function commandText({ nonce, command }: Remote): string {
   ].join('\n')
 }
 
-const SCRIPT = `
-read -r id; read -r limit; read -r job; read -r digest; read -r seen1; read -r seen2; t; text=$w
-
+/** For whoever ends a command on the host: its family, as far as /proc or ps tell it. */
+export const FAMILY = `
 # Every process with its parent, group and session; zombies are no processes.
 list() {
   if [ -r /proc/self/stat ]; then
@@ -106,10 +108,27 @@ look() {
   [ -n "$alive" ]
 }
 
+# TERM to the group and all descendants of $leader; KILL to what is left after two seconds.
+end_family() {
+  members=$leader; round=0
+  while look && [ $round -lt 30 ]; do
+    [ $round = 0 ] && kill -TERM -$leader $alive
+    [ $round -ge 10 ] && kill -KILL $alive
+    round=$((round+1)); sleep 0.2 || sleep 1
+  done
+} 2>/dev/null
+`
+
+/** Where what runs over ssh is noted on the host. */
+export const NOTES = '${XDG_STATE_HOME:-$HOME/.local/state}/hostops'
+
+const SCRIPT = `
+read -r id; read -r limit; read -r job; read -r digest; read -r mark; read -r seen1; read -r seen2; t; text=$w
+${FAMILY}
 # The command's first process: it said so itself, or it is the child of this shell that leads a group.
 find_leader() {
   leader=
-  if [ -n "$folder" ]; then read -r leader <"$folder/leader"; return; fi
+  if [ -n "$folder" ]; then read -r leader rest <"$folder/leader"; return; fi
   set -- $(list)
   while [ $# -gt 3 ]; do
     [ "$2" = $$ ] && [ "$1" = "$3" ] && leader=$1
@@ -124,23 +143,24 @@ launcher_lives() {
   kill -0 $launcher
 } 2>/dev/null
 
-# TERM to the group and all descendants; KILL to what is left after two seconds. A command that has not begun yet is
-# waited for, as long as somebody is there to begin it, and whoever tells its end ends this waiting too.
+# Ends the command. One that has not begun yet is waited for, as long as somebody is there to begin it, and whoever tells
+# its end ends this waiting too.
 stop() {
   while find_leader; [ -z "$leader" ]; do launcher_lives || return; sleep 0.2 || sleep 1; done
   trap "" TERM PIPE
-  members=$leader; round=0
-  while look && [ $round -lt 30 ]; do
-    [ $round = 0 ] && kill -TERM -$leader $alive
-    [ $round -ge 10 ] && kill -KILL $alive
-    round=$((round+1)); sleep 0.2 || sleep 1
-  done
+  end_family
 } 2>/dev/null
+
+# A command notes its process with the kernel's start time and the boot. Where somebody was there first, it is not wanted.
+say='l=; b=; read -r l </proc/$$/stat; read -r b </proc/sys/kernel/random/boot_id; n=$$
+[ -z "$1" ] || { note=$1; set -- \${l##*) }; [ $# -lt 20 ] || shift 19; (set -C; echo "$n \${1:--} \${b:--}" >"$note") || [ ! -e "$note" ] || exit 75; } 2>/dev/null
+'
 
 # Runs $text in a session of its own. It stands in the foreground, because what is in the background ignores INT.
 launch() {
   if command -v setsid >/dev/null; then alone=setsid; else alone=; set -m; fi
-  $alone /bin/sh -c '[ -z "$1" ] || echo $$ >"$1/leader"; w=$(cat); exec </dev/null; eval "$w"' sh "$folder" 2>&4 4>&- 5<&- <<END
+  note=; [ -n "$folder" ] && note=$folder/leader; [ "$mark" = - ] || note=$marks/$mark
+  $alone /bin/sh -c "$say"' w=$(cat); exec </dev/null; eval "$w"' sh "$note" 2>&4 4>&- 5<&- <<END
 $text
 END
   code=$?
@@ -188,14 +208,16 @@ echo "$id"; echo "$id" >&2
 exec 3>&2 4>&2 5<&0 2>/dev/null </dev/null
 
 if [ "$job" = - ]; then
-  folder=
+  folder=; marks=${NOTES}/ssh-commands
+  [ "$mark" = - ] || { old=$(umask); umask 077; mkdir -p "$marks"; umask $old; }
   ( while IFS= read -r l; do [ "$l" = cancel ] && break; done; stop; exit 78 ) <&5 >/dev/null 3>&- 4>&- &
   listener=$!
   start_clock
   launch
+  [ "$mark" = - ] || rm -f "$marks/$mark"
   finish
 else
-  jobs=\${XDG_STATE_HOME:-$HOME/.local/state}/hostops/ssh-jobs
+  mark=-; jobs=${NOTES}/ssh-jobs
   folder=$jobs/$job
   old=$(umask); umask 077; mkdir -p "$jobs"
   if mkdir "$folder"; then

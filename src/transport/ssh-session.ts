@@ -18,10 +18,13 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** `never`: no session came about, so that nothing ran. */
 export type Ended = { result: ExecResult } | { never: SshProblem }
 
+/** Under which it is found again. */
+export type Names = { job: Job | null; mark: string | null }
+
 export async function session(
   settings: SshSettings,
   master: Master,
-  job: Job | null,
+  { job, mark }: Names,
   command: Command,
   options: ExecOptions,
   output: Output,
@@ -34,7 +37,7 @@ export async function session(
   const scanners = { stdout: scanner(nonce, false), stderr: scanner(nonce, true) }
   const offsets = [output.seen('stdout'), output.seen('stderr')] as const
   child.stdin!.on('error', () => {})
-  child.stdin!.write(remoteInput({ nonce, command, timeoutMs, job, offsets }))
+  child.stdin!.write(remoteInput({ nonce, command, timeoutMs, job, mark, offsets }))
   const gaveUp = await endOf(child, scanners, timeoutMs, options.signal, output)
   const words = readLog(log)
   rmSync(log, { force: true })

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { collectOutput, type Output } from './output.ts'
 import { unquotable } from './quote.ts'
 import { type Master, openMaster, type SshSettings } from './ssh-master.ts'
+import { overtakeOverSsh } from './ssh-overtake.ts'
 import type { SshProblem } from './ssh-problem.ts'
 import type { Job } from './ssh-script.ts'
 import { type Ended, session } from './ssh-session.ts'
@@ -77,13 +78,16 @@ function sshTransport(settings: SshSettings, first: Master): Transport {
   /** Tries again what certainly did not run, and follows a durable command again when the link was lost. */
   const persist = async (command: Command, options: ExecOptions, output: Output): Promise<ExecResult> => {
     const job = options.durable ? jobOf(options.key, command) : null
+    const mark = job === null && options.onStart ? randomBytes(16).toString('hex') : null
+    if (job) options.onStart?.({ kind: 'job', job: job.name })
+    if (mark) options.onStart?.({ kind: 'marked', mark })
     let lost: ExecResult | null = null
     for (let tries = 0; ; tries++) {
       if (options.signal?.aborted && lost === null) return { kind: 'cancelled', ...output.kept(0) }
       const missing = await connection()
       const end: Ended = missing
         ? { never: missing }
-        : await session(settings, master, job, command, options, output)
+        : await session(settings, master, { job, mark }, command, options, output)
       if ('result' in end) {
         if (end.result.kind !== 'lost' || job === null) return end.result
         lost = end.result
@@ -103,6 +107,7 @@ function sshTransport(settings: SshSettings, first: Master): Transport {
     // Only durable commands are kept under their key.
     startsOnce: false,
     exec,
+    overtake: (command, how) => overtakeOverSsh(exec, command, how),
     close: async () => {
       closed = true
       await opening

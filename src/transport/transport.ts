@@ -74,6 +74,8 @@ export type StartedCommand =
   | { kind: 'process'; pid: number; started: string | null; boot: string | null }
   | { kind: 'job'; job: string }
   | { kind: 'key'; key: string }
+  /** It has noted itself under this name on the host that it runs on. */
+  | { kind: 'marked'; mark: string }
 
 /** `end`: ends it, with all that descends from it; otherwise its own end is waited for, and it is ended when its time is over. */
 export type Overtaking = {

@@ -1,10 +1,13 @@
 /** A runner that is killed leaves its command running: what comes next waits for it or ends it. Real processes all. */
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { BOOTSTRAP, remoteInput } from '../../src/transport/ssh-script.ts'
 import { type DaemonRig, startDaemonRig } from '../rig/daemon.ts'
 import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
+import { type Sshd, sshdMissing, startSshd } from '../rig/sshd.ts'
 
 const DIE = fileURLToPath(new URL('../rig/die.mjs', import.meta.url))
 
@@ -42,7 +45,7 @@ async function killed(
 ): Promise<void> {
   const file = rig.playbook('orphan', steps)
   const started = rig.start(['run', file, '--run-id', 'r', '--target', target], { env })
-  const named = () => /"kind":"(process|key)"/.test(readFileSync(journalFile(), 'utf8'))
+  const named = () => /"kind":"(process|key|marked)"/.test(readFileSync(journalFile(), 'utf8'))
   await poll(() => ledger().includes('tick') && named())
   started.child.kill('SIGKILL')
   await started.ended
@@ -142,7 +145,7 @@ describe('a command that outlives its runner', () => {
     test('is ended before the same is done again', async () => {
       await leaderless()
       const resuming = rig.start(['resume', 'r', '--assume', 'not-done', '--output', 'lines'])
-      await resuming.until(/its end is waited for[^]*long \| on/)
+      await resuming.until(/its end is waited for[\s\S]*long \| on/)
       letGo()
       expect((await resuming.ended).report.outcome).toBe('succeeded')
       expect(ledger().filter(word => word !== 'tick')).toEqual(['end', 'next'])
@@ -170,6 +173,71 @@ describe('a command that outlives its runner', () => {
     await poll(() => ledger().length > before)
     letGo()
     await poll(() => ledger().includes('end'))
+  })
+
+  describe.skipIf(sshdMissing !== null)(sshdMissing ?? 'over ssh', () => {
+    let sshd: Sshd
+    let env: NodeJS.ProcessEnv
+    beforeEach(async () => {
+      sshd = await startSshd()
+      env = { HOSTOPS_SSH_CONFIG: sshd.config }
+    })
+    afterEach(() => sshd.stop())
+    const target = () => `ssh:${sshd.destination}`
+    /** Nobody there ends it when the link goes: what started it is dead. */
+    const deaf = () => `kill -9 $PPID; ${working()}`
+
+    test('is ended before the run is taken back, also where it is in no hurry', async () => {
+      await killed([long({ script: `trap '' TERM; ${working()}` }), next()], env, target())
+      const back = await rig.run(['rollback', 'r', '--output', 'lines'], { env })
+      expect(back.report, back.stderr).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true })
+      expect(ledger().at(-1)).toBe('undone')
+      await isQuiet()
+    })
+
+    test('is ended also when nothing there looks after it any more', async () => {
+      await killed([long({ script: deaf() }), next()], env, target())
+      const back = await rig.run(['rollback', 'r', '--output', 'lines'], { env })
+      expect(back.report, back.stderr).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true })
+      expect(back.stderr).toContain('a command of an earlier runner still runs: it is ended first')
+      expect(ledger().at(-1)).toBe('undone')
+      await isQuiet()
+    })
+
+    test('is waited for by who resumes', async () => {
+      await killed([long({ script: deaf() }), next()], env, target())
+      const resuming = rig.start(['resume', 'r', '--assume', 'done', '--output', 'lines'], { env })
+      await resuming.until(/a command of an earlier runner still runs: its end is waited for/)
+      expect(ledger()).not.toContain('next')
+      letGo()
+      expect((await resuming.ended).report.outcome).toBe('succeeded')
+      expect(ledger().filter(word => word !== 'tick')).toEqual(['end', 'next'])
+    })
+
+    test('does not begin when it comes after who looked for it', async () => {
+      await killed([long(), next()], env, target())
+      letGo()
+      await rig.run(['rollback', 'r'], { env })
+      const mark = /"kind":"marked","mark":"(\w+)"/.exec(readFileSync(journalFile(), 'utf8'))![1]!
+      const notes = join(sshd.folder, 'hostops/ssh-commands')
+      expect(readFileSync(join(notes, mark), 'utf8')).toBe('taken\n')
+      const before = ledger()
+      const remote = { nonce: 'a'.repeat(32), timeoutMs: 5000, job: null, mark, offsets: [0, 0] as const }
+      const input = remoteInput({ ...remote, command: { argv: ['sh', '-c', note('late')] } })
+      const late = spawnSync('sh', ['-c', BOOTSTRAP], {
+        input,
+        env: { ...process.env, XDG_STATE_HOME: sshd.folder },
+      })
+      expect(late.stderr.toString()).toContain(`${remote.nonce} exit 75`)
+      expect(ledger()).toEqual(before)
+    })
+
+    test('leaves nothing behind when it ends as usual', async () => {
+      const file = rig.playbook('usual', [next()])
+      expect((await rig.run(['run', file, '--target', target()], { env })).report.outcome).toBe('succeeded')
+      expect(ledger()).toEqual(['next'])
+      expect(readdirSync(join(sshd.folder, 'hostops/ssh-commands'))).toEqual([])
+    })
   })
 
   test('through hostlink is ended there before the run is taken back', async () => {

@@ -68,6 +68,7 @@ describe.concurrent.each(shells.filter(shell => shell.file !== ''))('in $name', 
       command: { argv },
       timeoutMs: 20_000,
       job: null,
+      mark: null,
       offsets: [0, 0],
       ...more,
     }
