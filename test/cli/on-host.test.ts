@@ -1,9 +1,10 @@
 /** Runs on the host: the real client, the real daemon, real runners; each of them killed while the others go on. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { execFileSync } from 'node:child_process'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type HostRig, hostRig } from '../rig/host.ts'
-import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
+import { HOSTOPS, type HostopsRig, hostopsRig, poll, reportOf } from '../rig/hostops.ts'
 
 let rig: HostopsRig
 let host: HostRig
@@ -306,6 +307,19 @@ describe('a run on the host', () => {
     letGo()
     expect((await run.ended).report).toMatchObject({ outcome: 'succeeded' })
     await poll(() => !rig.everythingIn('host').includes('s3cr3t'))
+  })
+
+  test('lives where only the bundles are, in a folder of somebody else’s package', async () => {
+    cpSync(dirname(HOSTOPS), rig.path('app', 'hostops'), { recursive: true })
+    rig.write('app/package.json', '{"name":"app"}')
+    letGo()
+    const args = ['run', rig.playbook('p', steps()), '--on-host']
+    const env = { ...rig.env, HOSTOPS_STATE_DIR: rig.path('own-state') }
+    const line = execFileSync(process.execPath, [rig.path('app', 'hostops', 'hostops.cjs'), ...args], {
+      env,
+      stdio: 'pipe',
+    })
+    expect(reportOf(line.toString())).toMatchObject({ outcome: 'succeeded', target: 'local' })
   })
 
   test('lives on this machine as well, without a daemon', async () => {
