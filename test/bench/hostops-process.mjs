@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { dist } from './rig.mjs'
+import { dist, main, median } from './rig.mjs'
 
 const ROUNDS = 31
 const PLAYBOOK = fileURLToPath(new URL('../../playbooks/upgrade-openclaw.yaml', import.meta.url))
@@ -54,4 +54,4 @@ function time(args, env) {
   return Number(process.hrtime.bigint() - started)
 }
 
-const median = numbers => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
+await main(import.meta, run)

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { main } from './rig.mjs'
 
 const STEPS = 1000
 const src = path => fileURLToPath(new URL(`../../src/${path}`, import.meta.url))
@@ -73,3 +74,5 @@ function measure(file) {
   if (status !== 0) throw new Error(stderr)
   return JSON.parse(stdout)
 }
+
+await main(import.meta, run)
