@@ -257,7 +257,7 @@ describe('through a daemon that lives in a container', () => {
       warnings: [
         {
           id: 'go',
-          text: 'could end the container that the daemon of the target lives in (service link of compose project tools): what "./deploy.sh ..." does is known only when it runs; if it does that, use --on-host',
+          text: 'could end the container that the daemon of the target lives in (service link of compose project tools): what "./deploy.sh ..." does is known only when it runs; if it does that, let hostlinkd run on the host itself',
         },
       ],
     })

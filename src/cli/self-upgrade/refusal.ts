@@ -61,22 +61,29 @@ export async function selfUpgrade(
       if (hit) return refused(step, hit.who, placeOf(hit))
     }
   }
-  return { failure: null, warnings: own.slice(0, 1).flatMap(one => warnings(steps, one)) }
+  return { failure: null, warnings: own.slice(0, 1).flatMap(one => warningsOf(steps, one, command === null)) }
 }
 
 /** Of a plan that nobody is asked about. Pure. */
 export const selfUpgradeAhead = (plan: Plan): Warning[] =>
-  warnings(plan.steps.map(stepEnds), { who: 'runner', place: 'told by --check' })
+  warnings(plan.steps.map(stepEnds), 'this runner lives in (told by --check)', ON_HOST)
 
-function warnings(steps: readonly StepEnds[], own: Own | { who: 'runner'; place: string }): Warning[] {
-  const lives = own.who === 'runner' ? 'this runner' : 'the daemon of the target'
-  const place = 'place' in own ? own.place : placeOf(own)
-  return steps.flatMap(({ step, unclear }) =>
+const ON_HOST = 'use --on-host --target hostlink'
+const OUTSIDE = 'let hostlinkd run on the host itself'
+
+/** `whose` container, and what to do about it. */
+const warnings = (steps: readonly StepEnds[], whose: string, advice: string): Warning[] =>
+  steps.flatMap(({ step, unclear }) =>
     unclear.map(what => ({
       id: step,
-      text: `could end the container that ${lives} lives in (${place}): what "${what}" does is known only when it runs; if it does that, use --on-host`,
+      text: `could end the container that ${whose}: what "${what}" does is known only when it runs; if it does that, ${advice}`,
     })),
   )
+
+function warningsOf(steps: readonly StepEnds[], own: Own, livesOnHost: boolean): Warning[] {
+  const who = livesOnHost ? 'this run' : own.who === 'runner' ? 'this runner' : 'the daemon of the target'
+  const advice = own.who === 'runner' && !livesOnHost ? ON_HOST : OUTSIDE
+  return warnings(steps, `${who} lives in (${placeOf(own)})`, advice)
 }
 
 /** Pure. */
