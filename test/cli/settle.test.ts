@@ -115,6 +115,17 @@ describe('after a lost link, report', () => {
     await same(told)
   })
 
+  test('does no read behind a step that failed', async () => {
+    await lost([
+      held('hold', 1),
+      { id: 'look', run: ['sh', '-c', `echo look >> '${rig.path('ledger')}'`], effect: 'read' },
+    ])
+    letGo()
+    const told = await asked('report', 'r')
+    expect(told.report).toMatchObject({ success: false, errorCode: 'half-way', failedStep: 'hold' })
+    expect(ledger()).toBe('hold\n')
+  })
+
   test('begins no other step: the run stands half-way, and resume finishes it', async () => {
     await lost([held('hold', 0), note('next'), note('last')])
     letGo()

@@ -231,6 +231,54 @@ describe.skipIf(process.platform === 'win32')(
   },
 )
 
+describe('several locks', () => {
+  const [a, b] = [`a:${randomUUID()}`, `b:${randomUUID()}`]
+  const wants = (...names: string[]) =>
+    play({
+      transport,
+      lock: lockAs('second'),
+      steps: names.map(name => ({ id: name.slice(0, 1), with: { name, to: '1', lock: name } })),
+    })
+
+  test('are taken in one order for all runs, whatever the order of the steps', async () => {
+    await holding(a, lockAs('first'), () =>
+      holding(b, lockAs('third'), async () => {
+        expect((await wants(b, a)).end.failure).toMatchObject({ code: 'lock-held', what: a })
+        expect((await wants(a, b)).end.failure).toMatchObject({ code: 'lock-held', what: a })
+      }),
+    )
+  })
+
+  test('are all free again when one of them is held', async () => {
+    await holding(b, lockAs('first'), async () => {
+      expect((await wants(a, b)).end.failure).toMatchObject({ code: 'lock-held', what: b })
+      expect((await wants(a)).end.outcome).toBe('succeeded')
+    })
+  })
+})
+
+describe('a lock that is somebody else’s by now', () => {
+  let folder = ''
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'hostops-lock-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+  const ask = (verb: string, mine: string, expected?: string) =>
+    askIn([join(folder, 'locks')], verb, 'a.lock', mine, expected).join('\n')
+
+  test('is not replaced by who saw another holder, and is by who saw this one', () => {
+    ask('acquire', 'them')
+    expect(ask('replace', 'us', 'somebody before them')).toMatch(/^held \d+\nthem\n$/)
+    expect(ask('replace', 'us', 'them')).toBe('mine\n')
+  })
+  test('is neither released nor kept fresh by who lost it', () => {
+    ask('acquire', 'them')
+    expect(ask('release', 'us')).toBe('released\n')
+    expect(ask('touch', 'us')).toMatch(/^lost \d+\nthem\n$/)
+    expect(ask('acquire', 'us')).toMatch(/^held \d+\nthem\n$/)
+  })
+})
+
 const asRoot = process.platform === 'linux' && process.getuid?.() === 0
 const NOBODY = 65534
 

@@ -143,10 +143,12 @@ describe('a run that fails', () => {
     expect(host).toEqual({ x: 'old', y: '2', z: 'old' })
     const failed = events.filter(e => e.type === 'part-finished').filter(e => e.failure !== null)
     expect(failed.map(e => `${e.movement} ${e.id}`)).toEqual(['restore b', 'verify b'])
+    // Half of it may have happened.
+    expect(failed.map(e => e.changed)).toEqual([true, false])
   })
 
   test('does not go back past a point of no return, and says which', async () => {
-    const { end, host, events } = await play({
+    const { end, host, events, calls } = await play({
       steps: [
         { id: 'a', with: { name: 'x', to: '1' } },
         { id: 'migrate', with: { name: 'db', to: '2', effect: 'irreversible' } },
@@ -156,6 +158,8 @@ describe('a run that fails', () => {
     })
     expect(end.outcome).toBe('rollback-failed')
     expect(host).toEqual({ x: '1', db: '2', z: 'old' })
+    // What stays as it is would be found to differ, which is no news.
+    expect(calls.filter(call => call.startsWith('verify'))).toEqual(['verify z'])
     expect(events.find(e => e.type === 'rollback-started')).toMatchObject({
       steps: ['c'],
       stopsAt: 'migrate',
