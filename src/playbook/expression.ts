@@ -47,8 +47,9 @@ export type CheckedExpression =
 /** The longest expression; beyond it, computing belongs into a script. */
 const MAX_EXPRESSION = 4096
 const VARIABLES_PER_TYPE = 32
-const MATCH_MS = 1000
-const TOO_LONG = `\`matches\` found no answer within ${MATCH_MS / 1000} s: its pattern repeats what is repeated itself, or much text`
+const ANSWER_MS = 1000
+/** What can take long: a pattern that repeats what is repeated itself, and lists within lists. */
+const LONG = /\b(matches|all|exists|exists_one|map|filter)\b/
 const PREFIX: Record<CelType, string> = {
   string: '_s',
   int: '_i',
@@ -86,22 +87,26 @@ export function evaluateExpression(source: string, known: Known, where: string):
   }
   let result: unknown
   try {
-    result = /matches/.test(source) ? inTime(() => parsed.run(context)) : parsed.run(context)
+    result = LONG.test(source) ? inTime(() => parsed.run(context)) : parsed.run(context)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return fail(TOO_LONG)
+    if ((error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return fail(tooLong(source))
     return fail(celProblem(error, source).message)
   }
   const json = fromCel(result)
   return json.ok ? json.value : fail(json.problem)
 }
 
-/**
- * A regular expression may backtrack for ever, and nothing in our own context ends that: V8 interrupts what runs in
- * another one, with all that it calls.
- */
+function tooLong(source: string): string {
+  const cause = /\bmatches\b/.test(source)
+    ? 'its pattern repeats what is repeated itself, or much text'
+    : 'it goes through lists within lists'
+  return `no answer within ${ANSWER_MS / 1000} s: ${cause}`
+}
+
+/** Nothing in our own context ends what takes for ever: V8 interrupts what runs in another one, with all that it calls. */
 function inTime(work: () => unknown): unknown {
   const { runInNewContext } = process.getBuiltinModule('node:vm')
-  return runInNewContext('work()', { work }, { timeout: MATCH_MS })
+  return runInNewContext('work()', { work }, { timeout: ANSWER_MS })
 }
 
 /** What a template needs before it can be evaluated. Names that do not exist are left out. */
