@@ -1,5 +1,5 @@
 /** A regular file of at most 1 MiB, read as it is; pipes and devices are refused, because they may never end. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { MAX_FILE_BYTES } from './text-file.ts'
 
 export type ReadFile = { ok: true; bytes: Buffer } | { ok: false; problem: string; missing: boolean }
@@ -8,7 +8,8 @@ export type ReadFile = { ok: true; bytes: Buffer } | { ok: false; problem: strin
 export function readFileBounded(path: string): ReadFile {
   let descriptor: number | undefined
   try {
-    descriptor = openSync(path, 'r')
+    // A pipe that nobody writes to would be waited for.
+    descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
     const stat = fstatSync(descriptor)
     if (stat.isDirectory()) return { ok: false, problem: 'this is a folder', missing: false }
     if (!stat.isFile()) return { ok: false, problem: 'this is no regular file', missing: false }

@@ -44,12 +44,19 @@ const KEY = /([\w.-]+)["']?\s*:[ \t]*/g
 function firstValue(line: string, plain: readonly string[]): number {
   const keys = [...line.matchAll(KEY)]
   if (keys.length === 0) return line.search(/[^\s{}[\],-]/)
-  const secret = keys.find(match => {
-    const rest = line.slice(match.index + match[0].length)
-    return rest !== '' && !/^[{#]/.test(rest) && !plain.includes(match[1]!)
+  const secret = keys.find((match, index) => {
+    const [whole, key] = match
+    const rest = line.slice(match.index + whole.length)
+    if (rest === '' || plain.includes(key!)) return false
+    // A brace begins what has keys of its own, or a value that looks like it.
+    const hasKeys = rest === '{' || (rest.startsWith('{') && index < keys.length - 1)
+    return VALUE_KEYS.includes(key!) || !hasKeys
   })
   return secret === undefined ? -1 : secret.index + secret[0].length
 }
+
+/** Of an input's specification, what holds a value however it begins. */
+const VALUE_KEYS = ['default', 'oneOf']
 
 function linesOf(text: string): Line[] {
   let next = 0

@@ -1,4 +1,5 @@
 /** What is typed wrong gets an answer that says what to type instead; a run gets a report with it. */
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type HostopsRig, hostopsRig, settled } from '../rig/hostops.ts'
@@ -167,6 +168,13 @@ describe('a file that is no playbook', () => {
     expect(ended.stderr).not.toMatch(/\n {4}at /)
     expect(ended.code).toBe(2)
   })
+})
+
+test('a pipe that nobody writes to is not waited for', async () => {
+  execFileSync('mkfifo', [rig.path('pipe.yaml')])
+  const ended = await rig.run(['run', 'pipe.yaml'])
+  expect(ended.report).toMatchObject({ outcome: 'invalid', errorCode: 'playbook-unreadable' })
+  expect(ended.report.error).toBe('pipe.yaml: this is no regular file')
 })
 
 test('the whole output of a run', async () => {

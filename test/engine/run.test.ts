@@ -210,6 +210,24 @@ describe('a run that fails', () => {
     expect(finished?.remains).toContainEqual({ code: 'not-done', movement: 'restore', step: 'a' })
   })
 
+  test.each(['run-timeout', 'interrupted'])('of %s, although the step itself may fail', async code => {
+    const { end, calls } = await play({
+      steps: [
+        { id: 'a', continueOnError: true, with: { name: 'x', to: '1', waitMs: 60_000 } },
+        { id: 'b', with: { name: 'y', to: '2' } },
+      ],
+      ...(code === 'run-timeout' ? { timeoutMs: 50 } : {}),
+      host: { x: 'old' },
+      onEvent(event, running) {
+        if (code === 'interrupted' && event.type === 'step-started')
+          setTimeout(() => running.control.interrupt('SIGTERM'), 5)
+      },
+    })
+    expect(end).toMatchObject({ failedStep: 'a', failure: { code } })
+    expect(calls).not.toContain('run y')
+    expect(calls).toContain('restore x')
+  })
+
   test('a step runs out of its own time', async () => {
     const { end } = await play({
       steps: [{ id: 'a', timeoutMs: 50, with: { name: 'x', to: '1', waitMs: 60_000 } }],

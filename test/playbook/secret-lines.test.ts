@@ -1,4 +1,5 @@
 /** However a file is broken: no line of it that is shown holds what may be the value of a secret. */
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { loadPlaybook } from '../../src/playbook/load.ts'
 import { parseSettings } from '../../src/playbook/settings.ts'
@@ -54,4 +55,19 @@ describe('settings', () => {
 test('what cannot hold one is shown', () => {
   const text = 'hostops: 1\nname: x\ninputs:\n  a: { type: ref }\nsteps:\n  - run: [ls\n  - uses: x\n'
   expect(JSON.stringify(loadPlaybook(text, 'x.yaml', kinds))).toContain('  - uses: x')
+})
+
+test('whatever a file is broken with, however its value is written', () => {
+  const damage = fc.constantFrom('"', "'", '{', '[', '&x ', '*x', '!x ', '|', '>', '\t', '@', ': ', '%', '- ')
+  const written = fc.constantFrom('{ type: secret, default: ', '\n    type: secret\n    default: ')
+  fc.assert(
+    fc.property(damage, damage, written, fc.boolean(), (before, after, begin, isFlow) => {
+      const end = begin.startsWith('{') && isFlow ? ' }' : ''
+      const inputs = `inputs:\n  a: ${begin}${before}${SECRET}${after}${end}\n  b: { type: ref, default: x, default: y }`
+      const loaded = loadPlaybook(`hostops: 1\nname: x\n${inputs}\nsteps: []\n`, 'x.yaml', kinds)
+      expect(loaded.ok).toBe(false)
+      expect(JSON.stringify(loaded)).not.toContain(SECRET)
+    }),
+    { numRuns: 400 },
+  )
 })
