@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { Failed } from '../failure.ts'
 import type { StepContext } from '../steps/step.ts'
 import { stepContext } from './context.ts'
-import { type Holder, type LockInput, readHolder } from './holder.ts'
+import { type Holder, type Judgement, type LockInput, readHolder } from './holder.ts'
 import { LOCK_SCRIPT } from './lock-script.ts'
 import type { Run } from './run-state.ts'
 import type { Guarded } from './running.ts'
@@ -66,8 +66,7 @@ async function acquire(run: Run, lock: LockInput, name: string, mine: string): P
   let answer = await askTarget(context, 'acquire', name, mine)
   while (answer.word !== 'mine') {
     const holder = readHolder(answer.content)
-    const judgement =
-      holder === null ? 'unknown' : holder.runId === lock.holder.runId ? 'finished' : lock.judge(holder)
+    const judgement = holder === null ? 'unknown' : judgementOf(run, lock, holder)
     if (judgement === 'finished') {
       answer = await askTarget(context, 'replace', name, mine, answer.content)
       if (answer.word === 'mine') return
@@ -89,17 +88,32 @@ async function acquire(run: Run, lock: LockInput, name: string, mine: string): P
   }
 }
 
+/** Ids may be given twice, by callers with state folders of their own: only who goes on with a run takes its lock over. */
+function judgementOf(run: Run, lock: LockInput, holder: Holder): Judgement {
+  const judged = lock.judge(holder)
+  const { runId, machine, state } = lock.holder
+  // On another machine a folder may have another path.
+  const isOwn =
+    holder.machine === machine ? (holder.state ?? state) === state : run.input.recovered !== undefined
+  return holder.runId === runId && isOwn && judged !== 'alive' ? 'finished' : judged
+}
+
 /** While the run lives, its locks say so; a lock that is no longer ours is told, and ends nothing half-way. */
 function beat(run: Run, names: readonly string[], mine: string): () => void {
   const stopped = new AbortController()
   const context = targetContext(run.input, stopped.signal)
+  const lost = new Set<string>()
   const heart = async () => {
     while (!stopped.signal.aborted) {
       await run.input.clock.sleep(HEARTBEAT_MS, stopped.signal)
       for (const name of names) {
         if (stopped.signal.aborted) return
         // The next beat may reach the target again.
-        await askTarget(context, 'touch', name, mine).catch(() => {})
+        const answer = await askTarget(context, 'touch', name, mine).catch(() => null)
+        if (answer?.word !== 'lost' || lost.has(name)) continue
+        lost.add(name)
+        const line = `the lock on ${name} is not this run's any more: somebody took it away`
+        run.emit({ type: 'said', id: 'lock', line })
       }
     }
   }

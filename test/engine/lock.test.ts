@@ -46,7 +46,7 @@ async function holding(name: string, lock: LockInput, work: () => Promise<unknow
   const end = await play({
     transport,
     lock,
-    steps: [{ id: 'a', with: { name: 'x', to: '1', lock: name, waitMs: 60_000 } }],
+    steps: [{ id: 'a', timeoutMs: 60_000, with: { name: 'x', to: '1', lock: name, waitMs: 60_000 } }],
     onEvent(event, running) {
       if (event.type !== 'step-started') return
       others = work().finally(() => running.control.interrupt('SIGTERM'))
@@ -72,6 +72,36 @@ describe('the lock on the target', () => {
       expect(calls).toEqual([])
     })
     expect((await second()).end.outcome).toBe('succeeded')
+  })
+
+  test.each([
+    ['alive', 'm'],
+    ['unknown', 'elsewhere'],
+  ] as const)('is not taken from another run of the same id that is %s', async (judge, machine) => {
+    const name = newName()
+    await holding(name, lockAs('same'), async () => {
+      const other = { ...lockAs('same', judge), holder: { ...lockAs('same').holder, pid: 1, machine } }
+      const { end, calls } = await play({
+        transport,
+        lock: other,
+        steps: [{ id: 'a', with: { name: 'y', to: '1', lock: name } }],
+      })
+      expect(end).toMatchObject({ outcome: 'refused', failure: { code: 'lock-held' } })
+      expect(calls).toEqual([])
+    })
+  })
+
+  test('that somebody takes away while the run lives is told, once', async () => {
+    const name = newName()
+    const file = createHash('sha256').update(name).digest('hex').slice(0, 32)
+    const { events } = await holding(name, lockAs('first'), async () => {
+      spawnSync('sh', ['-c', LOCK_SCRIPT, 'lock', 'write', `${file}.lock`, 'theirs', ''])
+      // A beat and a bit.
+      await new Promise(resolve => setTimeout(resolve, 17_000))
+      spawnSync('sh', ['-c', LOCK_SCRIPT, 'lock', 'remove', `${file}.lock`, '', ''])
+    })
+    const told = events.filter(event => event.type === 'said' && event.id === 'lock')
+    expect(told).toMatchObject([{ line: expect.stringContaining("is not this run's any more") }])
   })
 
   test('is waited for as long as the caller says', async () => {

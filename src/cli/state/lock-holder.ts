@@ -26,7 +26,8 @@ function judge(other: Holder, self: Holder, state: string): Judgement {
   if (other.machine !== self.machine) return 'unknown'
   const { pid, processStart, boot } = other
   if (boot === self.boot && livesStill({ pid, started: processStart || null })) return 'alive'
-  const run = runOf(other, state) ?? (other.state === undefined ? null : runOf(other, other.state))
+  // Its own first: an id may be given twice.
+  const run = (other.state === undefined ? null : runOf(other, other.state)) ?? runOf(other, state)
   if (run === null) return 'unknown'
   return isSettled(run) ? 'finished' : 'interrupted'
 }
