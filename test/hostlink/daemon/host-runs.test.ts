@@ -1,0 +1,69 @@
+/** What a daemon asks its jobs for, run by run: real folders, and jobs that only write down what is asked of them. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { HostRunsOptions } from '../../../src/hostlink/daemon/host-runs/context.ts'
+import { openHostRuns } from '../../../src/hostlink/daemon/host-runs/host-runs.ts'
+import type { Token } from '../../../src/hostlink/daemon/policy/policy.ts'
+import type { RunRequest } from '../../../src/hostlink/messages.ts'
+
+let root: string
+let keys: string[]
+/** What jobs answer to a start. */
+let answer: () => object
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'hostops-host-runs-'))
+  keys = []
+  answer = () => ({ status: 'ok', job_id: `job-${keys.length}` })
+})
+afterEach(() => rmSync(root, { recursive: true, force: true }))
+
+const owner: Token = { name: 't', policy: { kind: 'full' } as Token['policy'] }
+const stranger: Token = { name: 'other', policy: { kind: 'playbooks' } as Token['policy'] }
+
+function ask(request: object, token = owner) {
+  const quiet = () => {}
+  const runs = openHostRuns({
+    config: () => ({ hostopsCommand: '/bin/true', runsStateDir: root, jobMaxTimeoutMs: 1000 }),
+    log: { error: quiet, warn: quiet, info: quiet, debug: quiet },
+    jobs: {
+      start: async ({ key }: { key: string }) => {
+        keys.push(key)
+        return answer()
+      },
+      handle: async () => ({ status: 'ok', done: true }),
+    },
+    hostEnv: {},
+  } as unknown as HostRunsOptions)
+  return runs.handle(request as RunRequest, token, () => ({ allowed: true }), new AbortController().signal)
+}
+const start = { type: 'run', action: 'start', run_id: 'r', playbook: { text: 'x' }, inputs: {} }
+const resume = { type: 'run', action: 'resume', run_id: 'r', attempt: 'first' }
+
+test('asked for by two at the same moment, a run is one job', async () => {
+  const answers = await Promise.all([ask(start), ask(start)])
+  expect(answers.map(({ status }) => status)).toEqual(['ok', 'ok'])
+  expect(new Set(keys)).toEqual(new Set(['run/r']))
+})
+
+test('one that could not be started may be asked for again, with other words', async () => {
+  answer = () => ({ status: 'error', error_msg: 'no room' })
+  expect(await ask(start)).toMatchObject({ status: 'error', error_msg: 'no room' })
+  answer = () => ({ status: 'ok', job_id: 'job' })
+  expect(await ask({ ...start, playbook: { text: 'y' } })).toMatchObject({ status: 'ok', attached: false })
+})
+
+test('who goes on with it and asks again, because the answer was lost, is one job; another attempt is another', async () => {
+  await ask(start)
+  await ask(resume)
+  await ask(resume)
+  await ask({ ...resume, attempt: 'second' })
+  expect(keys.slice(1)).toEqual(['run/r/resume/first', 'run/r/resume/first', 'run/r/resume/second'])
+})
+
+test('nobody goes on with a run of another token', async () => {
+  await ask(start)
+  expect(await ask(resume, stranger)).toMatchObject({ status: 'not_found' })
+  expect(keys).toEqual(['run/r'])
+})
