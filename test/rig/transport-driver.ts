@@ -60,6 +60,7 @@ import { getEventListeners } from 'node:events'
 import { connect } from './src/transport/connect.ts'
 const { target, options, argv, cwd, exec, times = 1 } = JSON.parse(process.env.DRIVE)
 delete process.env.DRIVE
+const open = () => readdirSync('/proc/self/fd').length
 const connected = await connect(target, options)
 if (!connected.ok) {
   console.log('RESULT ' + JSON.stringify(connected))
@@ -68,6 +69,7 @@ if (!connected.ok) {
   let peak = 0
   let early = 0
   let heapEarly = 0
+  let descriptorsEarly = 0
   const look = setInterval(() => { peak = Math.max(peak, process.memoryUsage().rss) }, 20)
   const before = process.memoryUsage().rss
   const onOutput = times > 1 || exec.keepBytes !== undefined ? () => {} : (_, chunk) => process.stdout.write(chunk)
@@ -75,18 +77,18 @@ if (!connected.ok) {
   const began = performance.now()
   for (let index = 0; index < times; index++) {
     result = await connected.transport.exec({ argv, cwd }, { timeoutMs: 60000, ...exec, onOutput, signal })
-    if (index === Math.floor(times / 4)) { globalThis.gc?.(); early = process.memoryUsage().rss; heapEarly = process.memoryUsage().heapUsed }
+    if (index === Math.floor(times / 4)) { globalThis.gc?.(); early = process.memoryUsage().rss; heapEarly = process.memoryUsage().heapUsed; descriptorsEarly = open() }
   }
   const ms = performance.now() - began
   clearInterval(look)
   globalThis.gc?.()
   const listeners = getEventListeners(signal, 'abort').length
-  const descriptors = readdirSync('/proc/self/fd').length
+  const moreDescriptors = open() - descriptorsEarly
   const heapGrowth = process.memoryUsage().heapUsed - heapEarly
   const after = process.memoryUsage().rss
   await connected.transport.close()
   const text = { stdout: result.stdout?.toString(), stderr: result.stderr?.toString() }
-  console.log('RESULT ' + JSON.stringify({ ...result, ...text, before, peak, early, after, ms, listeners, descriptors, heapGrowth }))
+  console.log('RESULT ' + JSON.stringify({ ...result, ...text, before, peak, early, after, ms, listeners, moreDescriptors, heapGrowth }))
 }
 `
 

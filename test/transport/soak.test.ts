@@ -37,7 +37,8 @@ describe.each(['local', 'hostlink'])('%s', target => {
     const { result, stderr } = await driven.ended
     expect(stderr).toBe('')
     expect(result).toMatchObject({ kind: 'exited', code: 0, listeners: 0 })
-    expect(Number(result?.descriptors)).toBeLessThan(40)
+    // Since the first quarter: how many Node itself has open differs by its version.
+    expect(Number(result?.moreDescriptors)).toBeLessThan(8)
     // The heap and not the resident pages, which the allocator keeps as it likes.
     expect(Number(result?.heapGrowth)).toBeLessThan(3 * MiB)
   }, 300_000)
