@@ -85,11 +85,12 @@ export function openJournal(folder: string, now: () => number): Journal {
       const line = JSON.stringify(entry)
       id ||= journalId(line)
       const record = () => append(`${line}\n`, syncOf(event))
-      if (event.type === 'step-started') {
+      if (isIntent(event)) {
         const before = backlog
+        const changes = event.type === 'step-started' && mayChange(event.effect)
         try {
-          if (!anchored && mayChange(event.effect)) guarded(folder, () => anchor(folder))
-          anchored ||= mayChange(event.effect)
+          if (!anchored && changes) guarded(folder, () => anchor(folder))
+          anchored ||= changes
           guarded(file, record)
         } catch (error) {
           // It will not be acted on, so that it must not be told later either, unless it stands there already.
@@ -135,6 +136,9 @@ function syncAt(path: string): void {
     closeSync(descriptor)
   }
 }
+
+/** What must not be done unless it stands there: a deadline that nobody could find again would be set anew. */
+const isIntent = ({ type }: Event) => type === 'step-started' || type === 'confirm-awaited'
 
 /** From here on nothing is begun any more that a full disk could keep from being told. */
 const endsForward = ({ type }: Event) => type === 'rollback-started' || type === 'run-finished'
