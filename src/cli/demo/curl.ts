@@ -18,17 +18,18 @@ export function standInForCurl(folder: string): string | null {
   }
 }
 
-/** As much of curl as a health poll needs (src/steps/curl.ts). */
+/** As much of curl as a health poll needs (steps/health/curl.ts). */
 const PROGRAM = `const args = process.argv.slice(2)
 const after = name => args[args.indexOf(name) + 1]
+const tell = status => process.stderr.write(after('-w').replace('%{stderr}', '').replace('%{http_code}', status))
 try {
   const options = { redirect: 'manual', signal: AbortSignal.timeout(after('--max-time') * 1000) }
   const response = await fetch(after('--url'), options)
   process.stdout.write(await response.text())
-  const told = after('-w').replace('%{stderr}', '').replace('%{http_code}', response.status)
-  process.stderr.write(told)
+  tell(response.status)
 } catch (error) {
   console.error('curl: (7) ' + (error.cause?.message ?? error.message))
+  tell('000')
   process.exitCode = 7
 }
 `
