@@ -51,7 +51,8 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       Object.assign(draft.facts, ...event.steps.map(step => step.about))
       return
     case 'output':
-      keepTail(draft, event.id, event.line)
+      // What the way back says would push out what the failed step has said.
+      if (draft.rollbackVerified === null) keepTail(draft, event.id, event.line)
       return
     case 'step-finished': {
       Object.assign(draft.facts, event.facts)

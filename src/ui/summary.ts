@@ -1,6 +1,6 @@
 /** The last words of a run: how it ended, why, what changed, what remains, what to type next. */
 import type { Event, Outcome } from '../engine/events.ts'
-import type { Failure } from '../failure.ts'
+import type { FailedService, Failure } from '../failure.ts'
 import { word } from '../wording/word.ts'
 import { printable } from './printable.ts'
 import { wrap } from './text.ts'
@@ -28,6 +28,8 @@ export function makeSummary(): Summary {
     remains: [],
     findings: [],
     tail: new Map(),
+    service: null,
+    goingBack: false,
     hash: null,
     verified: null,
     end: null,
@@ -42,6 +44,9 @@ type Seen = {
   remains: string[]
   findings: string[]
   tail: Map<string, string[]>
+  /** That did not stand, with its own last lines. */
+  service: FailedService | null
+  goingBack: boolean
   hash: string | null
   verified: boolean | null
   end: End | null
@@ -58,6 +63,8 @@ const LEAST_ROOM = 10
 function note(seen: Seen, event: Event): void {
   switch (event.type) {
     case 'output': {
+      // What the way back says would push out what the failed step has said.
+      if (seen.goingBack) return
       const lines = seen.tail.get(event.id) ?? []
       lines.push(event.line)
       if (lines.length > TAIL_LINES) lines.shift()
@@ -66,6 +73,13 @@ function note(seen: Seen, event: Event): void {
     }
     case 'step-finished':
       if (event.changed) seen.changed.push(event.id)
+      if (event.failure?.code === 'not-stable') seen.service ??= event.failure.failedService ?? null
+      return
+    case 'evidence':
+      for (const { facts } of event.evidence) seen.service ??= facts?.failedService ?? null
+      return
+    case 'rollback-started':
+      seen.goingBack = true
       return
     case 'part-finished':
       if (event.failure) seen.remains.push(`${event.movement} ${event.id}: ${word(event.failure).message}`)
@@ -103,6 +117,9 @@ function tell(seen: Seen, end: End, more: SummaryEnd): string[] {
   }
   if (worded) add('error', [`${where}${worded.message}`.replace(/\s+/g, ' ')])
   if (end.failedStep !== null) add('output', seen.tail.get(end.failedStep) ?? [])
+  const words = seen.service?.logsTail.split('\n').filter(Boolean) ?? []
+  if (seen.service)
+    add('logs', words.length > 0 ? [`of ${seen.service.container}:`, ...words.slice(-TAIL_LINES)] : [])
   if (end.outcome !== 'planned') {
     if (!seen.verified) add('changed', seen.changed)
     add('undone', seen.undone)

@@ -229,11 +229,11 @@ describe.skipIf(missing !== null)('the rollback set', () => {
       return { texts: found.map(({ text }) => text), seen: JSON.stringify(found.map(({ seen }) => seen)) }
     }
     const first = await check()
-    const told = 'running or stopped'
+    const told = 'container'
     expect(first.texts).toEqual([
       `app: 1 ${told}`,
       `side: 1 ${told}`,
-      expect.stringMatching(/^the configuration is [0-9a-f]{12}$/),
+      expect.stringMatching(/^configuration [0-9a-f]{12}, with all files that it is made of$/),
     ])
     expect(await check()).toEqual(first)
 

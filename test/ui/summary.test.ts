@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { Failure } from '../../src/failure.ts'
 import { makeSummary } from '../../src/ui/summary.ts'
 import { width } from '../../src/ui/text.ts'
 
@@ -45,4 +46,39 @@ test('of a rollback that failed half-way, what was put back is told too', () => 
   const lines = made.lines({ runId: 'x', durationMs: 1, stored: false, columns: null })
   expect(lines).toContain('  undone   restore a')
   expect(lines.some(line => line.startsWith('  remains  restore b'))).toBe(true)
+})
+
+test('what a service has said last stands under what the failed step said, not what the way back said', () => {
+  const made = makeSummary()
+  const service = {
+    ...{ name: 'app', container: 'p-app-1', image: 'sha256:1', why: 'it has ended', state: 'exited' },
+    ...{ exitCode: 1, restarts: 1, health: null, logsTail: 'starts\npanic: no secret\n' },
+  }
+  const output = { type: 'output', id: 'up', stream: 'stderr' } as const
+  made.add({ ...output, line: 'Container p-app-1 Started' })
+  made.add({
+    type: 'evidence',
+    id: 'up',
+    evidence: [{ name: 'state', text: '', facts: { failedService: service } }],
+  })
+  const failure = {
+    code: 'not-stable' as const,
+    dir: '/srv',
+    services: ['app'],
+    detail: 'x',
+    tail: '',
+  } satisfies Failure
+  made.add({ type: 'rollback-started', because: failure, steps: ['up'], stopsAt: null })
+  made.add({ ...output, line: 'Container p-app-1 Recreated' })
+  made.add({ type: 'run-finished', outcome: 'rolled-back', failedStep: 'up', failure })
+  const lines = made.lines({ runId: 'x', durationMs: 1, stored: false, columns: 100 })
+  expect(lines.join('\n')).not.toContain('Recreated')
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      '  output   Container p-app-1 Started',
+      '  logs     of p-app-1:',
+      '           starts',
+      '           panic: no secret',
+    ]),
+  )
 })

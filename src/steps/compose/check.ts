@@ -38,7 +38,7 @@ function serviceFinding({ service, running }: KeptImage, project: Project, diffe
   const seen = { service, running }
   if (running.length === 0) return { text: `${service}: no container yet, rollback: none available`, seen }
   const inFile = project.reach.find(each => each.name === service)?.replicas ?? 0
-  const count = `${running.length} running or stopped${running.length === inFile ? '' : `, the compose file says ${inFile}`}`
+  const count = `${running.length === 1 ? '1 container' : `${running.length} containers`}${running.length === inFile ? '' : `, the compose file says ${inFile}`}`
   const replaced = differs ? ', will be replaced: the compose file configures it otherwise now' : ''
   return { text: `${service}: ${count}${replaced}`, seen }
 }
@@ -76,5 +76,8 @@ async function configuration(ctx: StepContext, rendered: string): Promise<CheckF
   if (files.length > 0 && ctx.platform === 'posix')
     hash.update((await ctx.exec({ argv: ['cksum', '--', ...files], ...LOOKING })).stdout)
   const digest = hash.digest('hex')
-  return { text: `the configuration is ${digest.slice(0, 12)}`, seen: { configuration: digest } }
+  return {
+    text: `configuration ${digest.slice(0, 12)}, with all files that it is made of`,
+    seen: { configuration: digest },
+  }
 }
