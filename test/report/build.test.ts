@@ -1,0 +1,25 @@
+/** What of a run's events the report shows. */
+import { expect, test } from 'vitest'
+import type { Event } from '../../src/engine/events.ts'
+import { addEvent, emptyDraft, toReport } from '../../src/report/build.ts'
+
+test('the last lines of the failed step, and not what its way back said', () => {
+  const draft = emptyDraft({
+    runId: 'r',
+    playbook: 'p',
+    target: 'local',
+    dryRun: false,
+    startedAt: 0,
+  })
+  const failure = { code: 'internal', problem: 'x' } as const
+  const says = (line: string): Event => ({ type: 'output', id: 'up', stream: 'stdout', line })
+  const events: Event[] = [
+    says('panic: no database'),
+    { type: 'rollback-started', because: failure, steps: ['up'], stopsAt: null },
+    says('Container gateway Recreated'),
+    { type: 'rollback-finished', verified: true, remains: [], durationMs: 1 },
+    { type: 'run-finished', outcome: 'rolled-back', failedStep: 'up', failure },
+  ]
+  for (const event of events) addEvent(draft, event)
+  expect(toReport(draft, 1).logsTail).toBe('panic: no database')
+})
