@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { freePort, makeStack, type Stack, withoutDocker } from '../rig/docker.ts'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { freePort, makeBaseImage, makeStack, type Stack, withoutDocker } from '../rig/docker.ts'
 import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
 import { startRegistry } from '../rig/registry.ts'
 
@@ -56,6 +56,7 @@ describe.skipIf(missing !== null)('the stack of the example', () => {
   const docker = (...args: string[]) =>
     execFileSync('docker', args, { encoding: 'utf8', cwd: dir, stdio: 'pipe' }).trim()
   const image = (service: string) => docker('inspect', '--format', '{{.Image}}', `${project}-${service}-1`)
+  beforeAll(makeBaseImage)
   beforeEach(() => {
     rig = hostopsRig()
     dir = rig.path('stack')

@@ -3,7 +3,7 @@
 # Creates, offline (no registry):
 #   DIR/upstream.git   bare repo, branch main = v1, tags v1 v2 v3-broken v4-unhealthy v5-crashloop
 #   DIR/gateway        clone of it, on tag v1, with an untracked (ignored) .env: project name, port
-#   image hostops-base:1 (scratch + busybox-static; BASE names it otherwise) in the running Docker engine
+#   image hostops-base:1 (base-image.sh; BASE names it otherwise) in the running Docker engine
 # PORT defaults to 18080, PROJECT to "gateway". Refuses a DIR that already holds a fixture unless FORCE=1.
 set -euo pipefail
 die() { echo "docker/fixture: ERROR: $*" >&2; exit 1; }
@@ -20,20 +20,7 @@ if [ -e "$DIR/upstream.git" ] || [ -e "$DIR/gateway" ]; then
 fi
 mkdir -p "$DIR"; DIR=$(cd "$DIR" && pwd)
 
-# ---- base image: docker import needs neither a build nor a registry
-if ! docker image inspect "$BASE" >/dev/null 2>&1; then
-  BB=${BUSYBOX:-$(command -v busybox || true)}
-  [ -n "$BB" ] || die "busybox is not installed (apt-get install busybox-static)"
-  if ldd "$BB" >/dev/null 2>&1; then die "$BB is dynamically linked; install busybox-static"; fi
-  T=$(mktemp -d); trap 'rm -rf "$T"' EXIT
-  mkdir -p "$T"/{bin,etc,tmp,proc,sys,dev,root}; chmod 1777 "$T/tmp"
-  cp "$BB" "$T/bin/busybox"; chmod 755 "$T/bin/busybox"
-  for a in $("$BB" --list); do [ "$a" = busybox ] || ln -s busybox "$T/bin/$a"; done
-  printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' > "$T/etc/passwd"
-  printf 'root:x:0:\nnogroup:x:65534:\n' > "$T/etc/group"
-  tar -C "$T" --numeric-owner --owner=0 --group=0 -c . |
-    docker import --change 'ENV PATH=/bin' --change 'CMD ["/bin/sh"]' - "$BASE" >/dev/null
-fi
+bash "$(dirname "${BASH_SOURCE[0]}")/base-image.sh" "$BASE"
 
 # ---- upstream
 export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null

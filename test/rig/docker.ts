@@ -16,6 +16,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const FIXTURE = fileURLToPath(new URL('../docker/fixture.sh', import.meta.url))
+const BASE_IMAGE = fileURLToPath(new URL('../docker/base-image.sh', import.meta.url))
+
+/** `hostops-base:1`, for tests that make no stack of the fixture's before they use it. */
+export const makeBaseImage = (): void => void execFileSync('bash', [BASE_IMAGE], { stdio: 'pipe' })
 export const VERSIONS = ['v1', 'v2', 'v3-broken', 'v4-unhealthy', 'v5-crashloop'] as const
 export type Version = (typeof VERSIONS)[number]
 

@@ -12,11 +12,11 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { forgetOld } from '../../src/steps/compose/tidy.ts'
 import { composeUp } from '../../src/steps/compose/up.ts'
 import { fails } from '../rig/checkout.ts'
-import { withoutDocker } from '../rig/docker.ts'
+import { makeBaseImage, withoutDocker } from '../rig/docker.ts'
 import { type Rig, stepContext } from '../rig/step-context.ts'
 
 const missing = withoutDocker('the rollback set')
@@ -47,6 +47,7 @@ describe.skipIf(missing !== null)('the rollback set', () => {
   }
   const keep = (given: ReturnType<typeof input>) => composeUp.snapshot!(ctx, given)
 
+  beforeAll(makeBaseImage)
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'hostops-set-'))
     home = mkdtempSync(join(tmpdir(), 'hostops-home-'))
