@@ -124,3 +124,38 @@ test.each([
   parseRequest(bytes)
   expect(performance.now() - began).toBeLessThan(500)
 })
+
+describe('behind long runs, which are passed natively,', () => {
+  const runs = fc.array(
+    fc.tuple(
+      fc.constantFrom('x', '\\n', '\\\\', '\\u0041', 'é', '\\"', ','),
+      fc.integer({ min: 1, max: 400 }),
+    ),
+    { maxLength: 6 },
+  )
+  const text = runs.map(all => all.map(([piece, count]) => piece.repeat(count)).join(''))
+
+  test('a text ends where JSON says', () => {
+    fc.assert(
+      fc.property(text, text, fc.nat(9e9), (a, b, number) => {
+        const long = `${number}`.repeat(40).replace(/^0+/, '1')
+        const json = `{"${a}":"${b}","n":${long}}`
+        const parsed = parseRequest(Buffer.from(json))
+        if (Object.keys(JSON.parse(json)).length === 2)
+          expect(parsed).toMatchObject({ request: { fields: JSON.parse(json) } })
+      }),
+    )
+  })
+
+  test('a key that stands twice and half a surrogate pair are seen', () => {
+    fc.assert(
+      fc.property(text, a => {
+        expect(parseRequest(Buffer.from(`{"${a}":1,"${a}":2}`))).toEqual({
+          invalid: 'a key twice in one object',
+        })
+        expect(parseRequest(Buffer.from(`{"k":"${a}\\ud800"}`))).toEqual({ invalid: 'half a surrogate pair' })
+        expect(parseRequest(Buffer.from(`{"k":"\\udc00${a}"}`))).toEqual({ invalid: 'half a surrogate pair' })
+      }),
+    )
+  })
+})
