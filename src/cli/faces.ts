@@ -37,8 +37,8 @@ function formOf(
   options: Pick<RunOptions, 'output' | 'quiet'>,
   { stderr, env }: Io,
 ): 'quiet' | 'json' | 'lines' | 'tree' {
-  if (options.output === 'json') return 'json'
   if (options.quiet) return 'quiet'
+  if (options.output === 'json') return 'json'
   if (options.output !== 'auto') return options.output
   return stderr.isTTY && env.TERM !== 'dumb' ? 'tree' : 'lines'
 }

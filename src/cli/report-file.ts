@@ -1,8 +1,34 @@
-/** Told before the first change: at the end it is too late for who waits for that file. */
+/** The copy of the report that a caller asks for with --report-file. */
 import { accessSync, constants, type Stats, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
+import type { Failure } from '../failure.ts'
+import type { Report } from '../report/schema.ts'
+import { writeAtomically } from './state/atomic-file.ts'
 
-/** Why no report can be put there; null when one can. */
+/** The file, where one can be put there at all: what cannot be is told as wrong use, and not tried. */
+export function writableReportFile(given: string | undefined, cwd: string): string | undefined {
+  if (given === undefined) return undefined
+  const file = resolve(cwd, given)
+  return reportFileProblem(file) === null ? file : undefined
+}
+
+export function copyReport(
+  report: Report,
+  file: string | undefined,
+  complain: (failure: Failure) => void,
+): void {
+  if (file === undefined) return
+  try {
+    writeAtomically(file, `${JSON.stringify(report)}\n`, 0o666 & ~process.umask())
+  } catch (error) {
+    complain({ code: 'usage', problem: `cannot write the report to ${file}: ${(error as Error).message}` })
+  }
+}
+
+/**
+ * Why no report can be put there; null when one can. Told before the first change: at the end it is too late for who
+ * waits for that file.
+ */
 export function reportFileProblem(file: string): string | null {
   const there = statOf(file)
   if (there?.isDirectory()) return 'is a folder'

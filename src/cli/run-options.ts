@@ -39,6 +39,7 @@ export function wrongUse(options: RunOptions, cwd: string): Failure | null {
     if (value !== undefined && parseDuration(value) === null)
       return usage(`${option} is no duration`, DURATION_HINT)
   }
+  if (options.reportFile === '') return usage('--report-file is empty', 'name a file that can be written')
   const file = options.reportFile === undefined ? null : reportFileProblem(resolve(cwd, options.reportFile))
   if (file !== null)
     return usage(`--report-file ${options.reportFile} ${file}`, 'name a file that can be written')

@@ -40,9 +40,36 @@ describe('--output json: every line of stderr is JSON, and stdout holds the resu
     const env = { HOSTLINK_SOCKET: '/nowhere/hostlink.sock', HOSTLINK_TOKEN: 'x' }
     const ended = await rig.run(['run', file, '--output', 'json', ...args], { env })
     expect([ended.report.outcome, ended.code]).toEqual([outcome, code])
-    for (const line of ended.stderr.trimEnd().split('\n').filter(Boolean))
-      expect(() => JSON.parse(line), line).not.toThrow()
+    const told = ended.stderr.trimEnd().split('\n')
+    for (const line of told) expect(() => JSON.parse(line), line).not.toThrow()
+    expect(JSON.parse(told.at(-1)!)).toMatchObject({ type: 'run-finished', outcome })
     expect(ended.stdout).toBe(`OPENCLAW_RESULT_JSON:${JSON.stringify(ended.report)}\n`)
+  })
+
+  test.each([
+    ['here', []],
+    ['on the host', ['--on-host']],
+  ])('with --quiet %s: nothing of what goes well, and only the end of what does not', async (_, more) => {
+    const told = (steps: object[], ...args: string[]) =>
+      rig.run(['run', rig.playbook('told', steps), '--quiet', '--output', 'json', ...more, ...args])
+    expect((await told([good])).stderr).toBe('')
+    const failed = await told([good, bad])
+    expect(failed.stderr.match(/\n/g)).toHaveLength(1)
+    expect(JSON.parse(failed.stderr)).toMatchObject({ type: 'run-finished', outcome: 'rolled-back' })
+  })
+
+  test('of a dry run: also where nothing can be kept', async () => {
+    const file = rig.playbook('told', [{ run: ['echo', 'hello'] }])
+    const dry = (more: string[], env: NodeJS.ProcessEnv = {}) =>
+      rig.run(['run', file, '--dry-run', '--output', 'json', ...more], { env })
+    const ended = await dry([], { HOSTOPS_STATE_DIR: rig.write('a-file', '') })
+    expect(
+      ended.stderr
+        .trimEnd()
+        .split('\n')
+        .map(line => JSON.parse(line).type),
+    ).toEqual(['plan', 'run-started', 'run-finished'])
+    expect((await dry(['--quiet'])).stderr).toBe('')
   })
 
   test('interrupted (143)', async () => {

@@ -96,6 +96,13 @@ describe('of a run, with a report', () => {
       /--timeout is no duration/,
       /30s, 5m or 2h/,
     ],
+    ['no name for the report', ['run', 'a.yaml', '--report-file', ''], /--report-file is empty/, /hint/],
+    [
+      'a report where none can be, which is not tried',
+      ['run', 'a.yaml', '--report-file', 'gone/x'],
+      /gone\/x stands in a folder that does not exist$/,
+      /^(?!error: cannot write)/,
+    ],
     ['a run id with slashes', ['run', 'a.yaml', '--run-id', '../x'], /--run-id is no run id/, /at most 64/],
     [
       'a dry run and a check at once',

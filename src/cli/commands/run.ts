@@ -10,6 +10,7 @@ import { confirm, ONLY_ON_HOST } from '../../steps/confirm.ts'
 import { parseDuration } from '../../steps/duration.ts'
 import { kinds } from '../../steps/index.ts'
 import type { Transport } from '../../transport/transport.ts'
+import { jsonLine } from '../../ui/printable.ts'
 import { clock } from '../clock.ts'
 import { connectTo } from '../connect-to.ts'
 import { printPlan } from '../dry-run.ts'
@@ -18,6 +19,7 @@ import type { Io } from '../io.ts'
 import { onHostCommand } from '../on-host-command.ts'
 import { type Prepared, prepare } from '../prepare.ts'
 import { wordedError } from '../print-failure.ts'
+import { writableReportFile } from '../report-file.ts'
 import { type RunOptions, wrongUse } from '../run-options.ts'
 import { ownIdsHere } from '../self-upgrade/own-container.ts'
 import type { Foresight } from '../self-upgrade/refusal.ts'
@@ -101,7 +103,7 @@ function recorderFor(options: RunOptions, io: Io): Recorder {
   const told = {
     json: options.output === 'json',
     quiet: options.quiet === true,
-    reportFile: options.reportFile,
+    reportFile: writableReportFile(options.reportFile, io.cwd),
   }
   return makeRecorder(head, told, io, clock.now)
 }
@@ -136,7 +138,7 @@ async function attempt(
   }
   if (!created.ok) {
     if (!options.dryRun) return refused(created.failure)
-    io.stderr.write(wordedError(created.failure))
+    if (options.output !== 'json') io.stderr.write(wordedError(created.failure))
   }
   if (options.dryRun) return dryRun(prepared, options, io, recorder)
   const unconfirmable = options.asHost || options.check ? null : confirmStep(prepared.plan)
@@ -154,9 +156,9 @@ async function dryRun(prepared: Prepared, options: RunOptions, io: Io, recorder:
   const { plan } = prepared
   const warnings =
     ownIdsHere().length === 0 ? [] : (await import('../self-upgrade/refusal.ts')).selfUpgradeAhead(plan)
-  if (options.output === 'json') {
+  if (options.output === 'json' && !options.quiet) {
     recorder.show(await chooseFace(options, io, clock.now))
-    io.stderr.write(`${JSON.stringify({ time: new Date(clock.now()).toISOString(), type: 'plan', plan })}\n`)
+    io.stderr.write(`${jsonLine({ time: new Date(clock.now()).toISOString(), type: 'plan', plan })}\n`)
   } else if (!options.quiet) {
     io.stderr.write(`${printPlan(plan, warnings)}\n`)
   }

@@ -42,7 +42,7 @@ export function requestFor(
   }
   return {
     name: own?.name ?? null,
-    target: early ?? own?.target ?? 'local',
+    target: options.target ?? own?.target ?? settings.target ?? 'local',
     fields: {
       playbook: own === null ? { name: given } : { text: own.text },
       inputs: { ...settings.inputs[name], ...inputsFile(options, io), ...pinned },
@@ -71,11 +71,12 @@ function read(
   const loaded = loadPlaybook(found.bytes, found.file, kinds)
   if (loaded.ok) return loaded.playbook
   details(renderDiagnostics(loaded.diagnostics, 'text'))
-  const [first] = loaded.diagnostics
+  const mistakes = loaded.diagnostics.filter(({ severity }) => severity === 'error')
+  const [first] = mistakes
   throw new Failed({
     code: 'playbook-invalid',
     file: found.file,
-    diagnostics: loaded.diagnostics.length,
+    diagnostics: mistakes.length,
     first: first ? `${first.start.line}:${first.start.column}: ${first.message}` : '',
   })
 }

@@ -1,10 +1,10 @@
 /** `hostops run --on-host` and `--detach`: the engine runs on the host, this process only looks on and may die. */
-import { resolve } from 'node:path'
+import type { Event } from '../../engine/events.ts'
 import { isRunId, newRunId } from '../../engine/run-id.ts'
 import type { RunEnd } from '../../engine/running.ts'
 import { Failed, type Failure } from '../../failure.ts'
 import { emptyDraft, toReport } from '../../report/build.ts'
-import type { Report } from '../../report/schema.ts'
+import { jsonLine } from '../../ui/printable.ts'
 import { makeSummary } from '../../ui/summary.ts'
 import { isGood } from '../../ui/words.ts'
 import { clock } from '../clock.ts'
@@ -12,11 +12,11 @@ import { exitCode } from '../exit-code.ts'
 import { chooseFace } from '../faces.ts'
 import type { Io } from '../io.ts'
 import { wordedError } from '../print-failure.ts'
+import { copyReport, writableReportFile } from '../report-file.ts'
 import { resultLine } from '../result-line.ts'
 import { type RunOptions, wrongUse } from '../run-options.ts'
 import { readSettings } from '../settings.ts'
 import { catchSignals, type Signals } from '../signals.ts'
-import { writeAtomically } from '../state/atomic-file.ts'
 import { stateDir } from '../state/state.ts'
 import { follow, waitFor } from './follow.ts'
 import { type Asked, type Host, patiently } from './host.ts'
@@ -25,8 +25,8 @@ import { type HostReport, hostReport } from './report-line.ts'
 import { requestFor } from './request.ts'
 import { typedHere } from './typed-here.ts'
 
-/** How what happens is shown, and where the report goes besides. */
-type Shown = Pick<RunOptions, 'output' | 'quiet' | 'reportFile'>
+/** How what happens is shown, and the whole path that the report goes to besides. */
+type Shown = Pick<RunOptions, 'output' | 'quiet'> & { reportFile?: string | undefined }
 
 export type Head = {
   runId: string
@@ -42,20 +42,21 @@ export async function runOnHost(given: string, options: RunOptions, io: Io): Pro
     runId: options.runId !== undefined && isRunId(options.runId) ? options.runId : newRunId(startedAt),
     playbook: null,
     target: null,
-    dryRun: options.check === true,
+    dryRun: options.check === true || options.dryRun === true,
     startedAt,
   }
+  const shown: Shown = { ...options, reportFile: writableReportFile(options.reportFile, io.cwd) }
   const signals = catchSignals()
   try {
     const end = await Promise.race([attempt(given, options, io, head, signals), io.fault])
-    return 'line' in end ? finish(end, options, io) : finishHere(end, head, options, io)
+    return 'line' in end ? finish(end, shown, io) : finishHere(end, head, shown, io)
   } catch (error) {
     const failure = error instanceof Failed ? error.failure : null
-    if (failure) return finishHere({ outcome: 'invalid', failedStep: null, failure }, head, options, io)
+    if (failure) return finishHere({ outcome: 'invalid', failedStep: null, failure }, head, shown, io)
     io.stderr.write(`${error instanceof Error ? error.stack : error}\n`)
     const problem = error instanceof Error ? error.message : String(error)
     const internal: Failure = { code: 'internal', problem }
-    return finishHere({ outcome: 'unknown', failedStep: null, failure: internal }, head, options, io)
+    return finishHere({ outcome: 'unknown', failedStep: null, failure: internal }, head, shown, io)
   } finally {
     signals.dispose()
   }
@@ -121,9 +122,11 @@ export async function followed(
   })
   const face = await chooseFace(options, io, clock.now)
   const summary = makeSummary()
+  let end: Event | null = null
   const watcher = {
-    event: (event: Parameters<typeof summary.add>[0]) => {
+    event: (event: Event) => {
       summary.add(event)
+      if (event.type === 'run-finished') end = event
       try {
         face?.event(event)
       } catch {
@@ -144,7 +147,10 @@ export async function followed(
   if (!answer.ok) return lost(answer.failure)
   const told = hostReport(answer.value)
   if (told === null) return lost({ code: 'usage', problem: `the host tells no report of ${runId}` })
-  if (options.output !== 'json' && !(options.quiet && isGood(told.report.outcome))) {
+  const isTold = !(options.quiet && isGood(told.report.outcome))
+  if (options.output === 'json') {
+    if (isTold && face === null && end !== null) tellEvent(end, io)
+  } else if (isTold) {
     const columns = io.stderr.isTTY ? io.stderr.columns() : null
     const typed = (hint: string) => typedHere(hint, host.target)
     const lines = summary.lines({ runId, durationMs: told.report.durationMs, stored: true, columns, typed })
@@ -154,7 +160,7 @@ export async function followed(
 }
 
 export function finish({ report, line, exitCode: code }: HostReport, options: Shown, io: Io): number {
-  copy(report, options, io)
+  copyReport(report, options.reportFile, complaining(options, io))
   io.stdout.write(line)
   return code
 }
@@ -164,7 +170,9 @@ export function finishHere(end: RunEnd, head: Head, options: Shown, io: Io): num
   const draft = { ...emptyDraft(head), end: { type: 'run-finished' as const, ...end } }
   const isOpen = end.outcome === 'started' || end.outcome === 'unknown'
   const report = toReport(draft, isOpen ? null : clock.now())
-  if (options.output !== 'json') {
+  if (options.output === 'json') {
+    if (end.failure) tellEvent(draft.end, io)
+  } else {
     if (end.failure) io.stderr.write(wordedError(end.failure))
     const at = head.target === 'local' ? '' : ` --target ${head.target}`
     if (isOpen && !(options.quiet && end.failure === null)) {
@@ -173,21 +181,17 @@ export function finishHere(end: RunEnd, head: Head, options: Shown, io: Io): num
       )
     }
   }
-  copy(report, options, io)
+  copyReport(report, options.reportFile, complaining(options, io))
   io.stdout.write(resultLine(report))
   return exitCode(end.outcome, end.failure)
 }
 
-function copy(report: Report, options: Shown, io: Io): void {
-  if (options.reportFile === undefined) return
-  const file = resolve(io.cwd, options.reportFile)
-  try {
-    writeAtomically(file, `${JSON.stringify(report)}\n`, 0o666 & ~process.umask())
-  } catch (error) {
-    const problem = `cannot write the report to ${file}: ${(error as Error).message}`
-    io.stderr.write(wordedError({ code: 'usage', problem }))
-  }
+const complaining = (options: Shown, io: Io) => (failure: Failure) => {
+  if (options.output !== 'json') io.stderr.write(wordedError(failure))
 }
+
+const tellEvent = (event: Event, io: Io) =>
+  io.stderr.write(`${jsonLine({ time: new Date(clock.now()).toISOString(), ...event })}\n`)
 
 export function notStarted(failure: Failure): RunEnd {
   const outcome = failure.code === 'denied' ? 'refused' : failure.code === 'usage' ? 'invalid' : 'unreachable'

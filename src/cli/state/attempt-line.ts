@@ -7,6 +7,7 @@ import { beforeAnyChange } from '../../engine/outcome.ts'
 import { isRunId, newRunId } from '../../engine/run-id.ts'
 import type { Failure } from '../../failure.ts'
 import { emptyDraft, toReport } from '../../report/build.ts'
+import { jsonLine } from '../../ui/printable.ts'
 import { clock } from '../clock.ts'
 import { exitCode } from '../exit-code.ts'
 import type { Io } from '../io.ts'
@@ -35,7 +36,9 @@ export function tellAttempt(
         })
       : draftFromJournal(run)
   draft.end = { type: 'run-finished', outcome, failedStep: null, failure }
-  if (output !== 'json') {
+  if (output === 'json') {
+    io.stderr.write(`${jsonLine({ time: new Date(now).toISOString(), ...draft.end })}\n`)
+  } else {
     io.stderr.write(wordedError(failure))
     if (typeof run !== 'string' && run.report !== null && !run.alive)
       io.stderr.write(`hint: the run stays as it was: hostops report ${run.head.runId}\n`)

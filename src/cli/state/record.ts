@@ -2,7 +2,7 @@
  * Where a run's events go: the journal first, then the report, then the face. At the end the report is on the disk
  * before its line is printed, and the line is printed whatever became of the disk.
  */
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { Emit, Event } from '../../engine/events.ts'
 import { type Journal, openJournal } from '../../engine/journal.ts'
 import type { Plan } from '../../engine/plan.ts'
@@ -19,6 +19,7 @@ import { isGood } from '../../ui/words.ts'
 import { exitCode } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { wordedError } from '../print-failure.ts'
+import { copyReport } from '../report-file.ts'
 import { resultLine } from '../result-line.ts'
 import { writeAtomically } from './atomic-file.ts'
 import { keepRun } from './kept-run.ts'
@@ -56,6 +57,7 @@ export type Recorder = {
   finish(end: RunEnd): Promise<number>
 }
 
+/** `reportFile`: its whole path. */
 export type Told = { json: boolean; quiet: boolean; reportFile: string | undefined }
 
 export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => number): Recorder {
@@ -92,15 +94,6 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
     } catch (error) {
       complain({ code: 'state-unwritable', path: file, problem: (error as Error).message })
       return false
-    }
-  }
-  const copy = (report: Report) => {
-    if (told.reportFile === undefined) return
-    const file = resolve(io.cwd, told.reportFile)
-    try {
-      writeAtomically(file, `${JSON.stringify(report)}\n`, 0o666 & ~process.umask())
-    } catch (error) {
-      complain({ code: 'usage', problem: `cannot write the report to ${file}: ${(error as Error).message}` })
     }
   }
   const keepEnd = (end: RunEnd) => {
@@ -165,12 +158,13 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
     },
     async finish(end) {
       const { report, exitCode: code } = keepEnd(end)
-      // Who reads events has seen none where nothing began.
-      if (told.json && face === null && draft.end !== null)
+      const isTold = !(told.quiet && isGood(report.outcome))
+      // Who reads events has seen none where nothing began, or where they were not wanted.
+      if (told.json && isTold && face === null && draft.end !== null)
         io.stderr.write(`${jsonLine({ time: new Date(now()).toISOString(), ...draft.end })}\n`)
       await face?.close()
-      copy(report)
-      if (!told.json && !(told.quiet && isGood(report.outcome))) {
+      copyReport(report, told.reportFile, complain)
+      if (!told.json && isTold) {
         const lines = summary.lines({
           runId: head.runId,
           durationMs: report.durationMs,
