@@ -3,7 +3,7 @@ import type { Event } from '../../src/engine/events.ts'
 import { parseJournal, recover } from '../../src/engine/recover.ts'
 import type { Failure } from '../../src/failure.ts'
 import type { StartedCommand } from '../../src/transport/transport.ts'
-import { type Played, play, type Scenario } from '../rig/engine.ts'
+import { noTransport, type Played, play, type Scenario, setKind } from '../rig/engine.ts'
 
 const broken: Failure = { code: 'command-failed', argv: ['x'], exitCode: 1, signal: null, tail: '' }
 
@@ -128,14 +128,23 @@ describe('who goes on with a run', () => {
     expect(again.calls.filter(call => call.startsWith('run'))).toEqual(['run y'])
   })
 
-  test('and takes it back also verifies what was recorded and never begun', async () => {
-    const { events, host } = await dieAfter(good, at((await play(good)).events, 'step-finished', 'a'))
-    const back = await play({ ...good, host, recovered: recover(events), takeBack: true })
-    // What b is given was not known yet when the others were recorded.
-    expect(back.calls.filter(call => /^(restore|verify)/.test(call))).toEqual([
-      ...['restore x', 'verify p', 'verify x', 'verify z'],
-    ])
-  })
+  // Who asks for locks has looked at every step by then; kinds without one, like health.poll, nobody has looked at.
+  test.each(['with', 'without'])(
+    'and takes it back also verifies what was recorded and never begun, of kinds %s a lock',
+    async how => {
+      const kind: Scenario['kind'] = (host, calls) => {
+        const { locks, ...lockless } = setKind(host, calls)
+        return how === 'with' ? { ...lockless, locks: locks! } : lockless
+      }
+      const run = { ...good, kind }
+      const { events, host } = await dieAfter(run, at((await play(run)).events, 'step-finished', 'a'))
+      const back = await play({ ...run, host, recovered: recover(events), takeBack: true })
+      // What b is given was not known yet when the others were recorded.
+      expect(back.calls.filter(call => /^(restore|verify)/.test(call))).toEqual([
+        ...['restore x', 'verify p', 'verify x', 'verify z'],
+      ])
+    },
+  )
 })
 
 describe('a step that was begun and that nobody saw the end of', () => {
@@ -161,6 +170,40 @@ describe('a step that was begun and that nobody saw the end of', () => {
     const { calls } = await play({ ...good, host, recovered: recover(events), assume: 'done' })
     expect(calls.filter(call => call.startsWith('run'))).toEqual(['run z'])
   })
+})
+
+describe('a command of an earlier runner that still runs when nobody waits for it any more', () => {
+  const started: Event = { type: 'command-started', id: 'b', command: { kind: 'job', job: 'j' } } as Event
+  const asked: boolean[] = []
+  const transport: Scenario['transport'] = {
+    ...noTransport,
+    async overtake(_command, { end }) {
+      asked.push(end)
+      return 'running'
+    },
+  }
+
+  test.each([false, true])(
+    'nothing is done beside it (rollback: %s), and the run stays open',
+    async takeBack => {
+      const { events } = await play(good)
+      const n = events.findIndex(e => e.type === 'step-started' && e.id === 'b') + 1
+      const left = await dieAfter(good, n)
+      asked.length = 0
+      const { end, calls, host } = await play({
+        ...good,
+        ...{ host: left.host, transport, takeBack, assume: 'done' },
+        recovered: recover([...left.events, started]),
+      })
+      // A job is something that must not be cut off half-way, whoever comes next.
+      expect(asked).toEqual([false])
+      expect(end).toMatchObject({
+        outcome: 'unknown',
+        failure: { code: 'still-runs', step: 'b', what: 'job j' },
+      })
+      expect([calls, host]).toEqual([[], left.host])
+    },
+  )
 })
 
 describe('commands in flight', () => {

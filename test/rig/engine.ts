@@ -28,7 +28,7 @@ export const realClock: Clock = {
     }),
 }
 
-const noTransport: Transport = {
+export const noTransport: Transport = {
   name: 'nowhere',
   platform: 'posix',
   startsOnce: true,

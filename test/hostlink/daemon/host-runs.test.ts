@@ -1,5 +1,5 @@
 /** What a daemon asks its jobs for, run by run: real folders, and jobs that only write down what is asked of them. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -7,6 +7,7 @@ import type { HostRunsOptions } from '../../../src/hostlink/daemon/host-runs/con
 import { openHostRuns } from '../../../src/hostlink/daemon/host-runs/host-runs.ts'
 import type { Token } from '../../../src/hostlink/daemon/policy/policy.ts'
 import type { RunRequest } from '../../../src/hostlink/messages.ts'
+import { noteSelf } from '../../../src/hostlink/process/identity.ts'
 
 let root: string
 let keys: string[]
@@ -66,4 +67,17 @@ test('nobody goes on with a run of another token', async () => {
   await ask(start)
   expect(await ask(resume, stranger)).toMatchObject({ status: 'not_found' })
   expect(keys).toEqual(['run/r'])
+})
+
+test('what is asked for beside a runner that lives is not what the run is followed by', async () => {
+  await ask(start)
+  mkdirSync(join(root, 'runs', 'r'), { recursive: true })
+  const { pid, started, boot } = noteSelf()
+  writeFileSync(join(root, 'runs', 'r', 'run.json'), JSON.stringify({ pid, pidStarted: started, boot }))
+  const job = () => readFileSync(join(root, 'requests', 'r', 'job'), 'utf8').trim()
+  expect(await ask(resume)).toMatchObject({ status: 'ok', job_id: 'job-2' })
+  expect(job()).toBe('job-1')
+  rmSync(join(root, 'runs', 'r', 'run.json'))
+  expect(await ask({ ...resume, attempt: 'second' })).toMatchObject({ status: 'ok', job_id: 'job-3' })
+  expect(job()).toBe('job-3')
 })
