@@ -167,11 +167,13 @@ END
   [ -n "$alone" ] || set +m
 }
 
+# Its sleep goes by KILL: dash and busybox lose a TERM that meets a child before it has become its program. Begun before
+# the listener, so that $! is nobody else.
 start_clock() {
   (
     trap "" PIPE
+    trap 'kill -KILL $!; exit 0' TERM
     sleep "$limit" & sleeper=$!
-    trap 'kill $sleeper; exit 0' TERM
     wait $sleeper || { sleep $((\${limit%.*}+1)) & sleeper=$!; wait $sleeper; }
     stop; exit 77
   ) >/dev/null 3>&- 4>&- 5<&- &
@@ -210,9 +212,9 @@ exec 3>&2 4>&2 5<&0 2>/dev/null </dev/null
 if [ "$job" = - ]; then
   folder=; marks=${NOTES}/ssh-commands
   [ "$mark" = - ] || { old=$(umask); umask 077; mkdir -p "$marks"; umask $old; }
+  start_clock
   ( while IFS= read -r l; do [ "$l" = cancel ] && break; done; stop; exit 78 ) <&5 >/dev/null 3>&- 4>&- &
   listener=$!
-  start_clock
   launch
   [ "$mark" = - ] || rm -f "$marks/$mark"
   finish

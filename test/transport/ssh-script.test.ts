@@ -17,6 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { scanner } from '../../src/transport/ssh-report.ts'
 import { BOOTSTRAP, type Remote, remoteInput } from '../../src/transport/ssh-script.ts'
+import { isRunning } from '../rig/observe.ts'
 
 const NONCE = '0123456789abcdef0123456789abcdef'
 const which = (name: string) => spawnSync('which', [name], { encoding: 'utf8' }).stdout.trim()
@@ -27,6 +28,15 @@ const shells = [
   // As on a Mac, which has no setsid but whose sh is bash.
   { name: 'bash without setsid', file: which('bash'), setsid: false },
 ]
+
+const PLAIN: Remote = {
+  nonce: NONCE,
+  command: { argv: ['true'] },
+  timeoutMs: 20_000,
+  job: null,
+  mark: null,
+  offsets: [0, 0],
+}
 
 let folder: string
 beforeAll(() => {
@@ -63,15 +73,7 @@ describe.concurrent.each(shells.filter(shell => shell.file !== ''))('in $name', 
   const start = (argv: string[], more: Partial<Remote> = {}, mark = '') => {
     const { sh, PATH } = path()
     const as = (text: string) => text.replaceAll('/bin/sh', sh)
-    const remote: Remote = {
-      nonce: NONCE,
-      command: { argv },
-      timeoutMs: 20_000,
-      job: null,
-      mark: null,
-      offsets: [0, 0],
-      ...more,
-    }
+    const remote = { ...PLAIN, command: { argv }, ...more }
     const child = spawn('/bin/bash', ['-c', as(BOOTSTRAP)], {
       env: { ...process.env, PATH, XDG_STATE_HOME: folder, MARK: mark },
     })
@@ -161,6 +163,17 @@ describe.concurrent.each(shells.filter(shell => shell.file !== ''))('in $name', 
     await until(() => size(path) > 0)
     child.kill('SIGKILL')
     await until(() => withMark(path).length === 0)
+  })
+
+  it('the watcher of a command that ends at once leaves nobody behind', async () => {
+    const mark = join(folder, `${name}-quick`)
+    const { sh, PATH } = path()
+    const [startClock] = /^start_clock\(\) \{\n[\s\S]*?\n\}$/m.exec(remoteInput(PLAIN))!
+    const rounds = `${startClock}
+      limit=600; rounds=0; exec 2>/dev/null
+      while [ $rounds -lt 200 ]; do start_clock; /bin/true; kill $clock; wait $clock; rounds=$((rounds+1)); done`
+    execFileSync(sh, ['-c', rounds], { env: { ...process.env, PATH, MARK: mark }, stdio: 'ignore' })
+    await until(() => withMark(mark).every(pid => !isRunning(Number(pid))))
   })
 
   it('cancelled, and the end of the client', async () => {
