@@ -46,7 +46,8 @@ function limits(step: PlannedStep): string {
     attempts > 1
       ? `, ${attempts} attempts ${printDuration(delayMs)} apart${backoff > 1 ? ` (times ${backoff})` : ''}`
       : ''
-  return `timeout ${printDuration(step.timeoutMs)}${again}${step.continueOnError ? ', the run goes on when it fails' : ''}${where(step.cwd)}`
+  const limitMs = Math.min(step.timeoutMs, step.limitMs ?? step.timeoutMs)
+  return `timeout ${printDuration(limitMs)}${again}${step.continueOnError ? ', the run goes on when it fails' : ''}${where(step.cwd)}`
 }
 
 const where = (cwd: Template): string =>

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { isRunId, RUN_ID_RULE } from '../engine/run-id.ts'
 import type { Failure } from '../failure.ts'
-import { DURATION_HINT, parseDuration } from '../steps/duration.ts'
+import { DURATION_HINT, parseDuration, parseTimeLimit, TIME_LIMIT_HINT } from '../steps/duration.ts'
 import { reportFileProblem } from './report-file.ts'
 
 export type RunOptions = {
@@ -32,13 +32,10 @@ export function wrongUse(options: RunOptions, cwd: string): Failure | null {
   const usage = (problem: string, hint: string): Failure => ({ code: 'usage', problem, hint })
   if (options.runId !== undefined && !isRunId(options.runId))
     return usage('--run-id is no run id', RUN_ID_RULE)
-  for (const [option, value] of [
-    ['--timeout', options.timeout],
-    ['--wait-lock', options.waitLock],
-  ]) {
-    if (value !== undefined && parseDuration(value) === null)
-      return usage(`${option} is no duration`, DURATION_HINT)
-  }
+  if (options.timeout !== undefined && parseTimeLimit(options.timeout) === null)
+    return usage('--timeout is no time limit', TIME_LIMIT_HINT)
+  const waitLock = waitLockProblem(options)
+  if (waitLock !== null) return waitLock
   if (options.reportFile === '') return usage('--report-file is empty', 'name a file that can be written')
   const file = options.reportFile === undefined ? null : reportFileProblem(resolve(cwd, options.reportFile))
   if (file !== null)
@@ -56,3 +53,8 @@ export function wrongUse(options: RunOptions, cwd: string): Failure | null {
     )
   return null
 }
+
+export const waitLockProblem = ({ waitLock }: Pick<RunOptions, 'waitLock'>): Failure | null =>
+  waitLock === undefined || parseDuration(waitLock) !== null
+    ? null
+    : { code: 'usage', problem: '--wait-lock is no duration', hint: DURATION_HINT }

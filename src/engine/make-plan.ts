@@ -113,6 +113,7 @@ function planStep(
     commands: seen.commands,
     undo: seen.undo,
     timeoutMs: step.timeoutMs ?? step.kind.timeoutMs,
+    ...(seen.limitMs === undefined ? {} : { limitMs: seen.limitMs }),
     retry: step.retry ?? NO_RETRY,
     continueOnError: step.continueOnError,
   }
@@ -130,6 +131,7 @@ type Look = {
   about: Facts
   commands: PlannedCommand[]
   undo: PlannedCommand[]
+  limitMs?: number | undefined
   problems: string[]
 }
 
@@ -148,6 +150,7 @@ function look(step: PlaybookStep, given: Template): Look {
     about: step.kind.about?.(parsed.data) ?? {},
     commands: step.kind.commands(parsed.data),
     undo: step.kind.undoCommands?.(parsed.data) ?? [],
+    limitMs: step.kind.limitMs?.(parsed.data),
     problems: [],
   }
 }

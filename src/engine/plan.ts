@@ -20,6 +20,8 @@ export type PlannedStep = {
   commands: PlannedCommand[]
   undo: PlannedCommand[]
   timeoutMs: number
+  /** Where its input ends it sooner. */
+  limitMs?: number
   retry: Retry
   continueOnError: boolean
 }

@@ -3,7 +3,7 @@
  * asked for, because building schemas is a good part of what loading a playbook costs.
  */
 import * as z from 'zod'
-import { durationSchema } from '../steps/duration.ts'
+import { durationSchema, timeLimitSchema } from '../steps/duration.ts'
 import { isRecord } from './is-record.ts'
 import type { InputType } from './playbook.ts'
 
@@ -102,7 +102,7 @@ export function stepFields() {
         .describe('A CEL expression; the step is skipped when it is false.')
     },
     get timeout() {
-      return durationSchema().optional().describe('How long one attempt may take, like 30s or 5m.')
+      return timeLimitSchema().optional().describe('How long one attempt may take, like 30s or 5m.')
     },
     get retry() {
       return retrySchema().optional().describe('Try again when the step fails.')
@@ -233,10 +233,10 @@ export function playbookFields(input: () => ReturnType<typeof inputFields> = inp
         .describe('What happens after a failed step. Default rollback.')
     },
     get timeout() {
-      return durationSchema().optional().describe('How long the whole run may take. Default 1h.')
+      return timeLimitSchema().optional().describe('How long the whole run may take. Default 1h.')
     },
     get rollbackTimeout() {
-      return durationSchema().optional().describe("The rollback's own budget. Default 15m.")
+      return timeLimitSchema().optional().describe("The rollback's own budget. Default 15m.")
     },
   }
 }

@@ -1,12 +1,12 @@
 import * as z from 'zod'
 import { Failed } from '../failure.ts'
 import { once } from './command/once.ts'
-import { durationSchema, parseDuration } from './duration.ts'
+import { parseDuration, timeLimitSchema } from './duration.ts'
 import type { StepKind } from './step.ts'
 
 const schema = once(() =>
   z.strictObject({
-    within: durationSchema().default('10m').describe('How long to wait for: hostops confirm RUN.'),
+    within: timeLimitSchema().default('10m').describe('How long to wait for: hostops confirm RUN.'),
   }),
 )
 
@@ -22,6 +22,7 @@ export const confirm: StepKind<z.infer<ReturnType<typeof schema>>> = {
   },
   outputs: {},
   timeoutMs: 24 * 60 * 60_000,
+  limitMs: input => parseDuration(input.within)!,
   effect: () => 'read',
   commands: () => [],
   async run(ctx, input) {

@@ -129,6 +129,8 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   readonly schema: z.ZodType<W>
   readonly outputs: Readonly<Record<string, OutputType>>
   readonly timeoutMs: number
+  /** How long its input lets it take, where that is what normally ends it. Pure. */
+  limitMs?(input: W): number
   effect(input: W): Effect
   /** What the report can name before anything has run. Pure. */
   about?(input: W): Facts

@@ -35,6 +35,8 @@ describe.each(['resume', 'rollback'])('%s ends in one line', verb => {
     await one([], 2, 'invalid', 'usage')
     await one(['r', '--what'], 2, 'invalid', 'usage')
     await one(['r', '--assume', 'perhaps'], 2, 'invalid', 'usage')
+    await one(['r', '--wait-lock', 'long'], 2, 'invalid', 'usage')
+    await one(['r', '--wait-lock', 'long', '--target', 'hostlink'], 2, 'invalid', 'usage')
     expect(existsSync(join(rig.state, 'runs'))).toBe(false)
   })
 

@@ -93,8 +93,14 @@ describe('of a run, with a report', () => {
     [
       'a timeout that is none',
       ['run', 'a.yaml', '--timeout', '5'],
-      /--timeout is no duration/,
+      /--timeout is no time limit/,
       /30s, 5m or 2h/,
+    ],
+    [
+      'a timeout of no time',
+      ['run', 'a.yaml', '--timeout', '0s'],
+      /--timeout is no time limit/,
+      /from 1 and ms/,
     ],
     ['no name for the report', ['run', 'a.yaml', '--report-file', ''], /--report-file is empty/, /hint/],
     [

@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { durationSchema, MAX_DURATION_MS, parseDuration, printDuration } from '../../src/steps/duration.ts'
+import {
+  durationSchema,
+  MAX_DURATION_MS,
+  parseDuration,
+  parseTimeLimit,
+  printDuration,
+  timeLimitSchema,
+} from '../../src/steps/duration.ts'
 
 test.each([
   ['500ms', 500],
@@ -20,6 +27,19 @@ test.each(['', '5', '1.5s', '-1s', ' 5s', '5s\n', '5 s', '05s', '1d', '5S', '999
     expect(durationSchema().safeParse(text).success).toBe(false)
   },
 )
+
+test('in no time at all nothing can be done: 0 is a pause and no limit', () => {
+  for (const [text, ms] of [
+    ['0s', null],
+    ['0ms', null],
+    ['1ms', 1],
+    ['2h', 7_200_000],
+    ['9999999999h', null],
+  ] as const) {
+    expect(parseTimeLimit(text)).toBe(ms)
+    expect(timeLimitSchema().safeParse(text).success).toBe(ms !== null)
+  }
+})
 
 test('what is printed is read back as the same number', () => {
   fc.assert(

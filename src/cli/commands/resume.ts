@@ -13,6 +13,7 @@ import { connectTo } from '../connect-to.ts'
 import { environment } from '../environment.ts'
 import { chooseFace } from '../faces.ts'
 import type { Io } from '../io.ts'
+import { waitLockProblem } from '../run-options.ts'
 import { catchSignals } from '../signals.ts'
 import { tellAttempt } from '../state/attempt-line.ts'
 import { awaitConfirmIn } from '../state/confirmation.ts'
@@ -47,6 +48,8 @@ export const rollback = (given: string, options: ResumeOptions, io: Io): Promise
 type Verb = 'resume' | 'rollback'
 
 async function goOn(verb: Verb, given: string, options: ResumeOptions, io: Io): Promise<number> {
+  const wrong = waitLockProblem(options)
+  if (wrong) return tellAttempt(given, wrong, options, io)
   const opened = openOne(given, options, io)
   if (!opened.ok) return tellAttempt(given, opened.failure, options, io)
   const { state, run: found } = opened

@@ -5,6 +5,7 @@ import { Failed } from '../../failure.ts'
 import { clock } from '../clock.ts'
 import type { ResumeOptions } from '../commands/resume.ts'
 import type { Io } from '../io.ts'
+import { waitLockProblem } from '../run-options.ts'
 import { readSettings } from '../settings.ts'
 import { catchSignals, type Signals } from '../signals.ts'
 import { stateDir } from '../state/state.ts'
@@ -48,6 +49,8 @@ async function attempt(verb: Verb, given: string, options: AtHost, io: Io, head:
       problem: `${options.check ? '--check' : '--inputs'} is for runs of this machine`,
       hint: options.check ? 'type it on the host' : 'give a secret as -i NAME=@FILE',
     })
+  const wrong = waitLockProblem(options)
+  if (wrong) throw new Failed(wrong)
   const texts = inputTexts(options.input, io)
   const stop = new AbortController()
   signals.handle(() => stop.abort())

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { once } from '../command/once.ts'
-import { durationSchema, parseDuration } from '../duration.ts'
+import { durationSchema, parseDuration, timeLimitSchema } from '../duration.ts'
 import type { Json, StepContext, StepKind, StepResult } from '../step.ts'
 import { composeArgv, SERVICE, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
 import { stackEvidence } from './evidence.ts'
@@ -12,7 +12,7 @@ const schema = once(() =>
   z.strictObject({
     ...stackFields(),
     services: servicesField(),
-    timeout: durationSchema().default('120s').describe('How long the stack may take to stand.'),
+    timeout: timeLimitSchema().default('120s').describe('How long the stack may take to stand.'),
     minHealthy: durationSchema()
       .default('5s')
       .describe('How long every replica must run, healthy and without a restart, to be believed.'),
@@ -41,8 +41,8 @@ export const composeWait: StepKind<With, Snapshot> = {
     return schema()
   },
   outputs: { containers: 'list', durationMs: 'int' },
-  // The step's own limit; `timeout` in its input is what normally ends it.
   timeoutMs: 60 * 60_000,
+  limitMs: input => parseDuration(input.timeout)!,
   effect: () => 'read',
   about: stackFacts,
   locks: input => [stackLock(input)],

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { Failed } from '../../failure.ts'
 import { once } from '../command/once.ts'
-import { durationSchema, parseDuration } from '../duration.ts'
+import { durationSchema, parseDuration, timeLimitSchema } from '../duration.ts'
 import type { CheckFinding, Facts, StepContext, StepKind, StepResult } from '../step.ts'
 import { curlArgv, request, shownUrl, urlField } from './curl.ts'
 import { measureDowntime } from './downtime.ts'
@@ -14,7 +14,7 @@ const schema = once(() =>
       .min(1)
       .max(20)
       .describe('All of them must answer well. Polled on the target, so 127.0.0.1 is the target.'),
-    timeout: durationSchema().default('60s').describe('How long to wait for the good answers.'),
+    timeout: timeLimitSchema().default('60s').describe('How long to wait for the good answers.'),
     interval: durationSchema().default('3s').describe('Pause between two rounds.'),
     successes: z
       .int()
@@ -23,7 +23,7 @@ const schema = once(() =>
       .default(2)
       .describe('How many rounds in a row must be good, counted from the start of the step.'),
     expect: expectField(),
-    requestTimeout: durationSchema().default('5s').describe('Limit of a single request.'),
+    requestTimeout: timeLimitSchema().default('5s').describe('Limit of a single request.'),
   }),
 )
 type With = z.infer<ReturnType<typeof schema>>
@@ -41,8 +41,8 @@ export const healthPoll: StepKind<With, Snapshot> = {
     return schema()
   },
   outputs: { healthy: 'bool', rounds: 'int', durationMs: 'int' },
-  // The step's own limit; `timeout` in its input is what normally ends it.
   timeoutMs: 60 * 60_000,
+  limitMs: input => parseDuration(input.timeout)!,
   effect: () => 'read',
   commands: input =>
     input.urls.map(url => ({ argv: curlArgv('posix', { url, timeoutMs: ms(input.requestTimeout) }) })),

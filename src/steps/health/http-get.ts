@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { Failed } from '../../failure.ts'
 import { once } from '../command/once.ts'
-import { durationSchema, parseDuration } from '../duration.ts'
+import { parseDuration, timeLimitSchema } from '../duration.ts'
 import type { StepKind } from '../step.ts'
 import { curlArgv, type Request, request, shownUrl, urlField } from './curl.ts'
 import { expectField, objection, parseBody } from './http-expect.ts'
@@ -12,7 +12,7 @@ const schema = once(() =>
   z.strictObject({
     url: urlField().describe('Asked on the target, so 127.0.0.1 is the target. Redirects are not followed.'),
     expect: expectField(),
-    timeout: durationSchema().default('10s').describe('Limit of the whole request.'),
+    timeout: timeLimitSchema().default('10s').describe('Limit of the whole request.'),
     header: z
       .record(
         z.string().regex(HEADER_NAME, 'the name of a header'),
@@ -32,6 +32,7 @@ export const httpGet: StepKind<With> = {
   },
   outputs: { status: 'int', body: 'string', json: 'map' },
   timeoutMs: 60 * 60_000,
+  limitMs: input => parseDuration(input.timeout)!,
   effect: () => 'read',
   commands: input => [{ argv: curlArgv('posix', requestOf(input)) }],
   async run(ctx, input) {
