@@ -119,6 +119,8 @@ export type RunFailure =
   /** A runner went on without its record; null: nobody knows how it ended. */
   | { code: 'record-incomplete'; runId: string; outcome: string | null }
   | { code: 'has-a-runner'; runId: string; pid: number }
+  /** Killed, or its machine went down: `step` was under way. */
+  | { code: 'runner-gone'; runId: string; step: string | null }
   | { code: 'not-begun'; runId: string }
   | { code: 'taken-back'; runId: string }
   | { code: 'no-way-back'; step: string }

@@ -54,6 +54,15 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       // What the way back says would push out what the failed step has said.
       if (draft.rollbackVerified === null) keepTail(draft, event.id, event.line)
       return
+    case 'step-started': {
+      const step = draft.steps.find(s => s.id === event.id)
+      if (!step) return
+      // Until its end was seen.
+      step.status = 'unknown'
+      step.effect = event.effect
+      step.attempts = event.attempt
+      return
+    }
     case 'step-finished': {
       Object.assign(draft.facts, event.facts)
       if (event.changed) draft.changed = true
@@ -61,7 +70,7 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       if (!step) return
       step.status = event.status
       step.effect = event.effect
-      step.attempts = event.attempts
+      step.attempts = Math.max(step.attempts, event.attempts)
       step.durationMs = Math.round(event.durationMs)
       step.changed = event.changed
       if (event.failure) {
@@ -115,7 +124,6 @@ export function addEvent(draft: ReportDraft, event: Event): void {
     case 'snapshot-started':
     case 'snapshot-finished':
     case 'recorded':
-    case 'step-started':
     case 'command-started':
     case 'said':
     case 'step-retrying':

@@ -6,6 +6,9 @@ import type { Words } from './phrases.ts'
 /** A run that was begun under another state folder is known only there. */
 const there = ({ state }: { state?: string }) => (state === undefined ? '' : `HOSTOPS_STATE_DIR=${state} `)
 
+export const goOn = (runId: string): string =>
+  `hostops resume ${runId} goes on with it, hostops rollback ${runId} takes it back`
+
 export const RUN: Words<RunFailure> = {
   'expression-failed': failure => ({
     message: `${failure.where}: \${{ ${failure.expression} }}: ${failure.problem}`,
@@ -64,7 +67,7 @@ export const RUN: Words<RunFailure> = {
   }),
   'end-not-seen': failure => ({
     message: `${failure.step} was begun, nobody saw how it ended, and it is not safe to repeat`,
-    hint: `look at the host, then: hostops rollback ${failure.runId}, or hostops resume ${failure.runId} --assume done`,
+    hint: `look at the host, then: hostops rollback ${failure.runId}, or hostops resume ${failure.runId} --assume done (or not-done)`,
   }),
   'still-runs': ({ runId, step, what }) => ({
     message: `${what}, which ${step} has begun, still runs at the target, and nothing is done beside it`,
@@ -77,6 +80,10 @@ export const RUN: Words<RunFailure> = {
   'has-a-runner': ({ runId, pid }) => ({
     message: `run ${runId} still has a runner (process ${pid})`,
     hint: `hostops wait ${runId}   waits for its end`,
+  }),
+  'runner-gone': ({ runId, step }) => ({
+    message: `the runner of ${runId} is gone${step === null ? ' between two steps' : `, and nobody saw how ${step} ended`}`,
+    hint: goOn(runId),
   }),
   'not-begun': failure => ({
     message: `the runner of ${failure.runId} ended before it had begun anything`,

@@ -234,6 +234,9 @@ describe('a run on the host', () => {
     const ended = await run.ended
     expect(ended.report).toMatchObject({ runId: 'r', outcome: 'unknown', success: null })
     expect(ended.code).toBe(6)
+    expect(ended.stderr).toMatch(
+      /error: the runner of r is gone, and nobody saw how \w+ ended\nhint: hostops resume r --target hostlink goes on with it, hostops rollback r --target hostlink takes it back\n$/,
+    )
     letGo()
     const resumed = await rig.run(['resume', 'r'], { env: { HOSTOPS_STATE_DIR: host.state } })
     expect(resumed.report).toMatchObject({ outcome: 'succeeded' })

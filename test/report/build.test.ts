@@ -23,3 +23,21 @@ test('the last lines of the failed step, and not what its way back said', () => 
   for (const event of events) addEvent(draft, event)
   expect(toReport(draft, 1).logsTail).toBe('panic: no database')
 })
+
+test('a step that was begun and whose end nobody saw is unknown, also when it was taken back', () => {
+  const head = { runId: 'r', playbook: 'p', target: 'local', dryRun: false, startedAt: 0 }
+  const draft = emptyDraft(head)
+  const step = (id: string) => ({ id, name: id, uses: 'command', effect: 'write' as const, about: {} })
+  const events: Event[] = [
+    { type: 'run-started', runId: 'r', playbook: 'p', target: 'local', steps: [step('up'), step('next')] },
+    { type: 'step-started', id: 'up', effect: 'write', attempt: 2, commands: [] },
+    { type: 'resumed', runId: 'r', done: [], inFlight: 'up' },
+    { type: 'rollback-started', because: { code: 'taken-back', runId: 'r' }, steps: ['up'], stopsAt: null },
+    { type: 'rollback-finished', verified: true, remains: [], durationMs: 1 },
+  ]
+  for (const event of events) addEvent(draft, event)
+  expect(toReport(draft, 1).steps).toMatchObject([
+    { id: 'up', status: 'unknown', attempts: 2 },
+    { id: 'next', status: 'not-run', attempts: 0 },
+  ])
+})

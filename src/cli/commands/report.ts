@@ -8,11 +8,10 @@ import { printReport } from '../state/stored-report.ts'
 const PATIENCE_MS = 5000
 
 export async function report(given: string, options: { config?: string }, io: Io): Promise<number> {
-  let run = await openRun(given, options, io)
+  const run = await openRun(given, options, io)
   if (run === null) return EXIT_USAGE
-  if (mayBeAsked(run)) {
-    const { settleRun } = await import('../state/settle.ts')
-    run = await settleRun(run, { patienceMs: PATIENCE_MS, io })
-  }
-  return printReport(run, io)
+  if (!mayBeAsked(run)) return printReport(run, io)
+  const { settleRun } = await import('../state/settle.ts')
+  const asked = await settleRun(run, { patienceMs: PATIENCE_MS, io })
+  return printReport(asked.run, io, asked.told)
 }

@@ -23,11 +23,10 @@ export async function wait(
   const deadline = Date.now() + limit
   for (let run = found; ; ) {
     if (!run.alive) {
-      if (mayBeAsked(run)) {
-        const { settleRun } = await import('../state/settle.ts')
-        run = await settleRun(run, { patienceMs: deadline - Date.now(), io })
-      }
-      return printReport(run, io)
+      if (!mayBeAsked(run)) return printReport(run, io)
+      const { settleRun } = await import('../state/settle.ts')
+      const asked = await settleRun(run, { patienceMs: deadline - Date.now(), io })
+      return printReport(asked.run, io, asked.told)
     }
     if (Date.now() >= deadline) {
       io.stderr.write(`error: ${run.head.runId} is still running\nhint: hostops logs ${run.head.runId} -f\n`)

@@ -16,7 +16,7 @@ import { waitFor } from './follow.ts'
 import { type Asked, type Host, patiently } from './host.ts'
 import { openHost } from './open-host.ts'
 import { hostReport } from './report-line.ts'
-import { typedHere } from './typed-here.ts'
+import { hostWords } from './typed-here.ts'
 
 export type AtHost = { target: string; config?: string }
 
@@ -170,10 +170,7 @@ export async function findAt(host: Host, given: string): Promise<string | (Asked
 function told(asked: Asked, { target }: Host, io: Io): number {
   if (!asked.ok) return no(asked, io)
   const { stderr = '', exit_code = UNKNOWN } = asked.value
-  for (const line of stderr.split('\n')) {
-    if (line !== '')
-      io.stderr.write(`${line.startsWith('hint: ') ? typedHere(printable(line), target) : printable(line)}\n`)
-  }
+  io.stderr.write(hostWords(stderr, target))
   const report = hostReport(asked.value)
   if (report !== null) io.stdout.write(report.line)
   return exit_code

@@ -23,7 +23,7 @@ import { type Asked, type Host, patiently } from './host.ts'
 import { openHost } from './open-host.ts'
 import { type HostReport, hostReport } from './report-line.ts'
 import { requestFor } from './request.ts'
-import { typedHere } from './typed-here.ts'
+import { hostWords, typedHere } from './typed-here.ts'
 
 /** How what happens is shown, and the whole path that the report goes to besides. */
 type Shown = Pick<RunOptions, 'output' | 'quiet'> & { reportFile?: string | undefined }
@@ -154,7 +154,10 @@ export async function followed(
     const columns = io.stderr.isTTY ? io.stderr.columns() : null
     const typed = (hint: string) => typedHere(hint, host.target)
     const lines = summary.lines({ runId, durationMs: told.report.durationMs, stored: true, columns, typed })
-    io.stderr.write(`${io.stderr.isTTY ? '\n' : ''}${lines.join('\n')}\n`)
+    // A runner that is gone has no last words: the host says what is known.
+    const words =
+      lines.length > 0 ? `${lines.join('\n')}\n` : hostWords(answer.value.stderr ?? '', host.target)
+    io.stderr.write(`${io.stderr.isTTY ? '\n' : ''}${words}`)
   }
   return told
 }

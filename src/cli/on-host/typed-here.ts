@@ -1,4 +1,5 @@
-/** Commands that a host hints at, as they are typed at a client of it. Pure. */
+/** What a host says to people, and the commands that it hints at, as they are typed at a client of it. Pure. */
+import { printable } from '../../ui/printable.ts'
 
 const OF_A_RUN =
   'hostops (?:resume|rollback|report|wait|logs|confirm|cancel) [A-Za-z0-9][A-Za-z0-9._-]*(?: -f)?'
@@ -10,3 +11,11 @@ export const typedHere = (hint: string, target: string): string =>
     : hint.replace(COMMAND, (command: string, told?: string) =>
         told ? command : `${command} --target ${target}`,
       )
+
+export const hostWords = (stderr: string, target: string): string =>
+  stderr
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => (line.startsWith('hint: ') ? typedHere(printable(line), target) : printable(line)))
+    .map(line => `${line}\n`)
+    .join('')

@@ -11,6 +11,7 @@ import { settle } from '../../engine/settle.ts'
 import { Failed, type Failure } from '../../failure.ts'
 import { kinds } from '../../steps/index.ts'
 import type { Transport } from '../../transport/transport.ts'
+import { sentence } from '../../wording/word.ts'
 import { clock } from '../clock.ts'
 import { connectTo } from '../connect-to.ts'
 import { environment } from '../environment.ts'
@@ -19,25 +20,32 @@ import { wordedError } from '../print-failure.ts'
 import type { Signals } from '../signals.ts'
 import { type Kept, readKept } from './kept-run.ts'
 import { makeRecorder } from './record.ts'
-import { type RunEntry, readRun, unwritable } from './state.ts'
+import { mayBeAsked, type RunEntry, readRun, unwritable } from './state.ts'
 import { isTaken, takeOver } from './take-over.ts'
 
+/** `told`: why its end is still open, and what to type. */
 export async function settleRun(
   run: RunEntry,
   { patienceMs, io }: { patienceMs: number; io: Io },
-): Promise<RunEntry> {
+): Promise<{ run: RunEntry; told: boolean }> {
+  let told = false
+  const tell = (failure: Failure) => {
+    io.stderr.write(wordedError(failure))
+    told = true
+  }
   try {
     const kept = readKept(run)
     const recovered = recover(kept.journal.events)
-    if (recovered.rollback) return run
+    if (recovered.rollback) return { run, told }
     const answer = await asked(run, kept, recovered, { patienceMs, io })
-    if ('failure' in answer) tell(answer.failure, io)
+    if ('failure' in answer) tell(answer.failure)
     else keep(run, kept, answer, io)
   } catch (error) {
     if (!(error instanceof Failed)) throw error
-    tell(error.failure, io)
+    tell(error.failure)
   }
-  return afterOthers(run, patienceMs)
+  const now = await afterOthers(run, patienceMs)
+  return { run: now, told: told && mayBeAsked(now) }
 }
 
 /** Who asks at the same moment, and writes it down first, has it written in a moment. */
@@ -67,8 +75,7 @@ async function asked(
     signals: NO_SIGNALS,
   })
   if (!connected.ok) {
-    io.stderr.write(wordedError(connected.failure))
-    return { failure: notAsked(runId, kept.plan.target) }
+    return { failure: notAsked(runId, kept.plan.target, connected.failure) }
   }
   const { transport } = connected
   const events: Event[] = []
@@ -128,10 +135,10 @@ const stillRuns = (runId: string, { name }: Transport): Failure => ({
   hint: `hostops wait ${runId}   waits for its end`,
 })
 
-const notAsked = (runId: string, target: string): Failure => ({
+const notAsked = (runId: string, target: string, because: Failure): Failure => ({
   code: 'usage',
-  problem: `what became of run ${runId} at ${target} could not be asked`,
-  hint: `hostops report ${runId}   asks again`,
+  problem: `what became of run ${runId} could not be asked: ${sentence(because)}`,
+  hint: `hostops doctor --target ${target} tells why, hostops report ${runId} asks again`,
 })
 
 const secretsNeeded = (runId: string): Failure => ({
@@ -139,11 +146,6 @@ const secretsNeeded = (runId: string): Failure => ({
   problem: `run ${runId} has secrets, and without them nobody can ask for its commands again`,
   hint: `hostops resume ${runId} -i NAME=@FILE   goes on with it`,
 })
-
-/** The stored line follows: it stays as it was. */
-function tell(failure: Failure, io: Io): void {
-  io.stderr.write(wordedError(failure))
-}
 
 const stateOf = ({ folder }: RunEntry) => dirname(dirname(folder))
 

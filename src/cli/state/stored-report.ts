@@ -5,10 +5,14 @@ import type { Event } from '../../engine/events.ts'
 import { JOURNAL_VERSION } from '../../engine/journal.ts'
 import { parseJournal } from '../../engine/recover.ts'
 import type { RunEnd } from '../../engine/running.ts'
+import type { Failure, FailureCode } from '../../failure.ts'
 import { addEvent, emptyDraft, type ReportDraft, toReport } from '../../report/build.ts'
 import type { Report } from '../../report/schema.ts'
+import { goOn } from '../../wording/run.ts'
+import { sentence } from '../../wording/word.ts'
 import { exitCode } from '../exit-code.ts'
 import type { Io } from '../io.ts'
+import { wordedError } from '../print-failure.ts'
 import { resultLine } from '../result-line.ts'
 import { neverBegan } from './kept-run.ts'
 import { isSettled, type RunEntry } from './state.ts'
@@ -19,10 +23,20 @@ export function storedReport(run: RunEntry): StoredReport {
   if (run.report && !run.alive) return { report: run.report, exitCode: codeOf(run, run.report) }
   const draft = draftFromJournal(run)
   if (neverBegan(run)) draft.end = { type: 'run-finished', ...notBegun(run.head.runId) }
-  const report = toReport(draft, null)
-  if (draft.end && !run.alive) return { report, exitCode: exitCode(report.outcome, draft.end.failure) }
-  const outcome = run.alive ? 'started' : 'unknown'
-  return { report: { ...report, outcome, success: null, changed: null }, exitCode: exitCode(outcome, null) }
+  if (!run.alive) {
+    draft.end ??= {
+      ...{ type: 'run-finished', outcome: 'unknown', failedStep: null },
+      failure: runnerGone(run.head.runId, draft),
+    }
+    return { report: toReport(draft, null), exitCode: exitCode(draft.end.outcome, draft.end.failure) }
+  }
+  const outcome = 'started'
+  const report = { ...toReport(draft, null), outcome, success: null, changed: null } as const
+  return { report, exitCode: exitCode(outcome, null) }
+}
+
+function runnerGone(runId: string, { steps }: ReportDraft): Failure {
+  return { code: 'runner-gone', runId, step: steps.find(({ status }) => status === 'unknown')?.id ?? null }
 }
 
 /** By the report, which is written first: a runner may have died before it could note its exit code. */
@@ -32,19 +46,38 @@ function codeOf({ folder, head }: RunEntry, { outcome }: Report): number {
   return end ? exitCode(outcome, end.failure) : (head.exitCode ?? exitCode(outcome, null))
 }
 
-/** The line that the run ended with, or what is known so far; what can be done about it is for people. */
-export function printReport(run: RunEntry, io: Io): number {
+/**
+ * The line that the run ended with, or what is known so far; what can be done about it is for people. `told`: they were
+ * told already.
+ */
+export function printReport(run: RunEntry, io: Io, told = false): number {
   const { report, exitCode } = storedReport(run)
   const { runId } = run.head
   if (run.alive) io.stderr.write(`${runId} is still running\nhint: hostops wait ${runId}\n`)
-  else if (!isSettled(run) && report.success !== true && !neverBegan(run)) {
-    io.stderr.write(
-      `hint: hostops resume ${runId} goes on with it, hostops rollback ${runId} takes it back\n`,
-    )
+  else if (!told && !isSettled(run) && report.success !== true && !neverBegan(run)) {
+    io.stderr.write(wordedError(openEnd(run)))
   }
   io.stdout.write(resultLine(report))
   return exitCode
 }
+
+/** Why the end is open, with what may be done about it. */
+function openEnd(run: RunEntry): Failure {
+  const { runId } = run.head
+  const draft = draftFromJournal(run)
+  const failure = draft.end?.failure ?? runnerGone(runId, draft)
+  if (TELLS_HOW_TO_GO_ON.has(failure.code)) return failure
+  return { code: 'usage', problem: sentence(failure), hint: goOn(runId) }
+}
+
+const TELLS_HOW_TO_GO_ON: ReadonlySet<FailureCode> = new Set([
+  'runner-gone',
+  'end-not-seen',
+  'half-way',
+  'no-longer-holds',
+  'record-incomplete',
+  'still-runs',
+])
 
 export const notBegun = (runId: string): RunEnd => ({
   outcome: 'failed-unchanged',
