@@ -35,8 +35,10 @@ describe.each(['resume', 'rollback'])('%s ends in one line', verb => {
     await one([], 2, 'invalid', 'usage')
     await one(['r', '--what'], 2, 'invalid', 'usage')
     await one(['r', '--assume', 'perhaps'], 2, 'invalid', 'usage')
-    await one(['r', '--wait-lock', 'long'], 2, 'invalid', 'usage')
-    await one(['r', '--wait-lock', 'long', '--target', 'hostlink'], 2, 'invalid', 'usage')
+    for (const place of [[], ['--target', 'hostlink']]) {
+      const ended = await one(['r', '--wait-lock', 'long', ...place], 2, 'invalid', 'usage')
+      expect(ended.report.error).toBe('--wait-lock is no duration')
+    }
     expect(existsSync(join(rig.state, 'runs'))).toBe(false)
   })
 
