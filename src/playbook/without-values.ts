@@ -4,7 +4,10 @@
  */
 import type { Diagnostic, Source } from './diagnostic.ts'
 
-/** The same mistakes without such values. `plain`: keys whose values are never secrets. */
+/**
+ * The same mistakes without such values. `plain`: keys whose values are never secrets; none where a section holds values
+ * right below its names.
+ */
 export function withoutValues(
   mistakes: readonly Diagnostic[],
   source: Source,
@@ -15,7 +18,7 @@ export function withoutValues(
     mistakes.flatMap(each => [each.start.line, ...each.related.map(({ start }) => start.line)]),
   )
   for (const { number, start, text } of linesWithin(source.text, sections)) {
-    const from = shown.has(number) ? firstValue(text, plain) : -1
+    const from = shown.has(number) ? firstValue(text, sections, plain) : -1
     if (from !== -1) source.hide(start + from, start + text.length)
   }
   return source.shown(mistakes)
@@ -41,15 +44,17 @@ const TOP_KEY = /^["']?[A-Za-z][\w-]*["']?\s*:/
 const KEY = /([\w.-]+)["']?\s*:[ \t]*/g
 
 /** Where the first value of a line begins that may be secret; of a line without a key, its text. */
-function firstValue(line: string, plain: readonly string[]): number {
+function firstValue(line: string, sections: readonly string[], plain: readonly string[]): number {
   const keys = [...line.matchAll(KEY)]
   if (keys.length === 0) return line.search(/[^\s{}[\],-]/)
   const secret = keys.find((match, index) => {
     const [whole, key] = match
     const rest = line.slice(match.index + whole.length)
     if (rest === '' || plain.includes(key!)) return false
-    // A brace begins what has keys of its own, or a value that looks like it.
-    const hasKeys = rest === '{' || (rest.startsWith('{') && index < keys.length - 1)
+    // A brace begins what has keys of its own, or a value that looks like it: known keys tell.
+    const next = keys[index + 1]?.[1] ?? ''
+    const isSpec = plain.length > 0 && (plain.includes(next) || VALUE_KEYS.includes(next))
+    const hasKeys = rest === '{' || (rest.startsWith('{') && (isSpec || sections.includes(key!)))
     return VALUE_KEYS.includes(key!) || !hasKeys
   })
   return secret === undefined ? -1 : secret.index + secret[0].length

@@ -23,6 +23,7 @@ const inputs: [string, string][] = [
   ['twice', `  a: { type: secret, default: ${SECRET}1, default: ${SECRET}2 }`],
   ['an input twice', `  a: { type: secret, default: ${SECRET} }\n  a: { type: ref }`],
   ['a type that is misspelt', `  a: { type: secrt, default: ${SECRET} }`],
+  ['a value that looks like a map', `  a:\n    type: secret\n    defualt: {${SECRET}: 1`],
   ['a key that is misspelt', `  a: { type: secret, defualt: ${SECRET} }`],
 ]
 
@@ -44,6 +45,11 @@ describe('settings', () => {
     ['a quote that is not closed', `inputs:\n  p: { a: "${SECRET} }`],
     ['a tag', `inputs:\n  p:\n    a: !${SECRET}`],
     ['twice', `pinned:\n  p:\n    a: ${SECRET}1\n    a: ${SECRET}2`],
+    ['a value that looks like a map', `inputs:\n  p:\n    a: {${SECRET}: 1\n    b: {name: {${SECRET}: 1`],
+    [
+      'the same on one line',
+      `inputs: { p: { a: {${SECRET}: {x: 1 } }\npinned:\n  p: x\n  p: {a: {${SECRET}: 1`,
+    ],
     ['all in braces', `{ target: local, inputs: { p: { a: ${SECRET}, a: ${SECRET} } } }`],
   ])('%s', (_, text) => {
     const parsed = parseSettings(`target: local\n${text}\n`, 'hostops.config.yaml', {})
@@ -55,6 +61,11 @@ describe('settings', () => {
 test('what cannot hold one is shown', () => {
   const text = 'hostops: 1\nname: x\ninputs:\n  a: { type: ref }\nsteps:\n  - run: [ls\n  - uses: x\n'
   expect(JSON.stringify(loadPlaybook(text, 'x.yaml', kinds))).toContain('  - uses: x')
+})
+
+test('of a specification in braces its type is shown', () => {
+  const text = `hostops: 1\nname: x\ninputs:\n  a: { type: secrt, default: "${SECRET} }\n  b: { pattern: "x }\nsteps: []\n`
+  expect(JSON.stringify(loadPlaybook(text, 'x.yaml', kinds))).toContain('a: { type: secrt, default: ')
 })
 
 test('whatever a file is broken with, however its value is written', () => {
