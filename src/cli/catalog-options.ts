@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { Failure } from '../failure.ts'
 import type { CatalogOptions } from '../playbook/catalog.ts'
 import { renderDiagnostics } from '../playbook/render.ts'
 import { loadSettings, type Settings } from '../playbook/settings.ts'
@@ -17,11 +18,28 @@ export function readCatalogOptions(
     io.stderr.write(renderDiagnostics(loaded.diagnostics, 'text', colors(io.stderr, io.env)))
     return null
   }
-  const folder = options.playbooks
-  if (folder !== undefined && !existsSync(resolve(io.cwd, folder))) {
-    const problem = `--playbooks: there is no folder "${folder}"`
-    io.stderr.write(wordedError({ code: 'usage', problem, hint: 'name a folder that holds NAME.yaml files' }))
+  const wrong = playbooksProblem(options.playbooks, io.cwd)
+  if (wrong !== null) {
+    io.stderr.write(wordedError(wrong))
     return null
   }
   return { playbooks: options.playbooks, settings: loaded.settings, env: io.env, cwd: io.cwd }
+}
+
+/** Who names a folder must not be given a playbook of that name from another one. */
+export const playbooksProblem = (folder: string | undefined, cwd: string): Failure | null =>
+  folder === undefined || isFolder(resolve(cwd, folder))
+    ? null
+    : {
+        code: 'usage',
+        problem: `--playbooks: there is no folder "${folder}"`,
+        hint: 'name a folder that holds NAME.yaml files',
+      }
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory()
+  } catch {
+    return false
+  }
 }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { isRunId, RUN_ID_RULE } from '../engine/run-id.ts'
 import type { Failure } from '../failure.ts'
 import { DURATION_HINT, parseDuration, parseTimeLimit, TIME_LIMIT_HINT } from '../steps/duration.ts'
+import { playbooksProblem } from './catalog-options.ts'
 import { reportFileProblem } from './report-file.ts'
 
 export type RunOptions = {
@@ -34,8 +35,8 @@ export function wrongUse(options: RunOptions, cwd: string): Failure | null {
     return usage('--run-id is no run id', RUN_ID_RULE)
   if (options.timeout !== undefined && parseTimeLimit(options.timeout) === null)
     return usage('--timeout is no time limit', TIME_LIMIT_HINT)
-  const waitLock = waitLockProblem(options)
-  if (waitLock !== null) return waitLock
+  const wrong = waitLockProblem(options) ?? playbooksProblem(options.playbooks, cwd)
+  if (wrong !== null) return wrong
   if (options.reportFile === '') return usage('--report-file is empty', 'name a file that can be written')
   const file = options.reportFile === undefined ? null : reportFileProblem(resolve(cwd, options.reportFile))
   if (file !== null)

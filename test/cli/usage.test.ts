@@ -7,6 +7,7 @@ import { type HostopsRig, hostopsRig, settled } from '../rig/hostops.ts'
 let rig: HostopsRig
 beforeAll(() => {
   rig = hostopsRig()
+  rig.write('a.yaml.txt', 'no json')
 })
 afterAll(() => rig.remove())
 
@@ -28,8 +29,11 @@ test('--help goes to stdout, nothing at all shows the same on stderr', async () 
 })
 
 test('help COMMAND is COMMAND --help', async () => {
-  for (const command of [[], ['run']])
-    expect((await rig.run(['help', ...command])).stdout).toBe((await rig.run([...command, '--help'])).stdout)
+  const all = (await rig.run(['--help'])).stdout
+  for (const command of [[], ['help']]) expect((await rig.run(['help', ...command])).stdout).toBe(all)
+  const ended = await rig.run(['help', 'run'])
+  expect(ended).toMatchObject({ code: 0, stdout: (await rig.run(['run', '--help'])).stdout, stderr: '' })
+  expect(ended.stdout).toMatch(/^usage: hostops run /)
 })
 
 describe('a mistake is answered with what to type instead', () => {
@@ -44,6 +48,12 @@ describe('a mistake is answered with what to type instead', () => {
       ['list', '--playbooks', 'nope'],
       'error: --playbooks: there is no folder "nope"\nhint: name a folder that holds NAME.yaml files\n',
     ],
+    [
+      ['show', 'a', '--playbooks', 'a.yaml.txt'],
+      'error: --playbooks: there is no folder "a.yaml.txt"\nhint: name a folder that holds NAME.yaml files\n',
+    ],
+    [['help', 'rnu'], "error: unknown command 'rnu'\nhint: did you mean run?\n"],
+    [['rnu', '--help'], "error: unknown command 'rnu'\nhint: did you mean run?\n"],
     [['report', 'last'], 'error: there is no run yet in /scratch/state\nhint: hostops runs   lists them\n'],
   ])('%j', async (args, stderr) => {
     const ended = await rig.run(args)
@@ -102,6 +112,12 @@ describe('of a run, with a report', () => {
       /--timeout is no time limit/,
       /from 1 and ms/,
     ],
+    [
+      'a playbook of a folder that does not exist, though there is one of that name',
+      ['run', 'upgrade-openclaw', '--playbooks', 'nope'],
+      /--playbooks: there is no folder "nope"/,
+      /NAME\.yaml/,
+    ],
     ['no name for the report', ['run', 'a.yaml', '--report-file', ''], /--report-file is empty/, /hint/],
     [
       'a report where none can be, which is not tried',
@@ -151,7 +167,6 @@ describe('of a run, with a report', () => {
   ]
   beforeAll(() => {
     rig.playbook('a', [{ run: ['touch', rig.path('executed')] }])
-    rig.write('a.yaml.txt', 'no json')
   })
   test.each(cases)('%s', async (_, args, error, stderr) => {
     const ended = await rig.run(args)

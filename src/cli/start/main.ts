@@ -1,5 +1,5 @@
 /** Arguments in, exit code out. */
-import { CommanderError } from 'commander'
+import { type Command, CommanderError } from 'commander'
 import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { wordedError } from '../print-failure.ts'
@@ -17,7 +17,7 @@ export async function main(given: string[], io: Io): Promise<number> {
     return EXIT_USAGE
   }
   try {
-    const parsed = program.parseAsync(args, { from: 'user' })
+    const parsed = program.parseAsync(withKnownHelp(args, program), { from: 'user' })
     // A run has its own answer to a fault: a report.
     await (args[0] === 'run' ? parsed : Promise.race([parsed, io.fault]))
     return code
@@ -30,7 +30,17 @@ export async function main(given: string[], io: Io): Promise<number> {
 
 /** `help run` is `run --help`: what people type, in a program that has no command of that name. */
 const asOption = ([first, ...rest]: string[]): string[] =>
-  first === 'help' ? [...rest.slice(0, 1), '--help'] : first === undefined ? [] : [first, ...rest]
+  first === 'help'
+    ? [...rest.slice(0, 1).filter(word => word !== 'help'), '--help']
+    : first === undefined
+      ? []
+      : [first, ...rest]
+
+/** Of a command that there is none of there is no help: commander would give that of the program, as if all were well. */
+function withKnownHelp(args: string[], { commands }: Command): string[] {
+  const [first = ''] = args
+  return first.startsWith('-') || commands.some(command => command.name() === first) ? args : [first]
+}
 
 /** What ends in a report line does so as well when it was asked for in the wrong way. */
 async function usageError(error: CommanderError, args: string[], io: Io): Promise<number> {
