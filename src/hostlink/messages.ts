@@ -149,6 +149,7 @@ export const runRequest = z.discriminatedUnion('action', [
     options: optional(runOptions),
   }),
   z.object({ action: z.literal('list') }),
+  z.object({ action: z.literal('playbooks') }),
   z.object({ action: z.literal('report'), run_id: runId }),
   z.object({
     action: z.literal('wait'),
@@ -266,4 +267,5 @@ export type RunAnswer = Envelope & {
   next_offset?: number
   files?: { name: string; bytes: number }[]
   runs?: { [field: string]: unknown }[]
+  playbooks?: { [field: string]: unknown }[]
 }

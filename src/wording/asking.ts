@@ -9,7 +9,7 @@ export const ASKING: Words<AskingFailure> = {
     hint: failure.suggestion
       ? `did you mean ${quoted(failure.suggestion)}?`
       : failure.host
-        ? `hostops run ${failure.name} --target ${failure.host} --on-host   runs one that is installed there; hostops list shows those here`
+        ? `hostops run ${failure.name} --target ${failure.host} --on-host   runs one that is installed there; hostops list --target ${failure.host} shows those`
         : 'hostops list   shows the playbooks that there are',
   }),
   'playbook-unreadable': failure => ({

@@ -13,8 +13,8 @@ export const TARGET: Words<TargetFailure> = {
     hint: 'set HOSTLINK_TOKEN or HOSTLINK_TOKEN_FILE to the token of the host’s daemon',
   }),
   denied: failure => ({
-    message: `${failure.target} denied a command: ${failure.rule}`,
-    hint: 'the policy of this token on the host decides; hostops doctor shows which one it is',
+    message: `${failure.target} denied it: ${failure.rule}`,
+    hint: `the policy of this token on the host decides; hostops doctor --target ${failure.target} shows what it may do`,
   }),
   'link-lost': failure => ({
     message: `the link to ${failure.target} was lost while ${quoted(failure.command)} ran: ${failure.reason}`,

@@ -519,6 +519,28 @@ describe('a token that may only run playbooks', () => {
     expect(wrong.report).toMatchObject({ outcome: 'invalid', errorCode: 'inputs-invalid' })
   })
 
+  test('tells which ones, and what they want', async () => {
+    const { stdout } = await as('list', '--json')
+    expect(JSON.parse(stdout)).toMatchObject([
+      {
+        ...{ name: 'write', problem: null },
+        inputs: [
+          { name: 'where', type: 'path', from: 'pinned', value: rig.path('written') },
+          { name: 'text', from: 'caller', pattern: '^[a-z]+$' },
+          { name: 'times', from: 'default', value: 1 },
+        ],
+      },
+    ])
+    expect((await as('show', 'write')).stdout).toContain(
+      'hostops run write -i text=... --target hostlink --on-host',
+    )
+    expect(await as('show', 'other')).toMatchObject({
+      ...{ code: 2, stdout: '' },
+      stderr: expect.stringContaining('hostops list --target hostlink'),
+    })
+    expect((await as('doctor')).stdout).toMatch(/target hostlink\n {2}\S+ write/)
+  })
+
   test('does nothing else', async () => {
     const denied = async (rule: RegExp, ...args: string[]) => {
       const ended = await as(...args)

@@ -2,8 +2,9 @@
 import { join } from 'node:path'
 import { connect } from '../../transport/connect.ts'
 import { printable } from '../../ui/printable.ts'
+import { word } from '../../wording/word.ts'
 import { targetFailure } from '../connect-to.ts'
-import { bad, type Finding, type Section } from '../doctor/finding.ts'
+import { bad, type Finding, good, type Section, unseen } from '../doctor/finding.ts'
 import { checkHere } from '../doctor/here.ts'
 import { checkLink } from '../doctor/link.ts'
 import { checkTools } from '../doctor/tools.ts'
@@ -30,12 +31,30 @@ export async function doctor(
   }
   const state = stateDir(io, settings.settings.stateDir)
   const sections: Section[] = [{ title: 'here', findings: checkHere(state, process.argv[1]) }]
-  if (/^hostlink(:|$)/.test(target))
-    sections.push({ title: 'hostlink', findings: await checkLink(target, io) })
-  sections.push({ title: `target ${target}`, findings: await checkTarget(target, state, io) })
+  const link = /^hostlink(:|$)/.test(target) ? await checkLink(target, io) : null
+  if (link) sections.push({ title: 'hostlink', findings: link.findings })
+  // Such a token may ask for no program: what it may do is all that can be looked at.
+  const findings =
+    link?.policy === 'playbooks'
+      ? await checkPlaybooks(target, state, io)
+      : await checkTarget(target, state, io)
+  sections.push({ title: `target ${target}`, findings })
   const ok = sections.every(section => section.findings.every(finding => finding.ok !== false))
   io.stdout.write(options.json ? `${JSON.stringify({ ok, target, sections })}\n` : print(sections, io))
   return ok ? EXIT_OK : EXIT_NO
+}
+
+async function checkPlaybooks(target: string, state: string, io: Io): Promise<Finding[]> {
+  const { playbooksAt } = await import('../on-host/offered.ts')
+  const playbooks = await playbooksAt(target, state, io)
+  if ('code' in playbooks) return [unseen('playbooks', word(playbooks).message)]
+  if (playbooks.length === 0)
+    return [bad('playbooks', 'the policy names none', 'name one in policy.yaml on the host')]
+  return playbooks.map(({ name, description, problem }) =>
+    problem === null
+      ? good(name, description?.trim().split('\n')[0] ?? 'may be run')
+      : bad(name, problem, 'on the host: hostlinkd check'),
+  )
 }
 
 async function checkTarget(target: string, state: string, io: Io): Promise<Finding[]> {

@@ -89,13 +89,15 @@ function asText(described: Described): string {
     `${name}\n`,
     description === null ? '' : `${description.trim()}\n`,
     `\n${table(facts)}`,
-    inputs.length === 0 ? '' : `\ninputs\n${table(inputs.map(inputRow), '  ')}`,
+    inputs.length === 0 ? '' : `\ninputs\n${table(inputRows(inputs), '  ')}`,
     `\nsteps\n${table(
       steps.map(step => [step.id, step.summary]),
       '  ',
     )}`,
   ].join('')
 }
+
+export const inputRows = (inputs: readonly DescribedInput[]): string[][] => inputs.map(inputRow)
 
 function inputRow(input: DescribedInput): string[] {
   const rules = [

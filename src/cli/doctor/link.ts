@@ -10,23 +10,31 @@ import { bad, type Finding, good } from './finding.ts'
 const NEEDED = ['argv', 'stream', 'keep_alive', 'key', 'cancel'] as const
 const CONNECT_MS = 5000
 
-export async function checkLink(target: string, io: Io): Promise<Finding[]> {
+/** `policy`: of the token, as far as the daemon tells. */
+export async function checkLink(
+  target: string,
+  io: Io,
+): Promise<{ findings: Finding[]; policy: string | null }> {
   const name = target.slice('hostlink:'.length)
   const resolved = resolveEndpoint(name === '' ? {} : { target: name }, io.env, readText)
   if (!resolved.ok)
-    return [
-      bad(
-        'endpoint',
-        problemInWords(resolved.problem),
-        'set HOSTLINK_SOCKET and HOSTLINK_TOKEN_FILE, or write targets.conf (README: hostlink)',
-      ),
-    ]
+    return {
+      findings: [
+        bad(
+          'endpoint',
+          problemInWords(resolved.problem),
+          'set HOSTLINK_SOCKET and HOSTLINK_TOKEN_FILE, or write targets.conf (README: hostlink)',
+        ),
+      ],
+      policy: null,
+    }
   const { endpoint } = resolved
   const findings = [...checkSocket(endpoint), ...checkTokenFile(endpoint)]
   const link = await connect(endpoint, { connectTimeoutMs: CONNECT_MS, answerTimeoutMs: CONNECT_MS })
-  if (!link.ok) return [...findings, failed(link.failure)]
+  if (!link.ok) return { findings: [...findings, failed(link.failure)], policy: null }
   link.value.close()
-  return [...findings, ...introduce(link.value.hello)]
+  const { hello } = link.value
+  return { findings: [...findings, ...introduce(hello)], policy: hello.policy ?? null }
 }
 
 function checkSocket({ at }: Endpoint): Finding[] {

@@ -115,7 +115,11 @@ function makePrinter(prefix: string, io: Io): Printer {
 const ask = (host: Host, action: string, runId: string): Promise<Asked> =>
   patiently(() => host.ask(action, { run_id: runId }))
 
-async function withHost(options: AtHost, io: Io, work: (host: Host) => Promise<number>): Promise<number> {
+export async function withHost(
+  options: AtHost,
+  io: Io,
+  work: (host: Host) => Promise<number>,
+): Promise<number> {
   const settings = readSettings(options, io)
   if (!settings.ok) return usage(settings.failure, io)
   const opened = await openHost(options.target, stateDir(io, settings.settings.stateDir), io)
@@ -176,7 +180,7 @@ function told(asked: Asked, { target }: Host, io: Io): number {
   return exit_code
 }
 
-function no({ failure, again }: Asked & { ok: false }, io: Io): number {
+export function no({ failure, again }: Asked & { ok: false }, io: Io): number {
   io.stderr.write(wordedError(failure))
   if (failure.code === 'denied') return EXIT_REFUSED
   if (again) return UNKNOWN

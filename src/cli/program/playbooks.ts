@@ -27,10 +27,13 @@ export const addPlaybooks: AddCommands = (program, io, done) => {
       .summary('list the named playbooks')
       .description('Lists the playbooks that can be run by name, and where each comes from.')
       .option('--json', 'one JSON array on stdout, with the inputs of each'),
-  ).action(async (options: ListOptions) => {
-    const { list } = await import('../commands/list.ts')
-    done(await list(options, io))
-  })
+  )
+    .addOption(thereOption())
+    .action(async (options: ListOptions & OfHost) => {
+      if (isThere(options)) return done(await (await atHost()).listAt(options, io))
+      const { list } = await import('../commands/list.ts')
+      done(await list(options, io))
+    })
   looksUp(
     program
       .command('show')
@@ -38,10 +41,13 @@ export const addPlaybooks: AddCommands = (program, io, done) => {
       .description('Shows what a playbook needs and what it does.')
       .argument(...PLAYBOOK_ARGUMENT)
       .option('--json', 'one JSON object on stdout'),
-  ).action(async (playbook: string, options: ShowOptions) => {
-    const { show } = await import('../commands/show.ts')
-    done(await show(playbook, options, io))
-  })
+  )
+    .addOption(thereOption())
+    .action(async (playbook: string, options: ShowOptions & OfHost) => {
+      if (isThere(options)) return done(await (await atHost()).showAt(playbook, options, io))
+      const { show } = await import('../commands/show.ts')
+      done(await show(playbook, options, io))
+    })
   program
     .command('init')
     .summary('write a commented playbook to begin with')
@@ -62,6 +68,13 @@ export const addPlaybooks: AddCommands = (program, io, done) => {
       done(await schema(which, io))
     })
 }
+
+type OfHost = { target?: string }
+const thereOption = () =>
+  new Option('-t, --target <target>', 'of a host, as far as its token may run them: hostlink, hostlink:NAME')
+const isThere = <O extends OfHost>(options: O): options is O & { target: string } =>
+  options.target !== undefined && options.target !== 'local'
+const atHost = () => import('../on-host/offered.ts')
 
 const looksUp = (command: Command) =>
   command.addOption(playbooksOption()).option('--config <file>', 'settings')

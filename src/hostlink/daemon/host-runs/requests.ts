@@ -6,6 +6,7 @@ import type { RunRequest } from '../../messages.ts'
 import { type Body, badRequest, failure } from '../peers/answer.ts'
 import type { Token } from '../policy/policy.ts'
 import { type AroundRuns, ownerOf } from './context.ts'
+import { offeredPlaybooks } from './offered.ts'
 import { askProgram } from './program.ts'
 import { awaitsConfirmation } from './recovery.ts'
 
@@ -26,6 +27,8 @@ export async function answerRunRequest(
   around: Around,
 ): Promise<Body> {
   if (request.action === 'list') return list(token, around)
+  if (request.action === 'playbooks')
+    return offeredPlaybooks(token, around.config(), args => asked(args, around))
   const { run_id: runId } = request
   if (!mayUse(token, runId, around)) return { status: 'not_found', error_msg: `no such run: ${runId}` }
   switch (request.action) {

@@ -1,0 +1,87 @@
+/** Playbooks that a token may start here, with what each of them wants: what an agent asks first. */
+import { existsSync } from 'node:fs'
+import * as z from 'zod'
+import type { Config } from '../config/config.ts'
+import { systemReason } from '../config/problem.ts'
+import { type Body, failure } from '../peers/answer.ts'
+import { bareDigest, type PlaybookGrant, type Token } from '../policy/policy.ts'
+import { findInstalled, type Installed } from './installed.ts'
+import type { Said } from './program.ts'
+
+/** `problem`: why nobody can start it as things are. */
+type Offered = {
+  name: string
+  description: string | null
+  digest: string | null
+  inputs: OfferedInput[]
+  problem: string | null
+}
+
+/** As the program describes them; what a newer one adds is handed on. */
+const inputSchema = z.looseObject({ name: z.string(), type: z.string() })
+const entrySchema = z.object({
+  name: z.string(),
+  file: z.string(),
+  valid: z.boolean(),
+  description: z.string().nullish(),
+  inputs: z.array(inputSchema).default([]),
+})
+type OfferedInput = z.output<typeof inputSchema>
+type Entry = z.output<typeof entrySchema>
+
+export async function offeredPlaybooks(
+  { policy }: Token,
+  config: Config,
+  ask: (args: readonly string[]) => Promise<Said | Body>,
+): Promise<Body> {
+  const from = existsSync(config.playbooksDir) ? ['--playbooks', config.playbooksDir] : []
+  const said = await ask(['list', '--json', ...from])
+  if ('status' in said) return said
+  const entries = readEntries(said.stdout)
+  if (entries === null) return failure(`hostops does not tell its playbooks: ${said.stderr.trim()}`)
+  const grants = policy.kind === 'playbooks' ? policy.playbooks : entries.map(({ name }) => ({ name }))
+  const offered = grants.map(grant => offer(grant, entries, config))
+  return { status: 'ok', playbooks: offered.filter(each => each !== null) }
+}
+
+function readEntries(text: string): Entry[] | null {
+  try {
+    return z.array(entrySchema).safeParse(JSON.parse(text)).data ?? null
+  } catch {
+    return null
+  }
+}
+
+/** Null for what has the name, and is not what would run under it. */
+function offer(
+  grant: Pick<PlaybookGrant, 'name'> & Partial<PlaybookGrant>,
+  entries: readonly Entry[],
+  config: Config,
+): Offered | null {
+  const { name, digest, pinned = {} } = grant
+  const none = (problem: string): Offered => ({ name, description: null, digest: null, inputs: [], problem })
+  let installed: Installed | null
+  try {
+    installed = findInstalled(name, config)
+  } catch (error) {
+    return none(`it cannot be read: ${systemReason(error)}`)
+  }
+  if (installed === null) return digest === undefined ? null : none('it is not installed on this host')
+  if (digest !== undefined && installed.digest !== bareDigest(digest))
+    return none('it is not the one that was reviewed (its digest differs)')
+  const entry = entries.find(each => each.name === name && each.file === installed.file)
+  if (entry === undefined) return digest === undefined ? null : none('the host does not tell what it wants')
+  return {
+    name,
+    description: entry.description ?? null,
+    digest: installed.digest,
+    inputs: entry.inputs.map(input => fixed(input, pinned)),
+    problem: entry.valid ? null : 'it has mistakes: hostops validate tells them on the host',
+  }
+}
+
+/** A value that the policy gives is nobody else's to give, and a secret is nobody's to read. */
+const fixed = (input: OfferedInput, pinned: Readonly<Record<string, unknown>>): OfferedInput =>
+  Object.hasOwn(pinned, input.name)
+    ? { ...input, from: 'pinned', value: input.type === 'secret' ? '***' : pinned[input.name] }
+    : input
