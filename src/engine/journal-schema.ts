@@ -1,7 +1,7 @@
 /** Each line of journal.ndjson, for those who read journals with other programs. What it means: JOURNAL.md. */
 import * as z from 'zod'
 import type { Event } from './events.ts'
-import { JOURNAL_VERSION } from './journal.ts'
+import { JOURNAL_VERSION } from './journal-text.ts'
 
 const id = z.string().describe('of the step')
 const effect = z.enum(['read', 'fetch', 'write', 'disrupt', 'irreversible'])

@@ -2,23 +2,15 @@
  * The run's own record: `journal.ndjson` with what was intended and what came of it, and a log for each step.
  * An intent that cannot be recorded throws, so that nothing is done that nobody could find out about later.
  */
-import {
-  closeSync,
-  existsSync,
-  fdatasyncSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  readFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Failed } from '../failure.ts'
-import { makeFolder } from '../hostlink/make-folder.ts'
 import type { Event } from './events.ts'
-import { journalId } from './recover.ts'
+import { openJournalFile } from './journal-file.ts'
+import { JOURNAL_VERSION, journalId } from './journal-text.ts'
 import { giveReserve, takeReserve } from './reserve.ts'
 import { mayChange } from './state.ts'
+import { openLogs } from './step-logs.ts'
 
 export type Journal = {
   write(event: Event): void
@@ -29,18 +21,15 @@ export type Journal = {
   close(): void
 }
 
-export const JOURNAL_VERSION = 1
-
 export function openJournal(folder: string, now: () => number): Journal {
-  const file = join(folder, 'journal.ndjson')
-  const { descriptor, lines, bytes, firstId } = guarded(file, () => openWhole(file))
+  const path = join(folder, 'journal.ndjson')
+  const file = guarded(path, () => openJournalFile(path))
   // A run does not begin where its end may find no room; who goes on with one has no choice.
-  if (lines === 0) guarded(file, () => takeReserve(folder))
+  if (file.lines === 0) guarded(path, () => takeReserve(folder))
   else quietly(() => takeReserve(folder))
   const logs = openLogs(join(folder, 'steps'))
-  let sequence = lines
-  let id = firstId
-  let end = bytes
+  let sequence = file.lines
+  let id = file.id
   /** What could not be written goes first, so that no line is ever missing before another one. */
   let backlog = ''
   /**
@@ -56,26 +45,35 @@ export function openJournal(folder: string, now: () => number): Journal {
     due = null
     if (lost !== null) throw lost
     try {
-      fdatasyncSync(descriptor)
+      file.sync()
     } catch (error) {
       lost = error as Error
       throw error
     }
   }
-  const append = (line: string, when: 'now' | 'soon' | 'never') => {
-    backlog += line
-    const data = Buffer.from(backlog)
-    try {
-      writeWhole(descriptor, data)
-    } catch (error) {
-      // A full disk takes the beginning of a line: nothing may ever be appended to that.
-      ftruncateSync(descriptor, end)
-      throw error
-    }
-    end += data.length
+  const put = (line: string) => {
+    if (line !== '') backlog += backlog === '' ? line : `\n${line}`
+    if (backlog !== '') file.append(backlog)
     backlog = ''
+  }
+  const keep = (when: 'now' | 'soon' | 'never') => {
     if (when === 'now' || due !== null) sync()
     if (when === 'soon') due ??= setImmediate(() => quietly(sync))
+  }
+  /** Before what it announces is done; where it throws without a line that stands there, it is told by nobody later. */
+  const putIntent = (event: Event, line: string) => {
+    const before = backlog
+    const changes = event.type === 'step-started' && mayChange(event.effect)
+    try {
+      if (!anchored && changes) guarded(folder, () => anchor(folder))
+      anchored ||= changes
+      guarded(path, () => put(line))
+    } catch (error) {
+      backlog = before
+      sequence -= 1
+      throw error
+    }
+    guarded(path, () => keep(syncOf(event)))
   }
   return {
     write(event) {
@@ -84,25 +82,17 @@ export function openJournal(folder: string, now: () => number): Journal {
       const entry = { v: JOURNAL_VERSION, seq: sequence, at: new Date(now()).toISOString(), ...event }
       const line = JSON.stringify(entry)
       id ||= journalId(line)
-      const record = () => append(`${line}\n`, syncOf(event))
-      if (isIntent(event)) {
-        const before = backlog
-        const changes = event.type === 'step-started' && mayChange(event.effect)
-        try {
-          if (!anchored && changes) guarded(folder, () => anchor(folder))
-          anchored ||= changes
-          guarded(file, record)
-        } catch (error) {
-          // It will not be acted on, so that it must not be told later either, unless it stands there already.
-          if (backlog !== '') {
-            backlog = before
-            sequence -= 1
-          }
-          throw error
-        }
-      } else if (!quietly(record) && endsForward(event)) {
+      const record = () => {
+        put(line)
+        keep(syncOf(event))
+      }
+      if (isIntent(event)) putIntent(event, line)
+      else if (!quietly(record) && endsForward(event)) {
         quietly(() => giveReserve(folder))
-        quietly(() => append('', 'now'))
+        quietly(() => {
+          put('')
+          keep('now')
+        })
       }
       if (event.type === 'said') logs.line(event.id, event.line)
       if (event.type === 'step-finished' || event.type === 'part-finished') logs.finish(event.id)
@@ -112,7 +102,7 @@ export function openJournal(folder: string, now: () => number): Journal {
     close() {
       logs.close()
       if (due !== null) quietly(sync)
-      quietly(() => closeSync(descriptor))
+      quietly(file.close)
       quietly(() => giveReserve(folder))
     },
   }
@@ -143,23 +133,6 @@ const isIntent = ({ type }: Event) => type === 'step-started' || type === 'confi
 /** From here on nothing is begun any more that a full disk could keep from being told. */
 const endsForward = ({ type }: Event) => type === 'rollback-started' || type === 'run-finished'
 
-/** What a runner was writing when it died was not said: the next line begins where the last whole one ended. */
-function openWhole(file: string) {
-  const descriptor = openSync(file, 'a', 0o600)
-  const text = readFileSync(file)
-  const whole = text.lastIndexOf(0x0a) + 1
-  if (whole < text.length) ftruncateSync(descriptor, whole)
-  let lines = 0
-  for (let at = text.indexOf(0x0a); at !== -1; at = text.indexOf(0x0a, at + 1)) lines += 1
-  const firstId = lines === 0 ? '' : journalId(text.toString('utf8', 0, text.indexOf(0x0a)))
-  return { descriptor, lines, bytes: whole, firstId }
-}
-
-/** A write may be a short one, and the disk is full only at the next. */
-function writeWhole(descriptor: number, data: Buffer): void {
-  for (let at = 0; at < data.length; ) at += writeSync(descriptor, data, at)
-}
-
 const syncOf = (event: Event) => {
   if (!isTransition(event)) return 'never'
   return event.type === 'step-finished' ? 'soon' : 'now'
@@ -186,51 +159,6 @@ function isTransition(event: Event): boolean {
       return false
   }
 }
-
-const FLUSH_AT = 16 * 1024
-
-function openLogs(folder: string) {
-  const pending = new Map<string, string>()
-  const names = new Map<string, string>()
-  const open = new Map<string, number>()
-  const descriptorOf = (id: string): number => {
-    const known = open.get(id)
-    if (known !== undefined) return known
-    const name = names.get(id) ?? logName(names.size + 1, id)
-    names.set(id, name)
-    makeFolder(folder, 0o700)
-    const descriptor = openSync(join(folder, name), 'a', 0o600)
-    open.set(id, descriptor)
-    return descriptor
-  }
-  // A log that cannot be written costs the log, never the run.
-  const flush = (id: string) => {
-    const text = pending.get(id)
-    if (text === undefined) return
-    pending.delete(id)
-    quietly(() => writeSync(descriptorOf(id), text))
-  }
-  const finish = (id: string) => {
-    flush(id)
-    const descriptor = open.get(id)
-    open.delete(id)
-    if (descriptor !== undefined) quietly(() => closeSync(descriptor))
-  }
-  return {
-    line(id: string, line: string) {
-      const text = `${pending.get(id) ?? ''}${line}\n`
-      pending.set(id, text)
-      if (text.length >= FLUSH_AT) flush(id)
-    },
-    finish,
-    close() {
-      for (const id of new Set([...pending.keys(), ...open.keys()])) finish(id)
-    },
-  }
-}
-
-const logName = (number: number, id: string) =>
-  `${String(number).padStart(3, '0')}-${id.replace(/[^A-Za-z0-9._-]/g, '_').slice(0, 100)}.log`
 
 function guarded<T>(path: string, work: () => T): T {
   try {

@@ -3,7 +3,6 @@ import type { Failure } from '../failure.ts'
 import type { Json } from '../steps/step.ts'
 import type { StartedCommand } from '../transport/transport.ts'
 import type { Event, Movement } from './events.ts'
-import { shortHash } from './hash.ts'
 
 type StepEnd = Extract<Event, { type: 'step-finished' }>
 
@@ -144,41 +143,4 @@ function stepOf(recovered: Recovered, id: string): RecoveredStep {
   const step: RecoveredStep = { snapshot: undefined, begun: false, attempt: 0, deadline: null, end: null }
   recovered.steps.set(id, step)
   return step
-}
-
-export type JournalText = {
-  /** Of this journal and no other. */
-  id: string
-  events: Event[]
-  /** The runner died while it wrote the last line: what that line meant to say was not done. */
-  torn: boolean
-  /** Written by a hostops that is newer than this one. */
-  newer: boolean
-}
-
-/** Tolerates a torn last line; a broken line before it ends the reading there, since order is all that counts. */
-export function parseJournal(text: string, version: number): JournalText {
-  const events: Event[] = []
-  const lines = text.split('\n')
-  const last = lines.pop()
-  const id = journalId(lines[0] ?? '')
-  for (const line of lines) {
-    const entry = parseEntry(line)
-    if (entry === null) return { id, events, torn: true, newer: false }
-    if (entry.v > version) return { id, events, torn: false, newer: true }
-    events.push(entry.event)
-  }
-  return { id, events, torn: last !== '', newer: false }
-}
-
-/** Its first line tells the run, and the moment to a thousandth of a second. */
-export const journalId = (firstLine: string): string => shortHash(firstLine)
-
-function parseEntry(line: string): { v: number; event: Event } | null {
-  try {
-    const { v, seq: _seq, at: _at, ...event } = JSON.parse(line)
-    return typeof v === 'number' && typeof event.type === 'string' ? { v, event: event as Event } : null
-  } catch {
-    return null
-  }
 }

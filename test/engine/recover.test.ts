@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Event } from '../../src/engine/events.ts'
-import { parseJournal, recover } from '../../src/engine/recover.ts'
+import { recover } from '../../src/engine/recover.ts'
 import type { Failure } from '../../src/failure.ts'
 import type { StartedCommand } from '../../src/transport/transport.ts'
 import { noTransport, type Played, play, type Scenario, setKind } from '../rig/engine.ts'
@@ -231,28 +231,5 @@ describe('commands in flight', () => {
   test('of an older version, which gave them no number', () => {
     const old = (command: StartedCommand) => ({ type: 'command-started', id: 's', command }) as Event
     expect(inFlight(old(announced('one', 1)), old(process(11)))).toEqual([process(11)])
-  })
-})
-
-describe('a journal as text', () => {
-  const line = (event: object) => `${JSON.stringify({ v: 1, seq: 1, at: 'now', ...event })}\n`
-
-  test('is read without its torn last line', () => {
-    const text = `${line({ type: 'snapshot-started' })}{"v":1,"seq":2,"type":"step-st`
-    expect(parseJournal(text, 1)).toMatchObject({
-      events: [{ type: 'snapshot-started' }],
-      torn: true,
-      newer: false,
-    })
-  })
-  test('is read up to a line that is broken in the middle', () => {
-    const text = `${line({ type: 'snapshot-started' })}\0\0\0\n${line({ type: 'snapshot-finished' })}`
-    expect(parseJournal(text, 1).events).toHaveLength(1)
-  })
-  test('of a newer hostops is not guessed at', () => {
-    expect(parseJournal(line({ v: 2, type: 'x' }), 1)).toMatchObject({ events: [], torn: false, newer: true })
-  })
-  test('may be empty', () => {
-    expect(parseJournal('', 1)).toMatchObject({ events: [], torn: false, newer: false })
   })
 })

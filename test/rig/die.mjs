@@ -16,6 +16,8 @@ let lines = 0
 
 const failing = (code, words) => Object.assign(new Error(`${code}: ${words}`), { code })
 const state = `${process.env.HOSTOPS_STATE_DIR}/`
+/** Tabs and ends of line, which say nothing. */
+const isRoom = data => data.every(byte => byte === 9 || byte === 10)
 const isReadOnly = () => how === 'readonly' && lines >= Number(at)
 const refuse = path => {
   if (isReadOnly() && String(path).startsWith(state)) throw failing('EROFS', 'read-only file system')
@@ -49,16 +51,19 @@ fs.openSync = (path, ...rest) => {
 
 fs.writeSync = (descriptor, data, ...rest) => {
   if (!journals.has(descriptor)) return writeSync(descriptor, data, ...rest)
+  if (isRoom(data)) {
+    if (isReadOnly()) throw failing('EROFS', 'read-only file system')
+    return writeSync(descriptor, data, ...rest)
+  }
   lines += 1
   if (lines === jumpAt) Date.now = () => now() + jumpMs
   if (how === 'full' && lines >= Number(at) && lines < Number(at) + Number(times)) {
     throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
   }
   if (isReadOnly()) throw failing('EROFS', 'read-only file system')
+  const [from, length, place] = rest
   const half = how === 'torn' && lines === Number(at)
-  const written = half
-    ? writeSync(descriptor, Buffer.from(data).subarray(0, data.length >> 1))
-    : writeSync(descriptor, data, ...rest)
+  const written = writeSync(descriptor, data, from, half ? length >> 1 : length, place)
   if (lines === Number(at)) {
     if (how === 'after' || how === 'torn') process.kill(process.pid, 'SIGKILL')
     if (how === 'stop') {

@@ -5,8 +5,7 @@
  */
 import { type FSWatcher, linkSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { JOURNAL_VERSION } from '../../engine/journal.ts'
-import { parseJournal } from '../../engine/recover.ts'
+import { JOURNAL_VERSION, parseJournal } from '../../engine/journal-text.ts'
 import type { Confirmations } from '../../engine/running.ts'
 import { confirm } from '../../steps/confirm.ts'
 
