@@ -14,7 +14,7 @@ import {
   readFileSync,
   writeSync,
 } from 'node:fs'
-import { JOURNAL_VERSION, parseJournal } from './journal-text.ts'
+import { JOURNAL_VERSION, journalId, parseJournal } from './journal-text.ts'
 
 export type JournalFile = {
   /** How many there were when it was opened, and the id of that journal. */
@@ -37,7 +37,7 @@ export function openJournalFile(path: string): JournalFile {
   const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
   // Each byte one character, so that places in the text are places in the file.
   const text = readFileSync(descriptor).toString('latin1')
-  const { id, events, newer, end: said } = parseJournal(text, JOURNAL_VERSION)
+  const { events, newer, end: said } = parseJournal(text, JOURNAL_VERSION)
   if (newer) throw new Error('a newer hostops has written it')
   let end = said
   let size = text.length
@@ -60,7 +60,7 @@ export function openJournalFile(path: string): JournalFile {
 
   return {
     lines: events.length,
-    id,
+    id: events.length === 0 ? '' : journalId(firstLine(text)),
     append(lines) {
       if (broken !== null) throw broken
       const data = Buffer.from(end === 0 ? lines : `\n${lines}`)
@@ -88,6 +88,10 @@ export function openJournalFile(path: string): JournalFile {
     },
   }
 }
+
+/** As it was written: an id is of words, and not of bytes taken for characters. */
+const firstLine = (bytes: string): string =>
+  Buffer.from(bytes.slice(0, bytes.search(/[\t\n]/)), 'latin1').toString()
 
 /** A write may be a short one, and the disk is full only at the next. */
 function writeWhole(descriptor: number, data: Buffer, place: number): void {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openJournalFile } from '../../src/engine/journal-file.ts'
-import { parseJournal } from '../../src/engine/journal-text.ts'
+import { journalId, parseJournal } from '../../src/engine/journal-text.ts'
 
 let folder: string
 let path: string
@@ -51,6 +51,13 @@ test('closed it is its lines and nothing else; nothing was said, and it is empty
   again.append(line(4))
   again.close()
   expect(content()).toBe(`${lines(4).join('\n')}\n`)
+})
+
+test('it is known by the same id to whoever opens it, whatever letters its first line has', () => {
+  const first = line(1, 'grüße aus 東京')
+  openJournalFile(path).append(first)
+  expect(openJournalFile(path).id).toBe(journalId(first))
+  expect(parseJournal(content(), 1).id).toBe(journalId(first))
 })
 
 test.each([
