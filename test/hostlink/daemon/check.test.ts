@@ -173,6 +173,28 @@ test('rules whose folder the client may choose, where it decides what the comman
   })
 })
 
+test('rules whose variables make another command of the allowed one', async () => {
+  writeFileSync(join(folder, 'agent'), 'x'.repeat(32), { mode: 0o600 })
+  const named = ['PATH', 'LD_PRELOAD', 'GIT_SSH_COMMAND', 'DOCKER_HOST', 'COMPOSE_FILE', 'HOME', 'BASH_ENV']
+  const harmless = ['LANG', 'GIT_TERMINAL_PROMPT', 'GIT_AUTHOR_NAME', 'TZ', 'IMAGE_TAG', 'OLD_PATH']
+  const rule = { argv: ['uname', '-a'], env: [...harmless, ...named] }
+  const agent = { token_file: join(folder, 'agent'), policy: 'allowlist', allow: [rule] }
+  writeFileSync(join(folder, 'policy.yaml'), JSON.stringify({ tokens: { agent } }))
+  const { code, said } = await check(`${TOKEN}\npolicy_file = $/policy.yaml`)
+  expect(code).toBe(0)
+  const at = 'warning: /policy.yaml:1: tokens.agent.allow: '
+  expect(said.filter((_, line) => line % 2 === 0).slice(0, -1)).toEqual([
+    `${at}lets the client set PATH: the command and whatever it starts are then other programs`,
+    `${at}lets the client set LD_PRELOAD: it names code that is run along with the command`,
+    `${at}lets the client set GIT_SSH_COMMAND: it makes git run programs, or work on another checkout`,
+    `${at}lets the client set DOCKER_HOST: it names another engine, which the client may run itself`,
+    `${at}lets the client set COMPOSE_FILE: it makes compose work with other files, which may start any container, or on another stack`,
+    `${at}lets the client set HOME: it names a folder with configuration, which names programs to run`,
+    `${at}lets the client set BASH_ENV: it names code that is run along with the command`,
+  ])
+  expect(said[1]).toBe('hint: take PATH out of env')
+})
+
 test.runIf(gid === 0)('files that others can change or read, at their place', async () => {
   const token = join(folder, 'token')
   writeFileSync(token, 'x'.repeat(32))
@@ -210,27 +232,29 @@ test('a config that is not there', async () => {
   )
 })
 
-test('playbooks that nobody can run: not there, changed since the review, no digest at all', async () => {
-  const digest = (text: string) => createHash('sha256').update(text).digest('hex')
-  mkdirSync(join(folder, 'books'))
-  writeFileSync(join(folder, 'books', 'good.yaml'), 'good')
-  writeFileSync(join(folder, 'books', 'changed.yaml'), 'changed')
+const GRANTS = `${TOKEN}\npolicy_file = $/policy.yaml\nplaybooks_dir = $/books`
+const digest = (text: string) => createHash('sha256').update(text).digest('hex')
+
+function grant(playbooks: object[]): void {
   writeFileSync(join(folder, 'token'), 'agent-token-0123456789', { mode: 0o600 })
-  const policy = (playbooks: object[]) =>
-    writeFileSync(
-      join(folder, 'policy.yaml'),
-      JSON.stringify({
-        tokens: { agent: { token_file: join(folder, 'token'), policy: 'playbooks', playbooks } },
-      }),
-      { mode: 0o600 },
-    )
-  const settings = `${TOKEN}\npolicy_file = $/policy.yaml\nplaybooks_dir = $/books`
-  policy([
-    { name: 'good', digest: `sha256:${digest('good')}` },
+  const agent = { token_file: join(folder, 'token'), policy: 'playbooks', playbooks }
+  writeFileSync(join(folder, 'policy.yaml'), JSON.stringify({ tokens: { agent } }), { mode: 0o600 })
+}
+
+function install(name: string, text: string): void {
+  mkdirSync(join(folder, 'books'), { recursive: true })
+  writeFileSync(join(folder, 'books', `${name}.yaml`), text)
+}
+
+test('playbooks that nobody can run: broken, not there, changed since the review, no digest at all', async () => {
+  install('broken', 'broken')
+  install('changed', 'changed')
+  grant([
+    { name: 'broken', digest: `sha256:${digest('broken')}` },
     { name: 'changed', digest: digest('as it was') },
     { name: 'missing', digest: digest('missing') },
   ])
-  const { code, said } = await check(settings)
+  const { code, said } = await check(GRANTS)
   expect(code).toBe(1)
   expect(said).toEqual([
     '/policy.yaml: tokens.agent.playbooks: /books/changed.yaml is not the changed that was reviewed: it has another digest',
@@ -239,8 +263,37 @@ test('playbooks that nobody can run: not there, changed since the review, no dig
       /^\/policy\.yaml: tokens\.agent\.playbooks: there is no playbook missing in \/books, /,
     ),
     'hint: put missing.yaml into /books, or name another folder: playbooks_dir',
-    '/h.conf: 2 problems, 0 warnings',
+    '/policy.yaml: tokens.agent.playbooks: broken has mistakes: no run of it can begin',
+    'hint: hostops validate /books/broken.yaml',
+    '/h.conf: 3 problems, 0 warnings',
   ])
-  policy([{ name: 'good' }])
-  expect((await check(settings)).said[0]).toContain('digest: is missing')
+  grant([{ name: 'broken' }])
+  expect((await check(GRANTS)).said[0]).toContain('digest: is missing')
+})
+
+test('grants that allow more, or less, than they look: folders and addresses left to the caller, pins of nothing', async () => {
+  const text = JSON.stringify({
+    ...{ hostops: 1, name: 'up', steps: [{ run: ['true'] }] },
+    inputs: {
+      repo: { type: 'path' },
+      dir: { type: 'path', default: '/srv' },
+      within: { type: 'path', pattern: '/srv/[a-z]+' },
+      base: { type: 'url' },
+      ref: { type: 'ref' },
+    },
+  })
+  install('up', text)
+  grant([{ name: 'up', digest: digest(text), pinned: { repo: '/srv/app', bse: 'http://127.0.0.1' } }])
+  const { code, said } = await check(GRANTS)
+  expect(code).toBe(1)
+  const at = '/policy.yaml: tokens.agent.playbooks: '
+  expect(said).toEqual([
+    `${at}up has no input bse, so that every run of it is refused`,
+    'hint: did you mean base?',
+    expect.stringMatching(`^warning: ${at}the caller chooses dir of up: a folder`),
+    'hint: fix it: pinned: { dir: ... }',
+    expect.stringMatching(`^warning: ${at}the caller chooses base of up: the host asks`),
+    'hint: fix it: pinned: { base: ... }',
+    '/h.conf: 1 problem, 2 warnings',
+  ])
 })

@@ -5,6 +5,7 @@ import { auditPath } from '../audit.ts'
 import { type BinIo, complain } from '../bin-io.ts'
 import { outputFault } from '../exec/output-folder.ts'
 import { resolveProgram } from '../exec/program.ts'
+import { checkGrants } from '../host-runs/check-grants.ts'
 import { grantProblems } from '../host-runs/installed.ts'
 import { runsStateDir } from '../host-runs/program.ts'
 import { ruleDoubts } from '../policy/check-rules.ts'
@@ -57,7 +58,12 @@ export async function checkConfig(file: string, env: NodeJS.ProcessEnv): Promise
     found.warnings.push(...tokens.warnings)
     for (const token of tokens.tokens.tokens) found.warnings.push(...ruleDoubts(config, token, env))
   }
-  if (!('problems' in tokens)) found.problems.push(...grantProblems(config, tokens.tokens.tokens))
+  if (!('problems' in tokens)) {
+    found.problems.push(...grantProblems(config, tokens.tokens.tokens))
+    const grants = await checkGrants(config, tokens.tokens.tokens, env)
+    found.problems.push(...grants.problems)
+    found.warnings.push(...grants.warnings)
+  }
   checkSocket(config, found)
   checkShell(config, found)
   checkUser(config, found)

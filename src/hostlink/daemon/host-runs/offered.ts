@@ -4,12 +4,14 @@ import * as z from 'zod'
 import type { Config } from '../config/config.ts'
 import { systemReason } from '../config/problem.ts'
 import { type Body, failure } from '../peers/answer.ts'
-import { bareDigest, type PlaybookGrant, type Token } from '../policy/policy.ts'
+import { bareDigest, type PlaybookGrant, type Policy, type Token } from '../policy/policy.ts'
 import { findInstalled, type Installed } from './installed.ts'
 import type { Said } from './program.ts'
 
+export const BROKEN = 'it has mistakes: hostops validate tells them on the host'
+
 /** `problem`: why nobody can start it as things are. */
-type Offered = {
+export type Offered = {
   name: string
   description: string | null
   digest: string | null
@@ -29,19 +31,23 @@ const entrySchema = z.object({
 type OfferedInput = z.output<typeof inputSchema>
 type Entry = z.output<typeof entrySchema>
 
-export async function offeredPlaybooks(
-  { policy }: Token,
-  config: Config,
-  ask: (args: readonly string[]) => Promise<Said | Body>,
-): Promise<Body> {
+/** A body: why the program could not be asked. */
+type Ask = (args: readonly string[]) => Promise<Said | Body>
+
+export async function offeredPlaybooks({ policy }: Token, config: Config, ask: Ask): Promise<Body> {
+  const playbooks = await offerTo(policy, config, ask)
+  return typeof playbooks === 'string' ? failure(playbooks) : { status: 'ok', playbooks }
+}
+
+/** A text: why the program does not tell. */
+export async function offerTo(policy: Policy, config: Config, ask: Ask): Promise<Offered[] | string> {
   const from = existsSync(config.playbooksDir) ? ['--playbooks', config.playbooksDir] : []
   const said = await ask(['list', '--json', ...from])
-  if ('status' in said) return said
+  if ('status' in said) return said.error_msg ?? 'hostops list did not answer'
   const entries = readEntries(said.stdout)
-  if (entries === null) return failure(`hostops does not tell its playbooks: ${said.stderr.trim()}`)
+  if (entries === null) return `hostops does not tell its playbooks: ${said.stderr.trim()}`
   const grants = policy.kind === 'playbooks' ? policy.playbooks : entries.map(({ name }) => ({ name }))
-  const offered = grants.map(grant => offer(grant, entries, config))
-  return { status: 'ok', playbooks: offered.filter(each => each !== null) }
+  return grants.map(grant => offer(grant, entries, config)).filter(each => each !== null)
 }
 
 function readEntries(text: string): Entry[] | null {
@@ -76,7 +82,7 @@ function offer(
     description: entry.description ?? null,
     digest: installed.digest,
     inputs: entry.inputs.map(input => fixed(input, pinned)),
-    problem: entry.valid ? null : 'it has mistakes: hostops validate tells them on the host',
+    problem: entry.valid ? null : BROKEN,
   }
 }
 

@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import type { Config } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
 import { resolveProgram } from '../exec/program.ts'
+import { whyFreeEnvIsOpen } from './free-env.ts'
 import { runsPrograms } from './hazard-run.ts'
 import type { Rule, Token } from './policy.ts'
 
@@ -30,7 +31,9 @@ function doubtsOf(rule: Rule, env: NodeJS.ProcessEnv): Doubt[] {
   if (resolved === null)
     return [{ reason: `there is no program ${rule.binary} here: the rule allows nothing` }]
   const names = [basename(rule.binary), basename(resolved)]
-  return [freeArguments(rule, names), freeFolder(rule, names)].filter(doubt => doubt !== null)
+  return [freeArguments(rule, names), freeFolder(rule, names), ...freeEnv(rule)].filter(
+    doubt => doubt !== null,
+  )
 }
 
 function freeArguments({ binary, args }: Rule, names: readonly string[]): Doubt | null {
@@ -59,6 +62,13 @@ function freeFolder({ binary, args, workdir }: Rule, names: readonly string[]): 
     hint: 'say which one: workdir: /srv/openclaw',
   }
 }
+
+const freeEnv = ({ env }: Rule): Doubt[] =>
+  env.flatMap(name => {
+    const why = whyFreeEnvIsOpen(name)
+    if (why === null) return []
+    return [{ reason: `lets the client set ${name}: ${why}`, hint: `take ${name} out of env` }]
+  })
 
 const goesByFolder = (name: string, args: Rule['args']): boolean =>
   GOES_BY_FOLDER.test(name) ||

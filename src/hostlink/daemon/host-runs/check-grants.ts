@@ -1,0 +1,79 @@
+/** Grants that let their token do more than their author will have meant, or less: known by what the playbooks want. */
+
+import { nearest } from '../../nearest.ts'
+import type { Config } from '../config/config.ts'
+import type { Problem } from '../config/problem.ts'
+import { failure } from '../peers/answer.ts'
+import type { Token } from '../policy/policy.ts'
+import { findInstalled } from './installed.ts'
+import { BROKEN, type Offered, offerTo } from './offered.ts'
+import { askProgram, runsStateDir } from './program.ts'
+
+export type GrantFindings = { problems: Problem[]; warnings: Problem[] }
+
+/** What is not installed as it was reviewed is told elsewhere. */
+export async function checkGrants(
+  config: Config,
+  tokens: readonly Token[],
+  env: NodeJS.ProcessEnv,
+): Promise<GrantFindings> {
+  const found: GrantFindings = { problems: [], warnings: [] }
+  const about = { config, hostEnv: env, stateDir: runsStateDir(config, env) }
+  const ask = async (args: readonly string[]) =>
+    (await askProgram(args, about)) ?? failure('hostops list did not answer')
+  for (const token of tokens) {
+    if (token.policy.kind !== 'playbooks') continue
+    const offered = await offerTo(token.policy, config, ask)
+    const place = { file: config.policyFile ?? config.file, key: `tokens.${token.name}.playbooks` }
+    if (typeof offered === 'string') {
+      const reason = `what the playbooks want cannot be looked at: ${offered}`
+      found.warnings.push({ ...place, reason })
+      continue
+    }
+    for (const { name, pinned = {} } of token.policy.playbooks) {
+      const playbook = offered.find(each => each.name === name)
+      if (playbook?.problem === BROKEN) {
+        const hint = `hostops validate ${findInstalled(name, config)?.file ?? name}`
+        found.problems.push({ ...place, reason: `${name} has mistakes: no run of it can begin`, hint })
+      }
+      if (playbook === undefined || playbook.problem !== null) continue
+      found.problems.push(...unknownPins(playbook, pinned).map(problem => ({ ...place, ...problem })))
+      found.warnings.push(...freeInputs(playbook).map(doubt => ({ ...place, ...doubt })))
+    }
+  }
+  return found
+}
+
+type Finding = Pick<Problem, 'reason' | 'hint'>
+
+function unknownPins({ name, inputs }: Offered, pinned: Readonly<Record<string, unknown>>): Finding[] {
+  const known = inputs.map(input => input.name)
+  return Object.keys(pinned)
+    .filter(key => !known.includes(key))
+    .map(key => {
+      const guess = nearest(key, known)
+      return {
+        reason: `${name} has no input ${key}, so that every run of it is refused`,
+        hint: guess === undefined ? `it has ${known.join(', ')}` : `did you mean ${guess}?`,
+      }
+    })
+}
+
+const freeInputs = ({ name, inputs }: Offered): Finding[] =>
+  inputs.flatMap(input => {
+    const isBound = input.from === 'pinned' || input.pattern !== undefined || input.oneOf !== undefined
+    const danger = isBound ? undefined : DANGERS[input.type]
+    if (danger === undefined) return []
+    return [
+      {
+        reason: `the caller chooses ${input.name} of ${name}: ${danger}`,
+        hint: `fix it: pinned: { ${input.name}: ... }`,
+      },
+    ]
+  })
+
+/** Of a free input, by its type. */
+const DANGERS: Readonly<Record<string, string>> = {
+  path: 'a folder that it can write to may hold a compose file, or a git checkout, that gives it the whole host',
+  url: 'the host asks there, also on its own network, and the answer decides whether the run was good',
+}
