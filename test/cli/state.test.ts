@@ -4,6 +4,7 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createRun } from '../../src/cli/state/state.ts'
 import { HOSTOPS, type HostopsRig, hostopsRig, poll, reportOf } from '../rig/hostops.ts'
 
 let rig: HostopsRig
@@ -41,6 +42,31 @@ test('a run id is used once', async () => {
   const second = await rig.run(['run', good, '--run-id', 'mine'])
   expect(second.report).toMatchObject({ runId: 'mine', outcome: 'invalid' })
   expect((await rig.run(['report', 'mine'])).stdout).toBe(first.stdout)
+})
+
+test('of a call that was wrong it is free again: for the same one mended, and for one of many at once', async () => {
+  const takes = { inputs: { folder: { type: 'path' } } }
+  const made = rig.playbook('made', [{ run: ['mkdir', '${{ inputs.folder }}'] }], takes)
+  const call = (...more: string[]) => rig.run(['run', made, '--run-id', 'mine', ...more])
+  expect((await call('-i', 'folder=relative')).report.outcome).toBe('invalid')
+  expect((await call('--no-such-option')).report).toMatchObject({ runId: 'mine', outcome: 'invalid' })
+  // Whoever read the same mistake a moment earlier has it.
+  const head = JSON.parse(rig.read('state/runs/mine/run.json'))
+  const taken = rig.write(`state/runs/mine/.after-${head.pid}-${Date.parse(head.startedAt)}`, '')
+  expect(createRun(rig.state, head)).toEqual({ ok: false, used: true })
+  rmSync(taken)
+  const folder = `folder=${rig.path('new')}`
+  const calls = await Promise.all([1, 2, 3, 4].map(() => call('-i', folder)))
+  expect(calls.map(({ report }) => report.outcome).sort()).toEqual([
+    'invalid',
+    'invalid',
+    'invalid',
+    'succeeded',
+  ])
+  const [done] = calls.filter(({ report }) => report.success)
+  expect((await rig.run(['report', 'mine'])).stdout).toBe(done!.stdout)
+  expect((await call('-i', folder)).report.error).toBe('the run id mine is used already')
+  expect((await rig.run(['report', 'mine'])).stdout).toBe(done!.stdout)
 })
 
 test('the newest are kept; mistakes do not push runs out', async () => {

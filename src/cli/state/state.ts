@@ -61,9 +61,8 @@ export function createRun(state: string, head: RunHead): Created {
     makeFolder(join(state, 'runs'), 0o700)
     mkdirSync(folder, { mode: 0o700 })
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST' && existsSync(folder))
-      return { ok: false, used: true }
-    return { ok: false, used: false, failure: unwritable(folder, error) }
+    const isUsed = (error as NodeJS.ErrnoException).code === 'EEXIST' && existsSync(folder)
+    return isUsed ? takeAgain(folder, head) : { ok: false, used: false, failure: unwritable(folder, error) }
   }
   try {
     writeHead(folder, head)
@@ -73,6 +72,29 @@ export function createRun(state: string, head: RunHead): Created {
     return { ok: false, used: false, failure: unwritable(folder, error) }
   }
 }
+
+/**
+ * Where nothing came of a run but being told what was wrong with the call, its id is free again for who mends that.
+ * Of two who do so one gets it, and none of them takes it from a third who has had it meanwhile.
+ */
+function takeAgain(folder: string, head: RunHead): Created {
+  const before = readRun(folder)
+  if (before === null || before.alive || !isMistake(before)) return { ok: false, used: true }
+  const taken = join(folder, `.after-${before.head.pid}-${Date.parse(before.head.startedAt)}`)
+  try {
+    writeFileSync(taken, '', { mode: 0o600, flag: 'wx' })
+    // First whose it is: a mistake without a runner could be taken again.
+    writeHead(folder, head)
+    rmSync(join(folder, 'report.json'))
+    return { ok: true, folder }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return { ok: false, used: true }
+    return { ok: false, used: false, failure: unwritable(folder, error) }
+  }
+}
+
+const isMistake = ({ folder, report }: RunEntry): boolean =>
+  report?.outcome === 'invalid' && !existsSync(join(folder, 'journal.ndjson'))
 
 /** Without waiting for the disk: what a power cut must not take is in the journal and the report. */
 export function writeHead(folder: string, head: RunHead): void {

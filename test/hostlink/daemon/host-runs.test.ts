@@ -1,12 +1,14 @@
 /** What a daemon asks its jobs for, run by run: real folders, and jobs that only write down what is asked of them. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { HostRunsOptions } from '../../../src/hostlink/daemon/host-runs/context.ts'
+import type { AroundRuns, HostRunsOptions } from '../../../src/hostlink/daemon/host-runs/context.ts'
 import { openHostRuns } from '../../../src/hostlink/daemon/host-runs/host-runs.ts'
+import { startOnHost } from '../../../src/hostlink/daemon/host-runs/start.ts'
+import { openHostRunStore } from '../../../src/hostlink/daemon/host-runs/store.ts'
 import type { Token } from '../../../src/hostlink/daemon/policy/policy.ts'
-import type { RunRequest } from '../../../src/hostlink/messages.ts'
+import type { RunRequest, RunStart } from '../../../src/hostlink/messages.ts'
 import { noteSelf } from '../../../src/hostlink/process/identity.ts'
 
 let root: string
@@ -23,10 +25,15 @@ afterEach(() => rmSync(root, { recursive: true, force: true }))
 const owner: Token = { name: 't', policy: { kind: 'full' } as Token['policy'] }
 const stranger: Token = { name: 'other', policy: { kind: 'playbooks' } as Token['policy'] }
 
-function ask(request: object, token = owner) {
+function open() {
   const quiet = () => {}
-  const runs = openHostRuns({
-    config: () => ({ hostopsCommand: '/bin/true', runsStateDir: root, jobMaxTimeoutMs: 1000 }),
+  return openHostRuns({
+    config: () => ({
+      hostopsCommand: '/bin/true',
+      runsStateDir: root,
+      playbooksDir: join(root, 'playbooks'),
+      jobMaxTimeoutMs: 1000,
+    }),
     log: { error: quiet, warn: quiet, info: quiet, debug: quiet },
     jobs: {
       start: async ({ key }: { key: string }) => {
@@ -37,8 +44,11 @@ function ask(request: object, token = owner) {
     },
     hostEnv: {},
   } as unknown as HostRunsOptions)
-  return runs.handle(request as RunRequest, token, () => ({ allowed: true }), new AbortController().signal)
 }
+
+const ask = (request: object, token = owner) =>
+  open().handle(request as RunRequest, token, () => ({ allowed: true }), new AbortController().signal)
+
 const start = { type: 'run', action: 'start', run_id: 'r', playbook: { text: 'x' }, inputs: {} }
 const resume = { type: 'run', action: 'resume', run_id: 'r', attempt: 'first' }
 
@@ -80,4 +90,59 @@ test('what is asked for beside a runner that lives is not what the run is follow
   rmSync(join(root, 'runs', 'r', 'run.json'))
   expect(await ask({ ...resume, attempt: 'second' })).toMatchObject({ status: 'ok', job_id: 'job-3' })
   expect(job()).toBe('job-3')
+})
+
+test('a run that nothing came of but being told what was wrong leaves its id to who mends that', async () => {
+  const folder = join(root, 'runs', 'r')
+  const told = (outcome: string) => {
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, 'report.json'), JSON.stringify({ outcome }))
+  }
+  const mended = { ...start, inputs: { a: 1 } }
+  await ask(start)
+  told('invalid')
+  // The same again has the same answer, and somebody else has no part in it.
+  expect(await ask(start)).toMatchObject({ status: 'ok', attached: true, job_id: 'job-1' })
+  expect(await ask(mended, stranger)).toMatchObject({ status: 'bad_request' })
+  expect(await ask(mended)).toMatchObject({ status: 'ok', attached: false, job_id: 'job-2' })
+  expect(readdirSync(folder.slice(0, -2))).toEqual([])
+  expect(keys).toEqual(['run/r', expect.stringMatching(/^run\/r\/again\/[0-9a-f]{16}$/)])
+  expect(await ask(mended)).toMatchObject({ attached: true, job_id: 'job-2' })
+  for (const outcome of ['succeeded', 'refused', 'unknown']) {
+    told(outcome)
+    expect(await ask({ ...start, inputs: { a: 2 } }), outcome).toMatchObject({ status: 'bad_request' })
+  }
+  told('invalid')
+  writeFileSync(join(folder, 'journal.ndjson'), '')
+  expect(await ask({ ...start, inputs: { a: 2 } })).toMatchObject({ status: 'bad_request' })
+})
+
+test('an installed playbook that was mended is another one', async () => {
+  const playbook = join(root, 'playbooks', 'p.yaml')
+  mkdirSync(join(root, 'playbooks'))
+  const byName = { ...start, playbook: { name: 'p' }, inputs: { a: 1 } }
+  writeFileSync(playbook, 'wrong')
+  await ask(byName)
+  mkdirSync(join(root, 'runs', 'r'), { recursive: true })
+  writeFileSync(join(root, 'runs', 'r', 'report.json'), JSON.stringify({ outcome: 'invalid' }))
+  expect(await ask(byName)).toMatchObject({ attached: true })
+  writeFileSync(playbook, 'right')
+  expect(await ask(byName)).toMatchObject({ attached: false })
+})
+
+test('the end of the mistake is not taken for that of the run that came after it', async () => {
+  await ask(start)
+  mkdirSync(join(root, 'runs', 'r'), { recursive: true })
+  writeFileSync(join(root, 'runs', 'r', 'report.json'), JSON.stringify({ outcome: 'invalid' }))
+  const again = new Map<string, string | null>()
+  const seen: unknown[] = []
+  const startJob = async () => {
+    seen.push(again.get('r'))
+    return { status: 'ok', job_id: 'job-2' }
+  }
+  const quiet = () => {}
+  const around = { store: openHostRunStore(root), stateDir: root, startJob, again, log: { info: quiet } }
+  const mended = { ...start, inputs: { a: 1 } } as unknown as RunStart
+  await startOnHost(mended, null, {}, owner, around as unknown as AroundRuns)
+  expect([...seen, again.get('r')]).toEqual([null, 'job-2'])
 })

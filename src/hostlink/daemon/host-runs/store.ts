@@ -23,6 +23,10 @@ const requestSchema = z.object({
   playbook: z.string(),
   argv: z.array(z.string()),
   created_ms: z.number(),
+  /** Of the installed playbook as it was then. */
+  digest: z.string().optional(),
+  /** Of its job, where that of the run's id has been used by a mistake. */
+  key: z.string().optional(),
 })
 export type HostRunRequest = z.output<typeof requestSchema>
 
@@ -51,6 +55,10 @@ export type HostRunStore = {
   setJob(runId: string, jobId: string): void
   /** What the engine's own folder tells. `begun`: it is there; `settled`: it ended, and how is known. */
   state(runId: string): { begun: boolean; ended: boolean; settled: boolean; alive: boolean }
+  /** Whether nothing came of the run but being told what was wrong with what was asked for: nothing was contacted. */
+  isMistake(runId: string): boolean
+  /** Takes such a run away, with what it was asked for with: its id may mean another run from now on. */
+  forgetMistake(runId: string): void
   /** The stored report and the exit code that belongs to it, where both are there. */
   report(runId: string): { text: string; exitCode: number } | null
   /** The lines of the journal that are whole. */
@@ -91,6 +99,18 @@ export function openHostRunStore(root: string): HostRunStore {
         ended,
         settled,
         alive: head !== undefined && !ended && lives(head),
+      }
+    },
+    isMistake: runId => {
+      const report = reportSchema.safeParse(readJson(join(runFolder(runId), 'report.json'))).data
+      return report?.outcome === 'invalid' && !existsSync(join(runFolder(runId), 'journal.ndjson'))
+    },
+    forgetMistake: runId => {
+      // At once out of everybody's sight.
+      for (const place of [runFolder(runId), folder(runId)]) {
+        const gone = join(requests, `.gone-${runId}-${randomBytes(6).toString('hex')}`)
+        renameSync(place, gone)
+        rmSync(gone, { recursive: true, force: true })
       }
     },
     report: runId => {
