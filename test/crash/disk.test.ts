@@ -1,9 +1,10 @@
 /** The disk or the state folder fails in the middle of a run. */
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ALL, LIMIT_MS } from '../rig/cells.ts'
 import { type CrashWorld, crashWorld } from '../rig/crash.ts'
+import { stoppedRunner } from '../rig/crash-death.ts'
 import { noteInLedger } from '../rig/crash-service.ts'
 import { crashTests } from '../rig/crash-tests.ts'
 import { poll } from '../rig/hostops.ts'
@@ -204,10 +205,10 @@ async function from(stage: number, version: 'v2' | 'v3'): Promise<void> {
   try {
     if (disk === null) return
     const started = one.start(version, `stop:${stage}`)
-    await poll(() => existsSync(one.stoppedFile) || started.child.exitCode !== null)
-    if (!existsSync(one.stoppedFile)) return
+    const runner = await stoppedRunner(one, started)
+    if (runner === null) return
     disk.fill()
-    process.kill(Number(readFileSync(one.stoppedFile, 'utf8')), 'SIGCONT')
+    process.kill(runner, 'SIGCONT')
     const ended = await started.ended
     const told = `from ${stage} on: ${ended.stdout}${ended.stderr}`
     expect(ended.report.outcome, told).toMatch(/^(succeeded|rolled-back|failed-unchanged)$/)

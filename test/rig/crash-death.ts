@@ -5,6 +5,7 @@ import type { Where } from './crash.ts'
 import type { Cell, Victim } from './crash-cell.ts'
 import type { HostRig } from './host.ts'
 import { type Ended, poll, type Started } from './hostops.ts'
+import { isRunning, isStopped } from './observe.ts'
 import { kill, killAllOf } from './processes.ts'
 
 /** A run that has not begun, and whoever can die in it. */
@@ -31,11 +32,8 @@ export async function dieIn<V extends string>(world: Mortal<V>, cell: Cell<V>): 
   if (cell.victim === 'runner') return byItself(world, cell)
   if (how !== 'after') throw new Error(`nobody can be killed at ${cell.at}`)
   const started = world.start(cell.version, `stop:${at}`)
-  const hasStopped = () => existsSync(world.stoppedFile)
-  await poll(() => hasStopped() || hasEnded(started))
-  if (!hasStopped()) return null
-  const runner = Number(readFileSync(world.stoppedFile, 'utf8'))
-  rmSync(world.stoppedFile)
+  const runner = await stoppedRunner(world, started)
+  if (runner === null) return null
   world.calm()
   await strike(world, cell.victim, started)
   if (cell.victim === 'machine') await world.boot()
@@ -43,6 +41,20 @@ export async function dieIn<V extends string>(world: Mortal<V>, cell: Cell<V>): 
   if (cell.victim === 'daemon' && Number(at) % 2 === 0) await world.host!.start()
   kill(runner, 'SIGCONT')
   return afterwards(world, started)
+}
+
+/** Its pid, once it stands still; null when it has ended before it came to that. */
+export async function stoppedRunner(
+  { stoppedFile }: Pick<Mortal<never>, 'stoppedFile'>,
+  started: Started,
+): Promise<number | null> {
+  const isThere = () => existsSync(stoppedFile)
+  await poll(() => isThere() || hasEnded(started))
+  if (!isThere()) return null
+  const runner = Number(readFileSync(stoppedFile, 'utf8'))
+  rmSync(stoppedFile)
+  await poll(() => isStopped(runner) || !isRunning(runner))
+  return runner
 }
 
 /** A daemon that nobody has started again yet is, now. */

@@ -19,6 +19,15 @@ export function isRunning(pid: number): boolean {
   }
 }
 
+/** By a signal: until then one that lets it go on is lost. */
+export function isStopped(pid: number): boolean {
+  try {
+    return /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
 export function childrenOf(pid: number): number[] {
   return readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))
