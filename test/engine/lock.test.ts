@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
+  lutimesSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -18,8 +19,10 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Holder, Judgement, LockInput } from '../../src/engine/holder.ts'
 import { LOCK_SCRIPT } from '../../src/engine/lock-script.ts'
+import type { Clock } from '../../src/engine/running.ts'
 import { localTransport } from '../../src/transport/local.ts'
-import { play } from '../rig/engine.ts'
+import { play, realClock } from '../rig/engine.ts'
+import { until } from '../rig/observe.ts'
 
 const transport = localTransport()
 afterAll(() => transport.close())
@@ -41,11 +44,12 @@ const lockAs = (runId: string, judge: Judgement = 'alive', waitMs = 0): LockInpu
 const newName = () => `checkout:/nowhere/${randomUUID()}`
 
 /** A run that holds its lock until it is let go. */
-async function holding(name: string, lock: LockInput, work: () => Promise<unknown>) {
+async function holding(name: string, lock: LockInput, work: () => Promise<unknown>, clock = realClock) {
   let others: Promise<unknown> = Promise.resolve()
   const end = await play({
     transport,
     lock,
+    clock,
     steps: [{ id: 'a', timeoutMs: 60_000, with: { name: 'x', to: '1', lock: name, waitMs: 60_000 } }],
     onEvent(event, running) {
       if (event.type !== 'step-started') return
@@ -91,17 +95,56 @@ describe('the lock on the target', () => {
     })
   })
 
+  /** A quarter of a minute between two beats is a moment here. */
+  const quickHeart = () => {
+    let beats = 0
+    const clock: Clock = {
+      now: realClock.now,
+      sleep(ms, signal) {
+        if (ms === 15_000) beats += 1
+        return realClock.sleep(ms === 15_000 ? 50 : ms, signal)
+      },
+    }
+    const beaten = (more: number, from = beats) => until(`${more} beats`, () => beats > from + more)
+    return { clock, beaten }
+  }
+
   test('that somebody takes away while the run lives is told, once', async () => {
     const name = newName()
     const file = createHash('sha256').update(name).digest('hex').slice(0, 32)
-    const { events } = await holding(name, lockAs('first'), async () => {
+    const { clock, beaten } = quickHeart()
+    const work = async () => {
       spawnSync('sh', ['-c', LOCK_SCRIPT, 'lock', 'write', `${file}.lock`, 'theirs', ''])
-      // A beat and a bit.
-      await new Promise(resolve => setTimeout(resolve, 17_000))
+      await beaten(4)
       spawnSync('sh', ['-c', LOCK_SCRIPT, 'lock', 'remove', `${file}.lock`, '', ''])
-    })
+    }
+    const { events } = await holding(name, lockAs('first'), work, clock)
     const told = events.filter(event => event.type === 'said' && event.id === 'lock')
     expect(told).toMatchObject([{ line: expect.stringContaining("is not this run's any more") }])
+  })
+
+  test('is kept fresh while the run lives, so that others are told how long ago it was seen', async () => {
+    const name = newName()
+    const { clock, beaten } = quickHeart()
+    const seen = async () => {
+      const { end } = await play({
+        transport,
+        lock: lockAs('second'),
+        steps: [{ id: 'a', with: { name: 'y', to: '1', lock: name } }],
+      })
+      return Number(/last seen (\d+) s ago/.exec((end.failure as { holder?: string }).holder ?? '')?.[1])
+    }
+    const work = async () => {
+      const file = join(
+        '/var/tmp/hostops-locks',
+        `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.lock`,
+      )
+      const anHourAgo = Date.now() / 1000 - 3600
+      lutimesSync(file, anHourAgo, anHourAgo)
+      await beaten(4)
+      expect(await seen()).toBeLessThan(600)
+    }
+    await holding(name, lockAs('first'), work, clock)
   })
 
   test('is waited for as long as the caller says', async () => {

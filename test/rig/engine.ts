@@ -114,6 +114,7 @@ export type Scenario = {
   kind?: (host: Host, calls: string[]) => StepKind
   host?: Host
   transport?: Transport
+  clock?: Clock
   lock?: LockInput
   recovered?: Recovered
   assume?: 'done' | 'not-done'
@@ -153,7 +154,7 @@ export async function play(scenario: Scenario): Promise<Played> {
     env: {},
     transport: scenario.transport ?? noTransport,
     lock: scenario.lock,
-    clock: realClock,
+    clock: scenario.clock ?? realClock,
     recovered: scenario.recovered,
     assume: scenario.assume,
     emit(event) {
