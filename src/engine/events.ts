@@ -5,20 +5,23 @@ import type { StartedCommand, StreamName } from '../transport/transport.ts'
 
 export type { Effect, Evidence, Facts, Json, PlannedCommand } from '../steps/step.ts'
 
-export type Outcome =
-  | 'succeeded'
-  | 'unchanged'
-  | 'planned'
-  | 'started'
-  | 'rolled-back'
-  | 'failed-unchanged'
-  | 'invalid'
-  | 'refused'
-  | 'unreachable'
-  | 'rollback-failed'
-  | 'failed-changed'
-  | 'unknown'
-  | 'interrupted'
+export const OUTCOMES = [
+  'succeeded',
+  'unchanged',
+  'planned',
+  'started',
+  'rolled-back',
+  'failed-unchanged',
+  'invalid',
+  'refused',
+  'unreachable',
+  'rollback-failed',
+  'failed-changed',
+  'unknown',
+  'interrupted',
+] as const
+
+export type Outcome = (typeof OUTCOMES)[number]
 
 export type Movement = 'restore' | 'reactivate' | 'verify'
 

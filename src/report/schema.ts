@@ -1,26 +1,11 @@
 /** The report as an orchestrator parses it. `schemas/report.schema.json` is generated from this. */
 import * as z from 'zod'
+import { OUTCOMES } from '../engine/events.ts'
 
 const sha = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/)
 const timestamp = z.iso.datetime()
 
 export const effects = ['read', 'fetch', 'write', 'disrupt', 'irreversible'] as const
-
-export const outcomes = [
-  'succeeded',
-  'unchanged',
-  'planned',
-  'started',
-  'rolled-back',
-  'failed-unchanged',
-  'invalid',
-  'refused',
-  'unreachable',
-  'rollback-failed',
-  'failed-changed',
-  'unknown',
-  'interrupted',
-] as const
 
 export const stepReportSchema = z.object({
   id: z.string(),
@@ -67,7 +52,7 @@ export const reportSchema = z
       .boolean()
       .nullable()
       .describe('true only for an end that was observed to be good; null while the end is not known'),
-    outcome: z.enum(outcomes),
+    outcome: z.enum(OUTCOMES),
     changed: z
       .boolean()
       .nullable()

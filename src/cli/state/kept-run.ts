@@ -28,14 +28,20 @@ export function keepRun(folder: string, plan: Plan, playbook: Playbook): string 
 export function neverBegan({ folder, report, alive }: RunEntry): boolean {
   if (report !== null || alive) return false
   try {
-    const { events, newer } = parseJournal(
-      readFileSync(join(folder, 'journal.ndjson'), 'utf8'),
-      JOURNAL_VERSION,
-    )
-    return events.length === 0 && !newer
+    const text = readFileSync(join(folder, 'journal.ndjson'), 'utf8')
+    const { events, newer } = parseJournal(text, JOURNAL_VERSION)
+    return events.length === 0 && !newer && isBeginning(text)
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT'
   }
+}
+
+const FIRST_WORDS = `{"v":${JOURNAL_VERSION},"seq":1,`
+
+/** Of a first line that was not written to its end. Anything else was a journal once. */
+function isBeginning(text: string): boolean {
+  const written = text.replace(/[\0\s]+$/, '')
+  return !written.includes('\n') && FIRST_WORDS.startsWith(written.slice(0, FIRST_WORDS.length))
 }
 
 /** Throws `Failed` where the folder does not hold enough to go on. */
@@ -60,19 +66,29 @@ export function readKept({ folder, head }: RunEntry): Kept {
       hint: 'go on with that version',
     })
   }
+  if (journal.events.length === 0) {
+    throw new Failed({
+      code: 'usage',
+      problem: `the journal of run ${runId} cannot be read, so there is nothing to go on from`,
+      hint: 'look at the host: what the run did there is not known here',
+    })
+  }
   const planText = text('plan.json')
   if (planHash !== undefined && hashOf(planText) !== planHash) throw moved(runId, 'plan.json')
   const plan = parsed(planText)
   if (plan === null) throw moved(runId, 'plan.json')
-  const loaded = loadPlaybook(text('playbook.yaml'), plan.playbook, kinds)
+  const playbookText = text('playbook.yaml')
+  if (sha256(playbookText) !== plan.playbookDigest) throw moved(runId, 'playbook.yaml')
+  const loaded = loadPlaybook(playbookText, plan.playbook, kinds)
   if (!loaded.ok) {
     throw new Failed({ code: 'internal', problem: `the playbook that run ${runId} keeps is no longer valid` })
   }
-  if (loaded.playbook.digest !== plan.playbookDigest) throw moved(runId, 'playbook.yaml')
   return { plan, playbook: loaded.playbook, journal }
 }
 
-const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 20)
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+const hashOf = (text: string): string => sha256(text).slice(0, 20)
 
 function parsed(text: string): Plan | null {
   try {

@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
+import { OUTCOMES } from '../../engine/events.ts'
 import type { Failure } from '../../failure.ts'
 import { makeFolder } from '../../hostlink/make-folder.ts'
 import { livesStill } from '../../hostlink/process/identity.ts'
@@ -120,9 +121,15 @@ export function readRun(folder: string): RunEntry | null {
   const written = readJson<RunHead>(join(folder, 'run.json'))
   const head = typeof written?.runId === 'string' ? written : headFromJournal(folder)
   if (head === null) return null
-  const report = readJson<Report>(join(folder, 'report.json'))
+  const report = readReport(join(folder, 'report.json'))
   // Whoever goes on with a run that has a report is its runner until it has written another.
   return { folder, head, report, alive: head.exitCode === undefined && isAlive(head) }
+}
+
+/** What no runner has written is no end: the journal tells how far it came. */
+function readReport(file: string): Report | null {
+  const report = readJson<Report>(file)
+  return report !== null && OUTCOMES.includes(report.outcome) ? report : null
 }
 
 const isAlive = ({ pid, pidStarted, boot }: RunHead) => livesStill({ pid, started: pidStarted, boot })

@@ -116,7 +116,8 @@ export function openHostRunStore(root: string): HostRunStore {
     report: runId => {
       const text = readText(join(runFolder(runId), 'report.json'))?.trim()
       const { exitCode } = codeSchema.safeParse(readJson(join(runFolder(runId), 'run.json'))).data ?? {}
-      return text === undefined || exitCode === undefined ? null : { text, exitCode }
+      const isWhole = text !== undefined && reportSchema.safeParse(parse(text)).success
+      return isWhole && exitCode !== undefined ? { text, exitCode } : null
     },
     journal: runId =>
       (readText(join(runFolder(runId), 'journal.ndjson')) ?? '').split('\n').flatMap(line => {
