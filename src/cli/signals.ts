@@ -34,3 +34,7 @@ export function catchSignals(): Signals {
     },
   }
 }
+
+/** Null when a signal came before the end of the work, which nobody waits for any more. */
+export const unlessSignalled = <T>(signals: Signals, work: Promise<T>): Promise<T | null> =>
+  Promise.race([work, new Promise<null>(resolve => signals.handle(() => resolve(null)))])

@@ -1,9 +1,8 @@
 /** What a caller gives, read and not judged yet: `-i` pairs, the files behind `@`, the `--inputs` file. */
-import { promises } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { InputProblem } from '../failure.ts'
 import type { Json } from '../steps/step.ts'
+import { readInputFile } from './input-file.ts'
 import { MAX_INPUT_BYTES } from './input-value.ts'
 import type { InputSpec, Playbook } from './playbook.ts'
 
@@ -21,7 +20,7 @@ export type InputSources = {
 }
 
 /** 1 MiB of JSON at most; 64 KiB for one value. */
-const MAX_FILE_BYTES = 1024 * 1024
+export const MAX_FILE_BYTES = 1024 * 1024
 
 export type Candidate = { origin: InputOrigin; text: string } | { origin: InputOrigin; json: Json }
 /** Null: given, but not readable, and that is told already. */
@@ -51,7 +50,7 @@ export async function readCommandLine(
     if (!text.startsWith('@')) given.set(name, { origin: 'command-line', text })
     else if (text.startsWith('@@')) given.set(name, { origin: 'command-line', text: text.slice(1) })
     else if (Object.hasOwn(playbook.inputs, name)) {
-      const read = await readBounded(resolve(cwd, text.slice(1)), MAX_INPUT_BYTES)
+      const read = await readInputFile(resolve(cwd, text.slice(1)), MAX_INPUT_BYTES)
       // Editors and `echo` end files with a line feed that is no part of the value.
       if (read.ok) given.set(name, { origin: 'command-line', text: read.text.replace(/\r?\n$/, '') })
       else
@@ -105,7 +104,7 @@ export async function readInputsFile(
     })
     return new Map()
   }
-  const read = await readBounded(resolve(cwd, inputsFile), MAX_FILE_BYTES)
+  const read = await readInputFile(resolve(cwd, inputsFile), MAX_FILE_BYTES)
   if (!read.ok) return unreadable(read.problem)
   const parsed = parseInputsFile(read.text)
   if (!parsed.ok) return unreadable(parsed.problem)
@@ -145,35 +144,6 @@ function doubledKeys(text: string): string[] {
     }
   }
   return [...doubled]
-}
-
-type Read = { ok: true; text: string } | { ok: false; problem: string }
-
-/** Reads at most one byte more than allowed, so that /dev/zero is as harmless as a large file. */
-async function readBounded(path: string, limit: number): Promise<Read> {
-  let file: FileHandle | undefined
-  try {
-    file = await promises.open(path, 'r')
-    const buffer = Buffer.alloc(limit + 1)
-    let length = 0
-    for (;;) {
-      const { bytesRead } = await file.read(buffer, length, buffer.length - length, null)
-      length += bytesRead
-      if (length > limit) return { ok: false, problem: `holds more than ${limit / 1024} KiB` }
-      if (bytesRead === 0) break
-    }
-    const text = buffer.toString('utf8', 0, length)
-    if (text.includes('\ufffd')) return { ok: false, problem: 'is not UTF-8 text' }
-    return { ok: true, text }
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    const problem = { ENOENT: 'there is no such file', EISDIR: 'is a folder', EACCES: 'may not be read' }[
-      code ?? ''
-    ]
-    return { ok: false, problem: problem ?? `cannot be read (${code})` }
-  } finally {
-    await file?.close()
-  }
 }
 
 /** Names are as hostile as values; messages hold them. */

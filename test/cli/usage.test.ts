@@ -205,6 +205,31 @@ test('a pipe that nobody writes to is not waited for', async () => {
   expect(ended.report.error).toBe('pipe.yaml: this is no regular file')
 })
 
+describe('values from pipes', () => {
+  const takes = { inputs: { text: { type: 'string' }, none: { type: 'string', default: 'x' } } }
+  const says = () =>
+    rig.playbook('says', [{ run: ['echo', '<${{ inputs.text }}${{ inputs.none }}>'], effect: 'read' }], takes)
+
+  test('of the shell are read to their end, also where nothing comes', async () => {
+    const shell = '"$0" "$@" -i text=@<(sleep 0.1; echo hello) -i none=@<(true)'
+    const ended = await rig.run(['run', says()], { wrap: ['bash', '-c', shell] })
+    expect(ended.stderr).toContain('run | <hello>')
+  })
+
+  test.each([
+    ['here', []],
+    ['on the host', ['--on-host']],
+  ])('that nobody writes to hold no Ctrl-C back: %s', async (where, more) => {
+    const pipe = rig.path(`never-${where.replaceAll(' ', '-')}`)
+    execFileSync('mkfifo', [pipe])
+    const run = rig.start(['run', says(), '-i', `text=@${pipe}`, ...more])
+    // Its reader is there from then on.
+    execFileSync('sh', ['-c', ': > "$0"; sleep 0.1; kill -INT "$1"', pipe, String(run.child.pid)])
+    const ended = await run.ended
+    expect([ended.code, ended.report.outcome]).toEqual([130, 'interrupted'])
+  })
+})
+
 test('the whole output of a run', async () => {
   const playbook = rig.playbook('two', [
     { id: 'hello', name: 'Say hello', run: ['echo', 'hello'], effect: 'read' },

@@ -24,7 +24,7 @@ import { type RunOptions, wrongUse } from '../run-options.ts'
 import { ownIdsHere } from '../self-upgrade/own-container.ts'
 import type { Foresight } from '../self-upgrade/refusal.ts'
 import { readSettings } from '../settings.ts'
-import { catchSignals, type Signals } from '../signals.ts'
+import { catchSignals, type Signals, unlessSignalled } from '../signals.ts'
 import { awaitConfirmIn } from '../state/confirmation.ts'
 import { lockInput } from '../state/lock-holder.ts'
 import { makeRecorder, type Recorder } from '../state/record.ts'
@@ -130,7 +130,8 @@ async function attempt(
   if (wrong) return invalid(wrong)
   const { keepHeapSmall } = await import('../start/v8-flags.ts')
   keepHeapSmall()
-  const prepared = await prepare(name, options, settings.settings, io)
+  const prepared = await unlessSignalled(signals, prepare(name, options, settings.settings, io))
+  if (prepared === null) return notConnected({ code: 'interrupted', signal: signals.first! })
   recorder.know(prepared.ok ? prepared.plan : { playbook: prepared.name, target: prepared.target })
   if (!prepared.ok) {
     if (options.output !== 'json') io.stderr.write(prepared.details)

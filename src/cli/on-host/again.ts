@@ -51,7 +51,7 @@ async function attempt(verb: Verb, given: string, options: AtHost, io: Io, head:
     })
   const wrong = waitLockProblem(options)
   if (wrong) throw new Failed(wrong)
-  const texts = inputTexts(options.input, io)
+  const texts = await inputTexts(options.input, io)
   const stop = new AbortController()
   signals.handle(() => stop.abort())
   const opened = await openHost(options.target, stateDir(io, settings.settings.stateDir), io, stop.signal)

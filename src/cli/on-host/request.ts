@@ -1,9 +1,16 @@
 /** What is sent to the host: the playbook's text or name, and inputs as they were given; the host checks their types. */
-import { closeSync, openSync, readSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Failed, type InputProblem } from '../../failure.ts'
 import { findPlaybook } from '../../playbook/catalog.ts'
-import { inputsFileName, nameAndText, noPair, parseInputsFile } from '../../playbook/given-inputs.ts'
+import {
+  inputsFileName,
+  MAX_FILE_BYTES,
+  nameAndText,
+  noPair,
+  parseInputsFile,
+} from '../../playbook/given-inputs.ts'
+import { readInputFile } from '../../playbook/input-file.ts'
+import { MAX_INPUT_BYTES } from '../../playbook/input-value.ts'
 import { loadPlaybook } from '../../playbook/load.ts'
 import { renderDiagnostics } from '../../playbook/render.ts'
 import type { Settings } from '../../playbook/settings.ts'
@@ -11,8 +18,6 @@ import { kinds } from '../../steps/index.ts'
 import type { Json } from '../../steps/step.ts'
 import type { Io } from '../io.ts'
 import type { RunOptions } from '../run-options.ts'
-
-const MOST_BYTES = 1024 * 1024
 
 export type Wanted = {
   /** Null where only the host knows it. */
@@ -22,13 +27,13 @@ export type Wanted = {
 }
 
 /** Throws `Failed` for what can be known to be wrong here; `details` is shown to people. */
-export function requestFor(
+export async function requestFor(
   given: string,
   options: RunOptions,
   settings: Settings,
   io: Io,
   details: (text: string) => void,
-): Wanted {
+): Promise<Wanted> {
   const isFile = /[\\/]|\.ya?ml$/i.test(given)
   const early = options.target ?? settings.target
   // A name is one of the host's own playbooks, and here this machine is the host.
@@ -45,8 +50,8 @@ export function requestFor(
     target: options.target ?? own?.target ?? settings.target ?? 'local',
     fields: {
       playbook: own === null ? { name: given } : { text: own.text },
-      inputs: { ...settings.inputs[name], ...inputsFile(options, io), ...pinned },
-      input_texts: inputTexts(options.input, io),
+      inputs: { ...settings.inputs[name], ...(await inputsFile(options, io)), ...pinned },
+      input_texts: await inputTexts(options.input, io),
       options: {
         allow_dirty: options.allowDirty,
         rollback: options.rollback ? undefined : false,
@@ -81,24 +86,18 @@ function read(
   })
 }
 
-function inputsFile({ inputs }: RunOptions, io: Io): { [name: string]: Json } {
+async function inputsFile({ inputs }: RunOptions, io: Io): Promise<{ [name: string]: Json }> {
   if (inputs === undefined) return {}
   const wrong = (problem: string) => unreadable('--inputs', `${inputsFileName(inputs)}: ${problem}`)
-  let text: string
-  try {
-    text = readAtMost(resolve(io.cwd, inputs)).toString('utf8')
-  } catch (error) {
-    throw wrong(
-      `cannot be read (${(error as NodeJS.ErrnoException).code ?? `more than ${MOST_BYTES / 1024} KiB`})`,
-    )
-  }
-  const parsed = parseInputsFile(text)
+  const read = await readInputFile(resolve(io.cwd, inputs), MAX_FILE_BYTES)
+  if (!read.ok) throw wrong(read.problem)
+  const parsed = parseInputsFile(read.text)
   if (parsed.ok) return parsed.values
   throw wrong(parsed.problem)
 }
 
 /** `key=value`; `key=@file` holds what the file holds here, `key=@@x` is the text `@x`. */
-export function inputTexts(pairs: readonly string[], io: Io): { [name: string]: string } {
+export async function inputTexts(pairs: readonly string[], io: Io): Promise<{ [name: string]: string }> {
   const texts = new Map<string, string>()
   for (const [at, argument] of pairs.entries()) {
     const pair = nameAndText(argument)
@@ -107,42 +106,18 @@ export function inputTexts(pairs: readonly string[], io: Io): { [name: string]: 
     if (texts.has(name)) {
       throw invalid({ input: name, problem: 'given-twice', detail: 'stands on the command line twice' })
     }
-    texts.set(name, textGiven(name, text, io))
+    texts.set(name, await textGiven(name, text, io))
   }
   return Object.fromEntries(texts)
 }
 
-function textGiven(name: string, text: string, io: Io): string {
+async function textGiven(name: string, text: string, io: Io): Promise<string> {
   if (!text.startsWith('@')) return text
   if (text.startsWith('@@')) return text.slice(1)
-  try {
-    return readAtMost(resolve(io.cwd, text.slice(1)))
-      .toString('utf8')
-      .replace(/\r?\n$/, '')
-  } catch (error) {
-    // Which input is a secret only the host may know, and a secret may begin with @.
-    const { code } = error as NodeJS.ErrnoException
-    throw unreadable(
-      name,
-      `the file behind @ cannot be read (${code ?? `more than ${MOST_BYTES / 1024} KiB`}); a value that begins with @ is written @@`,
-    )
-  }
-}
-
-/** Pipes too, as the shell's `<(...)` is one; a device that never ends is left at the limit. */
-function readAtMost(file: string): Buffer {
-  const descriptor = openSync(file, 'r')
-  try {
-    const buffer = Buffer.alloc(MOST_BYTES + 1)
-    let length = 0
-    for (let read = -1; read !== 0 && length <= MOST_BYTES; length += read) {
-      read = readSync(descriptor, buffer, length, buffer.length - length, null)
-    }
-    if (length > MOST_BYTES) throw new Error(`holds more than ${MOST_BYTES / 1024} KiB`)
-    return buffer.subarray(0, length)
-  } finally {
-    closeSync(descriptor)
-  }
+  const read = await readInputFile(resolve(io.cwd, text.slice(1)), MAX_INPUT_BYTES)
+  if (read.ok) return read.text.replace(/\r?\n$/, '')
+  // Which input is a secret only the host may know, and a secret may begin with @.
+  throw unreadable(name, `the file behind @: ${read.problem}; a value that begins with @ is written @@`)
 }
 
 const unreadable = (input: string, detail: string) => invalid({ input, problem: 'unreadable', detail })

@@ -16,7 +16,7 @@ import { copyReport, writableReportFile } from '../report-file.ts'
 import { resultLine } from '../result-line.ts'
 import { type RunOptions, wrongUse } from '../run-options.ts'
 import { readSettings } from '../settings.ts'
-import { catchSignals, type Signals } from '../signals.ts'
+import { catchSignals, type Signals, unlessSignalled } from '../signals.ts'
 import { stateDir } from '../state/state.ts'
 import { follow, waitFor } from './follow.ts'
 import { type Asked, type Host, patiently } from './host.ts'
@@ -74,7 +74,10 @@ async function attempt(
   const wrong = wrongUse(options, io.cwd)
   if (wrong) throw new Failed(wrong)
   const show = (text: string) => options.output !== 'json' && io.stderr.write(text)
-  const { name, target, fields } = requestFor(given, options, settings.settings, io, show)
+  const request = requestFor(given, options, settings.settings, io, show)
+  const wanted = await unlessSignalled(signals, request)
+  if (wanted === null) return interrupted(signals.first!)
+  const { name, target, fields } = wanted
   head.playbook = name ?? given
   head.target = target
   const stop = new AbortController()
