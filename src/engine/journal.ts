@@ -2,9 +2,9 @@
  * The run's own record: `journal.ndjson` with what was intended and what came of it, and a log for each step.
  * An intent that cannot be recorded throws, so that nothing is done that nobody could find out about later.
  */
-import { closeSync, existsSync, fsyncSync, openSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { Failed } from '../failure.ts'
+import { syncPlaces } from './anchor.ts'
 import type { Event } from './events.ts'
 import { openJournalFile } from './journal-file.ts'
 import { JOURNAL_VERSION, journalId } from './journal-text.ts'
@@ -18,6 +18,8 @@ export type Journal = {
   id(): string
   /** Whether all that was written is on the disk, as far as the disk tells. */
   isWhole(): boolean
+  /** Resolves when all that was written until now, and what the run would be resumed from, is on the disk. */
+  anchor(): Promise<void>
   close(): void
 }
 
@@ -28,6 +30,9 @@ export function openJournal(folder: string, now: () => number): Journal {
   if (file.lines === 0) guarded(path, () => takeReserve(folder))
   else quietly(() => takeReserve(folder))
   const logs = openLogs(join(folder, 'steps'))
+  const places = syncPlaces(folder)
+  // Told by who waits for it.
+  places.catch(() => {})
   let sequence = file.lines
   let id = file.id
   /** What could not be written goes first, so that no line is ever missing before another one. */
@@ -37,7 +42,6 @@ export function openJournal(folder: string, now: () => number): Journal {
    * what is written next, always before anything else is done, or in this same turn when nothing is.
    */
   let due: NodeJS.Immediate | null = null
-  let anchored = false
   /** A disk that has once failed to keep something may say yes the next time, and has not kept it all the same. */
   let lost: Error | null = null
   const sync = () => {
@@ -63,10 +67,7 @@ export function openJournal(folder: string, now: () => number): Journal {
   /** Before what it announces is done; where it throws without a line that stands there, it is told by nobody later. */
   const putIntent = (event: Event, line: string) => {
     const before = backlog
-    const changes = event.type === 'step-started' && mayChange(event.effect)
     try {
-      if (!anchored && changes) guarded(folder, () => anchor(folder))
-      anchored ||= changes
       guarded(path, () => put(line))
     } catch (error) {
       backlog = before
@@ -99,31 +100,21 @@ export function openJournal(folder: string, now: () => number): Journal {
     },
     id: () => id,
     isWhole: () => backlog === '' && lost === null,
+    async anchor() {
+      // Beside the others, which are waited for by other threads.
+      guarded(path, sync)
+      try {
+        await places
+      } catch (error) {
+        throw unwritable(folder, error)
+      }
+    },
     close() {
       logs.close()
       if (due !== null) quietly(sync)
       quietly(file.close)
       quietly(() => giveReserve(folder))
     },
-  }
-}
-
-/** Before the first change: what the run would be resumed from, and the names of it all, must outlive a power cut. */
-function anchor(folder: string): void {
-  for (const name of ['plan.json', 'playbook.yaml'])
-    if (existsSync(join(folder, name))) syncAt(join(folder, name))
-  for (const place of [folder, dirname(folder), dirname(dirname(folder))]) syncFolder(place)
-}
-
-/** Not every file system lets a folder be synced. */
-const syncFolder = (folder: string) => quietly(() => syncAt(folder))
-
-function syncAt(path: string): void {
-  const descriptor = openSync(path, 'r')
-  try {
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
   }
 }
 
@@ -145,7 +136,6 @@ function isTransition(event: Event): boolean {
       return mayChange(event.effect)
     case 'step-finished':
       return event.effect !== null && mayChange(event.effect)
-    case 'run-started':
     case 'resumed':
     case 'recorded':
     case 'confirm-awaited':
@@ -164,9 +154,12 @@ function guarded<T>(path: string, work: () => T): T {
   try {
     return work()
   } catch (error) {
-    throw new Failed({ code: 'state-unwritable', path, problem: (error as Error).message })
+    throw unwritable(path, error)
   }
 }
+
+const unwritable = (path: string, error: unknown): Failed =>
+  new Failed({ code: 'state-unwritable', path, problem: (error as Error).message })
 
 function quietly(work: () => void): boolean {
   try {

@@ -72,6 +72,7 @@ const idle = (failure: Failure): RunEnd => ({ outcome: 'unknown', failedStep: nu
 async function locked(run: Run, work: Work): Promise<RunEnd> {
   let lock: Lock
   try {
+    await run.input.record?.anchor()
     lock = await acquireLocks(run)
   } catch (error) {
     const failure = toFailure(error)

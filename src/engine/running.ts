@@ -37,6 +37,8 @@ export type RunRecord = {
   id(): string
   /** Whether all that was emitted is on the disk. */
   isWhole(): boolean
+  /** Before anything is done: what was emitted until now, and what the run would be resumed from, is on the disk. */
+  anchor(): Promise<void>
 }
 
 export type RunInput = {

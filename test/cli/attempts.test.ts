@@ -101,8 +101,11 @@ describe('a rollback that does nothing takes no verdict away', () => {
     execFileSync('git', [...as, 'checkout', '-q', '--detach'])
     const own = { id: 'own', uses: 'git.checkout', with: { repo, ref: 'main' } }
     const first = rig.playbook('first', [own, ...mark()])
-    const ran = await rig.run(['run', first, '--run-id', 'r'])
+    const ran = await rig.run(['run', first, '--run-id', 'r'], hooked(`syncs:${rig.path('syncs')}`))
     expect(ran.report.success, ran.stderr).toBe(true)
+    // A lock names its run: whoever meets it must find that.
+    const synced = rig.read('syncs').split('\n')
+    for (const name of ANCHORED) expect(synced.slice(0, synced.indexOf('spawn sh')), name).toContain(name)
     const slow = rig.playbook('slow', [own, { id: 'slow', run: ['sleep', '600'], effect: 'read' }])
     const other = rig.start(['run', slow, '--run-id', 'o', '--output', 'lines'])
     await other.until(/slow: started/)
@@ -154,15 +157,17 @@ describe('the line is the same again', () => {
   })
 })
 
-test('what a run would be resumed from is on the disk before its first change', async () => {
+const ANCHORED = ['plan.json', 'playbook.yaml', 'r', 'runs', 'state', 'journal.ndjson']
+
+test('what a run would be resumed from is on the disk before its first step, each intent before its step', async () => {
   const file = rig.path('syncs')
   const read = { id: 'read', run: ['true'], effect: 'read' }
   await rig.run(['run', rig.playbook('p', [read, ...mark()]), '--run-id', 'r'], hooked(`syncs:${file}`))
   const lines = rig.read('syncs').trim().split('\n')
-  const change = lines.lastIndexOf('spawn')
-  for (const name of ['plan.json', 'playbook.yaml', 'r', 'runs', 'state', 'journal.ndjson'])
-    expect(lines.slice(0, change), name).toContain(name)
-  expect(lines.slice(0, lines.indexOf('spawn'))).not.toContain('plan.json')
+  const [reads, writes] = [lines.indexOf('spawn true'), lines.indexOf('spawn touch')]
+  for (const name of ANCHORED) expect(lines.slice(0, reads), name).toContain(name)
+  expect(lines.slice(reads, writes)).toContain('journal.ndjson')
+  expect(lines.slice(writes)).toContain('journal.ndjson')
 })
 
 test('two that go on at the same moment: one of them has the run', async () => {

@@ -1,6 +1,6 @@
 // Loaded into a real hostops (node --import), by HOSTOPS_HOOK:
 // `kill:NAME` ends it with SIGKILL right after a file was renamed to NAME; `meet:FOLDER:COUNT` holds it where it reads a
-// kept plan until COUNT processes are there (at most 3 s); `syncs:FILE` notes each file that is synced, and each process.
+// kept plan until COUNT processes are there (at most 3 s); `syncs:FILE` notes each file that is synced, and each program that is started.
 // `clock:MS:WORDS` sets its clock by so many milliseconds at the first write that holds these words; `clock:MS` at once.
 import childProcess from 'node:child_process'
 import fs from 'node:fs'
@@ -61,8 +61,14 @@ if (how === 'syncs') {
     fdatasyncSync(descriptor)
     note(names.get(descriptor))
   }
+  const { fsync } = fs
+  fs.fsync = (descriptor, done) =>
+    fsync(descriptor, error => {
+      note(names.get(descriptor))
+      done(error)
+    })
   childProcess.spawn = (...args) => {
-    note('spawn')
+    note(`spawn ${args[0]}`)
     return spawn(...args)
   }
 }

@@ -146,7 +146,11 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
       head.target = target
     },
     emit,
-    record: { id: () => journal?.id() ?? '', isWhole: () => journal?.isWhole() ?? false },
+    record: {
+      id: () => journal?.id() ?? '',
+      isWhole: () => journal?.isWhole() ?? false,
+      anchor: async () => journal?.anchor(),
+    },
     async standDown(head) {
       journal?.close()
       await face?.close()

@@ -86,7 +86,7 @@ async function asked(
       playbook: kept.playbook,
       env: environment(kept.playbook, io),
       emit: event => void events.push(event),
-      record: { id: () => kept.journal.id, isWhole: () => true },
+      record: { id: () => kept.journal.id, isWhole: () => true, anchor: async () => {} },
     })
     const end = await within(ended, patienceMs)
     if (end === null) return { failure: stillRuns(runId, transport) }
