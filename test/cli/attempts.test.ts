@@ -159,15 +159,16 @@ describe('the line is the same again', () => {
 
 const ANCHORED = ['plan.json', 'playbook.yaml', 'r', 'runs', 'state', 'journal.ndjson']
 
-test('what a run would be resumed from is on the disk before its first step, each intent before its step', async () => {
+test('what a run would be resumed from is on the disk before its first step, each intent before its step, each end before the next', async () => {
   const file = rig.path('syncs')
   const read = { id: 'read', run: ['true'], effect: 'read' }
-  await rig.run(['run', rig.playbook('p', [read, ...mark()]), '--run-id', 'r'], hooked(`syncs:${file}`))
+  const steps = [read, ...mark(), { run: ['date'], effect: 'read' }]
+  await rig.run(['run', rig.playbook('p', steps), '--run-id', 'r'], hooked(`syncs:${file}`))
   const lines = rig.read('syncs').trim().split('\n')
-  const [reads, writes] = [lines.indexOf('spawn true'), lines.indexOf('spawn touch')]
+  const [reads, writes, after] = ['true', 'touch', 'date'].map(name => lines.indexOf(`spawn ${name}`))
   for (const name of ANCHORED) expect(lines.slice(0, reads), name).toContain(name)
   expect(lines.slice(reads, writes)).toContain('journal.ndjson')
-  expect(lines.slice(writes)).toContain('journal.ndjson')
+  expect(lines.slice(writes, after)).toContain('journal.ndjson')
 })
 
 test('two that go on at the same moment: one of them has the run', async () => {

@@ -63,10 +63,13 @@ if (how === 'syncs') {
   }
   const { fsync } = fs
   fs.fsync = (descriptor, done) =>
-    fsync(descriptor, error => {
-      note(names.get(descriptor))
-      done(error)
-    })
+    // Late, so that who does not wait for it is seen to go on.
+    fsync(descriptor, error =>
+      setTimeout(() => {
+        note(names.get(descriptor))
+        done(error)
+      }, 100),
+    )
   childProcess.spawn = (...args) => {
     note(`spawn ${args[0]}`)
     return spawn(...args)
