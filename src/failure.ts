@@ -118,7 +118,8 @@ export type RunFailure =
   | { code: 'still-runs'; runId: string; step: string; what: string }
   /** A runner went on without its record; null: nobody knows how it ended. */
   | { code: 'record-incomplete'; runId: string; outcome: string | null }
-  | { code: 'has-a-runner'; runId: string; pid: number }
+  /** `pid`: null where it is on another host. */
+  | { code: 'has-a-runner'; runId: string; pid: number | null }
   /** Killed, or its machine went down: `step` was under way. */
   | { code: 'runner-gone'; runId: string; step: string | null }
   | { code: 'not-begun'; runId: string }

@@ -78,7 +78,8 @@ export const RUN: Words<RunFailure> = {
     hint: `look at the host, then run it again; hostops rollback ${runId} takes back whatever is left of it`,
   }),
   'has-a-runner': ({ runId, pid }) => ({
-    message: `run ${runId} still has a runner (process ${pid})`,
+    message:
+      pid === null ? `run ${runId} is still running` : `run ${runId} still has a runner (process ${pid})`,
     hint: `hostops wait ${runId}   waits for its end`,
   }),
   'runner-gone': ({ runId, step }) => ({

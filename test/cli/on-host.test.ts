@@ -70,7 +70,10 @@ describe('a run on the host', () => {
     const follower = rig.start(['logs', 'r', '-f', ...TARGET], { env: host.env })
     await atGate()
     const early = await at('wait', 'r', '--timeout', '10ms')
-    expect([early.code, early.stdout]).toEqual([1, ''])
+    expect(early).toMatchObject({ code: 6, report: { runId: 'r', outcome: 'unknown', success: null } })
+    expect(early.stderr).toBe(
+      'error: run r is still running\nhint: hostops wait r --target hostlink   waits for its end\n',
+    )
     letGo()
     const waited = await at('wait', 'r')
     expect(waited.report).toMatchObject({ outcome: 'succeeded' })
@@ -114,13 +117,27 @@ describe('a run on the host', () => {
     expect((await at('wait', 'r')).report).toMatchObject({ outcome: 'succeeded' })
   })
 
+  test('is met again by a trigger that comes while the daemon is restarted', async () => {
+    const file = rig.playbook('p', steps())
+    expect((await begin(file, '--detach').ended).report.outcome).toBe('started')
+    await host.kill('SIGTERM')
+    const again = begin(file, '--detach')
+    await new Promise(resolve => setTimeout(resolve, 500))
+    await host.start()
+    expect((await again.ended).report).toMatchObject({ runId: 'r', outcome: 'started' })
+    letGo()
+    expect((await at('wait', 'r')).report).toMatchObject({ outcome: 'succeeded' })
+  })
+
   test('goes on when the daemon is killed and started again; the client follows it to its end', async () => {
     const run = begin(rig.playbook('p', steps()))
     await atGate()
     await host.kill()
     await host.start()
+    await run.until(/hostlink answers again/)
     letGo()
     const ended = await run.ended
+    expect(ended.stderr).toMatch(/cannot reach hostlink: .*; the run goes on there, and is asked about again/)
     expect(ended.report).toMatchObject({ outcome: 'succeeded' })
     expect(ended.stdout).toBe(lineOnHost())
     expect(counted()).toBe('x\n')
@@ -199,6 +216,12 @@ describe('a run on the host', () => {
     const env = { ...host.env, HOSTLINK_SOCKET: rig.path('nobody') }
     const away = await rig.run(['run', file, '--on-host', ...TARGET], { env })
     expect([away.report.outcome, away.code]).toEqual(['unreachable', 4])
+    // Nothing is known of a run that may well go on.
+    for (const verb of ['report', 'wait'])
+      expect(await rig.run([verb, 'r', ...TARGET], { env })).toMatchObject({
+        code: 6,
+        report: { runId: 'r', outcome: 'unknown', success: null, changed: null, errorCode: 'unreachable' },
+      })
     const none = await at('report', 'nothing')
     expect([none.code, none.stdout]).toEqual([2, ''])
   })

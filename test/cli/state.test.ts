@@ -88,7 +88,18 @@ describe('a run that goes on', () => {
     expect((await rig.run(['runs'])).stdout).toMatch(/running +waits/)
     const soFar = await rig.run(['report', 'last'])
     expect(soFar.report).toMatchObject({ outcome: 'started', success: null, finishedAt: null })
-    expect((await rig.run(['wait', 'last', '--timeout', '10ms'])).code).toBe(1)
+    expect(await rig.run(['wait', 'last', '--timeout', '10ms'])).toMatchObject({
+      ...{
+        code: 6,
+        stderr: expect.stringMatching(/^error: .* still has a runner .*\nhint: hostops wait \S+ /),
+      },
+      report: {
+        outcome: 'unknown',
+        success: null,
+        errorCode: 'has-a-runner',
+        steps: [{ status: 'unknown' }],
+      },
+    })
     const waiting = rig.start(['wait', 'last'])
     const following = rig.start(['logs', 'last', '-f'])
     writeFileSync(file, '')

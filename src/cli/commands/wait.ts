@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DURATION_HINT, parseDuration } from '../../steps/duration.ts'
-import { EXIT_NO, EXIT_USAGE } from '../exit-code.ts'
+import { EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { openRun } from '../state/open-state.ts'
 import { mayBeAsked, readRun } from '../state/state.ts'
-import { printReport } from '../state/stored-report.ts'
+import { printReport, printUnended } from '../state/stored-report.ts'
 
 const POLL_MS = 250
 
@@ -29,8 +29,7 @@ export async function wait(
       return printReport(asked.run, io, asked.told)
     }
     if (Date.now() >= deadline) {
-      io.stderr.write(`error: ${run.head.runId} is still running\nhint: hostops logs ${run.head.runId} -f\n`)
-      return EXIT_NO
+      return printUnended(run, io)
     }
     await sleep(Math.min(POLL_MS, deadline - Date.now()))
     run = readRun(run.folder) ?? { ...run, alive: false }

@@ -3,13 +3,15 @@
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Failure } from '../../failure.ts'
+import { emptyDraft, toReport } from '../../report/build.ts'
 import { DURATION_HINT, parseDuration } from '../../steps/duration.ts'
 import { printable } from '../../ui/printable.ts'
 import { stepOfLog } from '../commands/logs.ts'
 import { runsTable } from '../commands/runs.ts'
-import { EXIT_NO, EXIT_OK, EXIT_REFUSED, EXIT_USAGE } from '../exit-code.ts'
+import { EXIT_OK, EXIT_REFUSED, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { wordedError } from '../print-failure.ts'
+import { resultLine } from '../result-line.ts'
 import { readSettings } from '../settings.ts'
 import { stateDir } from '../state/state.ts'
 import { waitFor } from './follow.ts'
@@ -25,8 +27,11 @@ const UNKNOWN = 6
 const POLL_MS = 300
 const LONG_WAIT_MS = 50_000
 
-export const reportAt = (run: string, options: AtHost, io: Io) =>
-  withRun(run, options, io, async (host, runId) => told(await ask(host, 'report', runId), host, io))
+export function reportAt(run: string, options: AtHost, io: Io): Promise<number> {
+  const refuse = inALine(run, options)
+  const work = async (host: Host, runId: string) => told(await ask(host, 'report', runId), host, io, refuse)
+  return withRun(run, options, io, work, refuse)
+}
 
 export const confirmAt = (run: string, options: AtHost, io: Io) =>
   withRun(run, options, io, async (host, runId) => told(await ask(host, 'confirm', runId), host, io))
@@ -37,22 +42,22 @@ export const cancelAt = (run: string, options: AtHost, io: Io) =>
     told(await host.ask('cancel', { run_id: runId }), host, io),
   )
 
-export const waitAt = (run: string, options: AtHost & { timeout?: string }, io: Io) =>
-  withRun(run, options, io, async (host, runId) => {
+export function waitAt(run: string, options: AtHost & { timeout?: string }, io: Io): Promise<number> {
+  const refuse = inALine(run, options)
+  const work = async (host: Host, runId: string) => {
     const limit = options.timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(options.timeout)
     if (limit === null)
       return usage({ code: 'usage', problem: '--timeout is no duration', hint: DURATION_HINT }, io)
     for (const deadline = Date.now() + limit; ; ) {
       const left = deadline - Date.now()
       const waited = await waitFor(host, runId, Math.max(0, Math.min(LONG_WAIT_MS, left)))
-      if (!waited.ok || waited.value.done) return told(waited, host, io)
-      if (left > LONG_WAIT_MS) continue
-      io.stderr.write(
-        `error: ${runId} is still running\nhint: hostops logs ${runId} -f --target ${host.target}\n`,
-      )
-      return EXIT_NO
+      if (!waited.ok || waited.value.done) return told(waited, host, io, refuse)
+      if (left <= LONG_WAIT_MS)
+        return notKnown(runId, { code: 'has-a-runner', runId, pid: null }, options, io)
     }
-  })
+  }
+  return withRun(run, options, io, work, refuse)
+}
 
 export async function runsAt(options: AtHost & { limit: string; json?: boolean }, io: Io): Promise<number> {
   return withHost(options, io, async host => {
@@ -119,12 +124,13 @@ export async function withHost(
   options: AtHost,
   io: Io,
   work: (host: Host) => Promise<number>,
+  refuse: Refuse = no,
 ): Promise<number> {
   const settings = readSettings(options, io)
   if (!settings.ok) return usage(settings.failure, io)
   const opened = await openHost(options.target, stateDir(io, settings.settings.stateDir), io)
   if (!opened.ok)
-    return no({ ok: false, failure: opened.failure, missing: false, again: false, unable: false }, io)
+    return refuse({ ok: false, failure: opened.failure, missing: false, again: false, unable: false }, io)
   try {
     return await work(opened.host)
   } finally {
@@ -138,11 +144,17 @@ const withRun = (
   options: AtHost,
   io: Io,
   work: (host: Host, runId: string) => Promise<number>,
+  refuse: Refuse = no,
 ): Promise<number> =>
-  withHost(options, io, async host => {
-    const found = await findAt(host, given)
-    return typeof found === 'string' ? work(host, found) : no(found, io)
-  })
+  withHost(
+    options,
+    io,
+    async host => {
+      const found = await findAt(host, given)
+      return typeof found === 'string' ? work(host, found) : refuse(found, io)
+    },
+    refuse,
+  )
 
 export async function findAt(host: Host, given: string): Promise<string | (Asked & { ok: false })> {
   if (given !== 'last') {
@@ -171,13 +183,32 @@ export async function findAt(host: Host, given: string): Promise<string | (Asked
 }
 
 /** The report line is the only thing that is a result; everything else that the host says is for people. */
-function told(asked: Asked, { target }: Host, io: Io): number {
-  if (!asked.ok) return no(asked, io)
+function told(asked: Asked, { target }: Host, io: Io, refuse: Refuse = no): number {
+  if (!asked.ok) return refuse(asked, io)
   const { stderr = '', exit_code = UNKNOWN } = asked.value
   io.stderr.write(hostWords(stderr, target))
   const report = hostReport(asked.value)
   if (report !== null) io.stdout.write(report.line)
   return exit_code
+}
+
+type Refuse = (failed: Asked & { ok: false }, io: Io) => number
+
+/** Who parses the last line and cannot reach the host is told that the end is not known, not that nothing was changed. */
+const inALine =
+  (given: string, options: AtHost): Refuse =>
+  (failed, io) => {
+    const { code } = failed.failure
+    const isSilent = failed.again || code === 'unreachable' || code === 'auth-failed'
+    return isSilent ? notKnown(given, failed.failure, options, io) : no(failed, io)
+  }
+
+function notKnown(runId: string, failure: Failure, { target }: AtHost, io: Io): number {
+  const head = { runId, playbook: null, target, dryRun: false, startedAt: Date.now() }
+  const end = { type: 'run-finished', outcome: 'unknown', failedStep: null, failure } as const
+  io.stderr.write(hostWords(wordedError(failure), target))
+  io.stdout.write(resultLine(toReport({ ...emptyDraft(head), end }, null)))
+  return UNKNOWN
 }
 
 export function no({ failure, again }: Asked & { ok: false }, io: Io): number {

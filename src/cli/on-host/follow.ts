@@ -1,7 +1,9 @@
 /** Follows a run on the host with the usual face, until its end is known. Asking again is always harmless. */
 import type { Event } from '../../engine/events.ts'
+import type { Failure } from '../../failure.ts'
 import type { RunAnswer } from '../../hostlink/messages.ts'
 import { printable } from '../../ui/printable.ts'
+import { sentence } from '../../wording/word.ts'
 import { type Asked, type Host, patiently } from './host.ts'
 
 export type Watcher = {
@@ -24,11 +26,13 @@ export async function follow(
   runner?: string,
 ): Promise<Asked> {
   const lines = makeLines(watcher)
+  const { onSilence, onAnswer } = silenceOf(host, watcher)
   let job: string | undefined
   let offset = 0
   for (;;) {
     const fields = { run_id: runId, job_id: job, offset, max_bytes: CHUNK_BYTES, wait_ms: EVENTS_WAIT_MS }
-    const events = await patiently(() => host.ask('events', fields, signal), signal)
+    const events = await patiently(() => host.ask('events', fields, signal), signal, onSilence)
+    if (events.ok) onAnswer()
     if (signal.aborted || (!events.ok && !events.missing)) return events
     // The words of another one that lives are not those of who only found that out.
     if (events.ok && (runner === undefined || events.value.job_id === runner)) {
@@ -41,6 +45,22 @@ export async function follow(
     }
     const waited = await waitFor(host, runId, SHORT_WAIT_MS, signal, runner)
     if (!waited.ok || waited.value.done || signal.aborted) return waited
+  }
+}
+
+/** What is drawn meanwhile is what was known before. */
+function silenceOf({ target }: Host, watcher: Watcher) {
+  let isSilent = false
+  const say = (line: string) => watcher.event({ type: 'said', id: 'link', line })
+  return {
+    onSilence: (failure: Failure) => {
+      if (!isSilent) say(`${sentence(failure)}; the run goes on there, and is asked about again`)
+      isSilent = true
+    },
+    onAnswer: () => {
+      if (isSilent) say(`${target} answers again`)
+      isSilent = false
+    },
   }
 }
 

@@ -19,10 +19,16 @@ export type Host = {
 /** A daemon that is restarted is back by then. */
 const PAUSES_MS = [100, 200, 400, 800, 1500, 3000, 5000, 5000, 5000, 5000, 5000, 10_000, 10_000, 10_000]
 /** Asks again while the link comes and goes; every request of this kind may be repeated. */
-export async function patiently(ask: () => Promise<Asked>, signal?: AbortSignal): Promise<Asked> {
+export async function patiently(
+  ask: () => Promise<Asked>,
+  signal?: AbortSignal,
+  /** With why there was no answer, each time that there was none. */
+  onSilence?: (failure: Failure) => void,
+): Promise<Asked> {
   for (const pause of PAUSES_MS) {
     const asked = await ask()
     if (asked.ok || !asked.again || signal?.aborted) return asked
+    onSilence?.(asked.failure)
     await sleep(pause, undefined, signal ? { signal } : {}).catch(() => {})
   }
   return ask()

@@ -1,4 +1,5 @@
 /** From a target to the host behind it: a hostlink daemon, or this machine in the same way. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Failure } from '../../failure.ts'
 import type { Link, LinkFailure } from '../../hostlink/link/link.ts'
 import { openLink } from '../../transport/hostlink.ts'
@@ -10,6 +11,11 @@ export type Opened = { ok: true; host: Host } | { ok: false; failure: Failure }
 
 /** Longer than any wait that is asked for. */
 const ANSWER_MS = 90_000
+/**
+ * A daemon that is restarted is back by then: who asks again for a run that goes on must not be told that nothing can
+ * be reached.
+ */
+const RESTART_PAUSES_MS = [100, 200, 400, 800]
 
 export async function openHost(target: string, state: string, io: Io, signal?: AbortSignal): Promise<Opened> {
   const wrong = targetFailure(target)
@@ -20,9 +26,14 @@ export async function openHost(target: string, state: string, io: Io, signal?: A
   }
   const [kind, name] = target.split(/:(.*)/s)
   if (kind !== 'hostlink') return { ok: false, failure: noHost(target) }
-  const opened = await openLink(name, { env: io.env, ...(signal ? { signal } : {}) })
-  if (!opened.ok) return { ok: false, failure: failureOf(opened, target) }
-  return { ok: true, host: linkedHost(target, opened.link) }
+  for (const pause of [...RESTART_PAUSES_MS, null]) {
+    const opened = await openLink(name, { env: io.env, ...(signal ? { signal } : {}) })
+    if (opened.ok) return { ok: true, host: linkedHost(target, opened.link) }
+    if (pause === null || opened.problem !== 'unreachable' || signal?.aborted)
+      return { ok: false, failure: failureOf(opened, target) }
+    await sleep(pause, undefined, signal ? { signal } : {}).catch(() => {})
+  }
+  throw new Error('unreachable code')
 }
 
 function linkedHost(target: string, link: Link): Host {

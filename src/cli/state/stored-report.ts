@@ -60,6 +60,16 @@ export function printReport(run: RunEntry, io: Io, told = false): number {
   return exitCode
 }
 
+/** For who waits no longer for the end of a run that lives. */
+export function printUnended(run: RunEntry, io: Io): number {
+  const { runId, pid } = run.head
+  const failure: Failure = { code: 'has-a-runner', runId, pid }
+  const end = { type: 'run-finished', outcome: 'unknown', failedStep: null, failure } as const
+  io.stderr.write(wordedError(failure))
+  io.stdout.write(resultLine(toReport({ ...draftFromJournal(run), end }, null)))
+  return exitCode(end.outcome, failure)
+}
+
 /** Why the end is open, with what may be done about it. */
 function openEnd(run: RunEntry): Failure {
   const { runId } = run.head

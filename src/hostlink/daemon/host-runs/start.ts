@@ -63,7 +63,9 @@ export async function startOnHost(
     const known = created ? wanted : store.read(runId)
     if (known === null) return failure(`the request of run ${runId} cannot be read`)
     if (known.identity !== wanted.identity) {
-      return badRequest(`run_id: ${runId} was used for another playbook or other inputs or options`)
+      return badRequest(
+        `run_id: ${runId} was used for another playbook or other inputs or options; hostops report ${runId} tells of that run, another id begins a new one`,
+      )
     }
     const jobId = await jobOf(runId, known, around)
     if (typeof jobId !== 'string') return jobId
