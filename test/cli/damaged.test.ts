@@ -1,6 +1,17 @@
 /** Folders of runs in which something is broken: nothing false is told of them, and they hide no other run. */
-import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { neverBegan, readKept } from '../../src/cli/state/kept-run.ts'
 import { readRun } from '../../src/cli/state/state.ts'
@@ -8,6 +19,8 @@ import { storedReport } from '../../src/cli/state/stored-report.ts'
 import { Failed } from '../../src/failure.ts'
 import { reportSchema } from '../../src/report/schema.ts'
 import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
+
+const HOOKS = fileURLToPath(new URL('../rig/hooks.mjs', import.meta.url))
 
 let rig: HostopsRig
 beforeEach(async () => {
@@ -143,4 +156,39 @@ test('among a thousand they hide none of the others', async () => {
   expect(good.map(id => outcomeOf.get(id))).toEqual(good.map(() => 'succeeded'))
   for (const [id, outcome] of outcomeOf) expect(outcome, id).toMatch(/^(succeeded|unknown|failed-unchanged)$/)
   expect((await rig.run(['runs', '--limit', '2000'])).stdout).not.toMatch(/undefined|object Object/)
+})
+
+test('a folder that holds nothing is none: its id can be used; one that holds something else is not, and is named', async () => {
+  mkdirSync(folderOf('empty'))
+  const run = (id: string) => rig.run(['run', rig.path('p.yaml'), '--run-id', id])
+  expect((await run('empty')).report.outcome).toBe('succeeded')
+  mkdirSync(folderOf('strange'))
+  writeFileSync(join(folderOf('strange'), 'x'), '')
+  expect((await run('strange')).report.error).toBe('the run id strange is used already')
+  const asked = await rig.run(['report', 'strange'])
+  expect([asked.code, asked.stderr]).toEqual([
+    2,
+    expect.stringContaining(`what ${folderOf('strange')} holds does not tell of a run`),
+  ])
+})
+
+test('a runner that is killed before its run has a folder has left no run, and what it left goes with time', async () => {
+  const env = { HOSTOPS_HOOK: 'kill:r' }
+  const killed = await rig.run(['run', rig.path('p.yaml'), '--run-id', 'r'], {
+    env,
+    node: ['--import', HOOKS],
+  })
+  expect(killed.signal).toBe('SIGKILL')
+  // The next moment it was told by that folder that nothing was begun.
+  const told = await rig.run(['report', 'r'])
+  expect([told.code, told.report.errorCode]).toEqual([1, 'not-begun'])
+
+  const old = mkdtempSync(folderOf('.new-'))
+  const young = mkdtempSync(folderOf('.new-'))
+  const twoHoursAgo = Date.now() / 1000 - 7200
+  utimesSync(old, twoHoursAgo, twoHoursAgo)
+  await rig.run(['run', rig.path('p.yaml'), '--run-id', 's'])
+  expect([existsSync(old), existsSync(young)]).toEqual([false, true])
+  const rows = JSON.parse((await rig.run(['runs', '--json'])).stdout) as { runId: string }[]
+  expect(rows.map(({ runId }) => runId).sort()).toEqual(['r', 's', 'whole'])
 })

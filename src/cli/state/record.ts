@@ -22,17 +22,9 @@ import { wordedError } from '../print-failure.ts'
 import { copyReport } from '../report-file.ts'
 import { resultLine } from '../result-line.ts'
 import { writeAtomically } from './atomic-file.ts'
+import { type Created, createRun } from './create-run.ts'
 import { keepRun } from './kept-run.ts'
-import {
-  type Created,
-  createRun,
-  type Keep,
-  prune,
-  type RunEntry,
-  type RunHead,
-  unwritable,
-  writeHead,
-} from './state.ts'
+import { type Keep, prune, type RunEntry, type RunHead, unwritable, writeHead } from './state.ts'
 
 export type Recorder = {
   readonly head: ReportHead

@@ -2,15 +2,15 @@
  * The state folder: `runs/<run id>/` with `run.json` (who runs it), `report.json` (the end, once there is one),
  * and, once the engine has begun, `journal.ndjson` and one log per step.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { OUTCOMES } from '../../engine/events.ts'
 import type { Failure } from '../../failure.ts'
-import { makeFolder } from '../../hostlink/make-folder.ts'
 import { livesStill } from '../../hostlink/process/identity.ts'
 import type { Report } from '../../report/schema.ts'
 import type { Io } from '../io.ts'
+import { removeDrafts } from './drafts.ts'
 
 export type RunHead = {
   runId: string
@@ -50,59 +50,14 @@ function homeOf({ HOME: home }: Io['env']): string {
   }
 }
 
-export type Created =
-  | { ok: true; folder: string }
-  | { ok: false; used: true }
-  | { ok: false; used: false; failure: Failure }
-
-/** One process only gets the folder of a run id. */
-export function createRun(state: string, head: RunHead): Created {
-  const folder = join(state, 'runs', head.runId)
-  try {
-    makeFolder(join(state, 'runs'), 0o700)
-    mkdirSync(folder, { mode: 0o700 })
-  } catch (error) {
-    const isUsed = (error as NodeJS.ErrnoException).code === 'EEXIST' && existsSync(folder)
-    return isUsed ? takeAgain(folder, head) : { ok: false, used: false, failure: unwritable(folder, error) }
-  }
-  try {
-    writeHead(folder, head)
-    return { ok: true, folder }
-  } catch (error) {
-    rmSync(folder, { recursive: true, force: true })
-    return { ok: false, used: false, failure: unwritable(folder, error) }
-  }
-}
-
-/**
- * Where nothing came of a run but being told what was wrong with the call, its id is free again for who mends that.
- * Of two who do so one gets it, and none of them takes it from a third who has had it meanwhile.
- */
-function takeAgain(folder: string, head: RunHead): Created {
-  const before = readRun(folder)
-  if (before === null || before.alive || !isMistake(before)) return { ok: false, used: true }
-  const taken = join(folder, `.after-${before.head.pid}-${Date.parse(before.head.startedAt)}`)
-  try {
-    writeFileSync(taken, '', { mode: 0o600, flag: 'wx' })
-    // First whose it is: a mistake without a runner could be taken again.
-    writeHead(folder, head)
-    rmSync(join(folder, 'report.json'))
-    return { ok: true, folder }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return { ok: false, used: true }
-    return { ok: false, used: false, failure: unwritable(folder, error) }
-  }
-}
-
-const isMistake = ({ folder, report }: RunEntry): boolean =>
-  report?.outcome === 'invalid' && !existsSync(join(folder, 'journal.ndjson'))
-
 /** Without waiting for the disk: what a power cut must not take is in the journal and the report. */
 export function writeHead(folder: string, head: RunHead): void {
   const temporary = join(folder, '.run.json')
-  writeFileSync(temporary, `${JSON.stringify(head)}\n`, { mode: 0o600 })
+  writeFileSync(temporary, headText(head), { mode: 0o600 })
   renameSync(temporary, join(folder, 'run.json'))
 }
+
+export const headText = (head: RunHead) => `${JSON.stringify(head)}\n`
 
 export const unwritable = (path: string, error: unknown): Failure => ({
   code: 'state-unwritable',
@@ -171,8 +126,11 @@ export function findRun(state: string, given: string): Found {
       `"${given}" is the beginning of ${matches.length} runs: ${matches.slice(0, 5).join(', ')}`,
     )
   }
-  const run = matches[0] === undefined ? null : readRun(join(state, 'runs', matches[0]))
-  return run ? { ok: true, run } : notFound(`no run "${given}" in ${state}`)
+  const [id] = matches
+  if (id === undefined) return notFound(`no run "${given}" in ${state}`)
+  const folder = join(state, 'runs', id)
+  const run = readRun(folder)
+  return run ? { ok: true, run } : notFound(`what ${folder} holds does not tell of a run`, 'look into it')
 }
 
 /** How many ended runs stay, and for how long. */
@@ -187,6 +145,7 @@ const MOST_REMOVED = 5
  * makes fifty mistakes must not push out the last upgrade. What has not ended is never removed.
  */
 export function prune(state: string, keep: Keep, now: number): void {
+  removeDrafts(join(state, 'runs'), now)
   const oldest = new Date(now - keep.days * DAY_MS).toISOString()
   const dated = runIds(state).map(id => ({ folder: join(state, 'runs', id), began: beganAt(state, id) }))
   if (dated.length <= keep.runs && dated.every(({ began }) => began >= oldest)) return
@@ -216,7 +175,7 @@ function beganAt(state: string, id: string): string {
 function runIds(state: string): string[] {
   try {
     return readdirSync(join(state, 'runs'), { withFileTypes: true })
-      .filter(entry => entry.isDirectory())
+      .filter(entry => entry.isDirectory() && !entry.name.startsWith('.'))
       .map(entry => entry.name)
   } catch {
     return []
@@ -231,9 +190,9 @@ function readJson<T>(file: string): T | null {
   }
 }
 
-const notFound = (problem: string): Found => ({
+const notFound = (problem: string, hint = 'hostops runs   lists them'): Found => ({
   ok: false,
-  failure: { code: 'usage', problem, hint: 'hostops runs   lists them' },
+  failure: { code: 'usage', problem, hint },
 })
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
