@@ -1,8 +1,9 @@
 /** What is typed wrong gets an answer that says what to type instead; a run gets a report with it. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type HostopsRig, hostopsRig, settled } from '../rig/hostops.ts'
+import { type HostopsRig, hostopsRig, poll, settled } from '../rig/hostops.ts'
 
 let rig: HostopsRig
 beforeAll(() => {
@@ -223,12 +224,21 @@ describe('values from pipes', () => {
     const pipe = rig.path(`never-${where.replaceAll(' ', '-')}`)
     execFileSync('mkfifo', [pipe])
     const run = rig.start(['run', says(), '-i', `text=@${pipe}`, ...more])
-    // Its reader is there from then on.
-    execFileSync('sh', ['-c', ': > "$0"; sleep 0.1; kill -INT "$1"', pipe, String(run.child.pid)])
+    const fds = `/proc/${run.child.pid}/fd`
+    await poll(() => readdirSync(fds).some(fd => isAt(join(fds, fd), pipe)))
+    run.child.kill('SIGINT')
     const ended = await run.ended
     expect([ended.code, ended.report.outcome]).toEqual([130, 'interrupted'])
   })
 })
+
+function isAt(link: string, path: string): boolean {
+  try {
+    return readlinkSync(link) === path
+  } catch {
+    return false
+  }
+}
 
 test('the whole output of a run', async () => {
   const playbook = rig.playbook('two', [
