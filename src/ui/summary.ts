@@ -4,7 +4,7 @@ import type { FailedService, Failure } from '../failure.ts'
 import { word } from '../wording/word.ts'
 import { printable } from './printable.ts'
 import { wrap } from './text.ts'
-import { elapsed, outcomeInWords } from './words.ts'
+import { elapsed, outcomeInWords, TAKEN_BACK } from './words.ts'
 
 export type Summary = {
   add(event: Event): void
@@ -101,13 +101,15 @@ function note(seen: Seen, event: Event): void {
 }
 
 function tell(seen: Seen, end: End, more: SummaryEnd): string[] {
-  const worded = end.failure ? word(end.failure) : null
+  const isAsked = end.outcome === 'rolled-back' && end.failure?.code === 'taken-back'
+  const worded = end.failure && !isAsked ? word(end.failure) : null
   const where = end.failedStep === null ? '' : `${end.failedStep}: `
   const isNarrow = more.columns !== null && more.columns < NARROW
   const indent = isNarrow ? NARROW_INDENT : INDENT
   const fitted = (text: string, taken: number) =>
     more.columns === null ? [text] : wrap(text, Math.max(LEAST_ROOM, more.columns - taken - 1), MOST_ROWS)
-  const lines = fitted(`${outcomeInWords(end.outcome)} (${elapsed(more.durationMs)})`, 0)
+  const outcome = isAsked ? TAKEN_BACK : outcomeInWords(end.outcome)
+  const lines = fitted(`${outcome} (${elapsed(more.durationMs)})`, 0)
   const add = (label: string, texts: readonly string[]) => {
     const rows = texts.flatMap(text => fitted(printable(text), indent))
     if (isNarrow && rows.length > 0) lines.push(`  ${label}`)
@@ -116,7 +118,7 @@ function tell(seen: Seen, end: End, more: SummaryEnd): string[] {
     })
   }
   if (worded) add('error', [`${where}${worded.message}`.replace(/\s+/g, ' ')])
-  if (end.failedStep !== null) add('output', seen.tail.get(end.failedStep) ?? [])
+  if (end.failedStep !== null && !isAsked) add('output', seen.tail.get(end.failedStep) ?? [])
   const words = seen.service?.logsTail.split('\n').filter(Boolean) ?? []
   if (seen.service)
     add('logs', words.length > 0 ? [`of ${seen.service.container}:`, ...words.slice(-TAIL_LINES)] : [])

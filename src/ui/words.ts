@@ -45,6 +45,9 @@ export function outcomeInWords(outcome: Outcome): string {
   }
 }
 
+/** By hand, whether the run had failed or not. */
+export const TAKEN_BACK = 'rolled back, as it was asked for: the host is verified to be as before'
+
 export const isGood = (outcome: Outcome) =>
   outcome === 'succeeded' || outcome === 'unchanged' || outcome === 'planned' || outcome === 'started'
 

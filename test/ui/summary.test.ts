@@ -82,3 +82,24 @@ test('what a service has said last stands under what the failed step said, not w
     ]),
   )
 })
+
+test('what was taken back by hand is not told as a failure', () => {
+  const made = makeSummary()
+  const failure: Failure = { code: 'taken-back', runId: 'r' }
+  made.add({ type: 'output', id: 'second', stream: 'stdout', line: 'no' })
+  made.add({
+    type: 'part-finished',
+    movement: 'restore',
+    id: 'first',
+    durationMs: 1,
+    changed: true,
+    facts: {},
+    failure: null,
+  })
+  made.add({ type: 'run-finished', outcome: 'rolled-back', failedStep: 'second', failure })
+  expect(made.lines({ runId: 'r', durationMs: 1000, stored: true, columns: null })).toEqual([
+    'rolled back, as it was asked for: the host is verified to be as before (1.0s)',
+    '  undone   restore first',
+    '  run      r',
+  ])
+})

@@ -49,7 +49,15 @@ export const addRecovery: AddCommands = (program, io, done) => {
         done(await commands[verb](run, given, io))
       })
     if (verb === 'rollback') {
-      command.option('--check', 'only look whether everything is there that it would need; change nothing')
+      command
+        .option('--check', 'only look whether everything is there that it would need; change nothing')
+        .addHelpText('after', ROLLED_BACK)
     }
   }
 }
+
+const ROLLED_BACK = `
+The line tells how the run ended now. So the exit code is 1 (rolled-back) when
+everything was taken back and verified, 5 (rollback-failed) when something
+remains.
+`
