@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { prune } from '../../src/cli/state/state.ts'
+import { prune } from '../../src/cli/state/prune.ts'
+import { smallDisk } from '../rig/small-disk.ts'
 
 const NOW = Date.parse('2026-11-20T18:09:00Z')
 const DAY_MS = 86_400_000
@@ -61,4 +62,40 @@ test('a call removes a few, so that no run pays for a thousand', () => {
   for (let n = 0; n < 100; n += 1) add(n + 1, 'succeeded')
   prune(state, { runs: 1, days: 1000 }, NOW)
   expect(left()).toBe(95)
+})
+
+test('those that executed nothing are counted apart, wherever they stand between the others', () => {
+  const upgrades: string[] = []
+  const mistakes: string[] = []
+  for (let n = 0; n < 40; n += 1) {
+    const id = add(n + 1, 'succeeded')
+    const isUpgrade = n % 7 === 3
+    if (!isUpgrade) rmSync(join(state, 'runs', id, 'journal.ndjson'))
+    ;(isUpgrade ? upgrades : mistakes).push(id)
+  }
+  pruneAll({ runs: 4, days: 1000 })
+  const stay = [...upgrades.slice(0, 4), ...mistakes.slice(0, 4)]
+  expect(readdirSync(join(state, 'runs')).sort()).toEqual(stay.sort())
+})
+
+test('one that has not ended counts, and many of them in a row keep nothing else alive', () => {
+  const stay = [add(1, 'succeeded'), add(2, null)]
+  add(3, 'succeeded')
+  for (let n = 0; n < 30; n += 1) stay.push(add(100 + n, null))
+  pruneAll({ runs: 2, days: 1000 })
+  expect(readdirSync(join(state, 'runs')).sort()).toEqual(stay.sort())
+})
+
+test('one that cannot be removed keeps no other one', () => {
+  const stay = add(1, 'succeeded')
+  const held = add(9, 'succeeded')
+  add(8, 'succeeded')
+  const disk = smallDisk(join(state, 'runs', held, 'steps'), '64k')
+  if (disk === null) return
+  try {
+    prune(state, { runs: 1, days: 1000 }, NOW)
+    expect(readdirSync(join(state, 'runs')).sort()).toEqual([stay, held].sort())
+  } finally {
+    disk.unmount()
+  }
 })

@@ -24,7 +24,8 @@ import { resultLine } from '../result-line.ts'
 import { writeAtomically } from './atomic-file.ts'
 import { type Created, createRun } from './create-run.ts'
 import { keepRun } from './kept-run.ts'
-import { type Keep, prune, type RunEntry, type RunHead, unwritable, writeHead } from './state.ts'
+import { prune } from './prune.ts'
+import { type Keep, type RunEntry, type RunHead, unwritable, writeHead } from './state.ts'
 
 export type Recorder = {
   readonly head: ReportHead
@@ -56,7 +57,8 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
   const draft = emptyDraft(head)
   const summary = makeSummary()
   let planHash: string | undefined
-  let place: { state: string; folder: string; keep: Keep } | null = null
+  /** Who goes on with a run of others removes none. */
+  let place: { state: string; folder: string; keep: Keep | null } | null = null
   let journal: Journal | null = null
   let face: Face | null = null
 
@@ -81,7 +83,6 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
     try {
       writeAtomically(file, `${JSON.stringify(report)}\n`, 0o600)
       writeHead(place.folder, { ...runHead(head, planHash), exitCode: code })
-      prune(place.state, place.keep, now())
       return true
     } catch (error) {
       complain({ code: 'state-unwritable', path: file, problem: (error as Error).message })
@@ -117,7 +118,7 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
     },
     goOnIn(state, { folder, head: begun }, earlier) {
       planHash = begun.planHash
-      place = { state, folder, keep: { runs: Number.POSITIVE_INFINITY, days: 100_000 } }
+      place = { state, folder, keep: null }
       for (const event of earlier) addEvent(draft, event)
       draft.end = null
     },
@@ -170,6 +171,7 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
         io.stderr.write(`${io.stderr.isTTY ? '\n' : ''}${lines.join('\n')}\n`)
       }
       io.stdout.write(resultLine(report))
+      if (place?.keep) prune(place.state, place.keep, now())
       return code
     },
   }

@@ -2,7 +2,7 @@
  * The state folder: `runs/<run id>/` with `run.json` (who runs it), `report.json` (the end, once there is one),
  * and, once the engine has begun, `journal.ndjson` and one log per step.
  */
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { OUTCOMES } from '../../engine/events.ts'
@@ -10,7 +10,6 @@ import type { Failure } from '../../failure.ts'
 import { livesStill } from '../../hostlink/process/identity.ts'
 import type { Report } from '../../report/schema.ts'
 import type { Io } from '../io.ts'
-import { removeDrafts } from './drafts.ts'
 
 export type RunHead = {
   runId: string
@@ -136,43 +135,7 @@ export function findRun(state: string, given: string): Found {
 /** How many ended runs stay, and for how long. */
 export type Keep = { runs: number; days: number }
 
-const DAY_MS = 86_400_000
-/** Of each call, so that no run pays for what a thousand others left behind. */
-const MOST_REMOVED = 5
-
-/**
- * Runs that executed something, and those that did not (dry runs, wrong usage), are counted apart: a caller who
- * makes fifty mistakes must not push out the last upgrade. What has not ended is never removed.
- */
-export function prune(state: string, keep: Keep, now: number): void {
-  removeDrafts(join(state, 'runs'), now)
-  const oldest = new Date(now - keep.days * DAY_MS).toISOString()
-  const dated = runIds(state).map(id => ({ folder: join(state, 'runs', id), began: beganAt(state, id) }))
-  if (dated.length <= keep.runs && dated.every(({ began }) => began >= oldest)) return
-  const exactly = ({ folder }: { folder: string }) => readRun(folder)?.head.startedAt ?? ''
-  // Ids tell seconds.
-  dated.sort((a, b) => compare(b.began, a.began) || compare(exactly(b), exactly(a)))
-  const executed = ({ folder }: { folder: string }) => existsSync(join(folder, 'journal.ndjson'))
-  let removed = 0
-  for (const runs of [dated.filter(executed), dated.filter(run => !executed(run))]) {
-    for (const { folder } of runs.filter((run, at) => at >= keep.runs || run.began < oldest).reverse()) {
-      const run = readRun(folder)
-      if (removed === MOST_REMOVED || run === null || run.alive || !isSettled(run)) continue
-      rmSync(folder, { recursive: true, force: true })
-      removed += 1
-    }
-  }
-}
-
-/** Most ids tell it themselves, so that no file has to be read. */
-function beganAt(state: string, id: string): string {
-  const [, ...parts] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-/.exec(id) ?? []
-  if (parts.length === 0) return readRun(join(state, 'runs', id))?.head.startedAt ?? ''
-  const [year, month, day, hour, minute, second] = parts
-  return `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`
-}
-
-function runIds(state: string): string[] {
+export function runIds(state: string): string[] {
   try {
     return readdirSync(join(state, 'runs'), { withFileTypes: true })
       .filter(entry => entry.isDirectory() && !entry.name.startsWith('.'))
