@@ -7,6 +7,7 @@ export async function chooseFace(
   options: Pick<RunOptions, 'output' | 'quiet'>,
   io: Io,
   now: () => number,
+  typed: (command: string) => string = command => command,
 ): Promise<Face | null> {
   const { stderr, env } = io
   const screen = {
@@ -14,6 +15,7 @@ export async function chooseFace(
     columns: () => stderr.columns(),
     rows: () => stderr.rows(),
     now,
+    typed,
   }
   switch (formOf(options, io)) {
     case 'quiet':

@@ -45,7 +45,7 @@ export function rollbackParts(
   }
   for (const state of scope) {
     const { kind, ready, snapshot } = state
-    if (!kind.reactivate) continue
+    if (!kind.reactivate || kind.follows?.(ready!.input) === false) continue
     const act = (context: StepContext) => kind.reactivate!(context, ready!.input, snapshot ?? null)
     parts.push({ movement: 'reactivate', state, act })
   }

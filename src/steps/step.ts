@@ -156,6 +156,8 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   evidence?(ctx: StepContext, input: W, snapshot: S | null): Promise<Evidence[]>
   /** Movement one, in reverse order: the state is put back. */
   restore?(ctx: StepContext, input: W, snapshot: S): Promise<StepResult>
+  /** Whether `reactivate` has anything to do. Pure; absent: it has. */
+  follows?(input: W): boolean
   /** Movement two, in forward order: the running system follows the restored state. */
   reactivate?(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
   /** Read-only: whether everything is still there that taking back would need. */

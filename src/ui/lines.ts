@@ -6,7 +6,7 @@ import type { Event } from '../engine/events.ts'
 import { sentence } from '../wording/word.ts'
 import type { Face, Screen } from './face.ts'
 import { printable } from './printable.ts'
-import { elapsed, plural } from './words.ts'
+import { confirmInWords, elapsed, plural } from './words.ts'
 
 /**
  * Callers that keep only the beginning of what a command prints (OpenClaw: 200 000 characters) must still see the
@@ -36,10 +36,12 @@ export function linesFace(screen: Screen): Face {
   return {
     event(event) {
       tick.refresh()
-      if (event.type === 'run-started') runId = event.runId
+      if (event.type === 'run-started' || event.type === 'resumed') runId = event.runId
       if (event.type === 'step-started') running = { id: event.id, since: screen.now() }
       if (event.type === 'step-finished') running = null
       if (event.type === 'output') output(`${event.id} | ${event.line}`)
+      else if (event.type === 'confirm-awaited')
+        line(`${event.id}: ${confirmInWords(event, runId, screen.typed)}`)
       else for (const text of say(event)) line(text)
     },
     close: () => clearInterval(tick),
@@ -48,7 +50,7 @@ export function linesFace(screen: Screen): Face {
 
 const stamp = (now: number) => `${new Date(now).toISOString().slice(0, 19)}Z`
 
-function say(event: Exclude<Event, { type: 'output' }>): string[] {
+function say(event: Exclude<Event, { type: 'output' | 'confirm-awaited' }>): string[] {
   switch (event.type) {
     case 'run-started':
       return [
@@ -62,8 +64,6 @@ function say(event: Exclude<Event, { type: 'output' }>): string[] {
       return [`${event.id}: ${event.attempt === 1 ? 'started' : `attempt ${event.attempt}`}`]
     case 'said':
       return [`${event.id}: ${event.line}`]
-    case 'confirm-awaited':
-      return [`${event.id}: waits for hostops confirm until ${stamp(event.deadline)}`]
     case 'step-retrying':
       return [
         `${event.id}: attempt ${event.attempt} failed, again in ${elapsed(event.delayMs)}: ${sentence(event.failure)}`,

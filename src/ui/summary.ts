@@ -30,6 +30,7 @@ export function makeSummary(): Summary {
     tail: new Map(),
     service: null,
     goingBack: false,
+    stopsAt: null,
     hash: null,
     verified: null,
     end: null,
@@ -47,6 +48,8 @@ type Seen = {
   /** That did not stand, with its own last lines. */
   service: FailedService | null
   goingBack: boolean
+  /** What the way back does not go past. */
+  stopsAt: string | null
   hash: string | null
   verified: boolean | null
   end: End | null
@@ -80,6 +83,7 @@ function note(seen: Seen, event: Event): void {
       return
     case 'rollback-started':
       seen.goingBack = true
+      seen.stopsAt = event.stopsAt
       return
     case 'part-finished':
       if (event.failure) seen.remains.push(`${event.movement} ${event.id}: ${word(event.failure).message}`)
@@ -98,6 +102,14 @@ function note(seen: Seen, event: Event): void {
     default:
       return
   }
+}
+
+/** Where the host is left as it should not be, and nothing else says how to take it back. */
+function wayBack({ stopsAt }: Seen, { outcome, failure }: End, runId: string): string | null {
+  if (outcome !== 'rollback-failed' && outcome !== 'failed-changed') return null
+  return stopsAt !== null || failure?.code === 'half-way'
+    ? null
+    : `hostops rollback ${runId}   takes back what is left of it`
 }
 
 function tell(seen: Seen, end: End, more: SummaryEnd): string[] {
@@ -127,7 +139,12 @@ function tell(seen: Seen, end: End, more: SummaryEnd): string[] {
     add('undone', seen.undone)
   }
   add('remains', seen.remains)
-  if (worded?.hint) add('hint', [more.typed?.(worded.hint) ?? worded.hint])
+  add(
+    'hint',
+    [worded?.hint ?? null, more.stored ? wayBack(seen, end, more.runId) : null]
+      .filter(hint => hint !== null)
+      .map(hint => more.typed?.(hint) ?? hint),
+  )
   if (seen.hash !== null) add('plan', [`${seen.hash} (to run just this: --plan ${seen.hash})`])
   if (more.stored) add('run', [more.runId])
   return lines

@@ -8,7 +8,7 @@ import { sentence } from '../wording/word.ts'
 import type { Face } from './face.ts'
 import { LiveRenderer } from './live-renderer.ts'
 import { makePaint, makePainter, type Terminal } from './painter.ts'
-import { elapsed } from './words.ts'
+import { confirmInWords, elapsed } from './words.ts'
 
 export function treeFace(terminal: Terminal): Face {
   const painter = makePainter(terminal)
@@ -33,10 +33,12 @@ export function treeFace(terminal: Terminal): Face {
   const part = (event: { movement: string; id: string }) => tasks.get(`${event.movement} ${event.id}`)
   const heading = (text: string) => say(paint.bold(text))
   let steps: Waiting[] = []
+  let runId = ''
 
   const show = (event: Event) => {
     switch (event.type) {
       case 'run-started':
+        runId = event.runId
         heading(`${event.playbook} on ${event.target}`)
         steps = event.steps.map(({ id, name }) => waitingTask(`step ${id}`, name))
         return
@@ -50,8 +52,11 @@ export function treeFace(terminal: Terminal): Face {
       case 'output':
       case 'said': {
         const running = order.find(one => !one.settled && one.key.endsWith(` ${event.id}`)) ?? step(event.id)
-        return running?.output(event.line)
+        // A lock, or the link to a host, is no step.
+        return running ? running.output(event.line) : say(`${paint.yellow(event.id)}: ${event.line}`)
       }
+      case 'confirm-awaited':
+        return say(`${paint.yellow(event.id)}: ${confirmInWords(event, runId, terminal.typed)}`)
       case 'step-retrying':
         return say(
           `${paint.yellow(terminal.unicode ? '↻' : '~')} ${event.id}: attempt ${event.attempt} failed, again in ${elapsed(event.delayMs)}: ${sentence(event.failure)}`,
@@ -101,6 +106,7 @@ export function treeFace(terminal: Terminal): Face {
         )
         return
       case 'resumed':
+        runId = event.runId
         return say(
           `going on with run ${event.runId}${event.inFlight ? `, ${event.inFlight} was under way` : ''}`,
         )

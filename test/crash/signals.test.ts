@@ -70,6 +70,9 @@ describe('signals', () => {
         report: { outcome: 'rollback-failed', rollbackVerified: false },
       })
       expect(ended.report.rollbackError).toContain('restore own was not done')
+      // The script has nothing to reactivate, and what is no work does not remain.
+      expect(ended.report.rollbackError).not.toContain('reactivate')
+      expect(ended.stderr).toContain('hostops rollback r   takes back what is left of it')
       expect(world().head()).toBe('v2')
     },
   )

@@ -103,3 +103,27 @@ test('what was taken back by hand is not told as a failure', () => {
     '  run      r',
   ])
 })
+
+test.each([
+  [
+    'rollback-failed',
+    null,
+    ['  hint     hostops rollback r --target hostlink   takes back what is left of it'],
+  ],
+  [
+    'failed-changed',
+    null,
+    ['  hint     hostops rollback r --target hostlink   takes back what is left of it'],
+  ],
+  // Nothing goes past it, whoever asks.
+  ['failed-changed', 'migrate', []],
+  ['rolled-back', null, []],
+] as const)('after %s (stopped at %s) it says how to go on', (outcome, stopsAt, hints) => {
+  const made = makeSummary()
+  const because = { code: 'internal', problem: 'x' } as const
+  made.add({ type: 'rollback-started', because, steps: ['a'], stopsAt })
+  made.add({ type: 'run-finished', outcome, failedStep: 'a', failure: null })
+  const typed = (hint: string) => hint.replace('rollback r', 'rollback r --target hostlink')
+  const lines = made.lines({ runId: 'r', durationMs: 1, stored: true, columns: null, typed })
+  expect(lines.filter(line => line.includes('hint'))).toEqual(hints)
+})

@@ -123,7 +123,8 @@ export async function followed(
     if (signal !== 'SIGINT') return leave.abort()
     void host.ask('cancel', { run_id: runId, signal: 'INT' }).catch(() => {})
   })
-  const face = await chooseFace(options, io, clock.now)
+  const typed = (hint: string) => typedHere(hint, host.target)
+  const face = await chooseFace(options, io, clock.now, typed)
   const summary = makeSummary()
   let end: Event | null = null
   const watcher = {
@@ -155,7 +156,6 @@ export async function followed(
     if (isTold && face === null && end !== null) tellEvent(end, io)
   } else if (isTold) {
     const columns = io.stderr.isTTY ? io.stderr.columns() : null
-    const typed = (hint: string) => typedHere(hint, host.target)
     const lines = summary.lines({ runId, durationMs: told.report.durationMs, stored: true, columns, typed })
     // A runner that is gone has no last words: the host says what is known.
     const words =

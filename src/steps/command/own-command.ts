@@ -66,6 +66,7 @@ export function ownCommand<W extends Own>(argvOf: (input: W) => string[]) {
       else if (observed(input) && leavesState(input)) throw noUndo(ctx)
       return { changed: undo !== null }
     },
+    follows: (input: W): boolean => reactivateArgv(input) !== null,
     async reactivate(ctx: StepContext, input: W): Promise<StepResult> {
       const again = reactivateArgv(input)
       if (again !== null) await succeed(ctx, { argv: again })
