@@ -83,6 +83,9 @@ describe('what a command ends', () => {
     ['docker compose kill -s TERM agent', ['agent'], false],
     ['docker compose rm -fs agent', ['agent'], false],
     ['/usr/bin/docker-compose up -d', [], true],
+    ['podman compose up -d agent', ['agent'], true],
+    ['podman-compose -f a.yml restart', [], false],
+    ['nerdctl compose down', [], false],
     ['sudo -n docker compose up -d', [], true],
     ['env A=b docker compose up', [], true],
     ['sudo -u deploy docker compose up', [], true],
@@ -106,6 +109,9 @@ describe('what a command ends', () => {
     ['docker container stop --signal TERM gw', { kind: 'containers', names: ['gw'] }],
     ['docker rm -f gw', { kind: 'containers', names: ['gw'] }],
     ['docker kill gw', { kind: 'containers', names: ['gw'] }],
+    ['podman restart gw', { kind: 'containers', names: ['gw'], engine: 'podman' }],
+    ['podman --log-level debug container stop gw', { kind: 'containers', names: ['gw'], engine: 'podman' }],
+    ['sudo nerdctl rm -f gw', { kind: 'containers', names: ['gw'], engine: 'nerdctl' }],
     ['systemctl restart hostlinkd', { kind: 'unit', unit: 'hostlinkd' }],
     ['sudo systemctl --no-block stop docker.service', { kind: 'unit', unit: 'docker' }],
     ['service docker restart', { kind: 'unit', unit: 'docker' }],
@@ -123,6 +129,9 @@ describe('what a command ends', () => {
     ['docker build -t restart .'],
     ['docker -H tcp://other:2375 compose up -d'],
     ['docker --context other restart gw'],
+    ['podman --connection other restart gw'],
+    ['nerdctl --namespace k8s.io rm -f gw'],
+    ['podman build -t restart .'],
     ['docker ps'],
     ['systemctl status docker'],
     ['systemctl restart nginx'],
@@ -239,6 +248,17 @@ describe('through a daemon that lives in a container', () => {
       ['docker', 'restart', 'tools-web-1'],
     ]
     for (const argv of others) expect(await by(argv), argv.join(' ')).toBe(null)
+  })
+
+  test('of another engine, which knows the container, as well', async () => {
+    const labels = { 'com.docker.compose.project': 'tools', 'com.docker.compose.service': 'link' }
+    const podman = `${JSON.stringify({ id: ID, name: '/tools-link-1', labels })}\n`
+    const by = (argv: string[], answers: { [program: string]: string }) =>
+      refusal(plan({ argv }, 'command'), target(answers).transport, 'hostops run x')
+    const restart = ['podman', 'restart', 'tools-link-1']
+    expect(await by(restart, { inspect: '', podman })).toMatchObject({ code: 'self-upgrade', who: 'daemon' })
+    expect(await by(restart, { inspect: '', podman: '' })).toBe(null)
+    expect(await by(['docker', 'restart', 'tools-link-1'], { inspect: '', podman })).toBe(null)
   })
 
   test('everything else runs', async () => {

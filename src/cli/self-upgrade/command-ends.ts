@@ -1,16 +1,31 @@
 /** What one command of docker, compose or systemd ends. Pure. */
 import { posix } from 'node:path'
 import { canonicalPath } from '../../steps/fields.ts'
-import { ANYTHING, type Ends, type Foreseen, NOTHING, plainWords, valueBehind, verbAt } from './ends.ts'
+import {
+  ANYTHING,
+  type Ends,
+  type Foreseen,
+  NOTHING,
+  type OtherEngine,
+  plainWords,
+  valueBehind,
+  verbAt,
+} from './ends.ts'
 import { isKnown, type Ran } from './place.ts'
 
 export function commandEnds(ran: Ran): Foreseen {
   const { argv } = ran
-  switch (argv[0]?.split('/').at(-1)) {
+  const program = argv[0]?.split('/').at(-1)
+  switch (program) {
     case 'docker':
       return dockerEnds(ran)
     case 'docker-compose':
       return composeEnds(ran, 1)
+    case 'podman':
+    case 'nerdctl':
+      return ofEngine(program, dockerEnds(ran))
+    case 'podman-compose':
+      return ofEngine('podman', composeEnds(ran, 1))
     case 'systemctl':
       return unitEnds(argv.slice(1))
     case 'service':
@@ -20,10 +35,20 @@ export function commandEnds(ran: Ran): Foreseen {
   }
 }
 
+const ofEngine = (engine: OtherEngine, { ends, more }: Foreseen): Foreseen => ({
+  ends: ends.map(each => (each.kind === 'unit' ? each : { ...each, engine })),
+  more,
+})
+
+const HOST_OPTIONS = ['-H', '--host', '--url', '-a', '--address']
+const CONTEXT_OPTIONS = ['-c', '--context', '--connection', '-n', '--namespace']
 const DOCKER_VALUES = new Set([
   ...['--config', '-l', '--log-level', '--tlscacert', '--tlscert', '--tlskey'],
-  ...['-H', '--host', '-c', '--context'],
+  ...['--root', '--runroot', '--storage-driver', '--storage-opt', '--cgroup-manager', '--tmpdir'],
+  ...HOST_OPTIONS,
+  ...CONTEXT_OPTIONS,
 ])
+const HOST_VARIABLES = ['DOCKER_HOST', 'DOCKER_CONTEXT', 'CONTAINER_HOST', 'CONTAINERD_ADDRESS']
 const CONTAINER_VERBS = new Set(['restart', 'stop', 'kill', 'rm', 'pause'])
 const CONTAINER_VALUES = new Set(['-t', '--time', '--timeout', '-s', '--signal'])
 
@@ -44,11 +69,12 @@ function dockerEnds(ran: Ran): Foreseen {
 /** Which engine it works on: the one of this place unless it says so. */
 function engineOf(options: readonly string[], { env }: Ran): 'own' | 'other' | 'unknown' {
   const glued = options.find(word => /^-H./.test(word))?.slice(2)
-  const host = valueBehind(options, ['-H', '--host']) ?? glued
-  const context = valueBehind(options, ['-c', '--context'])
-  const named = host ?? context ?? env.get('DOCKER_HOST') ?? env.get('DOCKER_CONTEXT') ?? ''
+  const host = valueBehind(options, HOST_OPTIONS) ?? glued
+  const context = valueBehind(options, CONTEXT_OPTIONS)
+  const set = HOST_VARIABLES.map(name => env.get(name)).find(value => value !== undefined)
+  const named = host ?? context ?? set ?? ''
   if (!isKnown(named)) return 'unknown'
-  return named === '' || named === 'default' || named.startsWith('unix://') ? 'own' : 'other'
+  return named === '' || named === 'default' || /^(unix:\/\/|\/)/.test(named) ? 'own' : 'other'
 }
 
 const COMPOSE_VALUES = new Set([

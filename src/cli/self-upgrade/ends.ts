@@ -1,6 +1,9 @@
 /** What a command ends, and what of it is known only when it runs. */
 import { isKnown, type Ran, UNKNOWN } from './place.ts'
 
+/** Programs that take docker's words for engines of their own. Absent in what is ended: docker. */
+export type OtherEngine = 'podman' | 'nerdctl'
+
 export type Ends =
   /** `config`: how compose tells the project. `services`: all of them where empty. */
   | {
@@ -10,8 +13,9 @@ export type Ends =
       folder: string | null
       services: string[]
       dependencies: boolean
+      engine?: OtherEngine
     }
-  | { kind: 'containers'; names: string[] }
+  | { kind: 'containers'; names: string[]; engine?: OtherEngine }
   | { kind: 'unit'; unit: 'docker' | 'hostlinkd' }
 
 export type Foreseen = {

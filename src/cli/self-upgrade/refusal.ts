@@ -10,7 +10,7 @@ import { once } from '../../steps/command/once.ts'
 import { jsonOf } from '../../steps/compose/project.ts'
 import { canonicalPath } from '../../steps/fields.ts'
 import type { Command, Transport } from '../../transport/transport.ts'
-import type { Ends } from './ends.ts'
+import type { Ends, OtherEngine } from './ends.ts'
 import { containerIds, ownIdsHere } from './own-container.ts'
 import { type StepEnds, stepEnds } from './step-ends.ts'
 
@@ -52,7 +52,7 @@ export async function selfUpgrade(
   if (link && transport.name.startsWith('hostlink')) return refused(link.step, 'link', 'hostlinkd')
   const ids = await ownIds(transport)
   if (ids.runner.length === 0 && ids.daemon.length === 0) return { failure: null, warnings: [] }
-  const own = await inspect(ids, transport)
+  const own = await inspectAll(ids, enginesOf(steps), transport)
   if (own.length === 0) return { failure: null, warnings: [] }
   for (const { step, ends } of steps) {
     for (const each of ends) {
@@ -107,6 +107,7 @@ export function isEnded(own: Own, ended: Ended): boolean {
 const placeOf = ({ project, service, name }: Own): string =>
   service === null ? `container ${name}` : `service ${service} of compose project ${project}`
 
+type Engine = 'docker' | OtherEngine
 type Ids = { runner: string[]; daemon: string[] }
 
 /** Through the transport one sees where its far end lives; that is here, where it is this machine itself. */
@@ -128,11 +129,22 @@ const inspectSchema = once(() =>
   }),
 )
 
+/** A command of another engine's ends nothing of docker's; what is only known when it runs may be docker's. */
+function enginesOf(steps: readonly StepEnds[]): Engine[] {
+  const others = steps.flatMap(({ ends }) => ends).flatMap(each => ('engine' in each ? [each.engine] : []))
+  return ['docker', ...new Set(others.filter(engine => engine !== undefined))]
+}
+
+async function inspectAll(ids: Ids, engines: readonly Engine[], transport: Transport): Promise<Own[]> {
+  const known = await Promise.all(engines.map(engine => inspect(engine, ids, transport)))
+  return known.flat()
+}
+
 /** Only the engine that the plan works on knows the container, if it is one of its own. */
-async function inspect({ runner, daemon }: Ids, transport: Transport): Promise<Own[]> {
+async function inspect(engine: Engine, { runner, daemon }: Ids, transport: Transport): Promise<Own[]> {
   const format = '{"id":{{json .Id}},"name":{{json .Name}},"labels":{{json .Config.Labels}}}'
   const ids = [...new Set([...runner, ...daemon])]
-  const argv = ['docker', 'inspect', '--type', 'container', '--format', format, ...ids]
+  const argv = [engine, 'inspect', '--type', 'container', '--format', format, ...ids]
   const said = await look(transport, { argv })
   return said.split('\n').flatMap((line): Own[] => {
     const { id, name, labels } = inspectSchema().safeParse(jsonOf(line)).data ?? {}
