@@ -204,7 +204,7 @@ describe('a run on the host', () => {
     const endless = await begin(file, '-i', 'n=@/dev/zero').ended
     expect([endless.report.outcome, endless.report.error]).toEqual([
       'invalid',
-      expect.stringContaining('more than 1024 KiB'),
+      expect.stringContaining('more than 64 KiB'),
     ])
     const broken = await at('run', rig.write('b.yaml', 'hostops: 1\nname: b\n'), '--on-host')
     expect([broken.report.outcome, broken.report.errorCode]).toEqual(['invalid', 'playbook-invalid'])
