@@ -185,6 +185,7 @@ test('a runner that is killed before its run has a folder has left no run, and w
 
   const old = mkdtempSync(folderOf('.new-'))
   const young = mkdtempSync(folderOf('.new-'))
+  cpSync(join(folderOf('r'), 'run.json'), join(young, 'run.json'))
   const twoHoursAgo = Date.now() / 1000 - 7200
   utimesSync(old, twoHoursAgo, twoHoursAgo)
   await rig.run(['run', rig.path('p.yaml'), '--run-id', 's'])

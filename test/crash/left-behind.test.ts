@@ -66,13 +66,21 @@ describe('what a dead runner left', () => {
     expect(world().ledger()).toEqual(['first', 'migrate'])
   })
 
-  test('the playbook was edited since: the run finishes on the text that it began with', async () => {
+  test.each<[string, (file: string) => void]>([
+    [
+      'was edited',
+      file =>
+        writeFileSync(
+          file,
+          readFileSync(file, 'utf8')
+            .replaceAll('echo migrate', 'echo edited')
+            .replace('"restart"', '"edited"'),
+        ),
+    ],
+    ['is no playbook any more', file => writeFileSync(file, 'steps: [')],
+  ])('the playbook %s since: the run finishes on the text that it began with', async (_, change) => {
     await dead()
-    const file = world().rig.path('upgrade.yaml')
-    writeFileSync(
-      file,
-      readFileSync(file, 'utf8').replaceAll('echo migrate', 'echo edited').replace('"restart"', '"edited"'),
-    )
+    change(world().rig.path('upgrade.yaml'))
     expect((await world().hostops(['resume', 'r'])).report.outcome).toBe('succeeded')
     expect(world().ledger()).toEqual(['first', 'migrate', 'restart', 'restarted'])
   })

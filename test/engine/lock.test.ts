@@ -150,18 +150,50 @@ describe('the lock on the target', () => {
   test('is waited for as long as the caller says', async () => {
     const name = newName()
     let waiting: Promise<unknown> = Promise.resolve()
+    const said: string[] = []
     await holding(name, lockAs('first'), async () => {
       waiting = play({
         transport,
         lock: lockAs('second', 'alive', 60_000),
         steps: [{ id: 'a', with: { name: 'y', to: '1', lock: name } }],
-      }).then(({ end, events }) => {
-        expect(end.outcome).toBe('succeeded')
-        const said = events.filter(event => event.type === 'checked').map(({ text }) => text)
-        expect(said).toEqual(['waits for run first (test@here)'])
-      })
+        onEvent: event => event.type === 'checked' && said.push(event.text),
+      }).then(({ end }) => expect(end.outcome).toBe('succeeded'))
+      await until('it waits', () => said.length > 0)
     })
     await waiting
+    expect(said).toEqual(['waits for run first (test@here)'])
+  })
+
+  test('is not waited for any longer than that, nor beside who stops the run', async () => {
+    const name = newName()
+    await holding(name, lockAs('first'), async () => {
+      const wait = (waitMs: number, stopped: boolean, clock = realClock) =>
+        play({
+          transport,
+          clock,
+          lock: lockAs('second', 'alive', waitMs),
+          steps: [{ id: 'a', with: { name: 'y', to: '1', lock: name } }],
+          onEvent(event, running) {
+            if (stopped && event.type === 'checked') running.control.interrupt('SIGINT')
+          },
+        })
+      const slept: number[] = []
+      const clock: Clock = {
+        // Of this clock nothing but the waiting takes time.
+        now: () => slept.reduce((sum, ms) => sum + ms, 0),
+        sleep: (ms, signal) => {
+          if (ms > 1000) return realClock.sleep(ms, signal)
+          slept.push(ms)
+          return Promise.resolve()
+        },
+      }
+      const { end } = await wait(2500, false, clock)
+      expect(end).toMatchObject({ outcome: 'refused', failure: { code: 'lock-held' } })
+      expect(slept).toEqual([1000, 1000, 500])
+      const left = await wait(60_000, true)
+      expect(left.end).toMatchObject({ outcome: 'interrupted', failure: { code: 'interrupted' } })
+      expect(left.calls).toEqual([])
+    })
   })
 
   test('of a holder that is proven dead: its unfinished run is named, never ignored', async () => {

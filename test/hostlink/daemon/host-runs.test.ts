@@ -13,6 +13,8 @@ import { noteSelf } from '../../../src/hostlink/process/identity.ts'
 
 let root: string
 let keys: string[]
+/** What the last of them runs, behind the program's name. */
+let words: string[]
 /** What jobs answer to a start. */
 let answer: () => object
 beforeEach(() => {
@@ -36,8 +38,9 @@ function open() {
     }),
     log: { error: quiet, warn: quiet, info: quiet, debug: quiet },
     jobs: {
-      start: async ({ key }: { key: string }) => {
+      start: async ({ key, argv }: { key: string; argv: string[] }) => {
         keys.push(key)
+        words = argv.slice(1)
         return answer()
       },
       handle: async () => ({ status: 'ok', done: true }),
@@ -56,6 +59,41 @@ test('asked for by two at the same moment, a run is one job', async () => {
   const answers = await Promise.all([ask(start), ask(start)])
   expect(answers.map(({ status }) => status)).toEqual(['ok', 'ok'])
   expect(new Set(keys)).toEqual(new Set(['run/r']))
+})
+
+test('all that a run may be asked for with is told to its program, and so it is when somebody goes on with it', async () => {
+  const options = {
+    allow_dirty: true,
+    rollback: false,
+    check: true,
+    timeout: '5m',
+    wait_lock: '1m',
+    plan: 'f00',
+  }
+  await ask({ ...start, options, input_texts: { ref: 'v2' } })
+  const inRequest = (name: string) => join(root, 'requests', 'r', name)
+  expect(words).toEqual([
+    ...[
+      'run',
+      inRequest('playbook.yaml'),
+      '--run-id',
+      'r',
+      '--target',
+      'local',
+      '--output',
+      'json',
+      '--as-host',
+    ],
+    ...['--inputs', inRequest('inputs.json'), '-i', `ref=@${inRequest('input-0')}`],
+    ...['--allow-dirty', '--no-rollback', '--check', '--timeout', '5m', '--wait-lock', '1m', '--plan', 'f00'],
+  ])
+  for (const action of ['resume', 'rollback']) {
+    await ask({ ...resume, action, options: { assume: 'done', wait_lock: '2m' } })
+    expect(words).toEqual([
+      ...[action, 'r', '--as-host', '--output', 'json', '--inputs', inRequest('values.json')],
+      ...['--assume', 'done', '--wait-lock', '2m'],
+    ])
+  }
 })
 
 test('one that could not be started may be asked for again, with other words', async () => {
