@@ -15,10 +15,6 @@ const GLOBALS: Globals = {
 }
 const LEADS_ELSEWHERE = words('-f --file --env-file --project-directory --workdir')
 
-const OWN =
-  words(`attach build commit config convert cp create down events exec export help images kill logs ls pause
-  port ps publish pull push restart rm run scale start stats stop top unpause up version volumes wait watch`)
-
 export function composeHazards(argv: readonly string[], from: number, place: Place): Hazard[] {
   const { options, subcommand: at } = readGlobals(argv, from + 1, GLOBALS)
   const found: Hazard[] = []
@@ -57,8 +53,6 @@ function commandHazards(argv: readonly string[], at: number, command: string): H
     case 'cp':
       return [hazard(argv, [at], 'docker compose cp reads and writes files of the host')]
     default:
-      return OWN.has(command)
-        ? []
-        : [hazard(argv, [at], `docker compose ${command} is not a command known here`)]
+      return []
   }
 }
