@@ -2,12 +2,14 @@
  * The lock on the target, as one constant POSIX sh text; everything that varies comes as an argument. A lock is a
  * symbolic link whose target is its content: it appears whole or not at all, and neither making nor reading it ever
  * opens a file, so that a name which another user of the machine has prepared in this shared folder leads nowhere.
- * The mutex, on the folder itself, makes read-and-replace one act; it is held for milliseconds, and the kernel drops
- * it with its holder. The first folder outlives a restart of the machine, so that a run which that one cut off is
+ * The mutex, on the folder itself, makes read-and-replace one act; it is held for milliseconds, and dies with its
+ * holder. The first folder outlives a restart of the machine, so that a run which that one cut off is
  * still found in the way; the others are for targets without it.
  *
  * Arguments: verb, name, own content, expected content. Prints one word, then the present content and its age.
  */
+import { MUTEX_SCRIPT } from './mutex-script.ts'
+
 export const LOCK_SCRIPT = `
 verb=$1 name=$2 mine=$3 expected=$4
 usable() { [ -d "$1" ] && [ ! -L "$1" ] && [ -w "$1" ]; }
@@ -67,8 +69,9 @@ if command -v flock >/dev/null 2>&1; then
   until flock -w 1 9 2>/dev/null || flock -n 9; do again "$dir"; done
   act
 else
-  until mkdir "$dir/.mutex.d" 2>/dev/null; do again "$dir/.mutex.d"; done
-  trap 'rmdir "$dir/.mutex.d"' EXIT
+${MUTEX_SCRIPT}  until enter; do again "$dir/.mutex"; done
+  trap leave EXIT
+  trap 'exit 1' HUP INT TERM
   act
 fi
 `
