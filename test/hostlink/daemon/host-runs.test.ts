@@ -13,6 +13,7 @@ import { noteSelf } from '../../../src/hostlink/process/identity.ts'
 
 let root: string
 let keys: string[]
+let most: number | undefined
 /** What the last of them runs, behind the program's name. */
 let words: string[]
 /** What jobs answer to a start. */
@@ -38,8 +39,14 @@ function open() {
     }),
     log: { error: quiet, warn: quiet, info: quiet, debug: quiet },
     jobs: {
-      start: async ({ key, argv }: { key: string; argv: string[] }) => {
+      start: async (
+        { key, argv }: { key: string; argv: string[] },
+        _token: Token,
+        _program: undefined,
+        mostOfToken?: number,
+      ) => {
         keys.push(key)
+        most = mostOfToken
         words = argv.slice(1)
         return answer()
       },
@@ -183,4 +190,11 @@ test('the end of the mistake is not taken for that of the run that came after it
   const mended = { ...start, inputs: { a: 1 } } as unknown as RunStart
   await startOnHost(mended, null, {}, owner, around as unknown as AroundRuns)
   expect([...seen, again.get('r')]).toEqual([null, 'job-2'])
+})
+
+test('who may do nothing but run playbooks takes a few of the places for jobs, not all of them', async () => {
+  await ask(start)
+  expect(most).toBe(undefined)
+  await ask({ ...start, run_id: 'q' }, stranger)
+  expect(most).toBe(8)
 })

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { findSupervisor } from '../../../src/hostlink/daemon/jobs/supervisor.ts'
+import type { Token } from '../../../src/hostlink/daemon/policy/policy.ts'
 import {
   asExec,
   full,
@@ -209,6 +210,19 @@ describe('limits', () => {
     await rig.ask({ action: 'wait', job_id: ids[0] })
     expect((await rig.run({ command: 'true' })).exit_code).toBe(0)
     expect((await rig.ask({ action: 'list' })).jobs).toHaveLength(4)
+  })
+
+  test('of a token with a limit of its own no more than that, while others still find a place', async () => {
+    const agent: Token = { name: 'agent', policy: { kind: 'deny' } }
+    const begin = () => rig.jobs.start(asExec({ command: 'sleep 60' }), agent, undefined, 1)
+    const both = await Promise.all([begin(), begin()])
+    expect(both.map(({ status }) => status).sort()).toEqual(['error', 'ok'])
+    expect(both).toContainEqual({ status: 'error', error_msg: 'too many jobs running (max 1)' })
+    await rig.begin({ command: 'sleep 60' })
+    const [first] = both.flatMap(({ job_id }) => job_id ?? [])
+    for (const request of [{ action: 'cancel', signal: 'KILL' }, { action: 'wait' }])
+      await rig.ask({ ...request, job_id: first }, agent)
+    expect((await begin()).status).toBe('ok')
   })
 })
 

@@ -21,6 +21,7 @@ export type AroundRuns = HostRunsOptions & {
     key: string,
     argv: readonly string[],
     workdir: string,
+    mostOfToken?: number,
   ) => ReturnType<Jobs['start']>
   /** Runs that somebody goes on with, and the jobs that do; null while one is being started. */
   readonly again: Map<string, string | null>

@@ -34,10 +34,12 @@ export function openHostRuns(options: HostRunsOptions): HostRuns {
   const stateDir = runsStateDir(config(), hostEnv)
   const store = openHostRunStore(stateDir)
   const closing = new AbortController()
-  const startJob = (owner: string, key: string, argv: readonly string[], workdir: string) =>
+  const startJob: AroundRuns['startJob'] = (owner, key, argv, workdir, mostOfToken) =>
     options.jobs.start(
       jobRequest([...hostopsCommand(config()), ...argv], key, workdir, stateDir, config().jobMaxTimeoutMs),
       ownerOf(owner),
+      undefined,
+      mostOfToken,
     )
   const around: AroundRuns = { ...options, store, stateDir, startJob, again: new Map(), asking: { count: 0 } }
   let recovery: { stop(): void } | null = null

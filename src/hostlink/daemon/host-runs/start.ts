@@ -9,6 +9,9 @@ import { type Installed, playbookFolders } from './installed.ts'
 import { runArguments } from './program.ts'
 import type { HostRunRequest } from './store.ts'
 
+/** Of a token that may do nothing but that: the places for jobs belong to everybody. */
+const MOST_AT_A_TIME = 8
+
 export async function startOnHost(
   request: RunStart,
   installed: Installed | null,
@@ -67,7 +70,7 @@ export async function startOnHost(
         `run_id: ${runId} was used for another playbook or other inputs or options; hostops report ${runId} tells of that run, another id begins a new one`,
       )
     }
-    const jobId = await jobOf(runId, known, around)
+    const jobId = await jobOf(runId, known, token, around)
     if (typeof jobId !== 'string') return jobId
     job = jobId
     if (created) log.info(`run ${runId} of ${known.playbook} begun by ${token.name}`)
@@ -91,11 +94,18 @@ function mends(
 }
 
 /** The job is keyed: whoever finds a request without one starts it, and no two of them start it twice. */
-async function jobOf(runId: string, request: HostRunRequest, around: AroundRuns): Promise<string | Body> {
+async function jobOf(
+  runId: string,
+  request: HostRunRequest,
+  { policy }: Token,
+  around: AroundRuns,
+): Promise<string | Body> {
   const { store, startJob } = around
   const known = store.job(runId)
   if (known !== null) return known
-  const job = await startJob(request.token, request.key ?? `run/${runId}`, request.argv, store.folder(runId))
+  const most = policy.kind === 'full' ? undefined : MOST_AT_A_TIME
+  const key = request.key ?? `run/${runId}`
+  const job = await startJob(request.token, key, request.argv, store.folder(runId), most)
   if (job.job_id === undefined) {
     // Nothing ran, so that the same id may be tried again.
     store.remove(runId)

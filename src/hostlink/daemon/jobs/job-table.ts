@@ -9,12 +9,15 @@ import { listSpools, readSpool, removeSpool, type Spool } from './spool.ts'
 
 export type Job = { readonly spool: Spool; readonly info: JobInfo }
 
+/** Jobs that run at a time. */
+export type Most = { readonly ofAll: number; readonly ofToken: number }
+
 export type JobTable = {
   root(): string
   get(id: string): Promise<Job | null>
   all(): Promise<Job[]>
-  /** Takes a place for a job that is about to begin; false when `most` run already. */
-  admit(id: string, most: number): Promise<boolean>
+  /** Takes a place for a job that is about to begin; false when as many run already, of all or of its token. */
+  admit(id: string, token: string, most: Most): Promise<boolean>
   forget(id: string): void
   /** This daemon holds the job's supervisor from `began` to `ended`. */
   began(id: string): void
@@ -24,8 +27,8 @@ export type JobTable = {
 }
 
 export function openJobTable(root: () => string, log: Log): JobTable {
-  /** Jobs that may be running; may still hold some that have ended. */
-  const open = new Set<string>()
+  /** Jobs that may be running, each with its token; may still hold some that have ended. */
+  const open = new Map<string, string>()
   const held = new Set<string>()
   /** Finished jobs do not change any more. */
   const finished = new Map<string, Job>()
@@ -51,7 +54,7 @@ export function openJobTable(root: () => string, log: Log): JobTable {
   }
 
   const dropEnded = async () => {
-    for (const id of [...open]) {
+    for (const id of [...open.keys()]) {
       const job = await get(id)
       // A job without a folder is one that is being made.
       if (job?.info.done) open.delete(id)
@@ -59,7 +62,7 @@ export function openJobTable(root: () => string, log: Log): JobTable {
   }
 
   const found = all().then(jobs => {
-    for (const { spool, info } of jobs) if (!info.done) open.add(spool.id)
+    for (const { spool, info } of jobs) if (!info.done) open.set(spool.id, spool.meta.token)
   })
 
   const sweepOne = async (id: string, olderThanS: number) => {
@@ -75,12 +78,14 @@ export function openJobTable(root: () => string, log: Log): JobTable {
     root,
     get,
     all,
-    admit: async (id, most) => {
+    admit: async (id, token, { ofAll, ofToken }) => {
       await found
-      if (open.size >= most) await dropEnded()
+      const isFull = () =>
+        open.size >= ofAll || [...open.values()].filter(each => each === token).length >= ofToken
+      if (isFull()) await dropEnded()
       // No await between the check and the taking: two requests cannot get the same place.
-      if (open.size >= most) return false
-      open.add(id)
+      if (isFull()) return false
+      open.set(id, token)
       return true
     },
     forget: id => void open.delete(id),

@@ -22,8 +22,13 @@ export type JobStartAnswer = { status: Status; error_msg?: string } & Partial<
   Omit<ExecAnswer, 'version' | 'id' | 'node' | 'status' | 'error_msg'>
 >
 export type Jobs = {
-  /** `resolvedArgv0`: what the policy's verdict handed back. */
-  start(request: ExecRequest, token: Token, resolvedArgv0?: string): Promise<JobStartAnswer>
+  /** `resolvedArgv0`: what the policy's verdict handed back; `mostOfToken`: jobs of the token at a time. */
+  start(
+    request: ExecRequest,
+    token: Token,
+    resolvedArgv0?: string,
+    mostOfToken?: number,
+  ): Promise<JobStartAnswer>
   /** `gone` ends a wait early, when nobody is left to hear the answer. */
   handle(request: JobRequest, token: Token, gone?: AbortSignal): Promise<JobAnswer>
   /** A start is near, and shall be quick. */
@@ -58,6 +63,7 @@ export function openJobs(options: JobsOptions): Jobs {
     request: ExecRequest,
     token: Token,
     resolvedArgv0?: string,
+    mostOfToken = Number.POSITIVE_INFINITY,
   ): Promise<JobStartAnswer> => {
     const settings = config()
     const root = spoolRoot(settings.outputTmpdir)
@@ -68,7 +74,8 @@ export function openJobs(options: JobsOptions): Jobs {
       const before = request.key === undefined ? null : await readSpool(root, id)
       if (before !== null) return attach(id, before.meta, meta)
       if (request.attach_only) return { status: 'not_found', error_msg: 'no command of this key' }
-      if (!(await table.admit(id, settings.maxJobs))) return tooMany(settings.maxJobs)
+      const most = { ofAll: settings.maxJobs, ofToken: mostOfToken }
+      if (!(await table.admit(id, token.name, most))) return tooMany(Math.min(settings.maxJobs, mostOfToken))
       if (!(await createSpool(root, id, meta, commandText(request)))) {
         const other = await readSpool(root, id)
         return other === null ? refused(`${join(root, id)} is in the way`) : attach(id, other.meta, meta)
