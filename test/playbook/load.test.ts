@@ -239,6 +239,14 @@ describe('rendering', () => {
     expect(renderDiagnostics(odd.slice(0, 1), 'github')).toContain('::50%25%0D%0A')
   })
 
+  test('a github annotation of several lines has no columns that GitHub refuses; a warning is one', () => {
+    const { hint: _hint, ...one } = diagnostics[0]!
+    const long = { ...one, severity: 'warning' as const, end: { line: 6, column: 2 } }
+    expect(renderDiagnostics([long], 'github')).toBe(
+      '::warning file=x.yaml,line=4,col=11,endLine=6,title=hostops::there is no step kind `git.fetsh`\n',
+    )
+  })
+
   test('json holds everything', () => {
     expect(JSON.parse(renderDiagnostics(diagnostics, 'json')).diagnostics[0]).toEqual({
       file: 'x.yaml',

@@ -110,10 +110,19 @@ describe('named playbooks', () => {
   }
 
   test('the first folder that has the name wins', () => {
-    for (const folder of ['home/.config/hostops/playbooks', 'work/playbooks', 'env', 'books']) {
-      put(`${folder}/mine.yaml`, book('mine'))
-      expect(where('mine')).toBe(`${folder}/mine.yaml`)
+    const of = (name: string) => {
+      const found = findPlaybook(name, options({ settings: { playbooks: join(root, 'set') } }))
+      return found.ok ? found.file.slice(root.length + 1) : found.failure
     }
+    mkdirSync(join(root, 'set'))
+    for (const folder of ['home/.config/hostops/playbooks', 'work/playbooks', 'set', 'env', 'books']) {
+      put(`${folder}/mine.yaml`, book('mine'))
+      expect(of('mine')).toBe(`${folder}/mine.yaml`)
+    }
+    const own = 'home/.config/hostops/playbooks/restart-service.yaml'
+    put(own, book('restart-service'))
+    expect(where('restart-service')).toBe(own)
+    rmSync(join(root, own))
     expect(listPlaybooks(options(), kinds).map(({ name, origin }) => [name, origin])).toEqual([
       ['mine', '--playbooks'],
       ['restart-service', 'shipped'],
