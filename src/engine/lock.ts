@@ -42,10 +42,11 @@ export async function acquireLocks(run: Run): Promise<Lock> {
   const stopHeart = beat(run, names, mine)
   return {
     async release() {
-      stopHeart()
+      // A beat that is on its way could take again what is given back here.
+      await stopHeart()
       await release()
     },
-    leave: stopHeart,
+    leave: () => void stopHeart(),
   }
 }
 
@@ -79,7 +80,7 @@ async function acquire(run: Run, lock: LockInput, name: string, mine: string): P
         ...elsewhere(holder, lock),
       })
     if (clock.now() >= deadline) throw held(name, holder, answer, lock)
-    const waitsFor = holder ? `run ${holder.runId} (${holder.who})` : 'something that hostops did not write'
+    const waitsFor = called(holder)
     if (told !== waitsFor)
       run.emit({ type: 'checked', id: 'lock', text: `waits for ${waitsFor}`, seen: null, failure: null })
     told = waitsFor
@@ -98,27 +99,44 @@ function judgementOf(run: Run, lock: LockInput, holder: Holder): Judgement {
   return holder.runId === runId && isOwn && judged !== 'alive' ? 'finished' : judged
 }
 
-/** While the run lives, its locks say so; a lock that is no longer ours is told, and ends nothing half-way. */
-function beat(run: Run, names: readonly string[], mine: string): () => void {
+/**
+ * While the run lives, its locks say so. One that is gone is taken again; one that is somebody else's ends nothing
+ * half-way, but nothing is begun beside them.
+ */
+function beat(run: Run, names: readonly string[], mine: string): () => Promise<void> {
   const stopped = new AbortController()
   const context = targetContext(run.input, stopped.signal)
+  const say = (line: string) => run.emit({ type: 'said', id: 'lock', line })
   const lost = new Set<string>()
+  const look = async (name: string) => {
+    const touched = await askTarget(context, 'touch', name, mine)
+    if (touched.word !== 'lost' || lost.has(name)) return
+    const answer = touched.content === '' ? await askTarget(context, 'acquire', name, mine) : touched
+    if (answer.word === 'mine') return say(`the lock on ${name} was gone, and is taken again`)
+    lost.add(name)
+    run.lost ??= {
+      code: 'lock-lost',
+      runId: run.input.runId,
+      what: name,
+      holder: called(readHolder(answer.content)),
+    }
+    say(`the lock on ${name} is not this run's any more: somebody took it away`)
+  }
   const heart = async () => {
     while (!stopped.signal.aborted) {
       await run.input.clock.sleep(HEARTBEAT_MS, stopped.signal)
       for (const name of names) {
         if (stopped.signal.aborted) return
         // The next beat may reach the target again.
-        const answer = await askTarget(context, 'touch', name, mine).catch(() => null)
-        if (answer?.word !== 'lost' || lost.has(name)) continue
-        lost.add(name)
-        const line = `the lock on ${name} is not this run's any more: somebody took it away`
-        run.emit({ type: 'said', id: 'lock', line })
+        await look(name).catch(() => {})
       }
     }
   }
-  void heart()
-  return () => stopped.abort(new Failed({ code: 'internal', problem: 'the heartbeat has ended' }))
+  const ended = heart()
+  return () => {
+    stopped.abort(new Failed({ code: 'internal', problem: 'the heartbeat has ended' }))
+    return ended
+  }
 }
 
 type Answer = { word: string; age: number; content: string }
@@ -157,6 +175,9 @@ export const targetContext = (run: Guarded, signal: AbortSignal): StepContext =>
     confirmed: null,
     hold: run.hold,
   })
+
+const called = (holder: Holder | null): string =>
+  holder ? `run ${holder.runId} (${holder.who})` : 'something that hostops did not write'
 
 /** Where its run has to be looked for, when that is not here. */
 const elsewhere = (holder: Holder | null, { holder: mine }: LockInput) =>

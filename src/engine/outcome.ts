@@ -38,6 +38,7 @@ export function beforeAnyChange(failure: Failure): Outcome {
   switch (failure.code) {
     case 'dirty-tree':
     case 'lock-held':
+    case 'lock-lost':
     case 'interrupted-run':
     case 'denied':
     case 'approval-denied':
@@ -74,6 +75,7 @@ export function mayRetry(failure: Failure): boolean {
     case 'step-input-invalid':
     case 'expression-failed':
     case 'plan-moved':
+    case 'lock-lost':
     case 'state-unwritable':
     case 'internal':
       return false

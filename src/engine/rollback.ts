@@ -69,6 +69,8 @@ export async function rollBack(options: {
   earlier?: ReadonlyMap<string, RecoveredPart> | undefined
   /** Called when it was told, before the first part. */
   onBegun?: (() => Promise<void>) | undefined
+  /** Whose the lock is by now: nothing more is taken back beside them. */
+  lost: () => Failure | null
   /** Aborted by a second interrupt, or when the rollback's own time is over. */
   signal: AbortSignal
 }): Promise<RollbackEnd> {
@@ -96,7 +98,7 @@ export async function rollBack(options: {
   let restoredNow = false
   const begin = (part: Part) => {
     const { movement, state } = part
-    if (!signal.aborted)
+    if (!signal.aborted && options.lost() === null)
       return runPart(options, part, timesOf(earlierOf(part), isAfresh(movement, restoredNow)))
     remains.push({ code: 'not-done', movement, step: state.planned.id })
     return null
@@ -114,6 +116,8 @@ export async function rollBack(options: {
   // Looks, of which none waits for another: at once, and told in their order.
   const looks = parts.filter(({ movement }) => movement === 'verify').map(begin)
   for (const look of looks) if (look !== null) take(await look)
+  const lost = options.lost()
+  if (lost !== null && remains.some(({ code }) => code === 'not-done')) remains.unshift(lost)
   const verified = !failed && remains.length === 0
   emit({ type: 'rollback-finished', verified, remains, durationMs: run.clock.now() - startedAt })
   return { changedSomething, verified }

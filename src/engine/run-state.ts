@@ -1,5 +1,6 @@
 /** A run while it runs. */
 
+import type { Failure } from '../failure.ts'
 import type { Known } from '../playbook/expression.ts'
 import type { Facts } from '../steps/step.ts'
 import type { Emit } from './events.ts'
@@ -31,6 +32,8 @@ export type Run = {
   readonly observations: Observation[]
   /** A word of it is on the target, since its record could not be, or was not, written to its end. */
   noted: boolean
+  /** Its lock is somebody else's by now: nothing is begun beside them. */
+  lost: Failure | null
 }
 
 export function newRun(given: RunInput): Run {
@@ -46,5 +49,6 @@ export function newRun(given: RunInput): Run {
     recorded: false,
     observations: [],
     noted: false,
+    lost: null,
   }
 }

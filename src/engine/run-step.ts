@@ -92,6 +92,7 @@ async function attempts(run: Run, state: StepState, ready: Ready, first: First):
     clock: input.clock,
     emit,
     announce(attempt) {
+      if (run.lost !== null) throw new Failed(run.lost)
       const commands = kind.commands(ready.input)
       emit({ type: 'step-started', id: planned.id, effect: ready.effect, attempt, commands })
       state.begun = true

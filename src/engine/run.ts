@@ -109,7 +109,7 @@ export function announce({ emit, input, states }: Run): void {
 
 async function runToItsEnd(run: Run): Promise<RunEnd> {
   const stopClock = run.stops.limitSteps(run.input.plan.timeoutMs)
-  const failed = await runSteps(run)
+  const failed = unlocked(run, await runSteps(run))
   stopClock()
   const mayRollBack = run.input.plan.onFailure === 'rollback'
   return verdict(run, failed, await afterwards(run, failed?.failure ?? null, mayRollBack))
@@ -124,12 +124,21 @@ async function runSteps(run: Run): Promise<StepFailure | null> {
   const stopped = run.stops.steps
   for (const state of run.states) {
     if (stopped.aborted) return { step: null, failure: toFailure(stopped.reason) }
+    if (run.lost !== null) return { step: null, failure: run.lost }
     const earlier = takeOver(run, state)
     const failure = earlier === 'to-do' ? await runStep(run, state) : earlier
     if (failure !== null) return { step: state.planned.id, failure }
   }
   return null
 }
+
+/** Whatever else there is to tell: a person must know why nothing is taken back. */
+function unlocked({ lost }: Run, failed: StepFailure | null): StepFailure | null {
+  return failed === null || lost === null || isOpen(failed.failure) ? failed : { ...failed, failure: lost }
+}
+
+/** Whether the command still runs is not known: anything done now could meet it half-way. */
+const isOpen = ({ code }: Failure): boolean => code === 'link-lost' || code === 'end-not-seen'
 
 /** What an earlier runner did of a step: its failure, null when it is done, or all of it is still to be done. */
 export function takeOver(run: Run, state: StepState): Failure | null | 'to-do' {
@@ -155,8 +164,7 @@ async function afterwards(
 ): Promise<RollbackEnd | null> {
   const { emit, input, states, stops } = run
   if (failure === null || !hasActed(run)) return null
-  // Whether the command still runs is not known: anything done now could meet it half-way.
-  if (failure.code === 'link-lost' || failure.code === 'end-not-seen') return null
+  if (isOpen(failure) || run.lost !== null) return null
   const stopClock = stops.limitRollback(input.plan.rollbackTimeoutMs)
   try {
     if (mayRollBack && willReactivate(states)) input.transport.prepareDurable?.()
@@ -166,6 +174,7 @@ async function afterwards(
     const onBegun = () => noteWhereUnrecorded(run)
     return await rollBack({
       ...{ run: input, states, because: failure, earlier, emit, onBegun },
+      lost: () => run.lost,
       signal: stops.rollback,
     })
   } finally {

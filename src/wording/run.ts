@@ -30,6 +30,10 @@ export const RUN: Words<RunFailure> = {
     message: `${failure.what} is locked by ${failure.holder} since ${failure.since}`,
     hint: `wait for it with --wait-lock 5m, or look at it with ${there(failure)}hostops runs`,
   }),
+  'lock-lost': failure => ({
+    message: `${failure.holder} has taken the lock on ${failure.what} away from this run: nothing more is begun or taken back beside it`,
+    hint: `when that has ended, look at the host; hostops rollback ${failure.runId} takes back what this run has done`,
+  }),
   'interrupted-run': failure => ({
     message: `${failure.what} was left half-way by run ${failure.runId}, whose runner is gone`,
     hint: `finish it with ${there(failure)}hostops resume ${failure.runId}, or take it back with ${there(failure)}hostops rollback ${failure.runId}`,

@@ -17,11 +17,13 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Event } from '../../src/engine/events.ts'
 import type { Holder, Judgement, LockInput } from '../../src/engine/holder.ts'
 import { LOCK_SCRIPT } from '../../src/engine/lock-script.ts'
 import type { Clock } from '../../src/engine/running.ts'
+import type { Failure } from '../../src/failure.ts'
 import { localTransport } from '../../src/transport/local.ts'
-import { play, realClock } from '../rig/engine.ts'
+import { play, realClock, type Scenario, setKind } from '../rig/engine.ts'
 import { until } from '../rig/observe.ts'
 
 const transport = localTransport()
@@ -109,18 +111,100 @@ describe('the lock on the target', () => {
     return { clock, beaten }
   }
 
-  test('that somebody takes away while the run lives is told, once', async () => {
-    const name = newName()
-    const file = createHash('sha256').update(name).digest('hex').slice(0, 32)
-    const { clock, beaten } = quickHeart()
-    const work = async () => {
-      spawnSync('sh', ['-c', LOCK_SCRIPT, 'lock', 'write', `${file}.lock`, 'theirs', ''])
-      await beaten(4)
-      spawnSync('sh', ['-c', LOCK_SCRIPT, 'lock', 'remove', `${file}.lock`, '', ''])
+  describe('that somebody takes away while the run lives', () => {
+    const theirs = JSON.stringify({ ...lockAs('other').holder, who: 'them@there' })
+    const inScript = (verb: string, name: string, content = '') => {
+      const file = `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.lock`
+      spawnSync('sh', ['-c', LOCK_SCRIPT, 'lock', verb, file, content, ''])
     }
-    const { events } = await holding(name, lockAs('first'), work, clock)
-    const told = events.filter(event => event.type === 'said' && event.id === 'lock')
-    expect(told).toMatchObject([{ line: expect.stringContaining("is not this run's any more") }])
+    const lines = (events: readonly Event[]) =>
+      events.flatMap(event => (event.type === 'said' && event.id === 'lock' ? [event.line] : []))
+
+    /** A run in the midst of which, where `x` is set or restored, somebody takes its lock away. */
+    async function robbed(
+      steps: Scenario['steps'],
+      where: 'run' | 'restore',
+      rob = () => inScript('write', name, theirs),
+    ) {
+      const { clock, beaten } = quickHeart()
+      const kind: Scenario['kind'] = (host, calls) => {
+        const set = setKind(host, calls)
+        const act = (where === 'run' ? set.run : set.restore!) as typeof set.run
+        const midst: typeof set.run = async (ctx, input, snapshot) => {
+          try {
+            return await act(ctx, input, snapshot)
+          } finally {
+            if ((input as { name: string }).name === 'x') {
+              rob()
+              await beaten(4)
+            }
+          }
+        }
+        return { ...set, [where]: midst }
+      }
+      const played = await play({ transport, lock: lockAs('first'), clock, steps, kind })
+      inScript('remove', name)
+      return played
+    }
+    let name = ''
+    beforeEach(() => {
+      name = newName()
+    })
+    const broken: Failure = { code: 'command-failed', argv: ['x'], exitCode: 1, signal: null, tail: '' }
+    const x = { id: 'x', with: { name: 'x', to: '1' } }
+    const locked = (with_: object = {}) => ({ ...x, with: { ...x.with, lock: name, ...with_ } })
+    const y = { id: 'y', with: { name: 'y', to: '1' } }
+
+    test('is told, once, by whom; no step is begun beside them and nothing taken back', async () => {
+      const { end, calls, events, host } = await robbed([locked(), y], 'run')
+      expect(end).toMatchObject({
+        outcome: 'failed-changed',
+        failure: { code: 'lock-lost', what: name, holder: 'run other (them@there)' },
+      })
+      expect(calls.filter(call => !call.startsWith('snapshot'))).toEqual(['run x'])
+      expect(host).toEqual({ x: '1' })
+      expect(lines(events)).toEqual([expect.stringContaining("is not this run's any more")])
+    })
+
+    test('before anything was done: refused', async () => {
+      const { end, calls } = await robbed([locked({ effect: 'read' }), y], 'run')
+      expect(end).toMatchObject({ outcome: 'refused', failure: { code: 'lock-lost' } })
+      expect(calls).toEqual(['run x'])
+    })
+
+    test.each([1, 3])(
+      'in a step that fails and has %i attempts: it is not tried again, and the failure is that nothing is taken back',
+      async attempts => {
+        const retry = { attempts, delayMs: 1, backoff: 1, maxDelayMs: 1 }
+        const { end, calls } = await robbed([y, { ...locked({ fail: broken }), retry }], 'run')
+        expect(end).toMatchObject({
+          outcome: 'failed-changed',
+          failedStep: 'x',
+          failure: { code: 'lock-lost' },
+        })
+        expect(calls.filter(call => !call.startsWith('snapshot'))).toEqual(['run y', 'run x'])
+      },
+    )
+
+    test('in the last step: what was seen to be good is good', async () => {
+      expect((await robbed([locked()], 'run')).end.outcome).toBe('succeeded')
+    })
+
+    test('on the way back: what is not done remains, and why', async () => {
+      const failing = { id: 'z', with: { name: 'z', to: '1', fail: broken } }
+      const { end, calls, events } = await robbed([y, locked(), failing], 'restore')
+      expect(end.outcome).toBe('rollback-failed')
+      expect(calls.filter(call => call.startsWith('restore'))).toEqual(['restore z', 'restore x'])
+      const { remains } = events.find(event => event.type === 'rollback-finished')!
+      expect(remains[0]).toMatchObject({ code: 'lock-lost' })
+      expect(remains).toContainEqual({ code: 'not-done', movement: 'restore', step: 'y' })
+    })
+
+    test('and nobody has it: it is taken again, and the run goes on', async () => {
+      const { end, events } = await robbed([locked(), y], 'run', () => inScript('remove', name))
+      expect(end.outcome).toBe('succeeded')
+      expect(lines(events)).toEqual([`the lock on ${name} was gone, and is taken again`])
+    })
   })
 
   test('is kept fresh while the run lives, so that others are told how long ago it was seen', async () => {
