@@ -97,14 +97,23 @@ function* formsOf(secret: string): Generator<string> {
     if (text.length < SHORTEST) continue
     yield text
     yield JSON.stringify(text).slice(1, -1)
-    const uri = encodeURIComponent(text)
-    yield uri
-    yield uri.replaceAll('%20', '+')
-    yield uri.replace(/%[0-9A-F]{2}/g, hex => hex.toLowerCase())
+    yield* uriForms(text)
     const hex = Buffer.from(text).toString('hex')
     yield hex
     yield hex.toUpperCase()
     yield* base64Forms(text)
+  }
+}
+
+/** Encoders differ in which characters they leave as they are, in how they write a blank, and in the case of digits. */
+function* uriForms(text: string): Generator<string> {
+  const component = encodeURIComponent(text)
+  const strict = component.replace(/[!'()*]/g, c => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
+  for (const uri of new Set([component, strict, strict.replaceAll('%2F', '/'), encodeURI(text)])) {
+    for (const form of [uri, uri.replaceAll('%20', '+')]) {
+      yield form
+      yield form.replace(/%[0-9A-F]{2}/g, digits => digits.toLowerCase())
+    }
   }
 }
 

@@ -7,11 +7,25 @@ const secret = fc
   .filter(text => text.trim().length >= 8)
 const around = fc.string({ maxLength: 20 })
 
+const small = (uri: string) => uri.replace(/%../g, digits => digits.toLowerCase())
+/** Everything but letters, digits and -._~, as RFC 3986 has it. */
+const strict = (text: string) =>
+  [...Buffer.from(text)]
+    .map(byte => {
+      const c = String.fromCharCode(byte)
+      return /[A-Za-z0-9._~-]/.test(c) ? c : `%${byte.toString(16).padStart(2, '0').toUpperCase()}`
+    })
+    .join('')
+
 const forms: [string, (text: string) => string][] = [
   ['as it is', text => text],
   ['in JSON', text => JSON.stringify(text).slice(1, -1)],
   ['in a URL', text => encodeURIComponent(text)],
   ['in a form', text => encodeURIComponent(text).replaceAll('%20', '+')],
+  ['in a URL with small digits', text => small(encodeURIComponent(text))],
+  ['in a form as Python writes it', text => strict(text).replaceAll('%20', '+')],
+  ['in a path as Python writes it', text => strict(text).replaceAll('%2F', '/')],
+  ['in a whole URL', text => encodeURI(text)],
   ['in base64', text => Buffer.from(text).toString('base64').replace(/=+$/, '')],
   ['in base64url', text => Buffer.from(text).toString('base64url')],
   ['in hex', text => Buffer.from(text).toString('hex')],
@@ -35,6 +49,13 @@ test('a secret inside a longer encoded text leaves none of its whole groups', ()
     expect(Buffer.from(shown, 'base64').toString()).not.toContain('horse-battery')
     expect(shown).toContain('***')
   }
+})
+
+test.each([64, 76])('a long secret in base64 with lines of %i is taken out line by line', width => {
+  const value = 'correct-horse-battery-staple'.repeat(5)
+  const encoded = Buffer.from(value).toString('base64')
+  for (let at = 0; at < encoded.length; at += width)
+    expect(redactor([value]).text(`|${encoded.slice(at, at + width)}|`), String(at)).toMatch(/^\|\*\*\*=*\|$/)
 })
 
 test('a secret of several lines is taken out line by line', () => {
