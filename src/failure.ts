@@ -103,6 +103,8 @@ export type RunFailure =
   /** Somebody has it now, while the run that had it lives. */
   | { code: 'lock-lost'; runId: string; what: string; holder: string }
   | { code: 'interrupted-run'; what: string; runId: string; state?: string }
+  /** `state`: where the record of the run should be; `lock`: its file on the target. */
+  | { code: 'record-gone'; what: string; runId: string; state: string; lock: string }
   | { code: 'lock-unwritable'; detail: string }
   | {
       code: 'self-upgrade'

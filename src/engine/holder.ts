@@ -18,8 +18,8 @@ export type Holder = {
   state?: string | undefined
 }
 
-/** What can be known about a holder from here. `interrupted`: it is dead, and its run was not finished. */
-export type Judgement = 'alive' | 'finished' | 'interrupted' | 'unknown'
+/** What can be known about a holder from here. It is dead, and its run was not finished (`interrupted`), or has no record any more (`lost`). */
+export type Judgement = 'alive' | 'finished' | 'interrupted' | 'lost' | 'unknown'
 
 export type LockInput = {
   holder: Holder

@@ -6,7 +6,7 @@
  * holder. The first folder outlives a restart of the machine, so that a run which that one cut off is
  * still found in the way; the others are for targets without it.
  *
- * Arguments: verb, name, own content, expected content. Prints one word, then the present content and its age.
+ * Arguments: verb, name, own content, expected content. Prints one word, the age and the path of the lock, then its content.
  */
 import { MUTEX_SCRIPT } from './mutex-script.ts'
 
@@ -15,7 +15,7 @@ verb=$1 name=$2 mine=$3 expected=$4
 usable() { [ -d "$1" ] && [ ! -L "$1" ] && [ -w "$1" ]; }
 show() {
   at=$(stat -c %Y "$found" 2>/dev/null || stat -f %m "$found" 2>/dev/null || echo 0)
-  echo "$1 $(( $(date +%s) - at ))"
+  echo "$1 $(( $(date +%s) - at )) $found"
   printf '%s\\n' "$held"
 }
 dirs="/var/tmp/hostops-locks /run/lock/hostops /tmp/hostops-locks"

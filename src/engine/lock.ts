@@ -79,6 +79,10 @@ async function acquire(run: Run, lock: LockInput, name: string, mine: string): P
         runId: holder!.runId,
         ...elsewhere(holder, lock),
       })
+    if (judgement === 'lost') {
+      const { runId, state = lock.holder.state ?? '' } = holder!
+      throw new Failed({ code: 'record-gone', what: name, runId, state, lock: answer.path })
+    }
     if (clock.now() >= deadline) throw held(name, holder, answer, lock)
     const waitsFor = called(holder)
     if (told !== waitsFor)
@@ -139,7 +143,7 @@ function beat(run: Run, names: readonly string[], mine: string): () => Promise<v
   }
 }
 
-type Answer = { word: string; age: number; content: string }
+type Answer = { word: string; age: number; path: string; content: string }
 
 export async function askTarget(
   context: StepContext,
@@ -152,11 +156,11 @@ export async function askTarget(
   const argv = ['sh', '-c', LOCK_SCRIPT, 'hostops-lock', verb, file, mine, expected]
   const done = await context.exec({ argv, quiet: true, repeatable: true, timeoutMs: COMMAND_MS })
   const [first = '', ...rest] = done.stdout.split('\n')
-  const [word = '', age = '0'] = first.split(' ')
+  const [word = '', age = '0', path = ''] = first.split(' ')
   if (word === 'unwritable' || word === '') {
     throw new Failed({ code: 'lock-unwritable', detail: `${first} ${done.stderr}`.trim() })
   }
-  return { word, age: Number(age), content: rest.join('\n').trimEnd() }
+  return { word, age: Number(age), path, content: rest.join('\n').trimEnd() }
 }
 
 export const targetContext = (run: Guarded, signal: AbortSignal): StepContext =>

@@ -40,6 +40,7 @@ export function beforeAnyChange(failure: Failure): Outcome {
     case 'lock-held':
     case 'lock-lost':
     case 'interrupted-run':
+    case 'record-gone':
     case 'denied':
     case 'approval-denied':
     case 'plan-moved':

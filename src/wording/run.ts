@@ -38,6 +38,10 @@ export const RUN: Words<RunFailure> = {
     message: `${failure.what} was left half-way by run ${failure.runId}, whose runner is gone`,
     hint: `finish it with ${there(failure)}hostops resume ${failure.runId}, or take it back with ${there(failure)}hostops rollback ${failure.runId}`,
   }),
+  'record-gone': ({ what, runId, state, lock }) => ({
+    message: `${what} was left half-way by run ${runId}, whose runner is gone, and there is no record of it in ${state} any more`,
+    hint: `look at the host; once it is as it should be, take the lock away on the target: rm ${lock}`,
+  }),
   'lock-unwritable': failure => ({ message: `cannot take a lock on the target: ${failure.detail}` }),
   'self-upgrade': failure => {
     const { step, place } = failure

@@ -1,4 +1,5 @@
 /** What a dead runner left behind: whole, broken, edited, from another time. */
+import { execFileSync } from 'node:child_process'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -83,6 +84,26 @@ describe('what a dead runner left', () => {
     change(world().rig.path('upgrade.yaml'))
     expect((await world().hostops(['resume', 'r'])).report.outcome).toBe('succeeded')
     expect(world().ledger()).toEqual(['first', 'migrate', 'restart', 'restarted'])
+  })
+
+  test('and that nobody can read any more: each word tells the next thing to type, until the checkout is free', async () => {
+    await dead()
+    const typed = (said: string) => {
+      const [command = ''] = /rm .*/.exec(said) ?? []
+      execFileSync('sh', ['-c', command])
+    }
+    const another = (...more: string[]) =>
+      world().hostops(['run', world().rig.path('upgrade.yaml'), '-i', 'ref=v2', ...more])
+    writeFileSync(world().journalFile, '\0\n\0\n')
+    expect((await another()).report.errorCode).toBe('interrupted-run')
+    const resumed = await world().hostops(['resume', 'r'])
+    expect(resumed.report).toMatchObject({ outcome: 'invalid', errorCode: 'usage' })
+    typed(resumed.stderr)
+    const refused = await another('--wait-lock', '1h')
+    expect(refused).toMatchObject({ code: 3, report: { outcome: 'refused', errorCode: 'record-gone' } })
+    expect(refused.stderr).toContain('there is no record of it in')
+    typed(refused.stderr)
+    expect((await another()).report.outcome).toBe('succeeded')
   })
 
   test('died before its first entry: nothing was done, and that is what is told', async () => {

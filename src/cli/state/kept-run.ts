@@ -1,6 +1,6 @@
 /** What a run folder keeps of its beginning, so that another runner can go on: the plan and the playbook's own text. */
 import { createHash } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { JOURNAL_VERSION, type JournalText, parseJournal } from '../../engine/journal-text.ts'
 import type { Plan } from '../../engine/plan.ts'
@@ -8,6 +8,7 @@ import { Failed } from '../../failure.ts'
 import { loadPlaybook } from '../../playbook/load.ts'
 import type { Playbook } from '../../playbook/playbook.ts'
 import { kinds } from '../../steps/index.ts'
+import { posixQuote } from '../../transport/quote.ts'
 import { type RunEntry, unwritable } from './state.ts'
 
 export type Kept = { plan: Plan; playbook: Playbook; journal: JournalText }
@@ -30,7 +31,8 @@ export function neverBegan({ folder, report, alive }: RunEntry): boolean {
   try {
     const text = readFileSync(join(folder, 'journal.ndjson'), 'utf8')
     const { events, newer } = parseJournal(text, JOURNAL_VERSION)
-    return events.length === 0 && !newer && isBeginning(text)
+    // A log of a step comes after the journal's first line.
+    return events.length === 0 && !newer && isBeginning(text) && !existsSync(join(folder, 'steps'))
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT'
   }
@@ -45,8 +47,9 @@ function isBeginning(text: string): boolean {
 }
 
 /** Throws `Failed` where the folder does not hold enough to go on. */
-export function readKept({ folder, head }: RunEntry): Kept {
-  const { runId, planHash } = head
+export function readKept(run: RunEntry): Kept {
+  const { folder } = run
+  const { runId, planHash } = run.head
   const text = (name: string): string => {
     try {
       return readFileSync(join(folder, name), 'utf8')
@@ -54,7 +57,7 @@ export function readKept({ folder, head }: RunEntry): Kept {
       throw new Failed({
         code: 'usage',
         problem: `run ${runId} keeps no ${name}, so there is nothing to go on from`,
-        hint: `hostops report ${runId}   tells what is known of it`,
+        hint: givenUp(runId, folder),
       })
     }
   }
@@ -70,15 +73,15 @@ export function readKept({ folder, head }: RunEntry): Kept {
     throw new Failed({
       code: 'usage',
       problem: `the journal of run ${runId} cannot be read, so there is nothing to go on from`,
-      hint: 'look at the host: what the run did there is not known here',
+      hint: givenUp(runId, folder),
     })
   }
   const planText = text('plan.json')
-  if (planHash !== undefined && hashOf(planText) !== planHash) throw moved(runId, 'plan.json')
+  if (planHash !== undefined && hashOf(planText) !== planHash) throw moved(run, 'plan.json')
   const plan = parsed(planText)
-  if (plan === null) throw moved(runId, 'plan.json')
+  if (plan === null) throw moved(run, 'plan.json')
   const playbookText = text('playbook.yaml')
-  if (sha256(playbookText) !== plan.playbookDigest) throw moved(runId, 'playbook.yaml')
+  if (sha256(playbookText) !== plan.playbookDigest) throw moved(run, 'playbook.yaml')
   const loaded = loadPlaybook(playbookText, plan.playbook, kinds)
   if (!loaded.ok) {
     throw new Failed({ code: 'internal', problem: `the playbook that run ${runId} keeps is no longer valid` })
@@ -98,9 +101,13 @@ function parsed(text: string): Plan | null {
   }
 }
 
-const moved = (runId: string, name: string): Failed =>
+/** There is no other way out for who has a run that nobody can go on with any more. */
+const givenUp = (runId: string, folder: string): string =>
+  `look at the host: hostops report ${runId} tells what is known; once all is as it should be, give the run up: rm -r ${posixQuote(folder)}`
+
+const moved = ({ folder, head: { runId } }: RunEntry, name: string): Failed =>
   new Failed({
     code: 'usage',
     problem: `the ${name} of run ${runId} is not the one that it began with`,
-    hint: `look at the host: hostops report ${runId} tells what the run did`,
+    hint: givenUp(runId, folder),
   })

@@ -1,5 +1,5 @@
 /** Who this run is, for the locks it takes, and what can be known here about whoever holds one. */
-import { readlinkSync } from 'node:fs'
+import { readlinkSync, statSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Holder, Judgement, LockInput } from '../../engine/holder.ts'
@@ -28,8 +28,19 @@ function judge(other: Holder, self: Holder, state: string): Judgement {
   if (boot === self.boot && livesStill({ pid, started: processStart || null })) return 'alive'
   // Its own first: an id may be given twice.
   const run = (other.state === undefined ? null : runOf(other, other.state)) ?? runOf(other, state)
-  if (run === null) return 'unknown'
+  if (run === null) return other.state !== undefined && canLookInto(other.state, other) ? 'lost' : 'unknown'
   return isSettled(run) ? 'finished' : 'interrupted'
+}
+
+/** Of another user's folder nobody knows what is in it. */
+function canLookInto(state: string, { runId }: Holder): boolean {
+  try {
+    statSync(join(state, 'runs', runId))
+    return true
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    return code === 'ENOENT' || code === 'ENOTDIR'
+  }
 }
 
 const runOf = ({ runId }: Holder, state: string) => readRun(join(state, 'runs', runId))
