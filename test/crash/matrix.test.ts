@@ -59,7 +59,10 @@ describe.skipIf(ONE !== null)('everybody dies at every entry', () => {
     'a runner, and the one who goes on with its run as well',
     async () => {
       const cells = (await cellsOf({ where: 'local', victim: 'runner', verbs: ON, some: 6 })).flatMap(cell =>
-        (ALL ? [1, 2, 3, 4, 6, 8] : [1 + Math.floor(random() * 8)]).map(again => ({ ...cell, again })),
+        (ALL ? [1, 2, 3, 4, 6, 8] : [1 + Math.floor(random() * 8)]).map(again => ({
+          ...cell,
+          again: [`after:${again}`],
+        })),
       )
       await playAll(cells, play)
     },

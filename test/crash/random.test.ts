@@ -61,7 +61,9 @@ function randomCells(): Cell[] {
       verb,
       at: `ms:${Math.round(from + random() * 1100)}`,
     }
-    return random() < 0.2 && verb !== 'none' ? { ...cell, again: 1 + Math.floor(random() * 8) } : cell
+    return random() < 0.2 && verb !== 'none'
+      ? { ...cell, again: [`after:${1 + Math.floor(random() * 8)}`] }
+      : cell
   })
 }
 

@@ -13,16 +13,16 @@ export type Cell<V extends string = Version> = {
   readonly verb: Verb
   /** `after:N` and `torn:N` entries of the journal, `ms:N` milliseconds. */
   readonly at: string
-  /** The first one who goes on with the run dies as well, after so many entries. */
-  readonly again?: number
+  /** What becomes of those who go on with it, one after the other: `after:3`, `full:2@rollback` (rig/die.mjs). */
+  readonly again?: readonly string[]
 }
 
 export const nameOf = ({ where, victim, version, verb, at, again }: Cell<string>): string =>
-  [where, victim, version, verb, at, ...(again === undefined ? [] : [again])].join(' ')
+  [where, victim, version, verb, at, ...(again === undefined ? [] : [again.join(',')])].join(' ')
 
 export function parseCell<V extends string = Version>(name: string): Cell<V> {
   const [where, victim, version, verb, at, again] = name.trim().split(/\s+/)
   if (at === undefined) throw new Error(`no cell: ${name}`)
   const cell = { where, victim, version, verb, at } as Cell<V>
-  return again === undefined ? cell : { ...cell, again: Number(again) }
+  return again === undefined ? cell : { ...cell, again: again.split(',') }
 }

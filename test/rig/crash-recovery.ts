@@ -4,6 +4,7 @@ import type { Event } from '../../src/engine/events.ts'
 import type { CrashWorld } from './crash.ts'
 import type { Cell, Verb } from './crash-cell.ts'
 import { type Ended, poll } from './hostops.ts'
+import { lockFileOf } from './lock-file.ts'
 
 /** `first`: what the client said, where it lived long enough to say anything. */
 export async function recoverAndCheck(world: CrashWorld, cell: Cell, first: Ended): Promise<void> {
@@ -20,9 +21,8 @@ export async function recoverAndCheck(world: CrashWorld, cell: Cell, first: Ende
   await expectHost(world, ended, told)
   // A part that was seen to end well is not done again.
   if (undone !== null) expect(world.count('unmigrate'), told).toBe(undone)
-  // A run that its daemon's death did not even end would be taken back now.
-  const untouched = ended === first && ended.report.outcome === 'succeeded'
-  const again = cell.verb === 'none' ? 'wait' : untouched ? 'resume' : cell.verb
+  // One that succeeded, since its daemon's death did not even end it, would be taken back now.
+  const again = cell.verb === 'none' ? 'wait' : ended.report.outcome === 'succeeded' ? 'resume' : cell.verb
   for (const asked of [
     await world.ask('report'),
     cell.verb === 'none' ? await world.ask(again) : await world.hostops([again, 'r']),
@@ -45,13 +45,18 @@ async function recovered(world: CrashWorld, cell: Cell, first: Ended): Promise<E
   const own = first.stdout === '' || world.where === 'on-host' ? 'unknown' : first.report.outcome
   if (FINISHED.has(own)) return first
   const verb = own === 'unknown' ? cell.verb : 'rollback'
-  if (cell.again !== undefined) {
-    const died = await world.hostops([verb, 'r'], `after:${cell.again}`)
+  for (const order of cell.again ?? []) {
+    const [how = '', own = verb] = order.split('@')
+    const next = await world.hostops([own, 'r'], how)
     await world.quiet()
-    if (died.signal !== 'SIGKILL' && died.report.outcome !== 'unknown') return died
+    if (next.signal !== 'SIGKILL' && isKnown(next)) return next
   }
   return goOn(world, verb)
 }
+
+/** Also to those who come later: what could not be written down is not. */
+const isKnown = ({ report }: Ended): boolean =>
+  FINISHED.has(report.outcome) && report.recordIncomplete !== true
 
 const FINISHED: ReadonlySet<string> = new Set(['succeeded', 'rolled-back', 'failed-unchanged', 'unreachable'])
 
@@ -62,6 +67,7 @@ async function goOn(world: CrashWorld, verb: Verb): Promise<Ended> {
   const ended = await world.hostops([verb, 'r'])
   if (inFlight !== null) expect(world.count(inFlight), `${inFlight}, by nobody's word`).toBe(before)
   if (verb !== 'resume' || ended.report.outcome !== 'unknown') return ended
+  if (ended.report.errorCode === 'record-incomplete') return world.hostops(['rollback', 'r'])
   expect(ended, ended.stderr).toMatchObject({
     code: 6,
     report: { success: null, errorCode: 'end-not-seen', failedStep: inFlight },
@@ -91,8 +97,8 @@ const MAY_END: Record<Verb, RegExp> = {
 
 function expectEnd(ended: Ended, cell: Cell, told: string): void {
   const { outcome, errorCode } = ended.report
-  if (cell.victim === 'daemon' && cell.where === 'hostlink') {
-    // The way was gone for a while: it went on, or it did not, and says which.
+  if ((cell.victim === 'daemon' && cell.where === 'hostlink') || cell.again?.some(mayTurnBack)) {
+    // The way was gone for a while, or the one between turned back: it went on, or it did not, and says which.
     expect(outcome, told).toMatch(MAY_END.resume)
     if (cell.version !== 'v2') expect(outcome, told).not.toBe('succeeded')
   } else if (cell.version === 'v2' && cell.verb !== 'rollback') {
@@ -106,10 +112,13 @@ function expectEnd(ended: Ended, cell: Cell, told: string): void {
   expect(ended.code, told).toBe(codes[outcome as keyof typeof codes])
 }
 
-/** The host is what the report says, and no write was done twice. */
+const mayTurnBack = (order: string): boolean => !/^(after|torn):\d+$/.test(order)
+
+/** The host is what the report says, nobody holds it any more, and no write was done twice. */
 async function expectHost(world: CrashWorld, ended: Ended, told: string): Promise<void> {
   const version = ended.report.outcome === 'succeeded' ? 'v2' : 'v1'
   expect(world.head(), told).toBe(version)
+  if (ended.report.outcome !== 'unreachable') expect(lockFileOf(world.checkout), told).toBeNull()
   await poll(async () => (await world.says()) !== null)
   expect(await world.says(), told).toBe(version)
   const [migrated, restarted] = [world.count('migrate'), world.count('restart')]
