@@ -27,8 +27,8 @@ export type JournalFile = {
   close(): void
 }
 
-/** One page, so that what is written is in most cases there or not, as a whole. */
-const ROOM = 4096
+/** What twenty steps write: a wait in which room is made is as long as it was without. */
+const ROOM = 16 * 1024
 const TAB = 0x09
 const NEWLINE = 0x0a
 
