@@ -124,6 +124,8 @@ export type RunFailure =
   | { code: 'record-incomplete'; runId: string; outcome: string | null }
   /** `pid`: null where it is on another host. */
   | { code: 'has-a-runner'; runId: string; pid: number | null }
+  /** Begun in another container or on another machine, which nobody can look into from here. */
+  | { code: 'runner-unseen'; runId: string; machine: string }
   /** Killed, or its machine went down: `step` was under way. */
   | { code: 'runner-gone'; runId: string; step: string | null }
   | { code: 'not-begun'; runId: string }

@@ -6,6 +6,8 @@ import type { Words } from './phrases.ts'
 /** A run that was begun under another state folder is known only there. */
 const there = ({ state }: { state?: string }) => (state === undefined ? '' : `HOSTOPS_STATE_DIR=${state} `)
 
+const printableName = (name: string): string => name || 'another machine'
+
 export const goOn = (runId: string): string =>
   `hostops resume ${runId} goes on with it, hostops rollback ${runId} takes it back`
 
@@ -89,6 +91,10 @@ export const RUN: Words<RunFailure> = {
     message:
       pid === null ? `run ${runId} is still running` : `run ${runId} still has a runner (process ${pid})`,
     hint: `hostops wait ${runId}   waits for its end`,
+  }),
+  'runner-unseen': ({ runId, machine }) => ({
+    message: `whether the runner of ${runId} still lives cannot be seen from here: it began on ${printableName(machine)}`,
+    hint: `look there; once it is gone for certain: hostops resume ${runId} --runner-gone, or hostops rollback ${runId} --runner-gone`,
   }),
   'runner-gone': ({ runId, step }) => ({
     message: `the runner of ${runId} is gone${step === null ? ' between two steps' : `, and nobody saw how ${step} ended`}`,

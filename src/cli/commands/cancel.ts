@@ -2,6 +2,7 @@
 import { EXIT_OK, EXIT_REFUSED, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { openRun } from '../state/open-state.ts'
+import { isHere, machineOf } from '../state/runner-place.ts'
 
 export async function cancel(
   given: string,
@@ -16,6 +17,12 @@ export async function cancel(
       run.report === null
         ? `error: ${runId} has no runner that could be told\nhint: hostops rollback ${runId}   takes it back, hostops resume ${runId} finishes it\n`
         : `error: ${runId} has ended already\nhint: hostops report ${runId}\n`,
+    )
+    return EXIT_REFUSED
+  }
+  if (!isHere(run.head)) {
+    io.stderr.write(
+      `error: the runner of ${runId} is not in this container or on this machine\nhint: on ${machineOf(run.head)}: hostops cancel ${runId}\n`,
     )
     return EXIT_REFUSED
   }

@@ -21,15 +21,18 @@ import { type Kept, neverBegan, readKept } from '../state/kept-run.ts'
 import { lockInput } from '../state/lock-holder.ts'
 import { openOne } from '../state/open-state.ts'
 import { makeRecorder, type Recorder } from '../state/record.ts'
+import { isHere } from '../state/runner-place.ts'
 import { secretInputs } from '../state/secret-inputs.ts'
 import { isSettled, type RunEntry, readRun, unwritable } from '../state/state.ts'
-import { notBegun, printReport } from '../state/stored-report.ts'
+import { notBegun, printReport, runnerUnseen } from '../state/stored-report.ts'
 import { takeOver } from '../state/take-over.ts'
 
 export type ResumeOptions = {
   input: string[]
   inputs?: string
   asHost?: boolean
+  /** A runner that cannot be seen from here is known to be no more. */
+  runnerGone?: boolean
   assume?: 'done' | 'not-done'
   waitLock?: string
   output: 'auto' | 'tree' | 'lines' | 'json'
@@ -54,10 +57,11 @@ async function goOn(verb: Verb, given: string, options: ResumeOptions, io: Io): 
   if (!opened.ok) return tellAttempt(given, opened.failure, options, io)
   const { state, run: found } = opened
   const refuse = (failure: Failure, run = found) => tellAttempt(run, failure, options, io)
-  if (found.alive) return refuse(hasRunner(found))
+  const isGone = options.runnerGone === true || options.asHost === true
+  if (found.alive && !(found.unseen && isGone)) return refuse(hasRunner(found))
   if (isDone(verb, found)) return printReport(found, io)
   try {
-    if (!takeOver(found.folder)) return refuse(hasRunner(readRun(found.folder) ?? found))
+    if (!takeOver(found.folder, isGone)) return refuse(hasRunner(readRun(found.folder) ?? found))
   } catch (error) {
     return refuse(unwritable(found.folder, error))
   }
@@ -174,8 +178,7 @@ async function onTarget(verb: Verb, work: Work, recorder: Recorder): Promise<Run
   }
 }
 
-export const hasRunner = ({ head }: RunEntry): Failure => ({
-  code: 'has-a-runner',
-  runId: head.runId,
-  pid: head.pid,
-})
+export const hasRunner = (run: RunEntry): Failure =>
+  run.unseen
+    ? runnerUnseen(run)
+    : { code: 'has-a-runner', runId: run.head.runId, pid: isHere(run.head) ? run.head.pid : null }

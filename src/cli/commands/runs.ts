@@ -27,7 +27,7 @@ function row(run: RunEntry) {
   const { report } = storedReport(run)
   return {
     runId: run.head.runId,
-    outcome: run.alive ? 'running' : report.outcome,
+    outcome: run.alive && !run.unseen ? 'running' : report.outcome,
     success: report.success,
     playbook: run.head.playbook,
     target: run.head.target,

@@ -22,7 +22,7 @@ export async function wait(
   if (found === null) return EXIT_USAGE
   const deadline = Date.now() + limit
   for (let run = found; ; ) {
-    if (!run.alive) {
+    if (!run.alive || run.unseen) {
       if (!mayBeAsked(run)) return printReport(run, io)
       const { settleRun } = await import('../state/settle.ts')
       const asked = await settleRun(run, { patienceMs: deadline - Date.now(), io })

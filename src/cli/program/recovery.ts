@@ -29,6 +29,10 @@ export const addRecovery: AddCommands = (program, io, done) => {
       .addOption(
         new Option('--assume <what>', 'of the step whose end nobody saw').choices(['done', 'not-done']),
       )
+      .option(
+        '--runner-gone',
+        'you know that its runner, on a machine that cannot be seen from here, is no more',
+      )
       .option('--wait-lock <duration>', 'wait that long for a run that holds the lock')
       .addOption(outputOption())
       .addOption(quietOption())

@@ -4,7 +4,8 @@ import { hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Holder, Judgement, LockInput } from '../../engine/holder.ts'
 import { livesStill, noteSelf } from '../../hostlink/process/identity.ts'
-import { isSettled, readRun } from './state.ts'
+import { machineOf } from './runner-place.ts'
+import { isSettled, type RunHead, readRun } from './state.ts'
 
 export function lockInput(runId: string, state: string, waitMs: number, now: number): LockInput {
   const { pid, started, boot } = noteSelf()
@@ -21,10 +22,17 @@ export function lockInput(runId: string, state: string, waitMs: number, now: num
   return { holder, waitMs, judge: other => judge(other, holder, state) }
 }
 
-/** A process can only be looked for on the machine, and in the container, that it ran in. */
+/**
+ * A process can only be looked for on the machine, and in the container, that it ran in; of one that ran elsewhere the
+ * state folder may tell, where both see it.
+ */
 function judge(other: Holder, self: Holder, state: string): Judgement {
-  if (other.machine !== self.machine) return 'unknown'
   const { pid, processStart, boot } = other
+  if (other.machine !== self.machine) {
+    const run = runOf(other, state)
+    if (run === null || run.alive || !isRunnerOf(run.head, other)) return 'unknown'
+    return isSettled(run) ? 'finished' : 'interrupted'
+  }
   if (boot === self.boot && livesStill({ pid, started: processStart || null })) return 'alive'
   // Its own first: an id may be given twice.
   const run = (other.state === undefined ? null : runOf(other, other.state)) ?? runOf(other, state)
@@ -42,6 +50,9 @@ function canLookInto(state: string, { runId }: Holder): boolean {
     return code === 'ENOENT' || code === 'ENOTDIR'
   }
 }
+
+const isRunnerOf = (head: RunHead, { machine: of, pid, processStart }: Holder): boolean =>
+  head.pid === pid && head.pidStarted === processStart && `${machineOf(head)} ${head.pids}` === of
 
 const runOf = ({ runId }: Holder, state: string) => readRun(join(state, 'runs', runId))
 

@@ -8,7 +8,6 @@ import { type Journal, openJournal } from '../../engine/journal.ts'
 import type { Plan } from '../../engine/plan.ts'
 import type { RunEnd, RunRecord } from '../../engine/running.ts'
 import { Failed, type Failure } from '../../failure.ts'
-import { noteSelf } from '../../hostlink/process/identity.ts'
 import type { Playbook } from '../../playbook/playbook.ts'
 import { addEvent, emptyDraft, type ReportHead, toReport } from '../../report/build.ts'
 import type { Report } from '../../report/schema.ts'
@@ -25,6 +24,8 @@ import { writeAtomically } from './atomic-file.ts'
 import { type Created, createRun } from './create-run.ts'
 import { keepRun } from './kept-run.ts'
 import { prune } from './prune.ts'
+import { openPulse, removePulse } from './pulse.ts'
+import { placeHere } from './runner-place.ts'
 import { type Keep, type RunEntry, type RunHead, unwritable, writeHead } from './state.ts'
 
 export type Recorder = {
@@ -58,7 +59,7 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
   const summary = makeSummary()
   let planHash: string | undefined
   /** Who goes on with a run of others removes none. */
-  let place: { state: string; folder: string; keep: Keep | null } | null = null
+  let place: { state: string; folder: string; keep: Keep | null; pulse: string | null } | null = null
   let journal: Journal | null = null
   let face: Face | null = null
 
@@ -83,6 +84,7 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
     try {
       writeAtomically(file, `${JSON.stringify(report)}\n`, 0o600)
       writeHead(place.folder, { ...runHead(head, planHash), exitCode: code })
+      removePulse(place.folder, place.pulse)
       return true
     } catch (error) {
       complain({ code: 'state-unwritable', path: file, problem: (error as Error).message })
@@ -110,7 +112,7 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
     },
     open(state, keep) {
       const created = createRun(state, runHead(head))
-      if (created.ok) place = { state, folder: created.folder, keep }
+      if (created.ok) place = { state, folder: created.folder, keep, pulse: null }
       return created
     },
     keep(plan, playbook) {
@@ -118,14 +120,17 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
     },
     goOnIn(state, { folder, head: begun }, earlier) {
       planHash = begun.planHash
-      place = { state, folder, keep: null }
+      place = { state, folder, keep: null, pulse: null }
       for (const event of earlier) addEvent(draft, event)
       draft.end = null
     },
     openJournal(as = 'runner') {
       if (place === null) return
       try {
-        if (as === 'runner') writeHead(place.folder, runHead(head, planHash))
+        if (as === 'runner') {
+          place.pulse = openPulse(place.folder)
+          writeHead(place.folder, runHead(head, planHash, place.pulse))
+        }
       } catch (error) {
         throw new Failed(unwritable(place.folder, error))
       }
@@ -179,17 +184,12 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
 
 const ONLY_THIS_LINE = 'the record of this run is not complete: only the line on stdout tells how it ended\n'
 
-function self(): Pick<RunHead, 'pid' | 'pidStarted' | 'boot'> {
-  const { pid, started, boot } = noteSelf()
-  return { pid, pidStarted: started, boot }
-}
-
-const runHead = (head: ReportHead, planHash?: string): RunHead => ({
+const runHead = (head: ReportHead, planHash?: string, pulse: string | null = null): RunHead => ({
   runId: head.runId,
   playbook: head.playbook,
   target: head.target,
   dryRun: head.dryRun,
   startedAt: new Date(head.startedAt).toISOString(),
-  ...self(),
+  ...placeHere(pulse),
   ...(planHash === undefined ? {} : { planHash }),
 })

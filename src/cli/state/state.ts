@@ -7,9 +7,9 @@ import { userInfo } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { OUTCOMES } from '../../engine/events.ts'
 import type { Failure } from '../../failure.ts'
-import { livesStill } from '../../hostlink/process/identity.ts'
 import type { Report } from '../../report/schema.ts'
 import type { Io } from '../io.ts'
+import { fateOf, type RunnerPlace } from './runner-place.ts'
 
 export type RunHead = {
   runId: string
@@ -17,18 +17,20 @@ export type RunHead = {
   target: string | null
   dryRun: boolean
   startedAt: string
-  pid: number
-  /** Tells this process from a later one with the same pid; null where the platform does not tell. */
-  pidStarted: string | null
-  /** Of the boot that it lives in: a start time is counted from there. Absent in folders of older versions. */
-  boot?: string | null
   /** Of the ended run, so that a report read later ends with the same code. Absent: a runner has it. */
   exitCode?: number
   /** Short hash of plan.json, so that nobody goes on with another plan than the one that was begun. */
   planHash?: string
-}
+} & RunnerPlace
 
-export type RunEntry = { folder: string; head: RunHead; report: Report | null; alive: boolean }
+/** `alive`: not proven dead; `unseen`: nor proven to live. */
+export type RunEntry = {
+  folder: string
+  head: RunHead
+  report: Report | null
+  alive: boolean
+  unseen: boolean
+}
 
 export const DEFAULT_KEEP: Keep = { runs: 50, days: 90 }
 
@@ -77,7 +79,8 @@ export function readRun(folder: string): RunEntry | null {
   if (head === null) return null
   const report = readReport(join(folder, 'report.json'))
   // Whoever goes on with a run that has a report is its runner until it has written another.
-  return { folder, head, report, alive: head.exitCode === undefined && isAlive(head) }
+  const fate = head.exitCode === undefined ? fateOf(head, folder) : 'dead'
+  return { folder, head, report, alive: fate !== 'dead', unseen: fate === 'unseen' }
 }
 
 /** What no runner has written is no end: the journal tells how far it came. */
@@ -85,8 +88,6 @@ function readReport(file: string): Report | null {
   const report = readJson<Report>(file)
   return report !== null && OUTCOMES.includes(report.outcome) ? report : null
 }
-
-const isAlive = ({ pid, pidStarted, boot }: RunHead) => livesStill({ pid, started: pidStarted, boot })
 
 /** A power cut may take run.json, which nobody waits for; what is on the disk by then is the journal. */
 function headFromJournal(folder: string): RunHead | null {

@@ -14,6 +14,7 @@ import type { Io } from '../io.ts'
 import { wordedError } from '../print-failure.ts'
 import { resultLine } from '../result-line.ts'
 import { neverBegan } from './kept-run.ts'
+import { machineOf } from './runner-place.ts'
 import { isSettled, type RunEntry } from './state.ts'
 
 export type StoredReport = { report: Report; exitCode: number }
@@ -22,10 +23,10 @@ export function storedReport(run: RunEntry): StoredReport {
   if (run.report && !run.alive) return { report: run.report, exitCode: codeOf(run, run.report) }
   const draft = draftFromJournal(run)
   if (neverBegan(run)) draft.end = { type: 'run-finished', ...notBegun(run.head.runId) }
-  if (!run.alive) {
+  if (!run.alive || run.unseen) {
     draft.end ??= {
       ...{ type: 'run-finished', outcome: 'unknown', failedStep: null },
-      failure: runnerGone(run.head.runId, draft),
+      failure: run.unseen ? runnerUnseen(run) : runnerGone(run.head.runId, draft),
     }
     return { report: toReport(draft, null), exitCode: exitCode(draft.end.outcome, draft.end.failure) }
   }
@@ -33,6 +34,12 @@ export function storedReport(run: RunEntry): StoredReport {
   const report = { ...toReport(draft, null), outcome, success: null, changed: null } as const
   return { report, exitCode: exitCode(outcome, null) }
 }
+
+export const runnerUnseen = ({ head }: RunEntry): Failure => ({
+  code: 'runner-unseen',
+  runId: head.runId,
+  machine: machineOf(head),
+})
 
 function runnerGone(runId: string, { steps }: ReportDraft): Failure {
   return { code: 'runner-gone', runId, step: steps.find(({ status }) => status === 'unknown')?.id ?? null }
@@ -52,7 +59,8 @@ function codeOf({ folder, head }: RunEntry, { outcome }: Report): number {
 export function printReport(run: RunEntry, io: Io, told = false): number {
   const { report, exitCode } = storedReport(run)
   const { runId } = run.head
-  if (run.alive) io.stderr.write(`${runId} is still running\nhint: hostops wait ${runId}\n`)
+  if (run.unseen) io.stderr.write(wordedError(runnerUnseen(run)))
+  else if (run.alive) io.stderr.write(`${runId} is still running\nhint: hostops wait ${runId}\n`)
   else if (!told && !isSettled(run) && report.success !== true && !neverBegan(run)) {
     io.stderr.write(wordedError(openEnd(run)))
   }

@@ -4,18 +4,22 @@
  */
 import { linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { livesStill, noteSelf } from '../../hostlink/process/identity.ts'
+import { openPulse } from './pulse.ts'
+import { type Fate, fateOf, isHere, placeHere, type RunnerPlace } from './runner-place.ts'
 
-/** False when another runner has it. Its file stays behind: the number is never used again. */
-export function takeOver(folder: string): boolean {
+/**
+ * False when another runner has it. Its file stays behind: the number is never used again. `isGone`: somebody knows that
+ * a runner which cannot be seen from here is no more.
+ */
+export function takeOver(folder: string, isGone = false): boolean {
   const numbers = takers(folder)
   const last = Math.max(0, ...numbers)
-  if (last > 0 && lives(nameOf(folder, last))) return false
+  const fate = last > 0 ? fateOfTaker(folder, last) : 'dead'
+  if (fate === 'lives' || (fate === 'unseen' && !isGone)) return false
   const mine = last + 1
   const draft = join(folder, `.runner.${process.pid}`)
   try {
-    const { pid, started, boot } = noteSelf()
-    writeFileSync(draft, [pid, started ?? '', boot ?? ''].join(' '), { mode: 0o600 })
+    writeFileSync(draft, JSON.stringify(placeHere(openPulse(folder))), { mode: 0o600 })
     linkSync(draft, nameOf(folder, mine))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
@@ -32,7 +36,7 @@ export function takeOver(folder: string): boolean {
 /** By another process: who took it itself is not told of. */
 export function isTaken(folder: string): boolean {
   const last = Math.max(0, ...takers(folder))
-  return last > 0 && lives(nameOf(folder, last), process.pid)
+  return last > 0 && fateOfTaker(folder, last, process.pid) !== 'dead'
 }
 
 const nameOf = (folder: string, number: number) => join(folder, `runner.${number}`)
@@ -40,13 +44,19 @@ const nameOf = (folder: string, number: number) => join(folder, `runner.${number
 const takers = (folder: string): number[] =>
   readdirSync(folder).flatMap(name => Number(/^runner\.([1-9][0-9]*)$/.exec(name)?.[1] ?? []))
 
-function lives(file: string, except?: number): boolean {
+function fateOfTaker(folder: string, number: number, except?: number): Fate {
   try {
-    const [pid = '', started = '', boot = ''] = readFileSync(file, 'utf8').split(' ')
-    if (Number(pid) === except) return false
-    return livesStill({ pid: Number(pid), started: started || null, boot: boot || null })
+    const taker = readTaker(readFileSync(nameOf(folder, number), 'utf8'))
+    return isHere(taker) && taker.pid === except ? 'dead' : fateOf(taker, folder)
   } catch {
     // Followed by another one since.
-    return true
+    return 'lives'
   }
+}
+
+/** An older version wrote three words. */
+function readTaker(text: string): RunnerPlace {
+  if (text.startsWith('{')) return JSON.parse(text)
+  const [pid = '', started = '', boot = ''] = text.split(' ')
+  return { pid: Number(pid), pidStarted: started || null, boot: boot || null }
 }
