@@ -406,6 +406,20 @@ describe('a run on the host that was left half-way', () => {
     expect(counted()).toBe('x\n')
   })
 
+  test('goes on when the daemon is killed and started again while it is finished', async () => {
+    await halfWay()
+    rmSync(rig.path('go'))
+    const asking = rig.start(['resume', 'r', '--output', 'lines', ...TARGET], { env: host.env })
+    await asking.until(/going on with run r/)
+    await host.kill()
+    await host.start()
+    letGo()
+    const ended = await asking.ended
+    expect(ended, ended.stderr).toMatchObject({ code: 0, report: { outcome: 'succeeded' } })
+    expect((await at('report', 'r')).stdout).toBe(ended.stdout)
+    expect(counted()).toBe('x\n')
+  })
+
   test('has its secrets where it is resumed, however they were given, and nowhere afterwards', async () => {
     await halfWay({ inputs: { key: { type: 'secret' } } }, '-i', 'key=very-secret-word')
     const resumed = await at('resume', 'r')
@@ -488,6 +502,23 @@ describe('confirm on the host', () => {
     await host.start()
     const ended = await at('wait', 'r')
     expect(ended.report).toMatchObject({ outcome: 'rolled-back', failedStep: 'sure' })
+    expect(rig.exists('count')).toBe(false)
+  })
+
+  test('that was missed takes the run back also when everything dies on the way back', async () => {
+    letGo()
+    const undo = {
+      script: `echo begun >> ${rig.path('back')}; while test -d ${rig.folder} && ! test -e ${rig.path('on')}; do sleep 0.05; done`,
+    }
+    const slow = { id: 'slow', run: ['true'], undo }
+    await at('run', rig.playbook('p', [slow, ...sure('300ms')]), '--detach', '--run-id', 'r')
+    await poll(() => rig.exists('back'))
+    await host.kill()
+    process.kill(host.runner('r'), 'SIGKILL')
+    writeFileSync(rig.path('on'), '')
+    await host.start()
+    const ended = await at('wait', 'r')
+    expect(ended.report).toMatchObject({ outcome: 'rolled-back', failedStep: 'sure', rollbackVerified: true })
     expect(rig.exists('count')).toBe(false)
   })
 

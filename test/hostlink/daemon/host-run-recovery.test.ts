@@ -15,10 +15,15 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(root, { recursive: true, force: true }))
 
-type Entry = { type: string; id?: string }
+type Entry = { type: string; id?: string; failure?: object | null; tolerated?: boolean }
 const WAITS: Entry[] = [
   { type: 'step-started', id: 'sure' },
   { type: 'confirm-awaited', id: 'sure' },
+]
+/** The time was over, and nobody had confirmed it. */
+const MISSED: Entry[] = [
+  ...WAITS,
+  { type: 'step-finished', id: 'sure', failure: { code: 'approval-denied' }, tolerated: false },
 ]
 const DEAD = { pid: 4_194_000, pidStarted: '1' }
 const ME = { pid: process.pid, pidStarted: readProcessStat(process.pid)?.started ?? null }
@@ -89,6 +94,14 @@ describe('a run that waits for a confirmation', () => {
     await leave('r', WAITS, left)
     expect(await found({ runs })).toMatchObject({ keys: [], said: '' })
   })
+  test.each<[string, Entry[]]>([
+    ['before its way back began', MISSED],
+    ['on its way back', [...MISSED, { type: 'rollback-started' }, { type: 'part-started', id: 'a' }]],
+    ['on its way back, for the second time', [...MISSED, { type: 'rollback-started' }, { type: 'resumed' }]],
+  ])('and has missed it goes on when its runner dies %s', async (_, journal) => {
+    await leave('r', journal)
+    expect((await found()).keys[0]).toBe('run/r/after/job-of-r')
+  })
   test('has a number that is another process’s by now: it goes on', async () => {
     await leave('r', WAITS, { head: { pid: process.pid, pidStarted: '1' } })
     expect((await found()).keys[0]).toBe('run/r/after/job-of-r')
@@ -100,6 +113,9 @@ describe('a run without a runner that waits for nobody', () => {
     ['never did', [{ type: 'step-started', id: 'a' }]],
     ['was confirmed', [...WAITS, { type: 'step-finished', id: 'sure' }]],
     ['is being taken back', [...WAITS, { type: 'rollback-started' }]],
+    ['missed it, and may', [...MISSED.slice(0, -1), { ...MISSED.at(-1)!, tolerated: true }]],
+    ['missed it, and was taken back', [...MISSED, { type: 'rollback-started' }, { type: 'run-finished' }]],
+    ['was stopped while it waited', [...WAITS, { ...MISSED.at(-1)!, failure: { code: 'interrupted' } }]],
   ])('is named once and not begun: it %s', async (_, journal) => {
     await leave('r', journal)
     const { keys, said } = await found()

@@ -1,9 +1,10 @@
 /**
  * Finds runs whose runner is dead. One that waits for a confirmation goes on by itself, since nobody may be able to
- * come back and say so: a deadline that has passed meanwhile takes it back at once. About the others a person
- * decides; they are named in the log, once. Values of ended runs are removed here.
+ * come back and say so: a deadline that has passed meanwhile takes it back at once, and a way back that was begun for
+ * that is gone to its end. About the others a person decides; they are named in the log, once. Values of ended runs are removed here.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import * as z from 'zod'
 import { systemReason } from '../config/problem.ts'
 import { type AroundRuns, ownerOf } from './context.ts'
 
@@ -39,16 +40,33 @@ export function goOnWaiting(around: AroundRuns, everyMs: number): { stop(): void
   return { stop: () => clearInterval(timer) }
 }
 
-/** By the journal's own words: the format is documented, and its reader belongs to another layer. */
-export function awaitsConfirmation(journal: readonly { readonly [field: string]: unknown }[]): boolean {
+/**
+ * Whether it waits for a confirmation, or has missed one and is not back yet: nobody may be able to come and say so. By
+ * the journal's own words: the format is documented, and its reader belongs to another layer.
+ */
+export function hangsOnConfirmation(journal: readonly { readonly [field: string]: unknown }[]): boolean {
   let step: unknown = null
-  for (const { type, id } of journal) {
+  let missed = false
+  for (const entry of journal) {
+    const { type, id } = entry
     if (type === 'confirm-awaited') step = id
-    else if (type === 'rollback-started' || type === 'run-finished') step = null
-    else if (type === 'step-finished' && id === step) step = null
+    else if (type === 'step-finished' && id === step) {
+      missed = wasMissed(entry)
+      step = null
+    } else if (type === 'rollback-started') step = null
+    else if (type === 'run-finished') {
+      missed = false
+      step = null
+    }
   }
-  return step !== null
+  return step !== null || missed
 }
+
+const endSchema = z.object({
+  failure: z.object({ code: z.literal('approval-denied') }),
+  tolerated: z.literal(false),
+})
+const wasMissed = (entry: unknown): boolean => endSchema.safeParse(entry).success
 
 /** Somebody asked for that, and it needs the values that it was given. */
 async function goesOn(id: string, { again, store, jobs }: AroundRuns): Promise<boolean> {
@@ -87,7 +105,7 @@ async function lookAt(
     settled.add(id)
     return store.forgetValues(id)
   }
-  if (!awaitsConfirmation(store.journal(id))) {
+  if (!hangsOnConfirmation(store.journal(id))) {
     named.add(id)
     const command = (verb: string) => `HOSTOPS_STATE_DIR=${stateDir} hostops ${verb} ${id}`
     return log.warn(
@@ -101,7 +119,7 @@ async function lookAt(
   const started = await around.startJob(request.token, `run/${id}/after/${job}`, argv, folder)
   if (started.job_id === undefined) return log.error(`run ${id} cannot go on: ${started.error_msg}`)
   store.setJob(id, started.job_id)
-  log.warn(`run ${id} waits for a confirmation and its runner is gone: it goes on`)
+  log.warn(`run ${id} waits for a confirmation, or has missed it, and its runner is gone: it goes on`)
 }
 
 function forgetOldest(ids: readonly string[], settled: Set<string>, { store }: AroundRuns): void {

@@ -8,7 +8,7 @@ import type { Token } from '../policy/policy.ts'
 import { type AroundRuns, ownerOf } from './context.ts'
 import { offeredPlaybooks } from './offered.ts'
 import { askProgram } from './program.ts'
-import { awaitsConfirmation } from './recovery.ts'
+import { hangsOnConfirmation } from './recovery.ts'
 
 type Around = AroundRuns & { readonly gone: AbortSignal }
 type On<A extends RunRequest['action']> = Extract<RunRequest, { action: A }>
@@ -156,7 +156,7 @@ async function isOver(runId: string, { store, jobs }: Around): Promise<boolean> 
     if (info.status === 'ok' && !info.done) return false
   }
   // Somebody goes on with it soon.
-  return store.state(runId).ended || !awaitsConfirmation(store.journal(runId))
+  return store.state(runId).ended || !hangsOnConfirmation(store.journal(runId))
 }
 
 /** What the runner tells while it works: the job's stderr. Another runner's words begin at their beginning. */
