@@ -34,6 +34,13 @@ const journal = () => {
 const awaited = (step: string) => poll(() => new RegExp(`"confirm-awaited","id":"${step}"`).test(journal()))
 
 describe('confirm', () => {
+  test('of a run that asks for none says so', async () => {
+    await rig.run(['run', rig.playbook('p', [{ run: ['true'] }]), '--run-id', 'r'])
+    expect(await rig.run(['confirm', 'r'])).toMatchObject({
+      ...{ code: 3, stderr: 'error: r has no confirm step: it waits for nobody\nhint: hostops report r\n' },
+    })
+  })
+
   test('is refused before the step is reached, taken there, and fine when given twice', async () => {
     const run = begin(playbook('1h'))
     await poll(() => journal().includes('"step-started","id":"gate"'))

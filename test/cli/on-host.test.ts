@@ -208,6 +208,7 @@ describe('a run on the host', () => {
     ])
     const broken = await at('run', rig.write('b.yaml', 'hostops: 1\nname: b\n'), '--on-host')
     expect([broken.report.outcome, broken.report.errorCode]).toEqual(['invalid', 'playbook-invalid'])
+    expect(broken.report.target).toBe('hostlink')
     const unknown = await at('run', 'nothing-there', '--on-host')
     expect([unknown.report.outcome, unknown.report.error]).toEqual([
       'invalid',

@@ -55,7 +55,10 @@ describe('a mistake is answered with what to type instead', () => {
     ],
     [['help', 'rnu'], "error: unknown command 'rnu'\nhint: did you mean run?\n"],
     [['rnu', '--help'], "error: unknown command 'rnu'\nhint: did you mean run?\n"],
-    [['report', 'last'], 'error: there is no run yet in /scratch/state\nhint: hostops runs   lists them\n'],
+    [
+      ['report', 'last'],
+      'error: there is no run yet in /scratch/state\nhint: hostops runs   lists them; those of a host: hostops runs --target hostlink\n',
+    ],
   ])('%j', async (args, stderr) => {
     const ended = await rig.run(args)
     expect(settled(ended.stderr, rig.folder)).toBe(stderr)

@@ -2,7 +2,7 @@
 
 import { EXIT_OK, EXIT_REFUSED, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
-import { awaitedConfirmation, decide, decision } from '../state/confirmation.ts'
+import { awaitedConfirmation, decide, decision, hasConfirmStep } from '../state/confirmation.ts'
 import { openRun } from '../state/open-state.ts'
 
 export async function confirm(given: string, options: { config?: string }, io: Io): Promise<number> {
@@ -14,6 +14,8 @@ export async function confirm(given: string, options: { config?: string }, io: I
     return EXIT_REFUSED
   }
   const awaited = awaitedConfirmation(run.folder)
+  if (awaited === null && hasConfirmStep(run.folder) === false)
+    return refuse('has no confirm step: it waits for nobody', `hostops report ${runId}`)
   if (awaited === null) {
     return run.report === null
       ? refuse('does not wait for a confirmation yet', `hostops logs ${runId} -f   shows where it is`)

@@ -47,7 +47,9 @@ async function attempt(verb: Verb, given: string, options: AtHost, io: Io, head:
     throw new Failed({
       code: 'usage',
       problem: `${options.check ? '--check' : '--inputs'} is for runs of this machine`,
-      hint: options.check ? 'type it on the host' : 'give a secret as -i NAME=@FILE',
+      hint: options.check
+        ? `on the host: HOSTOPS_STATE_DIR=/var/lib/hostops hostops ${verb} ${given} --check (or what runs_state_dir in hostlink.conf says)`
+        : 'give a secret as -i NAME=@FILE',
     })
   const wrong = waitLockProblem(options)
   if (wrong) throw new Failed(wrong)

@@ -71,6 +71,8 @@ async function attempt(
 ): Promise<RunEnd | HostReport> {
   const settings = readSettings(options, io)
   if (!settings.ok) throw new Failed(settings.failure)
+  // Also of a playbook that cannot be read; one that can may name another.
+  head.target = options.target ?? settings.settings.target ?? null
   const wrong = wrongUse(options, io.cwd)
   if (wrong) throw new Failed(wrong)
   const show = (text: string) => options.output !== 'json' && io.stderr.write(text)

@@ -84,6 +84,13 @@ export function awaitedConfirmation(folder: string): Awaited | null {
   return awaited && { ...awaited, next: toCome[0] ?? null }
 }
 
+/** Null where the journal has not begun. */
+export function hasConfirmStep(folder: string): boolean | null {
+  const { events } = parseJournal(readJournal(folder), JOURNAL_VERSION)
+  const started = events.find(event => event.type === 'run-started')
+  return started?.steps.some(step => step.uses === confirm.uses) ?? null
+}
+
 /** Of the step that waits with this deadline; null: nobody has decided yet. */
 export function decision(folder: string, deadline: number): Decision | null {
   try {

@@ -154,7 +154,9 @@ function readJson<T>(file: string): T | null {
   }
 }
 
-const notFound = (problem: string, hint = 'hostops runs   lists them'): Found => ({
+const LISTS = 'hostops runs   lists them; those of a host: hostops runs --target hostlink'
+
+const notFound = (problem: string, hint = LISTS): Found => ({
   ok: false,
   failure: { code: 'usage', problem, hint },
 })
