@@ -58,6 +58,14 @@ test.each([64, 76])('a long secret in base64 with lines of %i is taken out line 
     expect(redactor([value]).text(`|${encoded.slice(at, at + width)}|`), String(at)).toMatch(/^\|\*\*\*=*\|$/)
 })
 
+test('of two secrets that begin alike nothing of the longer one is left', () => {
+  for (const both of [
+    ['hunter2-a', 'hunter2-a-and-more'],
+    ['hunter2-a-and-more', 'hunter2-a'],
+  ])
+    expect(redactor(both).text('is hunter2-a-and-more.')).toBe('is ***.')
+})
+
 test('a secret of several lines is taken out line by line', () => {
   const key = '-----BEGIN KEY-----\nabcdefghijkl\nmnopqrstuvwx\n-----END KEY-----'
   expect(redactor([key]).text('line: mnopqrstuvwx')).toBe('line: ***')
