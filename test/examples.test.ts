@@ -63,13 +63,16 @@ test('inputs', async () => {
   const { report, stderr } = await run('inputs', 'folder=/tmp', 'level=debug', 'count=3', 'note=hi')
   expect(report.outcome).toBe('succeeded')
   expect(stderr).toContain('| debug count=3 /tmp/report.txt')
-  expect((await run('inputs', 'folder=/tmp', 'level=loud', 'name=A')).report.outcome).toBe('invalid')
+  expect(stderr).toContain('| hi\n')
+  const wrong = await run('inputs', 'folder=/tmp', 'level=loud', 'name=A', 'count=many')
+  expect(wrong.report.outcome).toBe('invalid')
+  for (const input of ['level', 'name', 'count']) expect(wrong.report.error).toContain(`input "${input}"`)
 })
 
 test('expressions', async () => {
   const { report, stderr } = await run('expressions', `folder=${rig.folder}`)
   expect(report.success).toBe(true)
-  expect(stderr).toMatch(/run \S+ on local: \{"files": \d+\} \(home /)
+  expect(stderr).toMatch(/run \S+ on local: \{"files": \d+\} \(home \/.+\)/)
 })
 
 test('retry', async () => {
@@ -113,13 +116,17 @@ test('secrets', async () => {
 })
 
 test('script', async () => {
-  expect((await run('script', `folder=${rig.folder}`)).report.success).toBe(true)
+  rig.write('large', 'x'.repeat(3_000_000))
+  const { report, stderr } = await run('script', `folder=${rig.folder}`)
+  expect(report.success).toBe(true)
+  expect(stderr).toMatch(/script \| \d+\s+large\n/)
 })
 
 test('notify', async () => {
   const { report } = await run('notify', `file=${rig.path('notes.txt')}`)
   expect(report.success).toBe(true)
   expect(rig.read('notes.txt')).toBe(`run ${report.runId} has done its work\n`)
+  expect((await run('notify', 'file=/nowhere/notes.txt')).report.success).toBe(false)
 })
 
 test('git-only', async () => {
