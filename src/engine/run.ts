@@ -36,13 +36,14 @@ export function startRollback(input: RunInput): Running {
 }
 
 type Work = (run: Run) => Promise<RunEnd>
+type Verb = 'resume' | 'rollback'
 
-function start(input: RunInput, work: Work, verb: 'resume' | 'rollback'): Running {
+function start(input: RunInput, work: Work, verb: Verb): Running {
   const run = newRun(input)
   // All of it before anything else: whatever ends this runner, it must know what is half done.
   if (input.recovered) for (const state of run.states) takeOver(run, state)
   announce(run)
-  const ended = locked(run, run => alone(run, work, verb)).then(async seen => {
+  const ended = locked(run, run => alone(run, work, verb), verb).then(async seen => {
     const end = run.redact(seen)
     const { outcome, failedStep, failure } = end
     run.emit({ type: 'run-finished', outcome, failedStep, failure })
@@ -53,7 +54,7 @@ function start(input: RunInput, work: Work, verb: 'resume' | 'rollback'): Runnin
 }
 
 /** What an earlier runner started comes to its end first; until then the run stays as open as it was. */
-async function alone(run: Run, work: Work, verb: 'resume' | 'rollback'): Promise<RunEnd> {
+async function alone(run: Run, work: Work, verb: Verb): Promise<RunEnd> {
   const { recovered } = run.input
   try {
     await letOrphansEnd(run, verb)
@@ -69,10 +70,10 @@ async function alone(run: Run, work: Work, verb: 'resume' | 'rollback'): Promise
 /** What an earlier runner left half-way is still half-way. */
 const idle = (failure: Failure): RunEnd => ({ outcome: 'unknown', failedStep: null, failure, idle: true })
 
-async function locked(run: Run, work: Work): Promise<RunEnd> {
+async function locked(run: Run, work: Work, verb: Verb): Promise<RunEnd> {
   let lock: Lock
   try {
-    await run.input.record?.anchor()
+    await anchored(run, verb)
     lock = await acquireLocks(run)
   } catch (error) {
     const failure = toFailure(error)
@@ -93,6 +94,14 @@ async function locked(run: Run, work: Work): Promise<RunEnd> {
     // A target that is gone keeps its lock; who comes next finds the journal that says what it is worth.
     else await lock.release().catch(() => {})
   }
+}
+
+/** Nothing is begun without a record that lasts; but getting back matters more than the record. */
+async function anchored({ input: { record, recovered } }: Run, verb: Verb): Promise<void> {
+  const takesBack = verb === 'rollback' || recovered?.rollback
+  await record?.anchor().catch(error => {
+    if (!takesBack) throw error
+  })
 }
 
 export function announce({ emit, input, states }: Run): void {

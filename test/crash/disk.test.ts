@@ -143,6 +143,18 @@ describe('a record that cannot be written any more', () => {
     },
   )
 
+  test('unsynced from its beginning: a way back that is asked for is gone all the same, a run is not begun', async () => {
+    await runBlind('')
+    const before = world().ledger()
+    const back = await world().hostops(['rollback', 'r'], 'unsynced:1')
+    expect(back.report).toMatchObject({ rollbackVerified: true, recordIncomplete: true })
+    const undone = [...before, 'undo-three', 'undo-two', 'undo-one']
+    expect(world().ledger()).toEqual(undone)
+    const run = await world().hostops(['run', blind(), '--run-id', 'n'], 'unsynced:1')
+    expect(run.report).toMatchObject({ outcome: 'failed-unchanged', errorCode: 'state-unwritable' })
+    expect(world().ledger()).toEqual(undone)
+  })
+
   test('and its runner is killed on the way back: resume is not misled', async () => {
     const at = await startOf('three')
     const before = world().ledger()
