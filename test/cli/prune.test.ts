@@ -1,5 +1,5 @@
 /** Old runs go by number and by age; one that has not ended stays, however old it is. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -51,8 +51,16 @@ test('by age: also when there are few', () => {
   expect(readdirSync(join(state, 'runs')).sort()).toEqual(stay.sort())
 })
 
-test('one that has not ended, or whose end is not known, is never removed', () => {
+test('one that has not ended, or whose end is not known, or that somebody goes on with, is never removed', () => {
   const stay = [add(900, null), add(901, 'unknown'), add(902, null, 'mine'), add(1, 'succeeded')]
+  const rewrite = (id: string, name: string, fields: object) => {
+    const file = join(state, 'runs', id, name)
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), ...fields }))
+    stay.push(id)
+  }
+  rewrite(add(903, 'failed-changed', 'half'), 'report.json', { errorCode: 'half-way' })
+  // Its report is that of the runner before.
+  rewrite(add(904, 'succeeded', 'again'), 'run.json', { pid: process.pid })
   for (let n = 2; n < 9; n += 1) add(n, 'succeeded')
   pruneAll({ runs: 1, days: 90 })
   expect(readdirSync(join(state, 'runs')).sort()).toEqual(stay.sort())

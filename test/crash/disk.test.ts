@@ -2,12 +2,14 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { JOURNAL_VERSION, parseJournal } from '../../src/engine/journal-text.ts'
 import { ALL, LIMIT_MS } from '../rig/cells.ts'
 import { type CrashWorld, crashWorld } from '../rig/crash.ts'
 import { stoppedRunner } from '../rig/crash-death.ts'
 import { noteInLedger } from '../rig/crash-service.ts'
 import { crashTests } from '../rig/crash-tests.ts'
 import { poll } from '../rig/hostops.ts'
+import { noteFileOf } from '../rig/lock-file.ts'
 import { smallDisk } from '../rig/small-disk.ts'
 
 const { base, world, entryOf, isAsBefore } = crashTests()
@@ -137,9 +139,12 @@ describe('a record that cannot be written any more', () => {
         expect(later.stderr).toContain('ended as rolled-back')
       }
       expect(world().ledger()).toEqual([...before, ...done])
+      const { id } = parseJournal(readFileSync(world().journalFile, 'utf8'), JOURNAL_VERSION)
+      expect(noteFileOf(id)).not.toBeNull()
       // Safe to do twice, by contract; after it the run has an end like any other.
       expect((await world().hostops(['rollback', 'r'])).report).toMatchObject({ rollbackVerified: true })
       expect((await world().hostops(['resume', 'r'])).report.errorCode).toBe('taken-back')
+      expect(noteFileOf(id)).toBeNull()
     },
   )
 

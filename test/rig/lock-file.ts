@@ -7,8 +7,13 @@ const LASTING = '/var/tmp/hostops-locks'
 const FOLDERS = [LASTING, '/run/lock/hostops', '/tmp/hostops-locks']
 
 /** Null: nobody holds it. */
-export function lockFileOf(checkout: string): string | null {
-  const name = createHash('sha256').update(`checkout:${checkout}`).digest('hex').slice(0, 32)
+export const lockFileOf = (checkout: string): string | null => fileFor(`checkout:${checkout}`)
+
+/** A word that the record of a run is not complete; null: there is none. */
+export const noteFileOf = (journalId: string): string | null => fileFor(`record:${journalId}`)
+
+function fileFor(what: string): string | null {
+  const name = createHash('sha256').update(what).digest('hex').slice(0, 32)
   for (const folder of FOLDERS) {
     const file = join(folder, `${name}.lock`)
     try {
