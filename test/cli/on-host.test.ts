@@ -67,6 +67,8 @@ describe('a run on the host', () => {
     const ended = await at('run', rig.playbook('p', steps()), '--detach', '--run-id', 'r')
     expect(ended.report).toMatchObject({ runId: 'r', outcome: 'started', success: null, finishedAt: null })
     expect(ended.code).toBe(0)
+    // At once, while its runner is only starting.
+    expect((await at('report', 'r')).report).toMatchObject({ runId: 'r', outcome: 'started' })
     const follower = rig.start(['logs', 'r', '-f', ...TARGET], { env: host.env })
     await atGate()
     const early = await at('wait', 'r', '--timeout', '10ms')

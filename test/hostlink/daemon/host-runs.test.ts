@@ -14,6 +14,7 @@ import { noteSelf } from '../../../src/hostlink/process/identity.ts'
 let root: string
 let keys: string[]
 let most: number | undefined
+let jobIsDone: boolean
 /** What the last of them runs, behind the program's name. */
 let words: string[]
 /** What jobs answer to a start. */
@@ -21,6 +22,7 @@ let answer: () => object
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'hostops-host-runs-'))
   keys = []
+  jobIsDone = true
   answer = () => ({ status: 'ok', job_id: `job-${keys.length}` })
 })
 afterEach(() => rmSync(root, { recursive: true, force: true }))
@@ -50,7 +52,7 @@ function open() {
         words = argv.slice(1)
         return answer()
       },
-      handle: async () => ({ status: 'ok', done: true }),
+      handle: async () => ({ status: 'ok', done: jobIsDone, data: '' }),
     },
     hostEnv: {},
   } as unknown as HostRunsOptions)
@@ -197,4 +199,13 @@ test('who may do nothing but run playbooks takes a few of the places for jobs, n
   expect(most).toBe(undefined)
   await ask({ ...start, run_id: 'q' }, stranger)
   expect(most).toBe(8)
+})
+
+test('a report that is asked for while the runner starts waits for it, and does not say that there is none', async () => {
+  jobIsDone = false
+  await ask(start)
+  const report = ask({ type: 'run', action: 'report', run_id: 'r' })
+  await new Promise(resolve => setTimeout(resolve, 100))
+  mkdirSync(join(root, 'runs', 'r'), { recursive: true })
+  expect(await report).toMatchObject({ status: 'ok', run_id: 'r', exit_code: 0 })
 })

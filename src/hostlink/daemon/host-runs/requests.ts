@@ -15,6 +15,7 @@ type On<A extends RunRequest['action']> = Extract<RunRequest, { action: A }>
 
 const LONGEST_WAIT_MS = 60_000
 const POLL_MS = 200
+const BEGINS_WITHIN_MS = 20_000
 const MOST_LISTED = 200
 const MOST_ASKING = 4
 const CHUNK_BYTES = 256 * 1024
@@ -82,7 +83,7 @@ async function asked(args: readonly string[], { config, hostEnv, stateDir, askin
 }
 
 /** The stored line, or what the program makes of the journal. A run that could not even make its folder has said how it ended on the job's own output. */
-async function report(runId: string, around: Around): Promise<Body> {
+async function report(runId: string, around: Around, until = Date.now() + BEGINS_WITHIN_MS): Promise<Body> {
   const { store, jobs } = around
   const stored = store.report(runId)
   // Characters beyond these are written in a way of its own, which the program knows.
@@ -101,7 +102,12 @@ async function report(runId: string, around: Around): Promise<Body> {
     owner,
   )
   if (info.status !== 'ok' || output.data === undefined) return gone(runId)
-  if (!info.done) return failure(`run ${runId} has not begun yet`)
+  if (!info.done) {
+    // Its runner is starting: asked a moment later, there is a line.
+    if (Date.now() >= until || around.gone.aborted) return failure(`run ${runId} has not begun yet`)
+    await sleep(POLL_MS, undefined, { signal: around.gone }).catch(() => {})
+    return report(runId, around, until)
+  }
   if (!output.data.startsWith(RESULT_PREFIX))
     return failure(`run ${runId} did not begin: ${info.error_msg ?? 'no report'}`)
   return { status: 'ok', run_id: runId, exit_code: info.exit_code, stdout: output.data, stderr: '' }
