@@ -6,7 +6,7 @@ import { toFailure } from './attempt.ts'
 import { shortHash } from './hash.ts'
 import { knownAtStart } from './known.ts'
 import { decideOutcome } from './outcome.ts'
-import { startEvent, warningEvents } from './plan.ts'
+import { type PlannedStep, startEvent, warningEvents } from './plan.ts'
 import { redactDeep } from './redact.ts'
 import { type Guarded, guarded, type RunEnd, type RunInput, type Running } from './running.ts'
 import { canBeReady, contextFor, makeReady, newStates, type StepState, whenHolds } from './state.ts'
@@ -66,10 +66,17 @@ async function check(
   signal: AbortSignal,
 ): Promise<CheckFinding[]> {
   const { kind, planned } = state
-  if (!kind.check) return []
+  if (!kind.check) return foretold(planned)
   if (!canBeReady(state, known)) return [{ text: 'depends on steps that have not run', seen: null }]
   if (typeof planned.when === 'boolean' && !whenHolds(state, known)) return []
   const ready = makeReady(state, known)
   const context = contextFor(input, state, { phase: 'check', timeoutMs: planned.timeoutMs, signal })
   return await kind.check(context, ready.input)
+}
+
+/** Of a step that no probe can look ahead for: that it would run, and not a word about what comes of it. */
+function foretold({ effect, when }: PlannedStep): CheckFinding[] {
+  if (when === false || effect === 'read' || effect === 'fetch') return []
+  const runs = when === null || when === true ? 'would run' : 'would run where its condition holds'
+  return [{ text: `${runs} (${effect ?? 'effect unknown'}): what it changes is known only then`, seen: null }]
 }

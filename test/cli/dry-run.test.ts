@@ -1,22 +1,27 @@
-/** What a dry run prints of a plan: what is known exactly, and what is not as unknown. */
+/** What a dry run prints of a plan, and a check of steps that no probe looks ahead for: what is known, and what is not. */
 import { expect, test } from 'vitest'
+import { clock } from '../../src/cli/clock.ts'
 import { printPlan } from '../../src/cli/dry-run.ts'
+import { startCheck } from '../../src/engine/check.ts'
 import { makePlan } from '../../src/engine/make-plan.ts'
 import { loadPlaybook } from '../../src/playbook/load.ts'
 import { renderDiagnostics } from '../../src/playbook/render.ts'
 import { kinds } from '../../src/steps/index.ts'
 
-function printed(steps: string, inputs: { [name: string]: string } = {}): string[] {
+function planned(steps: string, inputs: { [name: string]: string } = {}) {
   const text = `hostops: 1\nname: told\ninputs: { wait: { type: duration, default: 3s } }\nsteps:\n${steps}`
   const loaded = loadPlaybook(text, 'told.yaml', kinds)
   if (!loaded.ok) throw new Error(renderDiagnostics(loaded.diagnostics, 'text'))
   const { playbook } = loaded
-  const planned = makePlan({ playbook, inputs: { wait: '3s', ...inputs }, env: {}, target: 'local' })
-  if (!planned.ok) throw new Error(JSON.stringify(planned.failure))
-  return printPlan(planned.plan, [])
+  const made = makePlan({ playbook, inputs: { wait: '3s', ...inputs }, env: {}, target: 'local' })
+  if (!made.ok) throw new Error(JSON.stringify(made.failure))
+  return { playbook, plan: made.plan }
+}
+
+const printed = (steps: string, inputs?: { [name: string]: string }): string[] =>
+  printPlan(planned(steps, inputs).plan, [])
     .split('\n')
     .map(line => line.trim())
-}
 
 test('each step with its exact command, its effect and its undo', () => {
   const lines = printed(`
@@ -71,4 +76,27 @@ test('the limit of a step is the one that ends it: its own, or what its input al
       wait: '0s',
     }),
   ).toThrow(/a duration: a whole number from 1/)
+})
+
+test('a check names the steps that would run, and guesses nothing about what comes of them', async () => {
+  const { playbook, plan } = planned(`
+  - { id: a, run: [make, install] }
+  - { id: b, script: make restart, effect: disrupt, when: "steps.a.exitCode == 0" }
+  - { id: c, run: ["true"], effect: read }
+  - { id: d, run: [never], when: "\${{ inputs.wait == '4s' }}" }
+  - { uses: compose.exec, id: e, with: { dir: /srv, service: db, argv: [dump, "\${{ steps.a.stdout }}"] } }
+`)
+  const told: string[] = []
+  const { ended } = startCheck({
+    ...{ runId: 'r', plan, playbook, kinds, inputs: { wait: '3s' }, env: {}, clock },
+    transport: { name: 'local', platform: 'posix' } as never,
+    emit: event => event.type === 'checked' && told.push(`${event.id} ${event.text}`),
+    record: {} as never,
+  })
+  expect((await ended).outcome).toBe('planned')
+  expect(told).toEqual([
+    'a would run (write): what it changes is known only then',
+    'b would run where its condition holds (disrupt): what it changes is known only then',
+    'e would run (effect unknown): what it changes is known only then',
+  ])
 })
