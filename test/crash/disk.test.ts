@@ -12,7 +12,7 @@ import { poll } from '../rig/hostops.ts'
 import { noteFileOf } from '../rig/lock-file.ts'
 import { smallDisk } from '../rig/small-disk.ts'
 
-const { base, world, entryOf, isAsBefore } = crashTests()
+const { base, world, entryOf, dead, isAsBefore } = crashTests()
 
 describe('a disk that is full', () => {
   test('before an intent: the step is not done, what was done is taken back, the journal stays whole', async () => {
@@ -87,6 +87,28 @@ describe('a disk that is full', () => {
       disk.unmount()
     }
   })
+
+  test.each(['resume', 'rollback'])(
+    'that is found full by who goes on with a run (%s): the line tells what is, now and later',
+    async verb => {
+      const disk = smallDisk(world().rig.state, '512k')
+      if (disk === null) return
+      try {
+        await dead()
+        disk.fill()
+        const ended = await world().hostops([verb, 'r'])
+        const told = `${ended.stdout}${ended.stderr}`
+        // What its runner had kept free is enough for the way back, and not for another step.
+        expect(ended.report.outcome, told).toMatch(/^(succeeded|rolled-back)$/)
+        await isAs(world(), ended.report.outcome, told)
+        disk.free()
+        expect((await world().hostops(['report', 'r'])).stdout).toBe(ended.stdout)
+        expect(world().count('restart')).toBeLessThan(2)
+      } finally {
+        disk.unmount()
+      }
+    },
+  )
 
   test.each(['v2', 'v3'] as const)(
     'from each stage on: %s ends as its line says, and its journal tells the same later',

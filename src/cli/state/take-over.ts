@@ -4,6 +4,7 @@
  */
 import { linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { giveReserve } from '../../engine/reserve.ts'
 import { openPulse } from './pulse.ts'
 import { type Fate, fateOf, isHere, placeHere, type RunnerPlace } from './runner-place.ts'
 
@@ -19,7 +20,8 @@ export function takeOver(folder: string, isGone = false): boolean {
   const mine = last + 1
   const draft = join(folder, `.runner.${process.pid}`)
   try {
-    writeFileSync(draft, JSON.stringify(placeHere(openPulse(folder))), { mode: 0o600 })
+    const words = JSON.stringify(placeHere(openPulse(folder)))
+    withRoom(folder, () => writeFileSync(draft, words, { mode: 0o600 }))
     linkSync(draft, nameOf(folder, mine))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
@@ -31,6 +33,17 @@ export function takeOver(folder: string, isGone = false): boolean {
   const isLast = Math.max(...takers(folder)) === mine
   for (const number of isLast ? numbers : [mine]) rmSync(nameOf(folder, number), { force: true })
   return isLast
+}
+
+/** On a full disk: what a runner had kept free for the way back, and left behind when it died, is for who goes on. */
+function withRoom(folder: string, write: () => void): void {
+  try {
+    write()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+    giveReserve(folder)
+    write()
+  }
 }
 
 /** By another process: who took it itself is not told of. */
