@@ -114,17 +114,21 @@ describe('a rollback that does nothing takes no verdict away', () => {
     const refused = await rig.run(['rollback', 'r'])
     expect(refused).toMatchObject({ code: 3, report: { outcome: 'refused', errorCode: 'lock-held' } })
     expect(refused.report.error).toContain('last seen 0 s ago')
-    const waiting = rig.start(['rollback', 'r', '--wait-lock', '10m'])
-    await poll(() => readFileSync(kept('journal.ndjson'), 'utf8').split('"resumed"').length === 3)
+    const wait = async () => {
+      const waiting = rig.start(['rollback', 'r', '--wait-lock', '10m', '--output', 'lines'])
+      await waiting.until(/waits for run o/)
+      return waiting
+    }
+    const waiting = await wait()
     waiting.child.kill('SIGINT')
     expect(await waiting.ended).toMatchObject({
       code: 130,
       report: { outcome: 'interrupted', success: false },
     })
     expect(await rig.run(['report', 'r'])).toMatchObject({ code: 0, stdout: ran.stdout })
+    const patient = await wait()
     other.child.kill('SIGTERM')
-    await other.ended
-    expect((await rig.run(['rollback', 'r'])).report.rollbackVerified).toBe(true)
+    expect((await patient.ended).report.rollbackVerified).toBe(true)
     expect(rig.exists('mark')).toBe(false)
   })
 })
