@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
 import { RESULT_PREFIX } from '../../src/cli/result-line.ts'
 import { type Report, reportSchema } from '../../src/report/schema.ts'
 
@@ -139,11 +140,14 @@ export function hostopsRig() {
   }
 }
 
-/** stdout holds the result line and nothing else. */
+/** stdout holds the result line and nothing else, and that holds nothing which its schema does not name, at any depth. */
 export function reportOf(stdout: string): Report {
   if (!stdout.startsWith(RESULT_PREFIX) || stdout.indexOf('\n') !== stdout.length - 1)
     throw new Error(`stdout is not one result line:\n${stdout}`)
-  return reportSchema.strict().parse(JSON.parse(stdout.slice(RESULT_PREFIX.length)))
+  const told = JSON.parse(stdout.slice(RESULT_PREFIX.length))
+  const known = reportSchema.parse(told)
+  if (!isDeepStrictEqual(known, told)) throw new Error(`the schema does not name all of ${stdout}`)
+  return known
 }
 
 /** Times, run ids and the scratch folder as fixed words, so that whole outputs can be compared. */
