@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { decide, decision } from '../../src/cli/state/confirmation.ts'
 import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
 
 const HOOKS = fileURLToPath(new URL('../rig/hooks.mjs', import.meta.url))
@@ -150,6 +151,17 @@ describe('confirm', () => {
     expect(ended.report.error).toContain('--on-host')
   })
 })
+
+test.each(['confirmed', 'missed'] as const)(
+  'who decides first (%s) has decided, whoever comes at the same moment',
+  first => {
+    const other = first === 'missed' ? 'confirmed' : 'missed'
+    expect(decide(rig.folder, 1, first)).toBe(first)
+    expect(decide(rig.folder, 1, other)).toBe(first)
+    expect(decision(rig.folder, 1)).toBe(first)
+    expect(decide(rig.folder, 2, other)).toBe(other)
+  },
+)
 
 describe('cancel', () => {
   test('stops the run and rolls back', async () => {
