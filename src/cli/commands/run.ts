@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { startCheck } from '../../engine/check.ts'
 import { type Plan, startEvent, warningEvents } from '../../engine/plan.ts'
 import { startRun } from '../../engine/run.ts'
-import { isRunId, newRunId } from '../../engine/run-id.ts'
 import type { RunEnd, RunInput, Running } from '../../engine/running.ts'
 import { Failed, type Failure } from '../../failure.ts'
 import { confirm, ONLY_ON_HOST } from '../../steps/confirm.ts'
@@ -19,15 +18,15 @@ import type { Io } from '../io.ts'
 import { onHostCommand } from '../on-host-command.ts'
 import { type Prepared, prepare } from '../prepare.ts'
 import { wordedError } from '../print-failure.ts'
-import { writableReportFile } from '../report-file.ts'
 import { type RunOptions, wrongUse } from '../run-options.ts'
+import { recorderFor } from '../run-recorder.ts'
 import { ownIdsHere } from '../self-upgrade/own-container.ts'
 import type { Foresight } from '../self-upgrade/refusal.ts'
 import { readSettings } from '../settings.ts'
 import { catchSignals, type Signals, unlessSignalled } from '../signals.ts'
 import { awaitConfirmIn } from '../state/confirmation.ts'
 import { lockInput } from '../state/lock-holder.ts'
-import { makeRecorder, type Recorder } from '../state/record.ts'
+import type { Recorder } from '../state/record.ts'
 import { DEFAULT_KEEP, stateDir } from '../state/state.ts'
 
 export async function run(name: string, options: RunOptions, io: Io): Promise<number> {
@@ -64,48 +63,6 @@ export async function run(name: string, options: RunOptions, io: Io): Promise<nu
     signals.dispose()
     if (options.asHost) (await import('../on-host/forget-values.ts')).forgetValues(recorder.head.runId, io)
   }
-}
-
-/** For arguments that could not be read: nothing of them is believed but where the report should go. */
-export async function refuseUsage(failure: Failure, args: readonly string[], io: Io): Promise<number> {
-  const reportFile = valueAfter(args, '--report-file')
-  const runId = valueAfter(args, '--run-id')
-  const options: RunOptions = {
-    input: [],
-    rollback: true,
-    output: valueAfter(args, '--output') === 'json' ? 'json' : 'auto',
-    ...(reportFile === undefined ? {} : { reportFile }),
-    ...(runId === undefined ? {} : { runId }),
-  }
-  const recorder = recorderFor(options, io)
-  recorder.open(stateDir(io, undefined), DEFAULT_KEEP)
-  return recorder.finish(invalid(failure))
-}
-
-function valueAfter(args: readonly string[], option: string): string | undefined {
-  const at = args.findIndex(arg => arg === option || arg.startsWith(`${option}=`))
-  return args[at]?.startsWith(`${option}=`)
-    ? args[at].slice(option.length + 1)
-    : at < 0
-      ? undefined
-      : args[at + 1]
-}
-
-function recorderFor(options: RunOptions, io: Io): Recorder {
-  const startedAt = clock.now()
-  const head = {
-    runId: options.runId !== undefined && isRunId(options.runId) ? options.runId : newRunId(startedAt),
-    playbook: null,
-    target: null,
-    dryRun: options.dryRun === true || options.check === true,
-    startedAt,
-  }
-  const told = {
-    json: options.output === 'json',
-    quiet: options.quiet === true,
-    reportFile: writableReportFile(options.reportFile, io.cwd),
-  }
-  return makeRecorder(head, told, io, clock.now)
 }
 
 async function attempt(

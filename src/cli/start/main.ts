@@ -46,7 +46,7 @@ function withKnownHelp(args: string[], { commands }: Command): string[] {
 async function usageError(error: CommanderError, args: string[], io: Io): Promise<number> {
   const { problem, hint } = reword(error, args)
   if (args[0] === 'run') {
-    const { refuseUsage } = await import('../commands/run.ts')
+    const { refuseUsage } = await import('../commands/refuse-usage.ts')
     return refuseUsage({ code: 'usage', problem, hint }, args, io)
   }
   if (args[0] === 'resume' || args[0] === 'rollback') {
