@@ -25,7 +25,7 @@ export const RUN: Words<RunFailure> = {
   }),
   interrupted: failure => ({ message: `interrupted by ${failure.signal}` }),
   'plan-moved': failure => ({
-    message: `the target has moved since the check: plan ${failure.expected} is now ${failure.actual}`,
+    message: `the target has moved since the check, or something else is asked for: plan ${failure.expected} is now ${failure.actual}`,
     hint: 'run it again with --check, read what would change, and pass the new hash',
   }),
   'lock-held': failure => ({
