@@ -1,5 +1,6 @@
 /** What the journal must hold before it is acted on, on a real disk that is full. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import fs, { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -36,5 +37,27 @@ test.each([[started], [awaited]])('$type is not acted on where it cannot be writ
   } finally {
     disk.unmount()
     rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+test('its beginning is not on the disk where one of its files cannot be put there', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hostops-journal-'))
+  writeFileSync(join(folder, 'plan.json'), '{}')
+  const { fsync } = fs
+  fs.fsync = ((descriptor: number, done: (error: Error | null) => void) =>
+    fs.fstatSync(descriptor).isFile()
+      ? setImmediate(done, new Error('EIO: i/o error, fsync'))
+      : fsync(descriptor, done)) as typeof fs.fsync
+  syncBuiltinESMExports()
+  try {
+    const journal = openJournal(folder, Date.now)
+    await expect(journal.anchor()).rejects.toMatchObject({
+      failure: { code: 'state-unwritable', problem: 'EIO: i/o error, fsync' },
+    })
+    journal.close()
+  } finally {
+    fs.fsync = fsync
+    syncBuiltinESMExports()
+    rmSync(folder, { recursive: true })
   }
 })

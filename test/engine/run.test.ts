@@ -1,7 +1,10 @@
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
-import type { Failure } from '../../src/failure.ts'
+import type { LockInput } from '../../src/engine/holder.ts'
+import { recover } from '../../src/engine/recover.ts'
+import { Failed, type Failure } from '../../src/failure.ts'
 import type { StepKind } from '../../src/steps/step.ts'
+import { localTransport } from '../../src/transport/local.ts'
 import type { Transport } from '../../src/transport/transport.ts'
 import { play } from '../rig/engine.ts'
 
@@ -313,5 +316,44 @@ describe('a step whose target is gone before its first command', () => {
     const { end, events } = await play({ transport, kind: () => gone, steps: [{ id: 'a', with: {} }] })
     expect(end).toMatchObject({ outcome: 'unreachable', failedStep: 'a' })
     expect(events.map(event => event.type)).not.toContain('rollback-started')
+  })
+})
+
+describe('where its beginning cannot be put on the disk', () => {
+  const failure: Failure = { code: 'state-unwritable', path: '/state', problem: 'EIO: i/o error, fsync' }
+  const record = {
+    id: () => 'j',
+    isWhole: () => true,
+    anchor: () => Promise.reject(new Failed(failure)),
+  }
+  const a = { id: 'a', with: { name: 'x', to: 'new' } }
+  // Whether an earlier runner has left a word there is asked.
+  const transport = localTransport()
+  afterAll(() => transport.close())
+
+  test('nothing is begun, and no lock asked for', async () => {
+    const holder = { runId: 'r', who: 'a', pid: 1, since: 's', machine: 'm', boot: 'b', processStart: '1' }
+    const lock: LockInput = { holder, judge: () => 'alive', waitMs: 0 }
+    const locked = { ...a, with: { ...a.with, lock: 'x' } }
+    const { end, calls } = await play({ steps: [locked], record, lock })
+    expect(end).toEqual({ outcome: 'failed-unchanged', failedStep: null, failure })
+    expect(calls).toEqual([])
+  })
+
+  test('a way back is gone all the same, also by who goes on with one', async () => {
+    const done = await play({ steps: [a], host: { x: 'old' } })
+    const back = { steps: [a], host: done.host, record, transport, recovered: recover(done.events) }
+    const first = await play({ ...back, takeBack: true })
+    expect([first.end.outcome, first.host.x]).toEqual(['rolled-back', 'old'])
+    const rest = recover([...done.events, ...first.events.filter(({ type }) => type === 'rollback-started')])
+    expect((await play({ ...back, recovered: rest })).host.x).toBe('old')
+  })
+
+  test('what an earlier runner has begun stays as open as it was', async () => {
+    const { events } = await play({ steps: [a] })
+    const begun = recover(events.filter(({ type }) => type === 'step-started'))
+    const { end, calls } = await play({ steps: [a], record, recovered: begun, assume: 'not-done' })
+    expect(end).toMatchObject({ outcome: 'unknown', failure, idle: true })
+    expect(calls).toEqual([])
   })
 })

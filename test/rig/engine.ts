@@ -5,7 +5,7 @@ import type { LockInput } from '../../src/engine/holder.ts'
 import { makePlan } from '../../src/engine/make-plan.ts'
 import type { Recovered } from '../../src/engine/recover.ts'
 import { startRollback, startRun } from '../../src/engine/run.ts'
-import type { Clock, RunEnd, RunInput, Running } from '../../src/engine/running.ts'
+import type { Clock, RunEnd, RunInput, Running, RunRecord } from '../../src/engine/running.ts'
 import { Failed, type Failure } from '../../src/failure.ts'
 import type { Playbook, PlaybookStep, Template } from '../../src/playbook/playbook.ts'
 import type { Effect, Json, StepKind } from '../../src/steps/step.ts'
@@ -119,6 +119,7 @@ export type Scenario = {
   recovered?: Recovered
   assume?: 'done' | 'not-done'
   takeBack?: boolean
+  record?: RunRecord
   onEvent?: (event: Event, running: Running, host: Host) => void
 }
 
@@ -157,6 +158,7 @@ export async function play(scenario: Scenario): Promise<Played> {
     clock: scenario.clock ?? realClock,
     recovered: scenario.recovered,
     assume: scenario.assume,
+    record: scenario.record,
     emit(event) {
       events.push(event)
       scenario.onEvent?.(event, running!, host)
