@@ -66,7 +66,8 @@ describe.skipIf(!dockerAnswers())('a client in the container that is replaced', 
 
   /** The real client, inside the service's container. */
   const inside = (...args: string[]) => {
-    const child = spawn('docker', ['exec', container(), 'node', `/hostops/${basename(HOSTOPS)}`, ...args], {
+    const words = ['exec', '-e', 'HOSTOPS_STATE_DIR=/host/st', container(), 'node']
+    const child = spawn('docker', [...words, `/hostops/${basename(HOSTOPS)}`, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let stdout = ''
@@ -156,6 +157,28 @@ describe.skipIf(!dockerAnswers())('a client in the container that is replaced', 
     const [job] = host.jobs()
     expect(line.stdout).toBe(readFileSync(join(host.folder, 'output', 'jobs', job!, 'stdout'), 'utf8'))
     expect((await inside('report', 'self', '--target', 'hostlink')).stdout).toBe(line.stdout)
+  })
+
+  test('does not finish there what somebody else began and would end it; what does not, it takes back', async () => {
+    const before = container()
+    const steps = [
+      { id: 'long', script: 'echo on; sleep 600', undo: ['true'] },
+      { uses: 'compose.up', with: { dir: stack } },
+    ]
+    const env = { ...host.env, HOSTOPS_STATE_DIR: join(host.folder, 'st') }
+    const args = ['run', rig.playbook('own', steps), '--target', 'hostlink', '--run-id', 'r']
+    const begun = rig.start(args, { env })
+    await begun.until(/long \| on/)
+    begun.child.kill('SIGKILL')
+    await begun.ended
+    const told = await inside('resume', 'r', '--runner-gone', '--assume', 'done')
+    expect(reportOf(told.stdout)).toMatchObject({ outcome: 'refused', errorCode: 'self-upgrade' })
+    expect(told.stderr).toContain('hint: from outside of it: HOSTOPS_STATE_DIR=/host/st hostops resume r\n')
+    expect(reportOf((await inside('report', 'r')).stdout)).toMatchObject({ outcome: 'unknown' })
+    // It was not begun, so that taking back ends nothing.
+    const back = await inside('rollback', 'r', '--runner-gone')
+    expect(reportOf(back.stdout)).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true })
+    expect(container()).toBe(before)
   })
 
   test('that nobody confirms goes back to the old image', async () => {

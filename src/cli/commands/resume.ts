@@ -8,12 +8,14 @@ import { Failed, type Failure } from '../../failure.ts'
 import { parseDuration } from '../../steps/duration.ts'
 import { kinds } from '../../steps/index.ts'
 import type { Json } from '../../steps/step.ts'
+import type { Transport } from '../../transport/transport.ts'
 import { clock } from '../clock.ts'
 import { connectTo } from '../connect-to.ts'
 import { environment } from '../environment.ts'
 import { chooseFace } from '../faces.ts'
 import type { Io } from '../io.ts'
 import { waitLockProblem } from '../run-options.ts'
+import { ownIdsHere } from '../self-upgrade/own-container.ts'
 import { catchSignals } from '../signals.ts'
 import { tellAttempt } from '../state/attempt-line.ts'
 import { awaitConfirmIn } from '../state/confirmation.ts'
@@ -148,6 +150,7 @@ async function onTarget(verb: Verb, work: Work, recorder: Recorder): Promise<Run
     if (!connected.ok) return { outcome: 'unknown', failedStep: null, failure: connected.failure, idle: true }
     const { transport } = connected
     try {
+      await refuseToEndItself(verb, work, transport)
       const waitMs = parseDuration(options.waitLock ?? '0s') ?? 0
       const input: RunInput = {
         runId: run.head.runId,
@@ -182,3 +185,18 @@ export const hasRunner = (run: RunEntry): Failure =>
   run.unseen
     ? runnerUnseen(run)
     : { code: 'has-a-runner', runId: run.head.runId, pid: isHere(run.head) ? run.head.pid : null }
+
+/** As before a run. Throws before anything is written, so that the run stays as it is. */
+async function refuseToEndItself(
+  verb: Verb,
+  { state, run, kept, options }: Work,
+  transport: Transport,
+): Promise<void> {
+  if (options.asHost || ownIdsHere().length === 0) return
+  const begun = kept.journal.events.flatMap(event => (event.type === 'step-started' ? [event.id] : []))
+  const steps = kept.plan.steps.filter(({ id }) => verb === 'resume' || begun.includes(id))
+  const { selfUpgrade } = await import('../self-upgrade/refusal.ts')
+  const command = `from outside of it: HOSTOPS_STATE_DIR=${state} hostops ${verb} ${run.head.runId}`
+  const { failure } = await selfUpgrade({ ...kept.plan, steps }, transport, command)
+  if (failure?.code === 'self-upgrade' && failure.who === 'runner') throw new Failed(failure)
+}
