@@ -16,9 +16,9 @@ import { once } from '../steps/command/once.ts'
 import type { Json } from '../steps/step.ts'
 import { bareReference, readVariable } from './bare-reference.ts'
 import { fromCel, toCel } from './cel-value.ts'
+import { findReferences } from './find-references.ts'
 import type { Template } from './playbook.ts'
-import type { Reference } from './reference.ts'
-import { type CelType, type ExpressionProblem, type ExpressionTypes, findReferences } from './reference.ts'
+import type { CelType, ExpressionProblem, ExpressionTypes, Reference } from './reference.ts'
 import { expressionsOf } from './template.ts'
 
 /** What is known. Absent names are not known yet; null means known to be without a value. */
