@@ -139,6 +139,20 @@ describe('confirm', () => {
     expect(resumed.report).toMatchObject({ outcome: 'succeeded' })
   })
 
+  test('comes too late when its time is over, also when no runner lived to see that', async () => {
+    letGo()
+    const run = begin(playbook('1h'))
+    await awaited('sure')
+    run.child.kill('SIGKILL')
+    await run.ended
+    const later = { env: { HOSTOPS_HOOK: `clock:${2 * HOUR}` }, node: ['--import', HOOKS] }
+    const late = await rig.run(['confirm', 'r'], later)
+    expect([late.code, late.stderr]).toEqual([3, expect.stringContaining('it is taken back')])
+    const resumed = await rig.run(['resume', 'r', '--as-host'], later)
+    expect(resumed.report).toMatchObject({ outcome: 'rolled-back', approvalNeeded: 'sure' })
+    expect(rig.exists('mark')).toBe(false)
+  })
+
   test('cannot be waited for where the engine does not outlive its client', async () => {
     letGo()
     const ended = await rig.run(['run', playbook('1h'), '--run-id', 'r'])
