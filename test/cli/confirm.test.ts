@@ -183,9 +183,11 @@ describe('cancel', () => {
     await poll(() => journal().includes('"step-started","id":"gate"'))
     const told = await rig.run(['cancel', 'r'])
     expect([told.code, told.stdout]).toEqual([0, ''])
-    const { report, code } = await run.ended
+    const { report, code, stdout } = await run.ended
     expect(report).toMatchObject({ outcome: 'interrupted', rollbackPerformed: true })
     expect(code).toBe(143)
+    // Later, too, and not that of a Ctrl-C.
+    expect(await rig.run(['report', 'r'])).toMatchObject({ code: 143, stdout })
     expect(rig.exists('mark')).toBe(false)
     const again = await rig.run(['cancel', 'r'])
     expect([again.code, again.stderr]).toEqual([3, expect.stringContaining('has ended already')])

@@ -135,6 +135,13 @@ test('an ended run whose journal is gone is not "taken back" by nobody, and its 
   expect(rig.exists('mark')).toBe(true)
 })
 
+test('of an ended run that somebody goes on with the report is not that of the runner before', () => {
+  const whole = readRun(folderOf('whole'))!
+  expect(storedReport(whole)).toMatchObject({ exitCode: 0, report: { outcome: 'succeeded', success: true } })
+  const { report } = storedReport({ ...whole, alive: true })
+  expect(report).toMatchObject({ outcome: 'started', success: null, changed: null })
+})
+
 test('among a thousand they hide none of the others', async () => {
   const files = ['run.json', 'report.json', 'journal.ndjson'].map(name => {
     return [name, readFileSync(join(folderOf('whole'), name), 'utf8')] as const

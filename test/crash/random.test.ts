@@ -38,15 +38,18 @@ afterAll(() => base.remove())
 test(
   `${TIMES} random moments of HOSTOPS_CRASH_SEED=${SEED}`,
   async () => {
-    const alive = await playAll(randomCells(), play)
-    // Some runs end, or have not begun, before their moment comes.
-    expect(TIMES - alive).toBeGreaterThan(TIMES / 3)
+    let died = 0
+    // Some runs end, or have not begun, before their moment comes: on a machine that is busy these may be most of them.
+    for (let round = 0; round < 3 && died <= TIMES / 3; round += 1)
+      died += TIMES - (await playAll(randomCells(), play))
+    expect(died).toBeGreaterThan(TIMES / 3)
   },
   LIMIT_MS,
 )
 
+const random = seeded(SEED)
+
 function randomCells(): Cell[] {
-  const random = seeded(SEED)
   const one = <T>(all: readonly T[]): T => all[Math.floor(random() * all.length)]!
   return Array.from({ length: TIMES }, () => {
     const [where, victim] = one(WHO)
