@@ -11,6 +11,6 @@ export default defineConfig({
     // CI's machines are shared: what fails twice in a row is broken, what fails once may be the machine.
     retry: process.env.CI ? 1 : 0,
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: 3,
   },
 })
