@@ -1,7 +1,8 @@
 /** A runner that is killed leaves its command running: what comes next waits for it or ends it. Real processes all. */
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BOOTSTRAP, remoteInput } from '../../src/transport/ssh-script.ts'
@@ -224,11 +225,11 @@ describe('a command that outlives its runner', () => {
       const before = ledger()
       const remote = { nonce: 'a'.repeat(32), timeoutMs: 5000, job: null, mark, offsets: [0, 0] as const }
       const input = remoteInput({ ...remote, command: { argv: ['sh', '-c', note('late')] } })
-      const late = spawnSync('sh', ['-c', BOOTSTRAP], {
-        input,
-        env: { ...process.env, XDG_STATE_HOME: sshd.folder },
-      })
-      expect(late.stderr.toString()).toContain(`${remote.nonce} exit 75`)
+      const late = spawn('sh', ['-c', BOOTSTRAP], { env: { ...process.env, XDG_STATE_HOME: sshd.folder } })
+      // Its input stays open, because the end of that would cancel it.
+      late.stdin.write(input)
+      expect(await text(late.stderr)).toContain(`${remote.nonce} exit 75`)
+      late.stdin.destroy()
       expect(ledger()).toEqual(before)
     })
 
