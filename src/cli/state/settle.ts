@@ -37,6 +37,10 @@ export async function settleRun(
     const kept = readKept(run)
     const recovered = recover(kept.journal.events)
     if (recovered.rollback) return { run, told }
+    if (isKnown(recovered)) {
+      const now = await afterOthers(run, patienceMs)
+      if (!mayBeAsked(now)) return { run: now, told }
+    }
     const answer = await asked(run, kept, recovered, { patienceMs, io })
     if ('failure' in answer) tell(answer.failure)
     else keep(run, kept, answer, io)
@@ -47,6 +51,9 @@ export async function settleRun(
   const now = await afterOthers(run, patienceMs)
   return { run: now, told: told && mayBeAsked(now) }
 }
+
+/** Somebody has found its end out since we looked; without a report where they died before they had written that. */
+const isKnown = ({ end }: Recovered): boolean => end !== null && end.outcome !== 'unknown'
 
 /** Who asks at the same moment, and writes it down first, has it written in a moment. */
 async function afterOthers(run: RunEntry, patienceMs: number): Promise<RunEntry> {
