@@ -48,6 +48,9 @@ export function wrongTarget(target: string): NotConnected | null {
   }
 }
 
+/** Whether a daemon runs the commands, and none is forked from this process. */
+export const isHostlink = (target: string): boolean => parts(target).kind === 'hostlink'
+
 function parts(target: string): { kind: string; rest: string | undefined } {
   const colon = target.indexOf(':')
   return colon < 0

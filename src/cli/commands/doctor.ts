@@ -1,6 +1,6 @@
 /** `hostops doctor`: what is there, what is missing, and what mends it. Changes nothing. */
 import { join } from 'node:path'
-import { connect } from '../../transport/connect.ts'
+import { connect, isHostlink } from '../../transport/connect.ts'
 import { printable } from '../../ui/printable.ts'
 import { word } from '../../wording/word.ts'
 import { targetFailure } from '../connect-to.ts'
@@ -31,7 +31,7 @@ export async function doctor(
   }
   const state = stateDir(io, settings.settings.stateDir)
   const sections: Section[] = [{ title: 'here', findings: checkHere(state, process.argv[1]) }]
-  const link = /^hostlink(:|$)/.test(target) ? await checkLink(target, io) : null
+  const link = isHostlink(target) ? await checkLink(target, io) : null
   if (link) sections.push({ title: 'hostlink', findings: link.findings })
   // Such a token may ask for no program: what it may do is all that can be looked at.
   const findings =

@@ -8,6 +8,7 @@ import { isAbsolute, join, resolve } from 'node:path'
 import { OUTCOMES } from '../../engine/events.ts'
 import type { Failure } from '../../failure.ts'
 import type { Report } from '../../report/schema.ts'
+import { isHostlink } from '../../transport/connect.ts'
 import type { Io } from '../io.ts'
 import { fateOf, type RunnerPlace } from './runner-place.ts'
 
@@ -109,7 +110,7 @@ export const isSettled = ({ report }: RunEntry): boolean =>
 
 /** Nobody here knows its end, and a daemon may. */
 export const mayBeAsked = ({ alive, head, report }: RunEntry): boolean =>
-  !alive && (report === null || report.outcome === 'unknown') && /^hostlink(:|$)/.test(head.target ?? '')
+  !alive && (report === null || report.outcome === 'unknown') && isHostlink(head.target ?? '')
 
 export type Found = { ok: true; run: RunEntry } | { ok: false; failure: Failure }
 
