@@ -1,6 +1,6 @@
 /** To the target, or the failure that says why not; a signal ends the trying. */
 import type { Failure } from '../failure.ts'
-import { connect, isHostlink, wrongTarget } from '../transport/connect.ts'
+import { connect, wrongTarget } from '../transport/connect.ts'
 import type { Connected, Transport } from '../transport/transport.ts'
 import type { Io } from './io.ts'
 import type { Signals } from './signals.ts'
@@ -13,7 +13,6 @@ export async function connectTo(
 ): Promise<Reached> {
   const stop = new AbortController()
   signals.handle(() => stop.abort())
-  if (isHostlink(target)) (await import('./start/v8-flags.ts')).usualFlags()
   const connected = await connect(target, { env: io.env, jobsFolder, signal: stop.signal })
   if (!signals.first) return connected.ok ? connected : { ok: false, failure: failureOf(connected, target) }
   if (connected.ok) await connected.transport.close()
