@@ -1,13 +1,10 @@
 /** Running commands, and the keyed ones for a while after their end: slots, keys, cancellation, shutdown. */
 import { type Ended, type Running, startProcess } from '../../process/process.ts'
 import { type ProcessSpec, startFailureCode } from '../../process/start.ts'
+import { createKeyed } from './keyed.ts'
 import { Output, type OutputOptions } from './output.ts'
 import { type OutputFiles, openOutputFiles } from './output-file.ts'
 
-const KEEP_KEYED_MS = 600_000
-const MOST_KEYED = 1024
-/** Of the ended ones together; beyond that the oldest keep their end and lose their output. */
-const MOST_KEPT_BYTES = 64 * 1024 * 1024
 const SWEEP_MS = 60_000
 const SHUTDOWN_PATIENCE_MS = 2000
 
@@ -53,21 +50,19 @@ export type Runs = {
 
 export function createRuns(now: () => number = Date.now): Runs {
   const running = new Set<Run>()
-  const keyed = new Map<string, Run>()
-  const sweep = setInterval(() => forgetOld(keyed, now()), SWEEP_MS)
+  const keyed = createKeyed(now)
+  const sweep = setInterval(keyed.sweep, SWEEP_MS)
   sweep.unref()
 
   const start = (options: RunOptions): Run => {
     const run = begin(options)
     running.add(run)
-    if (options.key !== undefined) {
-      forgetOld(keyed, now())
-      keyed.set(slot(options.owner, options.key), run)
-    }
+    const name = options.key === undefined ? null : slot(options.owner, options.key)
+    if (name !== null) keyed.add(name, run)
     const release = () => {
       running.delete(run)
       run.endedAt = now()
-      forgetOutput(keyed)
+      if (name !== null) keyed.end(name, run)
     }
     // Also after a fault that nobody foresaw: the slot is everybody's.
     void run.ended.then(release, release)
@@ -79,10 +74,7 @@ export function createRuns(now: () => number = Date.now): Runs {
       return running.size
     },
     start,
-    byKey: (owner, key) => {
-      forgetOld(keyed, now())
-      return keyed.get(slot(owner, key))
-    },
+    byKey: (owner, key) => keyed.get(slot(owner, key)),
     byId: (owner, id) => [...running].filter(run => run.options.owner === owner && run.ids.has(id)),
     shutdown: async () => {
       clearInterval(sweep)
@@ -145,23 +137,4 @@ function begin(options: RunOptions): Run {
     },
   }
   return run
-}
-
-function forgetOld(keyed: Map<string, Run>, now: number): void {
-  // Maps keep the order of insertion, so that the oldest come first.
-  for (const [name, run] of keyed) {
-    const isOld = run.endedAt !== null && now - run.endedAt > KEEP_KEYED_MS
-    if (isOld || (keyed.size > MOST_KEYED && run.endedAt !== null)) keyed.delete(name)
-  }
-}
-
-function forgetOutput(keyed: Map<string, Run>): void {
-  const ended = [...keyed.values()].filter(run => run.endedAt !== null)
-  let bytes = 0
-  for (const { output } of ended.reverse()) {
-    bytes += output.stdout.keptBytes + output.stderr.keptBytes
-    if (bytes <= MOST_KEPT_BYTES) continue
-    output.stdout.forget()
-    output.stderr.forget()
-  }
 }
