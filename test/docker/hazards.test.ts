@@ -16,7 +16,7 @@ const LATE_CRASH = `services:
     command:
       - sh
       - -c
-      - '/app/start.sh & if [ "$$(cat /app/VERSION)" = v1 ]; then wait; fi; sleep 3; echo "panic: out of cards" >&2; exit 7'
+      - 'echo begins >&2; /app/start.sh & if [ "$$(cat /app/VERSION)" = v1 ]; then wait; fi; sleep 3; echo "panic: out of cards" >&2; exit 7'
 `
 
 describe.skipIf(missing !== null)('an upgrade', () => {

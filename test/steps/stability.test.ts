@@ -11,6 +11,7 @@ const replica = (more: Partial<Replica> = {}): Replica => ({
   restarts: 0,
   status: 'running',
   startedAt: 't',
+  finishedAt: '0001-01-01T00:00:00Z',
   exitCode: 0,
   comesBack: true,
   health: null,

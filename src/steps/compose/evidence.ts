@@ -68,7 +68,7 @@ async function suspects(
   const problem = verdict.problems.find(each => each.container !== null)
   const replica = now.find(each => each.id === problem?.container)
   if (!problem || !replica) return []
-  const words = await unlessFailed(lastWords(ctx, input, replica.id))
+  const words = await unlessFailed(lastWords(ctx, input, replica))
   const failedService = describe(replica, problem.detail, words?.text ?? '')
   return [{ name: 'state', text: problem.detail, facts: { failedService } }]
 }

@@ -131,6 +131,7 @@ const inspectSchema = once(() =>
       Error: z.string().nullish(),
       OOMKilled: z.boolean().nullish(),
       StartedAt: z.string(),
+      FinishedAt: z.string().nullish(),
       Health: z
         .object({
           Status: z.string(),
@@ -190,6 +191,7 @@ function replicaOf(value: unknown, redact: (text: string) => string): Replica | 
     config: labels?.['com.docker.compose.config-hash'] ?? '',
     status: state.Restarting ? 'restarting' : state.Status,
     startedAt: state.StartedAt,
+    finishedAt: state.FinishedAt ?? '',
     exitCode: state.ExitCode,
     comesBack: policy !== 'no' && policy !== '' && policy !== null && policy !== undefined,
     health: state.Health?.Status ?? null,

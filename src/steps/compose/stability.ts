@@ -10,6 +10,8 @@ export type Replica = {
   /** created, running, paused, restarting, removing, exited, dead */
   status: string
   startedAt: string
+  /** When it died the last time; the year 1 when it never did. */
+  finishedAt: string
   exitCode: number
   /** Has a restart policy. */
   comesBack: boolean

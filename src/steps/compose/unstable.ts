@@ -19,7 +19,7 @@ export async function notStable(
   const replica = now.find(each => each.id === broken?.container)
   if (!broken || !replica)
     return new Failed({ code: 'not-stable', dir: stack.dir, services, detail, tail: '' })
-  const { text, cause } = await lastWords(ctx, stack, replica.id)
+  const { text, cause } = await lastWords(ctx, stack, replica)
   return new Failed({
     code: 'not-stable',
     dir: stack.dir,
@@ -50,8 +50,10 @@ export async function lastLines(
   stack: Stack,
   id: string,
   count: number,
+  until: string | null = null,
 ): Promise<{ all: string[]; errors: string[] }> {
-  const argv = ['docker', 'logs', '--timestamps', '--tail', String(count), id]
+  const before = until === null ? [] : ['--until', until]
+  const argv = ['docker', 'logs', '--timestamps', '--tail', String(count), ...before, id]
   // What it would have said is missing when this fails; that the stack does not stand must be told all the same.
   const done = await ctx.exec({ argv, cwd: canonicalPath(stack.dir), ...LOOKING })
   if (done.code !== 0) return { all: [], errors: [] }
@@ -62,15 +64,24 @@ export async function lastLines(
 export async function lastWords(
   ctx: StepContext,
   stack: Stack,
-  id: string,
+  replica: Replica,
 ): Promise<{ text: string; cause: string | null }> {
   const words = (line: string) => line.replace(/^\S+ /, '')
-  const { all, errors } = await lastLines(ctx, stack, id, 20)
+  const { all, errors } = await lastLines(ctx, stack, replica.id, 20, deathOf(replica))
   const cause = errors.at(-1)
   return {
     text: ctx.redact(all.map(words).join('\n')).slice(-4096),
     cause: cause === undefined ? null : words(cause),
   }
+}
+
+/**
+ * Of a crash loop, which may have been started again by now: what it says then is not what it died of. The engine waits for
+ * a tenth of a second at the least before it starts one again, and notes the last words before the end, or right behind it.
+ */
+function deathOf({ status, finishedAt }: Replica): string | null {
+  const finished = Date.parse(finishedAt)
+  return status === 'restarting' && finished > 0 ? new Date(finished + 50).toISOString() : null
 }
 
 /** While a container of a crash loop runs, the engine gives 0 for it: its exit code is that of its last death. */
