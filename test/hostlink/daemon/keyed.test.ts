@@ -2,38 +2,39 @@
 import { expect, test } from 'vitest'
 import { createKeyed } from '../../../src/hostlink/daemon/exec/keyed.ts'
 import { Output } from '../../../src/hostlink/daemon/exec/output.ts'
-import type { Run } from '../../../src/hostlink/daemon/exec/runs.ts'
 
 const MIB = 1024 * 1024
 const MINUTES = 60_000
 
+type Command = { output: Record<'stdout' | 'stderr', Output>; endedAt: number | null }
+
 function commands() {
   let time = 0
   let looks = 0
-  const keyed = createKeyed(() => time)
+  const keyed = createKeyed<Command>(() => time)
   const output = (bytes: number) => {
     const kept = new Output({ keepFirst: bytes, keepLast: 0 })
     kept.take(Buffer.alloc(bytes))
     return kept
   }
-  const begin = (name: string, bytes = 0): Run => {
+  const begin = (name: string, bytes = 0): Command => {
     let endedAt: number | null = null
-    const run = {
+    const command = {
       output: { stdout: output(bytes), stderr: output(0) },
       get endedAt() {
         looks += 1
         return endedAt
       },
-      set endedAt(at) {
+      set endedAt(at: number | null) {
         endedAt = at
       },
-    } as unknown as Run
-    keyed.add(name, run)
-    return run
+    }
+    keyed.add(name, command)
+    return command
   }
-  const end = (name: string, run: Run) => {
-    run.endedAt = time
-    keyed.end(name, run)
+  const end = (name: string, command: Command) => {
+    command.endedAt = time
+    keyed.end(name, command)
   }
   return {
     keyed,

@@ -50,7 +50,7 @@ export type Runs = {
 
 export function createRuns(now: () => number = Date.now): Runs {
   const running = new Set<Run>()
-  const keyed = createKeyed(now)
+  const keyed = createKeyed<Run>(now)
   const sweep = setInterval(keyed.sweep, SWEEP_MS)
   sweep.unref()
 
