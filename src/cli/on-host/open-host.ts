@@ -26,14 +26,15 @@ export async function openHost(target: string, state: string, io: Io, signal?: A
   }
   const [kind, name] = target.split(/:(.*)/s)
   if (kind !== 'hostlink') return { ok: false, failure: noHost(target) }
-  for (const pause of [...RESTART_PAUSES_MS, null]) {
-    const opened = await openLink(name, { env: io.env, ...(signal ? { signal } : {}) })
-    if (opened.ok) return { ok: true, host: linkedHost(target, opened.link) }
-    if (pause === null || opened.problem !== 'unreachable' || signal?.aborted)
-      return { ok: false, failure: failureOf(opened, target) }
+  const open = () => openLink(name, { env: io.env, ...(signal ? { signal } : {}) })
+  let opened = await open()
+  for (const pause of RESTART_PAUSES_MS) {
+    if (opened.ok || opened.problem !== 'unreachable' || signal?.aborted) break
     await sleep(pause, undefined, signal ? { signal } : {}).catch(() => {})
+    opened = await open()
   }
-  throw new Error('unreachable code')
+  if (!opened.ok) return { ok: false, failure: failureOf(opened, target) }
+  return { ok: true, host: linkedHost(target, opened.link) }
 }
 
 function linkedHost(target: string, link: Link): Host {

@@ -1,10 +1,10 @@
 /** Who this run is, for the locks it takes, and what can be known here about whoever holds one. */
-import { readlinkSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Holder, Judgement, LockInput } from '../../engine/holder.ts'
 import { livesStill, noteSelf } from '../../hostlink/process/identity.ts'
-import { machineOf } from './runner-place.ts'
+import { machineOf, pidNamespace } from './runner-place.ts'
 import { isSettled, type RunHead, readRun } from './state.ts'
 
 export function lockInput(runId: string, state: string, waitMs: number, now: number): LockInput {
@@ -58,7 +58,7 @@ const runOf = ({ runId }: Holder, state: string) => readRun(join(state, 'runs', 
 
 /** Process ids mean something within one pid namespace only. */
 function machine(): string {
-  return `${hostname()} ${attempt(() => readlinkSync('/proc/self/ns/pid'))}`.trim()
+  return `${hostname()} ${pidNamespace()}`.trim()
 }
 
 /** A uid without an entry in passwd, as containers have it. */
