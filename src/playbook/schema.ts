@@ -21,7 +21,7 @@ export const INPUT_TYPES: readonly InputType[] = [
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 const STEP_ID = /^[A-Za-z][A-Za-z0-9_]*([.-][A-Za-z0-9_]+)*$/
-const INPUT_NAME = /^[A-Za-z][A-Za-z0-9_]{0,63}$/
+export const INPUT_NAME = /^[A-Za-z][A-Za-z0-9_]{0,63}$/
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 const line = (max: number) =>

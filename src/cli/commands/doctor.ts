@@ -1,7 +1,7 @@
 /** `hostops doctor`: what is there, what is missing, and what mends it. Changes nothing. */
 import { join } from 'node:path'
 import { connect, isHostlink } from '../../transport/connect.ts'
-import { printable } from '../../ui/printable.ts'
+import { jsonLine, printable } from '../../ui/printable.ts'
 import { word } from '../../wording/word.ts'
 import { targetFailure } from '../connect-to.ts'
 import { bad, type Finding, good, type Section, unseen } from '../doctor/finding.ts'
@@ -40,7 +40,7 @@ export async function doctor(
       : await checkTarget(target, state, io)
   sections.push({ title: `target ${target}`, findings })
   const ok = sections.every(section => section.findings.every(finding => finding.ok !== false))
-  io.stdout.write(options.json ? `${JSON.stringify({ ok, target, sections })}\n` : print(sections, io))
+  io.stdout.write(options.json ? `${jsonLine({ ok, target, sections })}\n` : print(sections, io))
   return ok ? EXIT_OK : EXIT_NO
 }
 
@@ -78,7 +78,7 @@ function print(sections: Section[], io: Io): string {
   return sections
     .map(({ title, findings }) => {
       const lines = findings.flatMap(finding => [
-        `  ${mark(finding)} ${finding.name.padEnd(13)} ${printable(finding.detail)}`,
+        `  ${mark(finding)} ${printable(finding.name).padEnd(13)} ${printable(finding.detail)}`,
         ...(finding.fix ? [`      fix: ${printable(finding.fix)}`] : []),
       ])
       return `${printable(title)}\n${lines.join('\n')}\n`

@@ -1,6 +1,7 @@
 import { type CatalogEntry, catalogFolders, listPlaybooks } from '../../playbook/catalog.ts'
 import { describeInputs } from '../../playbook/describe.ts'
 import { kinds } from '../../steps/index.ts'
+import { jsonLine } from '../../ui/printable.ts'
 import { readCatalogOptions } from '../catalog-options.ts'
 import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
@@ -14,7 +15,7 @@ export async function list(options: ListOptions, io: Io): Promise<number> {
   if (catalog === null) return EXIT_USAGE
   const entries = listPlaybooks(catalog, kinds)
   if (options.json) {
-    io.stdout.write(`${JSON.stringify(entries.map(entry => asJson(entry, catalog.settings)))}\n`)
+    io.stdout.write(`${jsonLine(entries.map(entry => asJson(entry, catalog.settings)))}\n`)
   } else if (entries.length === 0) {
     const folders = catalogFolders(catalog).map(folder => `  ${folder.path}\n`)
     io.stderr.write(`no playbooks in\n${folders.join('')}`)

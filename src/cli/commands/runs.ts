@@ -1,4 +1,4 @@
-import { printable } from '../../ui/printable.ts'
+import { jsonLine } from '../../ui/printable.ts'
 import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { openState } from '../state/open-state.ts'
@@ -17,7 +17,7 @@ export async function runs(
   const state = await openState(options, io)
   if (state === null) return EXIT_USAGE
   const rows = listRuns(state).slice(0, Number(options.limit)).map(row)
-  if (options.json) io.stdout.write(`${JSON.stringify(rows)}\n`)
+  if (options.json) io.stdout.write(`${jsonLine(rows)}\n`)
   else if (rows.length === 0) io.stderr.write(`no run yet in ${state}\n`)
   else io.stdout.write(runsTable(rows))
   return EXIT_OK
@@ -39,7 +39,7 @@ function row(run: RunEntry) {
 
 /** Rows may come from another hostops: what is not there is shown as such. */
 export function runsTable(rows: readonly { readonly [field: string]: unknown }[]): string {
-  const text = (value: unknown) => (typeof value === 'string' ? printable(value) : '-')
+  const text = (value: unknown) => (typeof value === 'string' ? value : '-')
   const cells = rows.map(r => [
     text(r.runId),
     text(r.outcome),

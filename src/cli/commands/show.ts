@@ -6,6 +6,7 @@ import { renderDiagnostics } from '../../playbook/render.ts'
 import type { Settings } from '../../playbook/settings.ts'
 import { printDuration } from '../../steps/duration.ts'
 import { kinds } from '../../steps/index.ts'
+import { jsonLine, printable } from '../../ui/printable.ts'
 import { readCatalogOptions } from '../catalog-options.ts'
 import { colors } from '../colors.ts'
 import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
@@ -30,7 +31,7 @@ export async function show(nameOrFile: string, options: ShowOptions, io: Io): Pr
     return EXIT_USAGE
   }
   const described = describe(loaded.playbook, catalog.settings)
-  io.stdout.write(options.json ? `${JSON.stringify(described)}\n` : asText(described))
+  io.stdout.write(options.json ? `${jsonLine(described)}\n` : asText(described))
   return EXIT_OK
 }
 
@@ -87,7 +88,7 @@ function asText(described: Described): string {
   ]
   return [
     `${name}\n`,
-    description === null ? '' : `${description.trim()}\n`,
+    description === null ? '' : printableLines(description),
     `\n${table(facts)}`,
     inputs.length === 0 ? '' : `\ninputs\n${table(inputRows(inputs), '  ')}`,
     `\nsteps\n${table(
@@ -96,6 +97,10 @@ function asText(described: Described): string {
     )}`,
   ].join('')
 }
+
+/** A description may be of several lines. */
+export const printableLines = (text: string): string =>
+  `${text.trim().split('\n').map(printable).join('\n')}\n`
 
 export const inputRows = (inputs: readonly DescribedInput[]): string[][] => inputs.map(inputRow)
 

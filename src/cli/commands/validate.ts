@@ -3,6 +3,7 @@ import { createSource, type Diagnostic, error } from '../../playbook/diagnostic.
 import { loadPlaybook } from '../../playbook/load.ts'
 import { type DiagnosticFormat, renderDiagnostics } from '../../playbook/render.ts'
 import { kinds } from '../../steps/index.ts'
+import { jsonLine } from '../../ui/printable.ts'
 import { word } from '../../wording/word.ts'
 import { readCatalogOptions } from '../catalog-options.ts'
 import { colors } from '../colors.ts'
@@ -28,7 +29,7 @@ export async function validate(files: string[], options: ValidateOptions, io: Io
   const count = (severity: string) => all.filter(each => each.severity === severity).length
   const [errors, warnings] = [count('error'), count('warning')]
   if (options.format === 'json') {
-    io.stdout.write(`${JSON.stringify({ valid: errors === 0, errors, warnings, files: results })}\n`)
+    io.stdout.write(`${jsonLine({ valid: errors === 0, errors, warnings, files: results })}\n`)
   } else {
     io.stdout.write(renderDiagnostics(all, options.format as DiagnosticFormat, colors(io.stdout, io.env)))
   }

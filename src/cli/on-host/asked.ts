@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Failure } from '../../failure.ts'
 import { emptyDraft, toReport } from '../../report/build.ts'
 import { DURATION_HINT, parseDuration } from '../../steps/duration.ts'
-import { printable } from '../../ui/printable.ts'
+import { jsonLine, printable } from '../../ui/printable.ts'
 import { stepOfLog } from '../commands/logs.ts'
 import { runsTable } from '../commands/runs.ts'
 import { EXIT_OK, EXIT_REFUSED, EXIT_USAGE } from '../exit-code.ts'
@@ -64,7 +64,7 @@ export async function runsAt(options: AtHost & { limit: string; json?: boolean }
     const asked = await patiently(() => host.ask('list', {}))
     if (!asked.ok) return no(asked, io)
     const rows = (asked.value.runs ?? []).slice(0, Number(options.limit) || 20)
-    if (options.json) io.stdout.write(`${JSON.stringify(rows)}\n`)
+    if (options.json) io.stdout.write(`${jsonLine(rows)}\n`)
     else if (rows.length === 0) io.stderr.write(`no run yet at ${host.target}\n`)
     else io.stdout.write(runsTable(rows))
     return EXIT_OK

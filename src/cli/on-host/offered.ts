@@ -1,8 +1,11 @@
 /** `hostops list` and `hostops show` of a host: the playbooks that it lets this token run, and what they want. */
+import * as z from 'zod'
 import type { Failure } from '../../failure.ts'
-import type { DescribedInput } from '../../playbook/describe.ts'
-import { printable } from '../../ui/printable.ts'
-import { inputRows } from '../commands/show.ts'
+import type { DescribedInput, ValueOrigin } from '../../playbook/describe.ts'
+import { INPUT_NAME } from '../../playbook/schema.ts'
+import { once } from '../../steps/command/once.ts'
+import { jsonLine, printable } from '../../ui/printable.ts'
+import { inputRows, printableLines } from '../commands/show.ts'
 import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { wordedError } from '../print-failure.ts'
@@ -19,12 +22,34 @@ type Playbook = {
   problem: string | null
 }
 
+/** Nothing that a host says is believed to be what it should be; the names of inputs are typed by people. */
+const playbookSchema = once(() =>
+  z.looseObject({
+    name: z.string(),
+    description: z.string().nullable(),
+    inputs: z.array(
+      z.looseObject({
+        name: z.string().regex(INPUT_NAME),
+        type: z.string(),
+        description: z.string().nullable(),
+        from: z.enum(ORIGINS),
+        pattern: z.string().optional(),
+        value: scalar(),
+        oneOf: z.array(scalar()).optional(),
+      }),
+    ),
+    problem: z.string().nullable(),
+  }),
+)
+const ORIGINS: readonly ValueOrigin[] = ['pinned', 'settings', 'default', 'none', 'caller']
+const scalar = () => z.union([z.string(), z.number(), z.boolean(), z.null()])
+
 export const listAt = (options: AtHost & { json?: boolean }, io: Io): Promise<number> =>
   withHost(options, io, async host => {
     const asked = await playbooksOf(host)
     if (!asked.ok) return no(asked, io)
     const { playbooks } = asked
-    if (options.json) io.stdout.write(`${JSON.stringify(playbooks)}\n`)
+    if (options.json) io.stdout.write(`${jsonLine(playbooks)}\n`)
     else if (playbooks.length === 0)
       io.stderr.write(`no playbook that this token may run at ${host.target}\n`)
     else io.stdout.write(table([['name', 'description'], ...playbooks.map(row)]))
@@ -42,7 +67,7 @@ export const showAt = (name: string, options: AtHost & { json?: boolean }, io: I
       io.stderr.write(wordedError({ code: 'usage', problem, hint }))
       return EXIT_USAGE
     }
-    io.stdout.write(options.json ? `${JSON.stringify(playbook)}\n` : asText(playbook, host.target))
+    io.stdout.write(options.json ? `${jsonLine(playbook)}\n` : asText(playbook, host.target))
     return EXIT_OK
   })
 
@@ -61,26 +86,25 @@ async function playbooksOf(
   host: Host,
 ): Promise<{ ok: true; playbooks: Playbook[] } | (Asked & { ok: false })> {
   const asked = await patiently(() => host.ask('playbooks', {}))
-  return asked.ok ? { ok: true, playbooks: (asked.value.playbooks ?? []) as Playbook[] } : asked
+  if (!asked.ok) return asked
+  const read = z.array(playbookSchema()).safeParse(asked.value.playbooks)
+  if (read.success) return { ok: true, playbooks: read.data as Playbook[] }
+  const problem = `what ${host.target} tells of its playbooks cannot be read`
+  return { ok: false, failure: { code: 'usage', problem }, missing: false, again: false, unable: false }
 }
 
 const row = ({ name, description, problem }: Playbook): string[] => [
-  printable(name),
-  printable(problem === null ? firstLine(description ?? '') : `cannot run: ${problem}`),
+  name,
+  problem === null ? firstLine(description ?? '') : `cannot run: ${problem}`,
 ]
 
 function asText({ name, description, inputs, problem }: Playbook, target: string): string {
   const given = inputs.filter(({ from }) => from === 'caller').map(input => ` -i ${input.name}=...`)
   return [
     `${printable(name)}\n`,
-    description === null ? '' : `${description.trim().split('\n').map(printable).join('\n')}\n`,
+    description === null ? '' : printableLines(description),
     problem === null ? '' : `\ncannot run: ${printable(problem)}\n`,
-    inputs.length === 0
-      ? ''
-      : `\ninputs\n${table(
-          inputRows(inputs).map(words => words.map(printable)),
-          '  ',
-        )}`,
+    inputs.length === 0 ? '' : `\ninputs\n${table(inputRows(inputs), '  ')}`,
     problem === null
       ? `\nhostops run ${printable(name)}${given.join('')} --target ${target} --on-host\n`
       : '',
