@@ -2,7 +2,7 @@
 import { Failed, type Failure } from '../failure.ts'
 import type { Done, ExecRequest, StepContext } from '../steps/step.ts'
 import type { ExecResult, StreamName, Transport } from '../transport/transport.ts'
-import type { Emit } from './events.ts'
+import type { Emit, Movement } from './events.ts'
 import { shortHash } from './hash.ts'
 import type { Hold } from './hold.ts'
 import { lineReader } from './lines.ts'
@@ -25,6 +25,9 @@ export type ContextInput = {
   cwd: string | undefined
   confirmed: ((withinMs: number) => Promise<boolean>) | null
   hold: Hold
+  /** Where observations count; absent: nothing is decided by what is seen. */
+  movement?: Movement | null | undefined
+  outputsOf?: StepContext['outputsOf'] | undefined
   /** Commands that change something are asked for where an earlier runner started them, and never started. */
   attachOnly?: boolean | undefined
   /** Told when a command ran, or may have run. */
@@ -53,6 +56,11 @@ export function stepContext(input: ContextInput): StepContext {
     held: input.hold.seen,
     redact: text => input.secrets.text(text),
     say: line => input.emit({ type: 'said', id: input.stepId, line }),
+    saw(observation) {
+      if (input.movement !== undefined)
+        input.emit({ type: 'saw', id: input.stepId, movement: input.movement, ...observation })
+    },
+    outputsOf: input.outputsOf ?? (() => []),
     async sleep(ms) {
       const left = remainingMs()
       await clock.sleep(Math.min(ms, left), signal)

@@ -1,9 +1,9 @@
 /** All that a run tells, as a closed union. `ui` and `report` see nothing else of the engine. */
 import type { Failure } from '../failure.ts'
-import type { Effect, Evidence, Facts, Json, PlannedCommand } from '../steps/step.ts'
+import type { Effect, Evidence, Facts, Json, Observation, PlannedCommand } from '../steps/step.ts'
 import type { StartedCommand, StreamName } from '../transport/transport.ts'
 
-export type { Effect, Evidence, Facts, Json, PlannedCommand } from '../steps/step.ts'
+export type { Effect, Evidence, Facts, Json, Observation, PlannedCommand } from '../steps/step.ts'
 
 export const OUTCOMES = [
   'succeeded',
@@ -42,6 +42,8 @@ export type Event =
   /** One line of a command's output: without escapes and control bytes, secrets redacted, bounded in length. */
   | { type: 'output'; id: string; stream: StreamName; line: string }
   | { type: 'said'; id: string; line: string }
+  /** `movement` is null in the step itself. */
+  | ({ type: 'saw'; id: string; movement: Movement | null } & Observation)
   /** Unless it is confirmed before the deadline (milliseconds since 1970), the run is taken back. */
   | { type: 'confirm-awaited'; id: string; deadline: number }
   | { type: 'step-retrying'; id: string; attempt: number; delayMs: number; failure: Failure }

@@ -63,6 +63,14 @@ const events: Record<Exclude<Event['type'], 'output'>, z.ZodRawShape> = {
     command: startedCommand,
   },
   said: { id, line: z.string() },
+  saw: {
+    id,
+    movement: movement.nullable().describe('null: in the step itself'),
+    what: z.string(),
+    target: z.string(),
+    saw: z.string(),
+    ok: z.boolean(),
+  },
   'confirm-awaited': { id, deadline: z.number().describe('milliseconds since 1970') },
   'step-retrying': { id, attempt: z.int().min(1), delayMs: z.number().min(0), failure },
   'step-finished': {

@@ -153,7 +153,7 @@ async function runPart(
   try {
     const { timeoutMs } = state.planned
     const phase = times === 1 ? movement : `${movement}.${times}`
-    const result = await act(contextFor(run, state, { phase, timeoutMs, signal }))
+    const result = await act(contextFor(run, state, { phase, timeoutMs, signal, movement }))
     changed = result.changed
     facts = result.facts ?? {}
   } catch (error) {

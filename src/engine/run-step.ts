@@ -101,7 +101,7 @@ async function attempts(run: Run, state: StepState, ready: Ready, first: First):
       const { timeoutMs } = planned
       const { steps: signal } = stops
       const attachOnly = first.attaches && attempt === first.number
-      const around = { phase: `${attempt}`, timeoutMs, signal, onRan, attachOnly }
+      const around = { phase: `${attempt}`, timeoutMs, signal, onRan, attachOnly, movement: null }
       try {
         return await kind.run(contextFor(input, state, around), ready.input, state.snapshot ?? null)
       } catch (error) {
@@ -141,6 +141,7 @@ function finish(
   const { planned } = state
   const outputs = { ...noOutputs(state), ...end.result?.outputs }
   run.known.steps[planned.id] = outputs
+  if (state.status === 'succeeded') run.input.succeeded.set(planned.id, { uses: planned.uses, outputs })
   run.emit({
     type: 'step-finished',
     id: planned.id,

@@ -162,6 +162,8 @@ export function takeOver(run: Run, state: StepState): Failure | null | 'to-do' {
   }
   if (!earlier.end) return 'to-do'
   run.known.steps[planned.id] = earlier.end.outputs
+  if (earlier.end.status === 'succeeded')
+    run.input.succeeded.set(planned.id, { uses: planned.uses, outputs: earlier.end.outputs })
   return earlier.end.tolerated ? null : earlier.end.failure
 }
 

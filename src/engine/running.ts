@@ -67,13 +67,24 @@ export type RunInput = {
 }
 
 /** A run that tells no secrets: so that no face, journal, log or report has to think of them. */
-export type Guarded = RunInput & { readonly secrets: Redactor; readonly hold: Hold }
+export type Guarded = RunInput & {
+  readonly secrets: Redactor
+  readonly hold: Hold
+  /** Outputs of the steps that have succeeded, by step id. */
+  readonly succeeded: Map<string, { uses: string; outputs: { [output: string]: Json } }>
+}
 
 export function guarded(input: RunInput): Guarded {
   const secrets = redactorOf(input)
   // A line of output was redacted before it was cut to its length.
   const emit: Emit = event => input.emit(event.type === 'output' ? event : redactDeep(event, secrets))
-  return { ...input, secrets, hold: newHold(), emit: secrets.reach === 0 ? input.emit : emit }
+  return {
+    ...input,
+    secrets,
+    hold: newHold(),
+    succeeded: new Map(),
+    emit: secrets.reach === 0 ? input.emit : emit,
+  }
 }
 
 export type RunEnd = {

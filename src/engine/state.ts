@@ -5,7 +5,7 @@ import { evaluate, resolveTemplate } from '../playbook/resolve.ts'
 import { hasExpressions } from '../playbook/template.ts'
 import type { Effect, Json, StepContext, StepKind } from '../steps/step.ts'
 import { stepContext } from './context.ts'
-import type { StepStatus } from './events.ts'
+import type { Movement, StepStatus } from './events.ts'
 import type { PlannedStep } from './plan.ts'
 import type { RecoveredStep } from './recover.ts'
 import type { Guarded, RunInput } from './running.ts'
@@ -99,6 +99,7 @@ export function contextFor(
     signal: AbortSignal
     onRan?: () => void
     attachOnly?: boolean
+    movement?: Movement | null
   },
 ): StepContext {
   return stepContext({
@@ -114,6 +115,9 @@ export function contextFor(
     env: state.ready?.env ?? {},
     cwd: state.ready?.cwd,
     hold: run.hold,
+    movement: options.movement,
+    outputsOf: uses =>
+      [...run.succeeded.values()].flatMap(step => (step.uses === uses ? [step.outputs] : [])),
     confirmed: confirmation(run, state, options.signal),
     onRan: options.onRan,
     attachOnly: options.attachOnly,

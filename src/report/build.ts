@@ -126,6 +126,7 @@ export function addEvent(draft: ReportDraft, event: Event): void {
     case 'recorded':
     case 'command-started':
     case 'said':
+    case 'saw':
     case 'step-retrying':
     case 'confirm-awaited':
     case 'checked':

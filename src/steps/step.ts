@@ -43,6 +43,12 @@ export type ServiceFact = {
   exitCode: number | null
 }
 
+/**
+ * One thing that was looked at, and what was seen. `what` is a closed word of the report (`http`, `git-head`, `git-branch`,
+ * `image`, `restarts`, `state`, `files`, `command`), `target` names the thing within its step.
+ */
+export type Observation = { what: string; target: string; saw: string; ok: boolean }
+
 /** A command as a dry run shows it. What cannot be known before the run is `{ unknown: why }`. */
 export type PlannedArg = string | { unknown: string }
 export type PlannedCommand = { argv: PlannedArg[]; cwd?: PlannedArg }
@@ -102,6 +108,10 @@ export type StepContext = {
   redact(text: string): string
   /** One line for people, shown under the step. */
   say(line: string): void
+  /** Records what was looked at; of two with the same `what` and `target` the later one counts. */
+  saw(observation: Observation): void
+  /** Outputs of the steps of a kind that have succeeded in this run so far, in order. */
+  outputsOf(uses: string): readonly { readonly [output: string]: Json }[]
 }
 
 export type StepResult = {

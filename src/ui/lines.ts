@@ -62,6 +62,8 @@ function say(event: Exclude<Event, { type: 'output' | 'confirm-awaited' }>): str
       return [`recorded in ${elapsed(event.durationMs)}`]
     case 'step-started':
       return [`${event.id}: ${event.attempt === 1 ? 'started' : `attempt ${event.attempt}`}`]
+    case 'saw':
+      return []
     case 'said':
       return [`${event.id}: ${event.line}`]
     case 'step-retrying':

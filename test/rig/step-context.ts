@@ -3,11 +3,11 @@
 import { stepContext as engineContext } from '../../src/engine/context.ts'
 import { newHold } from '../../src/engine/hold.ts'
 import { NO_SECRETS } from '../../src/engine/redact.ts'
-import type { StepContext } from '../../src/steps/step.ts'
+import type { Json, Observation, StepContext } from '../../src/steps/step.ts'
 import { localTransport } from '../../src/transport/local.ts'
 import type { Command } from '../../src/transport/transport.ts'
 
-export type Rig = StepContext & { said: string[]; ran: Command[] }
+export type Rig = StepContext & { said: string[]; seen: Observation[]; ran: Command[] }
 
 export function stepContext(
   options: {
@@ -17,9 +17,11 @@ export function stepContext(
     /** Where durable commands leave their output; without it there can be none. */
     jobsFolder?: string
     signal?: AbortSignal
+    outputsOf?: (uses: string) => { [output: string]: Json }[]
   } = {},
 ): Rig {
   const said: string[] = []
+  const seen: Observation[] = []
   const ran: Command[] = []
   const local = localTransport(options.jobsFolder)
   const context = engineContext({
@@ -34,7 +36,12 @@ export function stepContext(
       },
     },
     clock: { now: () => performance.now(), sleep: ms => new Promise(resolve => setTimeout(resolve, ms)) },
-    emit: event => void (event.type === 'said' && said.push(event.line)),
+    emit(event) {
+      if (event.type === 'said') said.push(event.line)
+      if (event.type === 'saw') seen.push(event)
+    },
+    movement: null,
+    outputsOf: options.outputsOf ?? (() => []),
     secrets: NO_SECRETS,
     timeoutMs: options.timeoutMs ?? 60_000,
     signal: options.signal ?? new AbortController().signal,
@@ -43,5 +50,5 @@ export function stepContext(
     confirmed: null,
     hold: newHold(),
   })
-  return { ...context, said, ran }
+  return { ...context, said, seen, ran }
 }
