@@ -77,6 +77,12 @@ export type ServicesFailure =
   | { code: 'engine-down'; detail: string }
   | { code: 'engine-denied'; detail: string }
   | { code: 'project-renamed'; dir: string; before: string; now: string }
+  /** The running containers were made from something else than the playbook names, or than is there. */
+  | { code: 'stack-differs'; dir: string; differences: StackDifference[] }
+  /** Containers would be replaced by ones without something that they have. */
+  | { code: 'would-lose'; dir: string; losses: Loss[] }
+  | { code: 'config-differs'; services: string[] }
+  | { code: 'state-differs'; services: { name: string; up: number; now: number }[] }
   | {
       code: 'not-stable'
       dir: string
@@ -90,6 +96,15 @@ export type ServicesFailure =
   | { code: 'rollback-set-missing'; what: string[] }
   | { code: 'images-differ'; services: string[] }
   | { code: 'unhealthy'; probes: { url: string; ok: boolean; last: string }[]; timeoutMs: number }
+
+export type StackDifference = {
+  what: 'files' | 'env files' | 'project' | 'folder' | 'gone'
+  runs: string[]
+  named: string[]
+}
+
+/** `what` in words of the engine: "mount /data from /srv/data", "port 18789 to 18789/tcp". */
+export type Loss = { service: string; what: string }
 
 export type RunFailure =
   | { code: 'expression-failed'; where: string; expression: string; problem: string }

@@ -44,6 +44,8 @@ export function beforeAnyChange(failure: Failure): Outcome {
     case 'denied':
     case 'approval-denied':
     case 'plan-moved':
+    case 'stack-differs':
+    case 'would-lose':
       return 'refused'
     case 'unreachable':
     case 'auth-failed':
@@ -76,6 +78,8 @@ export function mayRetry(failure: Failure): boolean {
     case 'step-input-invalid':
     case 'expression-failed':
     case 'plan-moved':
+    case 'stack-differs':
+    case 'would-lose':
     case 'lock-lost':
     case 'state-unwritable':
     case 'internal':

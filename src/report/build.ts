@@ -181,8 +181,11 @@ export function toReport(draft: ReportDraft, finishedAt: number | null): Report 
 }
 
 /** What only some runs can know stands in their reports only. */
-function observed({ services, failedService, downtimeSeconds, diskFreeBytes }: Facts): Partial<Report> {
+function observed(facts: Facts): Partial<Report> {
+  const { services, failedService, downtimeSeconds, diskFreeBytes, lost, leftBehind } = facts
   return {
+    ...(lost === undefined ? {} : { lost }),
+    ...(leftBehind === undefined ? {} : { leftBehind }),
     ...(services === undefined ? {} : { services }),
     ...(failedService === undefined ? {} : { failedService }),
     ...(downtimeSeconds === undefined ? {} : { downtimeSeconds }),

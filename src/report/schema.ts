@@ -28,6 +28,10 @@ const serviceSchema = z.object({
   restarts: z.int().min(0).describe('of all its containers, since they were made'),
   state: z.string().nullable(),
   exitCode: z.int().nullable().describe('null while it runs'),
+  changed: z
+    .boolean()
+    .optional()
+    .describe('its image, its configuration or a file of the tree that it mounts is another one than before'),
 })
 
 const failedServiceSchema = z.object({
@@ -82,6 +86,16 @@ export const reportSchema = z
     finishedAt: timestamp.nullable(),
     durationMs: z.int().min(0),
     services: z.array(serviceSchema).optional().describe('the services that compose.up was responsible for'),
+    lost: z
+      .array(z.object({ service: z.string(), what: z.string() }))
+      .optional()
+      .describe(
+        'mounts, ports, networks, variables and secrets that the new version took away from containers',
+      ),
+    leftBehind: z
+      .array(z.string())
+      .optional()
+      .describe('volumes and networks that a version made which was taken back; volumes are never removed'),
     failedService: failedServiceSchema
       .optional()
       .describe('the first service that was seen not to stand, as it was before anything was taken back'),

@@ -26,6 +26,10 @@ export type Facts = {
   healthz?: boolean
   readyz?: boolean
   services?: ServiceFact[]
+  /** What containers had and their replacements do not, because the tree has changed. */
+  lost?: { service: string; what: string }[]
+  /** Made by a version that was taken back, and not removed: volumes, and networks that something uses. */
+  leftBehind?: string[]
   failedService?: FailedService
   /** Of the disk that holds the engine's images. */
   diskFreeBytes?: { before: number; after: number | null }
@@ -41,6 +45,8 @@ export type ServiceFact = {
   restarts: number
   state: string | null
   exitCode: number | null
+  /** Its image, its configuration or a file of the tree that it mounts is another one than before. */
+  changed?: boolean
 }
 
 /**

@@ -1,7 +1,39 @@
 /** The services: Docker Compose, and whether they answer. */
-import type { ServicesFailure } from '../failure.ts'
+import type { ServicesFailure, StackDifference } from '../failure.ts'
 import { printDuration } from '../steps/duration.ts'
 import { listed, tail, type Words } from './phrases.ts'
+
+function differenceInWords({ what, runs, named }: StackDifference): string {
+  switch (what) {
+    case 'gone':
+      return `its containers were made from ${runs.join(', ')}, which is gone`
+    case 'project':
+      return named.length > 0
+        ? `its containers are of project ${runs.join(', ')}, not ${named.join(', ')}`
+        : `its containers are of several projects: ${runs.join(', ')}`
+    case 'folder':
+      return `the project of that name runs from ${runs.join(', ')}`
+    case 'files':
+    case 'env files':
+      return named.length > 0
+        ? `its containers were made from ${what} ${runs.join(', ')}, the playbook names ${named.join(', ')}`
+        : `its containers were made from different ${what} (${runs.join('; ')})`
+  }
+}
+
+function wayOutOf({ what, runs }: StackDifference): string {
+  switch (what) {
+    case 'gone':
+      return 'put the file back, or name the files in the playbook (files:, with adopt: true)'
+    case 'project':
+      return `name the project that is meant: project: ${runs[0] ?? ''}`
+    case 'folder':
+      return 'give the folder that it runs from, or another project name (project:)'
+    case 'files':
+    case 'env files':
+      return `leave ${what === 'files' ? 'files:' : 'envFiles:'} out to use what runs, or set adopt: true to change it`
+  }
+}
 
 export const SERVICES: Words<ServicesFailure> = {
   'compose-failed': failure => ({
@@ -45,6 +77,26 @@ export const SERVICES: Words<ServicesFailure> = {
   'project-renamed': failure => ({
     message: `the stack in ${failure.dir} is project ${failure.now} now and was ${failure.before}: it would run a second time beside the old one`,
     hint: `give compose.up project: ${failure.before}, or stop the old one first: docker compose -p ${failure.before} down`,
+  }),
+  'stack-differs': ({ dir, differences }) => ({
+    message: `the stack in ${dir} is not what the playbook names: ${differences.map(differenceInWords).join('; ')}`,
+    hint: wayOutOf(differences[0]!),
+  }),
+  'would-lose': ({ dir, losses }) => ({
+    message: `${listed(
+      losses.map(({ service, what }) => `${service} would lose ${what}`),
+      5,
+    )}: its container has it, the files in ${dir} do not`,
+    hint: 'put it back into the compose files, or, if it is meant to go, give compose.up allowLoss: true',
+  }),
+  'state-differs': ({ services }) => ({
+    message: services
+      .map(({ name, up, now }) => `${name}: ${now} containers up, ${up} before the run`)
+      .join('; '),
+  }),
+  'config-differs': ({ services }) => ({
+    message: `not the recorded configuration: ${services.join(', ')}`,
+    hint: 'on the target: docker inspect shows what each container was made with',
   }),
   'not-stable': failure => ({
     message: `${failure.services.join(', ')}: ${failure.detail}${failure.cause ? `: ${failure.cause}` : tail(failure.tail)}`,

@@ -5,22 +5,24 @@ import type { StepContext } from '../step.ts'
 import { docker, type Stack } from './compose.ts'
 import { type KeptImage, type KeptStack, madeSince } from './images.ts'
 import { renderedStack } from './keep.ts'
+import { madeByProject } from './keep-stack.ts'
 import { upInSilence } from './progress.ts'
 import { readReplicas } from './project.ts'
 import { putFilesBack } from './put-back.ts'
 import { repair, type Seen } from './repair.ts'
+import { isUp, type Replica } from './stability.ts'
 
-export const backArgs = (more: readonly string[]): string[] => [
-  'up',
-  '-d',
-  '--no-build',
-  '--pull',
-  'never',
-  ...more,
-]
+/** No build, no registry: what is started is what was kept. */
+const AS_KEPT = ['--no-build', '--pull', 'never']
+export const backArgs = (more: readonly string[]): string[] => ['up', '-d', ...AS_KEPT, ...more]
+export const RECREATE = ['--no-deps', '--force-recreate']
 
-/** Services that had no container before have none afterwards. True when something had to be done. */
-export async function bringBack(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<boolean> {
+/** Services that had no container before have none afterwards, and one that was stopped is stopped again. */
+export async function bringBack(
+  ctx: StepContext,
+  stack: Stack,
+  kept: KeptStack,
+): Promise<{ changed: boolean; leftBehind: string[] }> {
   const [{ replaced, differing }, { seen, repaired }] = await Promise.all([
     putFilesBack(ctx, { ...kept, dir: canonicalPath(stack.dir) }),
     repair(ctx, stack, kept.project),
@@ -29,12 +31,14 @@ export async function bringBack(ctx: StepContext, stack: Stack, kept: KeptStack)
   const there = kept.images.filter(image => image.running.length > 0)
   const from = there.length === 0 ? stack : await upAgain(ctx, stack, kept, there, differing)
   for (const image of there) if (image.others.length > 0) await replicaByReplica(ctx, from, image)
-  // Where all that is brought back was there, `up` has made nothing new.
-  const all = there.length === kept.images.length
-  const made = madeSince(kept, all ? seen : await readReplicas(ctx, stack, kept.project, null))
+  const now = await readReplicas(ctx, stack, kept.project, null)
+  await recreateStale(ctx, from, kept, { seen, now })
+  await stopAgain(ctx, stack, kept, now)
+  const made = madeSince(kept, now)
   await remove(ctx, stack, made)
+  const leftBehind = await removeNetworks(ctx, stack, kept)
   const same = seen.length === kept.containers.length && seen.every(({ id }) => kept.containers.includes(id))
-  return replaced.length > 0 || made.length > 0 || repaired || !same
+  return { changed: replaced.length > 0 || made.length > 0 || repaired || !same, leftBehind }
 }
 
 /** From the files of the checkout where they are what they were, else from the configuration that was kept. */
@@ -45,18 +49,22 @@ async function upAgain(
   images: readonly KeptImage[],
   differing: readonly string[],
 ): Promise<Stack> {
-  const names = images.map(image => image.service)
   // Scaled by hand: the compose file does not know it.
   const scaled = images.filter(image => image.replicas !== image.running.length)
   const scale = scaled.flatMap(image => ['--scale', `${image.service}=${image.running.length}`])
+  const [stopped, ran] = [images.filter(image => image.up === 0), images.filter(image => image.up !== 0)]
   const up = async (from: Stack) => {
-    await upInSilence(ctx, from, backArgs([...scale, ...names]))
+    const names = (some: readonly KeptImage[]) => some.map(image => image.service)
+    if (stopped.length > 0)
+      await upInSilence(ctx, from, ['up', '--no-start', ...AS_KEPT, ...NO_DEPS, ...names(stopped)])
+    if (ran.length > 0) await upInSilence(ctx, from, backArgs([...NO_DEPS, ...scale, ...names(ran)]))
     return from
   }
   const { folder } = kept
   if (folder === null) return up(stack)
   const rendered = renderedStack(stack, { ...kept, folder })
   const from = `the stack comes back from the configuration kept in ${folder}`
+  if (typeof kept.was === 'string') return up({ ...rendered, files: [kept.was] })
   if (differing.length > 0) {
     ctx.say(`${differing.join(', ')}: not as before the run; ${from}`)
     return up(rendered)
@@ -69,6 +77,9 @@ async function upAgain(
     return up(rendered)
   }
 }
+
+/** Each service that had a container is named: what depends on nothing of those would only be started for nothing. */
+const NO_DEPS = ['--no-deps']
 
 const NOT_READ: ReadonlySet<FailureCode> = new Set([
   'compose-file-missing',
@@ -94,6 +105,41 @@ async function replicaByReplica(ctx: StepContext, stack: Stack, image: KeptImage
   await docker(ctx, dir, ['tag', image.pin ?? image.running[0]!, image.name], { quiet: true })
 }
 
+/** Containers of the version that failed which compose left alone, since only a file that they mount was another one. */
+async function recreateStale(
+  ctx: StepContext,
+  from: Stack,
+  kept: KeptStack,
+  { seen, now }: { seen: readonly Seen[]; now: readonly Replica[] },
+): Promise<void> {
+  const mounts = kept.images.filter(image => typeof image.files === 'string' && image.up !== 0)
+  const stale = now.filter(
+    ({ id, service }) =>
+      !kept.containers.includes(id) &&
+      seen.some(each => each.id === id) &&
+      mounts.some(image => image.service === service),
+  )
+  if (stale.length === 0) return
+  const services = [...new Set(stale.map(each => each.service))]
+  await upInSilence(ctx, from, backArgs([...RECREATE, ...services]))
+}
+
+async function stopAgain(
+  ctx: StepContext,
+  stack: Stack,
+  kept: KeptStack,
+  now: readonly Replica[],
+): Promise<void> {
+  const surplus = kept.images.flatMap(({ service, up, running }) => {
+    if (up === undefined || up === running.length) return []
+    return now.filter(each => each.service === service && isUp(each)).slice(up)
+  })
+  if (surplus.length === 0) return
+  ctx.say(`stopped again, as before the run: ${surplus.map(each => each.name).join(', ')}`)
+  const ids = surplus.map(each => each.id)
+  await docker(ctx, canonicalPath(stack.dir), ['stop', ...ids], { durable: true })
+}
+
 async function remove(ctx: StepContext, stack: Stack, made: readonly Seen[]): Promise<void> {
   if (made.length === 0) return
   ctx.say(`removed, since it was not there before: ${made.map(replica => replica.name).join(', ')}`)
@@ -101,4 +147,22 @@ async function remove(ctx: StepContext, stack: Stack, made: readonly Seen[]): Pr
   const ids = made.map(replica => replica.id)
   await docker(ctx, dir, ['stop', ...ids], { durable: true })
   await docker(ctx, dir, ['rm', ...ids], {})
+}
+
+/** Networks of the version that failed go where nothing uses them; its volumes may hold data, and are only named. */
+async function removeNetworks(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<string[]> {
+  const { networks, volumes, project } = kept
+  if (networks === undefined || volumes === undefined) return []
+  const [networksNow, volumesNow] = await Promise.all([
+    madeByProject(ctx, stack, project, 'network'),
+    madeByProject(ctx, stack, project, 'volume'),
+  ])
+  const left = volumesNow.filter(name => !volumes.includes(name)).map(name => `volume ${name}`)
+  for (const network of networksNow.filter(each => !networks.includes(each))) {
+    const [id = '', name = ''] = network.split(' ')
+    const done = await ctx.exec({ argv: ['docker', 'network', 'rm', id], quiet: true })
+    if (done.code !== 0) left.push(`network ${name}`)
+  }
+  if (left.length > 0) ctx.say(`made by the version that was taken back, and left: ${left.join(', ')}`)
+  return left
 }

@@ -6,6 +6,7 @@ import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock
 import { diskFacts } from './facts.ts'
 import { imageIds, type KeptStack, keepImages, missingPins, putImagesBack, seeImages } from './images.ts'
 import { type Project, readProject } from './project.ts'
+import { runningStack } from './running-stack.ts'
 
 const schema = once(() =>
   z.strictObject({
@@ -44,9 +45,10 @@ export const composeBuild: StepKind<With, KeptStack> = {
   snapshot: async (ctx, input) => (await keepImages(ctx, input, input.services, 'named')).kept,
   async run(ctx, input, before) {
     // A build outlives its caller: half an image is no harm, but an hour of work is not thrown away.
-    const building = compose(ctx, input, buildArgs(input), { durable: true })
+    const stack = before?.stack ?? (await runningStack(ctx, input, input.services))
+    const building = compose(ctx, stack, buildArgs(input), { durable: true })
     // The tree is what it is by now, and reading it takes long. A build that fails is the news.
-    const [built, read] = await Promise.allSettled([building, readProject(ctx, input, input.services)])
+    const [built, read] = await Promise.allSettled([building, readProject(ctx, stack, input.services)])
     if (built.status === 'rejected') throw built.reason
     if (read.status === 'rejected') throw read.reason
     const [images, disk] = await Promise.all([
@@ -63,7 +65,8 @@ export const composeBuild: StepKind<With, KeptStack> = {
     const reached = Object.entries((images ?? {}) as Record<string, string | null>)
     const built = reached.filter(([service, id]) => old.get(service) !== id)
     if (built.length === 0) return
-    const now = await namedNow(ctx, input, await readProject(ctx, input, input.services))
+    const stack = before?.stack ?? (await runningStack(ctx, input, input.services))
+    const now = await namedNow(ctx, input, await readProject(ctx, stack, input.services))
     const differ = built.flatMap(([service, id]) => (now[service] === id ? [] : [service]))
     if (differ.length > 0) throw new Failed({ code: 'images-differ', services: differ })
   },

@@ -1,31 +1,35 @@
 /** What `compose.up` would find and do, seen without touching anything. */
 import { createHash } from 'node:crypto'
+import type { Loss } from '../../failure.ts'
 import { canonicalPath } from '../fields.ts'
-import { lines } from '../plain-text.ts'
 import type { CheckFinding, StepContext } from '../step.ts'
 import { composeArgv, LOOKING, type Stack } from './compose.ts'
+import { configHashes, drifted } from './drift.ts'
 import { type KeptImage, seeImages } from './images.ts'
 import { mountedFiles } from './keep.ts'
-import { type Project, withProfiles } from './project.ts'
+import { holdingsOf, lossesOf } from './keep-stack.ts'
+import { jsonOf, type Project, withProfiles } from './project.ts'
 import { leftovers } from './repair.ts'
 import type { Replica } from './stability.ts'
 
-type Given = Stack & { services: readonly string[]; removeOrphans: boolean }
+type Given = Stack & { services: readonly string[]; removeOrphans: boolean; allowLoss: boolean }
 
 export async function checkUp(ctx: StepContext, input: Given): Promise<CheckFinding[]> {
-  const [{ images, project, replicas, rendered }, hashes] = await Promise.all([
-    seeImages(ctx, input, input.services, 'reach'),
-    configHashes(ctx, input),
+  const { stack, images, project, replicas, rendered } = await seeImages(ctx, input, input.services, 'reach')
+  const render = composeArgv(withProfiles(stack, input.services), ['config', '--format', 'json'])
+  const [hashes, holdings] = await Promise.all([
+    configHashes(ctx, stack, render),
+    holdingsOf(ctx, images, replicas),
   ])
-  const differs = (service: string) =>
-    hashes.has(service) &&
-    replicas.some(each => each.service === service && each.config !== hashes.get(service))
+  const others = new Set(drifted(replicas, hashes).map(each => each.service))
+  const losses = lossesOf(holdings, jsonOf(rendered))
   return [
+    ...lossFindings(canonicalPath(input.dir), losses, input.allowLoss),
     ...leftovers(replicas).map(({ replica, name }) => ({
       text: `${replica.name} is left of an interrupted replacement and will be ${name === null ? 'removed' : `renamed to ${name}`}`,
       seen: { leftover: replica.name },
     })),
-    ...images.map(image => serviceFinding(image, project, differs(image.service))),
+    ...images.map(image => serviceFinding(image, project, others.has(image.service))),
     ...orphans(project, replicas).map(({ name, service }) => ({
       text: `${name} belongs to no service of the compose file (it was ${service}) and ${input.removeOrphans ? 'will be removed' : 'stays: removeOrphans would remove it'}`,
       seen: { orphan: name },
@@ -34,12 +38,19 @@ export async function checkUp(ctx: StepContext, input: Given): Promise<CheckFind
   ]
 }
 
+const lossFindings = (dir: string, losses: Loss[], allowed: boolean): CheckFinding[] =>
+  losses.map((loss, at) => ({
+    text: `${loss.service} would lose ${loss.what}`,
+    seen: { loses: `${loss.service} ${loss.what}` },
+    ...(allowed || at > 0 ? {} : { failure: { code: 'would-lose', dir, losses } as const }),
+  }))
+
 function serviceFinding({ service, running }: KeptImage, project: Project, differs: boolean): CheckFinding {
   const seen = { service, running }
   if (running.length === 0) return { text: `${service}: no container yet, rollback: none available`, seen }
   const inFile = project.reach.find(each => each.name === service)?.replicas ?? 0
   const count = `${running.length === 1 ? '1 container' : `${running.length} containers`}${running.length === inFile ? '' : `, the compose file says ${inFile}`}`
-  const replaced = differs ? ', will be replaced: the compose file configures it otherwise now' : ''
+  const replaced = differs ? ', will be replaced: a compose or env file was edited after it was made' : ''
   return { text: `${service}: ${count}${replaced}`, seen }
 }
 
@@ -47,27 +58,6 @@ const orphans = ({ services, apart, reach }: Project, replicas: readonly Replica
   const known = new Set([...services, ...reach].map(({ name }) => name).concat(apart))
   return replicas.filter(({ service }) => !known.has(service))
 }
-
-/**
- * By service, as compose writes them to the labels of the containers that it makes: of the rendered configuration, where
- * env files are environment already. Nothing is claimed where that cannot be asked.
- */
-async function configHashes(ctx: StepContext, input: Given): Promise<Map<string, string>> {
-  if (ctx.platform !== 'posix') return new Map()
-  const dir = canonicalPath(input.dir)
-  const prefix = composeArgv(withProfiles(input, input.services), [])
-  const done = await ctx.exec({
-    argv: ['sh', '-c', HASHES, 'hostops-hashes', dir, ...prefix],
-    cwd: dir,
-    ...LOOKING,
-  })
-  return new Map(lines(done.stdout).map(line => line.split(' ') as [string, string]))
-}
-
-const HASHES = `
-dir=$1; shift
-"$@" config --format json | docker compose -f - --project-directory "$dir" --profile '*' config --hash '*'
-`
 
 /** All that the stack is made of, in whatever files it stands: a plan is for what the check has seen. */
 async function configuration(ctx: StepContext, rendered: string): Promise<CheckFinding> {

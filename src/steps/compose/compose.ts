@@ -15,17 +15,28 @@ export const stackFields = () => ({
   files: z
     .array(file())
     .default([])
-    .describe('Compose files, absolute or relative to dir. Default: what compose itself finds in dir.'),
-  envFiles: z.array(file()).default([]).describe('Files for --env-file. Default: .env in dir.'),
+    .describe(
+      'Compose files, absolute or relative to dir. Default: those of the running containers, else what Compose finds in dir.',
+    ),
+  envFiles: z
+    .array(file())
+    .default([])
+    .describe('Files for --env-file. Default: those of the running containers, else .env in dir.'),
   project: z
     .string()
     .regex(/^[a-z0-9][a-z0-9_-]*$/, 'a compose project name')
     .optional()
-    .describe('Project name, where it is not the one that compose itself finds.'),
+    .describe('Project name. Default: that of the running containers, else the one that Compose finds.'),
   profiles: z
     .array(z.string().regex(SERVICE, 'the name of a profile'))
     .default([])
-    .describe('Profiles to use.'),
+    .describe('Profiles to use, besides those that running services need.'),
+  adopt: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Use the files, env files and project named here although the running containers were made from others.',
+    ),
 })
 export const servicesField = () =>
   z
@@ -34,7 +45,7 @@ export const servicesField = () =>
     .describe('The services that are meant. Default: all of the stack.')
 
 const stack = () => z.strictObject(stackFields())
-export type Stack = z.infer<ReturnType<typeof stack>>
+export type Stack = Omit<z.infer<ReturnType<typeof stack>>, 'adopt'> & { adopt?: boolean }
 
 export function composeArgv(given: Stack, args: readonly string[]): string[] {
   const dir = canonicalPath(given.dir)

@@ -10,18 +10,24 @@ export function serviceFacts(
   before: readonly KeptImage[],
   now: readonly Replica[],
   names: readonly string[],
+  filesChanged: (name: string) => boolean,
 ): ServiceFact[] {
   return names.map(name => {
     const replicas = now.filter(replica => replica.service === name)
     const worst = replicas.find(replica => replica.status !== 'running') ?? replicas[0]
+    const known = before.find(image => image.service === name)
+    const isAnother = ({ image, config }: Replica) =>
+      image !== known?.running[0] || (known.config !== undefined && config !== known.config)
     return {
       name,
-      imageBefore: before.find(image => image.service === name)?.running[0] ?? null,
+      imageBefore: known?.running[0] ?? null,
       imageAfter: worst?.image ?? null,
       replicas: replicas.length,
       restarts: replicas.reduce((sum, replica) => sum + replica.restarts, 0),
       state: worst?.status ?? null,
       exitCode: worst === undefined || worst.status === 'running' ? null : worst.exitCode,
+      changed:
+        filesChanged(name) || replicas.length !== (known?.running.length ?? 0) || replicas.some(isAnother),
     }
   })
 }

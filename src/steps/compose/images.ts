@@ -9,9 +9,11 @@ import type { StepContext } from '../step.ts'
 import { compose, composeArgv, docker, LOOKING, type Stack } from './compose.ts'
 import { composeFailed } from './failed.ts'
 import { type KeptFiles, keepFiles, missingFiles } from './keep.ts'
+import type { Possession } from './possessions.ts'
 import { type Project, readRendered, readReplicas, type Service, withProfiles } from './project.ts'
 import { withoutLeftovers } from './repair.ts'
-import type { Replica } from './stability.ts'
+import { plainStack, type RunningStack, runningStack } from './running-stack.ts'
+import { isUp, type Replica } from './stability.ts'
 
 export type Pin = { id: string; pin: string }
 export type KeptImage = {
@@ -30,6 +32,16 @@ export type KeptImage = {
   running: string[]
   /** How many containers the compose file asks for. */
   replicas: number
+  /** How many of its containers ran, and were not stopped. This and all below is absent in what an older version kept. */
+  up?: number
+  /** The hash of the configuration of its containers; null where they differ or there are none. */
+  config?: string | null
+  /** The Compose that made them. */
+  madeBy?: string
+  /** What its containers have that a replacement must not lose unnoticed. */
+  has?: Possession[]
+  /** Digest of the files of the tree that it mounts. */
+  files?: string | null
 }
 export type KeptStack = {
   project: string
@@ -40,7 +52,16 @@ export type KeptStack = {
   containers: string[]
   /** Their names, which compose gives to those that replace them, too. Absent in what an older version kept. */
   names?: string[]
-} & Omit<KeptFiles, 'project' | 'imageNames'>
+  /** The stack that ran, which the playbook may not have spelled out. */
+  stack?: RunningStack
+  /** Of the project, by id; volumes by name. */
+  networks?: string[]
+  volumes?: string[]
+  /** Services whose containers were made from another configuration than the files gave. */
+  drifted?: string[]
+  /** The configuration that gives those; null where none was found that does. */
+  was?: string | null
+} & Omit<KeptFiles, 'project' | 'rendered' | 'imageNames'>
 
 /**
  * Read-only but for what it adds of our own: tags on the target's engine, files in a folder of ours. What a run has
@@ -48,10 +69,11 @@ export type KeptStack = {
  */
 export async function keepImages(
   ctx: StepContext,
-  stack: Stack,
+  given: Stack,
   services: readonly string[],
   which: 'named' | 'reach',
-): Promise<{ kept: KeptStack; replicas: Replica[] }> {
+): Promise<{ kept: KeptStack; replicas: Replica[]; rendered: string }> {
+  const stack = await runningStack(ctx, given, services)
   const files = await keepFiles(ctx, stack, services)
   const options = {
     services: files.project[which === 'named' ? 'services' : 'reach'],
@@ -74,7 +96,7 @@ export async function keepImages(
     const [first, ...others] = pins
     if (first) Object.assign(image, { id: first.id, pin: first.pin, others })
   }
-  const { project, imageNames: _, ...rest } = files
+  const { project, imageNames: _, rendered, ...rest } = files
   const notOurs = [...new Set([...replicas.map(replica => replica.service), ...project.apart])]
   const containers = replicas.map(replica => replica.id)
   const names = replicas.map(replica => replica.name)
@@ -84,9 +106,10 @@ export async function keepImages(
     notOurs,
     containers,
     names,
+    stack: plainStack(stack),
     ...rest,
   }
-  return { kept, replicas }
+  return { kept, replicas, rendered }
 }
 
 /** What this run has pinned so far. */
@@ -100,15 +123,16 @@ async function pinsOf(ctx: StepContext, stack: Stack): Promise<Map<string, strin
 /** What there is, without keeping it. */
 export async function seeImages(
   ctx: StepContext,
-  stack: Stack,
+  given: Stack,
   services: readonly string[],
   which: 'named' | 'reach',
-): Promise<{ project: Project; images: KeptImage[]; replicas: Replica[]; rendered: string }> {
+): Promise<{ stack: Stack; project: Project; images: KeptImage[]; replicas: Replica[]; rendered: string }> {
+  const stack = await runningStack(ctx, given, services)
   const { project, rendered } = await readRendered(ctx, stack, services)
   const wanted = project[which === 'named' ? 'services' : 'reach']
   const done = await compose(ctx, withProfiles(stack, services), ['config', '--images'], LOOKING)
   const options = { services: wanted, confirmed: done.stdout.split(/\r?\n/) }
-  return { project, rendered, ...(await imagesOf(ctx, stack, project, options)) }
+  return { stack, project, rendered, ...(await imagesOf(ctx, stack, project, options)) }
 }
 
 async function imagesOf(
@@ -125,7 +149,8 @@ async function imagesOf(
   const whole = withoutLeftovers(replicas)
   const images: KeptImage[] = options.services.map((service, at) => {
     const name = names[at]!
-    const running = whole.filter(each => each.service === service.name).map(replica => replica.image)
+    const own = whole.filter(each => each.service === service.name)
+    const running = own.map(replica => replica.image)
     const named = ids.get(name) ?? null
     const id = running[0] ?? named
     return {
@@ -137,6 +162,9 @@ async function imagesOf(
       others: [],
       running,
       replicas: service.replicas,
+      up: own.filter(isUp).length,
+      config: only(own.map(replica => replica.config)),
+      madeBy: own[0]?.madeBy ?? '',
     }
   })
   return { images, replicas }
@@ -177,18 +205,8 @@ export async function missingParts(ctx: StepContext, stack: Stack, kept: KeptSta
   return [...(await missingPins(ctx, stack, kept)), ...(await missingFiles(ctx, kept))]
 }
 
-/** Every container runs the image that it ran before, and none is there that was not. */
-export async function requireImages(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<Replica[]> {
-  const now = await readReplicas(ctx, stack, kept.project, null, kept.names)
-  const imagesNow = (service: string) =>
-    now.filter(replica => replica.service === service).map(each => each.image)
-  const differ = kept.images
-    .filter(image => sorted(imagesNow(image.service)) !== sorted(image.running))
-    .map(image => image.service)
-  const left = [...differ, ...madeSince(kept, now).map(replica => replica.service)]
-  if (left.length > 0) throw new Failed({ code: 'images-differ', services: [...new Set(left)] })
-  return now
-}
+/** Null where they differ. */
+const only = (all: readonly string[]): string | null => (new Set(all).size === 1 ? all[0]! : null)
 
 /** Containers of services that had none before. */
 export const madeSince = <R extends Pick<Replica, 'service'>>(kept: KeptStack, now: readonly R[]): R[] =>
@@ -243,5 +261,3 @@ export async function imageIds(
   const each = await Promise.all(asked.map(name => imageIds(ctx, dir, [name])))
   return new Map(each.flatMap(found => [...found]))
 }
-
-const sorted = (ids: readonly string[]) => [...ids].sort().join(' ')

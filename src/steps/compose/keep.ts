@@ -8,7 +8,7 @@ import { canonicalPath } from '../fields.ts'
 import type { StepContext } from '../step.ts'
 import { composeArgv, inFolder, LOOKING, type Stack, stackLock } from './compose.ts'
 import { composeFailed } from './failed.ts'
-import { CONFIG, jsonOf, type Project, projectFrom, readProject, withProfiles } from './project.ts'
+import { CONFIG, jsonOf, type Project, projectFrom, readRendered, withProfiles } from './project.ts'
 
 export type KeptFile = { path: string; kept: string }
 /** `kept` is null where there was no such file. */
@@ -16,6 +16,8 @@ export type KeptComposeFile = { path: string; kept: string | null }
 export type DiskSeen = { root: string; freeBytes: number }
 export type KeptFiles = {
   project: Project
+  /** As compose renders it. */
+  rendered: string
   /** Null on targets without a POSIX shell, where nothing is kept. */
   folder: string | null
   envFiles: KeptFile[]
@@ -31,7 +33,7 @@ const RULE = '--- hostops ---'
 /** What a run has kept once stays as it is: a later step of the same run finds what was there before the first one. */
 const KEEP = `
 umask 077
-key=$1 run=$2 part=$3; shift 3
+key=$1 run=$2 part=$3 recipe=$4; shift 4
 base=\${XDG_STATE_HOME:-\${HOME:+$HOME/.local/state}}
 folder=\${base:-/var/lib}/hostops/rollback/$key/$run/$part
 mkdir -p "$folder" || exit 3
@@ -43,6 +45,7 @@ if [ ! -f "$folder/compose.json" ]; then
   wait
   root=$(cat "$folder/root")
   [ -z "$root" ] || df -Pk "$root" 2>/dev/null | awk 'NR == 2 { print $4 }' >"$folder/free"
+  printf %s "$recipe" >"$folder/stack.json"
   mv -f "$folder/.new" "$folder/compose.json"
 fi
 echo "$folder"
@@ -72,13 +75,14 @@ export async function keepFiles(
   services: readonly string[],
 ): Promise<KeptFiles> {
   if (ctx.platform !== 'posix') {
-    const project = await readProject(ctx, stack, services)
-    return { project, folder: null, envFiles: [], composeFiles: [], disk: null, imageNames: null }
+    const { project, rendered } = await readRendered(ctx, stack, services)
+    return { project, rendered, folder: null, envFiles: [], composeFiles: [], disk: null, imageNames: null }
   }
   const dir = canonicalPath(stack.dir)
   const prefix = composeArgv(withProfiles(stack, services), [])
   const names = [stackKey(stack), safe(ctx.runId), shortHash(prefix.join('\u0000'))]
-  const argv = ['sh', '-c', KEEP, 'hostops-keep', ...names, ...prefix]
+  const recipe = JSON.stringify({ files: stack.files, envFiles: stack.envFiles })
+  const argv = ['sh', '-c', KEEP, 'hostops-keep', ...names, recipe, ...prefix]
   const done = await ctx.exec({ argv, cwd: dir, ...LOOKING })
   const [folder = '', root = '', free = '', images = '', raw = '', rendered = ''] = done.stdout
     .split(`${RULE}\n`)
@@ -92,6 +96,7 @@ export async function keepFiles(
   if (done.code !== 0) throw composeFailed(dir, CONFIG[0]!, done)
   return {
     project: projectFrom(rendered, stack, services),
+    rendered,
     folder,
     ...(await copy(ctx, folder, {
       read: filesReadBy(stack, raw, rendered),

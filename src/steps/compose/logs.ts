@@ -4,6 +4,7 @@ import { durationSchema } from '../duration.ts'
 import { plainText } from '../plain-text.ts'
 import type { StepKind } from '../step.ts'
 import { compose, composeArgv, servicesField, stackFacts, stackFields } from './compose.ts'
+import { runningStack } from './running-stack.ts'
 
 const schema = once(() =>
   z.strictObject({
@@ -27,7 +28,8 @@ export const composeLogs: StepKind<With> = {
   about: stackFacts,
   commands: input => [{ argv: composeArgv(input, logsArgs(input)), cwd: input.dir }],
   async run(ctx, input) {
-    const done = await compose(ctx, input, logsArgs(input), { repeatable: true, keepBytes: 1024 * 1024 })
+    const stack = await runningStack(ctx, input, input.services)
+    const done = await compose(ctx, stack, logsArgs(input), { repeatable: true, keepBytes: 1024 * 1024 })
     return { changed: false, outputs: { text: plainText(done.stdout) } }
   },
 }

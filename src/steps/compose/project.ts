@@ -5,6 +5,7 @@ import { once } from '../command/once.ts'
 import { canonicalPath } from '../fields.ts'
 import type { StepContext } from '../step.ts'
 import { compose, docker, LOOKING, type Stack } from './compose.ts'
+import { HELD, heldOf } from './possessions.ts'
 import type { Replica } from './stability.ts'
 
 export type Service = {
@@ -113,8 +114,7 @@ export function projectFrom(rendered: string, stack: Stack, wanted: readonly str
   }
 }
 
-const INSPECT =
-  '{"id":{{json .Id}},"name":{{json .Name}},"image":{{json .Image}},"restarts":{{json .RestartCount}},"policy":{{json .HostConfig.RestartPolicy.Name}},"state":{{json .State}},"labels":{{json .Config.Labels}}}'
+const INSPECT = `{${HELD},"imageName":{{json .Config.Image}},"id":{{json .Id}},"name":{{json .Name}},"image":{{json .Image}},"restarts":{{json .RestartCount}},"policy":{{json .HostConfig.RestartPolicy.Name}},"state":{{json .State}},"labels":{{json .Config.Labels}}}`
 
 const inspectSchema = once(() =>
   z.object({
@@ -123,6 +123,7 @@ const inspectSchema = once(() =>
     image: z.string(),
     restarts: z.number(),
     policy: z.string().nullish(),
+    imageName: z.string().nullish(),
     labels: z.record(z.string(), z.string()).nullish(),
     state: z.object({
       Status: z.string(),
@@ -175,13 +176,17 @@ async function inspect(ctx: StepContext, containers: readonly string[]): Promise
 }
 
 /** The containers of a project, but for those of `compose run`. */
-export const ofProject = (project: string): string[] =>
-  [`project=${project}`, 'oneoff=False'].flatMap(each => ['--filter', `label=com.docker.compose.${each}`])
+export const ofProject = (project: string): string[] => withLabels(`project=${project}`)
+/** The containers of all projects. */
+export const ofStacks = (): string[] => withLabels('project')
+
+const withLabels = (project: string) =>
+  [project, 'oneoff=False'].flatMap(each => ['--filter', `label=com.docker.compose.${each}`])
 
 function replicaOf(value: unknown, redact: (text: string) => string): Replica | null {
   const read = inspectSchema().safeParse(value)
   if (!read.success) return null
-  const { id, name, image, restarts, policy, labels, state } = read.data
+  const { id, name, image, imageName, restarts, policy, labels, state } = read.data
   return {
     id,
     image,
@@ -189,6 +194,9 @@ function replicaOf(value: unknown, redact: (text: string) => string): Replica | 
     name: name.replace(/^\//, ''),
     service: labels?.['com.docker.compose.service'] ?? '',
     config: labels?.['com.docker.compose.config-hash'] ?? '',
+    madeBy: labels?.['com.docker.compose.version'] ?? '',
+    imageName: imageName ?? '',
+    held: heldOf(value),
     status: state.Restarting ? 'restarting' : state.Status,
     startedAt: state.StartedAt,
     finishedAt: state.FinishedAt ?? '',

@@ -3,6 +3,7 @@ import { once } from '../command/once.ts'
 import type { Json, StepKind } from '../step.ts'
 import { composeArgv, servicesField, stackFacts, stackFields } from './compose.ts'
 import { readProject, readReplicas } from './project.ts'
+import { runningStack } from './running-stack.ts'
 
 const schema = once(() => z.strictObject({ ...stackFields(), services: servicesField() }))
 
@@ -21,7 +22,8 @@ export const composePs: StepKind<z.infer<ReturnType<typeof schema>>> = {
     { argv: ['docker', 'inspect', { unknown: 'the containers that there are then' }] },
   ],
   async run(ctx, input) {
-    const project = await readProject(ctx, input, input.services)
+    const stack = await runningStack(ctx, input, input.services)
+    const project = await readProject(ctx, stack, input.services)
     const names = project.services.map(service => service.name)
     const now = await readReplicas(ctx, input, project.name, names)
     const containers: Json[] = now.map(replica => {

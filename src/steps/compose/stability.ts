@@ -1,4 +1,6 @@
 /** Whether a stack stands: every replica of every service, over some time, by what the engine says. Pure. */
+import type { Held } from './possessions.ts'
+
 export type Replica = {
   id: string
   name: string
@@ -19,7 +21,15 @@ export type Replica = {
   /** The last output of the health check, or the engine's error. */
   said: string
   outOfMemory: boolean
+  /** The version of Compose that made it; another one may hash the same configuration otherwise. */
+  madeBy?: string
+  /** As its configuration named its image. */
+  imageName?: string
+  held?: Held | null
 }
+
+export const isUp = ({ status }: Pick<Replica, 'status'>): boolean =>
+  status === 'running' || status === 'restarting' || status === 'paused'
 
 export type Expected = { name: string; replicas: number; oneShot: boolean }
 /** `container` is null where one is missing. */

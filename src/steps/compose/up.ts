@@ -1,17 +1,21 @@
 import * as z from 'zod'
-import { Failed } from '../../failure.ts'
+import { Failed, type Loss } from '../../failure.ts'
 import { once } from '../command/once.ts'
 import { durationSchema, parseDuration } from '../duration.ts'
 import type { Facts, Json, StepContext, StepKind } from '../step.ts'
-import { backArgs, bringBack } from './back.ts'
+import { requireAsBefore } from './as-before.ts'
+import { backArgs, bringBack, RECREATE } from './back.ts'
 import { checkUp } from './check.ts'
-import { composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
+import { composeArgv, type Stack, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
 import { stackEvidence } from './evidence.ts'
 import { diskFacts, serviceFacts } from './facts.ts'
-import { type KeptStack, keepImages, missingParts, putImagesBack, requireImages } from './images.ts'
+import { type KeptImage, type KeptStack, missingParts, putImagesBack } from './images.ts'
+import { holdingsOf, keepStack, lossesOf } from './keep-stack.ts'
+import { mountedDigests } from './mounted-files.ts'
 import { upInSilence } from './progress.ts'
-import { readProject, readReplicas } from './project.ts'
+import { jsonOf, readProject, readRendered, readReplicas } from './project.ts'
 import { repair } from './repair.ts'
+import { runningStack } from './running-stack.ts'
 import { crashed, fingerprint, type Replica } from './stability.ts'
 import { forgetOld } from './tidy.ts'
 import { notStable, withExitCodes } from './unstable.ts'
@@ -29,6 +33,12 @@ const schema = once(() =>
       .boolean()
       .default(false)
       .describe('Remove containers of services that the compose file no longer has.'),
+    allowLoss: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Replace containers also where the new ones lack a mount, port, network, variable or secret that they have.',
+      ),
     keepRollbacks: z
       .int()
       .min(1)
@@ -68,21 +78,28 @@ export const composeUp: StepKind<With, Snapshot> = {
   undoCommands: input => [{ argv: composeArgv(input, backArgs(input.services)), cwd: input.dir }],
   check: checkUp,
   async snapshot(ctx, input) {
-    const { kept, replicas } = await keepImages(ctx, input, input.services, 'reach')
+    const { kept, replicas } = await keepStack(ctx, input)
     return { kept, containers: fingerprint(replicas) }
   },
   async run(ctx, input, before) {
-    const reading = readProject(ctx, input, input.services)
-    const project = before?.kept.project ?? (await reading).name
-    const [found, { name }] = await Promise.all([readReplicas(ctx, input, project, null), reading])
+    const stack = before?.kept.stack ?? (await runningStack(ctx, input, input.services))
+    const reading = readRendered(ctx, stack, input.services)
+    const project = before?.kept.project ?? (await reading).project.name
+    const [found, { project: target, rendered }] = await Promise.all([
+      readReplicas(ctx, stack, project, null),
+      reading,
+    ])
     // The tree may have brought another name along: compose would leave the old containers running beside the new.
-    if (name !== project)
-      throw new Failed({ code: 'project-renamed', dir: input.dir, before: project, now: name })
-    const { repaired } = await repair(ctx, input, project, found)
-    const was = repaired ? await readReplicas(ctx, input, project, null) : found
-    await upInSilence(ctx, input, upArgs(input))
+    if (target.name !== project)
+      throw new Failed({ code: 'project-renamed', dir: input.dir, before: project, now: target.name })
+    const losses = await lossesNow(ctx, input, before?.kept ?? null, { found, rendered })
+    const { repaired } = await repair(ctx, stack, project, found)
+    const was = repaired ? await readReplicas(ctx, stack, project, null) : found
+    const digests = await mountedDigests(ctx, stack, rendered)
+    await upInSilence(ctx, stack, upArgs(input))
+    await recreateStale(ctx, stack, input, { kept: before?.kept ?? null, was, digests })
     const [now, disk] = await Promise.all([
-      watch(ctx, input, project, was),
+      watch(ctx, { ...input, ...stack }, project, was),
       diskFacts(ctx, before?.kept.disk ?? null),
     ])
     const changed = fingerprint(now) !== (before?.containers ?? fingerprint(was))
@@ -92,30 +109,40 @@ export const composeUp: StepKind<With, Snapshot> = {
       image,
       status,
     }))
-    return { changed, outputs: { changed, containers }, facts: factsOf(before, now, disk) }
+    const lossFacts = losses.length > 0 ? { lost: losses } : {}
+    return {
+      changed,
+      outputs: { changed, containers },
+      facts: { ...factsOf(before, now, disk, digests), ...lossFacts },
+    }
   },
   async holds(ctx, input, { containers }, before) {
     const reached = (Array.isArray(containers) ? containers : []) as { service: string; image: string }[]
-    const project = before?.kept.project ?? (await readProject(ctx, input, input.services)).name
+    const stack = before?.kept.stack ?? (await runningStack(ctx, input, input.services))
+    const project = before?.kept.project ?? (await readProject(ctx, stack, input.services)).name
     const now = await readReplicas(ctx, input, project, null)
     const services = [...new Set(reached.map(({ service }) => service))]
     const differ = services.filter(name => imagesIn(reached, name) !== imagesIn(now, name))
     if (differ.length > 0) throw new Failed({ code: 'images-differ', services: differ })
   },
-  evidence: (ctx, input, before) => stackEvidence(ctx, input, before?.kept.project ?? null),
+  evidence: (ctx, input, before) =>
+    stackEvidence(ctx, { ...input, ...before?.kept.stack }, before?.kept.project ?? null),
   /** For stacks whose images are pulled and not built: nobody else puts their names back. */
   async restore(ctx, input, before) {
     return { changed: await putImagesBack(ctx, input, before.kept) }
   },
   async reactivate(ctx, input, before) {
-    if (before !== null) return { changed: await bringBack(ctx, input, before.kept) }
-    await upInSilence(ctx, input, backArgs(input.services))
-    return { changed: true }
+    if (before === null) {
+      await upInSilence(ctx, input, backArgs(input.services))
+      return { changed: true }
+    }
+    const { changed, leftBehind } = await bringBack(ctx, before.kept.stack ?? input, before.kept)
+    return { changed, facts: leftBehind.length > 0 ? { leftBehind } : {} }
   },
   async verify(ctx, input, before) {
     if (before === null) return { changed: false }
     const [now, disk] = await Promise.all([
-      requireImages(ctx, input, before.kept),
+      requireAsBefore(ctx, before.kept.stack ?? input, before.kept),
       diskFacts(ctx, before.kept.disk),
     ])
     // Other containers than before the run: the host was changed, and is back.
@@ -173,10 +200,63 @@ async function watch(
   }
 }
 
-function factsOf(before: Snapshot | null, now: readonly Replica[], disk: Facts): Facts {
+/** Refused, unless the tree's own change took it away: then the report tells of it. */
+async function lossesNow(
+  ctx: StepContext,
+  input: With,
+  kept: KeptStack | null,
+  { found, rendered }: { found: readonly Replica[]; rendered: string },
+): Promise<Loss[]> {
+  if (kept === null) return []
+  const losses = lossesOf(await holdingsOf(ctx, kept.images, found), jsonOf(rendered))
+  const meant = ({ service, what }: Loss) =>
+    kept.images.some(image => image.service === service && image.has?.some(has => has.what === what))
+  const unmeant = losses.filter(loss => !meant(loss))
+  if (unmeant.length > 0 && !input.allowLoss)
+    throw new Failed({ code: 'would-lose', dir: input.dir, losses: unmeant })
+  if (losses.length > 0)
+    ctx.say(`not in the new version: ${losses.map(({ service, what }) => `${service} ${what}`).join(', ')}`)
+  return losses
+}
+
+/** Containers that `up` has left alone although a file of the tree that they mount is another one now. */
+async function recreateStale(
+  ctx: StepContext,
+  stack: Stack,
+  input: With,
+  seen: { kept: KeptStack | null; was: readonly Replica[]; digests: ReadonlyMap<string, string> },
+): Promise<void> {
+  const changed = seen.kept?.images.filter(image => filesChanged(image, seen.digests)) ?? []
+  if (changed.length === 0) return
+  const now = await readReplicas(
+    ctx,
+    stack,
+    seen.kept!.project,
+    changed.map(image => image.service),
+  )
+  const stale = now.filter(each => seen.was.some(({ id }) => id === each.id)).map(each => each.service)
+  if (stale.length === 0) return
+  const services = [...new Set(stale)]
+  ctx.say(`${services.join(', ')}: mounted files have changed, so the containers are replaced`)
+  await upInSilence(ctx, stack, ['up', '-d', '--no-build', '--pull', input.pull, ...RECREATE, ...services])
+}
+
+const filesChanged = ({ service, files, running }: KeptImage, digests: ReadonlyMap<string, string>) =>
+  files !== undefined && running.length > 0 && files !== (digests.get(service) ?? null)
+
+function factsOf(
+  before: Snapshot | null,
+  now: readonly Replica[],
+  disk: Facts,
+  digests?: ReadonlyMap<string, string>,
+): Facts {
   if (before === null) return {}
   const { images, notOurs } = before.kept
   const made = now.map(replica => replica.service).filter(name => !notOurs.includes(name))
   const names = [...new Set([...images.map(image => image.service), ...made])]
-  return { services: serviceFacts(images, now, names), ...disk }
+  const differs = (name: string) => {
+    const image = images.find(each => each.service === name)
+    return image !== undefined && digests !== undefined && filesChanged(image, digests)
+  }
+  return { services: serviceFacts(images, now, names, differs), ...disk }
 }

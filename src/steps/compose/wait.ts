@@ -5,6 +5,7 @@ import type { Json, StepContext, StepKind, StepResult } from '../step.ts'
 import { composeArgv, SERVICE, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
 import { stackEvidence } from './evidence.ts'
 import { type Project, readProject, readReplicas } from './project.ts'
+import { runningStack } from './running-stack.ts'
 import { type Expected, fingerprint, judge, type Replica } from './stability.ts'
 import { notStable, withExitCodes } from './unstable.ts'
 
@@ -51,7 +52,8 @@ export const composeWait: StepKind<With, Snapshot> = {
     { argv: ['docker', 'inspect', { unknown: 'the containers that there are then' }] },
   ],
   async snapshot(ctx, input) {
-    const project = await readProject(ctx, input, input.services)
+    const stack = await runningStack(ctx, input, input.services)
+    const project = await readProject(ctx, stack, input.services)
     const names = project.services.map(service => service.name)
     const now = await readReplicas(ctx, input, project.name, names)
     const there = expectedOf(input, project).filter(({ name }) => now.some(each => each.service === name))
@@ -72,7 +74,8 @@ const expectedOf = (input: With, project: Project): Expected[] =>
   })
 
 async function gateNow(ctx: StepContext, input: With): Promise<StepResult> {
-  const project = await readProject(ctx, input, input.services)
+  const stack = await runningStack(ctx, input, input.services)
+  const project = await readProject(ctx, stack, input.services)
   return gate(ctx, input, project.name, expectedOf(input, project))
 }
 

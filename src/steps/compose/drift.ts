@@ -1,0 +1,187 @@
+/**
+ * Containers that were made from another configuration than the files give now: a `.env` or a compose file was edited after
+ * they had started. A way back has to lead to what ran, so that configuration is made again from the container itself, and
+ * believed only where Compose gives it the very hash that the container carries.
+ */
+import * as z from 'zod'
+import { once } from '../command/once.ts'
+import { canonicalPath } from '../fields.ts'
+import { lines } from '../plain-text.ts'
+import type { StepContext } from '../step.ts'
+import { LOOKING, type Stack } from './compose.ts'
+import { jsonOf } from './project.ts'
+import type { Replica } from './stability.ts'
+
+/** By service, as Compose writes them to the labels of the containers that it makes; and its own version. */
+export type Hashes = { version: string; of: ReadonlyMap<string, string> }
+
+/** `render` prints a rendered configuration. Nothing is claimed where it cannot be asked. */
+export async function configHashes(
+  ctx: StepContext,
+  { dir }: Pick<Stack, 'dir'>,
+  render: readonly string[],
+): Promise<Hashes> {
+  if (ctx.platform !== 'posix') return { version: '', of: new Map() }
+  const folder = canonicalPath(dir)
+  const argv = ['sh', '-c', HASHES, 'hostops-hashes', folder, ...render]
+  const [version = '', ...found] = lines((await ctx.exec({ argv, cwd: folder, ...LOOKING })).stdout)
+  return { version: releaseOf(version), of: new Map(found.map(line => line.split(' ') as [string, string])) }
+}
+
+const HASHES = `
+dir=$1; shift
+docker compose version --short
+"$@" | docker compose -f - --project-directory "$dir" --profile '*' config --hash '*'
+`
+
+/** Pure. Another version of Compose hashes the same configuration otherwise, which says nothing. */
+export const drifted = (replicas: readonly Replica[], { version, of }: Hashes): Replica[] =>
+  replicas.filter(
+    ({ service, config, madeBy }) =>
+      config !== '' && releaseOf(madeBy ?? '') === version && of.has(service) && of.get(service) !== config,
+  )
+
+/** Distributions add revisions of their own, which the label does not have. */
+export const releaseOf = (version: string): string => /\d+\.\d+\.\d+/.exec(version)?.[0] ?? version
+
+/** The path of a configuration that gives what runs, or null where none was found that does. */
+export async function asItRuns(
+  ctx: StepContext,
+  stack: Stack,
+  kept: { folder: string; rendered: string; drifted: readonly Replica[] },
+): Promise<string | null> {
+  const seen = await Promise.all(kept.drifted.map(replica => inspected(ctx, replica)))
+  const config = jsonOf(kept.rendered) as Rendered | null
+  if (config === null || seen.includes(null)) return null
+  for (const [at, { service }] of kept.drifted.entries()) {
+    const known = config.services[service]
+    if (known === undefined) return null
+    config.services[service] = { ...known, ...patched(known, config, seen[at]!) }
+  }
+  const path = `${kept.folder}/was.json`
+  await write(ctx, path, JSON.stringify(config))
+  const { of } = await configHashes(ctx, stack, ['cat', path])
+  return kept.drifted.every(({ service, config }) => of.get(service) === config) ? path : null
+}
+
+type Service = Record<string, unknown> & {
+  environment?: Record<string, string | null>
+  labels?: Record<string, string>
+  ports?: Port[]
+  volumes?: Volume[]
+}
+type Port = { target: number; protocol?: string; published?: string; host_ip?: string; mode?: string }
+type Volume = { type: string; source?: string; target: string }
+type Rendered = {
+  services: Record<string, Service>
+  volumes?: Record<string, { name?: string }>
+}
+
+const inspectSchema = once(() =>
+  z.object({
+    config: z.object({
+      Image: z.string(),
+      Env: z.array(z.string()).nullish(),
+      Cmd: z.array(z.string()).nullish(),
+      Entrypoint: z.array(z.string()).nullish(),
+      Labels: z.record(z.string(), z.string()).nullish(),
+    }),
+    ports: z
+      .record(
+        z.string(),
+        z.array(z.object({ HostIp: z.string().nullish(), HostPort: z.string().nullish() })).nullish(),
+      )
+      .nullish(),
+    mounts: z
+      .array(
+        z.object({
+          Type: z.string(),
+          Name: z.string().nullish(),
+          Source: z.string().nullish(),
+          Destination: z.string(),
+        }),
+      )
+      .nullish(),
+  }),
+)
+type Inspected = z.infer<ReturnType<typeof inspectSchema>> & { imageEnv: string[] }
+
+async function inspected(ctx: StepContext, { id, image }: Replica): Promise<Inspected | null> {
+  const format =
+    '{"config":{{json .Config}},"ports":{{json .HostConfig.PortBindings}},"mounts":{{json .Mounts}}}'
+  const look = (what: string, name: string, wanted: string) =>
+    ctx.exec({ argv: ['docker', what, 'inspect', '--format', wanted, name], ...LOOKING })
+  const [container, ofImage] = await Promise.all([
+    look('container', id, format),
+    look('image', image, '{{json .Config.Env}}'),
+  ])
+  const read = inspectSchema().safeParse(jsonOf(container.stdout))
+  if (!read.success) return null
+  return { ...read.data, imageEnv: (jsonOf(ofImage.stdout) as string[] | null) ?? [] }
+}
+
+/** The fields that an edited file usually changes, as the container has them. Pure. */
+export function patched(
+  known: Service,
+  all: Rendered,
+  { config, ports, mounts, imageEnv }: Inspected,
+): Service {
+  const environment = (config.Env ?? [])
+    .map(variable => [variable.split('=', 1)[0]!, variable.slice(variable.indexOf('=') + 1)] as const)
+    .filter(([name, value]) => name in (known.environment ?? {}) || !imageEnv.includes(`${name}=${value}`))
+  const labels = Object.keys(known.labels ?? {}).map(name => [name, config.Labels?.[name] ?? ''] as const)
+  const published = Object.entries(ports ?? {}).flatMap(([port, bound]) =>
+    (bound ?? []).map(({ HostIp, HostPort }) => portOf(known.ports ?? [], port, HostIp, HostPort)),
+  )
+  const source = ({ Name, Source, Destination }: NonNullable<Inspected['mounts']>[number]) => {
+    const before = (known.volumes ?? []).find(volume => volume.target === Destination)
+    const key = Object.entries(all.volumes ?? {}).find(([, volume]) => volume.name === Name)?.[0]
+    return before === undefined ? [] : [{ ...before, source: key ?? Source ?? '' }]
+  }
+  const volumes = (known.volumes ?? []).flatMap(volume =>
+    (mounts ?? []).filter(mount => mount.Destination === volume.target).flatMap(source),
+  )
+  return {
+    image: escaped(config.Image),
+    ...(environment.length > 0 || known.environment
+      ? { environment: Object.fromEntries(environment.map(([name, value]) => [name, escaped(value)])) }
+      : {}),
+    ...(labels.length > 0
+      ? { labels: Object.fromEntries(labels.map(([name, value]) => [name, escaped(value)])) }
+      : {}),
+    ...(known.ports ? { ports: published } : {}),
+    ...(known.volumes ? { volumes } : {}),
+    ...(Array.isArray(known.command) ? { command: (config.Cmd ?? []).map(escaped) } : {}),
+    ...(Array.isArray(known.entrypoint) ? { entrypoint: (config.Entrypoint ?? []).map(escaped) } : {}),
+  }
+}
+
+function portOf(known: readonly Port[], port: string, ip?: string | null, host?: string | null): Port {
+  const [target = '', protocol = 'tcp'] = port.split('/')
+  const before = known.find(each => `${each.target}/${each.protocol ?? 'tcp'}` === port)
+  const {
+    published: _,
+    host_ip: __,
+    ...rest
+  } = before ?? { mode: 'ingress', target: Number(target), protocol }
+  return {
+    ...rest,
+    ...(ip ? { host_ip: ip } : {}),
+    ...(host && host !== '0' ? { published: host } : {}),
+  }
+}
+
+/** Compose substitutes in what it has rendered, too. */
+const escaped = (text: string) => text.replaceAll('$', '$$$$')
+
+/** Through the environment, in pieces, because it holds secrets and every user may read an argv. */
+async function write(ctx: StepContext, path: string, text: string): Promise<void> {
+  const pieces = text.match(/[\s\S]{1,30000}/g) ?? []
+  const env = Object.fromEntries(pieces.map((piece, at) => [`HOSTOPS_PIECE_${at}`, piece]))
+  const script = `umask 077; n=0; while [ "$n" -lt "$2" ]; do eval "printf %s \\"\\$HOSTOPS_PIECE_$n\\""; n=$((n + 1)); done >"$1"`
+  await ctx.exec({
+    argv: ['sh', '-c', script, 'hostops-write', path, String(pieces.length)],
+    env,
+    quiet: true,
+  })
+}

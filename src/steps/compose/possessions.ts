@@ -1,0 +1,145 @@
+/**
+ * What a container has that its users rely on: mounts, published ports, networks, names of environment variables. Held
+ * against what the configuration would give to the next one. Pure.
+ */
+import { posix } from 'node:path'
+import * as z from 'zod'
+import { once } from '../command/once.ts'
+
+/** Equal where one of the keys is: engines on a desktop spell the source of a mount in their own way, too. */
+export type Possession = { what: string; keys: string[] }
+
+const heldSchema = once(() =>
+  z.object({
+    mounts: z
+      .array(
+        z.object({
+          Type: z.string(),
+          Name: z.string().nullish(),
+          Source: z.string().nullish(),
+          Destination: z.string(),
+        }),
+      )
+      .nullish(),
+    binds: z.array(z.string()).nullish(),
+    ports: z.record(z.string(), z.array(z.object({ HostPort: z.string().nullish() })).nullish()).nullish(),
+    networks: z.record(z.string(), z.unknown()).nullish(),
+    env: z.array(z.string()).nullish(),
+  }),
+)
+/** The parts of `docker inspect` that this is read from. */
+export const HELD =
+  '"mounts":{{json .Mounts}},"binds":{{json .HostConfig.Binds}},"ports":{{json .HostConfig.PortBindings}},"networks":{{json .NetworkSettings.Networks}},"env":{{json .Config.Env}}'
+export type Held = z.infer<ReturnType<typeof heldSchema>>
+/** Without the values of variables, which may be secrets. */
+export function heldOf(inspected: unknown): Held | null {
+  const held = heldSchema().safeParse(inspected).data
+  return held === undefined ? null : { ...held, env: (held.env ?? []).map(nameIn) }
+}
+
+/** Made by the engine for a VOLUME of the image; compose hands it on to the next container. */
+const ANONYMOUS = /^[0-9a-f]{64}$/
+/** Of the engine, and there for every container. */
+const BUILT_IN = new Set(['host', 'none', 'bridge'])
+
+/** `imageEnv`: what the image itself sets is nobody's configuration. */
+export function possessionsOf(held: Held, imageEnv: readonly string[]): Possession[] {
+  const ofImage = new Set(imageEnv.map(nameIn))
+  return [
+    ...(held.mounts ?? []).flatMap(mount => mounted(mount, held.binds ?? [])),
+    ...Object.entries(held.ports ?? {}).flatMap(([port, bound]) =>
+      (bound ?? []).map(({ HostPort }) => published(port, HostPort ?? '')),
+    ),
+    ...Object.keys(held.networks ?? {}).flatMap(name => (BUILT_IN.has(name) ? [] : [joined(name)])),
+    ...(held.env ?? []).flatMap(name => (ofImage.has(name) ? [] : [variable(name)])),
+  ]
+}
+
+function mounted(
+  { Type, Name, Source, Destination }: NonNullable<Held['mounts']>[number],
+  binds: readonly string[],
+): Possession[] {
+  if (Type === 'volume') return Name && !ANONYMOUS.test(Name) ? [mount(Destination, Name)] : []
+  if (Type !== 'bind') return []
+  const asGiven = binds.find(bind => bind.split(':').includes(Destination))?.split(`:${Destination}`)[0]
+  const { what, keys } = mount(Destination, asGiven ?? Source ?? '')
+  return [{ what, keys: [...keys, ...mount(Destination, Source ?? '').keys] }]
+}
+
+const configSchema = once(() => {
+  const sourced = z.array(z.object({ source: z.string(), target: z.string().nullish() })).nullish()
+  const named = z.record(z.string(), z.object({ name: z.string().nullish() }).nullish()).nullish()
+  const filed = z.record(z.string(), z.object({ file: z.string().nullish() }).nullish()).nullish()
+  return z.object({
+    services: z.record(
+      z.string(),
+      z.object({
+        environment: z.record(z.string(), z.unknown()).nullish(),
+        networks: z.record(z.string(), z.unknown()).nullish(),
+        ports: z
+          .array(
+            z.object({
+              target: z.number(),
+              published: z.string().nullish(),
+              protocol: z.string().nullish(),
+            }),
+          )
+          .nullish(),
+        volumes: z
+          .array(z.object({ type: z.string(), source: z.string().nullish(), target: z.string() }))
+          .nullish(),
+        secrets: sourced,
+        configs: sourced,
+      }),
+    ),
+    networks: named,
+    volumes: named,
+    secrets: filed,
+    configs: filed,
+  })
+})
+
+/** Null where the configuration does not have the service any more: then its container is not replaced. */
+export function possessionsIn(rendered: unknown, name: string): Possession[] | null {
+  const config = configSchema().safeParse(rendered).data
+  const service = config?.services[name]
+  if (!config || !service) return null
+  const nameOf = (all: typeof config.volumes, key: string) => all?.[key]?.name ?? key
+  const files = (all: typeof config.secrets, folder: string, used: typeof service.secrets) =>
+    (used ?? []).map(({ source, target }) => mount(target ?? `${folder}${source}`, all?.[source]?.file ?? ''))
+  return [
+    ...(service.volumes ?? []).map(({ type, source, target }) =>
+      mount(target, type === 'volume' ? nameOf(config.volumes, source ?? '') : (source ?? '')),
+    ),
+    ...files(config.secrets, '/run/secrets/', service.secrets),
+    ...files(config.configs, '/', service.configs),
+    ...(service.ports ?? []).map(port =>
+      published(`${port.target}/${port.protocol ?? 'tcp'}`, port.published ?? ''),
+    ),
+    ...Object.keys(service.networks ?? {}).map(key => joined(nameOf(config.networks, key))),
+    ...Object.keys(service.environment ?? {}).map(variable),
+  ]
+}
+
+/** What of it the other does not have. */
+export function lost(had: readonly Possession[], has: readonly Possession[]): string[] {
+  const keys = new Set(has.flatMap(each => each.keys))
+  return had.flatMap(each => (each.keys.some(key => keys.has(key)) ? [] : [each.what]))
+}
+
+const mount = (target: string, source: string): Possession => {
+  const at = posix.normalize(target).replace(/(.)\/+$/, '$1')
+  const what = at.startsWith('/run/secrets/')
+    ? `secret ${at.slice('/run/secrets/'.length)}`
+    : `mount ${at} from ${source}`
+  return { what, keys: [`mount ${at} ${source.replace(/(.)\/+$/, '$1')}`] }
+}
+const published = (port: string, host: string): Possession => {
+  const at = host === '' || host === '0' ? 'a free port' : host
+  return simple(`port ${at} to ${port}`)
+}
+const joined = (name: string) => simple(`network ${name}`)
+const variable = (name: string) => simple(`environment ${name}`)
+const simple = (what: string): Possession => ({ what, keys: [what] })
+
+const nameIn = (variable: string) => variable.split('=', 1)[0]!
