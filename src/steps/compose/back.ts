@@ -15,7 +15,6 @@ import { isUp, type Replica } from './stability.ts'
 /** No build, no registry: what is started is what was kept. */
 const AS_KEPT = ['--no-build', '--pull', 'never']
 export const backArgs = (more: readonly string[]): string[] => ['up', '-d', ...AS_KEPT, ...more]
-export const RECREATE = ['--no-deps', '--force-recreate']
 
 /** Services that had no container before have none afterwards, and one that was stopped is stopped again. */
 export async function bringBack(
@@ -55,9 +54,9 @@ async function upAgain(
   const [stopped, ran] = [images.filter(image => image.up === 0), images.filter(image => image.up !== 0)]
   const up = async (from: Stack) => {
     const names = (some: readonly KeptImage[]) => some.map(image => image.service)
-    if (stopped.length > 0)
-      await upInSilence(ctx, from, ['up', '--no-start', ...AS_KEPT, ...NO_DEPS, ...names(stopped)])
-    if (ran.length > 0) await upInSilence(ctx, from, backArgs([...NO_DEPS, ...scale, ...names(ran)]))
+    // Never with --no-deps: Compose would hash, and label, a configuration without its dependencies.
+    if (stopped.length > 0) await upInSilence(ctx, from, ['up', '--no-start', ...AS_KEPT, ...names(stopped)])
+    if (ran.length > 0) await upInSilence(ctx, from, backArgs([...scale, ...names(ran)]))
     return from
   }
   const { folder } = kept
@@ -78,9 +77,6 @@ async function upAgain(
   }
 }
 
-/** Each service that had a container is named: what depends on nothing of those would only be started for nothing. */
-const NO_DEPS = ['--no-deps']
-
 const NOT_READ: ReadonlySet<FailureCode> = new Set([
   'compose-file-missing',
   'compose-file-invalid',
@@ -95,7 +91,7 @@ async function replicaByReplica(ctx: StepContext, stack: Stack, image: KeptImage
     upInSilence(
       ctx,
       stack,
-      backArgs(['--no-recreate', '--no-deps', '--scale', `${image.service}=${count}`, image.service]),
+      backArgs(['--no-recreate', '--scale', `${image.service}=${count}`, image.service]),
     )
   await upTo(0)
   for (const [at, id] of image.running.entries()) {
@@ -121,7 +117,7 @@ async function recreateStale(
   )
   if (stale.length === 0) return
   const services = [...new Set(stale.map(each => each.service))]
-  await upInSilence(ctx, from, backArgs([...RECREATE, ...services]))
+  await upInSilence(ctx, from, backArgs(['--force-recreate', ...services]))
 }
 
 async function stopAgain(

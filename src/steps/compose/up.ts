@@ -4,7 +4,7 @@ import { once } from '../command/once.ts'
 import { durationSchema, parseDuration } from '../duration.ts'
 import type { Facts, Json, StepContext, StepKind } from '../step.ts'
 import { requireAsBefore } from './as-before.ts'
-import { backArgs, bringBack, RECREATE } from './back.ts'
+import { backArgs, bringBack } from './back.ts'
 import { checkUp } from './check.ts'
 import { composeArgv, type Stack, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
 import { stackEvidence } from './evidence.ts'
@@ -238,7 +238,15 @@ async function recreateStale(
   if (stale.length === 0) return
   const services = [...new Set(stale)]
   ctx.say(`${services.join(', ')}: mounted files have changed, so the containers are replaced`)
-  await upInSilence(ctx, stack, ['up', '-d', '--no-build', '--pull', input.pull, ...RECREATE, ...services])
+  await upInSilence(ctx, stack, [
+    'up',
+    '-d',
+    '--no-build',
+    '--pull',
+    input.pull,
+    '--force-recreate',
+    ...services,
+  ])
 }
 
 const filesChanged = ({ service, files, running }: KeptImage, digests: ReadonlyMap<string, string>) =>
