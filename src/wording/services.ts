@@ -75,8 +75,8 @@ export const SERVICES: Words<ServicesFailure> = {
     hint: 'on the target: sudo usermod -aG docker USER, and log in again; or run as root (id shows who this is)',
   }),
   'project-renamed': failure => ({
-    message: `the stack in ${failure.dir} is project ${failure.now} now and was ${failure.before}: it would run a second time beside the old one`,
-    hint: `give compose.up project: ${failure.before}, or stop the old one first: docker compose -p ${failure.before} down`,
+    message: `the stack in ${failure.dir} is project ${failure.now} in this version and was ${failure.before} before, and no container says which one is meant`,
+    hint: `name it in the playbook: project: ${failure.now}`,
   }),
   'stack-differs': ({ dir, differences }) => ({
     message: `the stack in ${dir} is not what the playbook names: ${differences.map(differenceInWords).join('; ')}`,

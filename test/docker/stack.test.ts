@@ -135,6 +135,17 @@ describe.skipIf(missing !== null)('an upgrade', { timeout: LIMIT_MS }, () => {
     }
   })
 
+  test('that calls the project otherwise stays the project that runs, and asks where none does', async () => {
+    make({ 'compose.yaml': `name: first\n${service()}` })
+    stack.release('v2', { 'compose.yaml': `name: second\n${service(', environment: { V: "2" }')}` })
+    const fresh = await upgrade('v2')
+    expect(fresh.report).toMatchObject({ errorCode: 'project-renamed', changed: false })
+    stack.compose('-p', stack.project, 'up', '-d')
+    expect((await upgrade('v2')).report.outcome).toBe('succeeded')
+    expect(stack.env('gw')).toContain('V=2')
+    expect(stack.docker('ps', '-aq', '--filter', 'label=com.docker.compose.project=second')).toBe('')
+  })
+
   test('that would take a network, a port or a variable away is refused, unless the tree itself does', async () => {
     make({ 'compose.yaml': service(', ports: ["127.0.0.1::80"], environment: { OLD: "1" }') })
     stack.compose('up', '-d')

@@ -117,39 +117,14 @@ describe.skipIf(missing !== null)('told as what it is:', () => {
       'compose-file-missing',
       /gone\.yaml/,
     ],
-    [
-      'calls the project otherwise',
-      'name: hostops-other-name\nservices: { gateway: { build: . } }\n',
-      'project-renamed',
-      /hostops-other-name now and was /,
-    ],
   ])('the compose file of the new version %s', async (how, text, errorCode, words) => {
     const before = stack.running()
     const branch = how.replaceAll(/[^a-z]+/g, '-')
     stack.publish(branch, { 'compose.yaml': text })
-    const named = errorCode === 'project-renamed'
-    const env = stack.read('.env')
-    // The file names the project only where nothing else does.
-    if (named) stack.write('.env', env.replace(/^COMPOSE_PROJECT_NAME=.*\n/m, ''))
-    if (named) {
-      stack.publish('named', { 'compose.yaml': `name: ${stack.project}\n${stack.read('compose.yaml')}` })
-      stack.git('fetch', '-q')
-      stack.git('checkout', '-q', '--detach', 'origin/named')
-      stack.compose('up', '-d', '--build')
-    }
-    try {
-      const was = stack.running()
-      const { report, code } = await rig.run(['run', playbook(branch)])
-      expect(report).toMatchObject({ outcome: 'rolled-back', errorCode, rollbackVerified: true })
-      expect(code).toBe(1)
-      expect(report.error).toMatch(words)
-      expect(stack.running()).toEqual(was)
-      expect(
-        stack.docker('ps', '-aq', '--filter', 'label=com.docker.compose.project=hostops-other-name'),
-      ).toBe('')
-    } finally {
-      stack.write('.env', env)
-    }
-    if (!named) unharmed(before)
+    const { report, code } = await rig.run(['run', playbook(branch)])
+    expect(report).toMatchObject({ outcome: 'rolled-back', errorCode, rollbackVerified: true })
+    expect(code).toBe(1)
+    expect(report.error).toMatch(words)
+    unharmed(before)
   })
 })

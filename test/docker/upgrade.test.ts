@@ -71,6 +71,7 @@ describe.skipIf(missing !== null).each(['local', 'hostlink'] as const)('on %s', 
         restarts: 0,
         state: 'running',
         exitCode: null,
+        changed: true,
       },
     ])
     expect(report.diskFreeBytes?.before).toBeGreaterThan(0)
