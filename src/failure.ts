@@ -93,6 +93,25 @@ export type ServicesFailure =
       /** The last thing that it wrote to stderr, where it wrote any. */
       cause?: string
     }
+  /** `image` is null where the compose file names none. */
+  | { code: 'nothing-to-build'; dir: string; services: NamedImage[]; instead: ImageSource; file?: string }
+  /** `variable`: which was to bring it in. `instead`: null where the compose file itself has to change. */
+  | {
+      code: 'image-unused'
+      dir: string
+      image: string
+      services: NamedImage[]
+      instead: ImageSource | null
+      variable?: string
+    }
+  /** A plain build was to take a name that a registry gives out. */
+  | { code: 'image-of-registry'; dir: string; image: string }
+  | { code: 'not-built'; dir: string; services: string[] }
+  | { code: 'nothing-to-pull'; dir: string; services: NamedImage[]; instead: ImageSource }
+  | { code: 'pull-failed'; image: string; why: PullProblem; detail: string }
+  | { code: 'env-file-unusable'; path: string; why: EnvFileProblem }
+  /** Somebody has changed these keys since the run has. */
+  | { code: 'env-keys-differ'; path: string; keys: string[] }
   | { code: 'rollback-set-missing'; what: string[] }
   | { code: 'images-differ'; services: string[] }
   | { code: 'unhealthy'; probes: { url: string; ok: boolean; last: string }[]; timeoutMs: number }
@@ -105,6 +124,19 @@ export type StackDifference = {
 
 /** `what` in words of the engine: "mount /data from /srv/data", "port 18789 to 18789/tcp". */
 export type Loss = { service: string; what: string }
+type NamedImage = { service: string; image: string | null }
+/** The values of the shipped playbook's input `imageFrom`. */
+export type ImageSource = 'compose' | 'dockerfile' | 'registry'
+export type PullProblem = 'not-found' | 'denied' | 'no-network' | 'other'
+export type EnvFileProblem =
+  | 'missing'
+  | 'symlink'
+  | 'hard-link'
+  | 'not-a-file'
+  | 'unreadable'
+  | 'unwritable'
+  | 'binary'
+  | 'no-shell'
 
 export type RunFailure =
   | { code: 'expression-failed'; where: string; expression: string; problem: string }

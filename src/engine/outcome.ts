@@ -46,6 +46,10 @@ export function beforeAnyChange(failure: Failure): Outcome {
     case 'plan-moved':
     case 'stack-differs':
     case 'would-lose':
+    case 'nothing-to-build':
+    case 'nothing-to-pull':
+    case 'image-unused':
+    case 'image-of-registry':
       return 'refused'
     case 'unreachable':
     case 'auth-failed':
@@ -80,6 +84,11 @@ export function mayRetry(failure: Failure): boolean {
     case 'plan-moved':
     case 'stack-differs':
     case 'would-lose':
+    case 'nothing-to-build':
+    case 'nothing-to-pull':
+    case 'image-unused':
+    case 'image-of-registry':
+    case 'not-built':
     case 'lock-lost':
     case 'state-unwritable':
     case 'internal':

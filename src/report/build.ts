@@ -182,11 +182,12 @@ export function toReport(draft: ReportDraft, finishedAt: number | null): Report 
 
 /** What only some runs can know stands in their reports only. */
 function observed(facts: Facts): Partial<Report> {
-  const { services, failedService, downtimeSeconds, diskFreeBytes, lost, leftBehind } = facts
+  const { services, pulled, failedService, downtimeSeconds, diskFreeBytes, lost, leftBehind } = facts
   return {
     ...(lost === undefined ? {} : { lost }),
     ...(leftBehind === undefined ? {} : { leftBehind }),
     ...(services === undefined ? {} : { services }),
+    ...(pulled === undefined ? {} : { pulled }),
     ...(failedService === undefined ? {} : { failedService }),
     ...(downtimeSeconds === undefined ? {} : { downtimeSeconds }),
     ...(diskFreeBytes === undefined ? {} : { diskFreeBytes }),

@@ -96,6 +96,19 @@ export const reportSchema = z
       .array(z.string())
       .optional()
       .describe('volumes and networks that a version made which was taken back; volumes are never removed'),
+    pulled: z
+      .array(
+        z.object({
+          service: z.string(),
+          image: z.string(),
+          before: z.string().nullable(),
+          after: z.string().nullable(),
+        }),
+      )
+      .optional()
+      .describe(
+        'the images that compose.pull pulled: the registry digest of what the service used before, and of what was pulled; null: the engine has none',
+      ),
     failedService: failedServiceSchema
       .optional()
       .describe('the first service that was seen not to stand, as it was before anything was taken back'),

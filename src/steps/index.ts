@@ -3,8 +3,10 @@ import { command } from './command/command.ts'
 import { script } from './command/script.ts'
 import { composeBuild } from './compose/build.ts'
 import { composeExec } from './compose/exec.ts'
+import { imageBuild } from './compose/image-build.ts'
 import { composeLogs } from './compose/logs.ts'
 import { composePs } from './compose/ps.ts'
+import { composePull } from './compose/pull.ts'
 import { composeUp } from './compose/up.ts'
 import { composeWait } from './compose/wait.ts'
 import { confirm } from './confirm.ts'
@@ -23,6 +25,8 @@ export const kinds: Record<string, StepKind> = {
   'git.fetch': gitFetch,
   'git.checkout': gitCheckout,
   'compose.build': composeBuild,
+  'image.build': imageBuild,
+  'compose.pull': composePull,
   'compose.up': composeUp,
   'compose.wait': composeWait,
   'compose.ps': composePs,

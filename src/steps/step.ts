@@ -30,11 +30,15 @@ export type Facts = {
   lost?: { service: string; what: string }[]
   /** Made by a version that was taken back, and not removed: volumes, and networks that something uses. */
   leftBehind?: string[]
+  pulled?: PulledFact[]
   failedService?: FailedService
   /** Of the disk that holds the engine's images. */
   diskFreeBytes?: { before: number; after: number | null }
   downtimeSeconds?: number | null
 }
+
+/** Digests of the registry; null where the engine has none for that image. */
+export type PulledFact = { service: string; image: string; before: string | null; after: string | null }
 
 /** `image*` are ids; null where there was, or is, no container. */
 export type ServiceFact = {

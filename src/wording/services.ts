@@ -1,5 +1,11 @@
 /** The services: Docker Compose, and whether they answer. */
-import type { ServicesFailure, StackDifference } from '../failure.ts'
+import type {
+  EnvFileProblem,
+  ImageSource,
+  PullProblem,
+  ServicesFailure,
+  StackDifference,
+} from '../failure.ts'
 import { printDuration } from '../steps/duration.ts'
 import { listed, tail, type Words } from './phrases.ts'
 
@@ -101,6 +107,43 @@ export const SERVICES: Words<ServicesFailure> = {
   'not-stable': failure => ({
     message: `${failure.services.join(', ')}: ${failure.detail}${failure.cause ? `: ${failure.cause}` : tail(failure.tail)}`,
   }),
+  'nothing-to-build': failure => ({
+    message:
+      failure.file === undefined
+        ? `nothing to build in ${failure.dir}: no build: in ${services(failure.services)}`
+        : `nothing to build: ${failure.file} does not exist`,
+    hint: INSTEAD[failure.instead],
+  }),
+  'image-unused': failure => ({
+    message: `no service in ${failure.dir} would use ${failure.image}${failure.variable === undefined ? '' : `, set as ${failure.variable}`}: ${services(failure.services)}`,
+    hint:
+      failure.instead === null
+        ? `in the compose file: image: \${${failure.variable ?? 'IMAGE'}:-${failure.image}}`
+        : INSTEAD[failure.instead],
+  }),
+  'image-of-registry': failure => ({
+    message: `the stack in ${failure.dir} takes its image from a registry: ${failure.image}`,
+    hint: `${INSTEAD.registry}; to build under that name all the same, give image.build tag: ${failure.image}`,
+  }),
+  'not-built': failure => ({
+    message: `this run built other services in ${failure.dir} but not ${failure.services.join(', ')}, which would start from an old image`,
+    hint: `give compose.build services: [${failure.services.join(', ')}]`,
+  }),
+  'nothing-to-pull': failure => ({
+    message: `nothing to pull in ${failure.dir}: ${services(failure.services)}`,
+    hint: INSTEAD[failure.instead],
+  }),
+  'pull-failed': failure => ({
+    message: `cannot pull ${failure.image}: ${PULL[failure.why]}${failure.detail === '' ? '' : `: ${failure.detail}`}`,
+    hint: `on the target: docker pull ${failure.image}${failure.why === 'denied' ? ' (after docker login, as the user that runs the steps)' : ''}`,
+  }),
+  'env-file-unusable': failure => ({
+    message: `cannot change ${failure.path}: ${ENV_FILE[failure.why]}`,
+    ...(failure.why === 'no-shell' ? {} : { hint: `on the target: ls -l ${failure.path}` }),
+  }),
+  'env-keys-differ': failure => ({
+    message: `${failure.keys.join(', ')} in ${failure.path}: changed by somebody else since, and left as found`,
+  }),
   'rollback-set-missing': failure => ({
     message: `the way back is not complete: ${failure.what.join(', ')} is missing`,
   }),
@@ -108,4 +151,32 @@ export const SERVICES: Words<ServicesFailure> = {
   unhealthy: failure => ({
     message: `not healthy within ${printDuration(failure.timeoutMs)}: ${failure.probes.map(p => `${p.url} (${p.last})`).join(', ')}`,
   }),
+}
+
+const services = (all: readonly { service: string; image: string | null }[]) =>
+  all.map(({ service, image }) => (image === null ? service : `${service} (image: ${image})`)).join(', ')
+
+const INSTEAD: Record<ImageSource, string> = {
+  compose: 'compose builds this image: use imageFrom=compose (step compose.build)',
+  dockerfile: 'a plain docker build makes this image: use imageFrom=dockerfile (step image.build)',
+  registry:
+    'a registry has this image: use imageFrom=registry with image=NAME:TAG (steps env.set and compose.pull)',
+}
+
+const PULL: Record<PullProblem, string> = {
+  'not-found': 'the registry does not have it',
+  denied: 'the registry refuses access, or does not have it',
+  'no-network': 'the registry cannot be reached',
+  other: 'docker pull failed',
+}
+
+const ENV_FILE: Record<EnvFileProblem, string> = {
+  missing: 'the file does not exist',
+  symlink: 'it is a symbolic link; name the file that it points to',
+  'hard-link': 'it has more than one hard link, which replacing it would break',
+  'not-a-file': 'it is not a regular file',
+  unreadable: 'it cannot be read',
+  unwritable: 'it, or its folder, cannot be written with the same owner and mode',
+  binary: 'it holds NUL bytes',
+  'no-shell': 'the target has no POSIX shell',
 }

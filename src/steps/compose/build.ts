@@ -1,11 +1,14 @@
 import * as z from 'zod'
 import { Failed } from '../../failure.ts'
 import { once } from '../command/once.ts'
-import type { PlannedCommand, StepContext, StepKind } from '../step.ts'
+import { canonicalPath } from '../fields.ts'
+import type { StepContext, StepKind } from '../step.ts'
 import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
 import { diskFacts } from './facts.ts'
-import { imageIds, type KeptStack, keepImages, missingPins, putImagesBack, seeImages } from './images.ts'
-import { type Project, readProject } from './project.ts'
+import { namedImages, sourceOf } from './image-source.ts'
+import { IMAGES_BACK, imagesBack, keptFinding, nameFinding, rehearseImages, sawImage } from './image-steps.ts'
+import { imageIds, type KeptStack, keepImages, seeImages } from './images.ts'
+import { type Project, readProject, type Service } from './project.ts'
 import { runningStack } from './running-stack.ts'
 
 const schema = once(() =>
@@ -21,64 +24,85 @@ type With = z.infer<ReturnType<typeof schema>>
 /** A step of its own before `compose.up`, because a build that fails then costs no downtime. */
 export const composeBuild: StepKind<With, KeptStack> = {
   uses: 'compose.build',
-  summary: 'Builds the images of services; the ones that run now are kept for the way back.',
+  summary:
+    'Builds the images of services and of all that they depend on; the ones that run now are kept for the way back.',
   get schema() {
     return schema()
   },
-  outputs: { changed: 'bool', images: 'map' },
+  outputs: { changed: 'bool', project: 'string', images: 'map' },
   timeoutMs: 30 * 60_000,
   effect: () => 'write',
   repeatable: () => true,
   about: stackFacts,
   locks: input => [stackLock(input)],
-  commands: input => [{ argv: composeArgv(input, buildArgs(input)), cwd: input.dir }],
-  undoCommands: (): PlannedCommand[] => [
-    { argv: ['docker', 'tag', { unknown: 'the image kept before the build' }, { unknown: 'its name' }] },
-  ],
-  async check(ctx, input) {
-    const { images } = await seeImages(ctx, input, input.services, 'named')
-    return images.map(({ service, name, id }) => ({
-      text: `${service}: ${id === null ? 'no image yet, rollback: none available' : `${name} is ${id.slice(7, 19)}, kept for a rollback`}`,
-      seen: { service, id },
-    }))
+  commands: input => {
+    const what = { unknown: 'the services with build: that these depend on' }
+    const more = input.services.length === 0 ? [] : [what]
+    return [{ argv: [...composeArgv(input, buildArgs(input, input.services)), ...more], cwd: input.dir }]
   },
-  snapshot: async (ctx, input) => (await keepImages(ctx, input, input.services, 'named')).kept,
+  undoCommands: () => IMAGES_BACK,
+  async check(ctx, input) {
+    const { images, project } = await seeImages(ctx, input, input.services, 'reach')
+    const built = await toBuild(ctx, input, project)
+    const isBuilt = (service: string) => built.some(({ name }) => name === service)
+    return images
+      .filter(({ service }) => isBuilt(service))
+      .flatMap(image => [keptFinding(image), ...nameFinding(image.name)])
+  },
+  async snapshot(ctx, input) {
+    const stack = await runningStack(ctx, input, input.services)
+    await toBuild(ctx, input, await readProject(ctx, stack, input.services))
+    return (await keepImages(ctx, input, input.services, 'reach')).kept
+  },
   async run(ctx, input, before) {
-    // A build outlives its caller: half an image is no harm, but an hour of work is not thrown away.
+    // Read again: the tree is another one by now.
     const stack = before?.stack ?? (await runningStack(ctx, input, input.services))
-    const building = compose(ctx, stack, buildArgs(input), { durable: true })
-    // The tree is what it is by now, and reading it takes long. A build that fails is the news.
-    const [built, read] = await Promise.allSettled([building, readProject(ctx, stack, input.services)])
-    if (built.status === 'rejected') throw built.reason
-    if (read.status === 'rejected') throw read.reason
+    const project = await readProject(ctx, stack, input.services)
+    const built = await toBuild(ctx, input, project)
+    for (const { image } of built) for (const { text } of nameFinding(image ?? '')) ctx.say(text)
+    const names = built.map(({ name }) => name)
+    // A build outlives its caller: half an image is no harm, but an hour of work is not thrown away.
+    await compose(ctx, stack, buildArgs(input, names), { durable: true })
     const [images, disk] = await Promise.all([
-      namedNow(ctx, input, read.value),
+      namedNow(ctx, input, project, built),
       diskFacts(ctx, before?.disk ?? null),
     ])
     const old = new Map(before?.images.map(image => [image.service, image.named]))
     const changed = Object.entries(images).some(([service, id]) => old.get(service) !== id)
-    return { changed, outputs: { changed, images }, facts: { composeRebuilt: true, ...disk } }
+    for (const [service, id] of Object.entries(images)) sawImage(ctx, service, old.get(service) ?? null, id)
+    return {
+      changed,
+      outputs: { changed, project: project.name, images },
+      facts: { composeRebuilt: true, ...disk },
+    }
   },
   /** Only of what it has built: other names may have been pulled anew since. */
   async holds(ctx, input, { images }, before) {
     const old = new Map(before?.images.map(image => [image.service, image.named]))
     const reached = Object.entries((images ?? {}) as Record<string, string | null>)
-    const built = reached.filter(([service, id]) => old.get(service) !== id)
-    if (built.length === 0) return
+    const moved = reached.filter(([service, id]) => old.get(service) !== id)
+    if (moved.length === 0) return
     const stack = before?.stack ?? (await runningStack(ctx, input, input.services))
-    const now = await namedNow(ctx, input, await readProject(ctx, stack, input.services))
-    const differ = built.flatMap(([service, id]) => (now[service] === id ? [] : [service]))
+    const project = await readProject(ctx, stack, input.services)
+    const now = await namedNow(ctx, input, project, project.reach)
+    const differ = moved.flatMap(([service, id]) => (now[service] === id ? [] : [service]))
     if (differ.length > 0) throw new Failed({ code: 'images-differ', services: differ })
   },
-  async restore(ctx, input, before) {
-    return { changed: await putImagesBack(ctx, input, before) }
-  },
-  async rehearse(ctx, input, before) {
-    const missing = await missingPins(ctx, input, before)
-    const failure = { code: 'rollback-set-missing' as const, what: missing }
-    if (missing.length > 0) return [{ text: `missing: ${missing.join(', ')}`, seen: null, failure }]
-    return [{ text: 'the images before the build are kept', seen: null }]
-  },
+  restore: imagesBack,
+  rehearse: rehearseImages,
+}
+
+/** All that `up` would start and that the compose file says how to build: a dependency of the old version is none. */
+async function toBuild(ctx: StepContext, input: With, { services, reach }: Project): Promise<Service[]> {
+  const built = reach.filter(({ builds }) => builds)
+  // Where only a dependency is built, the services that are meant would stay what they are.
+  if (services.some(({ builds }) => builds)) return built
+  throw new Failed({
+    code: 'nothing-to-build',
+    dir: canonicalPath(input.dir),
+    services: namedImages(services),
+    instead: await sourceOf(ctx, input, services),
+  })
 }
 
 /** Of the built tree, which may call its images otherwise than the one before. */
@@ -86,15 +110,16 @@ async function namedNow(
   ctx: StepContext,
   input: With,
   project: Project,
+  services: readonly Service[],
 ): Promise<Record<string, string | null>> {
-  const names = project.services.map(({ name, image }) => image ?? `${project.name}-${name}`)
+  const names = services.map(({ name, image }) => image ?? `${project.name}-${name}`)
   const ids = await imageIds(ctx, input.dir, names)
-  return Object.fromEntries(project.services.map(({ name }, at) => [name, ids.get(names[at]!) ?? null]))
+  return Object.fromEntries(services.map(({ name }, at) => [name, ids.get(names[at]!) ?? null]))
 }
 
-const buildArgs = (input: With) => [
+const buildArgs = (input: With, services: readonly string[]) => [
   'build',
   ...(input.pull ? ['--pull'] : []),
   ...(input.noCache ? ['--no-cache'] : []),
-  ...input.services,
+  ...services,
 ]

@@ -7,19 +7,19 @@ import { composeFailed } from './failed.ts'
 /** Never an option: it starts with a letter or a digit. */
 export const SERVICE = /^[a-zA-Z0-9][a-zA-Z0-9._-]*$/
 
-const file = () =>
+export const fileField = () =>
   z.string().regex(/^[^-\u0000-\u001f\u007f][^\u0000-\u001f\u007f]*$/, 'a file, absolute or relative to dir')
 
 export const stackFields = () => ({
   dir: absolutePath().describe('The folder of the stack, an absolute path on the target.'),
   files: z
-    .array(file())
+    .array(fileField())
     .default([])
     .describe(
       'Compose files, absolute or relative to dir. Default: those of the running containers, else what Compose finds in dir.',
     ),
   envFiles: z
-    .array(file())
+    .array(fileField())
     .default([])
     .describe('Files for --env-file. Default: those of the running containers, else .env in dir.'),
   project: z
@@ -96,7 +96,8 @@ export async function docker(
   throw composeFailed(dir, args.slice(0, 2).join(' '), done)
 }
 
-export const stackLock = (given: Stack) => `compose:${given.project ?? canonicalPath(given.dir)}`
+export const stackLock = (given: Pick<Stack, 'dir' | 'project'>) =>
+  `compose:${given.project ?? canonicalPath(given.dir)}`
 
 export const stackFacts = (given: Stack & { services: readonly string[] }): Facts => ({
   composePath: given.dir,

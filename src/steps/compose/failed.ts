@@ -1,5 +1,5 @@
 /** What the end of a docker command means. Besides progress.ts the only place that reads the words of Docker and Compose. */
-import { Failed } from '../../failure.ts'
+import { Failed, type PullProblem } from '../../failure.ts'
 import { lines, tailOf } from '../plain-text.ts'
 import type { Done } from '../step.ts'
 
@@ -51,6 +51,24 @@ export function composeFailed(dir: string, verb: string, done: Done): Failed {
     tail,
     ...(cause === undefined ? {} : { cause }),
   })
+}
+
+/** In the words of Docker 20.10 to 28 and of what they quote from registries, by what is tried first. */
+const PULL_PROBLEMS: readonly [PullProblem, RegExp][] = [
+  ['denied', /access denied|unauthorized|authentication required|no basic auth|forbidden/i],
+  ['not-found', /manifest unknown|not found|no matching manifest/i],
+  [
+    'no-network',
+    /dial tcp|no such host|connection (refused|reset)|timeout|timed out|unreachable|name resolution|\bEOF\b/i,
+  ],
+]
+
+export function pullFailed(dir: string, image: string, done: Done): Failed {
+  const failed = composeFailed(dir, 'pull', done)
+  if (failed.failure.code !== 'compose-failed') return failed
+  const detail = (lines(endOf(done, 'stderr')).at(-1) ?? '').replace(/^Error response from daemon: /, '')
+  const why = PULL_PROBLEMS.find(([, words]) => words.test(detail))?.[0] ?? 'other'
+  return new Failed({ code: 'pull-failed', image, why, detail })
 }
 
 /** Of a text that was cut the beginning says little. */

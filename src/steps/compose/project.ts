@@ -16,6 +16,9 @@ export type Service = {
   oneShot: boolean
   /** As the compose file names its image. */
   image: string | null
+  /** The compose file says how to build it. */
+  builds: boolean
+  platform: string | null
   /** The services that it depends on. */
   needs: string[]
 }
@@ -37,6 +40,8 @@ const configSchema = once(() =>
         z.string(),
         z.object({
           image: z.string().nullish(),
+          build: z.unknown(),
+          platform: z.string().nullish(),
           scale: z.number().nullish(),
           deploy: z.object({ replicas: z.number().nullish() }).nullish(),
           depends_on: z.record(z.string(), z.object({ condition: z.string().optional() })).nullish(),
@@ -50,8 +55,9 @@ export async function readProject(
   ctx: StepContext,
   stack: Stack,
   wanted: readonly string[],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Project> {
-  return (await readRendered(ctx, stack, wanted)).project
+  return (await readRendered(ctx, stack, wanted, env)).project
 }
 
 /** And the whole configuration, as compose renders it. */
@@ -59,8 +65,9 @@ export async function readRendered(
   ctx: StepContext,
   stack: Stack,
   wanted: readonly string[],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{ project: Project; rendered: string }> {
-  const { stdout } = await compose(ctx, withProfiles(stack, wanted), CONFIG, LOOKING)
+  const { stdout } = await compose(ctx, withProfiles(stack, wanted), CONFIG, { ...LOOKING, env })
   return { project: projectFrom(stdout, stack, wanted), rendered: stdout }
 }
 
@@ -86,6 +93,8 @@ export function projectFrom(rendered: string, stack: Stack, wanted: readonly str
     replicas: service.deploy?.replicas ?? service.scale ?? 1,
     oneShot: awaited.has(name),
     image: service.image ?? null,
+    builds: (service.build ?? null) !== null,
+    platform: service.platform ?? null,
     needs: Object.keys(service.depends_on ?? {}),
   }))
   const unknown = wanted.filter(name => !known.some(service => service.name === name))

@@ -5,6 +5,7 @@ import { durationSchema, parseDuration } from '../duration.ts'
 import type { Facts, Json, StepContext, StepKind } from '../step.ts'
 import { requireAsBefore } from './as-before.ts'
 import { backArgs, bringBack } from './back.ts'
+import { requireBuilt } from './built.ts'
 import { checkUp } from './check.ts'
 import { composeArgv, type Stack, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
 import { stackEvidence } from './evidence.ts'
@@ -92,6 +93,7 @@ export const composeUp: StepKind<With, Snapshot> = {
     // The tree may have brought another name along: compose would leave the old containers running beside the new.
     if (target.name !== project)
       throw new Failed({ code: 'project-renamed', dir: input.dir, before: project, now: target.name })
+    requireBuilt(ctx, input.dir, target)
     const losses = await lossesNow(ctx, input, before?.kept ?? null, { found, rendered })
     const { repaired } = await repair(ctx, stack, project, found)
     const was = repaired ? await readReplicas(ctx, stack, project, null) : found

@@ -1,0 +1,49 @@
+/** What the kinds that bring images in have in common: their looks, their words, their way back. */
+import type { CheckFinding, PlannedCommand, StepContext } from '../step.ts'
+import type { Stack } from './compose.ts'
+import { hasRegistryHost } from './image-name.ts'
+import { type KeptImage, type KeptStack, missingPins, putImagesBack } from './images.ts'
+
+export const IMAGES_BACK: PlannedCommand[] = [
+  { argv: ['docker', 'tag', { unknown: 'the image kept before' }, { unknown: 'its name' }] },
+]
+
+const shortId = (id: string) => id.slice(7, 19)
+
+export const keptFinding = ({ service, name, id }: KeptImage): CheckFinding => ({
+  text: `${service}: ${id === null ? 'no image yet, rollback: none available' : `${name} is ${shortId(id)}, kept for a rollback`}`,
+  seen: { service, id },
+})
+
+/** None where no registry would give out another image under that name. */
+export const nameFinding = (name: string): CheckFinding[] =>
+  hasRegistryHost(name)
+    ? [
+        {
+          text: `the build takes the name ${name}, under which a registry may have another image`,
+          seen: name,
+        },
+      ]
+    : []
+
+/** An image that did not move is no error: a build may have had nothing to do. */
+export function sawImage(ctx: StepContext, target: string, before: string | null, after: string | null) {
+  const short = (id: string | null) => (id === null ? 'none' : shortId(id))
+  const saw = before === after ? `${short(after)}, as before` : `${short(before)} → ${short(after)}`
+  ctx.saw({ what: 'image', target, saw, ok: after !== null })
+}
+
+export const imagesBack = async (ctx: StepContext, stack: Stack, kept: KeptStack) => ({
+  changed: await putImagesBack(ctx, stack, kept),
+})
+
+export async function rehearseImages(
+  ctx: StepContext,
+  stack: Stack,
+  kept: KeptStack,
+): Promise<CheckFinding[]> {
+  const missing = await missingPins(ctx, stack, kept)
+  const failure = { code: 'rollback-set-missing' as const, what: missing }
+  if (missing.length > 0) return [{ text: `missing: ${missing.join(', ')}`, seen: null, failure }]
+  return [{ text: 'the images before this step are kept', seen: null }]
+}
