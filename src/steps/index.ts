@@ -10,6 +10,7 @@ import { composePull } from './compose/pull.ts'
 import { composeUp } from './compose/up.ts'
 import { composeWait } from './compose/wait.ts'
 import { confirm } from './confirm.ts'
+import { envSet } from './env/env-set.ts'
 import { gitCheckout } from './git/checkout.ts'
 import { gitDirtyCheck } from './git/dirty-check.ts'
 import { gitFetch } from './git/fetch.ts'
@@ -26,6 +27,7 @@ export const kinds: Record<string, StepKind> = {
   'git.checkout': gitCheckout,
   'compose.build': composeBuild,
   'image.build': imageBuild,
+  'env.set': envSet,
   'compose.pull': composePull,
   'compose.up': composeUp,
   'compose.wait': composeWait,

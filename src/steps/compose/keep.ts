@@ -30,13 +30,23 @@ export type KeptFiles = {
 }
 
 const RULE = '--- hostops ---'
-/** What a run has kept once stays as it is: a later step of the same run finds what was there before the first one. */
-const KEEP = `
+/** Shell: a folder of this user's for what a run keeps of a stack, named by `folderWords`. */
+export const FOLDER = `
 umask 077
-key=$1 run=$2 part=$3 recipe=$4; shift 4
+key=$1 run=$2 part=$3; shift 3
 base=\${XDG_STATE_HOME:-\${HOME:+$HOME/.local/state}}
 folder=\${base:-/var/lib}/hostops/rollback/$key/$run/$part
 mkdir -p "$folder" || exit 3
+`
+export const folderWords = (stack: Pick<Stack, 'dir' | 'project'>, runId: string, part: string) => [
+  stackKey(stack),
+  safe(runId),
+  shortHash(part),
+]
+
+/** What a run has kept once stays as it is: a later step of the same run finds what was there before the first one. */
+const KEEP = `${FOLDER}
+recipe=$1; shift
 if [ ! -f "$folder/compose.json" ]; then
   docker info --format '{{.DockerRootDir}}' >"$folder/root" 2>/dev/null &
   "$@" config --images >"$folder/images" 2>/dev/null &
@@ -80,7 +90,7 @@ export async function keepFiles(
   }
   const dir = canonicalPath(stack.dir)
   const prefix = composeArgv(withProfiles(stack, services), [])
-  const names = [stackKey(stack), safe(ctx.runId), shortHash(prefix.join('\u0000'))]
+  const names = folderWords(stack, ctx.runId, prefix.join('\u0000'))
   const recipe = JSON.stringify({ files: stack.files, envFiles: stack.envFiles })
   const argv = ['sh', '-c', KEEP, 'hostops-keep', ...names, recipe, ...prefix]
   const done = await ctx.exec({ argv, cwd: dir, ...LOOKING })
@@ -135,7 +145,7 @@ export async function freeBytes(ctx: StepContext, root: string): Promise<number 
 }
 
 /** One name for a stack among the folders of a user: readable, and never two stacks under one. */
-const stackKey = (stack: Stack) =>
+const stackKey = (stack: Pick<Stack, 'dir' | 'project'>) =>
   `${safe(canonicalPath(stack.dir).split('/').at(-1) ?? '')}-${shortHash(stackLock(stack))}`
 
 async function copy(
