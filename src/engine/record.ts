@@ -12,11 +12,11 @@ export async function recordBefore(run: Run, due: StepState): Promise<void> {
   const { emit, input } = run
   const startedAt = input.clock.now()
   const known = run.known
-  const waiting = run.recorded ? [due] : run.states.filter(state => state === due || canBeReady(state, known))
+  const waiting = run.recorded
+    ? [due]
+    : run.states.filter(state => state === due || (isPlanned(state) && canBeReady(state, known)))
   run.recorded = true
-  const missing = waiting.filter(
-    state => state.kind.snapshot && state.snapshot === undefined && isPlanned(state),
-  )
+  const missing = waiting.filter(state => state.kind.snapshot && state.snapshot === undefined)
   if (missing.length > 0) emit({ type: 'snapshot-started' })
   for (const state of waiting) {
     const ready = makeReady(state, known)
@@ -33,4 +33,5 @@ export async function recordBefore(run: Run, due: StepState): Promise<void> {
   if (missing.length > 0) emit({ type: 'snapshot-finished', durationMs: input.clock.now() - startedAt })
 }
 
+/** What is certainly skipped may lack the very input that its condition asks for. */
 const isPlanned = (state: StepState) => state.planned.when !== false && state.status !== 'skipped'

@@ -53,6 +53,17 @@ describe('a run that goes well', () => {
     ])
   })
 
+  test('asks nothing of a step that is certainly skipped, which may lack the input that its condition is about', async () => {
+    const { end, calls } = await play({
+      steps: [
+        { id: 'a', with: { name: 'x', to: 'one' } },
+        { id: 'b', when: false, with: { name: 'y', to: null } },
+      ],
+    })
+    expect(end.outcome).toBe('succeeded')
+    expect(calls).toEqual(['snapshot x', 'run x'])
+  })
+
   test('tries again as often as the playbook says', async () => {
     const { end, events } = await play({
       steps: [

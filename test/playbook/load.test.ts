@@ -31,6 +31,9 @@ test('the shipped upgrade is what the contract shows', () => {
     'git.fetch',
     'git.checkout',
     'compose.build',
+    'image.build',
+    'env.set',
+    'compose.pull',
     'compose.up',
     'health.poll',
   ])

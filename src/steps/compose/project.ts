@@ -40,7 +40,7 @@ const configSchema = once(() =>
         z.string(),
         z.object({
           image: z.string().nullish(),
-          build: z.unknown(),
+          build: z.unknown().optional(),
           platform: z.string().nullish(),
           scale: z.number().nullish(),
           deploy: z.object({ replicas: z.number().nullish() }).nullish(),
