@@ -112,7 +112,13 @@ describe.skipIf(missing !== null)('whatever the shape', () => {
     LIMIT_MS,
   )
 
-  const hardCoded = (text: string) => text.replaceAll(/image: \$\{OPENCLAW_IMAGE.*\}/g, '')
+  /** Compose gives the image a name of its own. */
+  const unnamed = (text: string) =>
+    text
+      .replace(/ {4}image: .*\n/, '')
+      .replace(/image: \$\{OPENCLAW_IMAGE.*\}/, 'image: ${COMPOSE_PROJECT_NAME}-openclaw-gateway')
+  const withoutVariable = (text: string) =>
+    text.replaceAll(/image: \$\{OPENCLAW_IMAGE.*\}/g, 'image: ${COMPOSE_PROJECT_NAME}-openclaw:local')
   const WRONG: [string, Shape, Inputs, (text: string) => string, string, RegExp][] = [
     [
       'compose on an image-only stack',
@@ -142,7 +148,7 @@ describe.skipIf(missing !== null)('whatever the shape', () => {
       'dockerfile on a stack that compose builds and names',
       'compose',
       { imageFrom: 'dockerfile' },
-      hardCoded,
+      unnamed,
       'image-unused',
       /use imageFrom=compose/,
     ],
@@ -150,7 +156,7 @@ describe.skipIf(missing !== null)('whatever the shape', () => {
       'registry on a stack that compose builds and names',
       'compose',
       { imageFrom: 'registry', image: 'registry.example/openclaw:2' },
-      hardCoded,
+      unnamed,
       'nothing-to-pull',
       /use imageFrom=compose/,
     ],
@@ -158,7 +164,7 @@ describe.skipIf(missing !== null)('whatever the shape', () => {
       'registry where the variable is not used',
       'dockerfile',
       { imageFrom: 'registry', image: 'registry.example/openclaw:2' },
-      text => text.replaceAll('${OPENCLAW_IMAGE:-openclaw:local}', '${IMAGE_OF_MINE}'),
+      withoutVariable,
       'image-unused',
       /use imageFrom=dockerfile/,
     ],
@@ -338,7 +344,7 @@ volumes: { state: {} }
       const { report, stderr } = await rig.run(['run', playbook])
       expect(report, stderr).toMatchObject({ failedStep: 'compose.up', errorCode: 'not-built' })
       expect(report.error).toContain('openclaw-gateway')
-      expect(at.containers()).toEqual(containers)
+      expect(at.containers(), stderr).toEqual(containers)
     },
     LIMIT_MS,
   )

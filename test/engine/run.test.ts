@@ -57,7 +57,7 @@ describe('a run that goes well', () => {
     const { end, calls } = await play({
       steps: [
         { id: 'a', with: { name: 'x', to: 'one' } },
-        { id: 'b', when: false, with: { name: 'y', to: null } },
+        { id: 'b', when: { $expr: 'false' }, with: { name: 'y', to: null } },
       ],
     })
     expect(end.outcome).toBe('succeeded')

@@ -56,7 +56,7 @@ export function composeFailed(dir: string, verb: string, done: Done): Failed {
 /** In the words of Docker 20.10 to 28 and of what they quote from registries, by what is tried first. */
 const PULL_PROBLEMS: readonly [PullProblem, RegExp][] = [
   ['denied', /access denied|unauthorized|authentication required|no basic auth|forbidden/i],
-  ['not-found', /manifest unknown|not found|no matching manifest/i],
+  ['not-found', /manifest[ _]unknown|not found|no matching manifest/i],
   [
     'no-network',
     /dial tcp|no such host|connection (refused|reset)|timeout|timed out|unreachable|name resolution|\bEOF\b/i,
