@@ -61,7 +61,7 @@ export const SERVICES: Words<ServicesFailure> = {
         : `on the target: docker compose --project-directory ${failure.dir} config --services`,
   }),
   'port-taken': failure => ({
-    message: `${failure.port === null ? 'a port' : `port ${failure.port}`} that the stack in ${failure.dir} wants is taken: ${failure.detail}`,
+    message: `${failure.port === null ? `a port that the stack in ${failure.dir} publishes` : `port ${failure.port}`} is already in use on the target`,
     hint: `on the target: ${failure.port === null ? 'docker ps, and ss -ltnp' : `docker ps --filter publish=${failure.port}, or ss -ltnp 'sport = :${failure.port}'`}   shows who has it`,
   }),
   'disk-full': failure => ({
