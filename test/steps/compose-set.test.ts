@@ -200,7 +200,7 @@ describe.skipIf(missing !== null)('the rollback set', () => {
       'old word\n',
       'old page\n',
     ])
-    expect(ctx.said.join('\n')).toContain('what the compose files include or extend: not as before the run')
+    expect(ctx.said.join('\n')).toContain('the compose files do not give what they gave before the run')
     // Of the compose files themselves nothing is touched: they belong to the checkout.
     expect(read('deep/er/base2.yaml')).toBe(base2('6'))
 

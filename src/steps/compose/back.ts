@@ -1,5 +1,4 @@
 /** The way back of running containers: from the kept images, without a build and without a registry. */
-import { Failed, type FailureCode } from '../../failure.ts'
 import { canonicalPath } from '../fields.ts'
 import type { StepContext } from '../step.ts'
 import { docker, type Stack } from './compose.ts'
@@ -22,13 +21,13 @@ export async function bringBack(
   stack: Stack,
   kept: KeptStack,
 ): Promise<{ changed: boolean; leftBehind: string[] }> {
-  const [{ replaced, differing }, { seen, repaired }] = await Promise.all([
-    putFilesBack(ctx, { ...kept, dir: canonicalPath(stack.dir) }),
+  const [{ replaced, differs }, { seen, repaired }] = await Promise.all([
+    putFilesBack(ctx, stack, kept),
     repair(ctx, stack, kept.project),
   ])
   for (const path of replaced) ctx.say(`${path} is as before again`)
   const there = kept.images.filter(image => image.running.length > 0)
-  const from = there.length === 0 ? stack : await upAgain(ctx, stack, kept, there, differing)
+  const from = there.length === 0 ? stack : await upAgain(ctx, stack, kept, there, differs)
   for (const image of there) if (image.others.length > 0) await replicaByReplica(ctx, from, image)
   const now = await readReplicas(ctx, stack, kept.project, null)
   await recreateStale(ctx, from, kept, { seen, now })
@@ -46,7 +45,7 @@ async function upAgain(
   stack: Stack,
   kept: KeptStack,
   images: readonly KeptImage[],
-  differing: readonly string[],
+  differs: boolean,
 ): Promise<Stack> {
   // Scaled by hand: the compose file does not know it.
   const scaled = images.filter(image => image.replicas !== image.running.length)
@@ -64,24 +63,10 @@ async function upAgain(
   const rendered = renderedStack(stack, { ...kept, folder })
   const from = `the stack comes back from the configuration kept in ${folder}`
   if (typeof kept.was === 'string') return up({ ...rendered, files: [kept.was] })
-  if (differing.length > 0) {
-    ctx.say(`${differing.join(', ')}: not as before the run; ${from}`)
-    return up(rendered)
-  }
-  try {
-    return await up(stack)
-  } catch (error) {
-    if (!(error instanceof Failed) || !NOT_READ.has(error.failure.code)) throw error
-    ctx.say(`the compose files cannot be used any more; ${from}`)
-    return up(rendered)
-  }
+  if (!differs) return up(stack)
+  ctx.say(`the compose files do not give what they gave before the run: ${from}`)
+  return up(rendered)
 }
-
-const NOT_READ: ReadonlySet<FailureCode> = new Set([
-  'compose-file-missing',
-  'compose-file-invalid',
-  'service-unknown',
-])
 
 /** The replicas of one service ran different images; compose knows one name for all of them. */
 async function replicaByReplica(ctx: StepContext, stack: Stack, image: KeptImage): Promise<void> {

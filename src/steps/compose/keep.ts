@@ -11,8 +11,6 @@ import { composeFailed } from './failed.ts'
 import { CONFIG, jsonOf, type Project, projectFrom, readRendered, withProfiles } from './project.ts'
 
 export type KeptFile = { path: string; kept: string }
-/** `kept` is null where there was no such file. */
-export type KeptComposeFile = { path: string; kept: string | null }
 export type DiskSeen = { root: string; freeBytes: number }
 export type KeptFiles = {
   project: Project
@@ -21,8 +19,7 @@ export type KeptFiles = {
   /** Null on targets without a POSIX shell, where nothing is kept. */
   folder: string | null
   envFiles: KeptFile[]
-  composeFiles: KeptComposeFile[]
-  /** What renders the stack again, where it is made of more than the compose files; else, and in what an older version kept, nothing. */
+  /** The words that render the stack; not in all that an older version kept. */
   renderedBy?: string[]
   disk: DiskSeen | null
   /** What compose says that the images are called. */
@@ -75,8 +72,6 @@ for file do
     echo "$n"
   fi
 done
-# Words that lead to other files: too many are found rather than too few.
-if [ -n "\${COMPOSE_FILE-}" ] || grep -Eqs 'include|extends|COMPOSE_FILE' -- "$@"; then echo reaches; fi
 exit 0
 `
 export async function keepFiles(
@@ -86,7 +81,7 @@ export async function keepFiles(
 ): Promise<KeptFiles> {
   if (ctx.platform !== 'posix') {
     const { project, rendered } = await readRendered(ctx, stack, services)
-    return { project, rendered, folder: null, envFiles: [], composeFiles: [], disk: null, imageNames: null }
+    return { project, rendered, folder: null, envFiles: [], disk: null, imageNames: null }
   }
   const dir = canonicalPath(stack.dir)
   const prefix = composeArgv(withProfiles(stack, services), [])
@@ -108,11 +103,8 @@ export async function keepFiles(
     project: projectFrom(rendered, stack, services),
     rendered,
     folder,
-    ...(await copy(ctx, folder, {
-      read: filesReadBy(stack, raw, rendered),
-      composes: composeFilesOf(stack),
-      prefix,
-    })),
+    renderedBy: prefix,
+    envFiles: await copy(ctx, folder, filesReadBy(stack, raw, rendered)),
     disk: /^\d+$/.test(free) ? { root, freeBytes: Number(free) * 1024 } : null,
     imageNames: images.split(/\r?\n/),
   }
@@ -148,33 +140,10 @@ export async function freeBytes(ctx: StepContext, root: string): Promise<number 
 const stackKey = (stack: Pick<Stack, 'dir' | 'project'>) =>
   `${safe(canonicalPath(stack.dir).split('/').at(-1) ?? '')}-${shortHash(stackLock(stack))}`
 
-async function copy(
-  ctx: StepContext,
-  folder: string,
-  {
-    read,
-    composes,
-    prefix,
-  }: { read: readonly string[]; composes: readonly string[]; prefix: readonly string[] },
-): Promise<Pick<KeptFiles, 'envFiles' | 'composeFiles' | 'renderedBy'>> {
-  const paths = [...read, ...composes]
+async function copy(ctx: StepContext, folder: string, paths: readonly string[]): Promise<KeptFile[]> {
   const done = await ctx.exec({ argv: ['sh', '-c', COPY, 'hostops-copy', folder, ...paths], ...LOOKING })
-  const told = done.stdout.split('\n').filter(Boolean)
-  const there = new Set(told.map(Number))
-  const all = paths.map((path, at) => ({ path, kept: there.has(at + 1) ? `${folder}/file.${at + 1}` : null }))
-  return {
-    envFiles: all.slice(0, read.length).filter(file => file.kept !== null) as KeptFile[],
-    composeFiles: all.slice(read.length),
-    ...(told.includes('reaches') ? { renderedBy: [...prefix] } : {}),
-  }
-}
-
-const BASES = ['compose', 'docker-compose'].flatMap(name => [name, `${name}.override`])
-
-/** What is named, else all that compose itself would look for in the folder. */
-function composeFilesOf(stack: Stack): string[] {
-  const found = BASES.flatMap(base => [`${base}.yaml`, `${base}.yml`])
-  return (stack.files.length > 0 ? stack.files : found).map(name => inFolder(canonicalPath(stack.dir), name))
+  const there = done.stdout.split('\n').filter(Boolean).map(Number)
+  return there.map(number => ({ path: paths[number - 1]!, kept: `${folder}/file.${number}` }))
 }
 
 /**
