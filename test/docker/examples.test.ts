@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { freePort, makeBaseImage, makeStack, type Stack, withoutDocker } from '../rig/docker.ts'
 import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
+import { SHAPES } from '../rig/openclaw-stack.ts'
 import { startRegistry } from '../rig/registry.ts'
 
 const at = (name: string) => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url))
@@ -75,11 +76,26 @@ describe.skipIf(missing !== null)('the stack of the example', () => {
     }
   })
 
-  test.each(['minimal', 'database', 'openclaw-gateway'])('%s is what compose understands', name => {
-    const config = (...args: string[]) =>
-      execFileSync('docker', ['compose', 'config', ...args], { cwd: at(`stacks/${name}`), encoding: 'utf8' })
+  test.each([
+    ['minimal', []],
+    ['database', []],
+    ...SHAPES.map(shape => [`openclaw-${shape}`, ['--env-file', '.env.example']] as const),
+  ] as const)('%s is what compose understands', (name, options) => {
+    const services = execFileSync('docker', ['compose', ...options, 'config', '--services'], {
+      cwd: at(`stacks/${name}`),
+      encoding: 'utf8',
+    })
     writeFileSync(join(dir, 'compose.yaml'), 'services: {}\n')
-    expect(config('--services')).not.toBe('')
+    expect(services).not.toBe('')
+  })
+
+  test('openclaw-dockerfile is what compose understands with the extra file, too', () => {
+    const files = ['docker-compose.yml', 'docker-compose.extra.yml.example'].flatMap(file => ['-f', file])
+    const argv = ['compose', '--env-file', '.env.example', ...files, 'config', '--volumes']
+    writeFileSync(join(dir, 'compose.yaml'), 'services: {}\n')
+    expect(execFileSync('docker', argv, { cwd: at('stacks/openclaw-dockerfile'), encoding: 'utf8' })).toBe(
+      'openclaw-home\n',
+    )
   })
 
   test('minimal is pulled and started, and goes back when the registry is gone', {
@@ -117,64 +133,4 @@ describe.skipIf(missing !== null)('the stack of the example', () => {
     expect(code).toBe(1)
     expect(image('web')).toBe(two)
   })
-
-  test('openclaw-gateway is built and started by the playbook that ships, and goes back', {
-    timeout: 180_000,
-  }, async () => {
-    execFileSync('bash', [fileURLToPath(new URL('node-image.sh', import.meta.url))], { stdio: 'pipe' })
-    const port = await freePort()
-    const upstream = rig.path('upstream')
-    mkdirSync(upstream)
-    const git = (...args: string[]) =>
-      execFileSync('git', ['-c', 'user.name=x', '-c', 'user.email=x@y.invalid', ...args], {
-        cwd: upstream,
-        stdio: 'pipe',
-      })
-    git('init', '-q', '-b', 'main')
-    const release = (tag: string, ready: boolean) => {
-      writeFileSync(join(upstream, '.gitignore'), '.env\nconfig/\n')
-      writeFileSync(
-        join(upstream, 'compose.yaml'),
-        readFileSync(at('stacks/openclaw-gateway/compose.yaml'), 'utf8'),
-      )
-      writeFileSync(join(upstream, 'Dockerfile'), GATEWAY)
-      const status = `url === '/readyz' && ${!ready} ? 503 : 200`
-      writeFileSync(
-        join(upstream, 'gateway.mjs'),
-        `import { createServer } from 'node:http'\ncreateServer(({ url }, answer) => answer.writeHead(${status}).end('${tag}')).listen(18789)\n`,
-      )
-      git('add', '-A')
-      git('commit', '-qm', tag)
-      git('tag', tag)
-    }
-    release('v1', true)
-    execFileSync('git', ['clone', '-q', upstream, dir], { stdio: 'pipe' })
-    const own = { COMPOSE_PROJECT_NAME: project, OPENCLAW_IMAGE: `${project}-openclaw:local` }
-    const env = Object.entries({ ...own, OPENCLAW_GATEWAY_PORT: port })
-    writeFileSync(join(dir, '.env'), env.map(([key, value]) => `${key}=${value}\n`).join(''))
-    docker('compose', 'up', '-d', '--build')
-    const version = () => fetch(`http://127.0.0.1:${port}/`).then(answer => answer.text())
-    const upgrade = (ref: string) => {
-      const inputs = { repoPath: dir, ref, gatewayBaseUrl: `http://127.0.0.1:${port}`, healthTimeout: '12s' }
-      const given = Object.entries(inputs).flatMap(([key, value]) => ['-i', `${key}=${value}`])
-      return rig.run(['run', 'upgrade-openclaw', ...given])
-    }
-    release('v2', true)
-    const up = await upgrade('v2')
-    expect(up.report).toMatchObject({ outcome: 'succeeded', healthz: true, readyz: true })
-    expect(await version()).toBe('v2')
-    const before = image('openclaw-gateway')
-    release('v3', false)
-    const back = await upgrade('v3')
-    expect(back.report).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true, readyz: true })
-    expect(back.report).toMatchObject({ failedStep: 'health.poll', serviceName: 'openclaw-gateway' })
-    expect(await version()).toBe('v2')
-    expect(image('openclaw-gateway')).toBe(before)
-  })
 })
-
-const GATEWAY = `FROM hostops-node:1
-COPY gateway.mjs /app/gateway.mjs
-EXPOSE 18789
-CMD ["node", "/app/gateway.mjs"]
-`

@@ -151,15 +151,40 @@ const IN_DIR = ['--project-directory', '/srv/app']
 test('compose.build and its way back', () => {
   const given = { dir: '/srv/app/', services: ['gateway'], files: ['a.yaml', '/b.yaml'], project: 'p' }
   const shared = ['-f', '/srv/app/a.yaml', '-f', '/b.yaml', ...IN_DIR, '-p', 'p']
+  const more = { unknown: 'the services with build: that these depend on' }
+  const build = [...COMPOSE, ...shared, '--profile', 'dev', 'build', '--pull', 'gateway', more]
   expect(planned('compose.build', { ...given, profiles: ['dev'], pull: true })).toEqual({
-    do: [
-      { argv: [...COMPOSE, ...shared, '--profile', 'dev', 'build', '--pull', 'gateway'], cwd: '/srv/app/' },
-    ],
-    undo: [
-      { argv: ['docker', 'tag', { unknown: 'the image kept before the build' }, { unknown: 'its name' }] },
-    ],
+    do: [{ argv: build, cwd: '/srv/app/' }],
+    undo: TAGGED_BACK,
     effect: 'write',
   })
+})
+
+const TAGGED_BACK = [
+  { argv: ['docker', 'tag', { unknown: 'the image kept before' }, { unknown: 'its name' }] },
+]
+
+test('image.build, compose.pull and env.set', () => {
+  const args = { args: { A: 'x y' }, argsFrom: ['B'], context: 'sub', noCache: true }
+  const build = ['docker', 'build', '-t', 'app:1', '-f', '/srv/app/sub/Dockerfile', '--build-arg', 'A=x y']
+  expect(planned('image.build', { dir: '/srv/app', tag: 'app:1', ...args })).toEqual({
+    do: [{ argv: [...build, '--build-arg', 'B', '--no-cache', '/srv/app/sub'], cwd: '/srv/app' }],
+    undo: TAGGED_BACK,
+    effect: 'write',
+  })
+  const file = ['-f', '/etc/Dockerfile', '/srv/app']
+  expect(planned('image.build', { dir: '/srv/app', file: '/etc/Dockerfile' }).do[0]?.argv).toEqual([
+    ...['docker', 'build', '-t', { unknown: 'the image that the services use' }, ...file],
+  ])
+  const pull = { dir: '/srv/app', image: 'registry.example/app:2', variable: 'IMAGE' }
+  expect(planned('compose.pull', pull)).toEqual({
+    do: [{ argv: ['docker', 'pull', 'registry.example/app:2'], cwd: '/srv/app' }],
+    undo: TAGGED_BACK,
+    effect: 'write',
+  })
+  const set = planned('env.set', { dir: '/srv/app', set: { KEY: 'the value' } })
+  expect(set).toMatchObject({ do: [{ argv: [{ unknown: 'sets KEY in /srv/app/.env' }] }], effect: 'write' })
+  expect(JSON.stringify(set)).not.toContain('the value')
 })
 
 test('compose.up and its way back', () => {
