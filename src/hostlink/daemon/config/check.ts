@@ -52,7 +52,7 @@ export async function checkConfig(file: string, env: NodeJS.ProcessEnv): Promise
   if ('problems' in loaded) return { problems: loaded.problems, warnings: loaded.warnings ?? [] }
   const { config } = loaded
   const found: Found = { problems: [], warnings: [...loaded.warnings] }
-  const tokens = await loadTokens(config)
+  const tokens = await loadTokens(config, env)
   if ('problems' in tokens) found.problems.push(...tokens.problems)
   else {
     found.warnings.push(...tokens.warnings)

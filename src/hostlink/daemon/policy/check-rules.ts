@@ -1,75 +1,99 @@
-/** Rules of an allowlist that are right as such, and allow far more or far less than their author will have meant. */
-import { basename } from 'node:path'
+/** Rules held against this host: what must not be loaded, and what allows more or less than its author meant. */
+import { basename, posix } from 'node:path'
 import type { Config } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
 import { resolveProgram } from '../exec/program.ts'
 import { whyFreeEnvIsOpen } from './free-env.ts'
-import { runsPrograms } from './hazard-run.ts'
-import type { Rule, Token } from './policy.ts'
+import { isEngine, openFault } from './open-programs.ts'
+import type { Token } from './policy.ts'
+import { programOf, type Rule } from './rule.ts'
+import { type Fault, hasHole, type Word } from './template.ts'
+import { judge, LEADS } from './trust.ts'
 
-type Doubt = Pick<Problem, 'reason' | 'hint'>
+type Env = NodeJS.ProcessEnv
 
-/** Programs that do anything to the host when their arguments are free. */
-const OPEN = /^(git|docker|docker-compose|podman|podman-compose|nerdctl|systemctl|find|rm)$/
-const ENGINE = /^(docker|podman|nerdctl)$/
-/** Programs for which the folder that they begin in decides what they do. */
-const GOES_BY_FOLDER = /^(git|docker-compose|podman-compose|make|npm|npx|rm|find)$/
-/** Options of theirs that name another folder or file once and for all. */
-const NAMES_FOLDER = /^(-C|-f|--file|--directory|--git-dir|--project-directory|--prefix)$/
-
-export function ruleDoubts(config: Config, { name, policy }: Token, env: NodeJS.ProcessEnv): Problem[] {
-  if (policy.kind !== 'allowlist') return []
-  return policy.rules.flatMap(rule => {
-    const line = Number(rule.source.split(':').at(-1))
-    const place = { file: config.policyFile ?? config.file, line, key: `tokens.${name}.allow` }
-    return doubtsOf(rule, env).map(doubt => ({ ...place, ...doubt }))
+/** `trusted`: the users who may change what the rules name. */
+export function ruleProblems(
+  config: Config,
+  token: Token,
+  env: Env,
+  trusted: ReadonlySet<number>,
+): Problem[] {
+  return eachRule(config, token, rule => {
+    const file = resolveProgram(programOf(rule), env)
+    const open = file === null || isApplet(file) ? null : openFault(file, rule.template)
+    const paths = [...(file === null ? [] : [file]), ...foldersOf(rule)]
+    return [...(open === null ? [] : [open]), ...paths.flatMap(path => unsafe(path, trusted))].slice(0, 1)
   })
 }
 
-function doubtsOf(rule: Rule, env: NodeJS.ProcessEnv): Doubt[] {
-  const resolved = resolveProgram(rule.binary, env)
-  if (resolved === null)
-    return [{ reason: `there is no program ${rule.binary} here: the rule allows nothing` }]
-  const names = [basename(rule.binary), basename(resolved)]
-  return [freeArguments(rule, names), freeFolder(rule, names), ...freeEnv(rule)].filter(
-    doubt => doubt !== null,
-  )
+export const ruleDoubts = (config: Config, token: Token, env: Env): Problem[] =>
+  eachRule(config, token, rule => {
+    if (resolveProgram(programOf(rule), env) === null)
+      return [{ reason: `there is no program ${programOf(rule)} here: the rule allows nothing` }]
+    return [...startsContainers(rule), ...freeEnv(rule)]
+  })
+
+function eachRule(
+  { policyFile, file }: Config,
+  { name, policy }: Token,
+  look: (rule: Rule) => Fault[],
+): Problem[] {
+  if (policy.kind !== 'allowlist') return []
+  return policy.rules.flatMap(rule => {
+    const line = Number(rule.source.split(':').at(-1))
+    const place = { file: policyFile ?? file, line, key: `tokens.${name}.allow` }
+    return look(rule).map(fault => ({ ...place, ...fault }))
+  })
 }
 
-function freeArguments({ binary, args }: Rule, names: readonly string[]): Doubt | null {
-  if (args !== undefined && args[0] !== '**') return null
-  const hint = `say which arguments: argv: [${names[0]}, ...]`
-  if (names.some(runsPrograms))
-    return {
-      reason: `${binary} runs other programs, and only those that the rule names: it allows none`,
-      hint,
-    }
-  return names.some(name => OPEN.test(name))
-    ? { reason: `${binary} with any arguments can do nearly everything on this host`, hint }
-    : null
+/** One file with many names goes by the name that it is called by. */
+const isApplet = (file: string): boolean => /^(busybox|toybox)$/.test(basename(file))
+
+function unsafe(path: string, trusted: ReadonlySet<number>): Fault[] {
+  const fault = judge(path, trusted).unsafe
+  return fault === null ? [] : [{ ...fault, reason: `${fault.reason}: ${LEADS}` }]
 }
 
-function freeFolder({ binary, args, workdir }: Rule, names: readonly string[]): Doubt | null {
-  if (workdir !== undefined || !names.some(name => goesByFolder(name, args))) return null
-  const namesFolder = args?.some(
-    (word, index) =>
-      (NAMES_FOLDER.test(word) && args[index + 1]?.startsWith('/')) ||
-      (NAMES_FOLDER.test(word.split('=')[0]!) && word.includes('=/')),
-  )
-  if (namesFolder) return null
-  return {
-    reason: `has no workdir: the client chooses the folder that ${binary} works in`,
-    hint: 'say which one: workdir: /srv/openclaw',
-  }
+/** Folders and files that the rule names. What a container is given behind `exec` is the container's. */
+function foldersOf({ template, workdir }: Rule): string[] {
+  const inside = isEngine(template)
+    ? template.findIndex(word => !hasHole(word) && /^(exec|run)$/.test(word.literal))
+    : -1
+  const words = template.slice(1).filter((word, at) => {
+    const isOptions = !hasHole(word) && word.literal.startsWith('-')
+    const before = template[at]!
+    const isBehindOption = !hasHole(before) && before.literal.startsWith('-')
+    return inside < 0 || at + 1 < inside || isOptions || isBehindOption
+  })
+  const place = workdir === undefined || hasHole(workdir) ? '/' : workdir.literal
+  return [...words, ...(workdir === undefined ? [] : [workdir])].flatMap(word => pathOf(word, place))
 }
 
-const freeEnv = ({ env }: Rule): Doubt[] =>
+function pathOf(word: Word, place: string): string[] {
+  if (hasHole(word)) return word.hole.kind === 'path' ? [word.hole.root] : []
+  const [, absolute] = /^(?:-[A-Za-z]|[^=]*=)?(\/[^:]*)/.exec(word.literal) ?? []
+  if (absolute !== undefined) return [absolute]
+  const isRelative = /^[A-Za-z0-9_.-][^:=]*\//.test(word.literal) && !word.literal.startsWith('-')
+  return isRelative ? [posix.join(place, word.literal)] : []
+}
+
+function startsContainers({ template }: Rule): Fault[] {
+  const says = (text: string) => template.some(word => !hasHole(word) && word.literal === text)
+  const isCompose =
+    /compose$/.test(basename(programOf({ template }))) || (isEngine(template) && says('compose'))
+  if (!isCompose || !says('up')) return []
+  return [
+    {
+      reason: 'compose up means root: whoever can change what its files say can have the whole host',
+      hint: 'a token with policy playbooks can be narrower: see examples/openclaw/policy.yaml',
+    },
+  ]
+}
+
+const freeEnv = ({ env }: Rule): Fault[] =>
   env.flatMap(name => {
     const why = whyFreeEnvIsOpen(name)
     if (why === null) return []
     return [{ reason: `lets the client set ${name}: ${why}`, hint: `take ${name} out of env` }]
   })
-
-const goesByFolder = (name: string, args: Rule['args']): boolean =>
-  GOES_BY_FOLDER.test(name) ||
-  (ENGINE.test(name) && (args === undefined || /^(compose|build|buildx|stack|\*\*?)$/.test(args[0] ?? '')))
