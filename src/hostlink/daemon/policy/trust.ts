@@ -34,6 +34,7 @@ export function judge(path: string, trusted: ReadonlySet<number>): Judged {
       if (!stats.isDirectory()) return absent(at, ahead, at, stats, unsafe)
       unsafe ??= faultOnTheWay(at, stats, trusted)
       const name = ahead.shift()!
+      // Nothing in front of it is a link by now.
       const next = name === '..' ? posix.dirname(at) : join(at, name)
       const entry = lstatSync(next, { throwIfNoEntry: false })
       if (entry === undefined) return absent(next, ahead, at, stats, unsafe)
@@ -57,7 +58,7 @@ export function judge(path: string, trusted: ReadonlySet<number>): Judged {
   return { real: at, unsafe, found: { dev: stats.dev, ino: stats.ino, isFolder: stats.isDirectory() } }
 }
 
-const namesOf = (path: string): string[] => path.split('/').filter(name => name !== '' && name !== '.')
+const namesOf = (path: string): string[] => path.split('/').filter(name => name !== '')
 const unknown = (reason: string): Judged => ({ real: null, unsafe: { reason }, found: null })
 
 /** In a folder where everybody may make files, anybody can still make this one. */
