@@ -398,6 +398,28 @@ test('grants that allow more, or less, than they look: folders and addresses lef
     'hint: fix it: pinned: { dir: ... }',
     expect.stringMatching(`^warning: ${at}the caller chooses base of up: the host asks`),
     'hint: fix it: pinned: { base: ... }',
-    '/h.conf: 1 problem, 2 warnings',
+    expect.stringMatching(`^warning: ${at}the caller chooses ref of up: any commit`),
+    'hint: fix it: pinned: { ref: ... }, a pattern for the input, or verify: signature in git.checkout',
+    '/h.conf: 1 problem, 3 warnings',
   ])
+})
+
+test.each([
+  ['a pattern', { pattern: 'v[0-9.]+' }, {}, 0],
+  ['a choice', { oneOf: ['main'] }, {}, 0],
+  ['signatures', {}, { verify: 'signature' }, 0],
+  ['nothing', {}, {}, 1],
+])('a ref that the caller chooses is bound by %s', async (_, input, more, warnings) => {
+  const checkout = { uses: 'git.checkout', with: { repo: '/srv/app', ref: '${{ inputs.ref }}', ...more } }
+  const text = JSON.stringify({
+    hostops: 1,
+    name: 'up',
+    inputs: { ref: { type: 'ref', ...input } },
+    steps: [checkout],
+  })
+  install('up', text)
+  grant([{ name: 'up', digest: digest(text) }])
+  const { said } = await check(GRANTS)
+  expect(said.filter(line => line.includes('chooses ref'))).toHaveLength(warnings)
+  expect(said.at(-1)).toBe(`/h.conf: fine, ${warnings} warning${warnings === 1 ? '' : 's'}`)
 })
