@@ -4,7 +4,7 @@ import { VERSION } from '../version.ts'
 import type { Audit, AuditEntry } from './audit.ts'
 import type { Config } from './config/config.ts'
 import { type Asker, cancel, type ExecSurroundings, exec } from './exec/exec.ts'
-import { resolveProgram } from './exec/program.ts'
+import { findProgram } from './exec/program.ts'
 import type { HostRuns } from './host-runs/host-runs.ts'
 import { type Body, badRequest } from './peers/answer.ts'
 import { BOUNDS } from './peers/bounds.ts'
@@ -27,7 +27,7 @@ export const isKnownType = (type: string): boolean => ['ping', 'exec', 'cancel',
 export function createDispatch(options: DispatchOptions): Dispatch {
   const trusted = new Set([0, process.geteuid?.() ?? 0])
   const context: PolicyContext = {
-    resolve: argv0 => resolveProgram(argv0, options.hostEnv),
+    find: argv0 => findProgram(argv0, options.hostEnv),
     judge: path => judge(path, trusted),
   }
   const around = { ...options, decide: (token: Token, asked: Asked) => decide(token, asked, context) }

@@ -1,5 +1,5 @@
 /** The working folder of a process: looked at before the start, and held open where it was judged before. */
-import { closeSync, constants, fstatSync, openSync, promises } from 'node:fs'
+import { accessSync, closeSync, constants, fstatSync, openSync, promises } from 'node:fs'
 
 /** A folder itself, whatever its name is by now. */
 export type FolderId = { readonly dev: number; readonly ino: number }
@@ -38,6 +38,20 @@ function openJudged(path: string, is: FolderId): Workdir | string {
     end()
     return 'ESTALE'
   }
-  // Only Linux lets a child begin in a descriptor. On others it is the name, in folders that nobody else changes.
-  return { path: IS_LINUX ? `/proc/self/fd/${fd}` : path, close: end }
+  return { path: entrance(fd) ?? path, close: end }
+}
+
+/**
+ * Only Linux lets a child begin in a descriptor, and not where we gave up root. Elsewhere it is the name, in folders
+ * that nobody but root and ourselves can change.
+ */
+function entrance(fd: number): string | null {
+  if (!IS_LINUX) return null
+  try {
+    const path = `/proc/self/fd/${fd}`
+    accessSync(path, constants.X_OK)
+    return path
+  } catch {
+    return null
+  }
 }

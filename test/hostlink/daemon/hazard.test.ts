@@ -9,7 +9,7 @@ import { execRequest } from '../../../src/hostlink/messages.ts'
 
 /** Nothing is there, so that no file stands in the way of a name. */
 const context: PolicyContext = {
-  resolve: argv0 => (argv0.startsWith('/') ? argv0 : `/usr/bin/${argv0}`),
+  find: argv0 => (argv0.startsWith('/') ? argv0 : `/usr/bin/${argv0}`),
   judge: path => ({
     real: path,
     unsafe: null,

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { auditPath } from '../audit.ts'
 import { type BinIo, complain } from '../bin-io.ts'
 import { outputFault } from '../exec/output-folder.ts'
-import { resolveProgram } from '../exec/program.ts'
+import { findProgram } from '../exec/program.ts'
 import { checkGrants } from '../host-runs/check-grants.ts'
 import { grantProblems } from '../host-runs/installed.ts'
 import { runsStateDir } from '../host-runs/program.ts'
@@ -109,7 +109,7 @@ function checkSocket(config: Config, found: Found): void {
 }
 
 function checkShell(config: Config, found: Found): void {
-  if (resolveProgram(config.shell, {}) !== null) return
+  if (findProgram(config.shell, {}) !== null) return
   const reason = statOf(config.shell) === null ? 'there is no' : 'cannot be executed:'
   found.problems.push(at(config, 'shell', `${reason} ${config.shell}`, 'shell = /bin/sh'))
 }

@@ -1,13 +1,14 @@
 /** Rules held against this host: what must not be loaded, and what allows more or less than its author meant. */
-import { basename, posix } from 'node:path'
+import { basename } from 'node:path'
 import type { Config } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
-import { resolveProgram } from '../exec/program.ts'
+import { findProgram } from '../exec/program.ts'
 import { whyFreeEnvIsOpen } from './free-env.ts'
 import { isEngine, openFault } from './open-programs.ts'
 import type { Token } from './policy.ts'
 import { programOf, type Rule } from './rule.ts'
-import { type Fault, hasHole, type Word } from './template.ts'
+import { pathsOf } from './rule-paths.ts'
+import { type Fault, hasHole } from './template.ts'
 import { judge, LEADS } from './trust.ts'
 
 type Env = NodeJS.ProcessEnv
@@ -20,16 +21,17 @@ export function ruleProblems(
   trusted: ReadonlySet<number>,
 ): Problem[] {
   return eachRule(config, token, rule => {
-    const file = resolveProgram(programOf(rule), env)
+    const program = findProgram(programOf(rule), env)
+    const file = program === null ? null : judge(program, trusted).real
     const open = file === null || isApplet(file) ? null : openFault(file, rule.template)
-    const paths = [...(file === null ? [] : [file]), ...foldersOf(rule)]
+    const paths = [...(program === null ? [] : [program]), ...pathsOf(rule)]
     return [...(open === null ? [] : [open]), ...paths.flatMap(path => unsafe(path, trusted))].slice(0, 1)
   })
 }
 
 export const ruleDoubts = (config: Config, token: Token, env: Env): Problem[] =>
   eachRule(config, token, rule => {
-    if (resolveProgram(programOf(rule), env) === null)
+    if (findProgram(programOf(rule), env) === null)
       return [{ reason: `there is no program ${programOf(rule)} here: the rule allows nothing` }]
     return [...startsContainers(rule), ...freeEnv(rule)]
   })
@@ -53,29 +55,6 @@ const isApplet = (file: string): boolean => /^(busybox|toybox)$/.test(basename(f
 function unsafe(path: string, trusted: ReadonlySet<number>): Fault[] {
   const fault = judge(path, trusted).unsafe
   return fault === null ? [] : [{ ...fault, reason: `${fault.reason}: ${LEADS}` }]
-}
-
-/** Folders and files that the rule names. What a container is given behind `exec` is the container's. */
-function foldersOf({ template, workdir }: Rule): string[] {
-  const inside = isEngine(template)
-    ? template.findIndex(word => !hasHole(word) && /^(exec|run)$/.test(word.literal))
-    : -1
-  const words = template.slice(1).filter((word, at) => {
-    const isOptions = !hasHole(word) && word.literal.startsWith('-')
-    const before = template[at]!
-    const isBehindOption = !hasHole(before) && before.literal.startsWith('-')
-    return inside < 0 || at + 1 < inside || isOptions || isBehindOption
-  })
-  const place = workdir === undefined || hasHole(workdir) ? '/' : workdir.literal
-  return [...words, ...(workdir === undefined ? [] : [workdir])].flatMap(word => pathOf(word, place))
-}
-
-function pathOf(word: Word, place: string): string[] {
-  if (hasHole(word)) return word.hole.kind === 'path' ? [word.hole.root] : []
-  const [, absolute] = /^(?:-[A-Za-z]|[^=]*=)?(\/[^:]*)/.exec(word.literal) ?? []
-  if (absolute !== undefined) return [absolute]
-  const isRelative = /^[A-Za-z0-9_.-][^:=]*\//.test(word.literal) && !word.literal.startsWith('-')
-  return isRelative ? [posix.join(place, word.literal)] : []
 }
 
 function startsContainers({ template }: Rule): Fault[] {

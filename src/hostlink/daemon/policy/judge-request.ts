@@ -1,7 +1,8 @@
 /** Why a rule whose words fit does not allow a request, or what is executed. Pure but for the look-ups in the context. */
 import { posix } from 'node:path'
 import type { ExecRequest } from '../../messages.ts'
-import type { Judgement, PolicyContext, Rule } from './rule.ts'
+import { type Judgement, type PolicyContext, programOf, type Rule } from './rule.ts'
+import { pathsOf } from './rule-paths.ts'
 import { type Fault, type Filled, hasHole, printWord } from './template.ts'
 import { isWithin, type Judged, LEADS } from './trust.ts'
 
@@ -18,11 +19,14 @@ export function judgeRequest(fitting: Fitting, context: PolicyContext): Judgemen
   const { rule, filled, request, argv, file } = fitting
   const foreign = Object.keys(request.env ?? {}).find(name => !rule.env.includes(name))
   if (foreign !== undefined) return `the variable ${foreign} is not named by the rule`
-  const program = context.judge(file)
-  if (program.unsafe !== null) return unsafe(program.unsafe)
+  const program = programOf(rule)
+  for (const path of [context.find(program) ?? file, ...pathsOf(rule)]) {
+    const fault = context.judge(path).unsafe
+    if (fault !== null) return unsafe(fault)
+  }
   const place = judgeWorkdir(rule, request.workdir, context)
   if (typeof place === 'string') return place
-  const words = [...argv]
+  const words = [program, ...argv.slice(1)]
   for (const each of filled) {
     const word = words[each.index + 1]!
     const found = judgeWord(each, word, place, context)

@@ -106,7 +106,7 @@ function decideExec(
   if (argv === undefined) return deny(`${list}: shell text is never allowed, only argv`)
   const argv0 = argv[0]!
   if (argv0.includes('/') && !argv0.startsWith('/')) return deny(`${list}: the program is a relative path`)
-  const file = context.resolve(argv0)
+  const file = fileOf(argv0, context)
   if (file === null) return deny(`${list}: ${argv0} is no program that this daemon finds`)
   const sameProgram = rules.filter(rule => isSameProgram(rule, argv0, file, context))
   if (sameProgram.length === 0) return deny(`${list}: no rule allows ${file}`)
@@ -128,4 +128,9 @@ function decideExec(
  * The same file under the same name: programs that do many things under many names (busybox) are one file.
  */
 const isSameProgram = (rule: Rule, argv0: string, file: string, context: PolicyContext): boolean =>
-  basename(argv0) === basename(programOf(rule)) && context.resolve(programOf(rule)) === file
+  basename(argv0) === basename(programOf(rule)) && fileOf(programOf(rule), context) === file
+
+function fileOf(program: string, { find, judge }: PolicyContext): string | null {
+  const found = find(program)
+  return found === null ? null : judge(found).real
+}

@@ -15,15 +15,16 @@ export type Rule = {
 }
 
 export type PolicyContext = {
-  /** argv[0] to the absolute path of the program, links followed, as the daemon's own PATH has it. */
-  readonly resolve: (argv0: string) => string | null
+  /** argv[0] to the absolute path of the program, as the daemon's own PATH has it. */
+  readonly find: (argv0: string) => string | null
   readonly judge: (path: string) => Judged
 }
 
 /** What must be executed in place of what was asked for: a link may lead elsewhere a moment after it was followed. */
 export type Judgement = {
-  /** The program's file; the request's own argv[0] stays its name. */
+  /** The program's file. */
   readonly file?: string
+  /** Begins with the program as the rule has it: some look for their own files beside the name that they are given. */
   readonly argv?: readonly string[]
   readonly workdir?: string
   readonly workdirIs?: FolderId
