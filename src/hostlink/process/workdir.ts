@@ -42,8 +42,8 @@ function openJudged(path: string, is: FolderId): Workdir | string {
 }
 
 /**
- * Only Linux lets a child begin in a descriptor, and not where we gave up root. Elsewhere it is the name, in folders
- * that nobody but root and ourselves can change.
+ * Only Linux lets a child begin in a descriptor, and not everywhere. Elsewhere it is the name, in folders that nobody
+ * but root and ourselves can change.
  */
 function entrance(fd: number): string | null {
   if (!IS_LINUX) return null

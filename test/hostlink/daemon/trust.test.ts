@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
+  lchownSync,
   mkdirSync,
   mkdtempSync,
   realpathSync,
@@ -94,6 +95,8 @@ describe('a path', () => {
     for (const path of [`${folder}/none/../a`, 'a', '', '/a\0b']) expect(judge(path, trusted).real).toBe(null)
     symlinkSync('loop', at('loop'))
     expect(unsafe(at('loop'))).toContain('a loop of links')
+    symlinkSync('a/../'.repeat(800), at('long'))
+    expect(unsafe(at('long'))).toContain('too long a way')
   })
 
   test.runIf(isRoot)('is safe only where nobody else can change a folder or a link on the way', () => {
@@ -107,6 +110,8 @@ describe('a path', () => {
     chmodSync(at('ours/file'), 0o666)
     symlinkSync(at('ours/sub'), at('theirs/link'))
     symlinkSync(at('theirs'), at('ours/link'))
+    symlinkSync(at('ours/sub'), at('sticky/link'))
+    lchownSync(at('sticky/link'), NOBODY, NOBODY)
     expect([at('ours/sub'), at('sticky/ours'), '/dev/null', at('ours/new')].map(unsafe)).toEqual(
       Array(4).fill(null),
     )
@@ -118,6 +123,7 @@ describe('a path', () => {
     expect(unsafe(at('group/sub'))).toBe('/group can be changed by group 0')
     expect(unsafe(at('sticky'))).toBe('/sticky can be changed by every user of this machine')
     expect(unsafe(at('sticky/theirs'))).toBe(`/sticky/theirs belongs to uid ${NOBODY}`)
+    expect(unsafe(at('sticky/link'))).toBe(`/sticky/link belongs to uid ${NOBODY}`)
     expect(unsafe(at('sticky/new'))).toBe('/sticky can be changed by every user of this machine')
     expect(unsafe(at('ours/file'))).toBe('/ours/file can be changed by every user of this machine')
     expect(judge(at('theirs/sub'), new Set([0, NOBODY])).unsafe).toBe(null)

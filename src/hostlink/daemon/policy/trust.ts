@@ -17,6 +17,8 @@ export type Judged = {
 }
 
 const MOST_LINKS = 40
+/** Each costs a look while everybody waits, and forty links can spell out many thousands. */
+const MOST_STEPS = 1000
 const OTHERS_WRITE = 0o022
 const STICKY = 0o1000
 
@@ -30,7 +32,8 @@ export function judge(path: string, trusted: ReadonlySet<number>): Judged {
   let links = 0
   try {
     stats = lstatSync(at)
-    while (ahead.length > 0) {
+    for (let steps = 0; ahead.length > 0; steps += 1) {
+      if (steps === MOST_STEPS) return unknown(`${path} is too long a way`)
       if (!stats.isDirectory()) return absent(at, ahead, at, stats, unsafe)
       unsafe ??= faultOnTheWay(at, stats, trusted)
       const name = ahead.shift()!
