@@ -20,6 +20,7 @@ const WORDS: Readonly<Record<string, string>> = {
   EPIPE: 'Broken pipe',
   EPROTOTYPE: 'Protocol wrong type for socket',
   EROFS: 'Read-only file system',
+  ESTALE: 'Stale file handle',
   ETIMEDOUT: 'Connection timed out',
 }
 

@@ -14,7 +14,7 @@ export const TARGET: Words<TargetFailure> = {
   }),
   denied: failure => ({
     message: `${failure.target} denied it: ${failure.rule}`,
-    hint: `the policy of this token on the host decides; hostops doctor --target ${failure.target} shows what it may do`,
+    hint: deniedHint(failure),
   }),
   'link-lost': failure => ({
     message: `the link to ${failure.target} was lost while ${quoted(failure.command)} ran: ${failure.reason}`,
@@ -31,6 +31,15 @@ export const TARGET: Words<TargetFailure> = {
   'output-unreadable': failure => ({
     message: `cannot make sense of what ${commandLine(failure.argv)} printed: ${failure.problem}`,
   }),
+}
+
+/** Told apart by the rule that denied: each policy names itself in it, and a rule of an allowlist its line. */
+function deniedHint({ rule, target }: Extract<TargetFailure, { code: 'denied' }>): string {
+  if (/^policy playbooks .*: exec is not allowed/.test(rule))
+    return `this token starts reviewed playbooks only: hostops run NAME --target ${target} --on-host`
+  if (/^(allowlist of token |[^\s:]+:\d+: )/.test(rule))
+    return `an allowlist serves hostlink exec only; hostops needs a token with policy playbooks (hostops run NAME --target ${target} --on-host) or full`
+  return `the policy of this token on the host decides; hostops doctor --target ${target} shows what it may do`
 }
 
 const commandLine = (argv: string[]) => {

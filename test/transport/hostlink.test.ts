@@ -277,7 +277,7 @@ describe('hostlink, when things go wrong', () => {
     }
     const token = 'narrow-token-0123456789'
     const tokenFile = file('token', token)
-    const rules = `policy: allowlist, allow: [{ argv: [echo, '**'] }]`
+    const rules = `policy: allowlist, allow: [{ argv: [echo, '{name}'] }]`
     const policy = file('policy.yaml', `tokens:\n  narrow: { token_file: ${tokenFile}, ${rules} }\n`)
     daemon = await startDaemonRig({ config: { policy_file: policy } })
     transport = await reach(envOf({ socket: daemon.socket, token }))

@@ -30,7 +30,7 @@ export async function doctor(
     return EXIT_USAGE
   }
   const state = stateDir(io, settings.settings.stateDir)
-  const sections: Section[] = [{ title: 'here', findings: checkHere(state, process.argv[1]) }]
+  const sections: Section[] = [{ title: 'here', findings: checkHere(state) }]
   const link = isHostlink(target) ? await checkLink(target, io) : null
   if (link) sections.push({ title: 'hostlink', findings: link.findings })
   // Such a token may ask for no program: what it may do is all that can be looked at.

@@ -1,13 +1,13 @@
 /** What the machine needs that hostops itself runs on. */
-import { accessSync, constants, existsSync, mkdtempSync, realpathSync, rmSync, statfsSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { bad, type Finding, good } from './finding.ts'
 
 const NODE_LEAST = [20, 19] as const
 const STATE_LEAST_BYTES = 100 * 1024 ** 2
 
-export function checkHere(state: string, program: string | undefined): Finding[] {
-  return [checkNode(process.versions.node), checkState(state), ...checkProgram(program)]
+export function checkHere(state: string): Finding[] {
+  return [checkNode(process.versions.node), checkState(state)]
 }
 
 function checkNode(version: string): Finding {
@@ -41,14 +41,6 @@ function checkState(state: string): Finding {
         `${state} has only ${bytes(free)} free`,
         'make room there, or set HOSTOPS_STATE_DIR',
       )
-}
-
-/** OpenClaw's node approvals compare the path that a command resolves to. */
-function checkProgram(program: string | undefined): Finding[] {
-  if (program === undefined) return []
-  return [
-    good('openclaw', `allowlist exactly this path, and neither node nor a shell: ${realpathSync(program)}`),
-  ]
 }
 
 export function bytes(n: number): string {

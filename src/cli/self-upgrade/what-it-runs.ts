@@ -1,7 +1,8 @@
 /** The commands that an argv comes down to: behind programs that run others, and in the text of shells. Pure. */
-import { INTERPRETER, OPEN, unwrap } from '../../hostlink/wrappers.ts'
+
 import { inFolder, isKnown, type Ran, UNKNOWN } from './place.ts'
 import { readShell } from './shell-text.ts'
+import { INTERPRETER, OPEN, unwrap } from './wrappers.ts'
 
 export type Runs = {
   commands: Ran[]

@@ -1,16 +1,17 @@
 /** From a request to its answer, with the checks in the order of PROTOCOL.md, section 3. */
-import { lstatSync, realpathSync } from 'node:fs'
 import { FEATURES, jobRequest, runRequest } from '../messages.ts'
 import { VERSION } from '../version.ts'
 import type { Audit, AuditEntry } from './audit.ts'
 import type { Config } from './config/config.ts'
 import { type Asker, cancel, type ExecSurroundings, exec } from './exec/exec.ts'
-import { resolveProgram } from './exec/program.ts'
+import { findProgram } from './exec/program.ts'
 import type { HostRuns } from './host-runs/host-runs.ts'
 import { type Body, badRequest } from './peers/answer.ts'
 import { BOUNDS } from './peers/bounds.ts'
 import { checkFields } from './peers/fields.ts'
 import { type Asked, decide, type Token } from './policy/policy.ts'
+import type { PolicyContext } from './policy/rule.ts'
+import { judge } from './policy/trust.ts'
 
 export type DispatchOptions = Omit<ExecSurroundings, 'decide'> & {
   readonly audit: Audit
@@ -24,7 +25,11 @@ export const UNKNOWN_TYPE = 'unknown message type'
 export const isKnownType = (type: string): boolean => ['ping', 'exec', 'cancel', 'job', 'run'].includes(type)
 
 export function createDispatch(options: DispatchOptions): Dispatch {
-  const context = { resolve: (argv0: string) => resolveProgram(argv0, options.hostEnv), realpath, isLink }
+  const trusted = new Set([0, process.geteuid?.() ?? 0])
+  const context: PolicyContext = {
+    find: argv0 => findProgram(argv0, options.hostEnv),
+    judge: path => judge(path, trusted),
+  }
   const around = { ...options, decide: (token: Token, asked: Asked) => decide(token, asked, context) }
   const handle = async (asker: Asker): Promise<Body> => {
     switch (asker.request.type) {
@@ -91,17 +96,6 @@ async function run(
     return await hostRuns.handle(checked.value, token, asked => around.decide(token, asked), gone.signal)
   } finally {
     unwatch()
-  }
-}
-
-const isLink = (path: string): boolean =>
-  lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true
-
-function realpath(path: string): string | null {
-  try {
-    return realpathSync(path)
-  } catch {
-    return null
   }
 }
 

@@ -91,11 +91,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon | Fail
 async function loadSettings({
   configFile,
   isVerbose,
+  env,
 }: DaemonOptions): Promise<Settings | { problems: Problem[] }> {
   const loaded = loadConfig(configFile)
   if ('problems' in loaded) return loaded
   const config: Config = isVerbose ? { ...loaded.config, logLevel: 'debug' } : loaded.config
-  const tokens = await loadTokens(config)
+  const tokens = await loadTokens(config, env)
   if ('problems' in tokens) return tokens
   const grants = grantProblems(config, tokens.tokens.tokens)
   return { config, tokens: tokens.tokens, warnings: [...loaded.warnings, ...tokens.warnings, ...grants] }

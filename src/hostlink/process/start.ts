@@ -1,8 +1,9 @@
 /** Starts a process alone in a session of its own, or says why it did not start. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, constants, promises } from 'node:fs'
+import { closeSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { openPipes, type Pipes } from './pipe.ts'
+import { type FolderId, openWorkdir } from './workdir.ts'
 
 export type ProcessSpec = {
   /** The program (looked up in the PATH of `env`) and its arguments; no shell takes part. */
@@ -12,6 +13,8 @@ export type ProcessSpec = {
   /** The whole environment: nothing is inherited. */
   env: Readonly<Record<string, string>>
   cwd?: string | undefined
+  /** The folder that `cwd` was when it was judged: another one is not entered. */
+  cwdIs?: FolderId | undefined
   timeoutMs?: number | undefined
   /** Called before any output; must not throw. */
   onStart?: ((pid: number) => void) | undefined
@@ -36,12 +39,22 @@ export async function startAlone(
   spec: ProcessSpec,
   isUnwanted: () => boolean,
 ): Promise<Started | NotStarted | 'unwanted'> {
-  const workdirErrno = spec.cwd === undefined ? null : await workdirFault(spec.cwd)
-  if (workdirErrno !== null) return { how: 'not-started', what: 'workdir', errno: workdirErrno }
-  if (isUnwanted()) return 'unwanted'
+  const workdir = await openWorkdir(spec.cwd, spec.cwdIs)
+  if (typeof workdir === 'string') return { how: 'not-started', what: 'workdir', errno: workdir }
+  try {
+    return isUnwanted() ? 'unwanted' : await startIn(workdir.path, spec, isUnwanted)
+  } finally {
+    workdir.close()
+  }
+}
 
+async function startIn(
+  cwd: string | undefined,
+  spec: ProcessSpec,
+  isUnwanted: () => boolean,
+): Promise<Started | NotStarted | 'unwanted'> {
   const pipes = await openPipes()
-  const child = isUnwanted() ? null : spawnAlone(spec, pipes)
+  const child = isUnwanted() ? null : spawnAlone({ ...spec, cwd }, pipes)
   if (pipes) for (const { writeFd } of [pipes.stdout, pipes.stderr]) closeSync(writeFd)
   const spawned = child === null || typeof child === 'string' ? null : child
   const stdout = pipes?.stdout.reader ?? spawned?.stdout
@@ -56,17 +69,6 @@ export async function startAlone(
 
 /** What a shell would have exited with: 127 not found, 126 found but not executable. */
 export const startFailureCode = (errno: string): 126 | 127 => (NOT_FOUND.includes(errno) ? 127 : 126)
-
-/** Asked beforehand, because a failed spawn does not tell a bad folder from a bad program. */
-async function workdirFault(path: string): Promise<string | null> {
-  try {
-    if (!(await promises.stat(path)).isDirectory()) return 'ENOTDIR'
-    await promises.access(path, constants.X_OK)
-    return null
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? 'EINVAL'
-  }
-}
 
 /** A child, or the name of the error that kept it from starting. */
 function spawnAlone(spec: ProcessSpec, pipes: Pipes | null): ChildProcess | string {

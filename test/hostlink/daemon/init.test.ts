@@ -216,6 +216,13 @@ describe('examples/openclaw', () => {
   test('targets.conf and policy.yaml are right', () => {
     expect(parseTargets(example('targets.conf'), 't').problems).toEqual([])
     const policy = parsePolicyFile(example('policy.yaml'), 'policy.yaml')
-    expect(policy).toMatchObject({ entries: [{ name: 'agent' }, { name: 'retired' }] })
+    expect(policy).toMatchObject({
+      entries: [
+        { name: 'agent', policy: { kind: 'playbooks' } },
+        { name: 'reader', policy: { kind: 'allowlist' } },
+        { name: 'retired', policy: { kind: 'deny' } },
+      ],
+    })
+    expect(JSON.stringify(policy)).not.toMatch(/"(git|docker|podman)"/)
   })
 })

@@ -62,7 +62,7 @@ test('a token with an allowlist may do what its rules say, its jobs are its own,
   const policy = join(folder, 'policy.yaml')
   writeFileSync(
     policy,
-    `tokens:\n  agent: { token_file: ${folder}/agent, policy: allowlist, allow: [{ argv: [echo, "*"] }] }\n`,
+    `tokens:\n  agent: { token_file: ${folder}/agent, policy: allowlist, allow: [{ argv: [echo, "{name}"] }] }\n`,
   )
   const daemon = await start({ policy_file: policy })
   const ask = (message: object) => askOnce({ socket: daemon.socket, token }, message)
@@ -125,7 +125,7 @@ test('running commands belong to their token: no other one cancels them or attac
   const policy = join(folder, 'policy.yaml')
   writeFileSync(
     policy,
-    `tokens:\n  agent: { token_file: ${folder}/agent, policy: allowlist, allow: [{ argv: [sleep, "*"] }] }\n`,
+    `tokens:\n  agent: { token_file: ${folder}/agent, policy: allowlist, allow: [{ argv: [sleep, "{int}"] }] }\n`,
   )
   const daemon = await start({ policy_file: policy })
   const other = { socket: daemon.socket, token }

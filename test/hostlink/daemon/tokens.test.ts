@@ -24,7 +24,7 @@ function file(name: string, text: string | Buffer, mode = 0o600): string {
 async function load(settings: string) {
   const parsed = parseConfig(settings.replaceAll('$', folder), 'h.conf')
   if ('problems' in parsed) throw new Error(parsed.problems.map(wordProblem).join('\n'))
-  return loadTokens(parsed.config)
+  return loadTokens(parsed.config, process.env)
 }
 
 async function table(settings: string) {
@@ -151,10 +151,10 @@ tokens:
     group_readable: true
     policy: allowlist
     allow:
-      - binary: /usr/bin/git
-      - argv: [docker, compose, up, "**"]
+      - argv: [uname, -a]
+      - argv: [tail, -n, "{int}", "--file={path:${folder}/logs/**}"]
         env: [LANG]
-        workdir: /srv/*
+        workdir: "{path:${folder}/stacks/**}"
 `,
     )
     const { tokens } = await table('policy_file = $/policy.yaml')
@@ -163,12 +163,16 @@ tokens:
       policy: {
         kind: 'allowlist',
         rules: [
-          { binary: '/usr/bin/git', env: [], source: 'policy.yaml:8' },
+          { template: [{ literal: 'uname' }, { literal: '-a' }], env: [], source: 'policy.yaml:8' },
           {
-            binary: 'docker',
-            args: ['compose', 'up', '**'],
+            template: [
+              { literal: 'tail' },
+              { literal: '-n' },
+              { before: '', hole: { kind: 'int' }, after: '' },
+              { before: '--file=', hole: { kind: 'path', root: `${folder}/logs` }, after: '' },
+            ],
             env: ['LANG'],
-            workdir: '/srv/*',
+            workdir: { before: '', hole: { kind: 'path', root: `${folder}/stacks` }, after: '' },
             source: 'policy.yaml:9',
           },
         ],
@@ -203,7 +207,7 @@ tokens:
       - argv: [git, "**", x]
       - argv: [./git]
       - argv: ["g*"]
-      - { argv: [git], binary: /usr/bin/git }
+      - { argv: [git], binary: /usr/bin/uptime }
       - {}
       - { argv: git, env: [A=B] }
       - { argv: [], workdri: /x }
@@ -212,12 +216,13 @@ tokens:
     ).toEqual([
       '/policy.yaml:3:5: tokens.agent.token_file: is not an absolute path',
       '/policy.yaml:5:5: tokens.agent.policy: is not one of full, deny, allowlist, playbooks',
-      '/policy.yaml:7:11: tokens.agent.allow.0.binary: is not an absolute path',
-      '/policy.yaml:8:21: tokens.agent.allow.1.argv.1: ** can only stand last',
+      '/policy.yaml:7:11: tokens.agent.allow.0.binary: allows any arguments, which no rule may\nhint: write argv: [git, -C, /srv/openclaw, fetch, origin, --prune]',
+      '/policy.yaml:8:21: tokens.agent.allow.1.argv.1: ** (any rest) is not a hole: a rule spells out each word, and types what is free\nhint: write argv: [git, x]; a further form is a further rule',
       '/policy.yaml:9:16: tokens.agent.allow.2.argv.0: is a relative path',
       '/policy.yaml:10:16: tokens.agent.allow.3.argv.0: must be spelled out: the first word names the program',
-      '/policy.yaml:11:9: tokens.agent.allow.4: needs either binary or argv',
-      '/policy.yaml:12:9: tokens.agent.allow.5: needs either binary or argv',
+      '/policy.yaml:11:11: tokens.agent.allow.4.argv: git alone can do everything\nhint: spell it out: argv: [git, -C, /srv/openclaw, fetch, origin, --prune]',
+      '/policy.yaml:11:24: tokens.agent.allow.4.binary: allows any arguments, which no rule may\nhint: write argv: [/usr/bin/uptime]',
+      '/policy.yaml:12:9: tokens.agent.allow.5: needs argv',
       '/policy.yaml:13:11: tokens.agent.allow.6.argv: is not a list',
       '/policy.yaml:13:28: tokens.agent.allow.6.env.0: is not the name of a variable',
       '/policy.yaml:14:11: tokens.agent.allow.7.argv: is empty',

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { auditPath } from '../audit.ts'
 import { type BinIo, complain } from '../bin-io.ts'
 import { outputFault } from '../exec/output-folder.ts'
-import { resolveProgram } from '../exec/program.ts'
+import { findProgram } from '../exec/program.ts'
 import { checkGrants } from '../host-runs/check-grants.ts'
 import { grantProblems } from '../host-runs/installed.ts'
 import { runsStateDir } from '../host-runs/program.ts'
@@ -52,7 +52,7 @@ export async function checkConfig(file: string, env: NodeJS.ProcessEnv): Promise
   if ('problems' in loaded) return { problems: loaded.problems, warnings: loaded.warnings ?? [] }
   const { config } = loaded
   const found: Found = { problems: [], warnings: [...loaded.warnings] }
-  const tokens = await loadTokens(config)
+  const tokens = await loadTokens(config, env)
   if ('problems' in tokens) found.problems.push(...tokens.problems)
   else {
     found.warnings.push(...tokens.warnings)
@@ -109,7 +109,7 @@ function checkSocket(config: Config, found: Found): void {
 }
 
 function checkShell(config: Config, found: Found): void {
-  if (resolveProgram(config.shell, {}) !== null) return
+  if (findProgram(config.shell, {}) !== null) return
   const reason = statOf(config.shell) === null ? 'there is no' : 'cannot be executed:'
   found.problems.push(at(config, 'shell', `${reason} ${config.shell}`, 'shell = /bin/sh'))
 }

@@ -22,16 +22,16 @@ export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 
 export type CommandSettings = { readonly shell: string; readonly envAllow: readonly string[] }
 
-/** `resolvedArgv0` is what a policy resolved argv[0] to, and replaces the look-up in PATH. */
+/** `program` is the file that a policy found for argv[0], and replaces the look-up in PATH. */
 export function commandFor(
   request: Pick<ExecRequest, 'command' | 'argv' | 'env'>,
   settings: CommandSettings,
   hostEnv: NodeJS.ProcessEnv,
-  resolvedArgv0?: string,
+  program?: string,
 ): Command {
   const env = { ...inherited(hostEnv, settings.envAllow), ...request.env }
   const [argv0, ...args] = request.argv ?? []
-  if (argv0 !== undefined) return { file: resolvedArgv0 ?? argv0, argv0, args, env }
+  if (argv0 !== undefined) return { file: program ?? argv0, argv0, args, env }
   const { shell } = settings
   return {
     file: shell,

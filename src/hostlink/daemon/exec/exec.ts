@@ -9,6 +9,7 @@ import type { Connection } from '../peers/connection.ts'
 import { checkFields } from '../peers/fields.ts'
 import type { Request } from '../peers/request.ts'
 import type { Asked, Token, Verdict } from '../policy/policy.ts'
+import type { Judgement } from '../policy/rule.ts'
 import { commandFor } from './command.ts'
 import { endBody } from './exec-answer.ts'
 import { type Limits, limitsOf } from './limits.ts'
@@ -41,9 +42,9 @@ export async function exec(asker: Asker, around: ExecSurroundings): Promise<Body
   if ('wrong' in checked || wrong !== null) return badRequest(wrong ?? 'invalid')
   const verdict = around.decide(token, { type: 'exec', request: checked.value })
   if (!verdict.allowed) return { status: 'denied', error_msg: verdict.rule }
-  const wanted =
-    verdict.workdir === undefined ? checked.value : { ...checked.value, workdir: verdict.workdir }
-  if (wanted.detach) return around.jobs.start(wanted, token, verdict.resolvedArgv0)
+  const { judgement = {} } = verdict
+  const wanted = { ...checked.value, ...asJudged(judgement) }
+  if (wanted.detach) return around.jobs.start(wanted, token, judgement)
 
   const limits = limitsOf(wanted, around.config())
   const known = wanted.key === undefined ? undefined : around.runs.byKey(token.name, wanted.key)
@@ -51,7 +52,7 @@ export async function exec(asker: Asker, around: ExecSurroundings): Promise<Body
     return badRequest('key was used for another command')
   }
   if (known === undefined && wanted.attach_only) return { status: 'not_found', error_msg: UNKNOWN_KEY }
-  const run = known ?? startRun(asker, wanted, limits, verdict.resolvedArgv0, around)
+  const run = known ?? startRun(asker, wanted, limits, judgement, around)
   const leave = join(run, asker, wanted, around.config())
   const end = await run.ended.finally(leave)
   return endBody(run, end, {
@@ -98,17 +99,29 @@ function unfit(wanted: ExecRequest, id: string): string | null {
   return null
 }
 
+const asJudged = ({ argv, workdir }: Judgement): Partial<ExecRequest> => ({
+  ...(argv === undefined ? {} : { argv: [...argv] }),
+  ...(workdir === undefined ? {} : { workdir }),
+})
+
 function startRun(
   { request, token }: Asker,
   wanted: ExecRequest,
   limits: Limits,
-  resolvedArgv0: string | undefined,
+  judgement: Judgement,
   { config, runs, hostEnv }: ExecSurroundings,
 ): Run {
-  const { file, argv0, args, env } = commandFor(wanted, config(), hostEnv, resolvedArgv0)
+  const { file, argv0, args, env } = commandFor(wanted, config(), hostEnv, judgement.file)
   const keepsText = !wanted.stream && !wanted.output_to_file
   return runs.start({
-    process: { argv: [argv0, ...args], file, env, cwd: wanted.workdir, timeoutMs: limits.timeoutMs },
+    process: {
+      argv: [argv0, ...args],
+      file,
+      env,
+      cwd: wanted.workdir,
+      cwdIs: judgement.workdirIs,
+      timeoutMs: limits.timeoutMs,
+    },
     owner: token.name,
     key: wanted.key,
     identity: wanted.key === undefined ? null : identityOf(wanted),

@@ -18,6 +18,8 @@ export async function checkGrants(
   env: NodeJS.ProcessEnv,
 ): Promise<GrantFindings> {
   const found: GrantFindings = { problems: [], warnings: [] }
+  // With the YAML parser, which only those need who have such tokens.
+  const { verifiesSignatures } = await import('./verifies.ts')
   const about = { config, hostEnv: env, stateDir: runsStateDir(config, env) }
   const ask = async (args: readonly string[]) =>
     (await askProgram(args, about)) ?? failure('hostops list did not answer')
@@ -38,7 +40,9 @@ export async function checkGrants(
       }
       if (playbook === undefined || playbook.problem !== null) continue
       found.problems.push(...unknownPins(playbook, pinned).map(problem => ({ ...place, ...problem })))
-      found.warnings.push(...freeInputs(playbook).map(doubt => ({ ...place, ...doubt })))
+      const installed = findInstalled(name, config)
+      const isVerified = installed !== null && verifiesSignatures(installed.text.toString())
+      found.warnings.push(...freeInputs(playbook, isVerified).map(doubt => ({ ...place, ...doubt })))
     }
   }
   return found
@@ -59,15 +63,15 @@ function unknownPins({ name, inputs }: Offered, pinned: Readonly<Record<string, 
     })
 }
 
-const freeInputs = ({ name, inputs }: Offered): Finding[] =>
+const freeInputs = ({ name, inputs }: Offered, isVerified: boolean): Finding[] =>
   inputs.flatMap(input => {
     const isBound = input.from === 'pinned' || input.pattern !== undefined || input.oneOf !== undefined
-    const danger = isBound ? undefined : DANGERS[input.type]
+    const danger = isBound || (isVerified && input.type === 'ref') ? undefined : DANGERS[input.type]
     if (danger === undefined) return []
     return [
       {
         reason: `the caller chooses ${input.name} of ${name}: ${danger}`,
-        hint: `fix it: pinned: { ${input.name}: ... }`,
+        hint: `fix it: pinned: { ${input.name}: ... }${input.type === 'ref' ? ', a pattern for the input, or verify: signature in git.checkout' : ''}`,
       },
     ]
   })
@@ -75,5 +79,6 @@ const freeInputs = ({ name, inputs }: Offered): Finding[] =>
 /** Of a free input, by its type. */
 const DANGERS: Readonly<Record<string, string>> = {
   path: 'a folder that it can write to may hold a compose file, or a git checkout, that gives it the whole host',
+  ref: 'any commit that the remote hands out, a pull request’s too, decides what is built and started as root',
   url: 'the host asks there, also on its own network, and the answer decides whether the run was good',
 }

@@ -1,9 +1,11 @@
+import type { FolderId } from '../../process/workdir.ts'
 import type { Command } from '../exec/command.ts'
 
 /** What the daemon tells a supervisor over its standard input: never in any process's arguments, never on disk. */
 export type JobSpec = {
   readonly command: Command
   readonly workdir?: string | undefined
+  readonly workdirIs?: FolderId | undefined
   readonly timeoutMs: number
   readonly maxSpoolBytes: number
 }

@@ -9,6 +9,7 @@ import { commandFor } from '../exec/command.ts'
 import { commandText } from '../exec/command-text.ts'
 import type { Log } from '../log.ts'
 import type { Token } from '../policy/policy.ts'
+import type { Judgement } from '../policy/rule.ts'
 import { answerJobRequest, type JobAnswer } from './job-requests.ts'
 import { openJobTable } from './job-table.ts'
 import { openWatches } from './job-watch.ts'
@@ -22,11 +23,11 @@ export type JobStartAnswer = { status: Status; error_msg?: string } & Partial<
   Omit<ExecAnswer, 'version' | 'id' | 'node' | 'status' | 'error_msg'>
 >
 export type Jobs = {
-  /** `resolvedArgv0`: what the policy's verdict handed back; `mostOfToken`: jobs of the token at a time. */
+  /** `mostOfToken`: jobs of the token at a time. */
   start(
     request: ExecRequest,
     token: Token,
-    resolvedArgv0?: string,
+    judgement?: Judgement,
     mostOfToken?: number,
   ): Promise<JobStartAnswer>
   /** `gone` ends a wait early, when nobody is left to hear the answer. */
@@ -62,7 +63,7 @@ export function openJobs(options: JobsOptions): Jobs {
   const start = async (
     request: ExecRequest,
     token: Token,
-    resolvedArgv0?: string,
+    judgement?: Judgement,
     mostOfToken = Number.POSITIVE_INFINITY,
   ): Promise<JobStartAnswer> => {
     const settings = config()
@@ -86,8 +87,9 @@ export function openJobs(options: JobsOptions): Jobs {
     }
     try {
       const spec = {
-        command: commandFor(request, settings, hostEnv, resolvedArgv0),
+        command: commandFor(request, settings, hostEnv, judgement?.file),
         workdir: request.workdir,
+        workdirIs: judgement?.workdirIs,
         timeoutMs: limit.timeout_ms,
         maxSpoolBytes: settings.jobMaxSpoolBytes,
       }

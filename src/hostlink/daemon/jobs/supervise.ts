@@ -105,6 +105,7 @@ async function run(folder: string, spec: JobSpec, outputs: Outputs, self: Proces
       file,
       env,
       cwd: spec.workdir,
+      cwdIs: spec.workdirIs,
       timeoutMs: spec.timeoutMs,
       onStart: pid => announce(folder, self, pid),
     },

@@ -4,7 +4,8 @@ import { isMap, isPair, isScalar, LineCounter, type Node, type ParsedNode, parse
 import * as z from 'zod'
 import { nearest } from '../../nearest.ts'
 import type { Problem } from '../config/problem.ts'
-import type { Policy, Rule } from './policy.ts'
+import type { Policy } from './policy.ts'
+import { ruleOf, ruleSchema } from './rule-schema.ts'
 
 export type TokenEntry = {
   readonly name: string
@@ -17,29 +18,6 @@ export type TokenEntry = {
 export type PolicyFileResult = { entries: TokenEntry[] } | { problems: Problem[] }
 
 const absolute = z.string().regex(/^\//, 'is not an absolute path')
-const noNul = z.string().regex(/^[^\0]*$/, 'contains a NUL byte')
-const program = noNul
-  .regex(/^[^*]+$/, 'must be spelled out: the first word names the program')
-  .refine(text => text.startsWith('/') || !text.includes('/'), 'is a relative path')
-const ruleCommon = {
-  env: z.array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is not the name of a variable')).default([]),
-  workdir: absolute.optional(),
-}
-const argv = z
-  .array(noNul)
-  .min(1, 'is empty')
-  .superRefine((words, context) => {
-    if (words.length === 0) return
-    const first = program.safeParse(words[0])
-    for (const { message } of first.error?.issues ?? [])
-      context.addIssue({ code: 'custom', message, path: [0] })
-    const early = words.slice(0, -1).indexOf('**')
-    if (early >= 0) context.addIssue({ code: 'custom', message: '** can only stand last', path: [early] })
-  })
-const ruleSchema = z
-  .strictObject({ binary: absolute.optional(), argv: argv.optional(), ...ruleCommon })
-  .refine(rule => (rule.binary === undefined) !== (rule.argv === undefined), 'needs either binary or argv')
-
 const playbookSchema = z.strictObject({
   name: z.string().min(1),
   digest: z
@@ -130,12 +108,6 @@ function policyOf(spec: TokenSpec, source: (index: number) => string): Policy {
   }
 }
 
-function ruleOf({ binary, argv = [], env, workdir }: z.output<typeof ruleSchema>, source: string): Rule {
-  const place = workdir === undefined ? {} : { workdir }
-  if (binary !== undefined) return { binary, env, ...place, source }
-  return { binary: argv[0]!, args: argv.slice(1), env, ...place, source }
-}
-
 /** A document that refers to itself a million times over is no policy. */
 function toData(document: { toJS(options: { maxAliasCount: number }): unknown }): unknown {
   try {
@@ -151,7 +123,8 @@ function wordIssue(
 ): Problem[] {
   const name = issue.path.map(String).join('.')
   const key = name === '' ? {} : { key: name }
-  if (issue.code !== 'unrecognized_keys') return [{ ...at(issue.path), ...key, reason: reasonOf(issue) }]
+  if (issue.code !== 'unrecognized_keys')
+    return [{ ...at(issue.path), ...key, reason: reasonOf(issue), ...hintOf(issue) }]
   return issue.keys.map(unknown => {
     const guess = nearest(unknown, KNOWN_KEYS)
     return {
@@ -161,6 +134,11 @@ function wordIssue(
       ...(guess === undefined ? {} : { hint: `did you mean ${guess}?` }),
     }
   })
+}
+
+function hintOf(issue: z.core.$ZodIssue): { hint?: string } {
+  const hint: unknown = issue.code === 'custom' ? issue.params?.hint : undefined
+  return typeof hint === 'string' ? { hint } : {}
 }
 
 function reasonOf(issue: z.core.$ZodIssue): string {

@@ -1,26 +1,9 @@
 /** What a token may do. Pure: the file system is asked through the context only. */
 import { basename } from 'node:path'
 import type { ExecRequest, JobRequest, RunRequest } from '../../messages.ts'
-import { matchesGlob, matchesPath } from './glob.ts'
-import { hazardsOf } from './hazard.ts'
-import type { Hazard } from './hazard-words.ts'
-import { CLIMBS, placeOf } from './place.ts'
-
-export type Rule = {
-  /** The program, by name or by absolute path. */
-  readonly binary: string
-  /**
-   * Patterns for the arguments behind argv[0]: `*` within one, a last `**` for any rest. Absent: any arguments.
-   * A `*` in front stands for no option (`-x`), one in a path does not climb out of it (`..`).
-   */
-  readonly args?: readonly string[]
-  /** Names of variables that a request may set. */
-  readonly env: readonly string[]
-  /** Pattern for the working directory: `*` within one name, `**` over any depth. Absent: anywhere. */
-  readonly workdir?: string
-  /** Where the rule stands, for answers and the audit log: `policy.yaml:12`. */
-  readonly source: string
-}
+import { judgeRequest } from './judge-request.ts'
+import { type Judgement, type PolicyContext, programOf, type Rule } from './rule.ts'
+import { match } from './template.ts'
 
 export type Policy =
   | { readonly kind: 'full' }
@@ -45,22 +28,9 @@ export type Asked =
   /** `digest`: of the playbook that would run; null where none is installed under the name. */
   | { readonly type: 'run'; readonly request: RunRequest; readonly digest: string | null }
 
-export type PolicyContext = {
-  /** argv[0] to the absolute path of the program, links followed, as the daemon's own PATH has it. */
-  readonly resolve: (argv0: string) => string | null
-  /** A path with links followed; null where nothing is there. */
-  readonly realpath: (path: string) => string | null
-  /** Also one that leads nowhere. */
-  readonly isLink: (path: string) => boolean
-}
-
-/**
- * Where `resolvedArgv0` is given, it is what must be executed (with the request's own argv[0] as its name), and
- * `workdir` where: a link may lead elsewhere a moment after it was followed here. Where `pinned` is given, these inputs
- * of a run have these values.
- */
+/** Where `pinned` is given, these inputs of a run have these values. */
 export type Verdict =
-  | { allowed: true; resolvedArgv0?: string; workdir?: string; pinned?: Readonly<Record<string, unknown>> }
+  | { allowed: true; judgement?: Judgement; pinned?: Readonly<Record<string, unknown>> }
   | { allowed: false; rule: string }
 
 export function decide(token: Token, asked: Asked, context: PolicyContext): Verdict {
@@ -136,18 +106,19 @@ function decideExec(
   if (argv === undefined) return deny(`${list}: shell text is never allowed, only argv`)
   const argv0 = argv[0]!
   if (argv0.includes('/') && !argv0.startsWith('/')) return deny(`${list}: the program is a relative path`)
-  const resolved = context.resolve(argv0)
-  if (resolved === null) return deny(`${list}: ${argv0} is no program that this daemon finds`)
-  const sameProgram = rules.filter(rule => isSameProgram(rule, argv0, resolved, context))
-  if (sameProgram.length === 0) return deny(`${list}: no rule allows ${resolved}`)
-  const fitting = sameProgram.filter(rule => fits(rule, argv))
-  if (fitting.length === 0) return deny(`${list}: no rule for ${resolved} allows these arguments`)
-  const workdir = request.workdir === undefined ? null : context.realpath(request.workdir)
+  const file = fileOf(argv0, context)
+  if (file === null) return deny(`${list}: ${argv0} is no program that this daemon finds`)
+  const sameProgram = rules.filter(rule => isSameProgram(rule, argv0, file, context))
+  if (sameProgram.length === 0) return deny(`${list}: no rule allows ${file}`)
+  const fitting = sameProgram.flatMap(rule => {
+    const filled = match(rule.template.slice(1), argv.slice(1))
+    return filled === null ? [] : [{ rule, filled }]
+  })
+  if (fitting.length === 0) return deny(`${list}: no rule for ${file} allows these arguments`)
   let objection: string | null = null
-  for (const rule of fitting) {
-    const found = objectionOf(rule, request, argv, resolved, workdir, context)
-    if (found === null)
-      return { allowed: true, resolvedArgv0: resolved, ...(workdir === null ? {} : { workdir }) }
+  for (const { rule, filled } of fitting) {
+    const found = judgeRequest({ rule, filled, request, argv, file }, context)
+    if (typeof found !== 'string') return { allowed: true, judgement: found }
     objection ??= `${rule.source}: ${found}`
   }
   return deny(objection ?? list)
@@ -156,59 +127,10 @@ function decideExec(
 /**
  * The same file under the same name: programs that do many things under many names (busybox) are one file.
  */
-const isSameProgram = (rule: Rule, argv0: string, resolved: string, context: PolicyContext): boolean =>
-  basename(argv0) === basename(rule.binary) && context.resolve(rule.binary) === resolved
+const isSameProgram = (rule: Rule, argv0: string, file: string, context: PolicyContext): boolean =>
+  basename(argv0) === basename(programOf(rule)) && fileOf(programOf(rule), context) === file
 
-function fits({ args }: Rule, argv: readonly string[]): boolean {
-  if (args === undefined) return true
-  const isOpen = args.at(-1) === '**'
-  const fixed = isOpen ? args.slice(0, -1) : args
-  const given = argv.slice(1)
-  if (given.length < fixed.length || (!isOpen && given.length > fixed.length)) return false
-  return fixed.every((pattern, index) => isMeant(pattern, given[index]!))
-}
-
-function isMeant(pattern: string, word: string): boolean {
-  if (pattern.startsWith('*') && /^-./s.test(word)) return false
-  if (/\*.*\/|\/.*\*/s.test(pattern) && CLIMBS.test(word) && !CLIMBS.test(pattern)) return false
-  return matchesGlob(pattern, word)
-}
-
-/** Why a rule whose arguments fit does not allow the request. */
-function objectionOf(
-  rule: Rule,
-  request: ExecRequest,
-  argv: readonly string[],
-  resolved: string,
-  workdir: string | null,
-  context: PolicyContext,
-): string | null {
-  const foreign = Object.keys(request.env ?? {}).find(name => !rule.env.includes(name))
-  if (foreign !== undefined) return `the variable ${foreign} is not named by the rule`
-  const elsewhere = workdirObjection(rule, request.workdir, workdir)
-  if (elsewhere !== null) return elsewhere
-  const place = placeOf(rule, workdir, context)
-  // A program is known by each of its names: `docker` may be a link to `podman`.
-  const programs = new Set([basename(argv[0]!), basename(resolved)])
-  const hazards = [...programs].flatMap(program => hazardsOf(program, argv, place))
-  const open = hazards.find(hazard => !isNamed(rule, hazard))
-  return open === undefined ? null : `${open.why}, and the rule does not name it`
-}
-
-/** The pattern that stands for the word must begin with it: neither `*` nor `**` names anything. */
-const isNamed = ({ args = [] }: Rule, { words }: Hazard): boolean =>
-  words.every(({ index, text, isPath }) => {
-    const pattern = args[index - 1]
-    if (pattern === undefined || pattern === '**') return false
-    const literal = pattern.split('*')[0]!
-    if (isPath && literal.length > 1 && text.startsWith(literal)) return true
-    return literal === text || (text.startsWith('--') && literal.startsWith(`${text}=`))
-  })
-
-function workdirObjection(rule: Rule, asked: string | undefined, real: string | null): string | null {
-  if (rule.workdir === undefined) return null
-  if (asked === undefined) return `a workdir within ${rule.workdir} is needed`
-  // Links in it may lead anywhere: what counts is where the command would really be.
-  const isInside = real !== null && matchesPath(rule.workdir, real)
-  return isInside ? null : `the workdir is not within ${rule.workdir}`
+function fileOf(program: string, { find, judge }: PolicyContext): string | null {
+  const found = find(program)
+  return found === null ? null : judge(found).real
 }

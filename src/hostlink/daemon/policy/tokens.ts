@@ -4,6 +4,7 @@ import { getgid } from '../config/accounts.ts'
 import { type Config, place, SHORTEST_TOKEN_BYTES } from '../config/config.ts'
 import { readPrivateFile } from '../config/private-file.ts'
 import type { Problem } from '../config/problem.ts'
+import { findUser } from '../user.ts'
 import type { Token } from './policy.ts'
 import type { TokenEntry } from './policy-file.ts'
 
@@ -24,10 +25,10 @@ type Found = { entries: Entry[]; problems: Problem[]; warnings: Problem[] }
 export const OWN_TOKEN = 'default'
 
 /** Reads token files and the policy file; the YAML parser is loaded only when there is a policy file. */
-export async function loadTokens(config: Config): Promise<TokensResult> {
+export async function loadTokens(config: Config, env: NodeJS.ProcessEnv): Promise<TokensResult> {
   const found: Found = { entries: [], problems: [], warnings: [] }
   addOwnToken(config, found)
-  if (config.policyFile !== null) await addPolicyTokens(config, config.policyFile, found)
+  if (config.policyFile !== null) await addPolicyTokens(config, config.policyFile, env, found)
   found.problems.push(...twice(found.entries))
   if (found.problems.length > 0) return { problems: found.problems }
   return { tokens: tokenTable(found.entries), warnings: found.warnings }
@@ -51,7 +52,12 @@ function addOwnToken(config: Config, found: Found): void {
   }
 }
 
-async function addPolicyTokens(config: Config, file: string, found: Found): Promise<void> {
+async function addPolicyTokens(
+  config: Config,
+  file: string,
+  env: NodeJS.ProcessEnv,
+  found: Found,
+): Promise<void> {
   const read = readPrivateFile(file, { mayBeRead: 'by all', what: 'policy' })
   if ('problem' in read)
     return void found.problems.push({ ...read.problem, ...blame(config, file, read.problem) })
@@ -59,7 +65,18 @@ async function addPolicyTokens(config: Config, file: string, found: Found): Prom
   const { parsePolicyFile } = await import('./policy-file.ts')
   const parsed = parsePolicyFile(read.text, file)
   if ('problems' in parsed) return void found.problems.push(...parsed.problems)
-  for (const entry of parsed.entries) addEntry(config, file, entry, found)
+  const { ruleProblems } = await import('./check-rules.ts')
+  const trusted = trustedUsers(config)
+  for (const entry of parsed.entries) {
+    addEntry(config, file, entry, found)
+    found.problems.push(...ruleProblems(config, entry, env, trusted))
+  }
+}
+
+/** Root, and the user that the daemon is going to be. */
+function trustedUsers({ runAsUser }: Config): ReadonlySet<number> {
+  const user = runAsUser === null ? process.geteuid?.() : findUser(runAsUser)?.uid
+  return new Set([0, user ?? 0])
 }
 
 /** A file that is not there is a mistake of the line that names it. */

@@ -1,4 +1,4 @@
-/** Programs that run other programs, and how: for the daemon's policy and for what a plan says ahead. Pure. */
+/** Programs that run other programs, and how: for what a plan says ahead. Pure. */
 import { type Globals, readGlobals, words } from './leading-options.ts'
 
 type Wrapper = Globals & {
