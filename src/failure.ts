@@ -114,7 +114,13 @@ export type ServicesFailure =
   | { code: 'env-keys-differ'; path: string; keys: string[] }
   | { code: 'rollback-set-missing'; what: string[] }
   | { code: 'images-differ'; services: string[] }
-  | { code: 'unhealthy'; probes: { url: string; ok: boolean; last: string }[]; timeoutMs: number }
+  | {
+      code: 'unhealthy'
+      probes: { url: string; ok: boolean; last: string }[]
+      timeoutMs: number
+      /** Absent where nothing was waited for. */
+      watchedMs?: number
+    }
 
 export type StackDifference = {
   what: 'files' | 'env files' | 'project' | 'folder' | 'gone'

@@ -5,6 +5,7 @@ import { recover } from '../../engine/recover.ts'
 import { startRollback, startRun } from '../../engine/run.ts'
 import type { RunEnd, RunInput } from '../../engine/running.ts'
 import { Failed, type Failure } from '../../failure.ts'
+import type { Report } from '../../report/schema.ts'
 import { parseDuration } from '../../steps/duration.ts'
 import { kinds } from '../../steps/index.ts'
 import type { Json } from '../../steps/step.ts'
@@ -105,8 +106,13 @@ const isKept = ({ report }: RunEntry, { code }: Failure): boolean =>
 function isDone(verb: Verb, run: RunEntry): boolean {
   const { report } = run
   if (report === null || !isSettled(run)) return false
-  return verb === 'resume' || NOTHING_TO_TAKE_BACK.has(report.outcome) || report.rollbackVerified === true
+  const isBack = report.rollbackVerified === true || isBackUnseen(report)
+  return verb === 'resume' || NOTHING_TO_TAKE_BACK.has(report.outcome) || isBack
 }
+
+/** Taken back to the end, with steps of it that nothing can be seen of. */
+const isBackUnseen = ({ rollbackVerified, notVerified }: Report): boolean =>
+  rollbackVerified === null && (notVerified ?? []).length > 0
 
 const NOTHING_TO_TAKE_BACK: ReadonlySet<Outcome> = new Set([
   'rolled-back',
