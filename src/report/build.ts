@@ -3,6 +3,7 @@ import type { Event, Facts, Outcome, StepSummary } from '../engine/events.ts'
 import { sentence } from '../wording/word.ts'
 import { addHealth, addLook, addWatch, goBack, type Looks, noLooks, seenBy } from './looks.ts'
 import type { Report, StepReport } from './schema.ts'
+import { keepTail, type Tails, tailFor } from './tails.ts'
 
 export type ReportHead = {
   runId: string
@@ -19,8 +20,7 @@ export type ReportDraft = {
   steps: StepReport[]
   /** Null: of a step that may have changed the host nobody knows whether it did. */
   changed: boolean | null
-  tailOf: string | null
-  tails: Map<string, string[]>
+  tails: Tails
   rollbackPerformed: boolean
   /** The way back has begun. */
   isGoingBack: boolean
@@ -31,17 +31,13 @@ export type ReportDraft = {
   end: Extract<Event, { type: 'run-finished' }> | null
 }
 
-const TAIL_LINES = 40
-const TAIL_CHARACTERS = 8000
-
 export const emptyDraft = (head: ReportHead): ReportDraft => ({
   head,
   facts: {},
   looks: noLooks(),
   steps: [],
   changed: false,
-  tailOf: null,
-  tails: new Map(),
+  tails: { of: new Map(), kept: null },
   rollbackPerformed: false,
   isGoingBack: false,
   rollbackVerified: null,
@@ -60,7 +56,7 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       return
     case 'output':
       // What the way back says would push out what the failed step has said.
-      if (!draft.isGoingBack) keepTail(draft, event.id, event.line)
+      if (!draft.isGoingBack) keepTail(draft.tails, event.id, event.line)
       return
     case 'step-started': {
       const step = draft.steps.find(s => s.id === event.id)
@@ -92,11 +88,11 @@ export function addEvent(draft: ReportDraft, event: Event): void {
     }
     case 'evidence':
       for (const { name, text, facts } of event.evidence) {
-        keepTail(draft, event.id, `--- ${name}\n${text.trimEnd()}`)
+        keepTail(draft.tails, event.id, `--- ${name}\n${text.trimEnd()}`)
         // The step that failed has seen it closer.
         if (facts) draft.facts = { ...facts, ...draft.facts }
       }
-      if (event.evidence.length > 0) draft.tailOf = event.id
+      if (event.evidence.length > 0) draft.tails.kept = event.id
       return
     case 'observed':
       draft.facts = { ...draft.facts, ...event.facts }
@@ -192,7 +188,7 @@ export function toReport(draft: ReportDraft, finishedAt: number | null): Report 
     failedStep,
     errorCode: failure?.code ?? null,
     error: failure ? sentence(failure) : null,
-    logsTail: failure ? tailFor(draft, failedStep) : null,
+    logsTail: failure ? tailFor(draft.tails, failedStep) : null,
     startedAt: new Date(head.startedAt).toISOString(),
     finishedAt: finishedAt === null ? null : new Date(finishedAt).toISOString(),
     durationMs: finishedAt === null ? 0 : Math.max(0, Math.round(finishedAt - head.startedAt)),
@@ -262,19 +258,3 @@ const notRun = (step: StepSummary): StepReport => ({
   attempts: 0,
   durationMs: 0,
 })
-
-function keepTail(draft: ReportDraft, id: string, text: string): void {
-  const lines = draft.tails.get(id) ?? []
-  lines.push(...text.split('\n'))
-  if (lines.length > TAIL_LINES * 2) lines.splice(0, lines.length - TAIL_LINES)
-  draft.tails.set(id, lines)
-}
-
-function tailFor(draft: ReportDraft, failedStep: string | null): string | null {
-  const lines = [failedStep, draft.tailOf]
-    .filter((id, at, all) => id !== null && all.indexOf(id) === at)
-    .flatMap(id => (draft.tails.get(id!) ?? []).slice(-TAIL_LINES))
-  if (lines.length === 0) return null
-  const text = lines.join('\n')
-  return text.length > TAIL_CHARACTERS ? text.slice(-TAIL_CHARACTERS) : text
-}

@@ -61,7 +61,7 @@ export const healthPoll: StepKind<With, Snapshot> = {
       const probes = await round(ctx, { ...input, urls: good }, OBSERVE_LIMIT_MS)
       return probes.every(probe => probe.ok)
     }
-    return { downtimeSeconds: await measureDowntime(ctx, ended, allGood) }
+    return measureDowntime(ctx, ended, allGood)
   },
   run: poll,
   async verify(ctx, input, snapshot) {
