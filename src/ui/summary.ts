@@ -135,7 +135,8 @@ function wayBack({ stopsAt }: Seen, { outcome, failure }: End, runId: string): s
 }
 
 function tell(seen: Seen, end: End, more: SummaryEnd): string[] {
-  const isAsked = end.outcome === 'rolled-back' && end.failure?.code === 'taken-back'
+  const isDone = end.outcome === 'rolled-back' || end.outcome === 'failed-unchanged'
+  const isAsked = isDone && end.failure?.code === 'taken-back'
   const worded = end.failure && !isAsked ? word(end.failure) : null
   const where = end.failedStep === null ? '' : `${end.failedStep}: `
   const isNarrow = more.columns !== null && more.columns < NARROW

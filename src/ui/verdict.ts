@@ -39,7 +39,7 @@ export function verdict(outcome: Outcome, sight: Sight, way: WayBack): string {
     case 'rolled-back':
       return `${rolledBack(sight, way)}${verified(sight, way)}`
     case 'failed-unchanged':
-      return `Failed: nothing was changed${verified(sight, way)}`
+      return `${way.isAsked ? 'Nothing to roll back' : 'Failed: nothing was changed'}${verified(sight, way)}`
     case 'invalid':
       return 'Invalid: nothing was contacted, nothing was executed'
     case 'refused':
