@@ -114,7 +114,13 @@ export type ServicesFailure =
   | { code: 'env-keys-differ'; path: string; keys: string[] }
   | { code: 'rollback-set-missing'; what: string[] }
   | { code: 'images-differ'; services: string[] }
-  | { code: 'unhealthy'; probes: { url: string; ok: boolean; last: string }[]; timeoutMs: number }
+  | {
+      code: 'unhealthy'
+      probes: { url: string; ok: boolean; last: string }[]
+      timeoutMs: number
+      /** Absent where nothing was waited for. */
+      watchedMs?: number
+    }
 
 export type StackDifference = {
   what: 'files' | 'env files' | 'project' | 'folder' | 'gone'
@@ -146,7 +152,7 @@ export type RunFailure =
   | { code: 'interrupted'; signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP' }
   | { code: 'plan-moved'; expected: string; actual: string }
   /** `state`: the folder on the holder's machine that has its run, where that is not this one. */
-  | { code: 'lock-held'; what: string; holder: string; since: string; state?: string }
+  | { code: 'lock-held'; what: string; holder: string; since: string; state?: string; runId?: string }
   /** Somebody has it now, while the run that had it lives. */
   | { code: 'lock-lost'; runId: string; what: string; holder: string }
   | { code: 'interrupted-run'; what: string; runId: string; state?: string }

@@ -28,6 +28,7 @@ function printStep(step: PlannedStep, number: number): string[] {
     ...step.commands.map(command => `   $ ${printCommand(command)}`),
     ...(step.commands.length === 0 ? ['   no command'] : []),
     ...step.undo.map(command => `   undo $ ${printCommand(command)}`),
+    ...(step.verify ?? []).map(command => `   verify $ ${printCommand(command)}`),
     ...(step.undo.length === 0 && step.effect !== 'read' && step.effect !== 'fetch' ? ['   undo: none'] : []),
     `   ${limits(step)}`,
   ]

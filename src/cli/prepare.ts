@@ -1,8 +1,10 @@
 /** From a name and options to a plan. Contacts nothing. */
 import { makePlan } from '../engine/make-plan.ts'
 import type { Plan } from '../engine/plan.ts'
+import type { Warning } from '../engine/running.ts'
 import type { Failure } from '../failure.ts'
 import { findPlaybook } from '../playbook/catalog.ts'
+import type { Diagnostic } from '../playbook/diagnostic.ts'
 import { resolveInputs } from '../playbook/inputs.ts'
 import { loadPlaybook } from '../playbook/load.ts'
 import type { Playbook } from '../playbook/playbook.ts'
@@ -22,6 +24,8 @@ export type Prepared = {
   inputs: { [name: string]: Json }
   env: { [name: string]: string }
   plan: Plan
+  /** What the playbook itself lets one know, with its line. */
+  warnings: Warning[]
 }
 
 /** `name` and `target` as far as they are known; `details` is for people and may be empty. */
@@ -83,9 +87,22 @@ export async function prepare(
     timeoutMs: options.timeout === undefined ? undefined : (parseDuration(options.timeout) ?? undefined),
   })
   return planned.ok
-    ? { ok: true, playbook, inputs: inputs.values, env, plan: planned.plan }
+    ? {
+        ok: true,
+        playbook,
+        inputs: inputs.values,
+        env,
+        plan: planned.plan,
+        warnings: stepWarnings(loaded.warnings),
+      }
     : not(planned.failure)
 }
+
+/** A person may not see the file: its line stands in the text. */
+const stepWarnings = (warnings: readonly Diagnostic[]): Warning[] =>
+  warnings.flatMap(({ step, start, message }) =>
+    step === undefined ? [] : [{ id: step, text: `line ${start.line}: ${message.replaceAll('`', '')}` }],
+  )
 
 /** A name may be that of a playbook which only the host has. */
 const withHost = (failure: Failure, target: string | null): Failure =>

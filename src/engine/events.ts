@@ -1,9 +1,9 @@
 /** All that a run tells, as a closed union. `ui` and `report` see nothing else of the engine. */
 import type { Failure } from '../failure.ts'
-import type { Effect, Evidence, Facts, Json, Observation, PlannedCommand } from '../steps/step.ts'
+import type { Effect, Evidence, Facts, Json, Movement, Observation, PlannedCommand } from '../steps/step.ts'
 import type { StartedCommand, StreamName } from '../transport/transport.ts'
 
-export type { Effect, Evidence, Facts, Json, Observation, PlannedCommand } from '../steps/step.ts'
+export type { Effect, Evidence, Facts, Json, Movement, Observation, PlannedCommand } from '../steps/step.ts'
 
 export const OUTCOMES = [
   'succeeded',
@@ -22,8 +22,6 @@ export const OUTCOMES = [
 ] as const
 
 export type Outcome = (typeof OUTCOMES)[number]
-
-export type Movement = 'restore' | 'reactivate' | 'verify'
 
 export type StepStatus = 'succeeded' | 'failed' | 'skipped' | 'not-run' | 'unknown'
 
@@ -88,7 +86,15 @@ export type Event =
       facts: Facts
       failure: Failure | null
     }
-  | { type: 'rollback-finished'; verified: boolean; remains: Failure[]; durationMs: number }
+  | {
+      type: 'rollback-finished'
+      /** Null: nothing that was looked at differs, and not all that was taken back could be looked at. */
+      verified: boolean | null
+      /** Steps that were taken back with nothing to see it by; journals of before do not say. */
+      notVerified?: string[]
+      remains: Failure[]
+      durationMs: number
+    }
   | { type: 'run-finished'; outcome: Outcome; failedStep: string | null; failure: Failure | null }
 
 export type Emit = (event: Event) => void

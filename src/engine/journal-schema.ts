@@ -106,7 +106,12 @@ const events: Record<Exclude<Event['type'], 'output'>, z.ZodRawShape> = {
       .describe('which time it is; the start-once keys of its commands hold it'),
   },
   'part-finished': { movement, id, durationMs, changed: z.boolean(), facts, failure: failure.nullable() },
-  'rollback-finished': { verified: z.boolean(), remains: z.array(failure), durationMs },
+  'rollback-finished': {
+    verified: z.boolean().nullable().describe('null: not all that was taken back could be looked at'),
+    notVerified: z.array(z.string()).optional().describe('steps that nothing was seen of'),
+    remains: z.array(failure),
+    durationMs,
+  },
   'run-finished': {
     outcome: z.string().describe('as in the report'),
     failedStep: z.string().nullable(),

@@ -195,5 +195,6 @@ const held = (what: string, holder: Holder | null, answer: Answer, lock: LockInp
       ? `run ${holder.runId} (${holder.who}, last seen ${Math.max(0, answer.age)} s ago)`
       : 'something that hostops did not write',
     since: holder?.since ?? 'an unknown time',
+    ...(holder === null ? {} : { runId: holder.runId }),
     ...elsewhere(holder, lock),
   })

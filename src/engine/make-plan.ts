@@ -112,6 +112,7 @@ function planStep(
     about: seen.about,
     commands: seen.commands,
     undo: seen.undo,
+    ...(seen.verify.length === 0 ? {} : { verify: seen.verify }),
     timeoutMs: step.timeoutMs ?? step.kind.timeoutMs,
     ...(seen.limitMs === undefined ? {} : { limitMs: seen.limitMs }),
     retry: step.retry ?? NO_RETRY,
@@ -131,6 +132,7 @@ type Look = {
   about: Facts
   commands: PlannedCommand[]
   undo: PlannedCommand[]
+  verify: PlannedCommand[]
   limitMs?: number | undefined
   problems: string[]
 }
@@ -138,18 +140,26 @@ type Look = {
 function look(step: PlaybookStep, given: Template): Look {
   if (hasExpressions(given)) {
     const unknown = `needs ${expressionsOf(given).join(', ')}`
-    return { effect: null, about: {}, commands: [{ argv: [{ unknown }] }], undo: [], problems: [] }
+    return {
+      effect: null,
+      about: {},
+      commands: [{ argv: [{ unknown }] }],
+      undo: [],
+      verify: [],
+      problems: [],
+    }
   }
   const parsed = step.kind.schema.safeParse(given)
   if (!parsed.success) {
     const problems = parsed.error.issues.map(issue => `${issue.path.join('.') || 'with'}: ${issue.message}`)
-    return { effect: null, about: {}, commands: [], undo: [], problems }
+    return { effect: null, about: {}, commands: [], undo: [], verify: [], problems }
   }
   return {
     effect: step.kind.effect(parsed.data),
     about: step.kind.about?.(parsed.data) ?? {},
     commands: step.kind.commands(parsed.data),
     undo: step.kind.undoCommands?.(parsed.data) ?? [],
+    verify: step.kind.verifyCommands?.(parsed.data) ?? [],
     limitMs: step.kind.limitMs?.(parsed.data),
     problems: [],
   }

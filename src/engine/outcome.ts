@@ -5,8 +5,8 @@ import type { Outcome } from './events.ts'
 export type RollbackEnd = {
   /** Some part found the host different from what was recorded, and changed it. */
   changedSomething: boolean
-  /** Every part succeeded and nothing remains. */
-  verified: boolean
+  /** Whether the host was seen to be as before; null: not all of it could be looked at. */
+  verified: boolean | null
 }
 
 export type RunFacts = {
@@ -28,9 +28,10 @@ export function decideOutcome(facts: RunFacts): Outcome {
     if (failure.code === 'link-lost' || failure.code === 'end-not-seen') return 'unknown'
     return failure.code === 'interrupted' ? 'interrupted' : 'failed-changed'
   }
-  if (!rollback.verified) return 'rollback-failed'
+  if (rollback.verified === false) return 'rollback-failed'
   if (failure.code === 'interrupted') return 'interrupted'
-  return rollback.changedSomething ? 'rolled-back' : 'failed-unchanged'
+  const isSeenUnchanged = rollback.verified === true && !rollback.changedSomething
+  return isSeenUnchanged ? 'failed-unchanged' : 'rolled-back'
 }
 
 /** Of who has done nothing. */

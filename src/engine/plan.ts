@@ -19,6 +19,8 @@ export type PlannedStep = {
   about: Facts
   commands: PlannedCommand[]
   undo: PlannedCommand[]
+  /** Absent where the playbook gives none, and in plans of older versions. */
+  verify?: PlannedCommand[]
   timeoutMs: number
   /** Where its input ends it sooner. */
   limitMs?: number

@@ -9,6 +9,7 @@ import { takeOver } from './run.ts'
 import { newRun, type Run } from './run-state.ts'
 import type { RunEnd, RunInput, Running } from './running.ts'
 import { contextFor, makeReady, type StepState } from './state.ts'
+import { hasWayBack, withoutWayBack } from './verification.ts'
 
 /** Findings come as `checked` events. Never rejects. */
 export function startRehearsal(input: RunInput): Running {
@@ -46,9 +47,7 @@ async function rehearse(run: Run): Promise<RunEnd> {
 
 async function look(run: Run, state: StepState): Promise<CheckFinding[]> {
   const { kind, planned, snapshot } = state
-  if (!kind.restore && !kind.reactivate) {
-    throw new Failed({ code: 'no-way-back', step: planned.id })
-  }
+  if (!hasWayBack(state)) return stuck(state)
   if (!kind.rehearse || snapshot === undefined) return []
   const context = contextFor(run.input, state, {
     phase: 'rehearse',
@@ -56,6 +55,12 @@ async function look(run: Run, state: StepState): Promise<CheckFinding[]> {
     signal: run.stops.steps,
   })
   return kind.rehearse(context, makeReady(state, run.known).input, snapshot)
+}
+
+function stuck(state: StepState): CheckFinding[] {
+  const step = state.planned.id
+  if (withoutWayBack([state]).length > 0) throw new Failed({ code: 'no-way-back', step })
+  return [{ text: 'has no undo: nothing of it would be taken back', seen: null }]
 }
 
 const pointOfNoReturn = (step: string): CheckFinding => ({

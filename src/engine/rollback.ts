@@ -5,11 +5,12 @@
 import type { Failure } from '../failure.ts'
 import type { Facts, StepContext, StepResult } from '../steps/step.ts'
 import { toFailure } from './attempt.ts'
-import type { Emit, Event, Movement } from './events.ts'
+import type { Emit, Movement } from './events.ts'
 import type { RollbackEnd } from './outcome.ts'
 import { partKey, type RecoveredPart } from './recover.ts'
 import type { Guarded } from './running.ts'
 import { contextFor, mayChange, type StepState } from './state.ts'
+import { type Look, movesOf, type PartEnd, verification, withoutWayBack } from './verification.ts'
 
 type Part = { movement: Movement; state: StepState; act: (context: StepContext) => Promise<StepResult> }
 
@@ -33,30 +34,28 @@ export function rollbackParts(
   scope: readonly StepState[],
 ): { parts: Part[]; remains: Failure[] } {
   const parts: Part[] = []
-  const remains: Failure[] = []
   for (const state of [...scope].reverse()) {
-    const { kind, planned, ready, snapshot } = state
-    if (kind.restore && (snapshot !== undefined || !kind.snapshot)) {
-      const act = (context: StepContext) => kind.restore!(context, ready!.input, snapshot ?? null)
-      parts.push({ movement: 'restore', state, act })
-    } else if (!kind.reactivate) {
-      remains.push({ code: 'no-way-back', step: planned.id })
-    }
+    const { kind, ready, snapshot } = state
+    if (!movesOf(state).includes('restore')) continue
+    const act = (context: StepContext) => kind.restore!(context, ready!.input, snapshot ?? null)
+    parts.push({ movement: 'restore', state, act })
   }
   for (const state of scope) {
     const { kind, ready, snapshot } = state
-    if (!kind.reactivate || kind.follows?.(ready!.input) === false) continue
+    if (!movesOf(state).includes('reactivate')) continue
     const act = (context: StepContext) => kind.reactivate!(context, ready!.input, snapshot ?? null)
     parts.push({ movement: 'reactivate', state, act })
   }
   for (const state of verified) {
     const { kind, ready, snapshot } = state
-    if (!kind.verify || !ready || state.status === 'skipped') continue
-    // Never recorded and never begun: there is nothing to hold it to.
-    if (kind.snapshot && snapshot === undefined && !state.begun) continue
-    const act = (context: StepContext) => kind.verify!(context, ready.input, snapshot ?? null)
+    if (state.status === 'skipped' || !movesOf(state).includes('verify')) continue
+    const act = (context: StepContext) => kind.verify!(context, ready!.input, snapshot ?? null)
     parts.push({ movement: 'verify', state, act })
   }
+  const remains: Failure[] = withoutWayBack(scope).map(({ planned }) => ({
+    code: 'no-way-back',
+    step: planned.id,
+  }))
   return { parts, remains }
 }
 
@@ -74,7 +73,15 @@ export async function rollBack(options: {
   /** Aborted by a second interrupt, or when the rollback's own time is over. */
   signal: AbortSignal
 }): Promise<RollbackEnd> {
-  const { run, states, emit, signal } = options
+  const { states, emit, signal } = options
+  const looks: Look[] = []
+  const run: Guarded = {
+    ...options.run,
+    emit(event) {
+      if (event.type === 'saw' && event.movement === 'verify') looks.push(event)
+      options.run.emit(event)
+    },
+  }
   const startedAt = run.clock.now()
   const { steps, stopsAt } = rollbackScope(states)
   // Behind a point of no return the host cannot be as it was: only what was taken back is worth verifying.
@@ -88,18 +95,18 @@ export async function rollBack(options: {
   await options.onBegun?.()
   if (stopsAt) remains.push({ code: 'irreversible', step: stopsAt.planned.id })
   let changedSomething = false
-  let failed = false
+  const ends: PartEnd[] = []
   const take = (end: PartEnd) => {
     emit(end)
+    ends.push(end)
     changedSomething ||= end.changed
-    failed ||= end.failure !== null
   }
   const earlierOf = ({ movement, state }: Part) => options.earlier?.get(partKey(movement, state.planned.id))
   let restoredNow = false
   const begin = (part: Part) => {
     const { movement, state } = part
     if (!signal.aborted && options.lost() === null)
-      return runPart(options, part, timesOf(earlierOf(part), isAfresh(movement, restoredNow)))
+      return runPart({ run, emit, signal }, part, timesOf(earlierOf(part), isAfresh(movement, restoredNow)))
     remains.push({ code: 'not-done', movement, step: state.planned.id })
     return null
   }
@@ -114,12 +121,13 @@ export async function rollBack(options: {
     if (end !== null) take(end)
   }
   // Looks, of which none waits for another: at once, and told in their order.
-  const looks = parts.filter(({ movement }) => movement === 'verify').map(begin)
-  for (const look of looks) if (look !== null) take(await look)
+  const looking = parts.filter(({ movement }) => movement === 'verify').map(begin)
+  for (const look of looking) if (look !== null) take(await look)
   const lost = options.lost()
   if (lost !== null && remains.some(({ code }) => code === 'not-done')) remains.unshift(lost)
-  const verified = !failed && remains.length === 0
-  emit({ type: 'rollback-finished', verified, remains, durationMs: run.clock.now() - startedAt })
+  const { verified, notVerified } = verification({ scope: steps, ends, looks, remains: remains.length > 0 })
+  const durationMs = run.clock.now() - startedAt
+  emit({ type: 'rollback-finished', verified, notVerified, remains, durationMs })
   return { changedSomething, verified }
 }
 
@@ -135,8 +143,6 @@ const timesOf = (before: RecoveredPart | undefined, afresh: boolean): number => 
   if (before === undefined) return 1
   return before.ended === null && !afresh ? before.times : before.times + 1
 }
-
-type PartEnd = Extract<Event, { type: 'part-finished' }>
 
 /** Never rejects. */
 async function runPart(

@@ -17,6 +17,8 @@ export type Diagnostic = Place & {
   code: DiagnosticCode
   message: string
   hint?: string
+  /** The id of the step that a warning is about. */
+  step?: string
   related: (Place & { message: string })[]
 }
 
@@ -37,6 +39,7 @@ export type DiagnosticCode =
   | 'duplicate-id'
   | 'expression'
   | 'unused'
+  | 'no-way-back'
 
 /** Offsets to positions, for one text. */
 export type Source = {

@@ -22,6 +22,7 @@ import { keysAt } from './schema-keys.ts'
 import { expressionRules } from './site-rules.ts'
 import { checkSites, findTemplates, firstExpression, type Site, toTemplate } from './templates.ts'
 import { decode } from './text-file.ts'
+import { wayBackWarnings } from './way-back.ts'
 import { withoutValues } from './without-values.ts'
 import { readYaml, type YamlFile } from './yaml-file.ts'
 import { zodDiagnostics } from './zod-diagnostics.ts'
@@ -120,7 +121,12 @@ function loadChecked(file: YamlFile, kinds: Kinds): Loaded {
   return {
     ok: true,
     playbook,
-    warnings: inOrder([...file.warnings, ...ordered, ...unusedInputs(raw, sites, file)]),
+    warnings: inOrder([
+      ...file.warnings,
+      ...ordered,
+      ...unusedInputs(raw, sites, file),
+      ...wayBackWarnings(raw.steps, outline, defaults, file),
+    ]),
   }
 }
 

@@ -1,8 +1,9 @@
 /** Events -> report. Pure: the same events give the same report, on any machine and at any time. */
 import type { Event, Facts, Outcome, StepSummary } from '../engine/events.ts'
-import type { Failure } from '../failure.ts'
 import { sentence } from '../wording/word.ts'
+import { addHealth, addLook, addWatch, goBack, type Looks, noLooks, seenBy } from './looks.ts'
 import type { Report, StepReport } from './schema.ts'
+import { keepTail, type Tails, tailFor } from './tails.ts'
 
 export type ReportHead = {
   runId: string
@@ -15,29 +16,32 @@ export type ReportHead = {
 export type ReportDraft = {
   head: ReportHead
   facts: Facts
+  looks: Looks
   steps: StepReport[]
-  changed: boolean
-  tailOf: string | null
-  tails: Map<string, string[]>
+  /** Null: of a step that may have changed the host nobody knows whether it did. */
+  changed: boolean | null
+  tails: Tails
   rollbackPerformed: boolean
+  /** The way back has begun. */
+  isGoingBack: boolean
   rollbackVerified: boolean | null
+  notVerified: string[]
   rollbackErrors: string[]
   planHash: string | null
   end: Extract<Event, { type: 'run-finished' }> | null
 }
 
-const TAIL_LINES = 40
-const TAIL_CHARACTERS = 8000
-
 export const emptyDraft = (head: ReportHead): ReportDraft => ({
   head,
   facts: {},
+  looks: noLooks(),
   steps: [],
   changed: false,
-  tailOf: null,
-  tails: new Map(),
+  tails: { of: new Map(), kept: null },
   rollbackPerformed: false,
+  isGoingBack: false,
   rollbackVerified: null,
+  notVerified: [],
   rollbackErrors: [],
   planHash: null,
   end: null,
@@ -52,7 +56,7 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       return
     case 'output':
       // What the way back says would push out what the failed step has said.
-      if (draft.rollbackVerified === null) keepTail(draft, event.id, event.line)
+      if (!draft.isGoingBack) keepTail(draft.tails, event.id, event.line)
       return
     case 'step-started': {
       const step = draft.steps.find(s => s.id === event.id)
@@ -64,53 +68,63 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       return
     }
     case 'step-finished': {
-      Object.assign(draft.facts, event.facts)
-      if (event.changed) draft.changed = true
+      const seen = event.failure ? seenBy(event.failure) : {}
+      Object.assign(draft.facts, event.facts, seen)
+      addWatch(draft.looks, event.facts.watchedSeconds ?? seen.watchedSeconds)
+      draft.changed = changedWith(draft.changed, event)
       const step = draft.steps.find(s => s.id === event.id)
       if (!step) return
       step.status = event.status
       step.effect = event.effect
       step.attempts = Math.max(step.attempts, event.attempts)
       step.durationMs = Math.round(event.durationMs)
-      step.changed = event.changed
+      step.changed = mayHaveActed(event) ? null : event.changed
       if (event.failure) {
         step.errorCode = event.failure.code
         step.error = sentence(event.failure)
-        Object.assign(draft.facts, seenBy(event.failure))
       }
       if (event.tolerated) step.tolerated = true
       return
     }
     case 'evidence':
       for (const { name, text, facts } of event.evidence) {
-        keepTail(draft, event.id, `--- ${name}\n${text.trimEnd()}`)
+        keepTail(draft.tails, event.id, `--- ${name}\n${text.trimEnd()}`)
         // The step that failed has seen it closer.
         if (facts) draft.facts = { ...facts, ...draft.facts }
       }
-      if (event.evidence.length > 0) draft.tailOf = event.id
+      if (event.evidence.length > 0) draft.tails.kept = event.id
       return
     case 'observed':
       draft.facts = { ...draft.facts, ...event.facts }
       return
     case 'rollback-started':
+      draft.isGoingBack = true
       draft.rollbackVerified = false
+      draft.notVerified = []
+      goBack(draft.looks)
       // What an earlier attempt left is this one's work.
       draft.rollbackErrors = []
       return
-    case 'part-finished':
-      Object.assign(draft.facts, event.facts)
+    case 'part-finished': {
+      const seen = { ...event.facts, ...(event.failure ? seenBy(event.failure) : {}) }
+      const { healthz: _, readyz: __, failedService, watchedSeconds: ___, ...others } = seen
+      // The cause of the run's failure, and what its polls saw, stay those of the version that was deployed.
+      draft.facts = { ...(failedService ? { failedService } : {}), ...draft.facts, ...others }
+      addHealth(draft.looks, seen)
       if (event.changed) draft.rollbackPerformed = true
       if (event.failure) {
-        const { failedService, ...seen } = seenBy(event.failure)
-        // The cause of the run's failure, not of its rollback's.
-        draft.facts = { ...(failedService ? { failedService } : {}), ...draft.facts, ...seen }
         draft.rollbackErrors.push(`${event.movement} ${event.id}: ${sentence(event.failure)}`)
       }
       return
+    }
     case 'rollback-finished':
       draft.rollbackVerified = event.verified
+      draft.notVerified = event.notVerified ?? []
       draft.rollbackErrors.push(...event.remains.map(sentence))
-      if (event.verified) draft.changed = false
+      if (event.verified !== false) draft.changed = event.verified ? false : null
+      return
+    case 'saw':
+      addLook(draft.looks, event)
       return
     case 'plan-hashed':
       draft.planHash = event.hash
@@ -120,13 +134,13 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       return
     case 'run-finished':
       draft.end = event
+      if (NOTHING_CHANGED.has(event.outcome)) draft.changed ??= false
       return
     case 'snapshot-started':
     case 'snapshot-finished':
     case 'recorded':
     case 'command-started':
     case 'said':
-    case 'saw':
     case 'step-retrying':
     case 'confirm-awaited':
     case 'checked':
@@ -138,7 +152,7 @@ export function addEvent(draft: ReportDraft, event: Event): void {
 }
 
 export function toReport(draft: ReportDraft, finishedAt: number | null): Report {
-  const { head, facts, end } = draft
+  const { head, facts, looks, end } = draft
   const outcome: Outcome = end?.outcome ?? 'unknown'
   const failure = end?.failure ?? null
   const failedStep = end?.failedStep ?? null
@@ -163,18 +177,23 @@ export function toReport(draft: ReportDraft, finishedAt: number | null): Report 
     composeRebuilt: facts.composeRebuilt ?? null,
     healthz: facts.healthz ?? null,
     readyz: facts.readyz ?? null,
+    healthAfterRollback: draft.isGoingBack ? (looks.health ?? { healthz: null, readyz: null }) : null,
+    observations: [...looks.run.values()],
+    rollbackObservations: [...looks.rollback.values()],
     rollbackPerformed: draft.rollbackPerformed,
     rollbackVerified: draft.rollbackVerified,
+    notVerified: draft.notVerified,
     rollbackError: draft.rollbackErrors.length > 0 ? draft.rollbackErrors.join('; ') : null,
     approvalNeeded: failure?.code === 'approval-denied' ? failure.step : null,
     failedStep,
     errorCode: failure?.code ?? null,
     error: failure ? sentence(failure) : null,
-    logsTail: failure ? tailFor(draft, failedStep) : null,
+    logsTail: failure ? tailFor(draft.tails, failedStep) : null,
     startedAt: new Date(head.startedAt).toISOString(),
     finishedAt: finishedAt === null ? null : new Date(finishedAt).toISOString(),
     durationMs: finishedAt === null ? 0 : Math.max(0, Math.round(finishedAt - head.startedAt)),
     ...observed(facts),
+    ...(looks.watchedSeconds === null ? {} : { watchedSeconds: looks.watchedSeconds }),
     ...(draft.planHash === null ? {} : { planHash: draft.planHash }),
     steps: draft.steps,
   }
@@ -182,7 +201,8 @@ export function toReport(draft: ReportDraft, finishedAt: number | null): Report 
 
 /** What only some runs can know stands in their reports only. */
 function observed(facts: Facts): Partial<Report> {
-  const { services, pulled, failedService, downtimeSeconds, diskFreeBytes, lost, leftBehind } = facts
+  const { services, pulled, failedService, downtimeSeconds, downtime, diskFreeBytes, lost, leftBehind } =
+    facts
   return {
     ...(lost === undefined ? {} : { lost }),
     ...(leftBehind === undefined ? {} : { leftBehind }),
@@ -190,25 +210,24 @@ function observed(facts: Facts): Partial<Report> {
     ...(pulled === undefined ? {} : { pulled }),
     ...(failedService === undefined ? {} : { failedService }),
     ...(downtimeSeconds === undefined ? {} : { downtimeSeconds }),
+    ...(downtime === undefined ? {} : { downtime }),
     ...(diskFreeBytes === undefined ? {} : { diskFreeBytes }),
   }
 }
 
-/** A step that failed has seen something too: the tree that is dirty, which of the two endpoints is the bad one. */
-function seenBy(failure: Failure): Facts {
-  if (failure.code === 'dirty-tree') return { dirtyRepo: true, repoPath: failure.repo }
-  if (failure.code === 'not-stable') {
-    const { failedService } = failure
-    return failedService === undefined ? {} : { failedService }
-  }
-  if (failure.code !== 'unhealthy') return {}
-  const good = (end: string) => {
-    const probes = failure.probes.filter(probe => new URL(probe.url).pathname.endsWith(end))
-    return probes.length === 0 ? null : probes.every(probe => probe.ok)
-  }
-  const [healthz, readyz] = [good('/healthz'), good('/readyz')]
-  return { ...(healthz === null ? {} : { healthz }), ...(readyz === null ? {} : { readyz }) }
+/** A step that may change the host and failed half-way was not looked at. */
+function changedWith(before: boolean | null, event: StepEnd): boolean | null {
+  if (before === true || event.changed) return true
+  return before === null || mayHaveActed(event) ? null : false
 }
+
+const mayHaveActed = ({ effect, status }: StepEnd) =>
+  effect !== 'read' && effect !== 'fetch' && (status === 'failed' || status === 'unknown')
+
+type StepEnd = Extract<Event, { type: 'step-finished' }>
+
+/** The engine has seen to it that nothing was begun, or that all is as before. */
+const NOTHING_CHANGED: ReadonlySet<Outcome> = new Set(['failed-unchanged', 'refused', 'unreachable'])
 
 function successOf(outcome: Outcome): boolean | null {
   switch (outcome) {
@@ -239,19 +258,3 @@ const notRun = (step: StepSummary): StepReport => ({
   attempts: 0,
   durationMs: 0,
 })
-
-function keepTail(draft: ReportDraft, id: string, text: string): void {
-  const lines = draft.tails.get(id) ?? []
-  lines.push(...text.split('\n'))
-  if (lines.length > TAIL_LINES * 2) lines.splice(0, lines.length - TAIL_LINES)
-  draft.tails.set(id, lines)
-}
-
-function tailFor(draft: ReportDraft, failedStep: string | null): string | null {
-  const lines = [failedStep, draft.tailOf]
-    .filter((id, at, all) => id !== null && all.indexOf(id) === at)
-    .flatMap(id => (draft.tails.get(id!) ?? []).slice(-TAIL_LINES))
-  if (lines.length === 0) return null
-  const text = lines.join('\n')
-  return text.length > TAIL_CHARACTERS ? text.slice(-TAIL_CHARACTERS) : text
-}

@@ -14,7 +14,13 @@ export const stepReportSchema = z.object({
   effect: z.enum(effects).nullable().describe('null while it depends on values that were never known'),
   attempts: z.int().min(0),
   durationMs: z.int().min(0),
-  changed: z.boolean().optional().describe('whether the host was seen to differ afterwards'),
+  changed: z
+    .boolean()
+    .nullable()
+    .optional()
+    .describe(
+      'whether the host differs afterwards; null of a step that failed half-way, which was not looked at',
+    ),
   errorCode: z.string().nullable().optional(),
   error: z.string().nullable().optional(),
   tolerated: z.boolean().optional().describe('failed, and the playbook said continueOnError'),
@@ -46,6 +52,15 @@ const failedServiceSchema = z.object({
   logsTail: z.string().describe('its own last lines'),
 })
 
+const observationSchema = z.object({
+  what: z
+    .enum(['http', 'git-head', 'git-branch', 'image', 'restarts', 'state', 'files', 'command'])
+    .describe('the kind of thing that was looked at'),
+  target: z.string().describe('the URL, the checkout, the service or the command'),
+  saw: z.string().describe('the status, the commit, the image id, the count, or why there was none'),
+  ok: z.boolean(),
+})
+
 export const reportSchema = z
   .object({
     schemaVersion: z.literal(1),
@@ -60,7 +75,9 @@ export const reportSchema = z
     changed: z
       .boolean()
       .nullable()
-      .describe('whether the host differs from before the run; null while not known'),
+      .describe(
+        'whether the host differs from before the run; false only where that was observed; null: not known, or never looked at',
+      ),
     dryRun: z.boolean(),
     repoPath: z.string().nullable(),
     composePath: z.string().nullable(),
@@ -72,10 +89,28 @@ export const reportSchema = z
     afterBranch: z.string().nullable(),
     dirtyRepo: z.boolean().nullable(),
     composeRebuilt: z.boolean().nullable(),
-    healthz: z.boolean().nullable(),
-    readyz: z.boolean().nullable(),
+    healthz: z.boolean().nullable().describe('what the polls saw of the version that was deployed'),
+    readyz: z.boolean().nullable().describe('what the polls saw of the version that was deployed'),
+    healthAfterRollback: z
+      .object({ healthz: z.boolean().nullable(), readyz: z.boolean().nullable() })
+      .nullable()
+      .describe('what the polls saw after a rollback; null where there was none'),
+    observations: z
+      .array(observationSchema)
+      .describe('what the steps of the run looked at, of each thing the last look'),
+    rollbackObservations: z
+      .array(observationSchema)
+      .describe('what the verification of a rollback looked at, of each thing the last look'),
     rollbackPerformed: z.boolean(),
-    rollbackVerified: z.boolean().nullable(),
+    rollbackVerified: z
+      .boolean()
+      .nullable()
+      .describe(
+        'true: all that was taken back was seen to be as before; false: something was not; null: nothing was taken back, or something that was has nothing to look at it with (notVerified)',
+      ),
+    notVerified: z
+      .array(z.string())
+      .describe('steps that were taken back, or have no way back, and that nothing was seen of'),
     rollbackError: z.string().nullable(),
     approvalNeeded: z.string().nullable(),
     failedStep: z.string().nullable(),
@@ -118,8 +153,17 @@ export const reportSchema = z
       .nullable()
       .optional()
       .describe(
-        'how long the health URLs that were good before the run did not answer well during it, asked on the target twice a second: each gap from the last good answer to the next good one, so that a gap below half a second may go unseen; null: it does not answer yet',
+        'how long the health URLs that were good before the run did not answer well during it, asked on the target twice a second, and four times while they do not: a gap below half a second may go unseen; null: it does not answer yet',
       ),
+    downtime: z
+      .array(z.object({ from: timestamp, to: timestamp.nullable() }))
+      .optional()
+      .describe('the gaps that downtimeSeconds adds up; `to` is null while there is no good answer'),
+    watchedSeconds: z
+      .number()
+      .min(0)
+      .optional()
+      .describe('for how long compose.up, compose.wait and health.poll looked at what the run has started'),
     diskFreeBytes: z
       .object({ before: z.int().min(0), after: z.int().min(0).nullable() })
       .optional()

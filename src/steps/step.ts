@@ -6,6 +6,9 @@ import type { Command } from '../transport/transport.ts'
 /** Ordered by what it takes to come back: nothing, nothing, a restore, a restore with downtime, no way back. */
 export type Effect = 'read' | 'fetch' | 'write' | 'disrupt' | 'irreversible'
 
+/** Of a rollback. */
+export type Movement = 'restore' | 'reactivate' | 'verify'
+
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 
 /** What CEL may expect of `steps.<id>.<output>`. */
@@ -35,6 +38,10 @@ export type Facts = {
   /** Of the disk that holds the engine's images. */
   diskFreeBytes?: { before: number; after: number | null }
   downtimeSeconds?: number | null
+  /** `to` is null while it does not answer. */
+  downtime?: { from: string; to: string | null }[]
+  /** For how long a started version was looked at; a report adds up those of all steps. */
+  watchedSeconds?: number
 }
 
 /** Digests of the registry; null where the engine has none for that image. */
@@ -54,10 +61,15 @@ export type ServiceFact = {
 }
 
 /**
- * One thing that was looked at, and what was seen. `what` is a closed word of the report (`http`, `git-head`, `git-branch`,
- * `image`, `restarts`, `state`, `files`, `command`), `target` names the thing within its step.
+ * One thing that was looked at, and what was seen. `what` is a closed word of the report,
+ * `target` names the thing within its step.
  */
-export type Observation = { what: string; target: string; saw: string; ok: boolean }
+export type Observation = {
+  what: 'http' | 'git-head' | 'git-branch' | 'image' | 'restarts' | 'state' | 'files' | 'command'
+  target: string
+  saw: string
+  ok: boolean
+}
 
 /** A command as a dry run shows it. What cannot be known before the run is `{ unknown: why }`. */
 export type PlannedArg = string | { unknown: string }
@@ -158,6 +170,8 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   commands(input: W): PlannedCommand[]
   /** What `restore` and `reactivate` will execute. Pure; empty when there is nothing to take back. */
   undoCommands?(input: W): PlannedCommand[]
+  /** What `verify` will execute, where the playbook says so. Pure. */
+  verifyCommands?(input: W): PlannedCommand[]
   /** What one run at a time must own: checkouts and compose projects, as canonical texts. */
   locks?(input: W): string[]
   /** Read-only, with `--check`. */
@@ -174,10 +188,12 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   repeatable?(input: W): boolean
   /** Kept before a rollback destroys it. Must not change anything. */
   evidence?(ctx: StepContext, input: W, snapshot: S | null): Promise<Evidence[]>
+  /** The movements that have something to do for this input. Pure; absent: all that the kind has. */
+  moves?(input: W): readonly Movement[]
+  /** Whether success is known to leave the host changed where nothing restores it. Pure; absent: it is. */
+  leaves?(input: W): boolean
   /** Movement one, in reverse order: the state is put back. */
   restore?(ctx: StepContext, input: W, snapshot: S): Promise<StepResult>
-  /** Whether `reactivate` has anything to do. Pure; absent: it has. */
-  follows?(input: W): boolean
   /** Movement two, in forward order: the running system follows the restored state. */
   reactivate?(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
   /** Read-only: whether everything is still there that taking back would need. */

@@ -6,7 +6,7 @@ import type { Event } from '../engine/events.ts'
 import { sentence } from '../wording/word.ts'
 import type { Face, Screen } from './face.ts'
 import { printable } from './printable.ts'
-import { confirmInWords, elapsed, plural } from './words.ts'
+import { confirmInWords, elapsed, plural, verifiedInWords } from './words.ts'
 
 /**
  * Callers that keep only the beginning of what a command prints (OpenClaw: 200 000 characters) must still see the
@@ -95,7 +95,7 @@ function say(event: Exclude<Event, { type: 'output' | 'confirm-awaited' }>): str
       return [`rollback: ${event.movement} ${event.id}: ${partEnd(event)}`]
     case 'rollback-finished':
       return [
-        `rollback: ${event.verified ? 'verified, everything is as before' : 'NOT VERIFIED'} after ${elapsed(event.durationMs)}`,
+        `rollback: ${verifiedInWords(event)} after ${elapsed(event.durationMs)}`,
         ...event.remains.map(what => `rollback: remains: ${sentence(what)}`),
       ]
     case 'resumed':

@@ -4,7 +4,8 @@ import type { FailedService, Failure } from '../failure.ts'
 import { word } from '../wording/word.ts'
 import { printable } from './printable.ts'
 import { wrap } from './text.ts'
-import { elapsed, outcomeInWords, TAKEN_BACK } from './words.ts'
+import { type Sight, verdict } from './verdict.ts'
+import { elapsed } from './words.ts'
 
 export type Summary = {
   add(event: Event): void
@@ -17,6 +18,8 @@ export type SummaryEnd = {
   durationMs: number
   stored: boolean
   columns: number | null
+  /** What was seen, as the report says; absent: nothing is known of it. */
+  sight?: Sight
   /** Makes a hint one for this place. */
   typed?: (hint: string) => string
 }
@@ -25,6 +28,8 @@ export function makeSummary(): Summary {
   const seen: Seen = {
     changed: [],
     undone: [],
+    undoneSteps: [],
+    failed: [],
     remains: [],
     findings: [],
     tail: new Map(),
@@ -42,6 +47,9 @@ type End = { outcome: Outcome; failedStep: string | null; failure: Failure | nul
 type Seen = {
   changed: string[]
   undone: string[]
+  undoneSteps: string[]
+  /** What of the way back failed, in few words. */
+  failed: string[]
   remains: string[]
   findings: string[]
   tail: Map<string, string[]>
@@ -86,11 +94,14 @@ function note(seen: Seen, event: Event): void {
       seen.stopsAt = event.stopsAt
       return
     case 'part-finished':
+      if (event.movement !== 'verify') seen.undoneSteps.push(event.id)
+      if (event.failure) seen.failed.push(`${event.movement} ${event.id}`)
       if (event.failure) seen.remains.push(`${event.movement} ${event.id}: ${word(event.failure).message}`)
       else if (event.changed && event.movement !== 'verify') seen.undone.push(`${event.movement} ${event.id}`)
       return
     case 'rollback-finished':
       seen.remains.push(...event.remains.map(failure => word(failure).message))
+      seen.failed.push(...event.remains.flatMap(failure => ('step' in failure ? [left(failure)] : [])))
       seen.verified = event.verified
       return
     case 'plan-hashed':
@@ -104,6 +115,17 @@ function note(seen: Seen, event: Event): void {
   }
 }
 
+function left(failure: Failure & { step: string | null }): string {
+  switch (failure.code) {
+    case 'no-way-back':
+      return `${failure.step} has no undo`
+    case 'irreversible':
+      return `${failure.step} cannot be undone`
+    default:
+      return `${failure.step} was not done`
+  }
+}
+
 /** Where the host is left as it should not be, and nothing else says how to take it back. */
 function wayBack({ stopsAt }: Seen, { outcome, failure }: End, runId: string): string | null {
   if (outcome !== 'rollback-failed' && outcome !== 'failed-changed') return null
@@ -113,15 +135,17 @@ function wayBack({ stopsAt }: Seen, { outcome, failure }: End, runId: string): s
 }
 
 function tell(seen: Seen, end: End, more: SummaryEnd): string[] {
-  const isAsked = end.outcome === 'rolled-back' && end.failure?.code === 'taken-back'
+  const isDone = end.outcome === 'rolled-back' || end.outcome === 'failed-unchanged'
+  const isAsked = isDone && end.failure?.code === 'taken-back'
   const worded = end.failure && !isAsked ? word(end.failure) : null
   const where = end.failedStep === null ? '' : `${end.failedStep}: `
   const isNarrow = more.columns !== null && more.columns < NARROW
   const indent = isNarrow ? NARROW_INDENT : INDENT
   const fitted = (text: string, taken: number) =>
     more.columns === null ? [text] : wrap(text, Math.max(LEAST_ROOM, more.columns - taken - 1), MOST_ROWS)
-  const outcome = isAsked ? TAKEN_BACK : outcomeInWords(end.outcome)
-  const lines = fitted(`${outcome} (${elapsed(more.durationMs)})`, 0)
+  const way = { isAsked, undone: seen.undoneSteps, failed: seen.failed, changed: seen.changed }
+  const first = printable(verdict(end.outcome, more.sight ?? {}, way))
+  const lines = fitted(`${first} (${elapsed(more.durationMs)})`, 0)
   const add = (label: string, texts: readonly string[]) => {
     const rows = texts.flatMap(text => fitted(printable(text), indent))
     if (isNarrow && rows.length > 0) lines.push(`  ${label}`)
@@ -135,7 +159,7 @@ function tell(seen: Seen, end: End, more: SummaryEnd): string[] {
   if (seen.service)
     add('logs', words.length > 0 ? [`of ${seen.service.container}:`, ...words.slice(-TAIL_LINES)] : [])
   if (end.outcome !== 'planned') {
-    if (!seen.verified) add('changed', seen.changed)
+    if (!seen.goingBack || seen.verified === false) add('changed', seen.changed)
     add('undone', seen.undone)
   }
   add('remains', seen.remains)

@@ -8,7 +8,7 @@ import { sentence } from '../wording/word.ts'
 import type { Face } from './face.ts'
 import { LiveRenderer } from './live-renderer.ts'
 import { makePaint, makePainter, type Terminal } from './painter.ts'
-import { confirmInWords, elapsed } from './words.ts'
+import { confirmInWords, elapsed, verifiedInWords } from './words.ts'
 
 export function treeFace(terminal: Terminal): Face {
   const painter = makePainter(terminal)
@@ -31,6 +31,8 @@ export function treeFace(terminal: Terminal): Face {
   }
   const step = (id: string) => tasks.get(`step ${id}`)
   const part = (event: { movement: string; id: string }) => tasks.get(`${event.movement} ${event.id}`)
+  const paintVerified = (verified: boolean | null) =>
+    verified === null ? paint.yellow : verified ? paint.green : paint.red
   const heading = (text: string) => say(paint.bold(text))
   let steps: Waiting[] = []
   let runId = ''
@@ -99,12 +101,7 @@ export function treeFace(terminal: Terminal): Face {
           : part(event)?.succeed(paint.dim(`${elapsed(event.durationMs)}${same}`))
       }
       case 'rollback-finished':
-        say(
-          event.verified
-            ? paint.green('verified: everything is as before')
-            : paint.red('NOT verified: the host is not as before'),
-        )
-        return
+        return say(paintVerified(event.verified)(verifiedInWords(event)))
       case 'resumed':
         runId = event.runId
         return say(

@@ -14,42 +14,20 @@ export function elapsed(ms: number): string {
 
 const two = (n: number) => String(n).padStart(2, '0')
 
-export function outcomeInWords(outcome: Outcome): string {
-  switch (outcome) {
-    case 'succeeded':
-      return 'succeeded: done, and seen to be good'
-    case 'unchanged':
-      return 'unchanged: there was nothing to do'
-    case 'planned':
-      return 'planned: nothing was changed'
-    case 'started':
-      return 'started: the host goes on with it'
-    case 'rolled-back':
-      return 'rolled back: it failed, and the host is verified to be as before'
-    case 'failed-unchanged':
-      return 'failed: nothing had been changed'
-    case 'invalid':
-      return 'invalid: nothing was contacted, nothing was executed'
-    case 'refused':
-      return 'refused: nothing was changed'
-    case 'unreachable':
-      return 'unreachable: nothing was changed'
-    case 'rollback-failed':
-      return 'ROLLBACK FAILED: the host is not as before, a person is needed'
-    case 'failed-changed':
-      return 'FAILED: the host is not as before, a person is needed'
-    case 'unknown':
-      return 'UNKNOWN: how it ended is not known'
-    case 'interrupted':
-      return 'interrupted'
-  }
-}
-
-/** By hand, whether the run had failed or not. */
-export const TAKEN_BACK = 'rolled back, as it was asked for: the host is verified to be as before'
-
 export const isGood = (outcome: Outcome) =>
   outcome === 'succeeded' || outcome === 'unchanged' || outcome === 'planned' || outcome === 'started'
+
+/** Of the end of a rollback. */
+export function verifiedInWords({
+  verified,
+  notVerified = [],
+}: {
+  verified: boolean | null
+  notVerified?: readonly string[]
+}): string {
+  if (verified === null) return `not verified, nothing was seen of ${notVerified.join(', ')}`
+  return verified ? 'verified, what was rolled back is as before' : 'FAILED, the host is not as before'
+}
 
 export const plural = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 's'}`
 

@@ -66,7 +66,7 @@ export const SERVICES: Words<ServicesFailure> = {
   }),
   'disk-full': failure => ({
     message: `no space left on the target: ${failure.detail}`,
-    hint: 'on the target: docker system df, and df -h; then make room (docker builder prune frees build cache)',
+    hint: 'on the target: df -h; then make room (docker system df shows what Docker takes, docker builder prune frees build cache)',
   }),
   'compose-plugin-missing': failure => ({
     message: `docker compose is not there: ${failure.detail}`,

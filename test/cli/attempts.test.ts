@@ -18,7 +18,12 @@ beforeEach(() => {
 afterEach(() => rig.remove())
 
 const kept = (name: string) => join(rig.state, 'runs', 'r', name)
-const mark = () => [{ id: 'write', run: ['touch', rig.path('mark')], undo: ['rm', '-f', rig.path('mark')] }]
+const mark = () => [
+  {
+    ...{ id: 'write', run: ['touch', rig.path('mark')], undo: ['rm', '-f', rig.path('mark')] },
+    verify: ['test', '!', '-e', rig.path('mark')],
+  },
+]
 const write = () => rig.playbook('write', mark())
 
 describe.each(['resume', 'rollback'])('%s ends in one line', verb => {

@@ -25,7 +25,12 @@ const letGo = () => writeFileSync(rig.path('go'), '')
 
 /** Counts each time that it really runs, waits until it is let go, and can be taken back. */
 const steps = () => [
-  { id: 'write', run: ['sh', '-c', `echo x >> ${rig.path('count')}`], undo: ['rm', '-f', rig.path('count')] },
+  {
+    id: 'write',
+    run: ['sh', '-c', `echo x >> ${rig.path('count')}`],
+    undo: ['rm', '-f', rig.path('count')],
+    verify: ['test', '!', '-e', rig.path('count')],
+  },
   {
     id: 'gate',
     run: [
@@ -366,7 +371,10 @@ describe('a run on the host', () => {
 
 describe('a run on the host that was left half-way', () => {
   const halfWay = async (more: object = {}, ...inputs: string[]) => {
-    const last = { id: 'last', run: ['touch', rig.path('last')], undo: ['rm', '-f', rig.path('last')] }
+    const last = {
+      ...{ id: 'last', run: ['touch', rig.path('last')], undo: ['rm', '-f', rig.path('last')] },
+      verify: ['test', '!', '-e', rig.path('last')],
+    }
     const run = begin(rig.playbook('p', [...steps(), last], more), '--detach', ...inputs)
     expect((await run.ended).report.outcome).toBe('started')
     await atGate()
@@ -513,7 +521,7 @@ describe('confirm on the host', () => {
     const undo = {
       script: `echo begun >> ${rig.path('back')}; while test -d ${rig.folder} && ! test -e ${rig.path('on')}; do sleep 0.05; done`,
     }
-    const slow = { id: 'slow', run: ['true'], undo }
+    const slow = { id: 'slow', run: ['true'], undo, verify: ['test', '-e', rig.path('back')] }
     await at('run', rig.playbook('p', [slow, ...sure('300ms')]), '--detach', '--run-id', 'r')
     await poll(() => rig.exists('back'))
     await host.kill()

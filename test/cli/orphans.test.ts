@@ -64,7 +64,7 @@ describe('a command that outlives its runner', () => {
     const back = await rig.run(['rollback', 'r', '--output', 'lines'])
     expect(back, back.stderr).toMatchObject({
       code: 1,
-      report: { outcome: 'rolled-back', rollbackVerified: true },
+      report: { outcome: 'rolled-back', rollbackVerified: null },
     })
     expect(back.stderr).toMatch(/long: process \d+ of an earlier runner still runs: it is ended first/)
     expect(ledger().at(-1)).toBe('undone')
@@ -118,7 +118,7 @@ describe('a command that outlives its runner', () => {
     await again.until(/its end is waited for/)
     expect(ledger().filter(word => word === 'undoing')).toHaveLength(1)
     letGo('back')
-    expect((await again.ended).report).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true })
+    expect((await again.ended).report).toMatchObject({ outcome: 'rolled-back', rollbackVerified: null })
     expect(ledger().filter(word => word !== 'tick')).toEqual([
       ...['begun', 'undoing', 'end', 'undone'],
       ...['undoing', 'end', 'undone'],
@@ -137,7 +137,7 @@ describe('a command that outlives its runner', () => {
     test('is ended before the run is taken back', async () => {
       await leaderless()
       const back = await rig.run(['rollback', 'r', '--output', 'lines'])
-      expect(back.report).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true })
+      expect(back.report).toMatchObject({ outcome: 'rolled-back', rollbackVerified: null })
       expect(back.stderr).toMatch(/process \d+ of an earlier runner still runs: it is ended first/)
       expect(ledger().at(-1)).toBe('undone')
       await isQuiet()
@@ -191,7 +191,7 @@ describe('a command that outlives its runner', () => {
     test('is ended before the run is taken back, also where it is in no hurry', async () => {
       await killed([long({ script: `trap '' TERM; ${working()}` }), next()], env, target())
       const back = await rig.run(['rollback', 'r', '--output', 'lines'], { env })
-      expect(back.report, back.stderr).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true })
+      expect(back.report, back.stderr).toMatchObject({ outcome: 'rolled-back', rollbackVerified: null })
       expect(ledger().at(-1)).toBe('undone')
       await isQuiet()
     })
@@ -199,7 +199,7 @@ describe('a command that outlives its runner', () => {
     test('is ended also when nothing there looks after it any more', async () => {
       await killed([long({ script: deaf() }), next()], env, target())
       const back = await rig.run(['rollback', 'r', '--output', 'lines'], { env })
-      expect(back.report, back.stderr).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true })
+      expect(back.report, back.stderr).toMatchObject({ outcome: 'rolled-back', rollbackVerified: null })
       expect(back.stderr).toContain('a command of an earlier runner still runs: it is ended first')
       expect(ledger().at(-1)).toBe('undone')
       await isQuiet()

@@ -7,7 +7,10 @@ import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
 import { type Sshd, sshdMissing, startSshd } from '../rig/sshd.ts'
 
 const FAIL = { id: 'fail', run: ['/bin/false'], effect: 'read' }
-const touch = (file: string) => ({ id: 'touch', run: ['touch', file], undo: ['rm', '-f', file] })
+const touch = (file: string) => ({
+  ...{ id: 'touch', run: ['touch', file], undo: ['rm', '-f', file] },
+  verify: ['test', '!', '-e', file],
+})
 
 describe.for(['local', 'hostlink', 'ssh:testhost'] as const)('on %s', target => {
   const cannot = target === 'ssh:testhost' ? sshdMissing : null

@@ -68,7 +68,7 @@ describe('--output json: every line of stderr is JSON, and stdout holds the resu
         .trimEnd()
         .split('\n')
         .map(line => JSON.parse(line).type),
-    ).toEqual(['plan', 'run-started', 'run-finished'])
+    ).toEqual(['plan', 'run-started', 'checked', 'run-finished'])
     expect((await dry(['--quiet'])).stderr).toBe('')
   })
 
@@ -121,7 +121,7 @@ describe('a stdout that takes nothing', () => {
       },
     )
     expect(existsSync(join(rig.folder, 'ended'))).toBe(true)
-    expect(piped.stderr).toMatch(/succeeded[\s\S]*code 0/)
+    expect(piped.stderr).toMatch(/Succeeded[\s\S]*code 0/)
     expect(piped.stderr).not.toMatch(/EPIPE|error/)
   })
 })

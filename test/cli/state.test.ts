@@ -206,7 +206,12 @@ test('Ctrl-C twice: the second one stops the rolling back, and what remains is s
 
 test('on a terminal: the tree, Ctrl-C as a key, and a terminal that is left as it was', async () => {
   const steps = [
-    { id: 'made', run: ['touch', rig.path('made')], undo: ['rm', '-f', rig.path('made')] },
+    {
+      id: 'made',
+      run: ['touch', rig.path('made')],
+      undo: ['rm', '-f', rig.path('made')],
+      verify: ['test', '!', '-e', rig.path('made')],
+    },
     { id: 'wait', script: 'echo waiting here; sleep 600', effect: 'read' },
   ]
   const playbook = rig.playbook('tty', steps)
@@ -227,7 +232,7 @@ test('on a terminal: the tree, Ctrl-C as a key, and a terminal that is left as i
   const text = stripVTControlCharacters(seen)
   expect(text).toContain('✔ made')
   expect(text).toMatch(/restore made/)
-  expect(text).toContain('verified: everything is as before')
+  expect(text).toContain('verified, what was rolled back is as before')
   // Nothing is hidden or switched that would have to be switched back.
   expect(seen).not.toContain('\u001b[?')
   rmSync(rig.path('line'))

@@ -35,7 +35,16 @@ afterAll(async () => {
 beforeEach(() => poll(async () => (await service.says()) !== null))
 
 test('to a good version, and again: nothing to do but the restart', async () => {
-  const { report } = await upgrade('v2')
+  const { report, stderr } = await upgrade('v2')
+  const [from, to] = [report.beforeSha, report.afterSha].map(sha => sha!.slice(0, 7))
+  expect(stderr).toContain(`\nSucceeded: 2 of 2 health checks passed, ${from} → ${to} (`)
+  expect(report.observations).toEqual(
+    expect.arrayContaining([
+      { what: 'git-head', target: service.checkout, saw: report.afterSha, ok: true },
+      { what: 'git-branch', target: service.checkout, saw: 'detached', ok: true },
+      { what: 'http', target: `${service.baseUrl}/readyz`, saw: '200', ok: true },
+    ]),
+  )
   expect(report).toMatchObject({
     outcome: 'succeeded',
     repoPath: service.checkout,
@@ -58,12 +67,17 @@ test('to one that never gets ready: back, and verified', async () => {
     errorCode: 'unhealthy',
     rollbackPerformed: true,
     rollbackVerified: true,
+    // Of the version that was deployed, and apart of the one that is back.
     healthz: true,
-    readyz: true,
+    readyz: false,
+    healthAfterRollback: { healthz: true, readyz: true },
   })
   expect(report.afterSha).toBe(report.beforeSha)
   expect(report.error).toContain('503')
-  expect(stderr).toMatch(/rolled back: /)
+  const back = report.beforeSha!.slice(0, 7)
+  expect(stderr).toContain(`\nRolled back to ${back}, verified: HEAD, 2 health checks (`)
+  const { saw, ok } = report.rollbackObservations.find(({ what }) => what === 'git-head')!
+  expect([saw, ok]).toEqual([report.beforeSha, true])
   expect(await service.says()).toBe('v2')
   expect(service.head()).toBe('v2')
 })

@@ -51,7 +51,7 @@ describe('signals', () => {
     const ended = await started.ended
     expect(ended).toMatchObject({
       code,
-      report: { outcome: 'interrupted', changed: false, rollbackVerified: true },
+      report: { outcome: 'interrupted', changed: null, rollbackVerified: null, notVerified: ['write'] },
     })
     await isAsBefore()
   })

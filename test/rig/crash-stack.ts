@@ -33,6 +33,7 @@ export async function crashStack() {
         id: 'migrate',
         run: noteInLedger(rig.folder, 'migrate'),
         undo: noteInLedger(rig.folder, 'unmigrate'),
+        verify: ['grep', '-q', 'unmigrate', ledgerFile],
       },
       { id: 'build', uses: 'compose.build' },
       { id: 'up', uses: 'compose.up', with: { watch: '1s' } },

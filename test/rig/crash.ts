@@ -121,7 +121,12 @@ function upgradePlaybook(
   const { checkout, restart, baseUrl } = at
   const steps = [
     { id: 'checkout', uses: 'git.checkout', with: { repo: checkout, ref: '${{ inputs.ref }}' } },
-    { id: 'migrate', run: noteInLedger(rig.folder, 'migrate'), undo: noteInLedger(rig.folder, 'unmigrate') },
+    {
+      id: 'migrate',
+      run: noteInLedger(rig.folder, 'migrate'),
+      undo: noteInLedger(rig.folder, 'unmigrate'),
+      verify: ['grep', '-q', 'unmigrate', rig.path('ledger')],
+    },
     { id: 'restart', run: [restart, 'restart'], effect: 'disrupt', reactivate: [restart, 'again'] },
     {
       id: 'health',

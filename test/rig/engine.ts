@@ -93,8 +93,10 @@ export function setKind(host: Host, calls: string[]): StepKind {
       calls.push(`reactivate ${input.name}`)
       return { changed: false }
     },
-    async verify(_ctx, input, snapshot) {
+    async verify(ctx, input, snapshot) {
       calls.push(`verify ${input.name}`)
+      const now = host[input.name] ?? null
+      ctx.saw({ what: 'state', target: input.name, saw: String(now), ok: now === snapshot })
       if ((host[input.name] ?? null) !== snapshot) {
         throw new Failed({ code: 'head-differs', repo: input.name, expected: String(snapshot), actual: '?' })
       }

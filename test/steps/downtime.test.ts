@@ -14,15 +14,30 @@ test('a long look listens for its end once, and tells the gap that it saw', asyn
       now += ms
     },
   } as unknown as StepContext
-  const down = await measureDowntime(ctx, ended.signal, async () => {
+  const { downtimeSeconds, downtime } = await measureDowntime(ctx, ended.signal, async () => {
     asked += 1
     expect(getEventListeners(ended.signal, 'abort').length).toBeLessThanOrEqual(1)
     if (asked === 40) ended.abort()
     return asked < 10 || asked > 13
   })
-  // From the last good answer, the 9th, to the next one, the 14th: five pauses.
-  expect(down).toBe(2.5)
+  // The 9th answer is the last good one, the 10th to 13th are bad, and asked for twice as often.
+  expect(downtime).toEqual([{ from: at(4250), to: at(5375) }])
+  expect(downtimeSeconds).toBe(1.1)
 })
+
+test('a gap that does not end has no end, and no sum', async () => {
+  const { ctx, askedAt, now } = silent(Number.POSITIVE_INFINITY, 0)
+  const ended = new AbortController()
+  const seen = await measureDowntime(ctx, ended.signal, async () => {
+    askedAt.push(now())
+    if (askedAt.length === 4) ended.abort()
+    return now() < 900
+  })
+  expect(askedAt).toEqual([0, 500, 1000, 1250, 1500])
+  expect(seen).toEqual({ downtimeSeconds: null, downtime: [{ from: at(750), to: null }] })
+})
+
+const at = (ms: number) => new Date(ms).toISOString()
 
 /** What `upInSilence` holds while compose starts a container, with a clock that only sleeping moves. */
 function silent(heldFrom: number, heldUntil: number) {
@@ -53,14 +68,14 @@ function silent(heldFrom: number, heldUntil: number) {
 test('nothing is asked while a container is being started, and at once when it has been', async () => {
   const { ctx, askedAt, now } = silent(400, 770)
   const ended = new AbortController()
-  const down = await measureDowntime(ctx, ended.signal, async () => {
+  const { downtime } = await measureDowntime(ctx, ended.signal, async () => {
     askedAt.push(now())
     if (now() > 1700) ended.abort()
     return now() !== 770
   })
-  expect(askedAt.slice(0, 3)).toEqual([0, 770, 1270])
-  // From the question before the silence to the first good one behind it: the silence counts.
-  expect(down).toBe(1.3)
+  expect(askedAt.slice(0, 3)).toEqual([0, 770, 1020])
+  // The silence counts, from where it was noticed.
+  expect(downtime).toEqual([{ from: at(250), to: at(895) }])
 })
 
 test('a silence counts, even one that nobody met between two good answers', async () => {
@@ -70,12 +85,12 @@ test('a silence counts, even one that nobody met between two good answers', asyn
   ] as const) {
     const { ctx, askedAt, now } = silent(from, until)
     const ended = new AbortController()
-    const down = await measureDowntime(ctx, ended.signal, async () => {
+    const { downtimeSeconds } = await measureDowntime(ctx, ended.signal, async () => {
       askedAt.push(now())
       if (askedAt.length === 5) ended.abort()
       return true
     })
-    expect(down).toBe(until === 770 ? 0.8 : 0.5)
+    expect(downtimeSeconds).toBe(until === 770 ? 0.5 : 0.3)
   }
 })
 

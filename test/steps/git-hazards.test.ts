@@ -1,6 +1,17 @@
 /** Each row of the table of git's hazards, on real repositories. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -9,6 +20,7 @@ import { gitCheckout } from '../../src/steps/git/checkout.ts'
 import { gitDirtyCheck } from '../../src/steps/git/dirty-check.ts'
 import { gitFetch } from '../../src/steps/git/fetch.ts'
 import { type Checkout, checkoutRig, fails, failure } from '../rig/checkout.ts'
+import { smallDisk } from '../rig/small-disk.ts'
 import { stepContext } from '../rig/step-context.ts'
 
 let r: Checkout
@@ -47,6 +59,27 @@ test('fetch: no ref and no FETCH_HEAD of the user changes', async () => {
   const after = s.git('app', 'for-each-ref').split('\n')
   expect(after.filter(line => !line.includes('refs/hostops/')).join('\n')).toBe(before)
   expect(existsSync(s.path('app/.git/FETCH_HEAD'))).toBe(false)
+})
+
+test('fetch: a full disk is reported as such, and the next fetch works', async () => {
+  const two = s.commit('up', { 'large.bin': randomBytes(600_000).toString('base64') }, 'large')
+  s.git('up', 'tag', 'large')
+  const clone = s.path('app')
+  const away = `${clone}.away`
+  renameSync(clone, away)
+  const disk = smallDisk(clone, '2m')
+  if (disk === null) return
+  try {
+    cpSync(away, clone, { recursive: true })
+    disk.fill(100_000)
+    const full = { code: 'disk-full', detail: expect.stringContaining('No space left on device') }
+    await fails(r.fetch(), full)
+    disk.free()
+    await r.fetch()
+    expect(await r.checkout('large')).toMatchObject({ outputs: { sha: two } })
+  } finally {
+    disk.unmount()
+  }
 })
 
 test('tag and branch of one name: refused until one is named in full', async () => {

@@ -96,10 +96,33 @@ test('undo and reactivate run what they say', async () => {
   expect(readFileSync(join(dir, 'log'), 'utf8')).toBe('do\nundo\ndo\n')
 })
 
-test('without undo a rollback says what remains, unless there was nothing to take back', async () => {
-  await fails(command.restore!(ctx, input(['true']), null), { code: 'not-restored' })
-  expect(await command.restore!(ctx, input(['true'], { effect: 'read' }), null)).toEqual({ changed: false })
-  expect(await command.restore!(ctx, input(['true'], { changed: false }), null)).toEqual({ changed: false })
+test.each([
+  ['nothing', {}, [], false],
+  ['that it changes the host', { changed: true }, [], true],
+  ['that it changes the host, and how that is seen', { changed: true, verify: ['true'] }, ['verify'], false],
+  ['undo', { undo: ['true'] }, ['restore'], false],
+  ['reactivate', { reactivate: true, effect: 'disrupt' }, ['reactivate'], false],
+  ['all', { undo: ['a'], reactivate: ['b'], verify: ['c'] }, ['restore', 'reactivate', 'verify'], false],
+])('where the playbook says %s, a rollback has these movements', (_what, more, moves, leaves) => {
+  const given = input(['true'], more)
+  expect(command.moves!(given)).toEqual(moves)
+  expect(command.leaves!(given)).toBe(leaves)
+})
+
+test('verify is a look, recorded also where it fails; so is a command that only reads', async () => {
+  const rig = stepContext()
+  const given = (verify: object | string[]) => input(['true'], { verify })
+  await command.verify!(rig, given(['test', 'a', '=', 'a']), null)
+  await fails(command.verify!(rig, given({ script: 'exit 3', shell: 'sh' }), null), {
+    code: 'command-failed',
+  })
+  await command.run(rig, input(['true'], { effect: 'read' }), null)
+  await command.run(rig, input(['true']), null)
+  expect(rig.seen.map(({ what, target, saw, ok }) => [what, target, saw, ok])).toEqual([
+    ['command', 'test a = a', 'exit code 0', true],
+    ['command', 'sh -c exit 3', 'exit code 3', false],
+    ['command', 'true', 'exit code 0', true],
+  ])
 })
 
 test('a script gets its values from the environment', async () => {

@@ -98,7 +98,7 @@ test('what was taken back by hand is not told as a failure', () => {
   })
   made.add({ type: 'run-finished', outcome: 'rolled-back', failedStep: 'second', failure })
   expect(made.lines({ runId: 'r', durationMs: 1000, stored: true, columns: null })).toEqual([
-    'rolled back, as it was asked for: the host is verified to be as before (1.0s)',
+    'Rolled back as asked (1.0s)',
     '  undone   restore first',
     '  run      r',
   ])

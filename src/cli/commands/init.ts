@@ -59,10 +59,12 @@ steps:
   - uses: git.checkout
     with: { ref: "\${{ inputs.ref }}" }
 
-  # A command of your own: its words, no shell. \`undo\` takes it back when a later step fails.
+  # A command of your own: its words, no shell. \`undo\` puts back what was there when a later step fails, and
+  # \`verify\` looks whether it has: without it, a rollback cannot tell.
   # - run: [./backup.sh, "\${{ run.id }}"]
   #   cwd: \${{ inputs.repoPath }}
   #   undo: [./restore.sh, "\${{ run.id }}"]
+  #   verify: [./compare.sh, "\${{ run.id }}"]
 
   - uses: compose.build
   - uses: compose.up

@@ -19,7 +19,7 @@ import { secretInputs } from '../state/secret-inputs.ts'
 import { hasRunner, type ResumeOptions } from './resume.ts'
 
 export async function rehearse(given: string, options: ResumeOptions, io: Io): Promise<number> {
-  const opened = openOne(given, options, io)
+  const opened = openOne(given, options, io, 'rollback')
   if (!opened.ok) return tellAttempt(given, opened.failure, options, io)
   const { state, run } = opened
   const refuse = (failure: Failure) => tellAttempt(run, failure, options, io)

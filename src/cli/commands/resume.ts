@@ -5,10 +5,12 @@ import { recover } from '../../engine/recover.ts'
 import { startRollback, startRun } from '../../engine/run.ts'
 import type { RunEnd, RunInput } from '../../engine/running.ts'
 import { Failed, type Failure } from '../../failure.ts'
+import type { Report } from '../../report/schema.ts'
 import { parseDuration } from '../../steps/duration.ts'
 import { kinds } from '../../steps/index.ts'
 import type { Json } from '../../steps/step.ts'
 import type { Transport } from '../../transport/transport.ts'
+import { isGood } from '../../ui/words.ts'
 import { clock } from '../clock.ts'
 import { connectTo } from '../connect-to.ts'
 import { environment } from '../environment.ts'
@@ -55,13 +57,13 @@ type Verb = 'resume' | 'rollback'
 async function goOn(verb: Verb, given: string, options: ResumeOptions, io: Io): Promise<number> {
   const wrong = waitLockProblem(options)
   if (wrong) return tellAttempt(given, wrong, options, io)
-  const opened = openOne(given, options, io)
+  const opened = openOne(given, options, io, verb)
   if (!opened.ok) return tellAttempt(given, opened.failure, options, io)
   const { state, run: found } = opened
   const refuse = (failure: Failure, run = found) => tellAttempt(run, failure, options, io)
   const isGone = options.runnerGone === true || options.asHost === true
   if (found.alive && !(found.unseen && isGone)) return refuse(hasRunner(found))
-  if (isDone(verb, found)) return printReport(found, io)
+  if (isDone(verb, found)) return nothingDone(found, options, io)
   try {
     if (!takeOver(found.folder, isGone)) return refuse(hasRunner(readRun(found.folder) ?? found))
   } catch (error) {
@@ -69,7 +71,7 @@ async function goOn(verb: Verb, given: string, options: ResumeOptions, io: Io): 
   }
   // As it is now that nobody else can change it.
   const run = readRun(found.folder) ?? found
-  if (isDone(verb, run)) return printReport(run, io)
+  if (isDone(verb, run)) return nothingDone(run, options, io)
   const recorder = recorderOf(run, options, io)
   if (neverBegan(run)) {
     recorder.goOnIn(state, run, [])
@@ -105,8 +107,19 @@ const isKept = ({ report }: RunEntry, { code }: Failure): boolean =>
 function isDone(verb: Verb, run: RunEntry): boolean {
   const { report } = run
   if (report === null || !isSettled(run)) return false
-  return verb === 'resume' || NOTHING_TO_TAKE_BACK.has(report.outcome) || report.rollbackVerified === true
+  const isBack = report.rollbackVerified === true || isBackUnseen(report)
+  return verb === 'resume' || NOTHING_TO_TAKE_BACK.has(report.outcome) || isBack
 }
+
+function nothingDone(run: RunEntry, { quiet = false, output }: ResumeOptions, io: Io): number {
+  const isTold = output === 'json' || (quiet && run.report !== null && isGood(run.report.outcome))
+  if (!isTold) io.stderr.write(`${run.head.runId} has ended already: nothing was done\n`)
+  return printReport(run, io, isTold)
+}
+
+/** Taken back to the end, with steps of it that nothing can be seen of. */
+const isBackUnseen = ({ rollbackVerified, notVerified }: Report): boolean =>
+  rollbackVerified === null && (notVerified ?? []).length > 0
 
 const NOTHING_TO_TAKE_BACK: ReadonlySet<Outcome> = new Set([
   'rolled-back',

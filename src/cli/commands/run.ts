@@ -112,8 +112,9 @@ function confirmStep({ steps }: Plan): Failure | null {
 
 async function dryRun(prepared: Prepared, options: RunOptions, io: Io, recorder: Recorder): Promise<RunEnd> {
   const { plan } = prepared
-  const warnings =
+  const ahead =
     ownIdsHere().length === 0 ? [] : (await import('../self-upgrade/refusal.ts')).selfUpgradeAhead(plan)
+  const warnings = [...ahead, ...prepared.warnings]
   if (options.output === 'json' && !options.quiet) {
     recorder.show(await chooseFace(options, io, clock.now))
     io.stderr.write(`${jsonLine({ time: new Date(clock.now()).toISOString(), type: 'plan', plan })}\n`)
@@ -149,7 +150,8 @@ async function onTarget(prepared: Prepared, options: RunOptions, io: Io, around:
     recorder.openJournal()
     recorder.show(await chooseFace(options, io, clock.now))
     around.began()
-    return await ended(options.check ? startCheck(input) : startRun(input), signals)
+    const checked = { ...input, warnings: [...warnings, ...prepared.warnings] }
+    return await ended(options.check ? startCheck(checked) : startRun(input), signals)
   } finally {
     await transport.close()
   }

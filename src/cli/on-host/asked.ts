@@ -13,6 +13,7 @@ import type { Io } from '../io.ts'
 import { wordedError } from '../print-failure.ts'
 import { resultLine } from '../result-line.ts'
 import { readSettings } from '../settings.ts'
+import { isBegun } from '../state/last-run.ts'
 import { stateDir } from '../state/state.ts'
 import { waitFor } from './follow.ts'
 import { type Asked, type Host, patiently } from './host.ts'
@@ -164,8 +165,11 @@ export async function findAt(host: Host, given: string): Promise<string | (Asked
   }
   const listed = await patiently(() => host.ask('list', {}))
   if (!listed.ok) return listed
-  const ids = (listed.value.runs ?? []).map(run => String(run.runId))
-  const matches = given === 'last' ? ids.slice(0, 1) : ids.filter(id => given !== '' && id.startsWith(given))
+  const runs = listed.value.runs ?? []
+  const ids = runs.map(run => String(run.runId))
+  const begun = runs.filter(run => isBegun(run.outcome)).map(run => String(run.runId))
+  const matches =
+    given === 'last' ? begun.slice(0, 1) : ids.filter(id => given !== '' && id.startsWith(given))
   const [runId] = matches
   if (runId !== undefined && matches.length === 1) return runId
   const problem =

@@ -158,7 +158,9 @@ export async function followed(
     if (isTold && face === null && end !== null) tellEvent(end, io)
   } else if (isTold) {
     const columns = io.stderr.isTTY ? io.stderr.columns() : null
-    const lines = summary.lines({ runId, durationMs: told.report.durationMs, stored: true, columns, typed })
+    const { report } = told
+    const { durationMs } = report
+    const lines = summary.lines({ runId, durationMs, stored: true, columns, sight: report, typed })
     // A runner that is gone has no last words: the host says what is known.
     const words =
       lines.length > 0 ? `${lines.join('\n')}\n` : hostWords(answer.value.stderr ?? '', host.target)

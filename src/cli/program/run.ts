@@ -51,7 +51,7 @@ export const addRun: AddCommands = (program, io, done) => {
 const EXIT_CODES = `
 exit codes
   0        succeeded, unchanged, planned, started
-  1        rolled-back, failed-unchanged: it failed, and the host is verified to be as before
+  1        rolled-back, failed-unchanged: it failed; rollbackVerified says whether all was seen to be as before
   2        invalid: usage, inputs or playbook; nothing was contacted
   3        refused: dirty tree, lock, policy, moved plan; nothing was changed
   4        unreachable: nothing was changed

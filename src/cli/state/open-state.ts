@@ -3,6 +3,7 @@ import type { Failure } from '../../failure.ts'
 import type { Io } from '../io.ts'
 import { wordedError } from '../print-failure.ts'
 import { readSettings } from '../settings.ts'
+import { lastRun, lastToGoOnWith } from './last-run.ts'
 import { findRun, type RunEntry, stateDir } from './state.ts'
 
 export async function openState(options: { config?: string }, io: Io): Promise<string | null> {
@@ -15,18 +16,23 @@ export async function openState(options: { config?: string }, io: Io): Promise<s
 export type OpenedRun = { ok: true; state: string; run: RunEntry } | { ok: false; failure: Failure }
 
 /** For the commands that end in a line of their own, whatever happens. */
-export function openOne(given: string, options: { config?: string }, io: Io): OpenedRun {
+export function openOne(
+  given: string,
+  options: { config?: string },
+  io: Io,
+  verb: 'resume' | 'rollback',
+): OpenedRun {
   const settings = readSettings(options, io)
   if (!settings.ok) return settings
   const state = stateDir(io, settings.settings.stateDir)
-  const found = findRun(state, given)
+  const found = given === 'last' ? lastToGoOnWith(state, verb) : findRun(state, given)
   return found.ok ? { ok: true, state, run: found.run } : found
 }
 
 export async function openRun(given: string, options: { config?: string }, io: Io): Promise<RunEntry | null> {
   const state = await openState(options, io)
   if (state === null) return null
-  const found = findRun(state, given)
+  const found = given === 'last' ? lastRun(state) : findRun(state, given)
   if (found.ok) return found.run
   io.stderr.write(wordedError(found.failure))
   return null

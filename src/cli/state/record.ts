@@ -171,6 +171,7 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
           runId: head.runId,
           durationMs: report.durationMs,
           stored: place !== null,
+          sight: report,
           columns: io.stderr.isTTY ? io.stderr.columns() : null,
         })
         io.stderr.write(`${io.stderr.isTTY ? '\n' : ''}${lines.join('\n')}\n`)

@@ -114,12 +114,8 @@ export const mayBeAsked = ({ alive, head, report }: RunEntry): boolean =>
 
 export type Found = { ok: true; run: RunEntry } | { ok: false; failure: Failure }
 
-/** By id, by an unambiguous beginning of one, or `last`. */
+/** By id, or by an unambiguous beginning of one. */
 export function findRun(state: string, given: string): Found {
-  if (given === 'last') {
-    const newest = listRuns(state)[0]
-    return newest ? { ok: true, run: newest } : notFound(`there is no run yet in ${state}`)
-  }
   const ids = runIds(state)
   const matches = ids.includes(given) ? [given] : ids.filter(id => given !== '' && id.startsWith(given))
   if (matches.length > 1) {

@@ -7,6 +7,8 @@ import type { RunEnd } from '../../engine/running.ts'
 import type { Failure, FailureCode } from '../../failure.ts'
 import { addEvent, emptyDraft, type ReportDraft, toReport } from '../../report/build.ts'
 import type { Report } from '../../report/schema.ts'
+import { printable } from '../../ui/printable.ts'
+import { makeSummary } from '../../ui/summary.ts'
 import { goOn } from '../../wording/run.ts'
 import { sentence } from '../../wording/word.ts'
 import { exitCode } from '../exit-code.ts'
@@ -63,9 +65,24 @@ export function printReport(run: RunEntry, io: Io, told = false): number {
   else if (run.alive) io.stderr.write(`${runId} is still running\nhint: hostops wait ${runId}\n`)
   else if (!told && !isSettled(run) && report.success !== true && !neverBegan(run)) {
     io.stderr.write(wordedError(openEnd(run)))
-  }
+  } else if (!told) io.stderr.write(lastWords(run, report, io))
   io.stdout.write(resultLine(report))
   return exitCode
+}
+
+/** As they were when it ended. */
+function lastWords({ folder, head }: RunEntry, report: Report, io: Io): string {
+  const summary = makeSummary()
+  const events = journalEvents(folder)
+  for (const event of events) summary.add(event)
+  const { outcome, failedStep, durationMs } = report
+  const isKnown = events.some(({ type }) => type === 'run-finished')
+  // What never had a journal is told by its report.
+  if (!isKnown) summary.add({ type: 'run-finished', outcome, failedStep, failure: null })
+  const columns = io.stderr.isTTY ? io.stderr.columns() : null
+  const lines = summary.lines({ runId: head.runId, durationMs, stored: false, columns, sight: report })
+  const error = isKnown || report.error === null ? [] : [`  error    ${printable(report.error)}`]
+  return `${[...lines, ...error].join('\n')}\n`
 }
 
 /** For who waits no longer for the end of a run that lives. */

@@ -1,12 +1,21 @@
-/** What `command` and `script` share: effect, undo, reactivate, and what a command's end means. */
+/** What `command`, `script` and `compose.exec` share: effect, undo, reactivate, verify, and what a command's end means. */
 import * as z from 'zod'
-import { Failed } from '../../failure.ts'
 import { argv, scriptText, shellField } from '../fields.ts'
 import { plainText } from '../plain-text.ts'
-import type { Done, Effect, Json, PlannedCommand, StepContext, StepResult } from '../step.ts'
-import { succeed } from './run-command.ts'
+import type {
+  Done,
+  Effect,
+  ExecRequest,
+  Json,
+  Movement,
+  PlannedCommand,
+  StepContext,
+  StepResult,
+} from '../step.ts'
+import { commandFailed, succeed } from './run-command.ts'
 
 const STDOUT_LIMIT = 64 * 1024
+const TARGET_LIMIT = 200
 
 const ownScript = () => z.strictObject({ script: scriptText(), shell: shellField() })
 type OwnScript = z.infer<ReturnType<typeof ownScript>>
@@ -28,16 +37,25 @@ export const ownFields = () => ({
     .describe(
       'How a rollback makes the running system follow the restored state: true runs the same again, or another command. Must be safe to run twice.',
     ),
+  verify: z
+    .union([argv(), ownScript()])
+    .optional()
+    .describe(
+      'A read-only command, or { script, shell }, that must succeed once the step is undone. Without it nobody knows whether the undo has worked.',
+    ),
   changed: z
     .boolean()
     .optional()
-    .describe('Whether success means that the host has changed. Default: yes, unless effect is read.'),
+    .describe(
+      'Whether success means that the host has changed. Default: counted as changed, unless effect is read. Written out as true, a rollback without undo reports that the host is not as before.',
+    ),
 })
 
 export type Own = {
   effect: Effect
   undo?: string[] | OwnScript | undefined
   reactivate?: true | string[] | OwnScript | undefined
+  verify?: string[] | OwnScript | undefined
   changed?: boolean | undefined
 }
 
@@ -48,7 +66,6 @@ export function ownCommand<W extends Own>(argvOf: (input: W) => string[]) {
     if (input.reactivate === undefined) return null
     return input.reactivate === true ? argvOf(input) : words(input.reactivate)
   }
-  const observed = (input: W) => input.changed ?? input.effect !== 'read'
 
   return {
     outputs: { exitCode: 'int', stdout: 'string', json: 'map' },
@@ -56,23 +73,49 @@ export function ownCommand<W extends Own>(argvOf: (input: W) => string[]) {
     commands: (input: W): PlannedCommand[] => [{ argv: argvOf(input) }],
     undoCommands: (input: W): PlannedCommand[] =>
       [undoArgv(input), reactivateArgv(input)].flatMap(command => (command ? [{ argv: command }] : [])),
+    verifyCommands: (input: W): PlannedCommand[] =>
+      input.verify === undefined ? [] : [{ argv: words(input.verify) }],
     async run(ctx: StepContext, input: W): Promise<StepResult> {
-      const request = { argv: argvOf(input), repeatable: input.effect === 'read' }
-      return { changed: observed(input), outputs: outputsOf(ctx, await succeed(ctx, request)) }
+      const isRead = input.effect === 'read'
+      const request = { argv: argvOf(input), repeatable: isRead }
+      const done = isRead ? await look(ctx, request) : await succeed(ctx, request)
+      return { changed: input.changed ?? !isRead, outputs: outputsOf(ctx, done) }
     },
+    moves(input: W): Movement[] {
+      return [
+        ...(undoArgv(input) === null ? [] : (['restore'] as const)),
+        ...(reactivateArgv(input) === null ? [] : (['reactivate'] as const)),
+        ...(input.verify === undefined ? [] : (['verify'] as const)),
+      ]
+    },
+    // What is not written out is not known; a check of its own will see.
+    leaves: (input: W): boolean => input.changed === true && input.verify === undefined,
     async restore(ctx: StepContext, input: W): Promise<StepResult> {
       const undo = undoArgv(input)
       if (undo !== null) await succeed(ctx, { argv: undo })
-      else if (observed(input) && leavesState(input)) throw noUndo(ctx)
       return { changed: undo !== null }
     },
-    follows: (input: W): boolean => reactivateArgv(input) !== null,
     async reactivate(ctx: StepContext, input: W): Promise<StepResult> {
       const again = reactivateArgv(input)
       if (again !== null) await succeed(ctx, { argv: again })
       return { changed: again !== null }
     },
+    async verify(ctx: StepContext, input: W): Promise<StepResult> {
+      if (input.verify !== undefined) await look(ctx, { argv: words(input.verify), repeatable: true })
+      return { changed: false }
+    },
   } as const
+}
+
+/** A command that only reads, and has to succeed. */
+async function look(ctx: StepContext, request: ExecRequest): Promise<Done> {
+  const done = await ctx.exec(request)
+  const ok = done.code === 0 && done.signal === null
+  const target = ctx.redact(request.argv.join(' ').replace(/\s+/g, ' ')).slice(0, TARGET_LIMIT)
+  const saw = done.signal === null ? `exit code ${done.code}` : `ended by ${done.signal}`
+  ctx.saw({ what: 'command', target, saw, ok })
+  if (!ok) throw commandFailed(request.argv, done)
+  return done
 }
 
 /** `-c` takes the text as one argument; nothing is ever put into it. */
@@ -88,17 +131,6 @@ export function shellArgv(shell: OwnScript['shell'], text: string): string[] {
 
 const words = (command: string[] | OwnScript) =>
   Array.isArray(command) ? command : shellArgv(command.shell, command.script)
-
-/** A restart leaves nothing behind that doing it again would not take back; what writes does. */
-const leavesState = ({ effect, reactivate }: Own): boolean =>
-  effect !== 'read' && !(effect === 'disrupt' && reactivate !== undefined)
-
-const noUndo = (ctx: StepContext) =>
-  new Failed({
-    code: 'not-restored',
-    step: ctx.stepId,
-    problem: 'it has no undo, so what it changed remains',
-  })
 
 /** `json` is there when stdout is one JSON object that was kept whole. */
 function outputsOf(ctx: StepContext, done: Done): Record<string, Json> {

@@ -6,7 +6,15 @@ import type { StepContext, StepKind } from '../step.ts'
 import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
 import { diskFacts } from './facts.ts'
 import { namedImages, sourceOf } from './image-source.ts'
-import { IMAGES_BACK, imagesBack, keptFinding, nameFinding, rehearseImages, sawImage } from './image-steps.ts'
+import {
+  IMAGES_BACK,
+  imagesBack,
+  keptFinding,
+  nameFinding,
+  namesAsBefore,
+  rehearseImages,
+  sawImage,
+} from './image-steps.ts'
 import { imageIds, type KeptStack, keepImages, seeImages } from './images.ts'
 import { type Project, readProject, type Service } from './project.ts'
 import { runningStack } from './running-stack.ts'
@@ -89,6 +97,7 @@ export const composeBuild: StepKind<With, KeptStack> = {
     if (differ.length > 0) throw new Failed({ code: 'images-differ', services: differ })
   },
   restore: imagesBack,
+  verify: namesAsBefore,
   rehearse: rehearseImages,
 }
 

@@ -17,7 +17,15 @@ import { diskFacts } from './facts.ts'
 import { composeFailed } from './failed.ts'
 import { hasRegistryHost, imageField, sameImageName } from './image-name.ts'
 import { isFile, namedImages, sourceOf } from './image-source.ts'
-import { IMAGES_BACK, imagesBack, keptFinding, nameFinding, rehearseImages, sawImage } from './image-steps.ts'
+import {
+  IMAGES_BACK,
+  imagesBack,
+  keptFinding,
+  nameFinding,
+  namesAsBefore,
+  rehearseImages,
+  sawImage,
+} from './image-steps.ts'
 import { imageIds, type KeptStack, keepImages, seeImages } from './images.ts'
 import { jsonOf, type Project, readProject } from './project.ts'
 import { runningStack } from './running-stack.ts'
@@ -111,6 +119,7 @@ export const imageBuild: StepKind<With, KeptStack> = {
     throw new Failed({ code: 'images-differ', services: [image] })
   },
   restore: imagesBack,
+  verify: namesAsBefore,
   rehearse: rehearseImages,
 }
 

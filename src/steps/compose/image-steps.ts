@@ -1,8 +1,9 @@
 /** What the kinds that bring images in have in common: their looks, their words, their way back. */
-import type { CheckFinding, PlannedCommand, StepContext } from '../step.ts'
+import { Failed } from '../../failure.ts'
+import type { CheckFinding, PlannedCommand, StepContext, StepResult } from '../step.ts'
 import type { Stack } from './compose.ts'
 import { hasRegistryHost } from './image-name.ts'
-import { type KeptImage, type KeptStack, missingPins, putImagesBack } from './images.ts'
+import { imageIds, type KeptImage, type KeptStack, missingPins, putImagesBack } from './images.ts'
 
 export const IMAGES_BACK: PlannedCommand[] = [
   { argv: ['docker', 'tag', { unknown: 'the image kept before' }, { unknown: 'its name' }] },
@@ -36,6 +37,30 @@ export function sawImage(ctx: StepContext, target: string, before: string | null
 export const imagesBack = async (ctx: StepContext, stack: Stack, kept: KeptStack) => ({
   changed: await putImagesBack(ctx, stack, kept),
 })
+
+/** The names mean what they meant before, or what ran then. One that meant nothing is owed nothing. */
+export async function namesAsBefore(
+  ctx: StepContext,
+  stack: Stack,
+  kept: KeptStack | null,
+): Promise<StepResult> {
+  const images = kept?.images ?? []
+  const ids = await imageIds(
+    ctx,
+    stack.dir,
+    images.map(image => image.name),
+  )
+  const differ = images.filter(({ name, named, id }) => {
+    const now = ids.get(name) ?? null
+    const ok = id === null || now === id || now === named
+    const saw = now === null ? 'no image' : shortId(now)
+    ctx.saw({ what: 'image', target: name, saw: id === null && now !== null ? `${saw}, new` : saw, ok })
+    return !ok
+  })
+  if (differ.length > 0)
+    throw new Failed({ code: 'images-differ', services: differ.map(image => image.service) })
+  return { changed: false }
+}
 
 export async function rehearseImages(
   ctx: StepContext,

@@ -8,7 +8,7 @@ import { diskFacts } from './facts.ts'
 import { pullFailed } from './failed.ts'
 import { imageField, repositoryOf, sameImageName } from './image-name.ts'
 import { namedImages, sourceOf } from './image-source.ts'
-import { IMAGES_BACK, imagesBack, rehearseImages, sawImage } from './image-steps.ts'
+import { IMAGES_BACK, imagesBack, namesAsBefore, rehearseImages, sawImage } from './image-steps.ts'
 import { imageIds, type KeptStack, keepImages, seeImages } from './images.ts'
 import { jsonOf, type Project, readProject, type Service } from './project.ts'
 import { runningStack } from './running-stack.ts'
@@ -126,6 +126,7 @@ export const composePull: StepKind<With, Snapshot> = {
     if (differ.length > 0) throw new Failed({ code: 'images-differ', services: differ })
   },
   restore: (ctx, input, before) => imagesBack(ctx, input, before.kept),
+  verify: (ctx, input, before) => namesAsBefore(ctx, input, before?.kept ?? null),
   rehearse: (ctx, input, before) => rehearseImages(ctx, input, before.kept),
 }
 

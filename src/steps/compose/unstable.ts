@@ -5,6 +5,7 @@ import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { LOOKING, type Stack } from './compose.ts'
 import { lastEvent } from './events.ts'
+import { sawReplicas } from './seen.ts'
 import type { Problem, Replica } from './stability.ts'
 
 export async function notStable(
@@ -13,6 +14,7 @@ export async function notStable(
   problems: readonly Problem[],
   now: readonly Replica[],
 ): Promise<Failed> {
+  sawReplicas(ctx, now, problems)
   const services = [...new Set(problems.map(problem => problem.service))]
   const detail = problems.map(problem => problem.detail).join(', ')
   const broken = problems.find(problem => problem.container !== null)

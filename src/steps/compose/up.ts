@@ -17,6 +17,7 @@ import { upInSilence } from './progress.ts'
 import { jsonOf, readProject, readRendered, readReplicas } from './project.ts'
 import { repair } from './repair.ts'
 import { runningStack } from './running-stack.ts'
+import { sawReplicas } from './seen.ts'
 import { crashed, fingerprint, type Replica } from './stability.ts'
 import { forgetOld } from './tidy.ts'
 import { notStable, withExitCodes } from './unstable.ts'
@@ -100,10 +101,13 @@ export const composeUp: StepKind<With, Snapshot> = {
     const digests = await mountedDigests(ctx, stack, rendered)
     await upInSilence(ctx, stack, upArgs(input))
     await recreateStale(ctx, stack, input, { kept: before?.kept ?? null, was, digests })
+    const started = ctx.now()
     const [now, disk] = await Promise.all([
       watch(ctx, { ...input, ...stack }, project, was),
       diskFacts(ctx, before?.kept.disk ?? null),
     ])
+    sawReplicas(ctx, now)
+    const watchedSeconds = (ctx.now() - started) / 1000
     const changed = fingerprint(now) !== (before?.containers ?? fingerprint(was))
     const containers: Json[] = now.map(({ name, service, image, status }) => ({
       name,
@@ -115,7 +119,7 @@ export const composeUp: StepKind<With, Snapshot> = {
     return {
       changed,
       outputs: { changed, containers },
-      facts: { ...factsOf(before, now, disk, digests), ...lossFacts },
+      facts: { ...factsOf(before, now, disk, digests), ...lossFacts, watchedSeconds },
     }
   },
   async holds(ctx, input, { containers }, before) {

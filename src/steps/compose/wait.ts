@@ -6,6 +6,7 @@ import { composeArgv, SERVICE, servicesField, stackFacts, stackFields, stackLock
 import { stackEvidence } from './evidence.ts'
 import { type Project, readProject, readReplicas } from './project.ts'
 import { runningStack } from './running-stack.ts'
+import { sawReplicas } from './seen.ts'
 import { type Expected, fingerprint, judge, type Replica } from './stability.ts'
 import { notStable, withExitCodes } from './unstable.ts'
 
@@ -138,10 +139,12 @@ function standing(
   const containers: Json[] = now.map(({ name, service, image, restarts, status, health }) => {
     return { name, service, image, restarts, status, health }
   })
+  sawReplicas(ctx, now)
+  const durationMs = Math.round(ctx.now() - started)
   const services = input.services.length > 0 ? input.services : expected.map(service => service.name)
   return {
     changed: false,
-    outputs: { containers, durationMs: Math.round(ctx.now() - started) },
-    facts: stackFacts({ ...input, services }),
+    outputs: { containers, durationMs },
+    facts: { ...stackFacts({ ...input, services }), watchedSeconds: durationMs / 1000 },
   }
 }

@@ -123,7 +123,10 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
     if (snapshot === null) return { changed: false }
     const after = await requireHead(ctx, repo, snapshot)
     const entries = await localChanges(ctx, repo)
-    if (trackedDigest(entries) !== snapshot.changes) {
+    const ok = trackedDigest(entries) === snapshot.changes
+    const saw = ok ? 'as before' : `${entries.length} local changes`
+    ctx.saw({ what: 'files', target: repo.path, saw, ok })
+    if (!ok) {
       const shown = entries.slice(0, 50).map(entry => `${entry.code} ${entry.path}`)
       throw new Failed({ code: 'dirty-tree', repo: repo.path, entries: shown, total: entries.length })
     }

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { Failed } from '../../failure.ts'
 import { once } from '../command/once.ts'
+import { diskFull } from '../disk-full.ts'
 import { canonicalPath, remoteField, repoField } from '../fields.ts'
 import { lines } from '../plain-text.ts'
 import type { CheckFinding, Json, StepContext, StepKind, StepResult } from '../step.ts'
@@ -74,6 +75,8 @@ export async function fetchInto(
   const args = fetchArgs({ remote: from.remote, prune: from.prune ?? false }, specs, depth, more)
   const done = await git(ctx, repo, [...ssh, ...args], { repeatable: true })
   if (done.code === 0) return
+  const full = diskFull(done.stderr, ctx.redact)
+  if (full !== null) throw full
   throw new Failed({
     code: 'fetch-failed',
     repo: repo.path,

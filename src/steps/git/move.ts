@@ -86,9 +86,12 @@ export async function requireFree(ctx: StepContext, repo: Repo, branch: string, 
 /** What was asked of git, as observed afterwards. */
 export async function requireHead(ctx: StepContext, repo: Repo, expected: Head): Promise<Head> {
   const head = await headOf(ctx, repo)
-  if (head.sha === expected.sha && head.branch === expected.branch) return head
-  const [wanted, actual] =
-    head.sha === expected.sha ? [named(expected), named(head)] : [expected.sha, head.sha]
+  const isThere = head.sha === expected.sha
+  const isOnBranch = head.branch === expected.branch
+  ctx.saw({ what: 'git-head', target: repo.path, saw: head.sha, ok: isThere })
+  ctx.saw({ what: 'git-branch', target: repo.path, saw: head.branch ?? 'detached', ok: isOnBranch })
+  if (isThere && isOnBranch) return head
+  const [wanted, actual] = isThere ? [named(expected), named(head)] : [expected.sha, head.sha]
   throw new Failed({ code: 'head-differs', repo: repo.path, expected: wanted, actual })
 }
 

@@ -1,48 +1,71 @@
 /** How long something did not answer well, as seen from the target while other things go on. */
 import { Failed } from '../../failure.ts'
-import type { StepContext } from '../step.ts'
+import type { Facts, StepContext } from '../step.ts'
 
 const EVERY_MS = 500
+/** While it is down: how soon its return is seen decides how exact the end of the gap is. */
+const EVERY_DOWN_MS = 250
 /** A step that holds for longer is not worth what would be missed meanwhile. */
 const HELD_AT_MOST_MS = 2000
 
 /**
- * Each gap counts from the last good answer to the next good one, so that what is told is never less than what a
- * caller has met, and at most a pause and an answer more. A time in which nobody was to ask, because a container was
- * being replaced, counts as a gap. Null: at the end there is no good answer yet.
+ * A gap begins between the last good answer and the first bad one, and ends between the last bad one and the next good one:
+ * in the middle, so that neither is off by more than half a pause. A time in which nobody was to ask, because a container
+ * was being replaced, counts as a gap.
  */
 export async function measureDowntime(
   ctx: StepContext,
   ended: AbortSignal,
   good: () => Promise<boolean>,
-): Promise<number | null> {
+): Promise<Required<Pick<Facts, 'downtimeSeconds' | 'downtime'>>> {
+  const gaps: Gap[] = []
   let lastGood = ctx.now()
-  let downSince: number | null = null
-  let down = 0
+  let lastBad = lastGood
+  let since: number | null = null
   let holds = ctx.held().times
   const over = aborted(ended)
   for (let last = false; ; ) {
+    const noticed = ctx.now()
     const { over: letGo } = ctx.held()
     if (letGo !== null) await Promise.race([letGo, ctx.sleep(HELD_AT_MOST_MS), over])
     const { times } = ctx.held()
-    if (times !== holds) downSince ??= lastGood
+    if (times !== holds) {
+      since ??= middle(lastGood, noticed)
+      lastBad = ctx.now()
+    }
     holds = times
     last = ended.aborted
-    const isGood = await asked(good)
+    const asked = ctx.now()
+    const isGood = await ask(good)
     if (isGood === true) {
-      if (downSince !== null) down += ctx.now() - downSince
-      downSince = null
       lastGood = ctx.now()
+      if (since !== null) gaps.push({ from: since, to: middle(lastBad, lastGood) })
+      since = null
     } else if (isGood === false) {
-      downSince ??= lastGood
+      since ??= middle(lastGood, asked)
+      lastBad = asked
     }
-    if (last) return downSince === null ? Math.round(down / 100) / 10 : null
-    await Promise.race([ctx.sleep(EVERY_MS), over])
+    if (last) return factsOf(since === null ? gaps : [...gaps, { from: since, to: null }])
+    await Promise.race([ctx.sleep(since === null ? EVERY_MS : EVERY_DOWN_MS), over])
+  }
+}
+
+type Gap = { from: number; to: number | null }
+
+const middle = (from: number, to: number) => from + Math.max(0, to - from) / 2
+
+function factsOf(gaps: readonly Gap[]) {
+  const iso = (time: number) => new Date(time).toISOString()
+  const sum = gaps.reduce((ms, { from, to }) => ms + (to ?? from) - from, 0)
+  const isDown = gaps.some(({ to }) => to === null)
+  return {
+    downtimeSeconds: isDown ? null : Math.round(sum / 100) / 10,
+    downtime: gaps.map(({ from, to }) => ({ from: iso(from), to: to === null ? null : iso(to) })),
   }
 }
 
 /** Null: the target could not be asked, which says nothing about what runs there. */
-async function asked(good: () => Promise<boolean>): Promise<boolean | null> {
+async function ask(good: () => Promise<boolean>): Promise<boolean | null> {
   try {
     return await good()
   } catch (error) {

@@ -30,7 +30,8 @@ type With = z.infer<ReturnType<typeof schema>>
 
 const OBSERVE_LIMIT_MS = 2_000
 
-type Probe = { url: string; ok: boolean; last: string }
+/** `saw`: the status of a good answer, else why it is not one. */
+type Probe = { url: string; ok: boolean; last: string; saw: string }
 /** The URLs that answered well before the first change: a rollback owes those, and no others. */
 type Snapshot = { good: string[] }
 
@@ -60,7 +61,7 @@ export const healthPoll: StepKind<With, Snapshot> = {
       const probes = await round(ctx, { ...input, urls: good }, OBSERVE_LIMIT_MS)
       return probes.every(probe => probe.ok)
     }
-    return { downtimeSeconds: await measureDowntime(ctx, ended, allGood) }
+    return measureDowntime(ctx, ended, allGood)
   },
   run: poll,
   async verify(ctx, input, snapshot) {
@@ -74,26 +75,46 @@ export const healthPoll: StepKind<With, Snapshot> = {
 async function poll(ctx: StepContext, input: With): Promise<StepResult> {
   const started = ctx.now()
   const timeoutMs = ms(input.timeout)
+  const record = recorder(ctx)
   let rounds = 0
   let good = 0
   let shown = ''
   for (;;) {
     const left = timeoutMs - (ctx.now() - started)
     const probes = await round(ctx, input, Math.max(Math.min(ms(input.requestTimeout), left), 500))
+    record(probes)
     rounds += 1
     good = probes.every(probe => probe.ok) ? good + 1 : 0
     const text = probes.map(probe => `${probe.url}: ${probe.last}`).join(', ')
     if (text !== shown) ctx.say(text)
     shown = text
     if (good >= input.successes) {
-      const outputs = { healthy: true, rounds, durationMs: Math.round(ctx.now() - started) }
-      return { changed: false, outputs, facts: factsOf(probes) }
+      const durationMs = Math.round(ctx.now() - started)
+      const outputs = { healthy: true, rounds, durationMs }
+      return { changed: false, outputs, facts: { ...factsOf(probes), watchedSeconds: durationMs / 1000 } }
     }
     const pause = Math.min(ms(input.interval), timeoutMs - (ctx.now() - started))
-    if (pause <= 0 || pause >= ctx.remainingMs()) throw new Failed({ code: 'unhealthy', probes, timeoutMs })
+    if (pause <= 0 || pause >= ctx.remainingMs()) {
+      const watchedMs = Math.round(ctx.now() - started)
+      throw new Failed({ code: 'unhealthy', probes: probes.map(asTold), timeoutMs, watchedMs })
+    }
     await ctx.sleep(pause)
   }
 }
+
+/** An answer that stays the same is recorded once: a poll may ask for an hour. */
+function recorder(ctx: StepContext): (probes: readonly Probe[]) => void {
+  const last = new Map<string, string>()
+  return probes => {
+    for (const { url, ok, saw } of probes) {
+      if (last.get(url) === saw) continue
+      last.set(url, saw)
+      ctx.saw({ what: 'http', target: url, saw, ok })
+    }
+  }
+}
+
+const asTold = ({ url, ok, last }: Probe) => ({ url, ok, last })
 
 /** Each poll is a connection of its own, so that none is answered by a process that only finishes old ones. */
 async function round(ctx: StepContext, input: With, timeoutMs: number): Promise<Probe[]> {
@@ -101,8 +122,13 @@ async function round(ctx: StepContext, input: With, timeoutMs: number): Promise<
     input.urls.map(async url => {
       const answer = await request(ctx, { url, timeoutMs })
       const problem = typeof answer === 'string' ? answer : objection(answer, input.expect, ctx.redact)
-      const last = problem ?? (typeof answer === 'string' ? answer : `HTTP ${answer.status}`)
-      return { url: shownUrl(url), ok: problem === null, last }
+      const status = typeof answer === 'string' ? '' : `${answer.status}`
+      return {
+        url: shownUrl(url),
+        ok: problem === null,
+        last: problem ?? `HTTP ${status}`,
+        saw: problem ?? status,
+      }
     }),
   )
 }

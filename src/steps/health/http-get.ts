@@ -38,6 +38,8 @@ export const httpGet: StepKind<With> = {
   async run(ctx, input) {
     const answer = await request(ctx, requestOf(input))
     const problem = typeof answer === 'string' ? answer : objection(answer, input.expect, ctx.redact)
+    const saw = problem ?? (typeof answer === 'string' ? answer : `${answer.status}`)
+    ctx.saw({ what: 'http', target: shownUrl(input.url), saw, ok: problem === null })
     if (typeof answer === 'string' || problem !== null) {
       const probes = [{ url: shownUrl(input.url), ok: false, last: problem ?? '' }]
       throw new Failed({ code: 'unhealthy', probes, timeoutMs: requestOf(input).timeoutMs })
