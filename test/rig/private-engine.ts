@@ -13,8 +13,17 @@ export type PrivateEngine = {
   remove(): Promise<void>
 }
 
-/** Null where one cannot be had (no root, no dockerd, no loop devices). */
+/** Null where one cannot be had (no root, no dockerd, no loop devices), which is a failure where one is required. */
 export async function privateEngine(options: { megabytes: number }): Promise<PrivateEngine | null> {
+  const engine = await engineOn(options.megabytes)
+  if (engine !== null) return engine
+  const words = 'no engine of its own (root, dockerd, loop devices)'
+  if (process.env.HOSTOPS_REQUIRE_DOCKER === '1') throw new Error(`HOSTOPS_REQUIRE_DOCKER=1, and ${words}`)
+  console.warn(`SKIPPED: ${words}`)
+  return null
+}
+
+async function engineOn(megabytes: number): Promise<PrivateEngine | null> {
   if (process.getuid?.() !== 0 || spawnSync('which', ['dockerd']).status !== 0) return null
   const folder = mkdtempSync(join(tmpdir(), 'hostops-engine-'))
   const at = (name: string) => join(folder, name)
@@ -25,7 +34,7 @@ export async function privateEngine(options: { megabytes: number }): Promise<Pri
   const bridge = `hops${process.pid}`.slice(0, 15)
   const address = `10.213.${process.pid % 250}.1/24`
   const ready =
-    quietly('truncate', '-s', `${options.megabytes}M`, at('disk.img')) &&
+    quietly('truncate', '-s', `${megabytes}M`, at('disk.img')) &&
     quietly('mkfs.ext4', '-q', '-m', '0', at('disk.img')) &&
     quietly('mount', '-o', 'loop', at('disk.img'), disk) &&
     quietly('ip', 'link', 'add', bridge, 'type', 'bridge') &&
