@@ -93,8 +93,10 @@ export type ServicesFailure =
       /** The last thing that it wrote to stderr, where it wrote any. */
       cause?: string
     }
-  | { code: 'rollback-set-missing'; what: string[] }
+  | { code: 'rollback-set-missing'; what: string[]; runId?: string }
   | { code: 'images-differ'; services: string[] }
+  /** `rebuilt`: services that run what was built from the old commit instead. */
+  | { code: 'pin-lost'; pins: string[]; rebuilt: string[]; runId?: string }
   | { code: 'unhealthy'; probes: { url: string; ok: boolean; last: string }[]; timeoutMs: number }
 
 export type StackDifference = {

@@ -107,6 +107,10 @@ export const reportSchema = z
       .describe(
         'how long the health URLs that were good before the run did not answer well during it, asked on the target twice a second: each gap from the last good answer to the next good one, so that a gap below half a second may go unseen; null: it does not answer yet',
       ),
+    rebuilt: z
+      .boolean()
+      .optional()
+      .describe('a kept image was gone, so that the rollback built the old version again from its commit'),
     diskFreeBytes: z
       .object({ before: z.int().min(0), after: z.int().min(0).nullable() })
       .optional()

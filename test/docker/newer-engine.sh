@@ -43,7 +43,7 @@ unpack() {
 engine() { cat "$DIR/pid" 2>/dev/null; }
 runs() { local pid; pid=$(engine) && [ "$(readlink "/proc/$pid/exe")" = "$(readlink -f "$DIR/bin/dockerd")" ]; }
 inside() {
-  PATH=$DIR/bin:$PATH:/usr/sbin:/sbin DOCKER_CONFIG=$DIR/cli \
+  PATH=$DIR/bin:$PATH:/usr/sbin:/sbin DOCKER_CONFIG=$DIR/cli HOSTOPS_ENGINE_CONFIG=$DIR/daemon.json \
     nsenter --target "$(engine)" --mount --net --wd="$PWD" -- env -u DOCKER_HOST -u DOCKER_CONTEXT "$@"
 }
 

@@ -14,8 +14,12 @@ export type PrivateEngine = {
 }
 
 /** Null where one cannot be had (no root, no dockerd, no loop devices), which is a failure where one is required. */
-export async function privateEngine(options: { megabytes: number }): Promise<PrivateEngine | null> {
-  const engine = await engineOn(options.megabytes)
+export async function privateEngine(options: {
+  megabytes: number
+  /** Of dockerd. */
+  args?: string[]
+}): Promise<PrivateEngine | null> {
+  const engine = await engineOn(options.megabytes, options.args ?? [])
   if (engine !== null) return engine
   const words = 'no engine of its own (root, dockerd, loop devices)'
   if (process.env.HOSTOPS_REQUIRE_DOCKER === '1') throw new Error(`HOSTOPS_REQUIRE_DOCKER=1, and ${words}`)
@@ -23,7 +27,7 @@ export async function privateEngine(options: { megabytes: number }): Promise<Pri
   return null
 }
 
-async function engineOn(megabytes: number): Promise<PrivateEngine | null> {
+async function engineOn(megabytes: number, args: string[]): Promise<PrivateEngine | null> {
   if (process.getuid?.() !== 0 || spawnSync('which', ['dockerd']).status !== 0) return null
   const folder = mkdtempSync(join(tmpdir(), 'hostops-engine-'))
   const at = (name: string) => join(folder, name)
@@ -57,6 +61,8 @@ async function engineOn(megabytes: number): Promise<PrivateEngine | null> {
       [
         ...['--data-root', disk, '--exec-root', at('exec'), '-H', host, '--pidfile', at('docker.pid')],
         // Not `none`: that removes docker0, which belongs to the machine's own engine.
+        ...(process.env.HOSTOPS_ENGINE_CONFIG ? ['--config-file', process.env.HOSTOPS_ENGINE_CONFIG] : []),
+        ...args,
         ...['--bridge', bridge, '--iptables=false', '--ip6tables=false', '--ip-masq=false'],
       ],
       { stdio: ['ignore', log, log] },

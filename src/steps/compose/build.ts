@@ -3,9 +3,11 @@ import { Failed } from '../../failure.ts'
 import { once } from '../command/once.ts'
 import type { PlannedCommand, StepContext, StepKind } from '../step.ts'
 import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
+import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
 import { imageIds, type KeptStack, keepImages, missingPins, putImagesBack, seeImages } from './images.ts'
-import { type Project, readProject } from './project.ts'
+import { missingFinding, rebuildLost } from './lost.ts'
+import { jsonOf, type Project, readProject, readRendered } from './project.ts'
 import { runningStack } from './running-stack.ts'
 
 const schema = once(() =>
@@ -73,13 +75,24 @@ export const composeBuild: StepKind<With, KeptStack> = {
   async restore(ctx, input, before) {
     return { changed: await putImagesBack(ctx, input, before) }
   },
+  reactivate: (ctx, input, before) =>
+    rebuildLost(ctx, input, before, async services => {
+      const stack = before?.stack ? { ...input, ...before.stack } : input
+      const { rendered } = await readRendered(ctx, stack, services)
+      const built = services.filter(name => buildsIn(rendered, name))
+      if (built.length > 0) await compose(ctx, stack, ['build', ...built], { durable: true })
+      return built
+    }),
   async rehearse(ctx, input, before) {
-    const missing = await missingPins(ctx, input, before)
-    const failure = { code: 'rollback-set-missing' as const, what: missing }
-    if (missing.length > 0) return [{ text: `missing: ${missing.join(', ')}`, seen: null, failure }]
-    return [{ text: 'the images before the build are kept', seen: null }]
+    const missing = missingFinding(await missingPins(ctx, input, before), [])
+    return [missing ?? { text: 'the images before the build are kept', seen: null }]
   },
 }
+survivingEngine(composeBuild, ['restore', 'reactivate', 'verify'])
+
+const buildsIn = (rendered: string, service: string) =>
+  (jsonOf(rendered) as { services?: Record<string, { build?: unknown }> } | null)?.services?.[service]
+    ?.build !== undefined
 
 /** Of the built tree, which may call its images otherwise than the one before. */
 async function namedNow(

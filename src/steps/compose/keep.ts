@@ -29,14 +29,22 @@ export type KeptFiles = {
   imageNames: string[] | null
 }
 
+/** For a script that has the runner's state folder in `$state`, or nothing: then it is the target user's. */
+export const STATE_FOLDER = `
+home=\${XDG_STATE_HOME:-\${HOME:+$HOME/.local/state}}
+home=\${home:-/var/lib}/hostops
+state=\${state:-$home}
+`
+
 const RULE = '--- hostops ---'
 /** What a run has kept once stays as it is: a later step of the same run finds what was there before the first one. */
 const KEEP = `
 umask 077
-key=$1 run=$2 part=$3 recipe=$4; shift 4
-base=\${XDG_STATE_HOME:-\${HOME:+$HOME/.local/state}}
-folder=\${base:-/var/lib}/hostops/rollback/$key/$run/$part
+state=$1 dir=$2 key=$3 run=$4 part=$5 recipe=$6; shift 6
+${STATE_FOLDER}
+folder=$state/rollback/$key/$run/$part
 mkdir -p "$folder" || exit 3
+[ -f "$state/rollback/$key/dir" ] || printf '%s\\n' "$dir" >"$state/rollback/$key/dir"
 if [ ! -f "$folder/compose.json" ]; then
   docker info --format '{{.DockerRootDir}}' >"$folder/root" 2>/dev/null &
   "$@" config --images >"$folder/images" 2>/dev/null &
@@ -82,7 +90,8 @@ export async function keepFiles(
   const prefix = composeArgv(withProfiles(stack, services), [])
   const names = [stackKey(stack), safe(ctx.runId), shortHash(prefix.join('\u0000'))]
   const recipe = JSON.stringify({ files: stack.files, envFiles: stack.envFiles })
-  const argv = ['sh', '-c', KEEP, 'hostops-keep', ...names, recipe, ...prefix]
+  const place = [ctx.stateFolder ?? '', dir, ...names, recipe]
+  const argv = ['sh', '-c', KEEP, 'hostops-keep', ...place, ...prefix]
   const done = await ctx.exec({ argv, cwd: dir, ...LOOKING })
   const [folder = '', root = '', free = '', images = '', raw = '', rendered = ''] = done.stdout
     .split(`${RULE}\n`)
