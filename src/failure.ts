@@ -112,8 +112,10 @@ export type ServicesFailure =
   | { code: 'env-file-unusable'; path: string; why: EnvFileProblem }
   /** Somebody has changed these keys since the run has. */
   | { code: 'env-keys-differ'; path: string; keys: string[] }
-  | { code: 'rollback-set-missing'; what: string[] }
+  | { code: 'rollback-set-missing'; what: string[]; runId?: string }
   | { code: 'images-differ'; services: string[] }
+  /** `rebuilt`: services that run what was built from the old commit instead. */
+  | { code: 'pin-lost'; pins: string[]; rebuilt: string[]; runId?: string }
   | {
       code: 'unhealthy'
       probes: { url: string; ok: boolean; last: string }[]

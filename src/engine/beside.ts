@@ -33,7 +33,7 @@ export async function stopObserving(run: Run): Promise<void> {
 }
 
 /** What cannot be tidied up is told, and is no failure of the run. */
-export async function tidyUp(run: Run): Promise<void> {
+export async function tidyUp(run: Run, takenBack: boolean): Promise<void> {
   const { emit, input, stops } = run
   for (const state of run.states) {
     const { kind, planned, ready, snapshot } = state
@@ -44,7 +44,7 @@ export async function tidyUp(run: Run): Promise<void> {
         timeoutMs: TIDY_MS,
         signal: stops.steps,
       })
-      await kind.tidy(context, ready.input, snapshot)
+      await kind.tidy(context, ready.input, snapshot, takenBack)
     } catch (error) {
       emit({ type: 'said', id: planned.id, line: `not tidied up: ${toFailure(error).code}` })
     }

@@ -25,6 +25,8 @@ export type ContextInput = {
   cwd: string | undefined
   confirmed: ((withinMs: number) => Promise<boolean>) | null
   hold: Hold
+  /** Only where the target is the runner's machine. */
+  stateFolder?: string | null | undefined
   /** Where observations count; absent: nothing is decided by what is seen. */
   movement?: Movement | null | undefined
   outputsOf?: StepContext['outputsOf'] | undefined
@@ -48,6 +50,7 @@ export function stepContext(input: ContextInput): StepContext {
     runId: input.runId,
     stepId: input.stepId,
     platform: transport.platform,
+    stateFolder: input.stateFolder ?? null,
     signal,
     remainingMs,
     now: () => clock.now(),

@@ -9,6 +9,7 @@ import { letOrphansEnd } from './orphans.ts'
 import { decideOutcome, type RollbackEnd } from './outcome.ts'
 import { startEvent, warningEvents } from './plan.ts'
 import { keepEvidence, rollBack, willReactivate } from './rollback.ts'
+import { missingFromSet } from './rollback-set.ts'
 import { newRun, type Run } from './run-state.ts'
 import { runStep } from './run-step.ts'
 import type { RunEnd, RunInput, Running } from './running.ts'
@@ -30,9 +31,14 @@ export function startRun(input: RunInput): Running {
   )
 }
 
-/** Takes back what the journal of a run (`recovered`) says that it did. Never rejects. */
+/** Takes back what the journal of a run (`recovered`) says that it did, all of it or nothing. Never rejects. */
 export function startRollback(input: RunInput): Running {
-  return start(input, run => goOnTakingBack(run, { code: 'taken-back', runId: input.runId }), 'rollback')
+  const work = async (run: Run): Promise<RunEnd> => {
+    const missing = input.rebuild ? null : await missingFromSet(run)
+    if (missing !== null) return { ...idle(missing), refused: true }
+    return goOnTakingBack(run, { code: 'taken-back', runId: input.runId })
+  }
+  return start(input, work, 'rollback')
 }
 
 type Work = (run: Run) => Promise<RunEnd>
@@ -85,7 +91,8 @@ async function locked(run: Run, work: Work, verb: Verb): Promise<RunEnd> {
     if (run.input.recovered) startObserving(run, run.states)
     const end = await work(run)
     await stopObserving(run)
-    if (end.outcome === 'succeeded') await tidyUp(run)
+    const takenBack = end.outcome === 'rolled-back' || end.outcome === 'failed-unchanged'
+    if (takenBack || end.outcome === 'succeeded') await tidyUp(run, takenBack)
     open = end.outcome === 'unknown'
     return end
   } finally {

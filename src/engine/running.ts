@@ -60,6 +60,8 @@ export type RunInput = {
   recovered?: Recovered | undefined
   /** What a person found out about the step whose end nobody saw. */
   assume?: 'done' | 'not-done' | undefined
+  /** Taken back by hand although something of the rollback set is gone. */
+  rebuild?: boolean | undefined
   /** Absent: nothing keeps what is emitted. */
   record?: RunRecord | undefined
   /** What it throws for `step-started` ends that step before it acts; elsewhere it must not throw. */
@@ -93,6 +95,8 @@ export type RunEnd = {
   failure: Failure | null
   /** Of who went on with a run: nothing was done, so that all is as it was before. */
   idle?: true
+  /** With `idle`: what was asked for is refused, which is no verdict on the run either. */
+  refused?: true
 }
 
 export type Running = { control: RunControl; ended: Promise<RunEnd> }

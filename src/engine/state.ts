@@ -115,6 +115,7 @@ export function contextFor(
     env: state.ready?.env ?? {},
     cwd: state.ready?.cwd,
     hold: run.hold,
+    stateFolder: run.transport.name === 'local' ? (run.lock?.holder.state ?? null) : null,
     movement: options.movement,
     outputsOf: uses =>
       [...run.succeeded.values()].flatMap(step => (step.uses === uses ? [step.outputs] : [])),

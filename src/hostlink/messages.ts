@@ -135,7 +135,11 @@ const goOn = <A extends string>(action: A) =>
     attempt: word.max(64),
     input_texts: optional(fewInputs.pipe(z.record(inputName, text.max(65_536, 'is longer than 64 KiB')))),
     options: optional(
-      z.object({ assume: optional(z.enum(['done', 'not-done'])), wait_lock: optional(word) }),
+      z.object({
+        assume: optional(z.enum(['done', 'not-done'])),
+        wait_lock: optional(word),
+        rebuild: optional(z.boolean()),
+      }),
     ),
   })
 

@@ -201,9 +201,19 @@ export function toReport(draft: ReportDraft, finishedAt: number | null): Report 
 
 /** What only some runs can know stands in their reports only. */
 function observed(facts: Facts): Partial<Report> {
-  const { services, pulled, failedService, downtimeSeconds, downtime, diskFreeBytes, lost, leftBehind } =
-    facts
+  const {
+    services,
+    pulled,
+    failedService,
+    downtimeSeconds,
+    downtime,
+    diskFreeBytes,
+    lost,
+    leftBehind,
+    rebuilt,
+  } = facts
   return {
+    ...(rebuilt === undefined ? {} : { rebuilt }),
     ...(lost === undefined ? {} : { lost }),
     ...(leftBehind === undefined ? {} : { leftBehind }),
     ...(services === undefined ? {} : { services }),

@@ -164,6 +164,10 @@ export const reportSchema = z
       .min(0)
       .optional()
       .describe('for how long compose.up, compose.wait and health.poll looked at what the run has started'),
+    rebuilt: z
+      .boolean()
+      .optional()
+      .describe('a kept image was gone, so that the rollback built the old version again from its commit'),
     diskFreeBytes: z
       .object({ before: z.int().min(0), after: z.int().min(0).nullable() })
       .optional()

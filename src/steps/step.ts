@@ -42,6 +42,8 @@ export type Facts = {
   downtime?: { from: string; to: string | null }[]
   /** For how long a started version was looked at; a report adds up those of all steps. */
   watchedSeconds?: number
+  /** A kept image was gone, so that the old version was built anew. */
+  rebuilt?: boolean
 }
 
 /** Digests of the registry; null where the engine has none for that image. */
@@ -111,6 +113,8 @@ export type StepContext = {
   readonly runId: string
   readonly stepId: string
   readonly platform: 'posix' | 'windows'
+  /** The runner's own state folder, where the target is the machine that it runs on. */
+  readonly stateFolder: string | null
   readonly signal: AbortSignal
   /** Milliseconds that are left of the step's own time. */
   remainingMs(): number
@@ -199,12 +203,15 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   /** Read-only: whether everything is still there that taking back would need. */
   rehearse?(ctx: StepContext, input: W, snapshot: S): Promise<CheckFinding[]>
   /**
-   * Read-only, beside the steps from the first change to the end of the run, the rollback included: what it saw by the
-   * time that `ended` is aborted.
+   * Beside the steps from the first change to the end of the run, the rollback included: what it saw by the time that
+   * `ended` is aborted. Changes nothing but what is ours.
    */
   observe?(ctx: StepContext, input: W, snapshot: S, ended: AbortSignal): Promise<Facts>
-  /** After a run that ended well: our own leftovers of earlier runs go. What it throws is told and changes nothing. */
-  tidy?(ctx: StepContext, input: W, snapshot: S): Promise<void>
+  /**
+   * After a run that ended well, or was taken back: our own leftovers of earlier runs go, and in the second case those of
+   * this one. What it throws is told and changes nothing.
+   */
+  tidy?(ctx: StepContext, input: W, snapshot: S, takenBack: boolean): Promise<void>
   /** Movement three, in forward order: throws `Failed` when the host is not as it was. */
   verify?(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
 }

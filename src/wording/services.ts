@@ -146,7 +146,20 @@ export const SERVICES: Words<ServicesFailure> = {
   }),
   'rollback-set-missing': failure => ({
     message: `the way back is not complete: ${failure.what.join(', ')} is missing`,
+    ...(failure.runId === undefined
+      ? {}
+      : { hint: goOn(failure.runId, 'goes on without it, and reports what is not as before') }),
   }),
+  'pin-lost': ({ pins, rebuilt, runId }) =>
+    rebuilt.length > 0
+      ? {
+          message: `the old version of ${rebuilt.join(', ')} runs again, but was rebuilt from the old commit: it is not the image that ran before, which is gone (${pins.join(', ')})`,
+          hint: 'check that it works as before: what it was built from may have changed since',
+        }
+      : {
+          message: `a kept image is gone: ${pins.join(', ')}`,
+          hint: goOn(runId, 'builds it again from the old commit, which may give another image'),
+        },
   'images-differ': failure => ({ message: `not the recorded image: ${failure.services.join(', ')}` }),
   unhealthy: failure => ({
     message: `not healthy within ${printDuration(failure.timeoutMs)}: ${failure.probes.map(p => `${p.url} (${p.last})`).join(', ')}`,
@@ -180,3 +193,4 @@ const ENV_FILE: Record<EnvFileProblem, string> = {
   binary: 'it holds NUL bytes',
   'no-shell': 'the target has no POSIX shell',
 }
+const goOn = (runId = 'RUN', does: string) => `hostops rollback ${runId} --rebuild   ${does}`

@@ -22,7 +22,7 @@ describe.skipIf(missing !== null)('an engine', () => {
   let engine: PrivateEngine | null
   beforeAll(async () => {
     engine = await privateEngine({ megabytes: 96 })
-    if (engine === null) return console.warn('SKIPPED: no engine of its own (root, dockerd, loop devices)')
+    if (engine === null) return
     rig = hostopsRig()
     stack = await makeStack({ env: engine.env, override: ON_HOST })
   })
@@ -32,15 +32,15 @@ describe.skipIf(missing !== null)('an engine', () => {
     await engine?.remove()
   })
 
-  const playbook = (ref: string) =>
+  const playbook = (ref: string, timeout = '60s') =>
     rig.playbook(
       'upgrade',
       [
         { uses: 'git.dirty-check' },
         { uses: 'git.fetch' },
         { uses: 'git.checkout', with: { ref } },
-        { uses: 'compose.build' },
-        { uses: 'compose.up' },
+        { uses: 'compose.build', timeout },
+        { uses: 'compose.up', timeout },
         { uses: 'health.poll', with: { urls: [`${stack.url}/readyz`], timeout: '5s', interval: '500ms' } },
       ],
       { defaults: { repo: stack.dir, dir: stack.dir, files: stack.files, services: ['gateway'] } },
@@ -68,17 +68,77 @@ describe.skipIf(missing !== null)('an engine', () => {
   test('that is gone in the middle: said so, and taken back once it is there again', async ctx => {
     if (engine === null) return ctx.skip()
     const [before] = stack.running()
-    const run = rig.start(['run', playbook('v2')], { env: engine.env })
+    const run = rig.start(['run', playbook('v2', '12s')], { env: engine.env })
     await stack.replacing()
     await engine.kill()
     const { report, code } = await run.ended
     expect(report).toMatchObject({ outcome: 'rollback-failed', errorCode: 'engine-down', success: false })
     expect(report.rollbackError).toContain('the Docker engine does not answer')
+    // Once in the step, once on the way back, and not in each part of that.
+    const waited = (await run.ended).stderr.match(/does not answer: waiting for it/g)
+    expect(waited).toHaveLength(2)
     expect(code).toBe(5)
     await engine.start()
     const back = await rig.run(['rollback', report.runId], { env: engine.env })
     expect(back.report).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true })
     expect(stack.running()).toEqual([before])
     expect(stack.head()).toBe('v1')
+  })
+
+  /** Killed at once, and there again when a package would have been replaced. */
+  const restart = async () => {
+    await engine!.kill()
+    await new Promise(resolve => setTimeout(resolve, 6000))
+    await engine!.start()
+  }
+
+  test('that is gone for 6 s in up: the run succeeds all the same', async ctx => {
+    if (engine === null) return ctx.skip()
+    const run = rig.start(['run', playbook('v2')], { env: engine.env })
+    await stack.replacing()
+    await restart()
+    const { report, stderr } = await run.ended
+    expect(stderr).toContain('the Docker engine was away and is back')
+    expect(report).toMatchObject({ outcome: 'succeeded', success: true })
+    expect(stack.running()).toMatchObject([{ version: 'v2', status: 'running' }])
+    expect(stack.containers()).toHaveLength(1)
+    await stack.answers()
+  })
+
+  test('that is gone for 6 s on the way back: taken back and verified, without anybody', async ctx => {
+    if (engine === null) return ctx.skip()
+    const [before] = stack.running()
+    const steps = [
+      { uses: 'git.checkout', with: { ref: 'v1' } },
+      { uses: 'compose.build' },
+      { uses: 'compose.up' },
+      {
+        id: 'fail',
+        script: `echo now; while [ ! -e '${rig.path('go')}' ]; do sleep 0.1; done; exit 1`,
+        effect: 'read',
+      },
+    ]
+    const defaults = { repo: stack.dir, dir: stack.dir, files: stack.files, services: ['gateway'] }
+    const run = rig.start(['run', rig.playbook('back', steps, { defaults })], { env: engine.env })
+    await run.until(/fail \| now/)
+    await engine.kill()
+    rig.write('go', '')
+    await new Promise(resolve => setTimeout(resolve, 6000))
+    await engine.start()
+    const { report } = await run.ended
+    expect(report).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true, failedStep: 'fail' })
+    expect(stack.running()).toEqual([before])
+    expect(stack.head()).toBe('v2')
+    await stack.answers()
+  })
+
+  test('that is gone for 6 s while compose.wait looks: it goes on looking', async ctx => {
+    if (engine === null) return ctx.skip()
+    const steps = [{ uses: 'compose.wait', with: { minHealthy: '5s' } }]
+    const defaults = { dir: stack.dir, files: stack.files, services: ['gateway'] }
+    const run = rig.start(['run', rig.playbook('wait', steps, { defaults })], { env: engine.env })
+    await run.until(/all containers run/)
+    await restart()
+    expect((await run.ended).report).toMatchObject({ outcome: 'succeeded' })
   })
 })

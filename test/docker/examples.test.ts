@@ -67,6 +67,8 @@ describe.skipIf(missing !== null)('the stack of the example', () => {
   afterEach(async () => {
     try {
       docker('compose', 'down', '-t', '0', '-v')
+      const held = docker('ps', '-aq', '--filter', `label=hostops.project=${project}`).split('\n')
+      for (const id of held.filter(Boolean)) docker('rm', '-f', '-v', id)
       const all = docker('image', 'ls', '--no-trunc', '--format', '{{.ID}} {{.Repository}}').split('\n')
       const ours = all.filter(line => line.includes(project)).map(line => line.split(' ')[0]!)
       if (ours.length > 0) docker('rmi', '-f', ...new Set(ours))

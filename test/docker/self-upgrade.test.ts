@@ -57,6 +57,8 @@ describe.skipIf(!dockerAnswers())('a client in the container that is replaced', 
     await host?.stop()
     try {
       compose('down', '-t', '1')
+      const held = docker('ps', '-aq', '--filter', `label=hostops.project=${PROJECT}`).split('\n')
+      for (const id of held.filter(Boolean)) docker('rm', '-f', '-v', id)
       const images = docker('images', '-a', '-q', '--filter', `label=hostops-test=${PROJECT}`)
       if (images !== '') docker('rmi', '-f', ...new Set(images.split('\n')))
     } finally {

@@ -97,7 +97,7 @@ describe.skipIf(missing !== null).each(['local', 'hostlink'] as const)('on %s', 
     stack.docker('tag', pin, `${stack.project}-aside:1`)
     stack.docker('rmi', pin)
     const lacking = await look()
-    expect(lacking.report).toMatchObject({ errorCode: 'rollback-set-missing', success: false })
+    expect(lacking.report).toMatchObject({ errorCode: 'pin-lost', success: false })
     expect(lacking.report.error).toContain(pin)
     expect(lacking.code).toBe(1)
     stack.docker('tag', `${stack.project}-aside:1`, pin)

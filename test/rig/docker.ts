@@ -44,6 +44,17 @@ export function withoutDocker(what: string): string | null {
 /** For tests that need nothing but an engine. */
 export const dockerAnswers = () => withoutDocker('tests on a real engine') === null
 
+/** For a private engine, which has no network. */
+export const ON_HOST = `services:
+  gateway:
+    build: { network: none }
+    network_mode: host
+    ports: !reset []
+    command: ["nc", "-ll", "-p", "PORT", "-e", "/app/serve.sh"]
+    stop_grace_period: 0s
+    healthcheck: { disable: true }
+`
+
 export type Stack = Awaited<ReturnType<typeof makeStack>>
 
 /** The fixture in a scratch folder, on `v1`, built and running. `env` chooses another engine (DOCKER_HOST). */
@@ -120,6 +131,11 @@ export async function makeStack(
       docker('image', 'ls', '--format', '{{.Repository}}:{{.Tag}}')
         .split('\n')
         .filter(name => name.startsWith(`hostops/rollback/${project}-`)),
+    /** As `docker ps` shows them. */
+    holders: (format = '{{.Names}} {{.State}}') =>
+      docker('ps', '-a', '--format', format, '--filter', `label=hostops.project=${project}`)
+        .split('\n')
+        .filter(Boolean),
     async answers() {
       for (let tries = 0; tries < 300; tries += 1) {
         if ((await fetch(`${stack.url}/readyz`).catch(() => null))?.ok) return
@@ -151,6 +167,13 @@ export async function makeStack(
     },
     remove() {
       spawnSync('docker', ['compose', 'down', '-t', '0', '-v', '--remove-orphans'], { env, cwd: dir })
+      const holders = spawnSync(
+        'docker',
+        ['ps', '-aq', '--filter', `label=hostops.project=${project}`],
+        quiet,
+      )
+      const held = holders.stdout.split('\n').filter(Boolean)
+      if (held.length > 0) spawnSync('docker', ['rm', '-f', '-v', ...held], { env })
       const left = spawnSync('docker', ['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}'], quiet).stdout
       const ours = left
         .split('\n')

@@ -13,8 +13,21 @@ export type PrivateEngine = {
   remove(): Promise<void>
 }
 
-/** Null where one cannot be had (no root, no dockerd, no loop devices). */
-export async function privateEngine(options: { megabytes: number }): Promise<PrivateEngine | null> {
+/** Null where one cannot be had (no root, no dockerd, no loop devices), which is a failure where one is required. */
+export async function privateEngine(options: {
+  megabytes: number
+  /** Of dockerd. */
+  args?: string[]
+}): Promise<PrivateEngine | null> {
+  const engine = await engineOn(options.megabytes, options.args ?? [])
+  if (engine !== null) return engine
+  const words = 'no engine of its own (root, dockerd, loop devices)'
+  if (process.env.HOSTOPS_REQUIRE_DOCKER === '1') throw new Error(`HOSTOPS_REQUIRE_DOCKER=1, and ${words}`)
+  console.warn(`SKIPPED: ${words}`)
+  return null
+}
+
+async function engineOn(megabytes: number, args: string[]): Promise<PrivateEngine | null> {
   if (process.getuid?.() !== 0 || spawnSync('which', ['dockerd']).status !== 0) return null
   const folder = mkdtempSync(join(tmpdir(), 'hostops-engine-'))
   const at = (name: string) => join(folder, name)
@@ -25,7 +38,7 @@ export async function privateEngine(options: { megabytes: number }): Promise<Pri
   const bridge = `hops${process.pid}`.slice(0, 15)
   const address = `10.213.${process.pid % 250}.1/24`
   const ready =
-    quietly('truncate', '-s', `${options.megabytes}M`, at('disk.img')) &&
+    quietly('truncate', '-s', `${megabytes}M`, at('disk.img')) &&
     quietly('mkfs.ext4', '-q', '-m', '0', at('disk.img')) &&
     quietly('mount', '-o', 'loop', at('disk.img'), disk) &&
     quietly('ip', 'link', 'add', bridge, 'type', 'bridge') &&
@@ -48,6 +61,8 @@ export async function privateEngine(options: { megabytes: number }): Promise<Pri
       [
         ...['--data-root', disk, '--exec-root', at('exec'), '-H', host, '--pidfile', at('docker.pid')],
         // Not `none`: that removes docker0, which belongs to the machine's own engine.
+        ...(process.env.HOSTOPS_ENGINE_CONFIG ? ['--config-file', process.env.HOSTOPS_ENGINE_CONFIG] : []),
+        ...args,
         ...['--bridge', bridge, '--iptables=false', '--ip6tables=false', '--ip-masq=false'],
       ],
       { stdio: ['ignore', log, log] },

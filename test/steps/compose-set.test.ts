@@ -360,15 +360,21 @@ describe.skipIf(missing !== null)('the rollback set', () => {
   })
 
   test('is looked for before anything is stopped', async () => {
-    write('compose.yaml', `services: { app: { image: "${image('a')}", ${SLEEP} } }\n`)
+    write('compose.yaml', `services: { app: { image: "${project}-x:run", ${SLEEP} } }\n`)
+    docker('tag', image('b'), image('run'))
     compose('up', '-d')
     const set = await keep(input())
+    docker('tag', image('a'), image('run'))
+    await composeUp.run(ctx, input(), set)
     const before = running()
-    docker('rmi', set.kept.images[0]!.pin!)
-    await fails(composeUp.restore!(ctx, input(), set), { code: 'rollback-set-missing' })
+    const { pin } = set.kept.images[0]!
+    docker('rmi', pin!, image('b'))
     expect(await composeUp.rehearse!(ctx, input(), set)).toMatchObject([
-      { failure: { code: 'rollback-set-missing', what: [set.kept.images[0]!.pin] } },
+      { failure: { code: 'pin-lost', pins: [pin] } },
     ])
+    // Nothing here could build it again.
+    expect(await composeUp.restore!(ctx, input(), set)).toEqual({ changed: false })
+    await fails(composeUp.reactivate!(ctx, input(), set), { code: 'pin-lost', pins: [pin], rebuilt: [] })
     expect(running()).toEqual(before)
   })
 

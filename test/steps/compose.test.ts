@@ -105,11 +105,13 @@ describe.skipIf(missing !== null)('on a real engine', () => {
     await composeUp.verify!(ctx, upInput, containers)
     expect(docker('inspect', '--format', '{{.Image}}', `${project}-app-1`)).toBe(old)
 
-    docker('rmi', images.images[0]!.pin!)
-    await fails(composeBuild.restore!(ctx, buildInput, images), {
-      code: 'rollback-set-missing',
-      what: [images.images[0]!.pin],
-    })
+    const [kept] = images.images
+    docker('rmi', kept!.pin!)
+    expect(await composeBuild.rehearse!(ctx, buildInput, images)).toMatchObject([
+      { failure: { code: 'pin-lost', pins: [kept!.pin] } },
+    ])
+    // The name still means it, so that nothing has to be built again.
+    expect(await composeBuild.reactivate!(ctx, buildInput, images)).toEqual({ changed: false })
   })
 
   test('the port of a container that replaces another opens in silence, so that no question meets it without a network', async () => {
@@ -214,6 +216,8 @@ describe.skipIf(missing !== null)('on a real engine', () => {
     const down = stepContext({
       jobsFolder: join(dir, '.jobs'),
       env: { DOCKER_HOST: `unix://${dir}/nothing.sock` },
+      // As long as it waits for the engine.
+      timeoutMs: 4000,
     })
     await fails(composeUp.run(down, composeUp.schema.parse(stack()), null), { code: 'engine-down' })
     writeFileSync(join(dir, 'compose.yaml'), 'services: [')

@@ -198,7 +198,7 @@ describe.each(TOOLS)('env.set with %s', tools => {
       execFileSync('cp', ['-a', join(stack, run), join(stack, `run-${n}`)])
       execFileSync('touch', ['-d', `-${n} hours`, join(stack, `run-${n}`)])
     }
-    await envSet.tidy!(ctx, given, before)
+    await envSet.tidy!(ctx, given, before, false)
     const kept = readdirSync(stack).filter(name => existsSync(join(stack, name, part)))
     expect(kept.sort()).toEqual([run, 'run-1', 'run-2', 'run-3', 'run-4'].sort())
   })

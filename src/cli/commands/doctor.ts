@@ -61,7 +61,7 @@ async function checkTarget(target: string, state: string, io: Io): Promise<Findi
   const connected = await connect(target, { env: io.env, jobsFolder: join(state, 'jobs') })
   if (connected.ok) {
     try {
-      return await checkTools(connected.transport)
+      return await checkTools(connected.transport, state)
     } finally {
       await connected.transport.close()
     }

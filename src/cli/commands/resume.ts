@@ -43,6 +43,8 @@ export type ResumeOptions = {
   quiet?: boolean
   /** `rollback` only. */
   check?: boolean
+  /** `rollback` only: go on although something of the rollback set is gone. */
+  rebuild?: boolean
   config?: string
 }
 
@@ -84,7 +86,7 @@ async function goOn(verb: Verb, given: string, options: ResumeOptions, io: Io): 
     const inputs = await secretInputs(kept, options, io)
     recorder.goOnIn(state, run, kept.journal.events)
     const end = await onTarget(verb, { state, run, kept, inputs, options, io }, recorder)
-    if (end.idle && end.failure && isKept(run, end.failure)) {
+    if (end.idle && end.failure && (end.refused || isKept(run, end.failure))) {
       await recorder.standDown(run.head)
       return refuse(end.failure, run)
     }
@@ -179,6 +181,7 @@ async function onTarget(verb: Verb, work: Work, recorder: Recorder): Promise<Run
         lock: lockInput(run.head.runId, state, waitMs, clock.now()),
         recovered: recover(kept.journal.events),
         assume: options.assume,
+        rebuild: options.rebuild,
         awaitConfirm: options.asHost ? awaitConfirmIn(run.folder) : undefined,
       }
       recorder.openJournal()

@@ -58,6 +58,8 @@ export function composeService(folder: string, port: number, playbooks: string):
       const images = (name: string) =>
         docker(['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}', name]).split('\n').filter(Boolean)
       quietly(() => docker(['compose', '--project-name', project, 'down', '--volumes', '--timeout', '1']))
+      const holders = docker(['ps', '-aq', '--filter', `label=hostops.project=${project}`])
+      quietly(() => docker(['rm', '-f', ...holders.split('\n').filter(Boolean)]))
       for (const name of [`${project}-web`, `hostops/rollback/${project}-web`, base]) {
         quietly(() => images(name).map(image => docker(['image', 'rm', image])))
       }

@@ -1,4 +1,7 @@
 /** What a target needs so that playbooks can run there. Every probe only reads. */
+
+import { findLostArgv, runOfPin } from '../../steps/compose/lost.ts'
+import { lines } from '../../steps/plain-text.ts'
 import type { Transport } from '../../transport/transport.ts'
 import { bad, type Finding, good, unseen } from './finding.ts'
 import { bytes } from './here.ts'
@@ -28,11 +31,29 @@ const TOOLS: Tool[] = [
   },
 ]
 
-export async function checkTools(transport: Transport): Promise<Finding[]> {
+/** `state`: of this machine's runs. */
+export async function checkTools(transport: Transport, state: string): Promise<Finding[]> {
   const findings: Finding[] = []
   for (const tool of TOOLS) findings.push(await checkTool(transport, tool))
   findings.push(await checkDockerRoot(transport))
+  if (transport.platform === 'posix') findings.push(...(await checkKept(transport, state)))
   return findings
+}
+
+/** Nothing where nothing is kept, or nobody can say. */
+async function checkKept(transport: Transport, state: string): Promise<Finding[]> {
+  const argv = findLostArgv(transport.name === 'local' ? state : null, '')
+  const result = await transport.exec({ argv }, { timeoutMs: PROBE_MS })
+  if (result.kind !== 'exited' || result.code !== 0) return []
+  const lost = lines(result.stdout.toString())
+  if (lost.length === 0) return []
+  const runs = [...new Set(lost.map(runOfPin))]
+  return [
+    unseen(
+      'kept images',
+      `gone: ${lost.join(', ')}; without them ${runs.join(', ')} can only be rolled back with --rebuild`,
+    ),
+  ]
 }
 
 async function checkTool(transport: Transport, { name, argv, fix }: Tool): Promise<Finding> {

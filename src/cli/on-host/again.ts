@@ -67,7 +67,7 @@ async function attempt(verb: Verb, given: string, options: AtHost, io: Io, head:
     const fields = {
       run_id: runId,
       attempt: randomBytes(8).toString('hex'),
-      options: { assume: options.assume, wait_lock: options.waitLock },
+      options: { assume: options.assume, wait_lock: options.waitLock, rebuild: options.rebuild },
       ...(options.input.length === 0 ? {} : { input_texts: texts }),
     }
     const started = await patiently(() => host.ask(verb, fields), stop.signal)

@@ -23,7 +23,7 @@ export const addRecovery: AddCommands = (program, io, done) => {
       .summary(summary)
       .description(`${description} Prints one report line, and the same one when called again.`)
       .argument(...RUN_ARGUMENT)
-      .option('-i, --input <key=value>', 'a secret of the run: secrets are kept nowhere', collect)
+      .option('-i, --input <key=value>', 'a secret input of the run, which is not stored', collect)
       .option('--inputs <file.json>', 'a JSON object that holds the secrets of the run among other values')
       .addOption(asHostOption())
       .addOption(
@@ -55,6 +55,7 @@ export const addRecovery: AddCommands = (program, io, done) => {
     if (verb === 'rollback') {
       command
         .option('--check', 'only look whether everything is there that it would need; change nothing')
+        .option('--rebuild', 'go on without a kept image: build it again from the old commit')
         .addHelpText('after', ROLLED_BACK)
     }
   }
@@ -63,5 +64,7 @@ export const addRecovery: AddCommands = (program, io, done) => {
 const ROLLED_BACK = `
 The line tells how the run ended now. So the exit code is 1 (rolled-back) when
 everything was taken back and verified, 5 (rollback-failed) when something
-remains.
+remains. When something that it needs is gone it changes nothing and exits with
+3 (refused); with --rebuild it goes on, and an image that was built again is
+reported as rebuilt, never as the one that ran before.
 `

@@ -4,6 +4,7 @@ import { once } from '../command/once.ts'
 import { canonicalPath } from '../fields.ts'
 import type { StepContext, StepKind } from '../step.ts'
 import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
+import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
 import { namedImages, sourceOf } from './image-source.ts'
 import {
@@ -16,6 +17,7 @@ import {
   sawImage,
 } from './image-steps.ts'
 import { imageIds, type KeptStack, keepImages, seeImages } from './images.ts'
+import { rebuildLost } from './lost.ts'
 import { type Project, readProject, type Service } from './project.ts'
 import { runningStack } from './running-stack.ts'
 
@@ -97,9 +99,18 @@ export const composeBuild: StepKind<With, KeptStack> = {
     if (differ.length > 0) throw new Failed({ code: 'images-differ', services: differ })
   },
   restore: imagesBack,
+  reactivate: (ctx, input, before) =>
+    rebuildLost(ctx, input, before, async services => {
+      const stack = { ...input, ...before?.stack }
+      const { reach } = await readProject(ctx, stack, services)
+      const built = reach.flatMap(({ name, builds }) => (builds && services.includes(name) ? [name] : []))
+      if (built.length > 0) await compose(ctx, stack, ['build', ...built], { durable: true })
+      return built
+    }),
   verify: namesAsBefore,
   rehearse: rehearseImages,
 }
+survivingEngine(composeBuild, ['restore', 'reactivate', 'verify'])
 
 /** All that `up` would start and that the compose file says how to build: a dependency of the old version is none. */
 async function toBuild(ctx: StepContext, input: With, { services, reach }: Project): Promise<Service[]> {

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { Failed } from '../../failure.ts'
 import { once } from '../command/once.ts'
 import { canonicalPath } from '../fields.ts'
-import type { ExecRequest, PlannedArg, StepContext, StepKind } from '../step.ts'
+import type { PlannedArg, StepContext, StepKind } from '../step.ts'
 import {
   fileField,
   inFolder,
@@ -13,6 +13,7 @@ import {
   stackFields,
   stackLock,
 } from './compose.ts'
+import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
 import { composeFailed } from './failed.ts'
 import { hasRegistryHost, imageField, sameImageName } from './image-name.ts'
@@ -27,6 +28,7 @@ import {
   sawImage,
 } from './image-steps.ts'
 import { imageIds, type KeptStack, keepImages, seeImages } from './images.ts'
+import { rebuildLost } from './lost.ts'
 import { jsonOf, type Project, readProject } from './project.ts'
 import { runningStack } from './running-stack.ts'
 
@@ -98,11 +100,8 @@ export const imageBuild: StepKind<With, KeptStack> = {
     const project = await readProject(ctx, stack, input.services)
     const tag = await tagFor(ctx, input, project)
     for (const { text } of nameFinding(tag)) ctx.say(text)
-    const [env, old] = await Promise.all([argsFromEnv(ctx, stack, input.argsFrom), idOf(ctx, input, tag)])
-    const argv = buildArgv(input, tag, Object.keys(env)) as string[]
-    const request: ExecRequest = { argv, cwd: canonicalPath(input.dir), env, durable: true }
-    const done = await ctx.exec(request)
-    if (done.code !== 0) throw composeFailed(canonicalPath(input.dir), 'build', done)
+    const old = await idOf(ctx, input, tag)
+    await build(ctx, input, stack, tag)
     const [id, disk] = await Promise.all([idOf(ctx, input, tag), diskFacts(ctx, before?.disk ?? null)])
     sawImage(ctx, tag, old, id)
     // A step that is done again has moved the name already.
@@ -119,8 +118,28 @@ export const imageBuild: StepKind<With, KeptStack> = {
     throw new Failed({ code: 'images-differ', services: [image] })
   },
   restore: imagesBack,
+  reactivate: (ctx, input, before) =>
+    rebuildLost(ctx, input, before, async services => {
+      const stack = before?.stack ?? input
+      const { reach } = await readProject(ctx, stack, services)
+      const names = new Set(
+        reach.flatMap(({ name, image }) => (services.includes(name) && image ? [image] : [])),
+      )
+      const [tag] = [...names].filter(name => input.tag === undefined || sameImageName(name, input.tag))
+      if (tag === undefined) return []
+      await build(ctx, input, stack, tag)
+      return reach.flatMap(({ name, image }) => (image !== null && sameImageName(image, tag) ? [name] : []))
+    }),
   verify: namesAsBefore,
   rehearse: rehearseImages,
+}
+survivingEngine(imageBuild, ['restore', 'reactivate', 'verify'])
+
+async function build(ctx: StepContext, input: With, stack: Stack, tag: string): Promise<void> {
+  const env = await argsFromEnv(ctx, stack, input.argsFrom)
+  const argv = buildArgv(input, tag, Object.keys(env)) as string[]
+  const done = await ctx.exec({ argv, cwd: canonicalPath(input.dir), env, durable: true })
+  if (done.code !== 0) throw composeFailed(canonicalPath(input.dir), 'build', done)
 }
 
 /** The name to build under; throws where no service would start what is built under it, or nothing can be built. */

@@ -4,6 +4,7 @@ import type { CheckFinding, PlannedCommand, StepContext, StepResult } from '../s
 import type { Stack } from './compose.ts'
 import { hasRegistryHost } from './image-name.ts'
 import { imageIds, type KeptImage, type KeptStack, missingPins, putImagesBack } from './images.ts'
+import { missingFinding } from './lost.ts'
 
 export const IMAGES_BACK: PlannedCommand[] = [
   { argv: ['docker', 'tag', { unknown: 'the image kept before' }, { unknown: 'its name' }] },
@@ -67,8 +68,6 @@ export async function rehearseImages(
   stack: Stack,
   kept: KeptStack,
 ): Promise<CheckFinding[]> {
-  const missing = await missingPins(ctx, stack, kept)
-  const failure = { code: 'rollback-set-missing' as const, what: missing }
-  if (missing.length > 0) return [{ text: `missing: ${missing.join(', ')}`, seen: null, failure }]
-  return [{ text: 'the images before this step are kept', seen: null }]
+  const missing = missingFinding(await missingPins(ctx, stack, kept), [])
+  return [missing ?? { text: 'the images before this step are kept', seen: null }]
 }

@@ -8,7 +8,7 @@ import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { compose, composeArgv, docker, LOOKING, type Stack } from './compose.ts'
 import { composeFailed } from './failed.ts'
-import { type KeptFiles, keepFiles, missingFiles } from './keep.ts'
+import { type KeptFiles, keepFiles } from './keep.ts'
 import type { Possession } from './possessions.ts'
 import { type Project, readRendered, readReplicas, type Service, withProfiles } from './project.ts'
 import { withoutLeftovers } from './repair.ts'
@@ -74,7 +74,7 @@ export async function keepImages(
   which: 'named' | 'reach',
 ): Promise<{ kept: KeptStack; replicas: Replica[]; rendered: string }> {
   const stack = await runningStack(ctx, given, services)
-  const files = await keepFiles(ctx, stack, services)
+  const files = await keepFiles(ctx, stack, services, given)
   const options = {
     services: files.project[which === 'named' ? 'services' : 'reach'],
     confirmed: files.imageNames,
@@ -170,21 +170,28 @@ async function imagesOf(
   return { images, replicas }
 }
 
-/** The names mean the kept images again. All pins are looked for before the first name moves. */
+/** The names mean the kept images again, but for those that are gone. What they meant meanwhile goes with `tidy`. */
 export async function putImagesBack(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<boolean> {
   const pins = pinsIn(kept)
   const names = kept.images.map(image => image.name)
   const ids = await imageIds(ctx, stack.dir, [...pins.map(({ pin }) => pin), ...names])
   const missing = pins.filter(({ pin, id }) => ids.get(pin) !== id).map(({ pin }) => pin)
-  if (missing.length > 0) throw new Failed({ code: 'rollback-set-missing', what: missing })
-  const moved = kept.images.filter(({ name, id, pin }) => pin !== null && ids.get(name) !== id)
+  if (missing.length > 0) ctx.say(`gone: ${missing.join(', ')}`)
+  const moved = kept.images.filter(
+    ({ name, id, pin }) => pin !== null && !missing.includes(pin) && ids.get(name) !== id,
+  )
+  const tag = (from: string, to: string) =>
+    docker(ctx, canonicalPath(stack.dir), ['tag', from, to], { quiet: true })
   await Promise.all(
-    moved.map(({ name, pin }) => docker(ctx, canonicalPath(stack.dir), ['tag', pin!, name], { quiet: true })),
+    moved.map(async ({ service, name, pin }) => {
+      if (ids.get(name)) await tag(name, failedName(kept.project, service, ctx.runId))
+      await tag(pin!, name)
+    }),
   )
   return moved.length > 0
 }
 
-const pinsIn = (kept: KeptStack): Pin[] =>
+export const pinsIn = (kept: Pick<KeptStack, 'images'>): Pin[] =>
   kept.images.flatMap(({ id, pin, others }) => [
     ...(pin === null || id === null ? [] : [{ pin, id }]),
     ...others,
@@ -200,11 +207,6 @@ export async function missingPins(ctx: StepContext, stack: Stack, kept: KeptStac
   return pins.filter(({ pin, id }) => ids.get(pin) !== id).map(({ pin }) => pin)
 }
 
-/** Everything that a rollback will need, looked for and not touched. */
-export async function missingParts(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<string[]> {
-  return [...(await missingPins(ctx, stack, kept)), ...(await missingFiles(ctx, kept))]
-}
-
 /** Null where they differ. */
 const only = (all: readonly string[]): string | null => (new Set(all).size === 1 ? all[0]! : null)
 
@@ -212,15 +214,23 @@ const only = (all: readonly string[]): string | null => (new Set(all).size === 1
 export const madeSince = <R extends Pick<Replica, 'service'>>(kept: KeptStack, now: readonly R[]): R[] =>
   now.filter(replica => !kept.notOurs.includes(replica.service))
 
-const PINS = 'hostops/rollback'
+export const PINS = 'hostops/rollback'
+/** What a rollback has taken a name away from: without one of ours it would stay behind without any. */
+export const FAILED = 'hostops/failed'
 
 /** `hostops/rollback/<project>-<service>:<runId>`, in the letters that the engine allows. */
-export function pinName(project: string, service: string, runId: string): string {
+export const pinName = (project: string, service: string, runId: string): string =>
+  nameIn(PINS, project, service, runId)
+
+const failedName = (project: string, service: string, runId: string): string =>
+  nameIn(FAILED, project, service, runId)
+
+function nameIn(place: string, project: string, service: string, runId: string): string {
   const name = `${project}-${service}`
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, between => (/^(\.|__?|-+)$/.test(between) ? between : '-'))
     .replace(/[^a-z0-9]+$/, '')
-  return `${PINS}/${name}:${pinTag(runId)}`
+  return `${place}/${name}:${pinTag(runId)}`
 }
 
 const pinTag = (runId: string) => runId.replace(/[^A-Za-z0-9_.-]/g, '-').slice(0, 120)

@@ -26,20 +26,32 @@ export type KeptFiles = {
   imageNames: string[] | null
 }
 
+/** For a script that has the runner's state folder in `$state`, or nothing: then it is the target user's. */
+export const STATE_FOLDER = `
+home=\${XDG_STATE_HOME:-\${HOME:+$HOME/.local/state}}
+home=\${home:-/var/lib}/hostops
+state=\${state:-$home}
+`
+
 const RULE = '--- hostops ---'
 /** Shell: a folder of this user's for what a run keeps of a stack, named by `folderWords`. */
 export const FOLDER = `
 umask 077
-key=$1 run=$2 part=$3; shift 3
-base=\${XDG_STATE_HOME:-\${HOME:+$HOME/.local/state}}
-folder=\${base:-/var/lib}/hostops/rollback/$key/$run/$part
+state=$1 dir=$2 key=$3 run=$4 part=$5; shift 5
+${STATE_FOLDER}
+folder=$state/rollback/$key/$run/$part
 mkdir -p "$folder" || exit 3
+[ -f "$state/rollback/$key/dir" ] || printf '%s\\n' "$dir" >"$state/rollback/$key/dir"
 `
-export const folderWords = (stack: Pick<Stack, 'dir' | 'project'>, runId: string, part: string) => [
-  stackKey(stack),
-  safe(runId),
+/** `named`: the stack as the playbook names it, so that all runs of it find one folder. */
+export const folderWords = (ctx: StepContext, named: Named, part: string) => [
+  ctx.stateFolder ?? '',
+  canonicalPath(named.dir),
+  stackKey(named),
+  safe(ctx.runId),
   shortHash(part),
 ]
+type Named = Pick<Stack, 'dir' | 'project'>
 
 /** What a run has kept once stays as it is: a later step of the same run finds what was there before the first one. */
 const KEEP = `${FOLDER}
@@ -78,6 +90,7 @@ export async function keepFiles(
   ctx: StepContext,
   stack: Stack,
   services: readonly string[],
+  named: Named,
 ): Promise<KeptFiles> {
   if (ctx.platform !== 'posix') {
     const { project, rendered } = await readRendered(ctx, stack, services)
@@ -85,9 +98,9 @@ export async function keepFiles(
   }
   const dir = canonicalPath(stack.dir)
   const prefix = composeArgv(withProfiles(stack, services), [])
-  const names = folderWords(stack, ctx.runId, prefix.join('\u0000'))
+  const words = folderWords(ctx, named, prefix.join('\u0000'))
   const recipe = JSON.stringify({ files: stack.files, envFiles: stack.envFiles })
-  const argv = ['sh', '-c', KEEP, 'hostops-keep', ...names, recipe, ...prefix]
+  const argv = ['sh', '-c', KEEP, 'hostops-keep', ...words, recipe, ...prefix]
   const done = await ctx.exec({ argv, cwd: dir, ...LOOKING })
   const [folder = '', root = '', free = '', images = '', raw = '', rendered = ''] = done.stdout
     .split(`${RULE}\n`)
@@ -137,7 +150,7 @@ export async function freeBytes(ctx: StepContext, root: string): Promise<number 
 }
 
 /** One name for a stack among the folders of a user: readable, and never two stacks under one. */
-const stackKey = (stack: Pick<Stack, 'dir' | 'project'>) =>
+const stackKey = (stack: Named) =>
   `${safe(canonicalPath(stack.dir).split('/').at(-1) ?? '')}-${shortHash(stackLock(stack))}`
 
 async function copy(ctx: StepContext, folder: string, paths: readonly string[]): Promise<KeptFile[]> {

@@ -4,6 +4,7 @@ import { once } from '../command/once.ts'
 import { canonicalPath } from '../fields.ts'
 import type { CheckFinding, Json, StepContext, StepKind } from '../step.ts'
 import { LOOKING, type Stack, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
+import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
 import { pullFailed } from './failed.ts'
 import { imageField, repositoryOf, sameImageName } from './image-name.ts'
@@ -129,6 +130,7 @@ export const composePull: StepKind<With, Snapshot> = {
   verify: (ctx, input, before) => namesAsBefore(ctx, input, before?.kept ?? null),
   rehearse: (ctx, input, before) => rehearseImages(ctx, input, before.kept),
 }
+survivingEngine(composePull, ['restore', 'verify'])
 
 /** Rendered as it will be once the variable is set: an image that no service starts is not worth a change. */
 async function requireUsed(ctx: StepContext, input: With): Promise<void> {

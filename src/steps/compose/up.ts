@@ -8,10 +8,14 @@ import { backArgs, bringBack } from './back.ts'
 import { requireBuilt } from './built.ts'
 import { checkUp } from './check.ts'
 import { composeArgv, type Stack, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
+import { survivingEngine } from './engine-away.ts'
 import { stackEvidence } from './evidence.ts'
 import { diskFacts, serviceFacts } from './facts.ts'
-import { type KeptImage, type KeptStack, missingParts, putImagesBack } from './images.ts'
+import { holdImages } from './holders.ts'
+import { type KeptImage, type KeptStack, missingPins, putImagesBack } from './images.ts'
+import { missingFiles } from './keep.ts'
 import { holdingsOf, keepStack, lossesOf } from './keep-stack.ts'
+import { missingFinding, notePins, orRebuilt, sayLost, withStandIns } from './lost.ts'
 import { mountedDigests } from './mounted-files.ts'
 import { upInSilence } from './progress.ts'
 import { jsonOf, readProject, readRendered, readReplicas } from './project.ts'
@@ -142,31 +146,43 @@ export const composeUp: StepKind<With, Snapshot> = {
       await upInSilence(ctx, input, backArgs(input.services))
       return { changed: true }
     }
-    const { changed, leftBehind } = await bringBack(ctx, before.kept.stack ?? input, before.kept)
+    const kept = await withStandIns(ctx, input, before.kept)
+    const { changed, leftBehind } = await bringBack(ctx, before.kept.stack ?? input, kept)
     return { changed, facts: leftBehind.length > 0 ? { leftBehind } : {} }
   },
   async verify(ctx, input, before) {
     if (before === null) return { changed: false }
     const [now, disk] = await Promise.all([
-      requireAsBefore(ctx, before.kept.stack ?? input, before.kept),
+      requireAsBefore(ctx, before.kept.stack ?? input, before.kept).catch(error =>
+        orRebuilt(ctx, input, before.kept, error),
+      ),
       diskFacts(ctx, before.kept.disk),
     ])
     // Other containers than before the run: the host was changed, and is back.
     return { changed: fingerprint(now) !== before.containers, facts: factsOf(before, now, disk) }
   },
-  tidy: (ctx, input, before) => forgetOld(ctx, before.kept, input.keepRollbacks),
+  tidy: (ctx, input, before, takenBack) => forgetOld(ctx, before.kept, input.keepRollbacks, takenBack),
   async rehearse(ctx, input, before) {
-    const missing = await missingParts(ctx, input, before.kept)
+    const [pins, files] = await Promise.all([
+      missingPins(ctx, input, before.kept),
+      missingFiles(ctx, before.kept),
+    ])
+    const missing = missingFinding(pins, files)
+    if (missing !== null) return [missing]
     const images = before.kept.images.filter(image => image.running.length > 0)
     const what =
       images.length === 0
         ? 'nothing ran before'
         : images.map(each => `${each.service} ${each.pin}`).join(', ')
-    if (missing.length === 0) return [{ text: `kept: ${what}`, seen: null }]
-    const failure = { code: 'rollback-set-missing' as const, what: missing }
-    return [{ text: `missing: ${missing.join(', ')}`, seen: null, failure }]
+    return [{ text: `kept: ${what}`, seen: null }]
+  },
+  async observe(ctx, input, { kept }, ended) {
+    const told = notePins(ctx, kept).then(() => sayLost(ctx, kept))
+    await Promise.allSettled([holdImages(ctx, input, kept, ended), told])
+    return {}
   },
 }
+survivingEngine(composeUp, ['run', 'restore', 'reactivate', 'verify'])
 
 /** Of all replicas of a service. */
 const imagesIn = (all: readonly { service: string; image: string }[], name: string) =>

@@ -3,6 +3,7 @@ import { once } from '../command/once.ts'
 import { durationSchema, parseDuration, timeLimitSchema } from '../duration.ts'
 import type { Json, StepContext, StepKind, StepResult } from '../step.ts'
 import { composeArgv, SERVICE, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
+import { survivingEngine } from './engine-away.ts'
 import { stackEvidence } from './evidence.ts'
 import { type Project, readProject, readReplicas } from './project.ts'
 import { runningStack } from './running-stack.ts'
@@ -68,6 +69,7 @@ export const composeWait: StepKind<With, Snapshot> = {
   },
   evidence: (ctx, input, before) => stackEvidence(ctx, input, before?.project ?? null),
 }
+survivingEngine(composeWait, ['run', 'verify'])
 
 const expectedOf = (input: With, project: Project): Expected[] =>
   project.services.map(({ name, replicas, oneShot }) => {

@@ -57,7 +57,7 @@ export const envSet: StepKind<With, Snapshot> = {
     return [{ text: `${pathOf(input)}: ${texts.join(', ')}`, seen }]
   },
   async snapshot(ctx, input) {
-    const words = folderWords(input, ctx.runId, pathOf(input))
+    const words = folderWords(ctx, input, pathOf(input))
     const done = await exec(ctx, input, ['keep', pathOf(input), ...words], LOOKING)
     return { folder: done.stdout.trim() }
   },

@@ -41,13 +41,14 @@ async function begin(request: Again, owner: string, token: Token, around: Around
   const { action, run_id: runId, attempt } = request
   const { store, startJob, log } = around
   if (request.input_texts !== undefined) store.giveValues(runId, request.input_texts)
-  const { assume, wait_lock } = request.options ?? {}
+  const { assume, wait_lock, rebuild } = request.options ?? {}
   const values = store.values(runId)
   const argv = [
     ...[action, runId, '--as-host', '--output', 'json'],
     ...(values === null ? [] : ['--inputs', values]),
     ...(assume === undefined ? [] : ['--assume', assume]),
     ...(wait_lock === undefined ? [] : ['--wait-lock', wait_lock]),
+    ...(rebuild === true && action === 'rollback' ? ['--rebuild'] : []),
   ]
   const job = await startJob(owner, `run/${runId}/${action}/${attempt}`, argv, store.folder(runId))
   if (job.job_id === undefined)

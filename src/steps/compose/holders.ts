@@ -1,0 +1,117 @@
+/**
+ * A container per kept image, so that no prune takes it: running while the run lasts (`docker system prune -af`), stopped
+ * afterwards (`docker image prune -af`). It needs nothing of the image: the engine's own init is its program.
+ */
+import { Failed } from '../../failure.ts'
+import { canonicalPath } from '../fields.ts'
+import { lines } from '../plain-text.ts'
+import type { StepContext } from '../step.ts'
+import { docker, LOOKING, type Stack } from './compose.ts'
+import { type KeptStack, pinsIn } from './images.ts'
+import { jsonOf } from './project.ts'
+
+const LABEL = 'hostops.holds'
+const QUIET = { quiet: true, repeatable: true } as const
+
+export type Held = Pick<KeptStack, 'folder' | 'project'>
+
+/** Of one stack, on whatever target. */
+export const holdsFor = ({ folder, project }: Held): string => folder?.split('/').at(-3) ?? project
+
+const holderName = (kept: Held, id: string) =>
+  `hostops-holder-${holdsFor(kept)}-${id.replace(/^sha256:/, '').slice(0, 12)}`
+
+/** Holds until the run has ended. What cannot be held is said, and ends no run. */
+export async function holdImages(
+  ctx: StepContext,
+  stack: Stack,
+  kept: KeptStack,
+  ended: AbortSignal,
+): Promise<void> {
+  const distinct = new Map(pinsIn(kept).map(({ id, pin }) => [id, pin]))
+  if (distinct.size === 0) return
+  const names = [...distinct.keys()].map(id => holderName(kept, id))
+  try {
+    await startHolders(ctx, stack, kept, distinct)
+  } catch (error) {
+    if (!(error instanceof Failed)) throw error
+    ctx.say(`the kept images are not held: a prune during this run may take them (${error.failure.code})`)
+  }
+  await until(ended)
+  await ctx.exec({ argv: ['docker', 'stop', '-t', '0', ...names], ...QUIET })
+}
+
+async function startHolders(
+  ctx: StepContext,
+  stack: Stack,
+  kept: KeptStack,
+  distinct: ReadonlyMap<string, string>,
+): Promise<void> {
+  const dir = canonicalPath(stack.dir)
+  const format = '{{.Id}} {{json .Config.Volumes}}'
+  const { stdout } = await docker(
+    ctx,
+    dir,
+    ['image', 'inspect', '--format', format, ...distinct.values()],
+    LOOKING,
+  )
+  const volumes = new Map(lines(stdout).map(line => [line.split(' ', 1)[0]!, foldersIn(line)]))
+  const problems: string[] = []
+  await Promise.all(
+    [...distinct].map(async ([id, pin]) => {
+      const name = holderName(kept, id)
+      const again = await ctx.exec({ argv: ['docker', 'start', name], ...QUIET })
+      if (again.code === 0) return
+      // One that could not be started either.
+      await ctx.exec({ argv: ['docker', 'rm', '-f', '-v', name], ...QUIET })
+      const started = await ctx.exec({ argv: runArgv(kept, name, pin, volumes.get(id) ?? []), ...QUIET })
+      if (started.code !== 0) problems.push(lines(started.stderr)[0] ?? `exit code ${started.code}`)
+    }),
+  )
+  // The container is made all the same, which is enough for `docker image prune`.
+  if (problems.length > 0) ctx.say(`the kept images are not held against docker system prune: ${problems[0]}`)
+}
+
+/** `docker-init` without a program ends with 1, so the engine starts it again and again, which counts as running. */
+const runArgv = (kept: Held, name: string, pin: string, volumes: readonly string[]) => [
+  ...['docker', 'run', '-d', '--name', name, '--pull', 'never'],
+  ...['--init', '--entrypoint', '/sbin/docker-init', '--restart', `on-failure:${STARTS}`],
+  ...['--network', 'none', '--read-only', '--cap-drop', 'ALL', '--user', '65534:65534', '--workdir', '/'],
+  ...['--security-opt', 'no-new-privileges', '--log-driver', 'none', '--no-healthcheck'],
+  // An image that declares volumes would leave one behind for each.
+  ...volumes.flatMap(folder => ['--tmpfs', folder]),
+  // Images that Compose has built carry its labels, by which it would take the holder for a container of the stack.
+  ...['project', 'service'].flatMap(each => ['--label', `com.docker.compose.${each}=`]),
+  ...['--label', `${LABEL}=${holdsFor(kept)}`, '--label', `hostops.project=${kept.project}`],
+  pin,
+]
+
+/** About five hours, once a minute: a holder whose runner was killed comes to rest. */
+const STARTS = 300
+
+const foldersIn = (line: string): string[] =>
+  Object.keys((jsonOf(line.slice(line.indexOf(' ') + 1)) ?? {}) as Record<string, unknown>)
+
+/** Those of a stack that hold an image which none of `pins` means any more. */
+export async function removeHolders(
+  ctx: StepContext,
+  key: string,
+  staying: ReadonlySet<string>,
+): Promise<void> {
+  const ours = ['--filter', `label=${LABEL}=${key}`]
+  const listed = await ctx.exec({ argv: ['docker', 'ps', '-aq', '--no-trunc', ...ours], ...LOOKING })
+  const ids = lines(listed.stdout)
+  if (ids.length === 0) return
+  const format = '{{.Id}} {{.Image}}'
+  const seen = await ctx.exec({ argv: ['docker', 'inspect', '--format', format, ...ids], ...LOOKING })
+  const old = lines(seen.stdout)
+    .map(line => line.split(' ') as [string, string])
+    .flatMap(([id, image]) => (staying.has(image) ? [] : [id]))
+  if (old.length > 0) await ctx.exec({ argv: ['docker', 'rm', '-f', '-v', ...old], ...QUIET })
+}
+
+const until = (signal: AbortSignal) =>
+  new Promise<void>(resolve => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
