@@ -19,6 +19,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { envSet } from '../../src/steps/env/env-set.ts'
 import { quoteEnvValue } from '../../src/steps/env/quote.ts'
 import { fails } from '../rig/checkout.ts'
+import { hostopsRig } from '../rig/hostops.ts'
 import { type Rig, stepContext } from '../rig/step-context.ts'
 
 const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox'].find(path => existsSync(path))
@@ -222,6 +223,27 @@ describe.each(TOOLS)('env.set with %s', tools => {
       expect([other.status, other.stdout]).toEqual([9, 'unusable unwritable\n'])
     },
   )
+})
+
+test('a run that sets a secret and goes back keeps neither the old nor the new value in its records', async () => {
+  const rig = hostopsRig()
+  try {
+    const file = rig.write('stack/.env', 'A=1\nTOKEN=old-token-of-the-gateway\n')
+    const steps = [
+      { uses: 'env.set', with: { dir: rig.path('stack'), set: { TOKEN: '${{ inputs.token }}' } } },
+      { run: ['false'], effect: 'read' },
+    ]
+    const playbook = rig.playbook('rotate', steps, { inputs: { token: { type: 'secret' } } })
+    rig.write('token', 'new $token "of" the gateway')
+    const ended = await rig.run(['run', playbook, '-i', `token=@${rig.path('token')}`, '--output', 'json'])
+    expect(ended.report, ended.stderr).toMatchObject({ outcome: 'rolled-back', failedStep: 'run' })
+    expect(readFileSync(file, 'utf8')).toBe('A=1\nTOKEN=old-token-of-the-gateway\n')
+    expect(ended.stderr).toContain('TOKEN as before')
+    const told = `${ended.stdout}${ended.stderr}${rig.everythingIn('state')}`
+    expect(told).not.toMatch(/old-token|of the gateway|of\W+ the gateway/)
+  } finally {
+    await rig.remove()
+  }
 })
 
 const compose = spawnSync('docker', ['compose', 'version'], { stdio: 'ignore' }).status === 0
