@@ -113,6 +113,8 @@ export async function openclawStack(
     }),
     remove() {
       spawnSync('docker', ['compose', 'down', '-t', '0', '-v', '--remove-orphans'], { cwd: dir })
+      // The extra file's volumes are unknown to the file that `down` finds.
+      spawnSync('docker', ['volume', 'rm', `${project}_home`], { stdio: 'ignore' })
       const format = '{{.ID}} {{.Repository}}:{{.Tag}}'
       const listed = spawnSync('docker', ['image', 'ls', '--no-trunc', '--format', format], {
         encoding: 'utf8',
