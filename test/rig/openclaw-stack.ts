@@ -113,6 +113,9 @@ export async function openclawStack(
     }),
     remove() {
       spawnSync('docker', ['compose', 'down', '-t', '0', '-v', '--remove-orphans'], { cwd: dir })
+      const holders = ['ps', '-aq', '--filter', `label=hostops.project=${project}`]
+      const held = spawnSync('docker', holders, { encoding: 'utf8' }).stdout.split('\n').filter(Boolean)
+      if (held.length > 0) spawnSync('docker', ['rm', '-f', '-v', ...held])
       // The extra file's volumes are unknown to the file that `down` finds.
       spawnSync('docker', ['volume', 'rm', `${project}_home`], { stdio: 'ignore' })
       const format = '{{.ID}} {{.Repository}}:{{.Tag}}'
