@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { freePort, makeBaseImage } from './docker.ts'
+import { freePort, makeBaseImage, removeHolders } from './docker.ts'
 import type { startRegistry } from './registry.ts'
 
 export const SHAPES = ['compose', 'dockerfile', 'registry'] as const
@@ -113,6 +113,7 @@ export async function openclawStack(
     }),
     remove() {
       spawnSync('docker', ['compose', 'down', '-t', '0', '-v', '--remove-orphans'], { cwd: dir })
+      removeHolders(`label=hostops.project=${project}`)
       const format = '{{.ID}} {{.Repository}}:{{.Tag}}'
       const listed = spawnSync('docker', ['image', 'ls', '--no-trunc', '--format', format], {
         encoding: 'utf8',

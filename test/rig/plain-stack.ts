@@ -95,7 +95,7 @@ export function makePlainStack(files: Files, ignored: Readonly<Record<string, st
           .stdout.split('\n')
           .filter(Boolean)
       for (const id of listed('ps', '-aq')) quietly('rm', '-f', id)
-      removeHolders(project)
+      removeHolders(`name=hostops-holder-${project}`)
       for (const id of listed('network', 'ls', '-q')) quietly('network', 'rm', id)
       for (const id of listed('volume', 'ls', '-q')) quietly('volume', 'rm', id)
       const names = spawnSync('docker', ['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}'], {
