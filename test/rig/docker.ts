@@ -167,13 +167,7 @@ export async function makeStack(
     },
     remove() {
       spawnSync('docker', ['compose', 'down', '-t', '0', '-v', '--remove-orphans'], { env, cwd: dir })
-      const holders = spawnSync(
-        'docker',
-        ['ps', '-aq', '--filter', `label=hostops.project=${project}`],
-        quiet,
-      )
-      const held = holders.stdout.split('\n').filter(Boolean)
-      if (held.length > 0) spawnSync('docker', ['rm', '-f', '-v', ...held], { env })
+      removeHolders(`label=hostops.project=${project}`, env)
       const left = spawnSync('docker', ['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}'], quiet).stdout
       const ours = left
         .split('\n')
@@ -192,6 +186,13 @@ export async function makeStack(
     }
   }
   return stack
+}
+
+/** What hostops leaves behind on purpose, so that a prune takes no kept image. */
+export function removeHolders(filter: string, env: NodeJS.ProcessEnv = process.env): void {
+  const args = ['ps', '-aq', '--filter', filter]
+  const held = spawnSync('docker', args, { encoding: 'utf8', env }).stdout.split('\n').filter(Boolean)
+  if (held.length > 0) spawnSync('docker', ['rm', '-f', '-v', ...held], { env })
 }
 
 export async function freePort(): Promise<number> {

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { freePort, makeBaseImage } from './docker.ts'
+import { freePort, makeBaseImage, removeHolders } from './docker.ts'
 import type { startRegistry } from './registry.ts'
 
 export const SHAPES = ['compose', 'dockerfile', 'registry'] as const
@@ -113,9 +113,7 @@ export async function openclawStack(
     }),
     remove() {
       spawnSync('docker', ['compose', 'down', '-t', '0', '-v', '--remove-orphans'], { cwd: dir })
-      const holders = ['ps', '-aq', '--filter', `label=hostops.project=${project}`]
-      const held = spawnSync('docker', holders, { encoding: 'utf8' }).stdout.split('\n').filter(Boolean)
-      if (held.length > 0) spawnSync('docker', ['rm', '-f', '-v', ...held])
+      removeHolders(`label=hostops.project=${project}`)
       // The extra file's volumes are unknown to the file that `down` finds.
       spawnSync('docker', ['volume', 'rm', `${project}_home`], { stdio: 'ignore' })
       const format = '{{.ID}} {{.Repository}}:{{.Tag}}'

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { makeBaseImage } from './docker.ts'
+import { makeBaseImage, removeHolders } from './docker.ts'
 
 export type Files = Readonly<Record<string, string | null>>
 export type PlainStack = ReturnType<typeof makePlainStack>
@@ -95,12 +95,15 @@ export function makePlainStack(files: Files, ignored: Readonly<Record<string, st
           .stdout.split('\n')
           .filter(Boolean)
       for (const id of listed('ps', '-aq')) quietly('rm', '-f', id)
+      removeHolders(`name=hostops-holder-${project}`)
       for (const id of listed('network', 'ls', '-q')) quietly('network', 'rm', id)
       for (const id of listed('volume', 'ls', '-q')) quietly('volume', 'rm', id)
       const names = spawnSync('docker', ['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}'], {
         encoding: 'utf8',
       }).stdout.split('\n')
-      const ours = names.filter(name => name.startsWith(`hostops/rollback/${project}-`))
+      const ours = names.filter(
+        name => /^hostops\/(rollback|failed)\//.test(name) && name.includes(`/${project}-`),
+      )
       if (ours.length > 0) quietly('rmi', '-f', ...ours)
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
     },

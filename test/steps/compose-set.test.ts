@@ -2,6 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -376,6 +377,27 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     expect(await composeUp.restore!(ctx, input(), set)).toEqual({ changed: false })
     await fails(composeUp.reactivate!(ctx, input(), set), { code: 'pin-lost', pins: [pin], rebuilt: [] })
     expect(running()).toEqual(before)
+  })
+
+  test('that an earlier release kept below the home folder still brings the stack back, and goes in its turn', async () => {
+    write('.env', 'LETTER=a\n')
+    write('compose.yaml', `services: { app: { image: "${project}-x:\${LETTER}", ${SLEEP} } }\n`)
+    compose('up', '-d')
+    const before = running()
+    const old = await composeUp.snapshot!({ ...ctx, runId: 'old' }, input())
+    expect(old.kept.folder).toContain(`${home}/hostops/rollback/`)
+    write('.env', 'LETTER=b\n')
+    compose('up', '-d')
+    await goBack(input(), old)
+    expect(running()).toEqual(before)
+    const here = { ...ctx, stateFolder: join(home, 'state'), runId: 'new' }
+    const now = await composeUp.snapshot!(here, input())
+    expect(now.kept.folder).toContain(`${home}/state/rollback/`)
+    await forgetOld(here, now.kept, 1)
+    expect(existsSync(join(old.kept.folder!, '..'))).toBe(false)
+    expect(existsSync(now.kept.folder!)).toBe(true)
+    const pins = docker('image', 'ls', '--format', '{{.Tag}}', `hostops/rollback/${project}-app`)
+    expect(pins).toBe('new')
   })
 
   test('of old runs goes, of this run and of other stacks stays', async () => {

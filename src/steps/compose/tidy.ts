@@ -23,11 +23,12 @@ for file in "$state"/rollback/*/dir; do
 done
 exit 0
 `
-/** What a rollback has found and put aside is a person's, and stays. */
+/** What this run's rollback has found and put aside is a person's: it stays until the set is an old one. */
 const REMOVE = `
+own=$1; shift
 for folder do
   rm -f -- "$folder"/*/pins
-  [ -n "$(find "$folder" -name '*.replaced' 2>/dev/null | head -n 1)" ] || rm -rf -- "$folder"
+  [ "$folder" = "$own" ] && [ -n "$(find "$folder" -name '*.replaced' 2>/dev/null | head -n 1)" ] || rm -rf -- "$folder"
 done
 `
 
@@ -51,7 +52,7 @@ export async function forgetOld(
   const runs = listed.flatMap(line => (line.startsWith('run ') ? [line.slice('run '.length)] : []))
   const others = runs.filter(folder => nameOf(folder) !== nameOf(own) && OURS.test(nameOf(folder)))
   const old = others.slice(keep - (takenBack ? 0 : 1))
-  await forget(ctx, key, { project: kept.project, folders: takenBack ? [own, ...old] : old })
+  await forget(ctx, key, { project: kept.project, folders: takenBack ? [own, ...old] : old, own })
   for (const line of listed) {
     const [, folder, dir] = /^gone\t([^\t]+)\t(.*)$/.exec(line) ?? []
     if (folder !== undefined && dir !== undefined && folder !== own) await forgetGone(ctx, folder, dir)
@@ -65,14 +66,14 @@ async function forgetGone(ctx: StepContext, folder: string, dir: string): Promis
   if (left.code !== 0 || left.stdout.trim() !== '') return
   const runs = await ctx.exec({ argv: ['ls', '-1', folder], ...LOOKING })
   const folders = lines(runs.stdout).filter(name => OURS.test(name) && name !== 'dir')
-  await forget(ctx, nameOf(folder), { project: null, folders })
+  await forget(ctx, nameOf(folder), { project: null, folders, own: '' })
   await ctx.exec({ argv: ['rm', '-rf', '--', folder], ...QUIET })
 }
 
-type Old = { project: string | null; folders: readonly string[] }
+type Old = { project: string | null; folders: readonly string[]; own: string }
 
 /** Holders first: the engine refuses to take the last name of an image that a container is made of. */
-async function forget(ctx: StepContext, key: string, { project, folders }: Old): Promise<void> {
+async function forget(ctx: StepContext, key: string, { project, folders, own }: Old): Promise<void> {
   const old = new Set(folders.map(nameOf))
   const prefix = project === null ? `${PINS}/` : `${PINS}/${project.toLowerCase()}-`
   const isOld = (name: string) => {
@@ -84,7 +85,8 @@ async function forget(ctx: StepContext, key: string, { project, folders }: Old):
   await removeNames(ctx, prefix, isOld)
   const used = await filesInUse(ctx)
   const paths = folders.filter(folder => folder.includes('/') && !used.includes(`${folder}/`))
-  if (paths.length > 0) await ctx.exec({ argv: ['sh', '-c', REMOVE, 'hostops-tidy', ...paths], ...QUIET })
+  if (paths.length > 0)
+    await ctx.exec({ argv: ['sh', '-c', REMOVE, 'hostops-tidy', own, ...paths], ...QUIET })
 }
 
 /** A rollback may have made containers from a kept configuration, by which the next upgrade knows what their stack is. */
