@@ -120,6 +120,7 @@ test('a word that is a file in the working folder does not lead out of it', asyn
     { argv: ['cat', '{ref}'], workdir: at('bound') },
     { argv: ['cat', `{path:${at('bound')}/**}`] },
     { argv: ['tail', '--lines={name}'], workdir: at('bound') },
+    { argv: ['head', 'theirs/file'], workdir: `{path:${folder}/**}` },
   ])
   const cat = (ref: string) => ask(['cat', ref], { workdir: at('bound') })
   expect([await cat('sub/file'), await cat('in/file')]).toEqual(['inside\n', 'inside\n'])
@@ -129,4 +130,15 @@ test('a word that is a file in the working folder does not lead out of it', asyn
     expect(await ask(['cat', at(path)])).toBe(`policy.yaml:7: ${at(path)} leads out of ${at('bound')}`)
   expect(await ask(['tail', '--lines=out'], { workdir: at('bound') })).toContain('out leads out of')
   expect(await ask(['cat', at('bound/in/file')])).toBe('inside\n')
+  writeFileSync(at('bound/a:b'), '')
+  symlinkSync('a:b', at('bound/odd'))
+  expect(await ask(['cat', at('bound/odd')])).toBe(
+    `policy.yaml:7: ${at('bound/odd')} leads to a name that no hole takes`,
+  )
+  mkdirSync(at('bound/theirs'))
+  writeFileSync(at('bound/theirs/file'), 'x\n')
+  const head = () => ask(['head', 'theirs/file'], { workdir: at('bound') })
+  expect(await head()).toBe('x\n')
+  chmodSync(at('bound/theirs'), 0o777)
+  expect(await head()).toContain(`${at('bound/theirs')} can be changed by every user`)
 })

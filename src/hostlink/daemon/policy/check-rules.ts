@@ -24,7 +24,7 @@ export function ruleProblems(
     const program = findProgram(programOf(rule), env)
     const file = program === null ? null : judge(program, trusted).real
     const open = file === null || isApplet(file) ? null : openFault(file, rule.template)
-    const paths = [...(program === null ? [] : [program]), ...pathsOf(rule)]
+    const paths = [...(program === null ? [] : [program]), ...pathsOf(rule, placeOf(rule))]
     return [...(open === null ? [] : [open]), ...paths.flatMap(path => unsafe(path, trusted))].slice(0, 1)
   })
 }
@@ -48,6 +48,9 @@ function eachRule(
     return look(rule).map(fault => ({ ...place, ...fault }))
   })
 }
+
+const placeOf = ({ workdir }: Rule): string =>
+  workdir === undefined || hasHole(workdir) ? '/' : workdir.literal
 
 /** One file with many names goes by the name that it is called by. */
 const isApplet = (file: string): boolean => /^(busybox|toybox)$/.test(basename(file))

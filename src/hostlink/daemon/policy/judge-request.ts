@@ -1,6 +1,7 @@
 /** Why a rule whose words fit does not allow a request, or what is executed. Pure but for the look-ups in the context. */
 import { posix } from 'node:path'
 import type { ExecRequest } from '../../messages.ts'
+import { isPlainPath } from './holes.ts'
 import { type Judgement, type PolicyContext, programOf, type Rule } from './rule.ts'
 import { pathsOf } from './rule-paths.ts'
 import { type Fault, type Filled, hasHole, printWord } from './template.ts'
@@ -20,12 +21,12 @@ export function judgeRequest(fitting: Fitting, context: PolicyContext): Judgemen
   const foreign = Object.keys(request.env ?? {}).find(name => !rule.env.includes(name))
   if (foreign !== undefined) return `the variable ${foreign} is not named by the rule`
   const program = programOf(rule)
-  for (const path of [context.find(program) ?? file, ...pathsOf(rule)]) {
+  const place = judgeWorkdir(rule, request.workdir, context)
+  if (typeof place === 'string') return place
+  for (const path of [context.find(program) ?? file, ...pathsOf(rule, place.real)]) {
     const fault = context.judge(path).unsafe
     if (fault !== null) return unsafe(fault)
   }
-  const place = judgeWorkdir(rule, request.workdir, context)
-  if (typeof place === 'string') return place
   const words = [program, ...argv.slice(1)]
   for (const each of filled) {
     const word = words[each.index + 1]!
@@ -77,6 +78,7 @@ function judgeWord(
     if (root.real === null || found.real === null || !isWithin(root.real, found.real))
       return { objection: `${value} leads out of ${hole.root}` }
     if (found.unsafe !== null) return { objection: unsafe(found.unsafe) }
+    if (!isPlainPath(found.real)) return { objection: `${value} leads to a name that no hole takes` }
     return { word: word.slice(0, word.length - value.length) + found.real }
   }
   // A name may also be that of a file, and that file a link.

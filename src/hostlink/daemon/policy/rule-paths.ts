@@ -4,8 +4,8 @@ import { isEngine } from './open-programs.ts'
 import type { Rule } from './rule.ts'
 import { hasHole, type Word } from './template.ts'
 
-/** Folders and files that the rule names. What a container is given behind `exec` is the container's. */
-export function pathsOf({ template, workdir }: Rule): string[] {
+/** Folders and files that the rule names, for a command that runs in `place`. What a container is given behind `exec` is the container's. */
+export function pathsOf({ template, workdir }: Rule, place: string): string[] {
   const inside = isEngine(template)
     ? template.findIndex(word => !hasHole(word) && /^(exec|run)$/.test(word.literal))
     : -1
@@ -15,7 +15,6 @@ export function pathsOf({ template, workdir }: Rule): string[] {
     const isBehindOption = !hasHole(before) && before.literal.startsWith('-')
     return inside < 0 || at + 1 < inside || isOptions || isBehindOption
   })
-  const place = workdir === undefined || hasHole(workdir) ? '/' : workdir.literal
   return [...words, ...(workdir === undefined ? [] : [workdir])].flatMap(word => pathOf(word, place))
 }
 
