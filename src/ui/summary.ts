@@ -30,6 +30,7 @@ export function makeSummary(): Summary {
     undone: [],
     undoneSteps: [],
     failed: [],
+    isStuck: false,
     remains: [],
     findings: [],
     tail: new Map(),
@@ -50,6 +51,8 @@ type Seen = {
   undoneSteps: string[]
   /** What of the way back failed, in few words. */
   failed: string[]
+  /** All that remains has no undo, so that nothing is gained by another rollback. */
+  isStuck: boolean
   remains: string[]
   findings: string[]
   tail: Map<string, string[]>
@@ -101,6 +104,7 @@ function note(seen: Seen, event: Event): void {
       return
     case 'rollback-finished':
       seen.remains.push(...event.remains.map(failure => word(failure).message))
+      seen.isStuck = seen.failed.length === 0 && event.remains.some(({ code }) => code === 'no-way-back')
       seen.failed.push(...event.remains.flatMap(failure => ('step' in failure ? [left(failure)] : [])))
       seen.verified = event.verified
       return
@@ -127,9 +131,9 @@ function left(failure: Failure & { step: string | null }): string {
 }
 
 /** Where the host is left as it should not be, and nothing else says how to take it back. */
-function wayBack({ stopsAt }: Seen, { outcome, failure }: End, runId: string): string | null {
+function wayBack({ stopsAt, isStuck }: Seen, { outcome, failure }: End, runId: string): string | null {
   if (outcome !== 'rollback-failed' && outcome !== 'failed-changed') return null
-  return stopsAt !== null || failure?.code === 'half-way'
+  return stopsAt !== null || isStuck || failure?.code === 'half-way'
     ? null
     : `hostops rollback ${runId}   takes back what is left of it`
 }

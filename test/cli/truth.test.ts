@@ -103,6 +103,8 @@ describe('a step without a way back', () => {
     expect(report).toMatchObject({ outcome: 'rollback-failed', changed: true, rollbackVerified: false })
     expect(report.rollbackError).toContain('write changed the host and has no way back')
     expect(stderr).toContain('\nRollback failed: write has no undo, a person is needed (')
+    // A second rollback could do no more.
+    expect(stderr).not.toContain('hint')
     expect(code).toBe(5)
   })
 

@@ -34,8 +34,7 @@ describe.skipIf(missing !== null).each(['local', 'hostlink'] as const)('on %s', 
       rollbackPerformed: true,
       rollbackVerified: true,
       rollbackError: null,
-      healthz: true,
-      readyz: true,
+      healthAfterRollback: { healthz: true, readyz: true },
     })
     expect(now()).toEqual(before)
     expect(stack.clean()).toBe(true)
