@@ -187,7 +187,9 @@ test('a mistake is kept where the settings say, as everything else is', async ()
   const config = rig.write('elsewhere.yaml', 'stateDir: ./kept-here\n')
   const env = { HOSTOPS_STATE_DIR: '' }
   const ended = await rig.run(['run', 'x', '--no-such-option', '--config', config], { env })
-  expect((await rig.run(['report', ended.report.runId, '--config', config], { env })).stdout).toBe(ended.stdout)
+  expect((await rig.run(['report', ended.report.runId, '--config', config], { env })).stdout).toBe(
+    ended.stdout,
+  )
 })
 
 describe('a file that is no playbook', () => {
