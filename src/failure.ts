@@ -122,6 +122,8 @@ export type ServicesFailure =
       timeoutMs: number
       /** Absent where nothing was waited for. */
       watchedMs?: number
+      /** Nothing answered at these before the run either. */
+      silent?: string[]
     }
 
 export type StackDifference = {

@@ -14,6 +14,7 @@ export type Sight = {
   beforeBranch?: string | null
   afterSha?: string | null
   afterBranch?: string | null
+  services?: readonly { changed?: boolean | undefined }[] | undefined
 }
 
 /** What the events say of the way back. */
@@ -68,8 +69,15 @@ function rolledBack(sight: Sight, { isAsked, undone }: WayBack): string {
 function succeeded(sight: Sight, seen: readonly Observation[]): string {
   const passed = checks(seen)
   const looked = passed.length > 0 || seen.length === 0 ? passed : [`${things(seen)} observed`]
-  const all = [...looked, ...moved(sight)]
-  return seen.length === 0 ? ['finished; nothing was checked', ...moved(sight)].join(', ') : all.join(', ')
+  const all = seen.length === 0 ? ['finished; nothing was checked'] : looked
+  return [...inVain(sight), ...all, ...moved(sight)].join(', ')
+}
+
+/** An upgrade that reached no container is good news about the version before, and about no other. */
+function inVain({ beforeSha, afterSha, services = [] }: Sight): string[] {
+  const hasMoved = beforeSha && afterSha && beforeSha !== afterSha
+  if (!hasMoved || services.length === 0 || services.some(({ changed }) => changed !== false)) return []
+  return ['commit moved, nothing that runs has changed']
 }
 
 /** `2 of 2 health checks passed` */

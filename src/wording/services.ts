@@ -162,7 +162,10 @@ export const SERVICES: Words<ServicesFailure> = {
         },
   'images-differ': failure => ({ message: `not the recorded image: ${failure.services.join(', ')}` }),
   unhealthy: failure => ({
-    message: `not healthy within ${printDuration(failure.timeoutMs)}: ${failure.probes.map(p => `${p.url} (${p.last})`).join(', ')}`,
+    message: `not healthy within ${printDuration(failure.timeoutMs)}: ${failure.probes.map(p => `${p.url} (${p.last})`).join(', ')}${failure.silent === undefined ? '' : '; nothing answered there before the run either'}`,
+    ...(failure.silent === undefined
+      ? {}
+      : { hint: 'check the URL: it has to answer on the target while a good version runs' }),
   }),
 }
 

@@ -9,6 +9,7 @@ import { healthPoll } from '../../src/steps/health/health-poll.ts'
 import { objection } from '../../src/steps/health/http-expect.ts'
 import { httpGet } from '../../src/steps/health/http-get.ts'
 import { notify } from '../../src/steps/notify.ts'
+import { word } from '../../src/wording/word.ts'
 import { fails, failure } from '../rig/checkout.ts'
 import { type Rig, stepContext } from '../rig/step-context.ts'
 
@@ -91,6 +92,19 @@ withCurl('health.poll', () => {
     server.close()
     const found = await failure(poll({ timeout: '200ms' }))
     expect(found).toMatchObject({ code: 'unhealthy', probes: [{ last: expect.stringMatching(/connect/i) }] })
+  })
+  test('a URL that nothing answers at is named before the run, and in the error', async () => {
+    const { port } = server.address() as AddressInfo
+    await new Promise(resolve => server.close(resolve))
+    const url = `http://127.0.0.1:${port}/healthz`
+    const given = healthPoll.schema.parse({ urls: [url], timeout: '200ms', interval: '50ms' })
+    const [finding] = await healthPoll.check!(ctx, given)
+    expect(finding?.text).toContain('is the URL right?')
+    const before = await healthPoll.snapshot!(ctx, given)
+    expect(ctx.said.join()).toContain(`${url}: nothing answers before the run`)
+    const found = await failure(healthPoll.run(ctx, given, before))
+    expect(found).toMatchObject({ code: 'unhealthy', silent: [url] })
+    expect(word(found).message).toContain('nothing answered there before the run either')
   })
   test('a service that comes up late', async () => {
     const { port } = server.address() as AddressInfo

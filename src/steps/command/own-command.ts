@@ -59,8 +59,11 @@ export type Own = {
   changed?: boolean | undefined
 }
 
-/** The behaviour of a kind whose command is `argvOf(input)`. */
-export function ownCommand<W extends Own>(argvOf: (input: W) => string[]) {
+/** The behaviour of a kind whose command is `argvOf(input)`, once the target has told what `input` leaves open. */
+export function ownCommand<W extends Own>(
+  argvOf: (input: W) => string[],
+  complete: (ctx: StepContext, input: W) => Promise<W> = async (_ctx, input) => input,
+) {
   const undoArgv = (input: W) => (input.undo === undefined ? null : words(input.undo))
   const reactivateArgv = (input: W) => {
     if (input.reactivate === undefined) return null
@@ -77,7 +80,7 @@ export function ownCommand<W extends Own>(argvOf: (input: W) => string[]) {
       input.verify === undefined ? [] : [{ argv: words(input.verify) }],
     async run(ctx: StepContext, input: W): Promise<StepResult> {
       const isRead = input.effect === 'read'
-      const request = { argv: argvOf(input), repeatable: isRead }
+      const request = { argv: argvOf(await complete(ctx, input)), repeatable: isRead }
       const done = isRead ? await look(ctx, request) : await succeed(ctx, request)
       return { changed: input.changed ?? !isRead, outputs: outputsOf(ctx, done) }
     },
@@ -96,7 +99,7 @@ export function ownCommand<W extends Own>(argvOf: (input: W) => string[]) {
       return { changed: undo !== null }
     },
     async reactivate(ctx: StepContext, input: W): Promise<StepResult> {
-      const again = reactivateArgv(input)
+      const again = reactivateArgv(input.reactivate === true ? await complete(ctx, input) : input)
       if (again !== null) await succeed(ctx, { argv: again })
       return { changed: again !== null }
     },

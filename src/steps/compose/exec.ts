@@ -4,6 +4,7 @@ import { ownCommand, ownFields } from '../command/own-command.ts'
 import { argv } from '../fields.ts'
 import type { StepKind } from '../step.ts'
 import { composeArgv, SERVICE, stackFields, stackLock } from './compose.ts'
+import { plainStack, runningStack } from './running-stack.ts'
 
 const schema = once(() =>
   z.strictObject({
@@ -38,7 +39,10 @@ export const composeExec: StepKind<With> = {
   timeoutMs: 5 * 60_000,
   locks: input => [stackLock(input)],
   // `undo` and `reactivate` are commands of the target, so that they work when the container does not.
-  ...ownCommand<With>(execArgv),
+  ...ownCommand<With>(execArgv, async (ctx, input) => ({
+    ...input,
+    ...plainStack(await runningStack(ctx, input, [input.service])),
+  })),
 }
 
 function execArgv(input: With): string[] {

@@ -31,9 +31,12 @@ type With = z.infer<ReturnType<typeof schema>>
 const OBSERVE_LIMIT_MS = 2_000
 
 /** `saw`: the status of a good answer, else why it is not one. */
-type Probe = { url: string; ok: boolean; last: string; saw: string }
-/** The URLs that answered well before the first change: a rollback owes those, and no others. */
-type Snapshot = { good: string[] }
+type Probe = { url: string; ok: boolean; answered: boolean; last: string; saw: string }
+/**
+ * The URLs that answered well before the first change: a rollback owes those, and no others. `silent`: where nothing answered
+ * at all; absent in what an older version recorded.
+ */
+type Snapshot = { good: string[]; silent?: string[] }
 
 export const healthPoll: StepKind<With, Snapshot> = {
   uses: 'health.poll',
@@ -49,11 +52,16 @@ export const healthPoll: StepKind<With, Snapshot> = {
     input.urls.map(url => ({ argv: curlArgv('posix', { url, timeoutMs: ms(input.requestTimeout) }) })),
   async check(ctx, input): Promise<CheckFinding[]> {
     const probes = await round(ctx, input, ms(input.requestTimeout))
-    return probes.map(probe => ({ text: `${probe.url}: ${probe.last}`, seen: null }))
+    return probes.map(probe => ({
+      text: `${probe.url}: ${probe.last}${probe.answered ? '' : NOBODY}`,
+      seen: null,
+    }))
   },
   async snapshot(ctx, input) {
     const probes = await round(ctx, input, ms(input.requestTimeout))
-    return { good: input.urls.filter((_url, at) => probes[at]!.ok) }
+    const silent = probes.filter(probe => !probe.answered).map(probe => probe.url)
+    for (const url of silent) ctx.say(`${url}: nothing answers before the run${NOBODY}`)
+    return { good: input.urls.filter((_url, at) => probes[at]!.ok), silent }
   },
   async observe(ctx, input, { good }, ended) {
     if (good.length === 0) return {}
@@ -63,7 +71,7 @@ export const healthPoll: StepKind<With, Snapshot> = {
     }
     return measureDowntime(ctx, ended, allGood)
   },
-  run: poll,
+  run: (ctx, input, snapshot) => poll(ctx, input, snapshot?.silent),
   async verify(ctx, input, snapshot) {
     const urls = snapshot?.good ?? input.urls
     if (urls.length === 0)
@@ -72,7 +80,10 @@ export const healthPoll: StepKind<With, Snapshot> = {
   },
 }
 
-async function poll(ctx: StepContext, input: With): Promise<StepResult> {
+/** Where a stack runs already, a wrong URL would have a good version replaced and rolled back. */
+const NOBODY = ' (expected on a first deploy only: is the URL right?)'
+
+async function poll(ctx: StepContext, input: With, silent: readonly string[] = []): Promise<StepResult> {
   const started = ctx.now()
   const timeoutMs = ms(input.timeout)
   const record = recorder(ctx)
@@ -96,7 +107,13 @@ async function poll(ctx: StepContext, input: With): Promise<StepResult> {
     const pause = Math.min(ms(input.interval), timeoutMs - (ctx.now() - started))
     if (pause <= 0 || pause >= ctx.remainingMs()) {
       const watchedMs = Math.round(ctx.now() - started)
-      throw new Failed({ code: 'unhealthy', probes: probes.map(asTold), timeoutMs, watchedMs })
+      throw new Failed({
+        code: 'unhealthy',
+        probes: probes.map(asTold),
+        timeoutMs,
+        watchedMs,
+        ...silentStill(probes, silent),
+      })
     }
     await ctx.sleep(pause)
   }
@@ -114,6 +131,12 @@ function recorder(ctx: StepContext): (probes: readonly Probe[]) => void {
   }
 }
 
+/** URLs that nothing has answered at, neither before the run nor now. */
+function silentStill(probes: readonly Probe[], silent: readonly string[]): { silent?: string[] } {
+  const still = probes.flatMap(({ url, answered }) => (!answered && silent.includes(url) ? [url] : []))
+  return still.length > 0 ? { silent: still } : {}
+}
+
 const asTold = ({ url, ok, last }: Probe) => ({ url, ok, last })
 
 /** Each poll is a connection of its own, so that none is answered by a process that only finishes old ones. */
@@ -126,6 +149,7 @@ async function round(ctx: StepContext, input: With, timeoutMs: number): Promise<
       return {
         url: shownUrl(url),
         ok: problem === null,
+        answered: typeof answer !== 'string',
         last: problem ?? `HTTP ${status}`,
         saw: problem ?? status,
       }
