@@ -52,7 +52,8 @@ export type Event =
       effect: Effect | null
       attempts: number
       durationMs: number
-      changed: boolean
+      /** Null: nobody looked. */
+      changed: boolean | null
       /** The run goes on although the step failed. */
       tolerated: boolean
       facts: Facts

@@ -79,7 +79,7 @@ const events: Record<Exclude<Event['type'], 'output'>, z.ZodRawShape> = {
     effect: effect.nullable(),
     attempts: z.int().min(0),
     durationMs,
-    changed: z.boolean(),
+    changed: z.boolean().nullable().describe('null: nobody looked'),
     tolerated: z.boolean(),
     facts,
     outputs: z.record(z.string(), z.unknown()),

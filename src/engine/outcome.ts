@@ -13,7 +13,7 @@ export type RunFacts = {
   failure: Failure | null
   /** A step that may change the host was begun. */
   acted: boolean
-  /** Some step was seen to have changed the host. */
+  /** Some step was not seen to have left the host as it was. */
   changed: boolean
   /** The plan has a step that may change the host. */
   couldChange: boolean

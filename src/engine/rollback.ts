@@ -160,7 +160,7 @@ async function runPart(
     const { timeoutMs } = state.planned
     const phase = times === 1 ? movement : `${movement}.${times}`
     const result = await act(contextFor(run, state, { phase, timeoutMs, signal, movement }))
-    changed = result.changed
+    changed = result.changed !== false
     facts = result.facts ?? {}
   } catch (error) {
     failure = toFailure(error)

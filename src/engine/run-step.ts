@@ -43,7 +43,7 @@ async function act(run: Run, state: StepState, onStart: () => void): Promise<Att
     // Where commands are started once, the one that was started tells how it ended; elsewhere only a person can.
     const attaches = endNotSeen && !mayRepeat(state) && input.assume === undefined
     if (endNotSeen && input.assume === 'done' && !mayRepeat(state))
-      return { ok: true, result: { changed: true }, attempts: earlier.attempt }
+      return { ok: true, result: { changed: null }, attempts: earlier.attempt }
     if (attaches && !input.transport.attaches) throw endNotSeenOf(run, planned.id)
     if (mayChange(ready.effect)) await recordBefore(run, state)
     onStart()
@@ -127,7 +127,7 @@ function end(run: Run, state: StepState, startedAt: number, ended: Attempts): Fa
   const failure = ended.ok ? null : ended.failure
   // What an attempt that failed did to the host was not observed.
   const repeated = ended.attempts > 1 && state.ready !== null && mayChange(state.ready.effect)
-  state.changed = result !== null && (result.changed || repeated)
+  state.changed = result === null ? false : repeated ? result.changed || null : result.changed
   state.status = statusOf(failure)
   finish(run, state, { startedAt, attempts: ended.attempts, result, failure })
   return failure === null || isTolerated(state, failure) ? null : failure

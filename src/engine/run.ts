@@ -223,7 +223,7 @@ function verdict(run: Run, failed: StepFailure | null, rollback: RollbackEnd | n
   const outcome = decideOutcome({
     failure,
     acted: hasActed(run),
-    changed: run.states.some(state => state.changed),
+    changed: run.states.some(state => state.changed !== false),
     couldChange: run.states.some(state => state.ready && mayChange(state.ready.effect)),
     rollback,
   })

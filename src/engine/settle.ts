@@ -74,7 +74,7 @@ const seen = (run: Run, failure: Failure | null) => ({
   outcome: decideOutcome({
     failure,
     acted: hasActed(run),
-    changed: run.states.some(state => state.changed),
+    changed: run.states.some(state => state.changed !== false),
     couldChange: run.states.some(state => state.ready && mayChange(state.ready.effect)),
     rollback: null,
   }),

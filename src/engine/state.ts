@@ -26,7 +26,7 @@ export type StepState = {
   snapshot: Json | undefined
   /** The act was begun: whatever its end, it may have done some of its work. */
   begun: boolean
-  changed: boolean
+  changed: boolean | null
   status: StepStatus
   /** What an earlier runner left behind of it. */
   readonly earlier: RecoveredStep | null
@@ -46,7 +46,7 @@ const newState = (planned: PlannedStep, kind: StepKind, earlier: RecoveredStep |
   ready: null,
   snapshot: earlier?.snapshot,
   begun: earlier?.begun ?? false,
-  changed: earlier?.end?.changed ?? false,
+  changed: earlier?.end ? earlier.end.changed : false,
   status: earlier?.end?.status ?? 'not-run',
   earlier,
 })

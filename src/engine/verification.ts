@@ -63,4 +63,4 @@ export function verification(seen: {
 const ANSWERS: ReadonlySet<string> = new Set(['http', 'command'])
 
 /** Its end was seen, and the host was as before. */
-const wasUnchanged = ({ status, changed }: StepState) => status === 'succeeded' && !changed
+const wasUnchanged = ({ status, changed }: StepState) => status === 'succeeded' && changed === false

@@ -121,7 +121,7 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       draft.rollbackVerified = event.verified
       draft.notVerified = event.notVerified ?? []
       draft.rollbackErrors.push(...event.remains.map(sentence))
-      if (event.verified !== false) draft.changed = event.verified ? false : null
+      draft.changed = event.verified === null ? null : !event.verified
       return
     case 'saw':
       addLook(draft.looks, event)
@@ -228,7 +228,7 @@ function observed(facts: Facts): Partial<Report> {
 /** A step that may change the host and failed half-way was not looked at. */
 function changedWith(before: boolean | null, event: StepEnd): boolean | null {
   if (before === true || event.changed) return true
-  return before === null || mayHaveActed(event) ? null : false
+  return before === null || event.changed === null || mayHaveActed(event) ? null : false
 }
 
 const mayHaveActed = ({ effect, status }: StepEnd) =>

@@ -141,8 +141,8 @@ export type StepContext = {
 }
 
 export type StepResult = {
-  /** Whether the host differs from before, as observed. */
-  changed: boolean
+  /** Whether the host differs from before, as observed; null where nobody looked, so that it may. */
+  changed: boolean | null
   outputs?: Record<string, Json>
   facts?: Facts
 }

@@ -63,7 +63,7 @@ describe.each(['resume', 'rollback'])('%s ends in one line', verb => {
     ] as const)
       writeFileSync(kept(file), text)
     const ended = await one(['r'], 2, 'invalid', 'usage')
-    expect(ended.report).toMatchObject({ runId: 'r', playbook: 'write', changed: true })
+    expect(ended.report).toMatchObject({ runId: 'r', playbook: 'write', changed: null })
   })
 
   test('where the run has a runner that lives', async () => {
@@ -89,7 +89,7 @@ describe('a rollback that does nothing takes no verdict away', () => {
     expect(ran.report.outcome).toBe('succeeded')
     const gone = { env: { ...env, HOSTLINK_SOCKET: rig.path('no.sock') } }
     const away = await rig.run(['rollback', 'r'], gone)
-    expect(away).toMatchObject({ code: 4, report: { outcome: 'unreachable', success: false, changed: true } })
+    expect(away).toMatchObject({ code: 4, report: { outcome: 'unreachable', success: false, changed: null } })
     expect(away.stderr).toContain('the run stays as it was: hostops report r')
     expect((await rig.run(['report', 'r'], gone)).stdout).toBe(ran.stdout)
     const back = await rig.run(['rollback', 'r'], { env })

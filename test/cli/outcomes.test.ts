@@ -48,11 +48,11 @@ function table(target: 'local' | 'hostlink' | 'ssh:testhost'): void {
     expect(report).toMatchObject({
       outcome: 'succeeded',
       success: true,
-      changed: true,
+      changed: null,
       dryRun: false,
       target,
     })
-    expect(report.steps).toMatchObject([{ id: 'touch', status: 'succeeded', changed: true, attempts: 1 }])
+    expect(report.steps).toMatchObject([{ id: 'touch', status: 'succeeded', changed: null, attempts: 1 }])
     expect(code).toBe(0)
     expect(rig.exists('made')).toBe(true)
   })
@@ -209,7 +209,7 @@ function table(target: 'local' | 'hostlink' | 'ssh:testhost'): void {
     expect(report).toMatchObject({
       outcome: 'failed-changed',
       success: false,
-      changed: true,
+      changed: null,
       rollbackPerformed: false,
     })
     expect(code).toBe(5)

@@ -20,9 +20,9 @@ const checked = { uses: 'git.dirty-check', with: { repo: '/nowhere-${{ inputs.to
 const named = { run: ['/nowhere-${{ inputs.token }}', '${{ inputs.token }}'] }
 
 test.each([
-  ['a step that prints it', [tells], [], 'rollback-failed'],
+  ['a step that prints it', [tells], [], 'rolled-back'],
   ['a program whose name holds it', [named], [], 'failed-unchanged'],
-  ['events for programs', [tells], ['--output', 'json'], 'rollback-failed'],
+  ['events for programs', [tells], ['--output', 'json'], 'rolled-back'],
   ['a dry run', [tells, checked, named], ['--dry-run'], 'planned'],
   ['a check that fails', [checked], ['--check'], 'failed-unchanged'],
   ['a check before the run that fails', [checked], ['--plan', 'abc'], 'failed-unchanged'],

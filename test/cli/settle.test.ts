@@ -77,7 +77,7 @@ describe('after a lost link, report', () => {
     expect(runs.stderr).toContain('has not ended yet\nhint: hostops wait r')
     letGo()
     const told = await asked('report', 'r')
-    expect(told).toMatchObject({ code: 0, report: { outcome: 'succeeded', success: true, changed: true } })
+    expect(told).toMatchObject({ code: 0, report: { outcome: 'succeeded', success: true, changed: null } })
     expect(told.report.steps).toMatchObject([{ id: 'hold', status: 'succeeded' }])
     expect(ledger()).toBe('hold\n')
     await same(told)
@@ -136,7 +136,7 @@ describe('after a lost link, report', () => {
       report: {
         outcome: 'failed-changed',
         success: false,
-        changed: true,
+        changed: null,
         errorCode: 'half-way',
         failedStep: null,
       },

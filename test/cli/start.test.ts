@@ -35,7 +35,7 @@ beforeEach(() => {
   for (const name of ['hostops.cjs', ...PARTS, ...PARTS.map(shipped)])
     cpSync(join(dirname(HOSTOPS), name), join(folder, name))
   playbook = join(folder, 'one.yaml')
-  writeFileSync(playbook, 'hostops: 1\nname: one\nsteps:\n  - run: [echo, done]\n')
+  writeFileSync(playbook, 'hostops: 1\nname: one\nsteps:\n  - run: [echo, done]\n    effect: read\n')
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 

@@ -47,7 +47,7 @@ export const ownFields = () => ({
     .boolean()
     .optional()
     .describe(
-      'Whether success means that the host has changed. Default: counted as changed, unless effect is read. Written out as true, a rollback without undo reports that the host is not as before.',
+      'Whether success means that the host has changed. Default: not known (null in the report), unless effect is read. Written out as true, a rollback without undo reports that the host is not as before.',
     ),
 })
 
@@ -82,7 +82,7 @@ export function ownCommand<W extends Own>(
       const isRead = input.effect === 'read'
       const request = { argv: argvOf(await complete(ctx, input)), repeatable: isRead }
       const done = isRead ? await look(ctx, request) : await succeed(ctx, request)
-      return { changed: input.changed ?? !isRead, outputs: outputsOf(ctx, done) }
+      return { changed: input.changed ?? (isRead ? false : null), outputs: outputsOf(ctx, done) }
     },
     moves(input: W): Movement[] {
       return [
