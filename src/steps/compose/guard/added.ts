@@ -1,0 +1,59 @@
+/** What a configuration may do that the one that runs may not. Pure. */
+import { isMap, type Power, power, text } from './power.ts'
+import { type Config, isLimit } from './powers.ts'
+
+export type Judged = { config: Config; powers: readonly Power[] }
+
+/** `base`: null where nothing runs yet, so that everything is new. */
+export function addedPowers(target: Judged, base: Judged | null): Power[] {
+  const had = new Set(base?.powers.map(each => each.key))
+  const volumes = isMap(base?.config.volumes) ? base.config.volumes : {}
+  const added = target.powers.filter(({ key }) => {
+    if (had.has(key)) return false
+    const [, before, source] = /^([^:]*:)(?:bind-ro|volume)=(.*)$/.exec(key) ?? []
+    if (before === undefined || source === undefined) return true
+    // What may be written may be read; and a volume that nobody has yet holds nothing.
+    return key.includes(':volume=') ? Object.hasOwn(volumes, source) : !had.has(`${before}bind=${source}`)
+  })
+  return base === null ? added : [...added, ...lostLimits(target.config, base.config)]
+}
+
+/** Fields whose absence is the power: what held a service back and does not any more. */
+function lostLimits(target: Config, base: Config): Power[] {
+  const before = servicesOf(base)
+  return Object.entries(servicesOf(target)).flatMap(([name, now]) => {
+    const had = before[name]
+    if (had === undefined) return []
+    const kept = new Set(limitsOf(now).map(([key]) => key))
+    return limitsOf(had).flatMap(([key, words]) =>
+      kept.has(key) || (key.startsWith('cap_drop-') && kept.has('cap_drop-ALL'))
+        ? []
+        : [power(name, `without-${key}`, `${name} would no longer ${words}`)],
+    )
+  })
+}
+
+function limitsOf(service: Record<string, unknown>): [key: string, words: string][] {
+  const list = (field: string) => (Array.isArray(service[field]) ? (service[field] as unknown[]) : [])
+  const user = text(service.user ?? '').split(':')[0]!
+  return [
+    ...list('cap_drop').map((cap): [string, string] => [
+      `cap_drop-${text(cap)}`,
+      `drop the capability ${text(cap)}`,
+    ]),
+    ...(list('security_opt').some(isLimit)
+      ? [['no-new-privileges', 'refuse new privileges'] as [string, string]]
+      : []),
+    ...(service.read_only === true ? [['read_only', 'have a read-only root'] as [string, string]] : []),
+    ...(user !== '' && user !== '0' && user !== 'root'
+      ? [['user', 'run as a plain user'] as [string, string]]
+      : []),
+  ]
+}
+
+const servicesOf = ({ services }: Config): Record<string, Record<string, unknown>> =>
+  isMap(services)
+    ? Object.fromEntries(
+        Object.entries(services).flatMap(([name, each]) => (isMap(each) ? [[name, each]] : [])),
+      )
+    : {}

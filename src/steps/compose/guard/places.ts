@@ -1,0 +1,40 @@
+/** Paths of the host that a configuration names. Pure: how they resolve on the target is given. */
+import { isMap, type Power, power, text, unknownField } from './power.ts'
+
+/**
+ * `path`: with the links of the target resolved. `link`: a link in the tree that the path leads through, which will be
+ * another one after the checkout. `within`: inside the stack; `own`: and holds none of the files that decide what it may do.
+ */
+export type Place = { path: string; within: boolean; own: boolean; link?: string }
+export type Resolve = (path: string) => Place
+
+export function bindPowers(name: string, mount: Record<string, unknown>, resolve: Resolve): Power[] {
+  const { type: _, source, target: __, read_only: readOnly, bind, consistency: ___, ...more } = mount
+  const { create_host_path: _a, selinux: _b, ...options } = isMap(bind) ? bind : {}
+  const unknown = [...Object.entries(options), ...Object.entries(more)].flatMap(([key, value]) =>
+    value === null || value === undefined ? [] : unknownField(name, `volumes.${key}`, value),
+  )
+  const place = resolve(text(source))
+  const only = readOnly === true ? ', read-only' : ''
+  const what = /(^|\/)docker\.sock$/.test(place.path)
+    ? `the Docker socket ${place.path}`
+    : `${place.path} of the host`
+  const field = readOnly === true ? 'bind-ro' : 'bind'
+  const bound = place.own ? [] : [power(name, field, `${name} would mount ${what}${only}`, place.path)]
+  return [...linkPowers(name, place), ...bound, ...unknown]
+}
+
+/** A file or folder that is read on the host: of a secret, a build, an env file. */
+export function filePowers(name: string, field: string, value: unknown, resolve: Resolve): Power[] {
+  if (typeof value !== 'string') return unknownField(name, field, value)
+  const place = resolve(value)
+  const read = place.within
+    ? []
+    : [power(name, field, `${name} would read ${place.path} of the host`, place.path)]
+  return [...linkPowers(name, place), ...read]
+}
+
+const linkPowers = (name: string, { link }: Place): Power[] =>
+  link === undefined
+    ? []
+    : [power(name, 'link', `${name} would follow the link ${link.split('@')[0]} of the tree`, link)]

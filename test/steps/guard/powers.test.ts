@@ -1,0 +1,242 @@
+/** What a rendered configuration may do beyond its own containers. */
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { addedPowers } from '../../../src/steps/compose/guard/added.ts'
+import type { Place } from '../../../src/steps/compose/guard/places.ts'
+import { type Config, powersOf } from '../../../src/steps/compose/guard/powers.ts'
+
+const DIR = '/srv/app'
+const place = (path: string): Place => ({
+  path,
+  within: path.startsWith(`${DIR}/`) || path === DIR,
+  own: path.startsWith(`${DIR}/`),
+  ...(path === `${DIR}/link` ? { link: 'link@0123456789ab' } : {}),
+})
+const BASE = { image: 'registry.example/gw:1' }
+const stack = (gw: object, more: object = {}): Config => ({
+  name: 'app',
+  services: { gw: { ...BASE, ...gw } },
+  ...more,
+})
+const judged = (config: Config) => ({ config, powers: powersOf(config, place) })
+const added = (gw: object, more?: object) => addedPowers(judged(stack(gw, more)), judged(stack({})))
+const words = (...given: Parameters<typeof added>) => added(...given).map(each => each.words)
+const bind = (source: string, more: object = {}) => ({
+  volumes: [{ type: 'bind', source, target: '/x', bind: { create_host_path: true }, ...more }],
+})
+
+describe('a service', () => {
+  test.each([
+    [bind('/'), 'gw would mount / of the host'],
+    [bind('/srv/app'), 'gw would mount /srv/app of the host'],
+    [bind('/etc', { read_only: true }), 'gw would mount /etc of the host, read-only'],
+    [bind('/run/docker.sock'), 'gw would mount the Docker socket /run/docker.sock'],
+    [bind('/srv/app/link'), 'gw would follow the link link of the tree'],
+    [bind('/srv/app/d', { bind: { propagation: 'rshared' } }), 'gw would set volumes.propagation: rshared'],
+    [{ privileged: true }, 'gw would run privileged'],
+    [{ cap_add: ['SYS_ADMIN'] }, 'gw would have the capability SYS_ADMIN'],
+    [{ devices: ['/dev/mem:/dev/mem:rwm'] }, 'gw would use the device /dev/mem of the host'],
+    [
+      { devices: [{ source: '/dev/kvm', target: '/dev/kvm' }] },
+      'gw would use the device /dev/kvm of the host',
+    ],
+    [{ pid: 'host' }, 'gw would use the pid namespace "host"'],
+    [{ ipc: 'host' }, 'gw would use the ipc namespace "host"'],
+    [{ userns_mode: 'host' }, 'gw would use the userns_mode namespace "host"'],
+    [{ cgroup: 'host' }, 'gw would use the cgroup namespace "host"'],
+    [{ network_mode: 'host' }, 'gw would use the network "host"'],
+    [{ network_mode: 'container:other' }, 'gw would use the network "container:other"'],
+    [{ security_opt: ['seccomp:unconfined'] }, 'gw would set security_opt: seccomp:unconfined'],
+    [{ security_opt: ['no-new-privileges:false'] }, 'gw would set security_opt: no-new-privileges:false'],
+    [{ volumes_from: ['container:other'] }, 'gw would set volumes_from: container:other'],
+    [{ runtime: 'other' }, 'gw would set runtime: other'],
+    [{ gpus: [{ count: -1 }] }, 'gw would set gpus'],
+    [{ use_api_socket: true }, 'gw would set use_api_socket: true'],
+    [{ provider: { type: 'program' } }, 'gw would set provider'],
+    [{ device_cgroup_rules: ['c 1:1 rwm'] }, 'gw would set device_cgroup_rules: c 1:1 rwm'],
+    [{ post_start: [{ command: ['x'], privileged: true }] }, 'gw would set post_start'],
+    [{ cgroup_parent: '/' }, 'gw would set cgroup_parent: /'],
+    [{ group_add: ['998'] }, 'gw would set group_add: 998'],
+    [{ sysctls: { 'net.ipv4.ip_forward': '1' } }, 'gw would set sysctls'],
+    [{ labels: { 'traefik.enable': 'true' } }, 'gw would have the label traefik.enable'],
+    [{ logging: { driver: 'syslog' } }, 'gw would set logging'],
+    [{ env_file: [{ path: '/etc/shadow' }] }, 'gw would read /etc/shadow of the host'],
+    [{ image: 'other.example/gw:1' }, 'gw would use images of other.example'],
+    [{ image: 'gw' }, 'gw would use images of docker.io'],
+    [
+      { ports: [{ target: 80, published: '8080', protocol: 'tcp', mode: 'ingress' }] },
+      'gw would publish port 8080',
+    ],
+    [
+      { ports: [{ target: 80, published: '53', host_ip: '::1', protocol: 'udp' }] },
+      'gw would publish port [::1]:53/udp',
+    ],
+    [{ ports: [{ target: 7, protocol: 'tcp' }] }, "gw would publish a port of the engine's choice for 7/tcp"],
+    [{ build: { context: '/etc' } }, 'gw would read /etc of the host'],
+    [{ build: { context: 'https://git.example/x.git' } }, 'gw would build from https://git.example/x.git'],
+    [{ build: { context: DIR, dockerfile: '/etc/passwd' } }, 'gw would read /etc/passwd of the host'],
+    [{ build: { context: DIR, additional_contexts: { a: '/root' } } }, 'gw would read /root of the host'],
+    [{ build: { context: DIR, ssh: ['default'] } }, 'gw would set build.ssh: default'],
+    [{ build: { context: DIR, network: 'host' } }, 'gw would set build.network: host'],
+    [{ build: { context: DIR, privileged: true } }, 'gw would set build.privileged: true'],
+    [{ build: { context: DIR, entitlements: ['x'] } }, 'gw would set build.entitlements: x'],
+    [{ build: { context: DIR, tags: ['postgres:16'] } }, 'gw would set build.tags: postgres:16'],
+    [
+      { deploy: { resources: { reservations: { devices: [{ capabilities: ['gpu'] }] } } } },
+      'gw would set deploy.resources.reservations.devices',
+    ],
+  ])('with %j: %s', (gw, expected) => {
+    expect(words(gw)).toEqual([expected])
+  })
+
+  test('may change what stays inside', () => {
+    const gw = {
+      command: ['a'],
+      environment: { A: 'b' },
+      healthcheck: { test: ['CMD', 'true'] },
+      restart: 'always',
+      user: '1000',
+      image: 'registry.example/other:2',
+      build: { context: DIR, dockerfile: 'sub/Dockerfile', args: { A: '1' } },
+      volumes: [
+        { type: 'bind', source: `${DIR}/data`, target: '/d', bind: { create_host_path: true } },
+        { type: 'volume', source: 'cache', target: '/c', volume: {} },
+        { type: 'tmpfs', target: '/t' },
+      ],
+      deploy: { replicas: 2, resources: { limits: { cpus: 0.5, memory: '1' } }, placement: {} },
+      'x-note': 1,
+      security_opt: ['no-new-privileges:true'],
+      networks: { default: null },
+    }
+    const more = {
+      volumes: { cache: { name: 'app_cache' } },
+      networks: { default: { name: 'app_default', ipam: {} } },
+      configs: { c: { name: 'app_c', content: 'x' } },
+      secrets: { s: { name: 'app_s', file: `${DIR}/s.txt` } },
+    }
+    expect(words(gw, more)).toEqual([])
+  })
+})
+
+describe('the stack', () => {
+  test.each([
+    [
+      { secrets: { s: { name: 'app_s', file: '/etc/shadow' } } },
+      'secrets/s would read /etc/shadow of the host',
+    ],
+    [
+      { configs: { c: { name: 'app_c', file: '/etc/shadow' } } },
+      'configs/c would read /etc/shadow of the host',
+    ],
+    [
+      { secrets: { s: { name: 'app_s', environment: 'TOKEN' } } },
+      'secrets/s would be the variable TOKEN of the host',
+    ],
+    [
+      { volumes: { v: { name: 'other_data' } } },
+      'volumes/v would be one that the stack does not own: other_data',
+    ],
+    [
+      { volumes: { v: { name: 'app_v', driver_opts: { o: 'bind', device: '/' } } } },
+      'volumes/v would set driver_opts',
+    ],
+    [{ networks: { n: { name: 'app_n', driver: 'macvlan' } } }, 'networks/n would set driver: macvlan'],
+    [{ models: { m: {} } }, 'the stack would set models'],
+    [{ future: true }, 'the stack would set future: true'],
+  ])('with %j: %s', (more, expected) => {
+    expect(words({}, more)).toEqual([expected])
+  })
+})
+
+describe('against what runs', () => {
+  const over = (before: object, now: object, more?: object) =>
+    addedPowers(judged(stack(now, more)), judged(stack(before, more))).map(each => each.key)
+
+  test('the same power is not added, and more of it is', () => {
+    expect(over(bind('/data'), bind('/data'))).toEqual([])
+    expect(over(bind('/data'), bind('/data', { read_only: true }))).toEqual([])
+    expect(over(bind('/data', { read_only: true }), bind('/data'))).toEqual(['gw:bind=/data'])
+    expect(over(bind('/data'), bind('/data/a b,c'))).toEqual(['gw:bind=/data/a%20b%2Cc'])
+    expect(over({ sysctls: { a: '1' } }, { sysctls: { a: '2' } })).toHaveLength(1)
+    expect(over({ sysctls: { a: '1', b: '2' } }, { sysctls: { b: '2', a: '1' } })).toEqual([])
+  })
+  test('what held a service back must stay', () => {
+    const held = {
+      cap_drop: ['NET_RAW'],
+      read_only: true,
+      security_opt: ['no-new-privileges:true'],
+      user: 'node',
+    }
+    expect(over(held, {})).toEqual([
+      'gw:without-cap_drop-NET_RAW',
+      'gw:without-no-new-privileges',
+      'gw:without-read_only',
+      'gw:without-user',
+    ])
+    expect(over(held, { ...held, cap_drop: ['ALL'] })).toEqual([])
+  })
+  test("another service's volume is a power, a new volume is none", () => {
+    const mount = { volumes: [{ type: 'volume', source: 'data', target: '/d', volume: {} }] }
+    const volumes = { volumes: { data: { name: 'app_data' } } }
+    expect(over({}, mount, volumes)).toEqual(['gw:volume=data'])
+    expect(addedPowers(judged(stack(mount, volumes)), judged(stack({})))).toEqual([])
+  })
+  test('nothing runs: everything is new', () => {
+    expect(addedPowers(judged(stack({})), null).map(each => each.key)).toEqual([
+      'gw:registry=registry.example',
+    ])
+  })
+})
+
+describe('for any configuration', () => {
+  const key = fc.stringMatching(/^[a-z][a-z_]{3,12}$/)
+  const value = fc.oneof(
+    fc.boolean(),
+    fc.string(),
+    fc.integer(),
+    fc.array(fc.string()),
+    fc.dictionary(key, fc.string()),
+  )
+  const known = ['image', 'command', 'environment', 'user', 'restart']
+  test('a field that nobody knows is a power', () => {
+    fc.assert(
+      fc.property(key, value, (field, given) => {
+        fc.pre(!known.includes(field) && added({}).length === 0)
+        expect(added({ [`q${field}`]: given }).length).toBeGreaterThan(0)
+        expect(added({}, { [`q${field}`]: given }).length).toBeGreaterThan(0)
+        expect(added({ build: { context: DIR, [`q${field}`]: given } }).length).toBeGreaterThan(0)
+        expect(added({}, { volumes: { v: { name: 'app_v', [`q${field}`]: given } } }).length).toBeGreaterThan(
+          0,
+        )
+        expect(added(bind('/srv/app/x', { [`q${field}`]: given })).length).toBeGreaterThan(0)
+      }),
+    )
+  })
+  test('a field more takes no power away', () => {
+    const fields = fc.dictionary(
+      fc.constantFrom(...known, 'privileged', 'pid', 'ports', 'labels', 'quux'),
+      value,
+    )
+    fc.assert(
+      fc.property(fields, key, value, (gw, field, given) => {
+        const before = powersOf(stack(gw), place).map(each => each.key)
+        const now = powersOf(stack({ ...gw, [`q${field}`]: given }), place).map(each => each.key)
+        expect(now).toEqual(expect.arrayContaining(before))
+      }),
+    )
+  })
+  test('keys and words are one line without spaces or commas in the key', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (name, text) => {
+        const config = {
+          name: 'app',
+          services: { [name]: { pid: text, ports: text, volumes: text, image: text } },
+        }
+        for (const each of powersOf(config, place)) {
+          expect(each.key).toMatch(/^[\x21-\x2b\x2d-\x7e]+$/)
+          expect(each.words).not.toMatch(/[\x00-\x1f\x7f-\x9f\u2028-\u202e]/)
+        }
+      }),
+    )
+  })
+})
