@@ -81,6 +81,8 @@ export type ServicesFailure =
   | { code: 'stack-differs'; dir: string; differences: StackDifference[] }
   /** Containers would be replaced by ones without something that they have. */
   | { code: 'would-lose'; dir: string; losses: Loss[] }
+  /** `powers`: what the target's configuration may do on the host that the running one may not. */
+  | { code: 'powers-added'; dir: string; ref: string; powers: AddedPower[] }
   | { code: 'config-differs'; services: string[] }
   | { code: 'state-differs'; services: { name: string; up: number; now: number }[] }
   | {
@@ -134,6 +136,8 @@ export type StackDifference = {
 
 /** `what` in words of the engine: "mount /data from /srv/data", "port 18789 to 18789/tcp". */
 export type Loss = { service: string; what: string }
+/** `key`: what a reviewer allows it by. */
+export type AddedPower = { key: string; words: string }
 type NamedImage = { service: string; image: string | null }
 /** The values of the shipped playbook's input `imageFrom`. */
 export type ImageSource = 'compose' | 'dockerfile' | 'registry'

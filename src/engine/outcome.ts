@@ -47,6 +47,7 @@ export function beforeAnyChange(failure: Failure): Outcome {
     case 'plan-moved':
     case 'stack-differs':
     case 'would-lose':
+    case 'powers-added':
     case 'nothing-to-build':
     case 'nothing-to-pull':
     case 'image-unused':
@@ -85,6 +86,7 @@ export function mayRetry(failure: Failure): boolean {
     case 'plan-moved':
     case 'stack-differs':
     case 'would-lose':
+    case 'powers-added':
     case 'nothing-to-build':
     case 'nothing-to-pull':
     case 'image-unused':

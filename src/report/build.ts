@@ -126,6 +126,9 @@ export function addEvent(draft: ReportDraft, event: Event): void {
     case 'saw':
       addLook(draft.looks, event)
       return
+    case 'checked':
+      if (event.failure) Object.assign(draft.facts, seenBy(event.failure))
+      return
     case 'plan-hashed':
       draft.planHash = event.hash
       return
@@ -143,7 +146,6 @@ export function addEvent(draft: ReportDraft, event: Event): void {
     case 'said':
     case 'step-retrying':
     case 'confirm-awaited':
-    case 'checked':
     case 'interrupting':
     case 'part-started':
     case 'evidence-missing':
@@ -209,12 +211,14 @@ function observed(facts: Facts): Partial<Report> {
     downtime,
     diskFreeBytes,
     lost,
+    powersAdded,
     leftBehind,
     rebuilt,
   } = facts
   return {
     ...(rebuilt === undefined ? {} : { rebuilt }),
     ...(lost === undefined ? {} : { lost }),
+    ...(powersAdded === undefined ? {} : { powersAdded }),
     ...(leftBehind === undefined ? {} : { leftBehind }),
     ...(services === undefined ? {} : { services }),
     ...(pulled === undefined ? {} : { pulled }),

@@ -48,6 +48,8 @@ export function addWatch(looks: Looks, seconds: number | undefined): void {
 /** A step that failed has seen something too: the tree that is dirty, which of the two endpoints is the bad one. */
 export function seenBy(failure: Failure): Facts {
   if (failure.code === 'dirty-tree') return { dirtyRepo: true, repoPath: failure.repo }
+  if (failure.code === 'powers-added')
+    return { powersAdded: failure.powers.map(each => ({ ...each, allowed: false })) }
   if (failure.code === 'not-stable') {
     const { failedService } = failure
     return failedService === undefined ? {} : { failedService }

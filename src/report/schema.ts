@@ -127,6 +127,12 @@ export const reportSchema = z
       .describe(
         'mounts, ports, networks, variables and secrets that the new version took away from containers',
       ),
+    powersAdded: z
+      .array(z.object({ key: z.string(), words: z.string(), allowed: z.boolean() }))
+      .optional()
+      .describe(
+        'what the new configuration may do on the host that the running one may not, as compose.guard saw it; a run is refused unless all of it is allowed',
+      ),
     leftBehind: z
       .array(z.string())
       .optional()

@@ -3,6 +3,7 @@ import { command } from './command/command.ts'
 import { script } from './command/script.ts'
 import { composeBuild } from './compose/build.ts'
 import { composeExec } from './compose/exec.ts'
+import { composeGuard } from './compose/guard/guard.ts'
 import { imageBuild } from './compose/image-build.ts'
 import { composeLogs } from './compose/logs.ts'
 import { composePs } from './compose/ps.ts'
@@ -25,6 +26,7 @@ export const kinds: Record<string, StepKind> = {
   'git.dirty-check': gitDirtyCheck,
   'git.fetch': gitFetch,
   'git.checkout': gitCheckout,
+  'compose.guard': composeGuard,
   'compose.build': composeBuild,
   'image.build': imageBuild,
   'env.set': envSet,

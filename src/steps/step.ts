@@ -31,6 +31,8 @@ export type Facts = {
   services?: ServiceFact[]
   /** What containers had and their replacements do not, because the tree has changed. */
   lost?: { service: string; what: string }[]
+  /** What the new version may do on the host that the old one may not. */
+  powersAdded?: { key: string; words: string; allowed: boolean }[]
   /** Made by a version that was taken back, and not removed: volumes, and networks that something uses. */
   leftBehind?: string[]
   pulled?: PulledFact[]

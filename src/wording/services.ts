@@ -95,6 +95,13 @@ export const SERVICES: Words<ServicesFailure> = {
     )}: its container has it, the files in ${dir} do not`,
     hint: 'put it back into the compose files, or, if it is meant to go, give compose.up allowLoss: true',
   }),
+  'powers-added': ({ dir, ref, powers }) => ({
+    message: `${ref} would give the stack in ${dir} more power: ${listed(
+      powers.map(({ words }) => words),
+      powers.length,
+    )}`,
+    hint: `if it is meant, allow it: allowPowers=${powers.map(({ key }) => key).join(',')} (compose.guard allow:)`,
+  }),
   'state-differs': ({ services }) => ({
     message: services
       .map(({ name, up, now }) => `${name}: ${now} containers up, ${up} before the run`)

@@ -36,7 +36,11 @@ export async function checkFindings(ctx: StepContext, input: CheckoutWith): Prom
 }
 
 /** The ref at the remote, now. Null when the remote has no such name (a commit, a local branch). */
-async function upstream(ctx: StepContext, opened: Opened, input: CheckoutWith): Promise<Upstream | null> {
+export async function upstream(
+  ctx: StepContext,
+  opened: Opened,
+  input: Pick<CheckoutWith, 'ref' | 'remote'>,
+): Promise<Upstream | null> {
   if (isFullCommitName(input.ref)) return null
   const { name, kinds } = wantedRef(input.ref)
   const ssh = await withoutSshPrompts(ctx, opened.repo)

@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto'
+import * as z from 'zod'
+import { Failed } from '../../../failure.ts'
+import { once } from '../../command/once.ts'
+import { canonicalPath, refField, remoteField, repoField } from '../../fields.ts'
+import { upstream } from '../../git/checkout-check.ts'
+import { gitArgv, repoAt } from '../../git/git.ts'
+import { resolveRef } from '../../git/ref.ts'
+import { openRepository } from '../../git/repository.ts'
+import type { CheckFinding, StepContext, StepKind } from '../../step.ts'
+import { composeArgv, servicesField, stackFields } from '../compose.ts'
+import { CONFIG } from '../project.ts'
+import { type Examined, examine } from './examine.ts'
+import { isMap } from './power.ts'
+import type { Config } from './powers.ts'
+import { PLAIN, withCommit } from './quarantine.ts'
+
+const key = () => z.string().regex(/^[!-+\--~]+$/, 'the key of a power, as the refusal names it')
+
+const schema = once(() =>
+  z.strictObject({
+    ...stackFields(),
+    services: servicesField(),
+    repo: repoField(),
+    ref: refField(),
+    remote: remoteField(),
+    allow: z
+      .union([z.array(key()), z.string().regex(/^[!-~]*$/, 'keys of powers, with commas between them')])
+      .default([])
+      .describe(
+        'Keys of powers that the new version may add, as the refusal names them: a list, or with commas.',
+      ),
+  }),
+)
+type With = z.infer<ReturnType<typeof schema>>
+
+const allowed = ({ allow }: With): readonly string[] =>
+  typeof allow === 'string' ? allow.split(',').filter(Boolean) : allow
+
+/** Before `git.checkout`: what is refused never lies in the checkout. */
+export const composeGuard: StepKind<With> = {
+  uses: 'compose.guard',
+  summary:
+    'Renders the configuration of a ref before it is checked out, and refuses it where it could do more on the host than what runs.',
+  get schema() {
+    return schema()
+  },
+  outputs: { sha: 'string', powersAdded: 'list' },
+  timeoutMs: 2 * 60_000,
+  effect: () => 'read',
+  about: input => ({ repoPath: input.repo, composePath: input.dir, requestedRef: input.ref }),
+  commands: input => {
+    const repo = repoAt(canonicalPath(input.repo))
+    return [
+      { argv: [...gitArgv(repo, ['cat-file', 'blob']), { unknown: 'the compose files of the commit' }] },
+      { argv: composeArgv({ ...input, profiles: ['*'] }, CONFIG) },
+    ]
+  },
+  check: checkPowers,
+  async run(ctx, input) {
+    const opened = await openRepository(ctx, canonicalPath(input.repo))
+    const { sha } = await resolveRef(ctx, opened, input.ref, input.remote)
+    const { added } = await examine(ctx, { ...questionOf(input), opened, sha, env: PLAIN })
+    const all = withAllowed(input, added)
+    for (const each of all) ctx.say(`${each.words}${each.allowed ? ' (allowed)' : ''}`)
+    const refused = added.filter((_, at) => !all[at]!.allowed)
+    if (refused.length > 0) throw new Failed(refusal(input, refused))
+    return {
+      changed: false,
+      outputs: { sha, powersAdded: added.map(each => each.key) },
+      facts: { powersAdded: all },
+    }
+  },
+}
+
+const questionOf = (input: With) => ({ stack: input, services: input.services, allow: allowed(input) })
+const withAllowed = (input: With, added: Examined['added']) =>
+  added.map(each => ({ ...each, allowed: allowed(input).includes(each.key) }))
+const refusal = ({ dir, ref }: With, powers: Examined['added']) =>
+  ({ code: 'powers-added', dir: canonicalPath(dir), ref, powers }) as const
+
+async function checkPowers(ctx: StepContext, input: With): Promise<CheckFinding[]> {
+  const opened = await openRepository(ctx, canonicalPath(input.repo))
+  const target =
+    (await upstream(ctx, opened, input)) ?? (await resolveRef(ctx, opened, input.ref, input.remote))
+  const { sha } = target
+  return withCommit(ctx, opened, { sha, remote: input.remote }, async env => {
+    if (env === null)
+      return [
+        { text: `${input.ref} is not fetched yet: what it may do is not known`, seen: { unknown: sha } },
+      ]
+    const examined = await examine(ctx, { ...questionOf(input), opened, sha, env })
+    const all = withAllowed(input, examined.added)
+    const refused = examined.added.filter((_, at) => !all[at]!.allowed)
+    return [
+      ...all.map(({ key, words, allowed: isAllowed }) => ({
+        text: `${words}${isAllowed ? ' (allowed)' : ''}`,
+        seen: { power: key },
+        ...(key === refused[0]?.key ? { failure: refusal(input, refused) } : {}),
+      })),
+      ...configuration(examined),
+    ]
+  })
+}
+
+/** Of the files at the commit; `compose.up` tells about those that are there now. */
+function configuration({ config, before }: Examined): CheckFinding[] {
+  if (config === null) return []
+  const digest = createHash('sha256').update(JSON.stringify(config)).digest('hex')
+  const changes = before === null ? [] : changed(before, config)
+  const what =
+    before === null ? 'nothing runs yet' : changes.length === 0 ? 'as it is now' : changes.join(', ')
+  return [{ text: `new configuration ${digest.slice(0, 12)}: ${what}`, seen: { newConfiguration: digest } }]
+}
+
+/** "gateway: image, ports". */
+function changed(before: Config, after: Config): string[] {
+  const servicesOf = ({ services }: Config) => (isMap(services) ? services : {})
+  const [was, is] = [servicesOf(before), servicesOf(after)]
+  const names = [...new Set([...Object.keys(was), ...Object.keys(is)])].sort()
+  const own = names.flatMap(name => {
+    if (was[name] === undefined) return [`${name}: new`]
+    if (is[name] === undefined) return [`${name}: gone`]
+    const fields = different(was[name], is[name])
+    return fields.length === 0 ? [] : [`${name}: ${fields.join(' ')}`]
+  })
+  const { services: _, ...top } = before
+  const { services: __, ...now } = after
+  return [...own, ...different(top, now)]
+}
+
+function different(was: unknown, is: unknown): string[] {
+  if (!isMap(was) || !isMap(is)) return ['everything']
+  const keys = [...new Set([...Object.keys(was), ...Object.keys(is)])].sort()
+  return keys.filter(each => JSON.stringify(was[each]) !== JSON.stringify(is[each]))
+}

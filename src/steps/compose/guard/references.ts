@@ -1,0 +1,84 @@
+/** The files that a compose file names for Compose to read. Pure. */
+import { posix } from 'node:path'
+import { parseAllDocuments } from 'yaml'
+import { isMap } from './power.ts'
+
+export type Reference = {
+  how: 'include' | 'extends' | 'env_file' | 'label_file'
+  /** Null: the whole stack. */
+  service: string | null
+  /** As it is written. */
+  name: string
+  /** What relative names in that file are relative to; null: the folder that the file lies in. */
+  folder: string | null
+  /** Compose reads it where it is there, and names it nowhere. */
+  implied?: true
+}
+
+/** Tags of Compose's own; whatever else is not plain YAML, Compose might read in another way than we do. */
+const COMPOSE_TAGS = /^Unresolved tag: !(reset|override)\b/
+
+/** Null: not plain YAML. */
+export function referencesIn(text: string): Reference[] | null {
+  if (/[\u0000\ufffd]/.test(text)) return null
+  try {
+    const documents = parseAllDocuments(text, { merge: true, version: '1.2', uniqueKeys: true })
+    if (!Array.isArray(documents)) return []
+    return documents.flatMap(document => {
+      if (document.errors.length > 0) throw document.errors[0]
+      const strange = document.warnings.find(({ message }) => !COMPOSE_TAGS.test(message))
+      if (strange) throw strange
+      return referencesOf(document.toJS({ maxAliasCount: 100 }))
+    })
+  } catch {
+    return null
+  }
+}
+
+function referencesOf(root: unknown): Reference[] {
+  if (!isMap(root)) return []
+  const services = isMap(root.services) ? Object.entries(root.services) : []
+  return [
+    ...list(root.include).flatMap(includes),
+    ...services.flatMap(([service, value]) => (isMap(value) ? ofService(service, value) : [])),
+  ]
+}
+
+function includes(entry: unknown): Reference[] {
+  const long = isMap(entry) ? entry : { path: entry }
+  const names = list(long.path).filter(isText)
+  const folder = isText(long.project_directory) ? long.project_directory : null
+  const home = folder ?? posix.dirname(names[0] ?? '.')
+  const own = list(long.env_file).filter(isText)
+  const env = own.length > 0 ? own : [`${home}/.env`]
+  return [
+    ...names.map((name): Reference => ({ how: 'include', service: null, name, folder: home })),
+    ...env.map(
+      (name): Reference => ({
+        how: 'env_file',
+        service: null,
+        name,
+        folder: null,
+        ...(own.length > 0 ? {} : { implied: true as const }),
+      }),
+    ),
+  ]
+}
+
+function ofService(service: string, value: Record<string, unknown>): Reference[] {
+  const file = isMap(value.extends) ? value.extends.file : undefined
+  const read = (how: 'env_file' | 'label_file') =>
+    list(value[how]).flatMap((each): Reference[] => {
+      const name = isMap(each) ? each.path : each
+      return isText(name) ? [{ how, service, name, folder: null }] : []
+    })
+  return [
+    ...(isText(file) ? [{ how: 'extends' as const, service, name: file, folder: null }] : []),
+    ...read('env_file'),
+    ...read('label_file'),
+  ]
+}
+
+const list = (value: unknown): unknown[] =>
+  value === null || value === undefined ? [] : Array.isArray(value) ? value : [value]
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''

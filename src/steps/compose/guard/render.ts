@@ -1,0 +1,100 @@
+/** Renders a stack as a commit has it, in a private folder of the target, as if it stood where it is going to stand. */
+import { Failed } from '../../../failure.ts'
+import { gitArgv } from '../../git/git.ts'
+import { lines } from '../../plain-text.ts'
+import type { StepContext } from '../../step.ts'
+import { composeArgv, inFolder, LOOKING, type Stack } from '../compose.ts'
+import { CONFIG, jsonOf } from '../project.ts'
+import { isMap } from './power.ts'
+import type { Config } from './powers.ts'
+import type { Ground } from './tree.ts'
+import type { Walked } from './walk.ts'
+
+/** Stands for the private folder in what is passed to the script; no path of a host begins with it. */
+const MIRROR = '/@mirror@'
+
+/** `git`: that many of the words that are left run git, the others Compose. `hush`: what Compose says is not to be seen. */
+const RENDER = `
+umask 077
+deeper=$1 hush=$2 dir=$3 files=$4 git=$5; shift 5
+top=$(mktemp -d "\${TMPDIR:-/tmp}/hostops-guard.XXXXXX") && top=$(cd -- "$top" && pwd -P) || exit 9
+trap 'rm -rf "$top"' EXIT
+trap 'exit 9' HUP INT TERM
+mirror=$top/root$deeper
+mkdir -p "$mirror$dir" || exit 9
+n=0; while [ $n -lt "$files" ]; do
+  path=$mirror$3 n=$((n + 1))
+  mkdir -p "\${path%/*}" || exit 9
+  if [ "$1" = live ]; then cat <"$2" >"$path" || exit 9; else printf '%s %s\\n' "$2" "$path" >>"$top/blobs"; fi
+  shift 3
+done
+blob() {
+  oid=$1 n=0 all=$(($# - 1)); shift
+  while [ $n -lt $all ]; do word=$1; shift; [ $n -ge "$git" ] || set -- "$@" "$word"; n=$((n + 1)); done
+  "$@" "$oid"
+}
+if [ -f "$top/blobs" ]; then
+  while read -r oid path; do blob "$oid" "$@" </dev/null >"$path" || exit 9; done <"$top/blobs"
+fi
+shift "$git"
+n=0 all=$#
+while [ $n -lt $all ]; do
+  word=$1; shift; case $word in ${MIRROR}*) word=$mirror\${word#${MIRROR}} ;; esac
+  set -- "$@" "$word"; n=$((n + 1))
+done
+echo "$mirror"
+cd -- "$mirror$dir" || exit 9
+[ -z "$hush" ] || exec 2>/dev/null
+"$@"
+`
+
+type Rendering = { ground: Ground; walked: Walked; stack: Stack; sha: string }
+
+/** With all profiles, in terms of paths of the host. */
+export async function renderTree(ctx: StepContext, rendering: Rendering): Promise<Config> {
+  const { text, mirror } = await render(ctx, rendering, '')
+  // `..` beyond the top of the host leads into the folders above the mirror, and into others where that lies deeper.
+  if (text.includes(`/${mirror.split('/')[1] ?? ''}`)) {
+    const again = await render(ctx, rendering, '/a/b/c')
+    if (again.text !== text) throw unrendered(rendering, 'a path leads above /')
+  }
+  const config = jsonOf(text)
+  if (!isMap(config)) throw unrendered(rendering, 'it is not a configuration')
+  return config
+}
+
+async function render(
+  ctx: StepContext,
+  rendering: Rendering,
+  deeper: string,
+): Promise<{ text: string; mirror: string }> {
+  const { ground, walked, stack } = rendering
+  const { dir } = ground
+  const at = (name: string) => `${MIRROR}${inFolder(dir, name)}`
+  const envFiles = stack.envFiles.map(at)
+  const compose = composeArgv(
+    { ...stack, dir: at(dir), files: walked.main.map(at), envFiles, profiles: ['*'] },
+    CONFIG,
+  )
+  const git = gitArgv(ground.opened.repo, ['cat-file', 'blob'])
+  const files = [...walked.files].map(([path, entry]) =>
+    entry.kind === 'blob' ? ['blob', entry.oid, path] : ['live', path, path],
+  )
+  const argv = [
+    ...['sh', '-c', RENDER, 'hostops-guard', deeper, walked.foreign ? '1' : '', dir],
+    ...[String(files.length), String(git.length), ...files.flat(), ...git, ...compose],
+  ]
+  const done = await ctx.exec({ argv, env: ground.env, ...LOOKING })
+  const end = done.stdout.indexOf('\n')
+  const mirror = done.stdout.slice(0, end)
+  const without = (text: string) =>
+    text.replaceAll(new RegExp(`${mirror}(?=["'\\s])`, 'g'), '/').replaceAll(mirror, '')
+  if (done.code !== 0) {
+    const said = lines(done.stderr).at(-1)
+    throw unrendered(rendering, said === undefined ? 'Compose cannot read it' : without(said))
+  }
+  return { text: without(done.stdout.slice(end + 1)), mirror }
+}
+
+const unrendered = ({ ground, sha }: Rendering, problem: string) =>
+  new Failed({ code: 'compose-file-invalid', dir: ground.dir, detail: `at ${sha.slice(0, 12)}: ${problem}` })

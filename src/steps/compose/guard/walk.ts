@@ -1,0 +1,192 @@
+/** Follows the files that a stack is made of at a commit, as Compose would, without letting Compose read one of them. */
+import { posix } from 'node:path'
+import { Failed } from '../../../failure.ts'
+import type { StepContext } from '../../step.ts'
+import { inFolder, type Stack } from '../compose.ts'
+import { type Power, power } from './power.ts'
+import { type Reference, referencesIn } from './references.ts'
+import { type Entry, entriesOf, type Ground, type Read, readFiles } from './tree.ts'
+
+export type Walked = {
+  /** The compose files that the stack begins with. */
+  main: string[]
+  /** What Compose has to find to render the stack, by its path on the host. */
+  files: Map<string, Entry>
+  /** Files that were not followed, because they do not belong to the stack. */
+  powers: Power[]
+  /** Some of what Compose will read is not the stack's. */
+  foreign: boolean
+}
+
+type Item = {
+  path: string
+  /** What names in it are relative to. */
+  base: string
+  how: Reference['how'] | 'main' | 'main-env'
+  service: string | null
+  optional: boolean
+}
+
+const MOST_ROUNDS = 8
+const MOST_FILES = 100
+const DEFAULTS = ['compose.yaml', 'compose.yml', 'docker-compose.yml', 'docker-compose.yaml']
+const OVERRIDES = DEFAULTS.map(name => name.replace('compose.', 'compose.override.'))
+
+export async function walk(
+  ctx: StepContext,
+  ground: Ground,
+  sha: string,
+  stack: Stack,
+  isAllowed: (key: string) => boolean,
+): Promise<Walked> {
+  const walked: Walked = { main: [], files: new Map(), powers: [], foreign: false }
+  const seen = new Set<string>()
+  let round = await firstItems(ctx, ground, sha, stack)
+  for (let rounds = 0; round.length > 0; rounds += 1) {
+    if (rounds === MOST_ROUNDS || seen.size > MOST_FILES) throw invalid(ground, 'it names too many files')
+    const fresh = round.filter(item => !seen.has(keyOf(item)))
+    for (const item of fresh) seen.add(keyOf(item))
+    const entries = await entriesOf(
+      ctx,
+      ground,
+      sha,
+      fresh.map(item => item.path),
+    )
+    const wanted = fresh.map(item => ({
+      path: item.path,
+      entry: entries.get(item.path)!,
+      content: contentOf(item),
+    }))
+    const read = await readFiles(ctx, ground, wanted)
+    round = fresh.flatMap((item, at) =>
+      take(walked, { item, entry: wanted[at]!.entry, read: read[at]! }, ground, isAllowed),
+    )
+  }
+  return walked
+}
+
+const keyOf = ({ path, base, how, service }: Item) => JSON.stringify([path, base, how, service])
+const contentOf = ({ how }: Item) => {
+  if (how === 'main') return 'all' as const
+  return how === 'include' || how === 'extends' ? ('own' as const) : ('none' as const)
+}
+
+async function firstItems(ctx: StepContext, ground: Ground, sha: string, stack: Stack): Promise<Item[]> {
+  const { dir } = ground
+  const item = (name: string, how: Item['how']): Item => ({
+    path: posix.normalize(inFolder(dir, name)),
+    base: dir,
+    how,
+    service: null,
+    optional: how === 'main-env',
+  })
+  const files = stack.files.length > 0 ? stack.files : await defaultFiles(ctx, ground, sha)
+  const env = [...stack.envFiles, '.env']
+  return [...files.map(name => item(name, 'main')), ...env.map(name => item(name, 'main-env'))]
+}
+
+/** The first of each that there is, as Compose does it. */
+async function defaultFiles(ctx: StepContext, ground: Ground, sha: string): Promise<string[]> {
+  const paths = [...DEFAULTS, ...OVERRIDES].map(name => `${ground.dir}/${name}`)
+  const entries = await entriesOf(ctx, ground, sha, paths)
+  const live = paths.filter(path => entries.get(path)!.kind === 'live')
+  const read = await readFiles(
+    ctx,
+    ground,
+    live.map(path => ({ path, entry: { kind: 'live' }, content: 'none' })),
+  )
+  const isThere = (name: string) => {
+    const path = `${ground.dir}/${name}`
+    const { kind } = entries.get(path)!
+    return kind === 'live' ? read[live.indexOf(path)]!.real !== null : kind !== 'gone'
+  }
+  const main = DEFAULTS.find(isThere)
+  if (main === undefined)
+    throw new Failed({
+      code: 'compose-file-missing',
+      dir: ground.dir,
+      detail: `${sha.slice(0, 12)} has none`,
+    })
+  const override = OVERRIDES.find(isThere)
+  return override === undefined ? [main] : [main, override]
+}
+
+type Found = { item: Item; entry: Entry; read: Read }
+
+/** What it names is next. */
+function take(
+  walked: Walked,
+  { item, entry, read }: Found,
+  ground: Ground,
+  isAllowed: (key: string) => boolean,
+): Item[] {
+  const { path, how } = item
+  if (how === 'main') walked.main.push(path)
+  if (entry.kind === 'gone' || (entry.kind === 'live' && read.real === null)) return []
+  const isOwners = how === 'main' || how === 'main-env'
+  const place =
+    entry.kind === 'link'
+      ? `${entry.path} (a link of the tree)`
+      : entry.kind === 'live' && !isOwners && !isWithin(ground, read.real!)
+        ? read.real!
+        : null
+  if (place !== null) {
+    const outside = outsidePower(item.service, how, place)
+    if (!note(walked, outside, isAllowed) || entry.kind === 'link') return []
+  }
+  walked.files.set(path, entry)
+  if (how === 'main-env') for (const each of ownVariables(entry, read.text)) note(walked, each, isAllowed)
+  if (how !== 'main' && how !== 'include' && how !== 'extends') return []
+  const references = read.text === null ? null : referencesIn(read.text)
+  if (references === null) throw invalid(ground, `${path} is not plain YAML that the guard can follow`)
+  return references.flatMap(reference => follow(walked, item, reference, ground, isAllowed))
+}
+
+function follow(
+  walked: Walked,
+  from: Item,
+  { how, service, name, folder, implied }: Reference,
+  ground: Ground,
+  isAllowed: (key: string) => boolean,
+): Item[] {
+  const at = (text: string) => posix.normalize(posix.isAbsolute(text) ? text : posix.join(from.base, text))
+  const path = at(name)
+  const base = folder === null ? posix.dirname(path) : at(folder)
+  const isPlain = !/[$:~\u0000-\u001f]|^github\.com\//.test(name + (folder ?? ''))
+  if (!isPlain || !isWithin(ground, path) || !isWithin(ground, base)) {
+    if (implied) return []
+    if (!note(walked, outsidePower(service, how, isPlain ? path : name), isAllowed) || !isPlain) return []
+  }
+  return [{ path, base, how, service, optional: implied === true }]
+}
+
+/** Whether it may be followed all the same. */
+function note(walked: Walked, found: Power, isAllowed: (key: string) => boolean): boolean {
+  walked.foreign = true
+  if (isAllowed(found.key)) return true
+  walked.powers.push(found)
+  return false
+}
+
+const isWithin = ({ dir, opened, real }: Ground, path: string) =>
+  [dir, opened.repo.path, real.dir, real.repo].some(
+    folder => path === folder || path.startsWith(`${folder}/`),
+  )
+
+function outsidePower(service: string | null, how: string, place: string): Power {
+  const words =
+    how === 'include'
+      ? `would include ${place}`
+      : `would read ${place} of the host as ${how.replace('main', 'compose file')}`
+  return power(service ?? '', how, `${service ?? 'the stack'} ${words}`, place)
+}
+
+/** An env file of the tree may tell Compose itself what to do. */
+const ownVariables = (entry: Entry, text: string | null): Power[] =>
+  entry.kind !== 'blob'
+    ? []
+    : [...new Set((text ?? '').match(/\bCOMPOSE_[A-Z_]+/g))].map(name =>
+        power('', 'variable', `the stack would set ${name} for Compose`, name),
+      )
+
+const invalid = ({ dir }: Ground, detail: string) => new Failed({ code: 'compose-file-invalid', dir, detail })

@@ -1,0 +1,400 @@
+/** A ref decides nothing on the host that its owner did not mean: trees that ask for more are refused before the checkout. */
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { withoutDocker } from '../rig/docker.ts'
+import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
+import { type Files, makePlainStack, type PlainStack, STANDS } from '../rig/plain-stack.ts'
+
+const missing = withoutDocker('the guard')
+const LIMIT_MS = 120_000
+const SECRET = 'word-of-a-foreign-file'
+
+const compose = (gw = '', top = '') => `services: { gw: { ${STANDS}${gw} } }\n${top}`
+
+describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => {
+  let rig: HostopsRig
+  let stack: PlainStack
+  let foreign: string
+  let shared: PlainStack | undefined
+  beforeEach(() => {
+    rig = hostopsRig()
+    foreign = join(rig.folder, 'foreign')
+    writeFileSync(foreign, `${SECRET}\n`)
+  })
+  afterEach(async () => {
+    if (stack !== shared) stack?.remove()
+    await rig.remove()
+  })
+
+  const start = (files: Files = { 'compose.yaml': compose() }, ignored?: Record<string, string>) => {
+    stack = makePlainStack(files, ignored)
+    stack.compose('up', '-d')
+    return stack.id('gw')
+  }
+  const playbook = (ref: string, allow: unknown = []) =>
+    rig.playbook(
+      'guarded',
+      [
+        { uses: 'git.fetch' },
+        { uses: 'compose.guard', with: { ref, allow } },
+        { uses: 'git.checkout', with: { ref } },
+        { uses: 'compose.up', with: { watch: '0s' } },
+      ],
+      { defaults: { repo: stack.dir, dir: stack.dir, services: ['gw'] } },
+    )
+  const upgrade = (ref: string, allow?: unknown) => rig.run(['run', playbook(ref, allow)])
+  const check = (ref: string, allow?: unknown) => rig.run(['run', playbook(ref, allow), '--check'])
+
+  const shaOf = (tag: string) =>
+    execFileSync('git', ['-C', join(stack.folder, 'upstream'), 'rev-parse', tag], { encoding: 'utf8' }).trim()
+  const written = (folder: string): string[] =>
+    readdirSync(folder, { recursive: true, withFileTypes: true }).flatMap(each =>
+      each.isFile() ? [readFileSync(join(each.parentPath, each.name), 'utf8')] : [],
+    )
+
+  type Refused = { words: string; files?: Files; arrange?: () => void }
+  const trees: [string, () => Refused][] = [
+    [
+      'mounts /',
+      () => ({
+        words: 'gw would mount / of the host',
+        files: { 'compose.yaml': compose(', volumes: ["/:/host"]') },
+      }),
+    ],
+    [
+      'mounts / by ..',
+      () => ({
+        words: 'gw would mount / of the host',
+        files: { 'compose.yaml': compose(`, volumes: ["${'../'.repeat(12)}:/host"]`) },
+      }),
+    ],
+    [
+      'mounts a folder above',
+      () => ({
+        words: `gw would mount ${stack.folder} of the host`,
+        files: { 'compose.yaml': compose(', volumes: ["..:/host"]') },
+      }),
+    ],
+    [
+      'mounts its own checkout',
+      () => ({
+        words: `gw would mount ${stack.dir} of the host`,
+        files: { 'compose.yaml': compose(', volumes: [".:/app"]') },
+      }),
+    ],
+    [
+      'mounts its .git',
+      () => ({
+        words: `gw would mount ${stack.dir}/.git/hooks of the host`,
+        files: { 'compose.yaml': compose(', volumes: ["./.git/hooks:/app"]') },
+      }),
+    ],
+    [
+      'mounts through a link',
+      () => ({
+        words: 'gw would follow the link data of the tree',
+        files: { 'compose.yaml': compose(', volumes: ["./data/x:/x"]') },
+        arrange: () => symlinkSync('/', join(stack.folder, 'upstream', 'data')),
+      }),
+    ],
+    [
+      'asks for privileged',
+      () => ({ words: 'gw would run privileged', files: { 'compose.yaml': compose(', privileged: true') } }),
+    ],
+    [
+      'asks for the socket',
+      () => ({
+        words: 'gw would mount the Docker socket',
+        files: { 'compose.yaml': compose(', volumes: ["/var/run/docker.sock:/s"]') },
+      }),
+    ],
+    [
+      'asks for the network of the host',
+      () => ({
+        words: 'gw would use the network "host"',
+        files: { 'compose.yaml': compose(', network_mode: host') },
+      }),
+    ],
+    [
+      'asks for the processes of the host',
+      () => ({
+        words: 'gw would use the pid namespace "host"',
+        files: { 'compose.yaml': compose(', pid: host') },
+      }),
+    ],
+    [
+      'asks for a device',
+      () => ({
+        words: 'gw would use the device /dev/null of the host',
+        files: { 'compose.yaml': compose(', devices: ["/dev/null:/dev/x"]') },
+      }),
+    ],
+    [
+      'asks for a capability',
+      () => ({
+        words: 'gw would have the capability SYS_ADMIN',
+        files: { 'compose.yaml': compose(', cap_add: [SYS_ADMIN]') },
+      }),
+    ],
+    [
+      'publishes a port',
+      () => ({
+        words: 'gw would publish port 127.0.0.1:1',
+        files: { 'compose.yaml': compose(', ports: ["127.0.0.1:1:1"]') },
+      }),
+    ],
+    [
+      'hides it in a volume',
+      () => ({
+        words: 'volumes/vol would set driver_opts',
+        files: {
+          'compose.yaml': compose(
+            ', volumes: ["vol:/v"]',
+            'volumes: { vol: { driver_opts: { type: none, o: bind, device: / } } }\n',
+          ),
+        },
+      }),
+    ],
+    [
+      'hides it behind a profile and a dependency',
+      () => ({
+        words: 'more would run privileged',
+        files: {
+          'compose.yaml': `services: { gw: { ${STANDS} }, more: { ${STANDS}, privileged: true, profiles: [x] } }\n`,
+        },
+      }),
+    ],
+    [
+      'hides it in an override that the tree brings',
+      () => ({
+        words: 'gw would run privileged',
+        files: {
+          'compose.yaml': `include: [sub/more.yaml]\nservices: { gw: { ${STANDS}, extends: { file: sub/base.yaml, service: b } } }\n`,
+          'sub/more.yaml': 'services: {}\n',
+          'sub/base.yaml': 'services: { b: { privileged: true } }\n',
+        },
+      }),
+    ],
+    [
+      'reads a foreign env_file',
+      () => ({
+        words: `gw would read ${foreign} of the host as env_file`,
+        files: { 'compose.yaml': compose(`, env_file: "${foreign}"`) },
+      }),
+    ],
+    [
+      'reads a foreign env_file by ..',
+      () => ({
+        words: 'of the host as env_file',
+        files: { 'compose.yaml': compose(`, env_file: "../../${foreign.slice(5)}"`) },
+      }),
+    ],
+    [
+      'reads a foreign env_file by a variable',
+      () => ({
+        words: 'of the host as env_file',
+        files: { 'compose.yaml': compose(`, env_file: "\${NONE:-${foreign}}"`) },
+      }),
+    ],
+    [
+      'reads a foreign label_file',
+      () => ({
+        words: 'of the host as label_file',
+        files: { 'compose.yaml': compose(`, label_file: "${foreign}"`) },
+      }),
+    ],
+    [
+      'includes a foreign file',
+      () => ({
+        words: `the stack would include ${foreign}`,
+        files: { 'compose.yaml': `include: ["${foreign}"]\n${compose()}` },
+      }),
+    ],
+    [
+      'includes a file from far away',
+      () => ({
+        words: 'the stack would include',
+        files: { 'compose.yaml': `include: ["https://git.example/x.git"]\n${compose()}` },
+      }),
+    ],
+    [
+      'extends a foreign file',
+      () => ({
+        words: 'of the host as extends',
+        files: { 'compose.yaml': compose(`, extends: { file: "${foreign}", service: a }`) },
+      }),
+    ],
+    [
+      'links an included file',
+      () => ({
+        words: 'the stack would include',
+        files: { 'compose.yaml': `include: [more.yaml]\n${compose()}` },
+        arrange: () => symlinkSync(foreign, join(stack.folder, 'upstream', 'more.yaml')),
+      }),
+    ],
+    [
+      'links its compose file',
+      () => ({
+        words: 'a link of the tree',
+        files: { 'compose.yaml': null },
+        arrange: () => symlinkSync(foreign, join(stack.folder, 'upstream', 'compose.yaml')),
+      }),
+    ],
+    [
+      'takes a foreign secret',
+      () => ({
+        words: `secrets/s would read ${foreign} of the host`,
+        files: { 'compose.yaml': compose(', secrets: [s]', `secrets: { s: { file: "${foreign}" } }\n`) },
+      }),
+    ],
+    [
+      'takes a variable as a secret',
+      () => ({
+        words: 'secrets/s would be the variable HOME of the host',
+        files: { 'compose.yaml': compose(', secrets: [s]', 'secrets: { s: { environment: HOME } }\n') },
+      }),
+    ],
+    [
+      'takes a foreign config',
+      () => ({
+        words: `configs/c would read ${foreign} of the host`,
+        files: { 'compose.yaml': compose(', configs: [c]', `configs: { c: { file: "${foreign}" } }\n`) },
+      }),
+    ],
+    [
+      'builds from a foreign context',
+      () => ({
+        words: 'gw would read /etc of the host',
+        files: { 'compose.yaml': compose(', build: { context: /etc }') },
+      }),
+    ],
+    [
+      'builds with another context',
+      () => ({
+        words: 'gw would read /etc of the host',
+        files: { 'compose.yaml': compose(', build: { context: ., additional_contexts: { a: /etc } }') },
+      }),
+    ],
+    [
+      'builds in the network of the host',
+      () => ({
+        words: 'gw would set build.network: host',
+        files: { 'compose.yaml': compose(', build: { context: ., network: host }') },
+      }),
+    ],
+  ]
+
+  describe('refuses a tree that', () => {
+    const upstream = (...args: string[]) =>
+      execFileSync('git', ['-C', join(stack.folder, 'upstream'), ...args])
+    let id: string
+    beforeAll(() => {
+      id = start()
+      shared = stack
+    })
+    beforeEach(() => {
+      stack = shared!
+      upstream('reset', '-q', '--hard', 'v1')
+    })
+    afterAll(() => shared?.remove())
+
+    test.each(trees)('%s', async (name, tree) => {
+      const { words, files = {}, arrange } = tree()
+      const tag = name.replaceAll(/[^a-z]/g, '')
+      if (files['compose.yaml'] === null) upstream('rm', '-q', 'compose.yaml')
+      arrange?.()
+      stack.release(tag, files['compose.yaml'] === null ? {} : files)
+      const ended = await upgrade(tag)
+      expect(ended.report).toMatchObject({ outcome: 'refused', errorCode: 'powers-added', changed: false })
+      expect(ended.code).toBe(3)
+      expect(ended.report.error).toContain(words)
+      expect(ended.report.powersAdded?.map(each => each.words).join()).toContain(words)
+      expect(ended.stdout + ended.stderr).not.toContain(SECRET)
+      expect(written(rig.state).filter(text => text.includes(SECRET))).toEqual([])
+      expect(stack.head()).toBe('v1')
+      expect(stack.id('gw')).toBe(id)
+      expect(readdirSync(tmpdir()).filter(left => left.startsWith('hostops-guard.'))).toEqual([])
+    })
+  })
+
+  test('lets a harmless upgrade pass, with and without what its owner keeps beside the tree', async () => {
+    start(
+      {
+        'compose.yaml': compose(
+          ', environment: { A: "${A}" }, env_file: [own.env], volumes: ["./data:/data"]',
+        ),
+      },
+      { 'own.env': 'B=1\n' },
+    )
+    const id = stack.id('gw')
+    stack.put({ '.env': 'A=1\n' })
+    stack.release('v2', {
+      'compose.yaml': `include: [sub/more.yaml]\n${compose(', environment: { A: "${A}", V: "2" }, env_file: [own.env], volumes: ["./data:/data"]')}`,
+      'sub/more.yaml': 'services: {}\n',
+    })
+    const checked = await check('v2')
+    expect(checked.report.outcome).toBe('planned')
+    expect(checked.stderr).toMatch(/new configuration [0-9a-f]{12}: gw: .*environment/)
+    const { report } = await upgrade('v2')
+    expect(report).toMatchObject({ outcome: 'succeeded', powersAdded: [] })
+    expect(report.afterSha).toBe(shaOf('v2'))
+    expect(stack.id('gw')).not.toBe(id)
+    expect(stack.env('gw')).toEqual(expect.arrayContaining(['A=1', 'B=1', 'V=2']))
+  })
+
+  test('lets a power pass that is allowed, and reports it', async () => {
+    start()
+    stack.release('v2', { 'compose.yaml': compose(', cap_add: [SYS_NICE], labels: { a: b }') })
+    const refused = await upgrade('v2', 'gw:cap_add=SYS_NICE')
+    expect(refused.report).toMatchObject({ errorCode: 'powers-added' })
+    expect(refused.report.error).not.toContain('SYS_NICE')
+    const keys = (await check('v2')).report.powersAdded!.map(each => each.key)
+    expect(keys).toHaveLength(2)
+    for (const allow of [keys.join(','), keys])
+      expect((await check('v2', allow)).report.outcome).toBe('planned')
+    const { report } = await upgrade('v2', keys)
+    expect(report.outcome).toBe('succeeded')
+    expect(report.powersAdded).toEqual(keys.map(key => ({ key, words: expect.any(String), allowed: true })))
+  })
+
+  test('goes on with what runs has already, and tells a tree that takes it from one that asks for more', async () => {
+    const before = compose(`, volumes: ["${tmpdir()}:/t:ro"], env_file: "${foreign}", cap_drop: [NET_RAW]`)
+    start({ 'compose.yaml': before })
+    stack.release('v2', { 'compose.yaml': before.replace('cap_drop', 'environment: { V: "2" }, cap_drop') })
+    stack.release('v3', { 'compose.yaml': before.replace('cap_drop: [NET_RAW]', 'restart: always') })
+    expect((await check('v2')).report.outcome).toBe('planned')
+    expect((await check('v3')).report.error).toContain('gw would no longer drop the capability NET_RAW')
+    const climbs = before.replace(tmpdir(), '../'.repeat(stack.dir.split('/').length).slice(0, -1))
+    stack.release('v4', { 'compose.yaml': climbs })
+    const refused = (await check('v4')).report
+    expect(refused.errorCode).toBe('compose-file-invalid')
+    expect(refused.error).toContain('a path leads above /')
+  })
+
+  test('gives two refs two plan hashes, fetched or not, and leaves the checkout as it was', async () => {
+    start()
+    const state = () => execFileSync('git', ['-C', stack.dir, 'for-each-ref'], { encoding: 'utf8' })
+    const refs = state()
+    stack.release('v2', { 'compose.yaml': compose(', environment: { V: "2" }') })
+    stack.release('v3', { 'compose.yaml': compose(', privileged: true') })
+    const hashes = [await check('v2'), await check('v3', 'gw:privileged')].map(each => each.report.planHash)
+    expect(new Set(hashes).size).toBe(2)
+    expect(hashes).not.toContain(undefined)
+    expect(state()).toBe(refs)
+  })
+
+  test('a first deploy has no power that was not allowed', async () => {
+    stack = makePlainStack({ 'compose.yaml': compose(', ports: ["127.0.0.1:1:1"]') })
+    stack.release('v2', {})
+    const { report } = await upgrade('v2')
+    expect(report.powersAdded?.map(each => each.key)).toEqual([
+      'gw:registry=docker.io',
+      'gw:port=127.0.0.1:1/tcp',
+    ])
+    stack.release('v3', { 'compose.yaml': compose() })
+    expect((await upgrade('v3', ['gw:registry=docker.io'])).report.outcome).toBe('succeeded')
+  })
+})
