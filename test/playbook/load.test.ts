@@ -29,6 +29,7 @@ test('the shipped upgrade is what the contract shows', () => {
   expect(playbook.steps.map(step => step.id)).toEqual([
     'git.dirty-check',
     'git.fetch',
+    'compose.guard',
     'git.checkout',
     'compose.build',
     'image.build',
@@ -38,7 +39,7 @@ test('the shipped upgrade is what the contract shows', () => {
     'health.poll',
   ])
   expect(playbook.steps[1]!.with).toEqual({ repo: { $expr: 'inputs.repoPath' } })
-  expect(playbook.steps[3]!.with).toEqual({
+  expect(playbook.steps[4]!.with).toEqual({
     dir: { $expr: 'inputs.composePath' },
     services: [{ $expr: 'inputs.serviceName' }],
   })
