@@ -209,3 +209,30 @@ test('a report that is asked for while the runner starts waits for it, and does 
   mkdirSync(join(root, 'runs', 'r'), { recursive: true })
   expect(await report).toMatchObject({ status: 'ok', run_id: 'r', exit_code: 0 })
 })
+
+test('a token with a policy starts no playbook whose caller chooses what runs as root, and the owner does', async () => {
+  const checkout = { uses: 'git.checkout', with: { ref: '${{ inputs.ref }}' } }
+  const guard = { uses: 'compose.guard', with: { ref: '${{ inputs.ref }}' } }
+  const install = (name: string, ...steps: object[]) =>
+    writeFileSync(
+      join(root, 'playbooks', `${name}.yaml`),
+      JSON.stringify({
+        hostops: 1,
+        name,
+        inputs: { ref: { type: 'ref' } },
+        steps: [...steps, { uses: 'compose.up' }],
+      }),
+    )
+  mkdirSync(join(root, 'playbooks'))
+  install('open', checkout)
+  install('guarded', guard, checkout)
+  const asked = (name: string, token: Token) =>
+    ask({ ...start, run_id: `${name}-${token.name}`, playbook: { name } }, token)
+  expect(await asked('open', stranger)).toMatchObject({
+    status: 'denied',
+    error_msg: expect.stringContaining('no compose.guard before it judges what compose.up starts'),
+  })
+  expect(keys).toEqual([])
+  expect(await asked('open', owner)).toMatchObject({ status: 'ok' })
+  expect(await asked('guarded', stranger)).toMatchObject({ status: 'ok' })
+})

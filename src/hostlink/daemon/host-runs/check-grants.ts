@@ -19,7 +19,10 @@ export async function checkGrants(
 ): Promise<GrantFindings> {
   const found: GrantFindings = { problems: [], warnings: [] }
   // With the YAML parser, which only those need who have such tokens.
-  const { verifiesSignatures } = await import('./verifies.ts')
+  const [{ verifiesSignatures }, { unguarded }] = await Promise.all([
+    import('./verifies.ts'),
+    import('./guarded.ts'),
+  ])
   const about = { config, hostEnv: env, stateDir: runsStateDir(config, env) }
   const ask = async (args: readonly string[]) =>
     (await askProgram(args, about)) ?? failure('hostops list did not answer')
@@ -41,7 +44,13 @@ export async function checkGrants(
       if (playbook === undefined || playbook.problem !== null) continue
       found.problems.push(...unknownPins(playbook, pinned).map(problem => ({ ...place, ...problem })))
       const installed = findInstalled(name, config)
-      const isVerified = installed !== null && verifiesSignatures(installed.text.toString())
+      const text = installed?.text.toString() ?? ''
+      const open = unguarded(text, pinned)
+      if (open !== null) {
+        const hint = `hostops show ${name}   lists its inputs: pin ref or allowPowers, or put compose.guard before git.checkout`
+        found.problems.push({ ...place, reason: `no run of ${name} can begin: ${open}`, hint })
+      }
+      const isVerified = verifiesSignatures(text) || (open === null && text.includes('compose.guard'))
       found.warnings.push(...freeInputs(playbook, isVerified).map(doubt => ({ ...place, ...doubt })))
     }
   }

@@ -57,6 +57,8 @@ export function openHostRuns(options: HostRunsOptions): HostRuns {
       if (!verdict.allowed) return { status: 'denied', error_msg: verdict.rule }
       if (request.action === 'resume' || request.action === 'rollback')
         return goOnWith(request, token, around)
+      const open = installed === null ? null : await opens(token, installed, verdict.pinned ?? {})
+      if (open !== null) return { status: 'denied', error_msg: open }
       if (request.action === 'start')
         return startOnHost(request, installed, verdict.pinned ?? {}, token, around)
       const ends = AbortSignal.any([gone, closing.signal])
@@ -74,6 +76,18 @@ export function openHostRuns(options: HostRunsOptions): HostRuns {
       closing.abort()
     },
   }
+}
+
+/** A token with a policy is not to choose what is started as root of the host. */
+async function opens(
+  { name, policy }: Token,
+  { text }: Installed,
+  pinned: Readonly<Record<string, unknown>>,
+): Promise<string | null> {
+  if (policy.kind === 'full') return null
+  const { unguarded } = await import('./guarded.ts')
+  const reason = unguarded(text.toString(), pinned)
+  return reason === null ? null : `policy ${policy.kind} of token ${name}: ${reason}`
 }
 
 const jobRequest = (

@@ -1,0 +1,63 @@
+/** Playbooks that a token with a policy may not start, because its holder would choose what runs as root of the host. */
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { unguarded } from '../../../src/hostlink/daemon/host-runs/guarded.ts'
+
+const REF = '${{ inputs.ref }}'
+const guard = { uses: 'compose.guard', with: { ref: REF } }
+const checkout = { uses: 'git.checkout', with: { ref: REF } }
+const up = { uses: 'compose.up' }
+const playbook = (steps: object[], ref: object = {}) =>
+  JSON.stringify({
+    hostops: 1,
+    name: 'up',
+    inputs: { ref: { type: 'ref', ...ref }, allow: { type: 'string', default: '' } },
+    defaults: { repo: '/srv/app', dir: '/srv/app' },
+    steps,
+  })
+
+test.each<[string, object[], object?, object?]>([
+  ['a guard before the checkout', [guard, checkout, up]],
+  ['nothing that is started', [checkout]],
+  ['nothing that is started afterwards', [up, checkout]],
+  ['a ref that is written there', [{ ...checkout, with: { ref: 'main' } }, up]],
+  ['a ref that is pinned', [checkout, up], {}, { ref: 'main' }],
+  ['a ref with a pattern', [checkout, up], { pattern: 'v[0-9]+' }],
+  ['signatures', [{ ...checkout, with: { ref: REF, verify: 'signature' } }, up]],
+  [
+    'a guard with a pinned allow',
+    [{ ...guard, with: { ref: REF, allow: '${{ inputs.allow }}' } }, checkout, up],
+    {},
+    { allow: '' },
+  ],
+])('%s is enough', (_, steps, ref, pinned = {}) => {
+  expect(unguarded(playbook(steps, ref), pinned as Record<string, unknown>)).toBeNull()
+})
+
+test.each<[string, object[]]>([
+  ['no guard', [checkout, up]],
+  ['an image from a Dockerfile', [checkout, { uses: 'image.build' }]],
+  ['a guard afterwards', [checkout, guard, up]],
+  ['a guard of another ref', [{ ...guard, with: { ref: 'main' } }, checkout, up]],
+  ['a guard of another folder', [{ ...guard, with: { ref: REF, dir: '/srv/other' } }, checkout, up]],
+  ['a guard of other services', [{ ...guard, with: { ref: REF, services: ['x'] } }, checkout, up]],
+  ['a guard that may be skipped', [{ ...guard, when: 'inputs.allow == ""' }, checkout, up]],
+  ['a guard that may fail', [{ ...guard, continueOnError: true }, checkout, up]],
+  [
+    'a guard that allows what the caller says',
+    [{ ...guard, with: { ref: REF, allow: '${{ inputs.allow }}' } }, checkout, up],
+  ],
+  [
+    'a guard that allows it in a roundabout way',
+    [{ ...guard, with: { ref: REF, allow: '${{ inputs["allow"] }}' } }, checkout, up],
+  ],
+  ['a second checkout', [guard, checkout, { ...checkout, with: { ref: '${{ inputs.ref + "x" }}' } }, up]],
+])('%s is not enough', (_, steps) => {
+  expect(unguarded(playbook(steps), {})).toMatch(/the caller chooses/)
+})
+
+test('the shipped upgrade needs allowPowers pinned, and nothing else', () => {
+  const text = readFileSync(new URL('../../../playbooks/upgrade-openclaw.yaml', import.meta.url), 'utf8')
+  expect(unguarded(text, {})).toBe('the caller chooses what compose.guard allows')
+  expect(unguarded(text, { allowPowers: '' })).toBeNull()
+})
