@@ -20,6 +20,18 @@ export const GIT: Words<GitFailure> = {
     message: `${quoted(failure.ref)} is ${failure.candidates.join(' and ')} in ${failure.repo}`,
     hint: `say which one: ${failure.candidates.join(' or ')}`,
   }),
+  'ref-not-published': failure => ({
+    message: `no branch or tag of ${failure.remote} holds ${quoted(short(failure.ref))} in ${failure.repo}`,
+    hint: `git -C ${failure.repo} ls-remote --heads --tags ${failure.remote}   shows what is published; unpublished: true in the playbook allows other commits`,
+  }),
+  'ref-not-allowed': failure => ({
+    message: `${quoted(short(failure.ref))} is ${failure.resolved}, and the playbook allows ${listed(failure.refs, failure.refs.length)}`,
+    hint: 'choose such a ref, or widen refs: in the playbook’s git.checkout',
+  }),
+  'modules-unsafe': failure => ({
+    message: `the .gitmodules of ${short(failure.sha)} is refused: ${listed(failure.problems, failure.problems.length)}`,
+    hint: `git -C ${failure.repo} show ${short(failure.sha)}:.gitmodules   shows it`,
+  }),
   'history-rewritten': failure => ({
     message: `${failure.branch} was rewritten upstream: ${short(failure.local)} is no ancestor of ${short(failure.remote)}`,
     hint: `look at it first: git -C ${failure.repo} log --oneline ${short(failure.remote)}...${short(failure.local)}`,

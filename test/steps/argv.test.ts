@@ -7,6 +7,9 @@ import { kinds } from '../../src/steps/index.ts'
 
 const GIT = [
   'git',
+  '--no-replace-objects',
+  '-c',
+  'core.useReplaceRefs=false',
   '-c',
   'safe.directory=/srv/app',
   '-c',

@@ -729,8 +729,8 @@ describe('signatures', () => {
     for (const repo of ['up', 'app']) {
       s.git(repo, 'config', 'gpg.format', 'ssh')
       s.git(repo, 'config', 'user.signingKey', s.path('key.pub'))
-      s.git(repo, 'config', 'gpg.ssh.allowedSignersFile', s.path('signers'))
     }
+    s.git('app', 'config', '--global', 'gpg.ssh.allowedSignersFile', s.path('signers'))
   })
   test('a signed tag and a signed commit are good, others are refused and nothing moves', async () => {
     const one = r.head()

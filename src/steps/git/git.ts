@@ -51,6 +51,9 @@ export function gitArgv(repo: Repo, args: readonly string[]): string[] {
   return [
     ...unset,
     'git',
+    // A replaced object would be checked out, verified and reported under the name of another.
+    '--no-replace-objects',
+    ...['-c', 'core.useReplaceRefs=false'],
     ...['-c', `safe.directory=${repo.path}`],
     ...['-c', 'core.hooksPath=/dev/null'],
     // A file system monitor is a program too, and may be wrong about what has changed.
