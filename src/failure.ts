@@ -54,6 +54,14 @@ export type TargetFailure =
 
 export type GitFailure =
   | { code: 'not-a-repository'; path: string; detail: string }
+  /** `owner` is not who runs hostops. `mixed`: the folder and its .git belong to different users. */
+  | {
+      code: 'foreign-checkout'
+      path: string
+      owner: string
+      user: string
+      why: 'not-root' | 'mixed' | 'no-setpriv'
+    }
   | { code: 'dirty-tree'; repo: string; entries: string[]; total: number }
   | { code: 'ref-not-found'; repo: string; ref: string; suggestion?: string }
   | { code: 'ref-ambiguous'; repo: string; ref: string; candidates: string[] }

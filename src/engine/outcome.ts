@@ -38,6 +38,7 @@ export function decideOutcome(facts: RunFacts): Outcome {
 export function beforeAnyChange(failure: Failure): Outcome {
   switch (failure.code) {
     case 'dirty-tree':
+    case 'foreign-checkout':
     case 'ref-not-published':
     case 'ref-not-allowed':
     case 'modules-unsafe':
@@ -77,6 +78,7 @@ export function mayRetry(failure: Failure): boolean {
     case 'auth-failed':
     case 'approval-denied':
     case 'dirty-tree':
+    case 'foreign-checkout':
     case 'ref-not-found':
     case 'ref-ambiguous':
     case 'ref-not-published':

@@ -6,6 +6,7 @@ export const GIT: Words<GitFailure> = {
     message: `${failure.path} is no git checkout: ${failure.detail}`,
     hint: 'repoPath is the path of the checkout as the target sees it',
   }),
+  'foreign-checkout': failure => FOREIGN[failure.why](failure),
   'dirty-tree': failure => ({
     message: `${failure.repo} has ${count(failure.total, 'local change')}: ${listed(failure.entries, failure.total)}`,
     hint: `git -C ${failure.repo} status   shows them; commit or stash them, or run with --allow-dirty`,
@@ -59,6 +60,23 @@ export const GIT: Words<GitFailure> = {
   }),
   'head-differs': failure => ({
     message: `HEAD of ${failure.repo} is ${short(failure.actual)}, expected ${short(failure.expected)}`,
+  }),
+}
+
+type Foreign = Extract<GitFailure, { code: 'foreign-checkout' }>
+
+const FOREIGN: Readonly<Record<Foreign['why'], (failure: Foreign) => { message: string; hint: string }>> = {
+  'not-root': ({ path, owner, user }) => ({
+    message: `${path} belongs to ${owner}, and hostops runs as ${user}: git would run what ${owner} has configured`,
+    hint: `sudo chown -R ${user} ${path}   or run hostops as ${owner}`,
+  }),
+  mixed: ({ path, owner }) => ({
+    message: `${path} and its .git belong to different users`,
+    hint: `sudo chown -R ${owner} ${path}   (and the folder that a .git file names)`,
+  }),
+  'no-setpriv': ({ path, owner, user }) => ({
+    message: `${path} belongs to ${owner}, and ${user} cannot run git as ${owner}: setpriv of util-linux is missing or does not work`,
+    hint: 'sudo apt-get install util-linux',
   }),
 }
 

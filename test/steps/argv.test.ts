@@ -11,7 +11,7 @@ const GIT = [
   '-c',
   'core.useReplaceRefs=false',
   '-c',
-  'safe.directory=/srv/app',
+  'safe.directory=',
   '-c',
   'core.hooksPath=/dev/null',
   '-c',
