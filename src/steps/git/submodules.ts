@@ -13,13 +13,25 @@ export const SUBMODULE_COMMANDS = [
 /** `has`: whether HEAD has submodules, where that is known. */
 export async function followSubmodules(ctx: StepContext, repo: Repo, has?: boolean): Promise<number> {
   if (!(has ?? (await hasModules(ctx, repo)))) return 0
-  const ssh = await withoutSshPrompts(ctx, repo)
-  for (const args of SUBMODULE_COMMANDS) {
-    const done = await git(ctx, repo, [...ssh, ...args])
-    if (done.code !== 0) throw commandFailed(gitArgv(repo, args), done)
+  const failed = await runAll(ctx, repo, SUBMODULE_COMMANDS)
+  if (failed !== null) {
+    // One whose own .gitmodules git cannot read stops them all, until it is at the commit that it belongs to.
+    const atop = SUBMODULE_COMMANDS.map(args => args.filter(arg => arg !== '--recursive'))
+    if ((await runAll(ctx, repo, atop)) !== null) throw failed
+    const again = await runAll(ctx, repo, SUBMODULE_COMMANDS)
+    if (again !== null) throw again
   }
   const listed = await ask(ctx, repo, ['submodule', 'status', '--recursive'])
   return listed.split(/\r?\n/).filter(line => line !== '').length
+}
+
+async function runAll(ctx: StepContext, repo: Repo, commands: readonly string[][]): Promise<Failed | null> {
+  const ssh = await withoutSshPrompts(ctx, repo)
+  for (const args of commands) {
+    const done = await git(ctx, repo, [...ssh, ...args])
+    if (done.code !== 0) return commandFailed(gitArgv(repo, args), done)
+  }
+  return null
 }
 
 async function hasModules(ctx: StepContext, repo: Repo): Promise<boolean> {
@@ -39,13 +51,30 @@ export async function leaveSubmodules(ctx: StepContext, repo: Repo, from: string
     return
   }
   for (const path of removed) {
-    try {
-      await change(ctx, repo, ['submodule', 'deinit', '--', `:(top,literal)${path}`])
-    } catch (error) {
-      if (!(error instanceof Failed) || error.failure.code !== 'command-failed') throw error
+    const where = `:(top,literal)${path}`
+    const left = await git(ctx, repo, ['submodule', 'deinit', '--', where])
+    if (left.code === 0) continue
+    if (!(await isUntouched(ctx, repo, path)))
       throw new Failed({ code: 'files-in-the-way', repo: repo.path, files: [path] })
-    }
+    await change(ctx, repo, ['submodule', 'deinit', '--force', '--', where])
   }
+}
+
+/** Without `git status`, which does not work where the submodule's own .gitmodules is one that git refuses to read. */
+async function isUntouched(ctx: StepContext, repo: Repo, path: string): Promise<boolean> {
+  const at: Repo = { ...repo, path: `${repo.path}/${path}` }
+  const head = await readGit(ctx, repo, ['ls-tree', 'HEAD', '--', `:(top,literal)${path}`])
+  const own = await readGit(ctx, at, ['rev-parse', 'HEAD'])
+  const staged = await readGit(ctx, at, ['diff-index', '--cached', '--quiet', 'HEAD', '--'])
+  const edited = await readGit(ctx, at, [
+    'ls-files',
+    '--modified',
+    '--deleted',
+    '--others',
+    '--exclude-standard',
+  ])
+  const isThere = own.code === 0 && head.stdout.includes(`commit ${own.stdout.trim()}\t`)
+  return isThere && staged.code === 0 && edited.code === 0 && edited.stdout === ''
 }
 
 function removedSubmodules(rawDiff: string): string[] {
