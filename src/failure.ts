@@ -54,9 +54,23 @@ export type TargetFailure =
 
 export type GitFailure =
   | { code: 'not-a-repository'; path: string; detail: string }
+  /** `owner` is not who runs hostops. `mixed`: the folder and its .git belong to different users. */
+  | {
+      code: 'foreign-checkout'
+      path: string
+      owner: string
+      user: string
+      why: 'not-root' | 'mixed' | 'no-setpriv'
+    }
   | { code: 'dirty-tree'; repo: string; entries: string[]; total: number }
   | { code: 'ref-not-found'; repo: string; ref: string; suggestion?: string }
   | { code: 'ref-ambiguous'; repo: string; ref: string; candidates: string[] }
+  /** No branch or tag of the remote holds it. */
+  | { code: 'ref-not-published'; repo: string; ref: string; remote: string }
+  /** `refs`: what the step allows. */
+  | { code: 'ref-not-allowed'; repo: string; ref: string; resolved: string; refs: string[] }
+  /** The .gitmodules of a commit asks for what git could be misled by. */
+  | { code: 'modules-unsafe'; repo: string; sha: string; problems: string[] }
   | { code: 'history-rewritten'; repo: string; branch: string; local: string; remote: string }
   | { code: 'branch-diverged'; repo: string; branch: string; ahead: number; behind: number }
   | { code: 'index-locked'; repo: string; lockFile: string; ageSeconds: number | null; holder: string | null }

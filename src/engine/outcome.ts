@@ -38,6 +38,10 @@ export function decideOutcome(facts: RunFacts): Outcome {
 export function beforeAnyChange(failure: Failure): Outcome {
   switch (failure.code) {
     case 'dirty-tree':
+    case 'foreign-checkout':
+    case 'ref-not-published':
+    case 'ref-not-allowed':
+    case 'modules-unsafe':
     case 'lock-held':
     case 'lock-lost':
     case 'interrupted-run':
@@ -75,8 +79,12 @@ export function mayRetry(failure: Failure): boolean {
     case 'auth-failed':
     case 'approval-denied':
     case 'dirty-tree':
+    case 'foreign-checkout':
     case 'ref-not-found':
     case 'ref-ambiguous':
+    case 'ref-not-published':
+    case 'ref-not-allowed':
+    case 'modules-unsafe':
     case 'history-rewritten':
     case 'branch-diverged':
     case 'files-in-the-way':

@@ -113,8 +113,13 @@ async function attempts(run: Run, state: StepState, ready: Ready, first: First):
   })
   // A target that was gone before the first command, or refused it, was not touched.
   if (!ended.ok && !ran && isAboutReaching(ended.failure)) state.begun = wasBegun
+  if (!ended.ok && ended.attempts === first.number && isJudgedFirst(ended.failure)) state.begun = wasBegun
   return ended
 }
+
+/** A step that refuses so has looked at what it was to bring, and has touched nothing. */
+const isJudgedFirst = ({ code }: Failure) =>
+  code === 'ref-not-published' || code === 'ref-not-allowed' || code === 'modules-unsafe'
 
 function isAboutReaching({ code }: Failure): boolean {
   return (

@@ -6,6 +6,7 @@ export const GIT: Words<GitFailure> = {
     message: `${failure.path} is no git checkout: ${failure.detail}`,
     hint: 'repoPath is the path of the checkout as the target sees it',
   }),
+  'foreign-checkout': failure => FOREIGN[failure.why](failure),
   'dirty-tree': failure => ({
     message: `${failure.repo} has ${count(failure.total, 'local change')}: ${listed(failure.entries, failure.total)}`,
     hint: `git -C ${failure.repo} status   shows them; commit or stash them, or run with --allow-dirty`,
@@ -19,6 +20,18 @@ export const GIT: Words<GitFailure> = {
   'ref-ambiguous': failure => ({
     message: `${quoted(failure.ref)} is ${failure.candidates.join(' and ')} in ${failure.repo}`,
     hint: `say which one: ${failure.candidates.join(' or ')}`,
+  }),
+  'ref-not-published': failure => ({
+    message: `no branch or tag of ${failure.remote} holds ${quoted(short(failure.ref))} in ${failure.repo}`,
+    hint: `git -C ${failure.repo} ls-remote --heads --tags ${failure.remote}   shows what is published; unpublished: true in the playbook allows other commits`,
+  }),
+  'ref-not-allowed': failure => ({
+    message: `${quoted(short(failure.ref))} is ${failure.resolved}, and the playbook allows ${listed(failure.refs, failure.refs.length)}`,
+    hint: 'choose such a ref, or widen refs: in the playbook’s git.checkout',
+  }),
+  'modules-unsafe': failure => ({
+    message: `the .gitmodules of ${short(failure.sha)} is refused: ${listed(failure.problems, failure.problems.length)}`,
+    hint: `git -C ${failure.repo} show ${short(failure.sha)}:.gitmodules   shows it`,
   }),
   'history-rewritten': failure => ({
     message: `${failure.branch} was rewritten upstream: ${short(failure.local)} is no ancestor of ${short(failure.remote)}`,
@@ -47,6 +60,23 @@ export const GIT: Words<GitFailure> = {
   }),
   'head-differs': failure => ({
     message: `HEAD of ${failure.repo} is ${short(failure.actual)}, expected ${short(failure.expected)}`,
+  }),
+}
+
+type Foreign = Extract<GitFailure, { code: 'foreign-checkout' }>
+
+const FOREIGN: Readonly<Record<Foreign['why'], (failure: Foreign) => { message: string; hint: string }>> = {
+  'not-root': ({ path, owner, user }) => ({
+    message: `${path} belongs to ${owner}, and hostops runs as ${user}: git would run what ${owner} has configured`,
+    hint: `sudo chown -R ${user} ${path}   or run hostops as ${owner}`,
+  }),
+  mixed: ({ path, owner }) => ({
+    message: `${path} and its .git belong to different users`,
+    hint: `sudo chown -R ${owner} ${path}   (and the folder that a .git file names)`,
+  }),
+  'no-setpriv': ({ path, owner, user }) => ({
+    message: `${path} belongs to ${owner}, and ${user} cannot run git as ${owner}: setpriv of util-linux is missing or does not work`,
+    hint: 'sudo apt-get install util-linux',
   }),
 }
 

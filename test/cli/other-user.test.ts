@@ -58,6 +58,16 @@ const locked = (repo: string) =>
   ])
 
 describe.runIf(isRoot)('a user without rights', () => {
+  test('is refused a checkout of another owner, 3, with what can be typed', () => {
+    const repo = checkout()
+    execFileSync('chown', ['-R', '4242:4242', repo])
+    const ended = run(AS_NOBODY, ['run', locked(repo)])
+    expect(ended.report).toMatchObject({ outcome: 'refused', errorCode: 'foreign-checkout', changed: false })
+    expect(ended.code).toBe(3)
+    const hint = /sudo (chown -R nobody \S+)/.exec(ended.stderr)?.[1] ?? ''
+    execFileSync('sh', ['-c', hint])
+    expect(run(AS_NOBODY, ['run', locked(repo)]).report).toMatchObject({ outcome: 'succeeded' })
+  })
   test('whose state folder is somebody else’s: refused, and nothing is touched; so is going on there', () => {
     const file = rig.playbook('p', [{ run: ['touch', join(own, 'mark')], undo: ['true'] }])
     const state = rig.path('theirs')

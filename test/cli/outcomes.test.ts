@@ -174,6 +174,32 @@ function table(target: 'local' | 'hostlink' | 'ssh:testhost'): void {
     expect(again.report).toMatchObject({ outcome: 'succeeded', dirtyRepo: true })
   })
 
+  test('refused for a commit of a pull request, 3, and nothing changed', async () => {
+    const [up, repo] = [rig.path('up'), rig.path('clone')]
+    const as = ['-c', 'user.name=a', '-c', 'user.email=a@example.invalid']
+    const git = (...args: string[]) =>
+      execFileSync('git', [...as, ...args], { env: rig.env, stdio: 'pipe', encoding: 'utf8' }).trim()
+    git('init', '-q', up)
+    git('-C', up, 'commit', '-q', '--allow-empty', '-m', 'one')
+    git('clone', '-q', `file://${up}`, repo)
+    git('-C', up, 'checkout', '-q', '--detach')
+    git('-C', up, 'commit', '-q', '--allow-empty', '-m', 'request')
+    const request = git('-C', up, 'rev-parse', 'HEAD')
+    git('-C', up, 'update-ref', 'refs/pull/7/head', request)
+    git('-C', up, 'checkout', '-q', '-')
+    const steps = [
+      { uses: 'git.fetch', with: { repo } },
+      { uses: 'git.checkout', with: { repo, ref: request } },
+      touch(rig.path('after-request')),
+    ]
+    const { code, report } = await run(rig.playbook('request', steps))
+    expect(report).toMatchObject({ outcome: 'refused', errorCode: 'ref-not-published', changed: false })
+    expect(report).toMatchObject({ rollbackPerformed: false, failedStep: 'git.checkout' })
+    expect(code).toBe(3)
+    expect(git('-C', repo, 'status', '--porcelain')).toBe('')
+    expect(rig.exists('after-request')).toBe(false)
+  })
+
   test('refused for a plan that has moved, 3', async () => {
     const file = rig.playbook('moves', [touch(rig.path('moved'))])
     const checked = await run(file, '--check')

@@ -7,8 +7,11 @@ import { kinds } from '../../src/steps/index.ts'
 
 const GIT = [
   'git',
+  '--no-replace-objects',
   '-c',
-  'safe.directory=/srv/app',
+  'core.useReplaceRefs=false',
+  '-c',
+  'safe.directory=',
   '-c',
   'core.hooksPath=/dev/null',
   '-c',

@@ -336,12 +336,19 @@ describe('submodules', () => {
     await fails(r.dirty(), { code: 'dirty-tree', total: 1 })
   })
   test.skipIf(process.getuid?.() !== 0)('of a checkout of another owner are accepted', async () => {
-    own(s.path('app'))
+    chmodSync(s.root, 0o755)
+    s.git('app', 'config', '--global', 'safe.directory', '*')
     await r.fetch()
     await r.checkout('main')
-    own(s.path('app'))
+    // The owner's git has no other configuration than the checkout's.
+    s.git('app/lib', 'config', 'protocol.file.allow', 'always')
+    const give = () => {
+      for (const name of ['app', 'up', 'lib']) own(s.path(name))
+    }
+    give()
     expect(await r.dirty()).toMatchObject({ outputs: { dirty: false } })
     const next = newLib()
+    give()
     await r.fetch()
     await r.checkout('main')
     expect(sub()).toBe(next)
@@ -465,11 +472,8 @@ describe('the environment', () => {
   test.skipIf(process.getuid?.() !== 0)(
     'a checkout of another owner is accepted, for that one path',
     async () => {
-      const own = (path: string) => {
-        chownSync(path, 65534, 65534)
-        if (statSync(path).isDirectory()) for (const name of readdirSync(path)) own(`${path}/${name}`)
-      }
-      own(s.path('app'))
+      chmodSync(s.root, 0o755)
+      for (const name of ['app', 'up']) own(s.path(name))
       expect(() =>
         execFileSync('git', ['-C', s.path('app'), 'status'], { env: s.env, stdio: 'pipe' }),
       ).toThrow(/dubious/)
@@ -729,8 +733,8 @@ describe('signatures', () => {
     for (const repo of ['up', 'app']) {
       s.git(repo, 'config', 'gpg.format', 'ssh')
       s.git(repo, 'config', 'user.signingKey', s.path('key.pub'))
-      s.git(repo, 'config', 'gpg.ssh.allowedSignersFile', s.path('signers'))
     }
+    s.git('app', 'config', '--global', 'gpg.ssh.allowedSignersFile', s.path('signers'))
   })
   test('a signed tag and a signed commit are good, others are refused and nothing moves', async () => {
     const one = r.head()

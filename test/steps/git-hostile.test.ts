@@ -2,6 +2,7 @@
  * What a new commit brings along is written by whoever can push: nothing of it may run on the host, whatever this
  * user's own configuration would allow. What stands in .git/config is the host owner's; hooks are left out all the same.
  */
+import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, rmSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Checkout, checkoutRig, failure } from '../rig/checkout.ts'
@@ -48,7 +49,9 @@ describe('a submodule of the new commit', () => {
   ])('with a URL of %s', async (_what, url) => {
     pushSubmodule(`[submodule "lib"]\n\tpath = lib\n\turl = "${url()}"\n`)
     await r.fetch()
-    expect(await failure(r.checkout('main'))).toMatchObject({ code: 'command-failed' })
+    const one = r.head()
+    expect(await failure(r.checkout('main'))).toMatchObject({ code: 'modules-unsafe' })
+    expect([r.head(), s.git('app', 'status', '--porcelain')]).toEqual([one, ''])
     expect(existsSync(s.path('pwned'))).toBe(false)
   })
 
@@ -57,7 +60,94 @@ describe('a submodule of the new commit', () => {
       `[submodule "lib"]\n\tpath = lib\n\turl = file://${s.path('lib')}\n\tupdate = "!${touch()}"\n`,
     )
     await r.fetch()
-    await failure(r.checkout('main'))
+    expect(await failure(r.checkout('main'))).toMatchObject({ code: 'modules-unsafe' })
+    expect((await r.check('main'))[0]?.failure).toMatchObject({ code: 'modules-unsafe' })
+    expect(s.git('app', 'status', '--porcelain')).toBe('')
+    expect(existsSync(s.path('pwned'))).toBe(false)
+  })
+
+  test.each([
+    ['a path out of the tree', 'path = ../lib'],
+    ['a path that is an option', 'path = --x'],
+    ['a path into .git', 'path = lib/.GIT/hooks'],
+    ['a URL with a line break', 'url = "https://example.invalid/a\\nb"'],
+    ['no value', 'update'],
+    ['what is no boolean', 'shallow = perhaps'],
+    ['what is no answer either', 'fetchRecurseSubmodules = perhaps'],
+    ['a syntax error', '= ='],
+  ])('with %s', async (_what, line) => {
+    pushSubmodule(`[submodule "lib"]\n\tpath = lib\n\turl = file://${s.path('lib')}\n\t${line}\n`)
+    await r.fetch()
+    expect(await failure(r.checkout('main', { submodules: false }))).toMatchObject({ code: 'modules-unsafe' })
+    expect(s.git('app', 'status', '--porcelain')).toBe('')
+  })
+
+  test('whose .gitmodules is a link', async () => {
+    const blob = s.git('up', 'rev-parse', 'HEAD:app.txt')
+    const input = `120000 blob ${blob}\t.gitmodules\n100644 blob ${blob}\tapp.txt\n`
+    const tree = execFileSync('git', ['-C', s.path('up'), 'mktree'], { env: s.env, encoding: 'utf8', input })
+    const commit = s.git('up', 'commit-tree', tree.trim(), '-p', 'HEAD', '-m', 'link')
+    s.git('up', 'update-ref', 'refs/heads/main', commit)
+    await r.fetch()
+    expect(await failure(r.checkout('main'))).toMatchObject({ code: 'modules-unsafe' })
+  })
+
+  test('that came without hostops does not stop the way back', async () => {
+    const before = await r.snapshot('main')
+    pushSubmodule(
+      `[submodule "lib"]\n\tpath = lib\n\turl = file://${s.path('lib')}\n\tupdate = "!${touch()}"\n`,
+    )
+    s.git('app', 'fetch', '-q')
+    s.git('app', 'merge', '-q', '--ff-only', 'origin/main')
+    s.git('app', 'update-ref', '-m', before.mark, 'refs/heads/main', 'HEAD', 'HEAD')
+    s.git('app', 'checkout', '-q', '--detach')
+    s.git('app', 'update-ref', '-m', before.mark, 'refs/heads/main', before.sha)
+    expect(() => s.git('app', 'status')).toThrow(/invalid value/)
+    await r.restore('main', before)
+    await r.verify('main', before)
+    expect([r.head(), r.branch()]).toEqual([before.sha, 'refs/heads/main'])
+    expect(existsSync(s.path('pwned'))).toBe(false)
+  })
+
+  test('whose own submodule has a command as its way to update: the way back works', async () => {
+    const inner = s.init('inner')
+    s.init('lib')
+    const before = await r.snapshot('main')
+    s.write('lib/.gitmodules', `[submodule "x"]\n\tpath = x\n\turl = file://x\n\tupdate = "!${touch()}"\n`)
+    s.git('lib', 'add', '.gitmodules')
+    s.git('lib', 'update-index', '--add', '--cacheinfo', `160000,${inner},x`)
+    s.git('lib', 'commit', '-q', '-m', 'hostile')
+    s.git('up', 'submodule', '-q', 'add', `file://${s.path('lib')}`, 'lib')
+    s.git('up', 'commit', '-q', '-m', 'with lib')
+    await r.fetch()
+    expect(await failure(r.checkout('main', {}, before))).toMatchObject({ code: 'command-failed' })
+    await r.restore('main', before)
+    await r.verify('main', before)
+    expect([r.head(), s.git('app', 'status', '--porcelain')]).toEqual([before.sha, ''])
+    expect(existsSync(s.path('pwned'))).toBe(false)
+  })
+
+  test('that is there already and turns so: the way back works', async () => {
+    const inner = s.init('inner')
+    s.init('lib')
+    s.git('up', 'submodule', '-q', 'add', `file://${s.path('lib')}`, 'lib')
+    s.git('up', 'commit', '-q', '-m', 'with lib')
+    await r.fetch()
+    await r.checkout('main')
+    const before = await r.snapshot('main')
+    s.write('up/lib/.gitmodules', `[submodule "x"]\n\tpath = x\n\turl = file://x\n\tupdate = "!${touch()}"\n`)
+    s.git('up/lib', 'add', '.gitmodules')
+    s.git('up/lib', 'update-index', '--add', '--cacheinfo', `160000,${inner},x`)
+    s.git('up/lib', 'commit', '-q', '-m', 'hostile')
+    s.git('up/lib', 'push', '-q', 'origin', 'HEAD:refs/heads/next')
+    s.git('lib', 'symbolic-ref', 'HEAD', 'refs/heads/next')
+    s.git('up', 'add', 'lib')
+    s.git('up', 'commit', '-q', '-m', 'newer lib')
+    await r.fetch()
+    expect(await failure(r.checkout('main', {}, before))).toMatchObject({ code: 'command-failed' })
+    await r.restore('main', before)
+    await r.verify('main', before)
+    expect([r.head(), s.git('app', 'status', '--porcelain')]).toEqual([before.sha, ''])
     expect(existsSync(s.path('pwned'))).toBe(false)
   })
 
@@ -65,7 +155,7 @@ describe('a submodule of the new commit', () => {
     const name = '../../../hooks-of-mine'
     pushSubmodule(`[submodule "${name}"]\n\tpath = lib\n\turl = file://${s.path('lib')}\n`)
     await r.fetch()
-    await failure(r.checkout('main'))
+    expect(await failure(r.checkout('main'))).toMatchObject({ code: 'modules-unsafe' })
     expect(existsSync(s.path('hooks-of-mine'))).toBe(false)
   })
 })

@@ -1,6 +1,7 @@
 /** Files of the tree that services have mounted: Compose leaves a container alone whose mounted file has changed. */
 import { createHash } from 'node:crypto'
 import { canonicalPath } from '../fields.ts'
+import { AS_OWNER_OF_FOLDER } from '../git/owner.ts'
 import type { StepContext } from '../step.ts'
 import { LOOKING, type Stack } from './compose.ts'
 import { jsonOf } from './project.ts'
@@ -61,9 +62,9 @@ export function mountsOf(
 /** What git tracks of it, because a mounted folder holds data too; where git tracks nothing, a file as it is. */
 const CONTENTS = `
 cd -- "$1" || exit 0; shift
-export GIT_OPTIONAL_LOCKS=0
+${AS_OWNER_OF_FOLDER}
 for file do
-  tracked=$(git -c safe.directory='*' -c core.fsmonitor=false ls-files -s -- "$file" 2>/dev/null)
+  tracked=$($as env GIT_OPTIONAL_LOCKS=0 git --no-replace-objects -c safe.directory= -c core.fsmonitor=false ls-files -s -- "$file" 2>/dev/null)
   if [ -n "$tracked" ]; then printf %s "$tracked" | cksum
   elif [ -f "$file" ]; then cksum <"$file"
   else echo -

@@ -1,11 +1,13 @@
-/** What `git.checkout` would do, found out without fetching: the remote is only asked for its refs. */
+/** What `git.checkout` would do: the remote is asked for its refs, and for a commit that no fetched ref holds. */
 import { Failed } from '../../failure.ts'
 import { canonicalPath } from '../fields.ts'
 import type { CheckFinding, StepContext } from '../step.ts'
 import type { CheckoutWith } from './checkout-with.ts'
 import { requireForward } from './forward.ts'
 import { readGit, withoutSshPrompts } from './git.ts'
+import { requireSafeModules } from './modules.ts'
 import { branchTip } from './move.ts'
+import { requireAllowed } from './published.ts'
 import { commitAt, resolveRef, wantedRef } from './ref.ts'
 import { isFullCommitName } from './ref-name.ts'
 import { type Opened, openRepository } from './repository.ts'
@@ -17,7 +19,7 @@ export async function checkFindings(ctx: StepContext, input: CheckoutWith): Prom
   const { head } = opened
   try {
     const target =
-      (await upstream(ctx, opened, input)) ?? (await resolveRef(ctx, opened, input.ref, input.remote))
+      (await upstream(ctx, opened, input)) ?? (await resolveRef(ctx, opened, input.ref, input.remote, input))
     const there = target.kind === 'branch' ? target.name : null
     const text = `HEAD ${place(head.branch, head.sha)} -> ${place(there, target.sha)}${await distance(ctx, opened, target.sha)}`
     const failure = await obstacle(ctx, opened, input, target)
@@ -80,14 +82,17 @@ async function distance(ctx: StepContext, { repo, head }: Opened, sha: string): 
   return ` (${parts.join(', ')})`
 }
 
-/** Known already: a branch that could not go forward. Not known before the fetch: nothing to say. */
+/** Known already, as far as the commit is there: before the fetch there may be nothing to say. */
 async function obstacle(ctx: StepContext, opened: Opened, input: CheckoutWith, target: Upstream) {
-  if (target.kind !== 'branch' || input.pull === 'none') return null
-  const local = await branchTip(ctx, opened.repo, target.name)
-  if (local === null || opened.shallow || (await commitAt(ctx, opened, target.sha)) === null) return null
   try {
+    await requireAllowed(ctx, opened, { ...input, found: target })
+    if ((await commitAt(ctx, opened, target.sha)) === null) return null
+    await requireSafeModules(ctx, opened.repo, target.sha)
+    if (target.kind !== 'branch' || input.pull === 'none' || opened.shallow) return null
     const { name: branch, sha } = target
-    await requireForward(ctx, opened, { branch, local, target: sha, remote: input.remote })
+    const local = await branchTip(ctx, opened.repo, branch)
+    if (local !== null)
+      await requireForward(ctx, opened, { branch, local, target: sha, remote: input.remote })
     return null
   } catch (error) {
     if (error instanceof Failed) return error.failure

@@ -17,11 +17,22 @@ export const checkoutSchema = once(() =>
       .boolean()
       .default(true)
       .describe('Bring submodules to the commits that the new tree names, and back again in a rollback.'),
+    refs: z
+      .array(z.string().regex(/^(refs\/)?(heads|tags)\/[^\s\u0000-\u001f\u007f]+$/, 'heads/... or tags/...'))
+      .min(1)
+      .optional()
+      .describe(
+        'Globs of the branches and tags that may be checked out: ["tags/v*", "heads/main"]. A commit only where such a ref names it.',
+      ),
+    unpublished: z
+      .boolean()
+      .default(false)
+      .describe('Allow a commit that no branch or tag of the remote holds, such as one of a pull request.'),
     verify: z
       .enum(['signature'])
       .optional()
       .describe(
-        'signature: refuse a tag or commit without a good signature by a key that the target trusts.',
+        'signature: refuse a tag or commit without a good signature by a key that the user or the system of the target trusts; .git/config is not asked.',
       ),
   }),
 )

@@ -6,15 +6,16 @@ import { type CheckoutWith, checkoutSchema } from './checkout-with.ts'
 import { requireForward } from './forward.ts'
 import { ask, gitArgv, type Repo, repoAt } from './git.ts'
 import { lfsPointers } from './lfs.ts'
+import { requireSafeModules } from './modules.ts'
 import {
   ATTACH,
   attachTo,
   branchTip,
   CHECKOUT,
   detachAt,
+  freeBranchTip,
   moveBranch,
   moveBranchBack,
-  requireFree,
   requireHead,
 } from './move.ts'
 import { branchRef, type Resolved, resolveRef, wantedRef } from './ref.ts'
@@ -75,13 +76,15 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
 
   async run(ctx, input, snapshot) {
     const opened = await openRepository(ctx, canonicalPath(input.repo))
-    const resolved = await resolveRef(ctx, opened, input.ref, input.remote)
+    const resolved = await resolveRef(ctx, opened, input.ref, input.remote, input)
     if (input.verify === 'signature') await requireSignature(ctx, opened, resolved)
     const goal = await goalOf(ctx, opened, input, resolved)
+    const hasModules = await requireSafeModules(ctx, opened.repo, goal.sha)
     await moveTo(ctx, opened, goal, snapshot?.mark ?? markOf(ctx))
     const after = await requireHead(ctx, opened.repo, goal)
     // A repeated attempt starts from where the first one got to; the host was where the snapshot says.
-    return resultOf(ctx, opened.repo, input, { before: snapshot ?? opened.head, after })
+    const before = snapshot ?? opened.head
+    return resultOf(ctx, opened.repo, { before, after, hasModules: input.submodules && hasModules })
   },
 
   async holds(ctx, input, { sha, branch }) {
@@ -141,8 +144,7 @@ type Goal = Head & { tip: string | null }
 async function goalOf(ctx: StepContext, opened: Opened, input: CheckoutWith, ref: Resolved): Promise<Goal> {
   if (ref.kind !== 'branch') return { sha: ref.sha, branch: null, tip: null }
   const { name: branch, sha: target } = ref
-  await requireFree(ctx, opened.repo, branch, opened.head)
-  const tip = await branchTip(ctx, opened.repo, branch)
+  const tip = await freeBranchTip(ctx, opened.repo, branch, opened.head)
   if (tip === null) return { sha: target, branch, tip }
   if (input.pull === 'none') return { sha: tip, branch, tip }
   await requireForward(ctx, opened, { branch, local: tip, target, remote: input.remote })
@@ -171,10 +173,9 @@ async function reattach(ctx: StepContext, repo: Repo, snapshot: Snapshot): Promi
 async function resultOf(
   ctx: StepContext,
   repo: Repo,
-  input: CheckoutWith,
-  { before, after }: { before: Head; after: Head },
+  { before, after, hasModules }: { before: Head; after: Head; hasModules: boolean },
 ): Promise<StepResult> {
-  const submodules = input.submodules ? await followSubmodules(ctx, repo) : 0
+  const submodules = await followSubmodules(ctx, repo, hasModules)
   const pointers = await lfsPointers(ctx, repo)
   if (pointers.length > 0) {
     ctx.say(`Git LFS content is missing, only pointers are there: ${pointers.slice(0, 10).join(', ')}`)

@@ -40,7 +40,7 @@ export const gitFetch: StepKind<With> = {
   locks: input => [`checkout:${canonicalPath(input.repo)}`],
   commands: input => {
     const repo = repoAt(canonicalPath(input.repo))
-    return [{ argv: gitArgv(repo, fetchArgs(input, refspecs(input), input.depth)) }]
+    return [{ argv: gitArgv(repo, fetchArgs(input, publishedRefs(input), input.depth)) }]
   },
   async check(ctx, input): Promise<CheckFinding[]> {
     const { repo } = await openRepository(ctx, canonicalPath(input.repo))
@@ -52,7 +52,7 @@ export const gitFetch: StepKind<With> = {
     if (input.depth !== undefined && !shallow) {
       ctx.say('depth is left aside: this clone is complete, and a depth would cut its history off')
     }
-    await fetchInto(ctx, repo, input, refspecs(input), shallow ? input.depth : undefined)
+    await fetchInto(ctx, repo, input, publishedRefs(input), shallow ? input.depth : undefined)
     const outputs = await fetched(ctx, repo, input.remote)
     const moved = outputs.movedTags
     if (moved.length > 0) ctx.say(`tags that have moved upstream: ${moved.slice(0, 10).join(', ')}`)
@@ -111,7 +111,8 @@ export function fetchArgs(
   ]
 }
 
-function refspecs(input: With): string[] {
+/** What counts as published: pull requests and other refs of a remote are left out. */
+export function publishedRefs(input: { remote: string; tags: boolean }): string[] {
   const to = privateRefs(input.remote)
   return [`+refs/heads/*:${to}/heads/*`, ...(input.tags ? [`+refs/tags/*:${to}/tags/*`] : [])]
 }

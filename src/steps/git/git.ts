@@ -10,11 +10,14 @@ import { Failed } from '../../failure.ts'
 import { commandFailed } from '../command/run-command.ts'
 import type { Done, ExecRequest, StepContext } from '../step.ts'
 import { indexLock } from './lock.ts'
+import { asOwner, type Owner } from './owner.ts'
 
 export type Repo = {
   readonly path: string
   /** Run behind `env -u`, because the target's environment points git elsewhere. */
   readonly scrubbed: boolean
+  /** Git runs as that user, whose checkout it is. */
+  readonly owner?: Owner
 }
 
 /** The variables that make git look at another repository than the one that is named. */
@@ -41,6 +44,8 @@ const GIT_ENV: Readonly<Record<string, string>> = {
   SSH_ASKPASS_REQUIRE: 'never',
   GCM_INTERACTIVE: 'never',
   GIT_OPTIONAL_LOCKS: '0',
+  // With it git takes what belongs to the user of sudo for root's own.
+  SUDO_UID: '',
   LC_ALL: 'C',
 }
 
@@ -49,24 +54,39 @@ export const repoAt = (path: string): Repo => ({ path, scrubbed: false })
 export function gitArgv(repo: Repo, args: readonly string[]): string[] {
   const unset = repo.scrubbed ? ['env', ...RELOCATING.flatMap(name => ['-u', name])] : []
   return [
-    ...unset,
-    'git',
-    ...['-c', `safe.directory=${repo.path}`],
-    ...['-c', 'core.hooksPath=/dev/null'],
-    // A file system monitor is a program too, and may be wrong about what has changed.
-    ...['-c', 'core.fsmonitor=false'],
-    // ext:: URLs are programs, and the next commit's submodules may have such a URL.
-    ...['-c', 'protocol.ext.allow=never'],
-    // Names are escaped to plain ASCII instead of NUL-separated, because not every wire carries NUL and bytes.
-    ...['-c', 'core.quotePath=true'],
-    ...['-c', 'advice.detachedHead=false'],
-    ...['-c', 'submodule.recurse=false'],
+    ...(repo.owner === undefined ? unset : asOwner(repo.owner, GIT_ENV)),
+    ...careful(repo),
     `--git-dir=${joined(repo.path, '.git')}`,
     `--work-tree=${repo.path}`,
     ...['-C', repo.path],
     ...args,
   ]
 }
+
+/** Git looks for the repository itself, and refuses that of another owner, which it does not when told where it is. */
+export const discoveringArgv = (repo: Repo, args: readonly string[]): string[] => [
+  ...careful(repo),
+  ...['-C', repo.path],
+  ...args,
+]
+
+const careful = ({ path }: Repo): string[] => [
+  'git',
+  // A replaced object would be checked out, verified and reported under the name of another.
+  '--no-replace-objects',
+  ...['-c', 'core.useReplaceRefs=false'],
+  // Empty: whatever the settings say, no repository of another owner. Windows has groups as owners.
+  ...['-c', `safe.directory=${path.startsWith('/') ? '' : path}`],
+  ...['-c', 'core.hooksPath=/dev/null'],
+  // A file system monitor is a program too, and may be wrong about what has changed.
+  ...['-c', 'core.fsmonitor=false'],
+  // ext:: URLs are programs, and the next commit's submodules may have such a URL.
+  ...['-c', 'protocol.ext.allow=never'],
+  // Names are escaped to plain ASCII instead of NUL-separated, because not every wire carries NUL and bytes.
+  ...['-c', 'core.quotePath=true'],
+  ...['-c', 'advice.detachedHead=false'],
+  ...['-c', 'submodule.recurse=false'],
+]
 
 type Options = Pick<ExecRequest, 'keepBytes' | 'timeoutMs'> & { repeatable?: boolean; quiet?: boolean }
 
@@ -76,8 +96,13 @@ export function git(
   args: readonly string[],
   options: Options = {},
 ): Promise<Done> {
-  return ctx.exec({ argv: gitArgv(repo, args), env: GIT_ENV, ...options })
+  // The owner may have no right to the runner's folder.
+  const cwd = repo.owner === undefined ? {} : { cwd: '/' }
+  return ctx.exec({ argv: gitArgv(repo, args), env: GIT_ENV, ...cwd, ...options })
 }
+
+export const discover = (ctx: StepContext, repo: Repo, args: readonly string[]): Promise<Done> =>
+  ctx.exec({ argv: discoveringArgv(repo, args), env: GIT_ENV, repeatable: true, quiet: true })
 
 /** A line for each file of a checkout, of which there may be hundreds of thousands. */
 const MOST_MIB = 64

@@ -75,10 +75,15 @@ export async function moveBranchBack(
   return true
 }
 
-/** A branch that another working tree has checked out must not move under it. */
-export async function requireFree(ctx: StepContext, repo: Repo, branch: string, head: Head): Promise<void> {
+/** As `branchTip`; a branch that another working tree has checked out must not move under it. */
+export async function freeBranchTip(
+  ctx: StepContext,
+  repo: Repo,
+  branch: string,
+  head: Head,
+): Promise<string | null> {
   const state = await branchState(ctx, repo, branch)
-  if (state === null || state.worktree === '' || head.branch === branch) return
+  if (state === null || state.worktree === '' || head.branch === branch) return state?.tip ?? null
   const problem = `branch ${branch} is checked out in ${state.worktree} as well`
   throw new Failed({ code: 'step-input-invalid', step: ctx.stepId, problems: [problem] })
 }

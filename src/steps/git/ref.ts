@@ -4,6 +4,7 @@ import { nearest } from '../../hostlink/nearest.ts'
 import type { StepContext } from '../step.ts'
 import { fetchInto, privateRefs } from './fetch.ts'
 import { ask, readGit } from './git.ts'
+import { type Allowed, requireAllowed, requirePublished } from './published.ts'
 import { isCommitName, isFullCommitName } from './ref-name.ts'
 import type { Opened } from './repository.ts'
 
@@ -20,13 +21,22 @@ export type Resolved = {
 
 type Found = { kind: 'branch' | 'tag'; from: string; object: string }
 
-/** The fetched refs decide; the checkout's own ones only where nothing of that name was fetched. */
 export async function resolveRef(
   ctx: StepContext,
   opened: Opened,
   ref: string,
   remote: string,
+  allowed: Allowed = {},
 ): Promise<Resolved> {
+  const found = await find(ctx, opened, ref, remote)
+  const isFetched = found.from.startsWith(`${privateRefs(remote)}/`)
+  if (!isFetched && !allowed.unpublished) await requirePublished(ctx, opened, { ref, sha: found.sha, remote })
+  await requireAllowed(ctx, opened, { found, ref, remote, refs: allowed.refs })
+  return found
+}
+
+/** The fetched refs decide; the checkout's own ones only where nothing of that name was fetched. */
+async function find(ctx: StepContext, opened: Opened, ref: string, remote: string): Promise<Resolved> {
   if (isFullCommitName(ref)) return commit(ctx, opened, ref.toLowerCase(), remote)
   const wanted = wantedRef(ref)
   const present = await presentRefs(ctx, opened, wanted, remote)
@@ -110,6 +120,10 @@ async function notFound(ctx: StepContext, opened: Opened, ref: string, remote: s
   const known = new Set(done.stdout.split(/\r?\n/).flatMap(line => shortName(line, remote) ?? []))
   const own = ref.startsWith(`${remote}/`) ? ref.slice(remote.length + 1) : ref
   const suggestion = known.has(own) ? own : nearest(wantedRef(ref).name, known)
+  const isElsewhere = ref.startsWith('refs/') || (await commitAt(ctx, opened, ref)) !== null
+  if (suggestion === undefined && isElsewhere) {
+    return new Failed({ code: 'ref-not-published', repo: opened.repo.path, ref, remote })
+  }
   return new Failed({
     code: 'ref-not-found',
     repo: opened.repo.path,

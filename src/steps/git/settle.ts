@@ -7,6 +7,7 @@
 import { Failed, type FailureCode } from '../../failure.ts'
 import type { StepContext } from '../step.ts'
 import { ask, change, type Repo, readGit, unquoted } from './git.ts'
+import { treeDiff } from './tree-diff.ts'
 
 /** Per working tree, as its name says to git. */
 const GOAL = 'refs/worktree/hostops/goal'
@@ -38,9 +39,7 @@ export async function settle(ctx: StepContext, repo: Repo, head: string): Promis
   if (goal.code !== 0) return false
   const to = goal.stdout.trim()
   if (to !== head) {
-    const planned = changedFiles(
-      await ask(ctx, repo, ['diff-tree', '-r', '--raw', '--no-renames', '--no-abbrev', head, to]),
-    )
+    const planned = changedFiles((await treeDiff(ctx, repo, head, to)).raw)
     const paths = [...planned.keys()]
     for (let at = 0; at < paths.length; at += BATCH) {
       await settleSome(ctx, repo, planned, paths.slice(at, at + BATCH))

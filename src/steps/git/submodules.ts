@@ -3,22 +3,40 @@ import { Failed } from '../../failure.ts'
 import { commandFailed } from '../command/run-command.ts'
 import type { StepContext } from '../step.ts'
 import { ask, change, git, gitArgv, type Repo, readGit, unquoted, withoutSshPrompts } from './git.ts'
+import { treeDiff } from './tree-diff.ts'
 
 export const SUBMODULE_COMMANDS = [
   ['submodule', 'sync', '--recursive'],
   ['submodule', 'update', '--init', '--recursive'],
 ]
 
-export async function followSubmodules(ctx: StepContext, repo: Repo): Promise<number> {
-  const has = await readGit(ctx, repo, ['ls-tree', '--name-only', 'HEAD', '.gitmodules'])
-  if (has.code !== 0 || has.stdout.trim() === '') return 0
-  const ssh = await withoutSshPrompts(ctx, repo)
-  for (const args of SUBMODULE_COMMANDS) {
-    const done = await git(ctx, repo, [...ssh, ...args])
-    if (done.code !== 0) throw commandFailed(gitArgv(repo, args), done)
+/** `has`: whether HEAD has submodules, where that is known. */
+export async function followSubmodules(ctx: StepContext, repo: Repo, has?: boolean): Promise<number> {
+  if (!(has ?? (await hasModules(ctx, repo)))) return 0
+  const failed = await runAll(ctx, repo, SUBMODULE_COMMANDS)
+  if (failed !== null) {
+    // One whose own .gitmodules git cannot read stops them all, until it is at the commit that it belongs to.
+    const atop = SUBMODULE_COMMANDS.map(args => args.filter(arg => arg !== '--recursive'))
+    if ((await runAll(ctx, repo, atop)) !== null) throw failed
+    const again = await runAll(ctx, repo, SUBMODULE_COMMANDS)
+    if (again !== null) throw again
   }
   const listed = await ask(ctx, repo, ['submodule', 'status', '--recursive'])
   return listed.split(/\r?\n/).filter(line => line !== '').length
+}
+
+async function runAll(ctx: StepContext, repo: Repo, commands: readonly string[][]): Promise<Failed | null> {
+  const ssh = await withoutSshPrompts(ctx, repo)
+  for (const args of commands) {
+    const done = await git(ctx, repo, [...ssh, ...args])
+    if (done.code !== 0) return commandFailed(gitArgv(repo, args), done)
+  }
+  return null
+}
+
+async function hasModules(ctx: StepContext, repo: Repo): Promise<boolean> {
+  const entry = await readGit(ctx, repo, ['ls-tree', '--name-only', 'HEAD', '.gitmodules'])
+  return entry.code === 0 && entry.stdout.trim() !== ''
 }
 
 /**
@@ -26,15 +44,37 @@ export async function followSubmodules(ctx: StepContext, repo: Repo): Promise<nu
  * Without force: one with changes of its own stops the step instead of losing them.
  */
 export async function leaveSubmodules(ctx: StepContext, repo: Repo, from: string, to: string): Promise<void> {
-  const changes = await ask(ctx, repo, ['diff-tree', '-r', '--raw', '--no-renames', '--no-abbrev', from, to])
-  for (const path of removedSubmodules(changes)) {
-    try {
-      await change(ctx, repo, ['submodule', 'deinit', '--', `:(top,literal)${path}`])
-    } catch (error) {
-      if (!(error instanceof Failed) || error.failure.code !== 'command-failed') throw error
-      throw new Failed({ code: 'files-in-the-way', repo: repo.path, files: [path] })
-    }
+  const { raw, modulesWork } = await treeDiff(ctx, repo, from, to)
+  const removed = removedSubmodules(raw)
+  if (!modulesWork && removed.length > 0) {
+    ctx.say(`git cannot read .gitmodules, so these folders stay: ${removed.slice(0, 10).join(', ')}`)
+    return
   }
+  for (const path of removed) {
+    const where = `:(top,literal)${path}`
+    const left = await git(ctx, repo, ['submodule', 'deinit', '--', where])
+    if (left.code === 0) continue
+    if (!(await isUntouched(ctx, repo, path)))
+      throw new Failed({ code: 'files-in-the-way', repo: repo.path, files: [path] })
+    await change(ctx, repo, ['submodule', 'deinit', '--force', '--', where])
+  }
+}
+
+/** Without `git status`, which does not work where the submodule's own .gitmodules is one that git refuses to read. */
+async function isUntouched(ctx: StepContext, repo: Repo, path: string): Promise<boolean> {
+  const at: Repo = { ...repo, path: `${repo.path}/${path}` }
+  const head = await readGit(ctx, repo, ['ls-tree', 'HEAD', '--', `:(top,literal)${path}`])
+  const own = await readGit(ctx, at, ['rev-parse', 'HEAD'])
+  const staged = await readGit(ctx, at, ['diff-index', '--cached', '--quiet', 'HEAD', '--'])
+  const edited = await readGit(ctx, at, [
+    'ls-files',
+    '--modified',
+    '--deleted',
+    '--others',
+    '--exclude-standard',
+  ])
+  const isThere = own.code === 0 && head.stdout.includes(`commit ${own.stdout.trim()}\t`)
+  return isThere && staged.code === 0 && edited.code === 0 && edited.stdout === ''
 }
 
 function removedSubmodules(rawDiff: string): string[] {

@@ -1,0 +1,63 @@
+/** The .gitmodules of a commit, judged before HEAD moves there: a bad one makes `git status` fail from then on. */
+import { Failed } from '../../failure.ts'
+import { lines } from '../plain-text.ts'
+import type { StepContext } from '../step.ts'
+import { type Repo, readGit } from './git.ts'
+
+/** False when the commit has no submodules. */
+export async function requireSafeModules(ctx: StepContext, repo: Repo, sha: string): Promise<boolean> {
+  const entry = await readGit(ctx, repo, ['ls-tree', sha, '.gitmodules'])
+  if (entry.code !== 0 || entry.stdout.trim() === '') return false
+  const refuse = (problems: string[]) =>
+    new Failed({ code: 'modules-unsafe', repo: repo.path, sha, problems: problems.slice(0, 10) })
+  if (!entry.stdout.startsWith('100')) throw refuse(['it is not a regular file'])
+  const read = await readGit(ctx, repo, [
+    'config',
+    `--blob=${sha}:.gitmodules`,
+    '--get-regexp',
+    '^submodule\\.',
+  ])
+  // git ends with 0 after a syntax error as well, with what it had read before.
+  const wrong = lines(read.stderr).find(line => /^(error|fatal): /.test(line))
+  if (read.code > 1 || wrong !== undefined) throw refuse([wrong ?? 'git cannot read it'])
+  const problems = problemsOf(read.stdout)
+  if (problems.length > 0) throw refuse(problems)
+  return true
+}
+
+const BOOLEAN = /^(true|false|yes|no|on|off|0|1)$/i
+
+/** What git accepts of each setting and cannot be misled by. Others it does not read from this file. */
+const SAFE: Readonly<Record<string, (value: string) => boolean>> = {
+  update: value => /^(checkout|rebase|merge|none)$/.test(value),
+  url: value =>
+    value !== '' && !/^-|^[\w+.-]*::|^[\w+.-]+:\/\/([^/]*@)?-|^[^/:]*@-|[\u0000-\u001f\u007f]/.test(value),
+  path: value => value !== '' && !/^[-/\\]|^[A-Za-z]:/.test(value) && !leadsAstray(value),
+  branch: value => value !== '' && !value.startsWith('-'),
+  shallow: value => BOOLEAN.test(value),
+  fetchrecursesubmodules: value => BOOLEAN.test(value) || value === 'on-demand',
+  ignore: value => /^(untracked|dirty|all|none)$/.test(value),
+}
+
+/**
+ * Pure; lines of `git config --get-regexp`. A name may hold what looks like the end of a key, so every way to read a line
+ * is judged; a line that begins otherwise belongs to a value with a line break.
+ */
+export function problemsOf(text: string): string[] {
+  return text.split('\n').flatMap(line => {
+    if (line === '') return []
+    if (!line.startsWith('submodule.')) return ['a value with a line break']
+    const body = line.slice('submodule.'.length)
+    const readings = [...body.matchAll(/\.([A-Za-z][A-Za-z0-9-]*)(?= |$)/g)]
+    return readings.flatMap(({ 1: key = '', index }) => {
+      const isSafe = SAFE[key.toLowerCase()]
+      if (isSafe === undefined) return []
+      const name = body.slice(0, index)
+      const value = body.slice(index + key.length + 2)
+      if (leadsAstray(name)) return [`the name ${name.slice(0, 200)}`]
+      return isSafe(value) ? [] : [`${name}.${key} = ${value.slice(0, 200)}`]
+    })
+  })
+}
+
+const leadsAstray = (path: string) => path.split(/[\\/]/).some(part => part === '..' || /^\.git$/i.test(part))

@@ -1,0 +1,73 @@
+/**
+ * Git runs what .git/config names: filters, transports, ssh commands. So it runs as the owner of the checkout, who could run
+ * these anyway, and never as another user.
+ */
+import { Failed } from '../../failure.ts'
+import type { StepContext } from '../step.ts'
+
+/** Somebody else than the runner, who is root. */
+export type Owner = { readonly uid: number; readonly gid: number; readonly hasAccount: boolean }
+
+/**
+ * Nothing of root's environment goes along: it may hold secrets, and root's home. The variables of the step do not either,
+ * because arguments are for everybody on the host to see.
+ */
+export function asOwner({ uid, gid, hasAccount }: Owner, env: Readonly<Record<string, string>>): string[] {
+  const home = hasAccount ? {} : { HOME: '/nonexistent', USER: `${uid}`, LOGNAME: `${uid}` }
+  return [
+    ...['setpriv', `--reuid=${uid}`, `--regid=${gid}`, hasAccount ? '--init-groups' : '--clear-groups'],
+    ...['--inh-caps=-all', '--reset-env', '--', 'env'],
+    ...Object.entries({ ...home, ...env }).map(([name, value]) => `${name}=${value}`),
+  ]
+}
+
+// Fixed text; the checkout arrives as $1. A gitfile names the folder that git will read its configuration from.
+const PROBE = `
+me=$(id -u); echo "me $me $(id -un 2>/dev/null || echo "$me")"
+git=$1/.git
+if [ -f "$git" ]; then
+  git=$(sed -n 's/^gitdir: //p' "$git"); case $git in /*) ;; *) git=$1/$git ;; esac
+fi
+for each in "$1" "$1/.git" "$git"; do
+  [ -e "$each" ] || continue
+  set -- "$1" $(stat -L -c '%u %g' -- "$each")
+  account=$(getent passwd "$2" 2>/dev/null || awk -F: -v u="$2" '$3 == u' /etc/passwd)
+  echo "owner $2 $(printf '%s\n' "\${account:-$2:x:$2:$3}" | head -n 1 | cut -d : -f 1,4 | tr : ' ') \${account:+account}"
+done
+[ "$me" != 0 ] || ! setpriv --reuid="$2" --regid="$3" --clear-groups --inh-caps=-all --reset-env true 2>/dev/null || echo able
+`
+
+/** For scripts: `$as` in front of a command makes it run as the owner of the current folder, where that is not the runner. */
+export const AS_OWNER_OF_FOLDER = `
+as=
+if [ "$(id -u)" = 0 ] && [ "$(stat -c %u .)" != 0 ]; then
+  as="setpriv --reuid=$(stat -c %u .) --regid=$(stat -c %g .) --clear-groups --inh-caps=-all --reset-env -- env HOME=/nonexistent"
+fi
+`
+
+/** Null: the runner itself. Throws where git would have to run as somebody whom the runner cannot be. */
+export async function ownerOf(ctx: StepContext, path: string): Promise<Owner | null> {
+  const argv = ['sh', '-c', PROBE, 'hostops-owner', path]
+  const { stdout } = await ctx.exec({ argv, repeatable: true, quiet: true, timeoutMs: 10_000 })
+  const seen = parse(stdout)
+  const [first] = seen.owners
+  // There is nothing of that name; git says so better.
+  if (first === undefined) return null
+  const isOne = seen.owners.every(owner => owner.uid === first.uid)
+  if (isOne && first.uid === seen.me.uid) return null
+  const refuse = (why: 'not-root' | 'mixed' | 'no-setpriv') =>
+    new Failed({ code: 'foreign-checkout', path, owner: first.name, user: seen.me.name, why })
+  if (!isOne) throw refuse('mixed')
+  if (seen.me.uid !== 0) throw refuse('not-root')
+  if (!seen.able) throw refuse('no-setpriv')
+  return { uid: first.uid, gid: first.gid, hasAccount: first.hasAccount }
+}
+
+function parse(text: string) {
+  const rows = text.split('\n').map(line => line.split(' '))
+  const owners = rows.flatMap(([what, uid, name = '', gid, account]) =>
+    what === 'owner' ? [{ uid: Number(uid), name, gid: Number(gid), hasAccount: account === 'account' }] : [],
+  )
+  const [, uid = '', name = ''] = rows.find(([what]) => what === 'me') ?? []
+  return { me: { uid: Number(uid), name }, owners, able: rows.some(([what]) => what === 'able') }
+}

@@ -1,0 +1,210 @@
+/** Which commits a caller may choose, and what is theirs to name. */
+import { execFileSync } from 'node:child_process'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { isAmong } from '../../src/steps/git/published.ts'
+import { type Checkout, checkoutRig, fails } from '../rig/checkout.ts'
+
+let r: Checkout
+let s: Checkout['s']
+/** A commit of a pull request: the remote hands it out, no branch and no tag holds it. */
+let request: string
+beforeEach(() => {
+  r = checkoutRig()
+  s = r.s
+  s.git('up', 'config', 'uploadpack.allowAnySHA1InWant', 'true')
+  s.git('up', 'checkout', '-q', '--detach')
+  request = s.commit('up', { 'app.txt': 'evil\n' }, 'request')
+  s.git('up', 'update-ref', 'refs/pull/7/head', request)
+  s.git('up', 'checkout', '-q', 'main')
+})
+afterEach(() => s.remove())
+
+const unpublished = { code: 'ref-not-published' }
+
+describe('what nobody has published is refused, and nothing moves', () => {
+  const refused = async (ref: string, expected: object = unpublished) => {
+    const one = r.head()
+    await r.fetch()
+    expect((await r.check(ref))[0]?.failure).toMatchObject(expected)
+    await fails(r.checkout(ref), expected)
+    expect([r.head(), r.branch(), s.git('app', 'status', '--porcelain')]).toEqual([
+      one,
+      'refs/heads/main',
+      '',
+    ])
+  }
+  test('the commit of a pull request', () => refused(request))
+  test('by its short name, once it is there', async () => {
+    s.git('app', 'fetch', '-q', 'origin', 'refs/pull/7/head')
+    await refused(request.slice(0, 12))
+  })
+  test('refs/pull/7/head', () => refused('refs/pull/7/head'))
+  test('FETCH_HEAD', async () => {
+    s.git('app', 'fetch', '-q', 'origin', 'refs/pull/7/head')
+    await refused('FETCH_HEAD')
+  })
+  test('a remote branch that a setting of the checkout makes of pull requests', async () => {
+    s.git('app', 'fetch', '-q', 'origin', '+refs/pull/*/head:refs/remotes/origin/pr/*')
+    await refused('pr/7')
+  })
+  test('a branch and a tag that exist only here', async () => {
+    s.git('app', 'fetch', '-q', 'origin', 'refs/pull/7/head:refs/heads/own', 'refs/pull/7/head:refs/tags/v7')
+    await refused('own')
+    await refused('v7')
+  })
+  test('a commit that was only there before a branch was wound back', async () => {
+    s.git('up', 'branch', 'gone', request)
+    await r.fetch()
+    s.git('up', 'branch', '-D', 'gone')
+    await refused(request)
+  })
+  test('in a shallow clone as well', async () => {
+    s.commit('up', { 'app.txt': 'two\n' }, 'two')
+    execFileSync('rm', ['-rf', s.path('app')])
+    s.clone('up', 'app', '--depth', '1')
+    await refused(request)
+  })
+  test('names with a colon are no refs', async () => {
+    for (const ref of ['x:refs/replace/y', ':main', '+main'])
+      if (ref !== '+main') expect(() => r.checkout(ref)).toThrow(/never an option/)
+  })
+})
+
+describe('what is published may be chosen', () => {
+  test('a commit that came after the last fetch', async () => {
+    await r.fetch()
+    const two = s.commit('up', { 'app.txt': 'two\n' }, 'two')
+    expect((await r.check(two))[0]).not.toHaveProperty('failure')
+    expect(await r.checkout(two)).toMatchObject({ outputs: { sha: two } })
+  })
+  test('any commit where the playbook says so', async () => {
+    expect(await r.checkout(request, { unpublished: true })).toMatchObject({ outputs: { sha: request } })
+  })
+  test('any commit of a repository without a remote', async () => {
+    const two = s.commit('app', { 'app.txt': 'two\n' }, 'two')
+    s.git('app', 'reset', '-q', '--hard', 'HEAD~1')
+    s.git('app', 'remote', 'remove', 'origin')
+    expect(await r.checkout(two)).toMatchObject({ outputs: { sha: two } })
+  })
+  test('a rollback goes to the commit that it recorded, published or not', async () => {
+    s.git('app', 'fetch', '-q', 'origin', 'refs/pull/7/head')
+    s.git('app', 'checkout', '-q', '--detach', request)
+    const before = await r.snapshot('main')
+    await r.fetch()
+    await r.checkout('main', {}, before)
+    await r.restore('main', before)
+    await r.verify('main', before)
+    expect(r.head()).toBe(request)
+  })
+  test('of an annotated tag that was moved here what the remote has, and what it has moved itself', async () => {
+    const one = r.head()
+    s.git('up', 'tag', '-a', '-m', 'v1', 'v1')
+    s.git('app', 'fetch', '-q', '--tags', 'origin', 'refs/pull/7/head')
+    s.git('app', 'tag', '-a', '-f', '-m', 'v1', 'v1', request)
+    await r.fetch()
+    expect(await r.checkout('v1')).toMatchObject({ outputs: { sha: one } })
+    const two = s.commit('up', { 'app.txt': 'two\n' }, 'two')
+    s.git('up', 'tag', '-a', '-f', '-m', 'v1', 'v1')
+    expect(await r.fetch()).toMatchObject({ outputs: { movedTags: ['v1'] } })
+    expect(await r.checkout('v1')).toMatchObject({ outputs: { sha: two } })
+  })
+})
+
+describe('refs: which branches and tags may be chosen', () => {
+  test.each([
+    ['tags/v1', ['tags/v*'], true],
+    ['tags/v1', ['refs/tags/v*'], true],
+    ['heads/v1', ['tags/v*'], false],
+    ['tags/v1/x', ['tags/v*'], false],
+    ['tags/v1/x', ['tags/v**'], true],
+    ['tags/xv1', ['tags/v*'], false],
+    ['heads/main', ['tags/v*', 'heads/main'], true],
+    ['heads/main2', ['heads/main'], false],
+    ['heads/a+b', ['heads/a+b'], true],
+    ['heads/aab', ['heads/a+b'], false],
+    ['heads/mxin', ['heads/m.in'], false],
+  ])('%s among %j: %s', (name, globs, is) => expect(isAmong(name, globs)).toBe(is))
+
+  test('a tag, a branch and the commit of an allowed tag; nothing else', async () => {
+    const refs = ['tags/v*']
+    const one = r.head()
+    s.git('up', 'tag', '-a', '-m', 'v1', 'v1')
+    const two = s.commit('up', { 'app.txt': 'two\n' }, 'two')
+    s.git('up', 'branch', 'v2')
+    await r.fetch()
+    for (const ref of ['main', 'v2', two, two.slice(0, 10)]) {
+      await fails(r.checkout(ref, { refs }), { code: 'ref-not-allowed', refs })
+      expect((await r.check(ref, { refs }))[0]?.failure).toMatchObject({ code: 'ref-not-allowed' })
+    }
+    expect([r.head(), r.branch()]).toEqual([one, 'refs/heads/main'])
+    await r.checkout('v1', { refs })
+    await r.checkout(one, { refs })
+    expect(r.head()).toBe(one)
+  })
+})
+
+test('a replaced object changes nothing that is checked out, verified or reported', async () => {
+  const two = s.commit('up', { 'app.txt': 'two\n' }, 'two')
+  await r.fetch()
+  s.git('app', 'fetch', '-q', 'origin', 'refs/pull/7/head')
+  s.git('app', 'update-ref', `refs/replace/${two}`, request)
+  expect(s.git('app', 'show', `${two}:app.txt`)).toBe('evil')
+  const before = await r.snapshot('main')
+  expect(await r.checkout('main', {}, before)).toMatchObject({
+    facts: { afterSha: two },
+    outputs: { commits: 1 },
+  })
+  expect(s.read('app/app.txt')).toBe('two\n')
+  expect(await r.dirty()).toMatchObject({ outputs: { dirty: false } })
+  await r.restore('main', before)
+  await r.verify('main', before)
+})
+
+describe('signatures: what .git/config says of trust is not asked', () => {
+  beforeEach(() => {
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', s.path('key')])
+    s.write('signers', `a@example.invalid ${s.read('key.pub')}`)
+    s.git('up', 'config', 'gpg.format', 'ssh')
+    s.git('up', 'config', 'user.signingKey', s.path('key.pub'))
+  })
+  const signed = async (ref: string) => r.checkout(ref, { verify: 'signature' })
+
+  test('its signers and its program', async () => {
+    s.git('up', 'commit', '-q', '--allow-empty', '-S', '-m', 'signed')
+    s.git('up', 'tag', '-s', '-m', 'x', 'v1')
+    await r.fetch()
+    s.git('app', 'config', 'gpg.ssh.allowedSignersFile', s.path('signers'))
+    execFileSync('sh', [
+      '-c',
+      'printf "#!/bin/sh\\ntouch %s\\necho Good\\n" "$2" >"$1"; chmod +x "$1"',
+      'sh',
+      s.path('yes'),
+      s.path('pwned'),
+    ])
+    for (const key of ['gpg.ssh.program', 'gpg.program']) s.git('app', 'config', key, s.path('yes'))
+    for (const ref of ['main', 'v1']) await fails(signed(ref), { code: 'signature-missing' })
+    expect(() => s.read('pwned')).toThrow()
+    s.git('app', 'config', '--global', 'gpg.ssh.allowedSignersFile', s.path('signers'))
+    s.git('app', 'config', '--unset', 'gpg.ssh.allowedSignersFile')
+    expect(await signed('v1')).toMatchObject({ changed: true })
+  })
+  test('a signed tag under another name is not signed', async () => {
+    s.git('app', 'config', '--global', 'gpg.ssh.allowedSignersFile', s.path('signers'))
+    s.git('up', 'tag', '-s', '-m', 'old', 'v1')
+    s.commit('up', { 'app.txt': 'two\n' }, 'two')
+    s.git('up', 'update-ref', 'refs/tags/v2', s.git('up', 'rev-parse', 'v1'))
+    await r.fetch()
+    await fails(signed('v2'), { code: 'signature-missing', detail: expect.stringContaining('v1') })
+    await signed('v1')
+  })
+  test('nor is a commit that a signed one replaces', async () => {
+    s.git('app', 'config', '--global', 'gpg.ssh.allowedSignersFile', s.path('signers'))
+    const plain = s.commit('up', { 'app.txt': 'two\n' }, 'two')
+    s.git('up', 'commit', '-q', '--amend', '-S', '-m', 'signed')
+    const good = s.git('up', 'rev-parse', 'HEAD')
+    s.git('up', 'branch', 'plain', plain)
+    await r.fetch()
+    s.git('app', 'update-ref', `refs/replace/${plain}`, good)
+    await fails(signed('plain'), { code: 'signature-missing' })
+  })
+})
