@@ -30,6 +30,8 @@ export type ContextInput = {
   /** Where observations count; absent: nothing is decided by what is seen. */
   movement?: Movement | null | undefined
   outputsOf?: StepContext['outputsOf'] | undefined
+  standing?: StepContext['standing'] | undefined
+  standsLater?: StepContext['standsLater'] | undefined
   /** Commands that change something are asked for where an earlier runner started them, and never started. */
   attachOnly?: boolean | undefined
   /** Told when a command ran, or may have run. */
@@ -64,6 +66,8 @@ export function stepContext(input: ContextInput): StepContext {
         input.emit({ type: 'saw', id: input.stepId, movement: input.movement, ...observation })
     },
     outputsOf: input.outputsOf ?? (() => []),
+    standing: input.standing ?? new Map(),
+    standsLater: input.standsLater ?? (() => false),
     async sleep(ms) {
       const left = remainingMs()
       await clock.sleep(Math.min(ms, left), signal)
