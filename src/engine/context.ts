@@ -127,12 +127,12 @@ async function execute(
   timeoutMs: number,
   { key, place }: { key: string | null; place: number },
 ): Promise<Executed> {
-  const shown = request.quiet ? null : readers(input, request.onLine)
+  const shown = request.quiet && !request.onLine ? null : readers(input, request)
   const result = await input.transport.exec(
     { argv: request.argv, cwd: request.cwd ?? input.cwd, env: { ...input.env, ...request.env } },
     {
       timeoutMs,
-      signal: input.signal,
+      signal: request.signal ? AbortSignal.any([input.signal, request.signal]) : input.signal,
       ...(shown ? { onOutput: (stream, chunk) => shown[stream].push(chunk) } : {}),
       ...(request.keepBytes === undefined ? {} : { keepBytes: request.keepBytes }),
       ...(key === null ? {} : { key, ...(input.attachOnly ? { attachOnly: true } : {}) }),
@@ -151,11 +151,11 @@ type Executed = { result: ExecResult; ends: Done['ends'] }
 
 const LAST_LINES = 40
 
-const readers = ({ emit, secrets, stepId: id }: ContextInput, onLine: ExecRequest['onLine']) => {
+const readers = ({ emit, secrets, stepId: id }: ContextInput, { onLine, quiet }: ExecRequest) => {
   const reader = (stream: StreamName) =>
     keepingLast(secrets, line => {
       onLine?.(line)
-      emit({ type: 'output', id, stream, line })
+      if (!quiet) emit({ type: 'output', id, stream, line })
     })
   return { stdout: reader('stdout'), stderr: reader('stderr') }
 }

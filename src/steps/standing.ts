@@ -6,6 +6,8 @@ import type { Look, Sign, StepContext } from './step.ts'
 const FOR_MS = 10_000
 /** Pause until the first good sign; from then on it doubles, up to the step's interval. */
 const FIRST_MS = 250
+/** Longest pause where containers tell nothing by themselves. */
+const DEAF_MS = 1000
 
 export const forField = () =>
   durationSchema()
@@ -63,15 +65,63 @@ export async function stand(
 ): Promise<{ looks: number; durationMs: number }> {
   const { alone } = waiting
   if (!alone) ctx.standing.set(ctx.stepId, own)
+  const others = alone ? [] : [...ctx.standing.values()].filter(sign => sign !== own)
+  const untilMs = ctx.now() + waiting.timeoutMs + longestFor([own, ...others])
+  const ear = listening(ctx, [own, ...others], untilMs)
   try {
-    return await wait(ctx, own, waiting, alone ? [] : [...ctx.standing.values()].filter(sign => sign !== own))
+    return await wait(ctx, own, waiting, { others, ear })
   } catch (error) {
     if (!alone) ctx.standing.delete(ctx.stepId)
     throw error
+  } finally {
+    await ear.stop()
   }
 }
 
-async function wait(ctx: StepContext, own: Sign, waiting: Waiting, others: readonly Sign[]) {
+type Ear = { isDeaf(): boolean; sleep(ms: number): Promise<void>; stop(): Promise<void> }
+
+/** Deaf where nothing can be heard (denied, an engine without events): then there is only looking. */
+function listening(ctx: StepContext, signs: readonly Sign[], untilMs: number): Ear {
+  const over = new AbortController()
+  const all = new Map(signs.flatMap(({ news }) => (news ? [[news.about, news] as const] : [])))
+  let open = all.size
+  let isNews = false
+  let wake = () => {}
+  const heard = () => {
+    isNews = true
+    wake()
+  }
+  const listen = async ({ listen }: NonNullable<Sign['news']>) => {
+    try {
+      await listen(ctx, untilMs, over.signal, heard)
+    } catch {
+      // It was ended, or cannot be had: the looks tell what matters.
+    }
+    open -= 1
+  }
+  const listeners = [...all.values()].map(listen)
+  return {
+    isDeaf: () => open < all.size,
+    async sleep(ms) {
+      const woken = new Promise<void>(resolve => {
+        wake = resolve
+      })
+      if (!isNews) await Promise.race([ctx.sleep(ms), woken])
+      isNews = false
+    },
+    async stop() {
+      over.abort()
+      await Promise.all(listeners)
+    },
+  }
+}
+
+async function wait(
+  ctx: StepContext,
+  own: Sign,
+  waiting: Waiting,
+  { others, ear }: { others: readonly Sign[]; ear: Ear },
+) {
   const { timeoutMs, intervalMs, rounds = 1, alone } = waiting
   const startedAt = ctx.now()
   const forMs = longestFor([own, ...others])
@@ -101,9 +151,10 @@ async function wait(ctx: StepContext, own: Sign, waiting: Waiting, others: reado
     standing = now
     const durationMs = Math.round(ctx.now() - startedAt)
     if (verdict === 'stands' || (isEarly && fact.good && verdict === 'wait')) return { looks, durationMs }
-    const pause = pauseOf(standing, intervalMs, { at: ctx.now(), lastStart: startedAt + timeoutMs, forMs })
+    const longest = ear.isDeaf() ? Math.min(intervalMs, DEAF_MS) : intervalMs
+    const pause = pauseOf(standing, longest, { at: ctx.now(), lastStart: startedAt + timeoutMs, forMs })
     if (verdict === 'fails' || pause >= ctx.remainingMs()) throw await (blamed ?? look).failure()
-    await ctx.sleep(pause)
+    await ear.sleep(pause)
   }
 }
 

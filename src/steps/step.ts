@@ -94,6 +94,12 @@ export type Sign = {
   look(ctx: StepContext, leftMs: number): Promise<Look>
   /** What happened until now was meant, or could not be seen. */
   rebase(): void
+  /** Signs with the same `about` hear the same. */
+  news?: {
+    about: string
+    /** Calls `heard` when a look is worth it, until the signal is aborted or `untilMs` is over; then it ends. */
+    listen(ctx: StepContext, untilMs: number, signal: AbortSignal, heard: () => void): Promise<void>
+  }
 }
 
 /** A command as a dry run shows it. What cannot be known before the run is `{ unknown: why }`. */
@@ -124,8 +130,10 @@ export type ExecRequest = Command & {
   repeatable?: boolean
   /** Output that nobody needs to see live (probes). */
   quiet?: boolean
-  /** Told each line that is shown, as it comes. Must not throw. */
+  /** Told each line, as it comes. Must not throw. */
   onLine?: (line: string) => void
+  /** Ends the command on the target, also when the step goes on. */
+  signal?: AbortSignal
 }
 
 /**

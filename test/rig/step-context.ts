@@ -39,7 +39,10 @@ export function stepContext(
         return local.exec(command, how)
       },
     },
-    clock: { now: () => performance.now(), sleep: ms => new Promise(resolve => setTimeout(resolve, ms)) },
+    clock: {
+      now: () => performance.timeOrigin + performance.now(),
+      sleep: ms => new Promise(resolve => setTimeout(resolve, ms)),
+    },
     emit(event) {
       if (event.type === 'said') said.push(event.line)
       if (event.type === 'saw') seen.push(event)

@@ -66,7 +66,8 @@ describe.skipIf(missing !== null)('on a real engine', () => {
   })
 
   const build = (more: object = {}) => composeBuild.run(ctx, composeBuild.schema.parse(stack(more)), null)
-  const up = (more: object = {}) => composeUp.run(ctx, composeUp.schema.parse(stack({ for: '1s', ...more })), null)
+  const up = (more: object = {}) =>
+    composeUp.run(ctx, composeUp.schema.parse(stack({ for: '1s', ...more })), null)
   const wait = (more: object = {}) =>
     composeWait.run(
       ctx,

@@ -55,7 +55,8 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
       urls: [`http://127.0.0.1:${port}/`],
       timeout: '30s',
       for: '4s',
-      interval: '500ms',
+      // Longer than any test: Docker tells what happens in between.
+      interval: '60s',
       ...more,
     })
 
@@ -71,9 +72,10 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
     const gate = composeWait.schema.parse({ ...stack, timeout: '30s', for: '4s' })
     return composeWait.run(last, gate, null)
   }
-  const failureOf = async (wait: Wait): Promise<Failure> => {
+  const failureOf = (wait: Wait) => failureIn(through(wait))
+  const failureIn = async (work: Promise<StepResult>): Promise<Failure> => {
     try {
-      await through(wait)
+      await work
     } catch (error) {
       if (error instanceof Failed) return error.failure
       throw error
@@ -164,6 +166,35 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
     expect(results.at(-1)!.facts!.watchedSeconds).toBeGreaterThan(4.9)
     expect(results.reduce((sum, { facts }) => sum + facts!.watchedSeconds!, 0)).toBeLessThan(seconds)
     expect(results[0]!.facts!.watchedSeconds! + results[1]!.facts!.watchedSeconds!).toBeLessThan(4.5)
+  })
+
+  test('where Docker tells nothing by itself it is asked', async () => {
+    write(`${ANSWER}; sleep 5; exit 3`, ONCE)
+    const standing: StepContext['standing'] = new Map()
+    await composeUp.run(context(standing, 'up', true), composeUp.schema.parse({ dir, project }), null)
+    const last = context(standing, 'poll', false)
+    const refused = new Failed({ code: 'denied', target: 'local', rule: 'events' })
+    const exec: StepContext['exec'] = request =>
+      request.argv[1] === 'events' && !request.argv.includes('--since=10m')
+        ? Promise.reject(refused)
+        : last.exec(request)
+    const ended = healthPoll.run({ ...last, exec }, poll({ for: '20s' }), null)
+    expect(await failureIn(ended)).toMatchObject({ code: 'not-stable' })
+  })
+
+  test('leaves no command behind', async () => {
+    write(`${ANSWER}; exec sleep 1000`, LOOP)
+    const standing: StepContext['standing'] = new Map()
+    await composeUp.run(context(standing, 'up', true), composeUp.schema.parse({ dir, project }), null)
+    const last = context(standing, 'poll', false)
+    const listeners = () => spawnSync('pgrep', ['-f', `docker events .*${project}`]).status === 0
+    const polling = healthPoll.run(last, poll({ for: '3s' }), null)
+    const heard: boolean[] = []
+    const timer = setInterval(() => heard.push(listeners()), 200)
+    await polling
+    clearInterval(timer)
+    expect(heard).toContain(true)
+    expect(listeners()).toBe(false)
   })
 
   test('a container that a step in between has restarted was meant to be', async () => {

@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import type { Look, Sign, StepContext } from '../step.ts'
 import type { Stack } from './compose.ts'
+import { newsOf } from './events.ts'
 import { readReplicas } from './project.ts'
 import {
   asFound,
@@ -85,6 +86,7 @@ function stackSign(
     forMs,
     latest: () => latest,
     rebase: memory.rebase,
+    news: newsOf(project),
     async look(ctx: StepContext) {
       const found = await readReplicas(
         ctx,
