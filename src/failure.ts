@@ -108,6 +108,9 @@ export type ServicesFailure =
       failedService?: FailedService
       /** The last thing that it wrote to stderr, where it wrote any. */
       cause?: string
+      /** Where URLs were polled meanwhile: their last answers. */
+      probes?: { url: string; ok: boolean; last: string }[]
+      watchedMs?: number
     }
   /** `image` is null where the compose file names none. */
   | { code: 'nothing-to-build'; dir: string; services: NamedImage[]; instead: ImageSource; file?: string }

@@ -30,6 +30,8 @@ export type ContextInput = {
   /** Where observations count; absent: nothing is decided by what is seen. */
   movement?: Movement | null | undefined
   outputsOf?: StepContext['outputsOf'] | undefined
+  standing?: StepContext['standing'] | undefined
+  standsLater?: StepContext['standsLater'] | undefined
   /** Commands that change something are asked for where an earlier runner started them, and never started. */
   attachOnly?: boolean | undefined
   /** Told when a command ran, or may have run. */
@@ -64,6 +66,8 @@ export function stepContext(input: ContextInput): StepContext {
         input.emit({ type: 'saw', id: input.stepId, movement: input.movement, ...observation })
     },
     outputsOf: input.outputsOf ?? (() => []),
+    standing: input.standing ?? new Map(),
+    standsLater: input.standsLater ?? (() => false),
     async sleep(ms) {
       const left = remainingMs()
       await clock.sleep(Math.min(ms, left), signal)
@@ -123,12 +127,12 @@ async function execute(
   timeoutMs: number,
   { key, place }: { key: string | null; place: number },
 ): Promise<Executed> {
-  const shown = request.quiet ? null : readers(input, request.onLine)
+  const shown = request.quiet && !request.onLine ? null : readers(input, request)
   const result = await input.transport.exec(
     { argv: request.argv, cwd: request.cwd ?? input.cwd, env: { ...input.env, ...request.env } },
     {
       timeoutMs,
-      signal: input.signal,
+      signal: request.signal ? AbortSignal.any([input.signal, request.signal]) : input.signal,
       ...(shown ? { onOutput: (stream, chunk) => shown[stream].push(chunk) } : {}),
       ...(request.keepBytes === undefined ? {} : { keepBytes: request.keepBytes }),
       ...(key === null ? {} : { key, ...(input.attachOnly ? { attachOnly: true } : {}) }),
@@ -147,11 +151,11 @@ type Executed = { result: ExecResult; ends: Done['ends'] }
 
 const LAST_LINES = 40
 
-const readers = ({ emit, secrets, stepId: id }: ContextInput, onLine: ExecRequest['onLine']) => {
+const readers = ({ emit, secrets, stepId: id }: ContextInput, { onLine, quiet }: ExecRequest) => {
   const reader = (stream: StreamName) =>
     keepingLast(secrets, line => {
       onLine?.(line)
-      emit({ type: 'output', id, stream, line })
+      if (!quiet) emit({ type: 'output', id, stream, line })
     })
   return { stdout: reader('stdout'), stderr: reader('stderr') }
 }

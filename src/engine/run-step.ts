@@ -11,6 +11,7 @@ import {
   mayRepeat,
   type Ready,
   type StepState,
+  standsAmong,
   whenHolds,
 } from './state.ts'
 
@@ -94,6 +95,7 @@ async function attempts(run: Run, state: StepState, ready: Ready, first: First):
     announce(attempt) {
       if (run.lost !== null) throw new Failed(run.lost)
       const commands = kind.commands(ready.input)
+      if (mayChange(ready.effect)) for (const sign of input.standing.values()) sign.rebase()
       emit({ type: 'step-started', id: planned.id, effect: ready.effect, attempt, commands })
       state.begun = true
     },
@@ -101,7 +103,16 @@ async function attempts(run: Run, state: StepState, ready: Ready, first: First):
       const { timeoutMs } = planned
       const { steps: signal } = stops
       const attachOnly = first.attaches && attempt === first.number
-      const around = { phase: `${attempt}`, timeoutMs, signal, onRan, attachOnly, movement: null }
+      const standsLater = () => standsAmong(run.states.slice(run.states.indexOf(state) + 1), run.known)
+      const around = {
+        phase: `${attempt}`,
+        timeoutMs,
+        signal,
+        onRan,
+        attachOnly,
+        movement: null,
+        standsLater,
+      }
       try {
         return await kind.run(contextFor(input, state, around), ready.input, state.snapshot ?? null)
       } catch (error) {

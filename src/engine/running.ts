@@ -1,7 +1,7 @@
 /** What a run is given, how it is stopped, and how it ends. */
 import type { Failure } from '../failure.ts'
 import type { Playbook } from '../playbook/playbook.ts'
-import type { Json, StepKind } from '../steps/step.ts'
+import type { Json, Sign, StepKind } from '../steps/step.ts'
 import type { Transport } from '../transport/transport.ts'
 import type { Emit, Outcome } from './events.ts'
 import { type Hold, newHold } from './hold.ts'
@@ -72,6 +72,7 @@ export type RunInput = {
 export type Guarded = RunInput & {
   readonly secrets: Redactor
   readonly hold: Hold
+  readonly standing: Map<string, Sign>
   /** Outputs of the steps that have succeeded, by step id. */
   readonly succeeded: Map<string, { uses: string; outputs: { [output: string]: Json } }>
 }
@@ -84,6 +85,7 @@ export function guarded(input: RunInput): Guarded {
     ...input,
     secrets,
     hold: newHold(),
+    standing: new Map(),
     succeeded: new Map(),
     emit: secrets.reach === 0 ? input.emit : emit,
   }

@@ -90,6 +90,21 @@ export function whenHolds(state: StepState, known: Known): boolean {
   return evaluate(when, known, `${id}: when`) === true
 }
 
+/** Of these steps, in order: whether one waits until what was started stands, before any changes something. Pure. */
+export function standsAmong(steps: readonly StepState[], known: Known): boolean {
+  for (const state of steps) {
+    const { planned, kind } = state
+    try {
+      if (!whenHolds(state, known)) continue
+    } catch {
+      return false
+    }
+    if (kind.stands) return !planned.continueOnError
+    if (planned.effect === null || mayChange(planned.effect)) return false
+  }
+  return false
+}
+
 export function contextFor(
   run: Guarded,
   state: StepState,
@@ -100,6 +115,7 @@ export function contextFor(
     onRan?: () => void
     attachOnly?: boolean
     movement?: Movement | null
+    standsLater?: () => boolean
   },
 ): StepContext {
   return stepContext({
@@ -117,6 +133,8 @@ export function contextFor(
     hold: run.hold,
     stateFolder: run.transport.name === 'local' ? (run.lock?.holder.state ?? null) : null,
     movement: options.movement,
+    standing: run.standing,
+    standsLater: options.standsLater,
     outputsOf: uses =>
       [...run.succeeded.values()].flatMap(step => (step.uses === uses ? [step.outputs] : [])),
     confirmed: confirmation(run, state, options.signal),

@@ -50,20 +50,18 @@ export function seenBy(failure: Failure): Facts {
   if (failure.code === 'dirty-tree') return { dirtyRepo: true, repoPath: failure.repo }
   if (failure.code === 'powers-added')
     return { powersAdded: failure.powers.map(each => ({ ...each, allowed: false })) }
-  if (failure.code === 'not-stable') {
-    const { failedService } = failure
-    return failedService === undefined ? {} : { failedService }
-  }
-  if (failure.code !== 'unhealthy') return {}
+  if (failure.code !== 'unhealthy' && failure.code !== 'not-stable') return {}
+  const { probes = [], watchedMs } = failure
   const good = (end: string) => {
-    const probes = failure.probes.filter(probe => new URL(probe.url).pathname.endsWith(end))
-    return probes.length === 0 ? null : probes.every(probe => probe.ok)
+    const those = probes.filter(probe => new URL(probe.url).pathname.endsWith(end))
+    return those.length === 0 ? null : those.every(probe => probe.ok)
   }
   const [healthz, readyz] = [good('/healthz'), good('/readyz')]
-  const { watchedMs } = failure
+  const failedService = failure.code === 'not-stable' ? failure.failedService : undefined
   return {
     ...(healthz === null ? {} : { healthz }),
     ...(readyz === null ? {} : { readyz }),
     ...(watchedMs === undefined ? {} : { watchedSeconds: watchedMs / 1000 }),
+    ...(failedService === undefined ? {} : { failedService }),
   }
 }

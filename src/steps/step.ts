@@ -1,6 +1,6 @@
 /** The contract of a step kind: validation, planning, running and taking back stand together in one file per kind. */
 import type { z } from 'zod'
-import type { FailedService, Failure } from '../failure.ts'
+import type { Failed, FailedService, Failure } from '../failure.ts'
 import type { Command } from '../transport/transport.ts'
 
 /** Ordered by what it takes to come back: nothing, nothing, a restore, a restore with downtime, no way back. */
@@ -75,6 +75,35 @@ export type Observation = {
   ok: boolean
 }
 
+/** One look at what has to stand. */
+export type Look = {
+  good: boolean
+  /** Waiting cannot help. */
+  final: boolean
+  /** Another one once something was started again. */
+  print: string
+  /** For people. */
+  text: string
+  /** How much has ended cleanly, which may have been meant. */
+  ended?: number
+  failure(): Promise<Failed>
+}
+
+/** What a step that starts something, or waits for it, looks at; later steps of the run look at it too. */
+export type Sign = {
+  /** How long it must stand; null where the playbook does not say. */
+  forMs: number | null
+  look(ctx: StepContext, leftMs: number): Promise<Look>
+  /** What happened until now was meant, or could not be seen. */
+  rebase(): void
+  /** Signs with the same `about` hear the same. */
+  news?: {
+    about: string
+    /** Calls `heard` when a look is worth it, until the signal is aborted or `untilMs` is over; then it ends. */
+    listen(ctx: StepContext, untilMs: number, signal: AbortSignal, heard: () => void): Promise<void>
+  }
+}
+
 /** A command as a dry run shows it. What cannot be known before the run is `{ unknown: why }`. */
 export type PlannedArg = string | { unknown: string }
 export type PlannedCommand = { argv: PlannedArg[]; cwd?: PlannedArg }
@@ -103,8 +132,10 @@ export type ExecRequest = Command & {
   repeatable?: boolean
   /** Output that nobody needs to see live (probes). */
   quiet?: boolean
-  /** Told each line that is shown, as it comes. Must not throw. */
+  /** Told each line, as it comes. Must not throw. */
   onLine?: (line: string) => void
+  /** Ends the command on the target, also when the step goes on. */
+  signal?: AbortSignal
 }
 
 /**
@@ -140,6 +171,10 @@ export type StepContext = {
   saw(observation: Observation): void
   /** Outputs of the steps of a kind that have succeeded in this run so far, in order. */
   outputsOf(uses: string): readonly { readonly [output: string]: Json }[]
+  /** What this run holds to one window, by step. */
+  readonly standing: Map<string, Sign>
+  /** Whether a later step waits until what was started stands, with none before it that changes something. */
+  standsLater(): boolean
 }
 
 export type StepResult = {
@@ -170,6 +205,8 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   /** How long its input lets it take, where that is what normally ends it. Pure. */
   limitMs?(input: W): number
   effect(input: W): Effect
+  /** Waits until what was started stands. */
+  readonly stands?: true
   /** What the report can name before anything has run. Pure. */
   about?(input: W): Facts
   /** What `run` will execute, as far as it is known before the run. Pure. */

@@ -70,7 +70,7 @@ test('the limit of a step is the one that ends it: its own, or what its input al
   - { uses: compose.wait, with: { dir: /srv } }
   - { uses: confirm, with: { within: 5m } }
 `),
-  ).toEqual(['timeout 3s', 'timeout 10s', 'timeout 10s', 'timeout 2m', 'timeout 5m'])
+  ).toEqual(['timeout 13s', 'timeout 10s', 'timeout 10s', 'timeout 130s', 'timeout 5m'])
   expect(() =>
     limits('  - { uses: health.poll, with: { urls: ["http://x/"], timeout: "${{ inputs.wait }}" } }\n', {
       wait: '0s',

@@ -186,12 +186,27 @@ describe.skipIf(missing !== null)('an upgrade', () => {
     const { report, code } = await upgrade('v2', [], '10s', {})
     expect(report).toMatchObject({
       outcome: 'rolled-back',
-      failedStep: 'compose.up',
+      failedStep: 'health.poll',
       errorCode: 'not-stable',
     })
     expect(report.failedService).toMatchObject({ name: 'gateway', exitCode: 7 })
     expect(report.error).toContain('panic: out of cards')
     expect(code).toBe(1)
+    expect(stack.running()).toEqual(before)
+  })
+
+  test('that Docker calls unhealthy is not polled until the time is over', async () => {
+    stack = await makeStack()
+    const before = stack.running()
+    const { report } = await upgrade('v4-unhealthy', [], '120s', {})
+    expect(report).toMatchObject({
+      outcome: 'rolled-back',
+      failedStep: 'health.poll',
+      errorCode: 'not-stable',
+      readyz: false,
+      failedService: { name: 'gateway', health: expect.stringContaining('unhealthy') },
+    })
+    expect(report.watchedSeconds).toBeLessThan(30)
     expect(stack.running()).toEqual(before)
   })
 

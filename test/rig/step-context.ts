@@ -18,6 +18,10 @@ export function stepContext(
     jobsFolder?: string
     signal?: AbortSignal
     outputsOf?: (uses: string) => { [output: string]: Json }[]
+    /** Shared by the steps of a run; then each has an id of its own. */
+    standing?: StepContext['standing']
+    stepId?: string
+    standsLater?: boolean
   } = {},
 ): Rig {
   const said: string[] = []
@@ -26,7 +30,7 @@ export function stepContext(
   const local = localTransport(options.jobsFolder)
   const context = engineContext({
     runId: '20261120T180900Z-7f3a9c',
-    stepId: 'step',
+    stepId: options.stepId ?? 'step',
     phase: '1',
     transport: {
       ...local,
@@ -35,13 +39,18 @@ export function stepContext(
         return local.exec(command, how)
       },
     },
-    clock: { now: () => performance.now(), sleep: ms => new Promise(resolve => setTimeout(resolve, ms)) },
+    clock: {
+      now: () => performance.timeOrigin + performance.now(),
+      sleep: ms => new Promise(resolve => setTimeout(resolve, ms)),
+    },
     emit(event) {
       if (event.type === 'said') said.push(event.line)
       if (event.type === 'saw') seen.push(event)
     },
     movement: null,
     outputsOf: options.outputsOf ?? (() => []),
+    standing: options.standing,
+    standsLater: () => options.standsLater ?? false,
     secrets: NO_SECRETS,
     timeoutMs: options.timeoutMs ?? 60_000,
     signal: options.signal ?? new AbortController().signal,

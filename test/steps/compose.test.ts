@@ -66,11 +66,12 @@ describe.skipIf(missing !== null)('on a real engine', () => {
   })
 
   const build = (more: object = {}) => composeBuild.run(ctx, composeBuild.schema.parse(stack(more)), null)
-  const up = (more: object = {}) => composeUp.run(ctx, composeUp.schema.parse(stack(more)), null)
+  const up = (more: object = {}) =>
+    composeUp.run(ctx, composeUp.schema.parse(stack({ for: '1s', ...more })), null)
   const wait = (more: object = {}) =>
     composeWait.run(
       ctx,
-      composeWait.schema.parse(stack({ minHealthy: '2s', timeout: '30s', interval: '200ms', ...more })),
+      composeWait.schema.parse(stack({ for: '2s', timeout: '30s', interval: '200ms', ...more })),
       null,
     )
 
@@ -130,7 +131,7 @@ describe.skipIf(missing !== null)('on a real engine', () => {
         open = now
       }
     })()
-    for (const forceRecreate of [false, true, true]) await up({ forceRecreate, watch: '0s' })
+    for (const forceRecreate of [false, true, true]) await up({ forceRecreate, for: '0s' })
     over = true
     await watching
     expect(openedHeld).toEqual([false, true, true])
@@ -157,7 +158,7 @@ describe.skipIf(missing !== null)('on a real engine', () => {
       tail: expect.stringContaining('panic: no setting'),
     }
     await fails(up(), loop)
-    await up({ watch: '0s', forceRecreate: true })
+    await up({ for: '0s', forceRecreate: true })
     await fails(wait({ timeout: '60s' }), {
       code: 'not-stable',
       services: ['app'],
@@ -182,7 +183,7 @@ describe.skipIf(missing !== null)('on a real engine', () => {
       '    healthcheck: { test: ["CMD", "busybox", "sh", "-c", "echo no database; exit 1"], interval: 500ms, retries: 1 }\n'
     write('1', run('exec busybox sleep 1000'), check)
     await build()
-    await up()
+    await up({ for: '0s' })
     await fails(wait({ timeout: '3s' }), {
       code: 'not-stable',
       detail: expect.stringContaining('unhealthy: no database'),

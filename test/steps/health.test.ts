@@ -42,9 +42,10 @@ afterEach(() => {
 const poll = (more: object = {}) =>
   healthPoll.run(
     ctx,
-    healthPoll.schema.parse({ urls: [`${base}/x`], timeout: '5s', interval: '20ms', ...more }),
+    healthPoll.schema.parse({ urls: [`${base}/x`], timeout: '5s', for: '50ms', interval: '20ms', ...more }),
     null,
   )
+const parsed = (more: object) => healthPoll.schema.parse({ urls: [`${base}/x`], timeout: '5s', ...more })
 const get = (more: object = {}) => httpGet.run(ctx, httpGet.schema.parse({ url: `${base}/x`, ...more }), null)
 const status =
   (code: number, body = '') =>
@@ -55,22 +56,45 @@ const status =
 const withCurl = describe.skipIf(process.env.HOSTOPS_TEST_CURL === 'stand-in')
 
 withCurl('health.poll', () => {
-  test('wants two good rounds by default, and tells each endpoint apart', async () => {
+  test('asks for the whole window, and tells each endpoint apart', async () => {
     const urls = [`${base}/healthz`, `${base}/api/readyz?full=1`]
-    expect(await poll({ urls })).toMatchObject({
-      changed: false,
-      outputs: { healthy: true, rounds: 2 },
-      facts: { healthz: true, readyz: true },
-    })
+    const started = performance.now()
+    const result = await poll({ urls, for: '600ms', interval: '100ms' })
+    expect(performance.now() - started).toBeGreaterThan(590)
+    expect(result).toMatchObject({ changed: false, facts: { healthz: true, readyz: true } })
+    const rounds = Number(result.outputs!.rounds)
+    expect(rounds).toBeGreaterThan(2)
     expect(seen.sort()).toEqual([
-      ...Array(2).fill('GET /api/readyz?full=1'),
-      ...Array(2).fill('GET /healthz'),
+      ...Array(rounds).fill('GET /api/readyz?full=1'),
+      ...Array(rounds).fill('GET /healthz'),
     ])
+  })
+  test('a bad answer begins the window again', async () => {
+    const since = performance.now()
+    let badAt = 0
+    handler = (request, response) => {
+      const isBad = badAt === 0 && performance.now() - since > 400
+      if (isBad) badAt = performance.now()
+      status(isBad ? 503 : 200)(request, response)
+    }
+    await poll({ for: '700ms' })
+    expect(performance.now() - badAt).toBeGreaterThan(690)
+  })
+  test('an answer that never stays good takes no longer than the limit and the window', async () => {
+    handler = (request, response) => status(seen.length % 5 === 0 ? 503 : 200)(request, response)
+    const started = performance.now()
+    await fails(poll({ timeout: '1s', for: '2s', interval: '50ms' }), { code: 'unhealthy' })
+    expect(performance.now() - started).toBeLessThan(3500)
+  })
+  test('a number of rounds is still a window', async () => {
+    expect(healthPoll.limitMs!(parsed({ successes: 3, interval: '2s' }))).toBe(9000)
+    expect(healthPoll.limitMs!(parsed({ successes: 3, for: '1s' }))).toBe(6000)
+    expect(healthPoll.limitMs!(parsed({}))).toBe(15_000)
   })
   test('good answers count only in a row', async () => {
     const answers = [200, 503, 200, 200, 500, 200, 200, 200]
     handler = (request, response) => status(answers[seen.length - 1] ?? 200)(request, response)
-    expect(await poll({ successes: 3 })).toMatchObject({ outputs: { rounds: 8 } })
+    expect(await poll({ successes: 3, for: undefined })).toMatchObject({ outputs: { rounds: 8 } })
   })
   test('gives up with the last answer of each', async () => {
     handler = (request, response) =>
@@ -167,7 +191,7 @@ withCurl('health.poll', () => {
     await poll()
   })
   test('patterns and options in a URL are just its text', async () => {
-    await poll({ urls: [`${base}/[1-3]/{a,b}?-o=x&c=%20`], successes: 1 })
+    await poll({ urls: [`${base}/[1-3]/{a,b}?-o=x&c=%20`], for: undefined, successes: 1 })
     expect(seen).toEqual(['GET /[1-3]/{a,b}?-o=x&c=%20'])
   })
   test('a password in a URL is not shown', async () => {

@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { pinName } from '../../src/steps/compose/images.ts'
-import { fingerprint, judge, type Replica } from '../../src/steps/compose/stability.ts'
+import {
+  asFound,
+  crashed,
+  fingerprint,
+  judge,
+  learned,
+  type Replica,
+  untouched,
+} from '../../src/steps/compose/stability.ts'
 
 const replica = (more: Partial<Replica> = {}): Replica => ({
   id: 'a',
@@ -45,7 +53,6 @@ describe('good', () => {
 describe('not yet', () => {
   test.each([
     ['starting', replica({ health: 'starting' }), 'p-app-1 is starting'],
-    ['unhealthy', replica({ health: 'unhealthy', said: 'a\nno db' }), 'p-app-1 is unhealthy: no db'],
     [
       'restarting, which the engine calls running',
       replica({ status: 'restarting', exitCode: 2 }),
@@ -82,6 +89,12 @@ describe('never', () => {
       'p-app-1 has ended with exit code 1',
     ],
     ['dead', replica({ status: 'dead' }), 'p-app-1 is dead'],
+    ['unhealthy', replica({ health: 'unhealthy', said: 'a\nno db' }), 'p-app-1 is unhealthy: no db'],
+    [
+      'started again by somebody, which the engine does not count',
+      replica({ startedAt: 'u' }),
+      'p-app-1 has ended and was started again',
+    ],
   ])('%s', (_name, now, detail) => {
     expect(verdict([now], [replica()])).toMatchObject({ good: false, final: true, problems: [{ detail }] })
   })
@@ -89,6 +102,43 @@ describe('never', () => {
     const now = [replica(), replica({ id: 'b', name: 'p-app-2', restarts: 1 })]
     const first = [replica(), replica({ id: 'b' })]
     expect(verdict(now, first, { replicas: 2 })).toMatchObject({ good: false, final: true })
+  })
+})
+
+describe('what was started', () => {
+  const [old, fresh] = [replica({ id: 'old', restarts: 5 }), replica({ id: 'new' })]
+  const found = (now: Replica[], maxRestarts = 0, before = learned(untouched([old]), [old, fresh])) =>
+    crashed(learned(before, now), now, maxRestarts).map(problem => problem.detail)
+
+  test.each([
+    ['nothing', [old, fresh], 0],
+    ['what was not touched', [{ ...old, health: 'unhealthy' }, fresh], 0],
+    ['what is starting', [old, { ...fresh, health: 'starting' }], 0],
+    ['a clean end', [old, { ...fresh, status: 'exited', comesBack: false }], 0],
+    ['a restart that is allowed', [old, { ...fresh, restarts: 1 }], 1],
+  ])('is none: %s', (_name, now, max) => expect(found(now as Replica[], max)).toEqual([]))
+  test.each([
+    ['an unhealthy one', [old, { ...fresh, health: 'unhealthy' }], 'p-app-1 is unhealthy'],
+    ['a restart', [old, { ...fresh, restarts: 1, exitCode: 3 }], 'p-app-1 has restarted once (exit code 3)'],
+    [
+      'an end',
+      [old, { ...fresh, status: 'exited', exitCode: 3, comesBack: false }],
+      'p-app-1 has ended with exit code 3',
+    ],
+    [
+      'one that replaced another',
+      [{ ...old, id: 'next', restarts: 2 }, fresh],
+      'p-app-1 has restarted 2 times (exit code 0)',
+    ],
+  ])('is one: %s', (_name, now, detail) => expect(found(now as Replica[])).toEqual([detail]))
+  test('what a step of the playbook has stopped or restarted since was meant', () => {
+    const now = [
+      { ...old, status: 'exited', exitCode: 137 },
+      { ...fresh, startedAt: 'u' },
+    ]
+    expect(found(now, 0, asFound(now))).toEqual([])
+    const later = [now[0]!, { ...fresh, startedAt: 'u', restarts: 1 }]
+    expect(found(later, 0, asFound(now))).toEqual(['p-app-1 has restarted once (exit code 0)'])
   })
 })
 

@@ -83,7 +83,7 @@ function impatient(folder: string, playbook: string): string {
   const file = join(folder, 'upgrade-openclaw.yaml')
   const text = readFileSync(playbook, 'utf8')
   const quick = text.replace('interval: 3s', 'interval: 500ms')
-  writeFileSync(file, quick.replace('uses: compose.up', 'uses: compose.up\n    with: { watch: 1s }'))
+  writeFileSync(file, quick.replace('uses: compose.up', 'uses: compose.up\n    with: { for: 1s }'))
   return file
 }
 

@@ -1,7 +1,7 @@
 /** What the engine remembers to have happened to a container. */
 
 import { lines } from '../plain-text.ts'
-import type { StepContext } from '../step.ts'
+import type { Sign, StepContext } from '../step.ts'
 import { docker, LOOKING } from './compose.ts'
 
 /** The last of these events in the last ten minutes, in the given format; undefined when there was none. */
@@ -16,4 +16,19 @@ export async function lastEvent(
   const span = ['--since=10m', '--until=-1s', ...about.flatMap(each => ['--filter', each])]
   const { stdout } = await docker(ctx, dir, ['events', ...span, '--format', format], LOOKING)
   return lines(stdout).at(-1)
+}
+
+/** Ends and changes of health in a project, told by one command instead of asking again and again. */
+export function newsOf(project: string): NonNullable<Sign['news']> {
+  const about = [`label=com.docker.compose.project=${project}`, 'event=die', 'event=health_status']
+  return {
+    about: project,
+    async listen(ctx, untilMs, signal, heard) {
+      // A runner that dies cannot end it: then its own time does, by the target's clock.
+      const until = `--until=${Math.ceil(untilMs / 1000)}`
+      const filters = about.flatMap(each => ['--filter', each])
+      const argv = ['docker', 'events', until, ...filters, '--format', '{{.Action}}']
+      await ctx.exec({ argv, ...LOOKING, keepBytes: 0, signal, onLine: heard })
+    },
+  }
 }

@@ -42,6 +42,7 @@ export function judge(
   expected: readonly Expected[],
   first: ReadonlyMap<string, Replica>,
   now: readonly Replica[],
+  maxRestarts = 0,
 ): Verdict {
   const problems: (Problem & { final: boolean })[] = []
   for (const service of expected) {
@@ -51,7 +52,7 @@ export function judge(
       problems.push({ service: service.name, container: null, detail, final: false })
     }
     for (const replica of replicas) {
-      const problem = problemOf(replica, first.get(replica.id), service.oneShot)
+      const problem = problemOf(replica, first.get(replica.id), { oneShot: service.oneShot, maxRestarts })
       if (problem) problems.push({ service: service.name, container: replica.id, ...problem })
     }
   }
@@ -59,20 +60,50 @@ export function judge(
   return { good: false, final: problems.some(problem => problem.final), problems }
 }
 
-/**
- * What has broken down since `before`, where waiting cannot help; of containers that were not there before, every
- * restart counts. An end with exit code 0 is none: whether a service was meant to end is not for this to say.
- */
-export function crashed(before: readonly Replica[], now: readonly Replica[]): Problem[] {
-  const earlier = new Map(before.map(replica => [replica.id, replica]))
-  return now.flatMap(replica => {
-    const known = earlier.get(replica.id)
-    if (known && known.startedAt === replica.startedAt && known.restarts === replica.restarts) return []
-    const oneShot = replica.exitCode === 0
-    const problem = problemOf(replica, known ?? { ...replica, restarts: 0 }, oneShot)
+/** A container that was not started since is none of ours: `untouched` tells it by its print. */
+export type Known = Pick<Replica, 'id' | 'restarts' | 'startedAt' | 'status'> & { untouched: string | null }
+
+/** Pure. As containers were before: those are told of only once they were started again. */
+export const untouched = (replicas: readonly Replica[]): Map<string, Known> =>
+  new Map(replicas.map(each => [each.id, { ...known(each), untouched: fingerprint([each]) }]))
+
+/** Pure. As containers are that have to stand from now on, but for those that do not run. */
+export const asFound = (replicas: readonly Replica[]): Map<string, Known> =>
+  new Map([
+    ...untouched(replicas.filter(each => !isUp(each))),
+    ...replicas.filter(isUp).map(each => [each.id, known(each)] as const),
+  ])
+
+/** Pure. With what was started since: of a container that was not there before, every restart counts. */
+export function learned(before: ReadonlyMap<string, Known>, now: readonly Replica[]): Map<string, Known> {
+  const next = new Map(before)
+  for (const replica of now) {
+    const earlier = before.get(replica.id)
+    if (earlier && (earlier.untouched === null || earlier.untouched === fingerprint([replica]))) continue
+    next.set(replica.id, { ...known(replica), restarts: Math.min(earlier?.restarts ?? 0, replica.restarts) })
+  }
+  return next
+}
+
+const known = ({ id, restarts, startedAt, status }: Replica): Known => {
+  return { id, restarts, startedAt, status, untouched: null }
+}
+
+/** Pure. Of what was started, as far as `starting` may still become healthy: an end with exit code 0 may be meant. */
+export function crashed(
+  before: ReadonlyMap<string, Known>,
+  now: readonly Replica[],
+  maxRestarts = 0,
+): Problem[] {
+  return startedOf(before, now).flatMap(replica => {
+    const oneShot = replica.exitCode === 0 && !replica.comesBack
+    const problem = problemOf(replica, before.get(replica.id), { oneShot, maxRestarts })
     return problem?.final ? [{ service: replica.service, container: replica.id, detail: problem.detail }] : []
   })
 }
+
+export const startedOf = (before: ReadonlyMap<string, Known>, now: readonly Replica[]): Replica[] =>
+  now.filter(({ id }) => (before.get(id)?.untouched ?? null) === null)
 
 /** Equal as long as nothing was started again or replaced in between. */
 export const fingerprint = (now: readonly Replica[]): string =>
@@ -81,19 +112,23 @@ export const fingerprint = (now: readonly Replica[]): string =>
     .sort()
     .join('\n')
 
-function problemOf(now: Replica, first: Replica | undefined, oneShot: boolean) {
+function problemOf(
+  now: Replica,
+  first: Pick<Replica, 'restarts' | 'startedAt' | 'status'> | undefined,
+  { oneShot, maxRestarts }: { oneShot: boolean; maxRestarts: number },
+) {
   const died = `exit code ${now.exitCode}${now.outOfMemory ? ', out of memory' : ''}`
   const said = now.said === '' ? '' : `: ${now.said.split('\n').at(-1)?.slice(0, 200)}`
-  if (first !== undefined && now.restarts > first.restarts) {
-    return {
-      detail: `${now.name} has restarted ${times(now.restarts - first.restarts)} (${died})${said}`,
-      final: true,
-    }
-  }
+  const restarts = first === undefined ? 0 : now.restarts - first.restarts
+  if (restarts > maxRestarts)
+    return { detail: `${now.name} has restarted ${times(restarts)} (${died})${said}`, final: true }
+  const isAgain = first?.status === 'running' && isUp(now) && first.startedAt !== now.startedAt
+  if (isAgain && restarts <= 0 && maxRestarts === 0)
+    return { detail: `${now.name} has ended and was started again${said}`, final: true }
   switch (now.status) {
     case 'running':
       if (now.health === null || now.health === 'healthy') return null
-      return { detail: `${now.name} is ${now.health}${said}`, final: false }
+      return { detail: `${now.name} is ${now.health}${said}`, final: now.health === 'unhealthy' }
     case 'exited':
       if (oneShot && now.exitCode === 0) return null
       return { detail: `${now.name} has ended with ${died}${said}`, final: !now.comesBack }

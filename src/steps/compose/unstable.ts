@@ -90,12 +90,12 @@ function deathOf({ status, finishedAt }: Replica): string | null {
 export async function withExitCodes(
   ctx: StepContext,
   stack: Stack,
-  before: readonly Replica[],
+  before: ReadonlyMap<string, Pick<Replica, 'restarts'>>,
   now: readonly Replica[],
 ): Promise<Replica[]> {
   const seen: Replica[] = []
   for (const replica of now) {
-    const earlier = before.find(other => other.id === replica.id)?.restarts ?? 0
+    const earlier = before.get(replica.id)?.restarts ?? 0
     const looping = replica.status === 'running' && replica.restarts > earlier
     const code = looping ? await lastExitCode(ctx, stack, replica.id) : null
     seen.push(code === null ? replica : { ...replica, exitCode: code, status: 'restarting' })

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { Failed, type Loss } from '../../failure.ts'
 import { once } from '../command/once.ts'
-import { durationSchema, parseDuration } from '../duration.ts'
+import { forField, longestFor, msOf, oldForField, stand } from '../standing.ts'
 import type { Facts, Json, StepContext, StepKind } from '../step.ts'
 import { requireAsBefore } from './as-before.ts'
 import { backArgs, bringBack } from './back.ts'
@@ -22,9 +22,9 @@ import { jsonOf, readProject, readRendered, readReplicas } from './project.ts'
 import { repair } from './repair.ts'
 import { runningStack } from './running-stack.ts'
 import { sawReplicas } from './seen.ts'
-import { crashed, fingerprint, type Replica } from './stability.ts'
+import { fingerprint, type Replica } from './stability.ts'
+import { maxRestartsField, startedSign } from './standing-stack.ts'
 import { forgetOld } from './tidy.ts'
-import { notStable, withExitCodes } from './unstable.ts'
 
 const schema = once(() =>
   z.strictObject({
@@ -53,24 +53,24 @@ const schema = once(() =>
       .describe(
         'For how many runs the images and files of the way back are kept; older ones go after a good end.',
       ),
-    watch: durationSchema()
-      .default('5s')
-      .describe(
-        'How long what was started is watched for a crash. Whether it gets healthy is for compose.wait and health.poll.',
-      ),
+    for: forField(),
+    watch: oldForField(),
+    maxRestarts: maxRestartsField(),
   }),
 )
 type With = z.infer<ReturnType<typeof schema>>
 
 type Snapshot = { kept: KeptStack; containers: string }
 
-const LOOK_AGAIN_MS = 300
+const LOOK_AGAIN_MS = 1000
+/** Left for saying what happened. */
+const RESERVE_MS = 5000
 
 /** Its exit code says nothing about the stack; the look afterwards, `compose.wait` and `health.poll` do. */
 export const composeUp: StepKind<With, Snapshot> = {
   uses: 'compose.up',
   summary:
-    'Starts and replaces containers, without building, and sees a crash loop at once. Whether they get healthy is for compose.wait and health.poll.',
+    'Starts and replaces containers, without building, and sees at once what dies or gets unhealthy. The window is waited out by a compose.wait or health.poll behind it, else here.',
   get schema() {
     return schema()
   },
@@ -201,25 +201,24 @@ const upArgs = (input: With) => [
   ...input.services,
 ]
 
-/** Throws when something that `up` has started breaks down while it is watched. */
+/** Throws when something that `up` has started breaks down. A later step that waits for it waits the window out. */
 async function watch(
   ctx: StepContext,
   input: With,
   project: string,
   was: readonly Replica[],
-): Promise<Replica[]> {
-  const watchMs = parseDuration(input.watch) ?? 0
-  if (watchMs === 0) return readReplicas(ctx, input, project, null)
-  const until = ctx.now() + watchMs
-  for (;;) {
-    const seen = await readReplicas(ctx, input, project, null)
-    const now = await withExitCodes(ctx, input, was, seen)
-    const problems = crashed(was, now)
-    if (problems.length > 0) throw await notStable(ctx, input, problems, now)
-    const left = Math.min(until - ctx.now(), ctx.remainingMs())
-    if (left <= 0 || fingerprint(now) === fingerprint(was)) return now
-    await ctx.sleep(Math.min(left, LOOK_AGAIN_MS))
+): Promise<readonly Replica[]> {
+  const forMs = msOf(input.for ?? input.watch)
+  const sign = startedSign({ stack: input, project, forMs, maxRestarts: input.maxRestarts }, was)
+  const now = await readReplicas(ctx, input, project, null)
+  if (fingerprint(now) === fingerprint(was)) return now
+  if (forMs === 0) {
+    ctx.standing.set(ctx.stepId, sign)
+    return now
   }
+  const timeoutMs = Math.max(0, ctx.remainingMs() - longestFor([sign]) - RESERVE_MS)
+  await stand(ctx, sign, { timeoutMs, intervalMs: LOOK_AGAIN_MS })
+  return sign.latest()
 }
 
 /** Refused, unless the tree's own change took it away: then the report tells of it. */

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { once } from '../command/once.ts'
-import { durationSchema, parseDuration, timeLimitSchema } from '../duration.ts'
+import { durationSchema, timeLimitSchema } from '../duration.ts'
+import { forField, longestFor, msOf, oldForField, stand } from '../standing.ts'
 import type { Json, StepContext, StepKind, StepResult } from '../step.ts'
 import { composeArgv, SERVICE, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
 import { survivingEngine } from './engine-away.ts'
@@ -8,18 +9,20 @@ import { stackEvidence } from './evidence.ts'
 import { type Project, readProject, readReplicas } from './project.ts'
 import { runningStack } from './running-stack.ts'
 import { sawReplicas } from './seen.ts'
-import { type Expected, fingerprint, judge, type Replica } from './stability.ts'
-import { notStable, withExitCodes } from './unstable.ts'
+import type { Expected } from './stability.ts'
+import { awaitedSign, maxRestartsField } from './standing-stack.ts'
 
 const schema = once(() =>
   z.strictObject({
     ...stackFields(),
     services: servicesField(),
-    timeout: timeLimitSchema().default('120s').describe('How long the stack may take to stand.'),
-    minHealthy: durationSchema()
-      .default('5s')
-      .describe('How long every replica must run, healthy and without a restart, to be believed.'),
-    interval: durationSchema().default('1s').describe('Pause between two looks.'),
+    timeout: timeLimitSchema()
+      .default('120s')
+      .describe('How long every replica may take until it runs and is healthy.'),
+    for: forField(),
+    minHealthy: oldForField(),
+    maxRestarts: maxRestartsField(),
+    interval: durationSchema().default('1s').describe('Longest pause between two looks.'),
     oneShot: z
       .array(z.string().regex(SERVICE, 'the name of a service'))
       .default([])
@@ -45,8 +48,9 @@ export const composeWait: StepKind<With, Snapshot> = {
   },
   outputs: { containers: 'list', durationMs: 'int' },
   timeoutMs: 60 * 60_000,
-  limitMs: input => parseDuration(input.timeout)!,
+  limitMs: input => msOf(input.timeout)! + longestFor([{ forMs: forMsOf(input) }]),
   effect: () => 'read',
+  stands: true,
   about: stackFacts,
   locks: input => [stackLock(input)],
   commands: input => [
@@ -61,11 +65,11 @@ export const composeWait: StepKind<With, Snapshot> = {
     const there = expectedOf(input, project).filter(({ name }) => now.some(each => each.service === name))
     return { project: project.name, there }
   },
-  run: gateNow,
+  run: (ctx, input) => gateNow(ctx, input, false),
   async verify(ctx, input, before) {
-    if (before === null) return gateNow(ctx, input)
+    if (before === null) return gateNow(ctx, input, true)
     if (before.there.length === 0) return { changed: false }
-    return gate(ctx, input, before.project, before.there)
+    return gate(ctx, input, { project: before.project, expected: before.there, alone: true })
   },
   evidence: (ctx, input, before) => stackEvidence(ctx, input, before?.project ?? null),
 }
@@ -76,73 +80,32 @@ const expectedOf = (input: With, project: Project): Expected[] =>
     return { name, replicas, oneShot: oneShot || input.oneShot.includes(name) }
   })
 
-async function gateNow(ctx: StepContext, input: With): Promise<StepResult> {
+const forMsOf = (input: With) => msOf(input.for ?? input.minHealthy)
+
+async function gateNow(ctx: StepContext, input: With, alone: boolean): Promise<StepResult> {
   const stack = await runningStack(ctx, input, input.services)
   const project = await readProject(ctx, stack, input.services)
-  return gate(ctx, input, project.name, expectedOf(input, project))
+  return gate(ctx, input, { project: project.name, expected: expectedOf(input, project), alone })
 }
 
+type Awaited = { project: string; expected: readonly Expected[]; alone: boolean }
+
+/** `alone`: the old version has stood before; that it runs again has to be seen, and not the whole window. */
 async function gate(
   ctx: StepContext,
   input: With,
-  project: string,
-  expected: readonly Expected[],
+  { project, expected, alone }: Awaited,
 ): Promise<StepResult> {
-  const started = ctx.now()
-  const ms = (duration: string) => parseDuration(duration) ?? 0
-  const first = new Map<string, Replica>()
-  let good = null as { print: string; since: number } | null
-  let shown = ''
-  for (;;) {
-    const seen = await readReplicas(
-      ctx,
-      input,
-      project,
-      expected.map(service => service.name),
-    )
-    for (const replica of seen) if (!first.has(replica.id)) first.set(replica.id, replica)
-    const now = await withExitCodes(ctx, input, [...first.values()], seen)
-    const verdict = judge(expected, first, now)
-    const text = verdict.good
-      ? 'all containers run'
-      : verdict.problems.map(problem => problem.detail).join(', ')
-    if (text !== shown) ctx.say(text)
-    shown = text
-    if (!verdict.good) {
-      good = null
-      if (verdict.final) throw await notStable(ctx, input, verdict.problems, now)
-    } else {
-      const print = fingerprint(now)
-      if (good?.print !== print) good = { print, since: ctx.now() }
-      if (ctx.now() - good.since >= ms(input.minHealthy)) return standing(ctx, input, expected, now, started)
-    }
-    const left = Math.min(ms(input.timeout) - (ctx.now() - started), ctx.remainingMs())
-    if (left <= ms(input.interval)) {
-      const unproven = [
-        {
-          service: 'the stack',
-          container: null,
-          detail: `did not run for ${input.minHealthy} without a change`,
-        },
-      ]
-      throw await notStable(ctx, input, verdict.good ? unproven : verdict.problems, now)
-    }
-    await ctx.sleep(ms(input.interval))
-  }
-}
-
-function standing(
-  ctx: StepContext,
-  input: With,
-  expected: readonly Expected[],
-  now: readonly Replica[],
-  started: number,
-): StepResult {
+  const forMs = alone ? Math.min(longestFor([{ forMs: forMsOf(input) }]), BACK_MS) : forMsOf(input)
+  const { maxRestarts } = input
+  const sign = awaitedSign({ stack: input, project, forMs, maxRestarts }, expected)
+  const waiting = { timeoutMs: msOf(input.timeout)!, intervalMs: msOf(input.interval)!, alone }
+  const { durationMs } = await stand(ctx, sign, waiting)
+  const now = sign.latest()
   const containers: Json[] = now.map(({ name, service, image, restarts, status, health }) => {
     return { name, service, image, restarts, status, health }
   })
   sawReplicas(ctx, now)
-  const durationMs = Math.round(ctx.now() - started)
   const services = input.services.length > 0 ? input.services : expected.map(service => service.name)
   return {
     changed: false,
@@ -150,3 +113,6 @@ function standing(
     facts: { ...stackFacts({ ...input, services }), watchedSeconds: durationMs / 1000 },
   }
 }
+
+/** A crash loop restarts several times in it: the engine's first pauses are tenths of a second. */
+const BACK_MS = 2000

@@ -1,8 +1,9 @@
 import * as z from 'zod'
 import { Failed } from '../../failure.ts'
 import { once } from '../command/once.ts'
-import { durationSchema, parseDuration, timeLimitSchema } from '../duration.ts'
-import type { CheckFinding, Facts, StepContext, StepKind, StepResult } from '../step.ts'
+import { durationSchema, timeLimitSchema } from '../duration.ts'
+import { forField, longestFor, msOf, stand } from '../standing.ts'
+import type { CheckFinding, Facts, Sign, StepContext, StepKind, StepResult } from '../step.ts'
 import { curlArgv, request, shownUrl, urlField } from './curl.ts'
 import { measureDowntime } from './downtime.ts'
 import { expectField, objection } from './http-expect.ts'
@@ -14,14 +15,17 @@ const schema = once(() =>
       .min(1)
       .max(20)
       .describe('All of them must answer well. Polled on the target, so 127.0.0.1 is the target.'),
-    timeout: timeLimitSchema().default('60s').describe('How long to wait for the good answers.'),
-    interval: durationSchema().default('3s').describe('Pause between two rounds.'),
+    timeout: timeLimitSchema().default('60s').describe('How long to wait for the first good answers.'),
+    for: forField(),
+    interval: durationSchema().default('3s').describe('Longest pause between two rounds of good answers.'),
     successes: z
       .int()
       .min(1)
       .max(100)
-      .default(2)
-      .describe('How many rounds in a row must be good, counted from the start of the step.'),
+      .optional()
+      .describe(
+        'How many rounds in a row must be good; without `for`, the time that they take is the window.',
+      ),
     expect: expectField(),
     requestTimeout: timeLimitSchema().default('5s').describe('Limit of a single request.'),
   }),
@@ -40,14 +44,16 @@ type Snapshot = { good: string[]; silent?: string[] }
 
 export const healthPoll: StepKind<With, Snapshot> = {
   uses: 'health.poll',
-  summary: 'Waits until URLs answer well several times in a row, asked on the target with curl.',
+  summary:
+    'Waits until URLs answer well and go on to do so, asked on the target with curl. Ends at once when a container that the run started dies or gets unhealthy.',
   get schema() {
     return schema()
   },
   outputs: { healthy: 'bool', rounds: 'int', durationMs: 'int' },
   timeoutMs: 60 * 60_000,
-  limitMs: input => parseDuration(input.timeout)!,
+  limitMs: input => ms(input.timeout) + longestFor([{ forMs: forMsOf(input) }]),
   effect: () => 'read',
+  stands: true,
   commands: input =>
     input.urls.map(url => ({ argv: curlArgv('posix', { url, timeoutMs: ms(input.requestTimeout) }) })),
   async check(ctx, input): Promise<CheckFinding[]> {
@@ -71,58 +77,70 @@ export const healthPoll: StepKind<With, Snapshot> = {
     }
     return measureDowntime(ctx, ended, allGood)
   },
-  run: (ctx, input, snapshot) => poll(ctx, input, snapshot?.silent),
+  run: (ctx, input, snapshot) => poll(ctx, input, { silent: snapshot?.silent ?? [] }),
   async verify(ctx, input, snapshot) {
     const urls = snapshot?.good ?? input.urls
     if (urls.length === 0)
       return { changed: false, facts: factsOf(await round(ctx, input, ms(input.requestTimeout))) }
-    return poll(ctx, { ...input, urls })
+    // The old version has stood before: one good answer is enough.
+    return poll(ctx, { ...input, urls, for: '0s', successes: 1 }, { silent: [], alone: true })
   },
 }
 
 /** Where a stack runs already, a wrong URL would have a good version replaced and rolled back. */
 const NOBODY = ' (expected on a first deploy only: is the URL right?)'
 
-async function poll(ctx: StepContext, input: With, silent: readonly string[] = []): Promise<StepResult> {
+async function poll(
+  ctx: StepContext,
+  input: With,
+  { silent, alone = false }: { silent: readonly string[]; alone?: boolean },
+): Promise<StepResult> {
   const started = ctx.now()
   const timeoutMs = ms(input.timeout)
-  const record = recorder(ctx)
-  let rounds = 0
-  let good = 0
-  let shown = ''
-  for (;;) {
-    const left = timeoutMs - (ctx.now() - started)
-    const probes = await round(ctx, input, Math.max(Math.min(ms(input.requestTimeout), left), 500))
-    record(probes)
-    rounds += 1
-    good = probes.every(probe => probe.ok) ? good + 1 : 0
-    const text = probes.map(probe => `${probe.url}: ${probe.last}`).join(', ')
-    if (text !== shown) ctx.say(text)
-    shown = text
-    if (good >= input.successes) {
-      const durationMs = Math.round(ctx.now() - started)
-      const outputs = { healthy: true, rounds, durationMs }
-      return { changed: false, outputs, facts: { ...factsOf(probes), watchedSeconds: durationMs / 1000 } }
-    }
-    const pause = Math.min(ms(input.interval), timeoutMs - (ctx.now() - started))
-    if (pause <= 0 || pause >= ctx.remainingMs()) {
-      const watchedMs = Math.round(ctx.now() - started)
-      throw new Failed({
+  const record = recorder()
+  let probes: Probe[] = []
+  const sign: Sign = {
+    forMs: forMsOf(input),
+    async look(ctx, leftMs) {
+      probes = await round(ctx, input, Math.max(Math.min(ms(input.requestTimeout), leftMs), 500))
+      record(ctx, probes)
+      const unhealthy = {
         code: 'unhealthy',
         probes: probes.map(asTold),
         timeoutMs,
-        watchedMs,
+        watchedMs: Math.round(ctx.now() - started),
         ...silentStill(probes, silent),
-      })
-    }
-    await ctx.sleep(pause)
+      } as const
+      return {
+        good: probes.every(probe => probe.ok),
+        final: false,
+        print: '',
+        text: probes.map(probe => `${probe.url}: ${probe.last}`).join(', '),
+        failure: async () => new Failed(unhealthy),
+      }
+    },
+    rebase() {},
+  }
+  const waiting = { timeoutMs, intervalMs: ms(input.interval), rounds: input.successes ?? 1, alone }
+  try {
+    const { looks, durationMs } = await stand(ctx, sign, waiting)
+    const outputs = { healthy: true, rounds: looks, durationMs }
+    return { changed: false, outputs, facts: { ...factsOf(probes), watchedSeconds: durationMs / 1000 } }
+  } catch (error) {
+    if (!(error instanceof Failed) || error.failure.code !== 'not-stable') throw error
+    const watchedMs = Math.round(ctx.now() - started)
+    throw new Failed({ ...error.failure, probes: probes.map(asTold), watchedMs })
   }
 }
 
+/** A number of rounds is a window too. */
+const forMsOf = ({ for: named, successes, interval }: With): number | null =>
+  msOf(named) ?? (successes === undefined ? null : (successes - 1) * ms(interval))
+
 /** An answer that stays the same is recorded once: a poll may ask for an hour. */
-function recorder(ctx: StepContext): (probes: readonly Probe[]) => void {
+function recorder(): (ctx: StepContext, probes: readonly Probe[]) => void {
   const last = new Map<string, string>()
-  return probes => {
+  return (ctx, probes) => {
     for (const { url, ok, saw } of probes) {
       if (last.get(url) === saw) continue
       last.set(url, saw)
@@ -166,4 +184,4 @@ function factsOf(probes: readonly Probe[]): Facts {
   }
 }
 
-const ms = (duration: string) => parseDuration(duration) ?? 0
+const ms = (duration: string) => msOf(duration) ?? 0

@@ -1,0 +1,125 @@
+/** The containers of a stack as what has to stand: those that a run has started, or those that a step waits for. */
+import * as z from 'zod'
+import type { Look, Sign, StepContext } from '../step.ts'
+import type { Stack } from './compose.ts'
+import { newsOf } from './events.ts'
+import { readReplicas } from './project.ts'
+import {
+  asFound,
+  crashed,
+  type Expected,
+  fingerprint,
+  judge,
+  learned,
+  type Problem,
+  type Replica,
+  startedOf,
+  untouched,
+} from './stability.ts'
+import { notStable, withExitCodes } from './unstable.ts'
+
+export type StackSign = Sign & { latest(): readonly Replica[] }
+type Around = { stack: Stack; project: string; forMs: number | null; maxRestarts: number }
+type Seen = { problems: Problem[] } & Pick<Look, 'good' | 'final' | 'print' | 'ended'>
+
+export const maxRestartsField = () =>
+  z
+    .int()
+    .min(0)
+    .max(100)
+    .default(0)
+    .describe('How often a container may be restarted; each restart begins the window anew.')
+
+/** Whether they get healthy is for others to wait for: `starting` is good enough. `was`: before they were started. */
+export function startedSign(around: Around, was: readonly Replica[]): StackSign {
+  let known: ReturnType<typeof untouched> | null = untouched(was)
+  return stackSign(around, {
+    services: null,
+    learn(now) {
+      known = known === null ? asFound(now) : learned(known, now)
+      return known
+    },
+    judge(now) {
+      const problems = crashed(known!, now, around.maxRestarts)
+      const started = startedOf(known!, now)
+      const isGood = problems.length === 0
+      const ended = started.filter(({ status }) => status === 'exited').length
+      return { problems, good: isGood, final: !isGood, print: fingerprint(started), ended }
+    },
+    rebase() {
+      known = null
+    },
+  })
+}
+
+export function awaitedSign(around: Around, expected: readonly Expected[]): StackSign {
+  let first = new Map<string, Replica>()
+  return stackSign(around, {
+    services: expected.map(service => service.name),
+    learn(now) {
+      for (const replica of now) if (!first.has(replica.id)) first.set(replica.id, replica)
+      return first
+    },
+    judge(now) {
+      const verdict = judge(expected, first, now, around.maxRestarts)
+      const print = fingerprint(now)
+      if (verdict.good) return { problems: [], good: true, final: false, print }
+      return { problems: verdict.problems, good: false, final: verdict.final, print }
+    },
+    rebase() {
+      first = new Map()
+    },
+  })
+}
+
+function stackSign(
+  { stack, project, forMs }: Around,
+  memory: {
+    services: readonly string[] | null
+    learn(now: readonly Replica[]): ReadonlyMap<string, Pick<Replica, 'restarts'>>
+    judge(now: readonly Replica[]): Seen
+    rebase(): void
+  },
+): StackSign {
+  let latest: Replica[] = []
+  return {
+    forMs,
+    latest: () => latest,
+    rebase: memory.rebase,
+    news: newsOf(project),
+    async look(ctx: StepContext) {
+      const found = await readReplicas(
+        ctx,
+        stack,
+        project,
+        memory.services,
+        latest.map(each => each.id),
+      )
+      const now = await withExitCodes(ctx, stack, memory.learn(found), found)
+      latest = now
+      const seen = memory.judge(now)
+      const problems = seen.problems.length > 0 ? seen.problems : [UNPROVEN]
+      return {
+        ...seen,
+        text:
+          seen.problems.length === 0
+            ? 'all containers run'
+            : seen.problems.map(({ detail }) => detail).join(', '),
+        failure: () => notStable(ctx, stack, seen.good && seen.ended ? endsOf(now) : problems, now),
+      }
+    },
+  }
+}
+
+const UNPROVEN: Problem = {
+  service: 'the stack',
+  container: null,
+  detail: 'did not run for long enough without a change',
+}
+
+const endsOf = (now: readonly Replica[]): Problem[] =>
+  now.flatMap(({ status, service, id, name, exitCode }) =>
+    status === 'exited'
+      ? [{ service, container: id, detail: `${name} has ended with exit code ${exitCode}` }]
+      : [],
+  )
