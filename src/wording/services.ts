@@ -30,14 +30,14 @@ function differenceInWords({ what, runs, named }: StackDifference): string {
 function wayOutOf({ what, runs }: StackDifference): string {
   switch (what) {
     case 'gone':
-      return 'put the file back, or name the files in the playbook (files:, with adopt: true)'
+      return 'put the file back, or start the stack once by hand from the files that it is to have: docker compose -f FILE up -d'
     case 'project':
       return `name the project that is meant: project: ${runs[0] ?? ''}`
     case 'folder':
       return 'give the folder that it runs from, or another project name (project:)'
     case 'files':
     case 'env files':
-      return `leave ${what === 'files' ? 'files:' : 'envFiles:'} out to use what runs, or set adopt: true to change it`
+      return `leave ${what === 'files' ? 'files:' : 'envFiles:'} out of the playbook to use what runs, or set adopt: true there to change it`
   }
 }
 
@@ -93,7 +93,7 @@ export const SERVICES: Words<ServicesFailure> = {
       losses.map(({ service, what }) => `${service} would lose ${what}`),
       5,
     )}: its container has it, the files in ${dir} do not`,
-    hint: 'put it back into the compose files, or, if it is meant to go, give compose.up allowLoss: true',
+    hint: 'put it back into the compose files; if it is meant to go, replace the container once by hand: on the target, docker compose up -d',
   }),
   'powers-added': ({ dir, ref, powers }) => ({
     message: `${ref} would give the stack in ${dir} more power: ${listed(
@@ -104,7 +104,10 @@ export const SERVICES: Words<ServicesFailure> = {
   }),
   'state-differs': ({ services }) => ({
     message: services
-      .map(({ name, up, now }) => `${name}: ${now} containers up, ${up} before the run`)
+      .map(
+        ({ name, up, now }) =>
+          `${name}: ${now === 1 ? '1 container' : `${now} containers`} up, ${up} before the run`,
+      )
       .join('; '),
   }),
   'config-differs': ({ services }) => ({
@@ -165,7 +168,9 @@ export const SERVICES: Words<ServicesFailure> = {
         }
       : {
           message: `a kept image is gone: ${pins.join(', ')}`,
-          hint: goOn(runId, 'builds it again from the old commit, which may give another image'),
+          ...(runId === undefined
+            ? {}
+            : { hint: goOn(runId, 'builds it again from the old commit, which may give another image') }),
         },
   'images-differ': failure => ({ message: `not the recorded image: ${failure.services.join(', ')}` }),
   unhealthy: failure => ({
@@ -203,4 +208,4 @@ const ENV_FILE: Record<EnvFileProblem, string> = {
   binary: 'it holds NUL bytes',
   'no-shell': 'the target has no POSIX shell',
 }
-const goOn = (runId = 'RUN', does: string) => `hostops rollback ${runId} --rebuild   ${does}`
+const goOn = (runId: string, does: string) => `hostops rollback ${runId} --rebuild   ${does}`

@@ -316,6 +316,67 @@ describe.skipIf(missing !== null).each(['local', 'hostlink'])(
       expect(stack.env('gw')).not.toContain('V=2')
     })
 
+    test('that fails writes through no link that a container has planted, and says that the file is not back', async () => {
+      const files = (base: string) => ({
+        'compose.yaml': `services: { gw: { ${base}, env_file: [data/agent.env], volumes: ["./data:/data"] } }\n`,
+        '.gitignore': 'data\n',
+      })
+      make(files(STANDS))
+      stack.put({ 'data/agent.env': 'A=1\n' })
+      stack.compose('up', '-d')
+      const victim = rig.write('victim', 'of root\n')
+      const plants = `image: "hostops-base:1", restart: always, command: [sh, -c, "ln -sf ${victim} /data/agent.env; exit 3"]`
+      stack.release('v2', files(plants))
+      const { report } = await upgrade('v2')
+      expect(rig.read('victim')).toBe('of root\n')
+      expect(report).toMatchObject({ outcome: 'rollback-failed', rollbackVerified: false })
+      expect(report.rollbackError).toContain('data/agent.env')
+      expect(stack.states()).toEqual(['gw-1 running'])
+    })
+
+    test('of a tree that speaks hostops’ own words loses nothing by it', async () => {
+      make({
+        'compose.json': JSON.stringify({
+          services: { gw: { image: 'hostops-base:1', command: ['sleep', '1000'], stop_grace_period: '0s' } },
+        }),
+        'stack.json': '{"files":["/nowhere.yaml"],"envFiles":[]}',
+      })
+      stack.compose('-f', 'compose.json', 'up', '-d')
+      stack.release('v2', { 'README.md': 'two' })
+      expect((await upgrade('v2')).report.outcome).toBe('succeeded')
+      const keys = stack.docker(
+        'ps',
+        '-a',
+        '--format',
+        '{{.Label "hostops.holds"}}',
+        '--filter',
+        `label=hostops.project=${stack.project}`,
+      )
+      const [holds] = keys.split('\n')
+      expect(holds).not.toBe('')
+      const labelled = {
+        image: 'hostops-base:1',
+        command: ['sleep', '1000'],
+        stop_grace_period: '0s',
+        labels: { 'hostops.holds': holds },
+      }
+      stack.release('v3', { 'compose.json': JSON.stringify({ services: { gw: labelled } }) })
+      expect((await upgrade('v3')).report.outcome).toBe('succeeded')
+      expect(stack.states()).toEqual(['gw-1 running'])
+    })
+
+    test('whose secrets and configs have relative targets would lose none of them', async () => {
+      const more =
+        ', secrets: [{ source: s, target: cert.pem }], configs: [{ source: c, target: etc/rel.conf }]'
+      make({
+        'compose.yaml': `${service(more)}secrets: { s: { file: s } }\nconfigs: { c: { file: s } }\n`,
+        s: 'x',
+      })
+      stack.compose('up', '-d')
+      stack.release('v2', { 'README.md': 'two' })
+      expect((await check('v2')).report.outcome).toBe('planned')
+    })
+
     test('that moves the commit and nothing that runs leaves the containers alone, and the report says so', async () => {
       make({ 'compose.yaml': service(), 'README.md': 'one\n' })
       stack.compose('up', '-d')

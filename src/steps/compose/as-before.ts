@@ -4,6 +4,7 @@ import type { StepContext } from '../step.ts'
 import type { Stack } from './compose.ts'
 import { type KeptImage, type KeptStack, madeSince } from './images.ts'
 import { readReplicas } from './project.ts'
+import { requireFiles } from './put-back.ts'
 import { isUp, type Replica } from './stability.ts'
 
 /** Every container runs the image and the configuration that it ran before, as many are up, and none is there that was not. */
@@ -29,6 +30,7 @@ export async function requireAsBefore(ctx: StepContext, stack: Stack, kept: Kept
     })
   const configs = where(isConfiguredOtherwise)
   if (configs.length > 0) throw new Failed({ code: 'config-differs', services: configs })
+  await requireFiles(ctx, kept)
   return now
 }
 

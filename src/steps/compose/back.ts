@@ -7,7 +7,7 @@ import { renderedStack } from './keep.ts'
 import { madeByProject } from './keep-stack.ts'
 import { upInSilence } from './progress.ts'
 import { readReplicas } from './project.ts'
-import { putFilesBack } from './put-back.ts'
+import { notPutBack, putFilesBack } from './put-back.ts'
 import { repair, type Seen } from './repair.ts'
 import { isUp, type Replica } from './stability.ts'
 
@@ -21,7 +21,7 @@ export async function bringBack(
   stack: Stack,
   kept: KeptStack,
 ): Promise<{ changed: boolean; leftBehind: string[] }> {
-  const [{ replaced, differs }, { seen, repaired }] = await Promise.all([
+  const [{ replaced, left, differs }, { seen, repaired }] = await Promise.all([
     putFilesBack(ctx, stack, kept),
     repair(ctx, stack, kept.project),
   ])
@@ -35,6 +35,8 @@ export async function bringBack(
   const made = madeSince(kept, now)
   await remove(ctx, stack, made)
   const leftBehind = await removeNetworks(ctx, stack, kept)
+  // Whatever else is wrong, the containers are back first.
+  if (left.length > 0) throw notPutBack(ctx, left)
   const same = seen.length === kept.containers.length && seen.every(({ id }) => kept.containers.includes(id))
   return { changed: replaced.length > 0 || made.length > 0 || repaired || !same, leftBehind }
 }

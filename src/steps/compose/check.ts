@@ -38,12 +38,12 @@ export async function checkUp(ctx: StepContext, input: Given): Promise<CheckFind
   ]
 }
 
-const lossFindings = (dir: string, losses: Loss[], allowed: boolean): CheckFinding[] =>
-  losses.map((loss, at) => ({
-    text: `${loss.service} would lose ${loss.what}`,
-    seen: { loses: `${loss.service} ${loss.what}` },
-    ...(allowed || at > 0 ? {} : { failure: { code: 'would-lose', dir, losses } as const }),
-  }))
+function lossFindings(dir: string, losses: Loss[], allowed: boolean): CheckFinding[] {
+  if (losses.length === 0) return []
+  const all = losses.map(({ service, what }) => `${service} would lose ${what}`)
+  const failure = { code: 'would-lose', dir, losses } as const
+  return [{ text: all.join(', '), seen: { losses: all }, ...(allowed ? {} : { failure }) }]
+}
 
 function serviceFinding({ service, running }: KeptImage, project: Project, differs: boolean): CheckFinding {
   const seen = { service, running }

@@ -176,7 +176,7 @@ const escaped = (text: string) => text.replaceAll('$', '$$$$')
 
 /** Through the environment, in pieces, because it holds secrets and every user may read an argv. */
 async function write(ctx: StepContext, path: string, text: string): Promise<void> {
-  const pieces = text.match(/[\s\S]{1,30000}/g) ?? []
+  const pieces = text.match(/[\s\S]{1,30000}/gu) ?? []
   const env = Object.fromEntries(pieces.map((piece, at) => [`HOSTOPS_PIECE_${at}`, piece]))
   const script = `umask 077; n=0; while [ "$n" -lt "$2" ]; do eval "printf %s \\"\\$HOSTOPS_PIECE_$n\\""; n=$((n + 1)); done >"$1"`
   await ctx.exec({

@@ -40,7 +40,7 @@ export function composeFailed(dir: string, verb: string, done: Done): Failed {
   }
   // `config` does nothing but read the files.
   if (done.code === BAD_FILE || verb === 'config')
-    return new Failed({ code: 'compose-file-invalid', dir, detail })
+    return new Failed({ code: 'compose-file-invalid', dir, detail: withoutValue(detail) })
   const cause = excerpt.findLast(text => /error|fatal|panic|failed|cannot/i.test(text)) ?? excerpt.at(-1)
   const tail = tailOf(done)
   return new Failed({
@@ -70,6 +70,9 @@ export function pullFailed(dir: string, image: string, done: Done): Failed {
   const why = PULL_PROBLEMS.find(([, words]) => words.test(detail))?.[0] ?? 'other'
   return new Failed({ code: 'pull-failed', image, why, detail })
 }
+
+/** Compose quotes the line of an env file that it cannot read, which may hold a secret. */
+const withoutValue = (detail: string) => detail.replace(/(failed to read .*?: line \d+).*/, '$1')
 
 /** Of a text that was cut the beginning says little. */
 const endOf = (done: Done, stream: 'stdout' | 'stderr'): string =>

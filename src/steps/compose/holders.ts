@@ -98,7 +98,11 @@ export async function removeHolders(
   key: string,
   staying: ReadonlySet<string>,
 ): Promise<void> {
-  const ours = ['--filter', `label=${LABEL}=${key}`]
+  // An image or a compose file may carry our label too; no container of Compose has an empty project.
+  const ours = [`${LABEL}=${key}`, 'com.docker.compose.project='].flatMap(each => [
+    '--filter',
+    `label=${each}`,
+  ])
   const listed = await ctx.exec({ argv: ['docker', 'ps', '-aq', '--no-trunc', ...ours], ...LOOKING })
   const ids = lines(listed.stdout)
   if (ids.length === 0) return

@@ -256,7 +256,7 @@ export async function imageIds(
 ): Promise<Map<string, string | null>> {
   const asked = [...new Set(names)]
   if (asked.length === 0) return new Map()
-  const argv = ['docker', 'image', 'inspect', '--format', '{{.Id}}', ...asked]
+  const argv = ['docker', 'image', 'inspect', '--format', '{{.Id}}', '--', ...asked]
   const done = await ctx.exec({ argv, ...LOOKING })
   const ids = lines(done.stdout)
   if (done.code === 0 && ids.length === asked.length)

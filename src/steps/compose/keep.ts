@@ -80,6 +80,7 @@ folder=$1 n=0; shift
 for file do
   n=$((n + 1))
   if [ -f "$folder/file.$n" ] || cp -- "$file" "$folder/file.$n" 2>/dev/null; then
+    [ -f "$folder/file.$n.at" ] || readlink -f -- "$file" >"$folder/file.$n.at"
     [ -f "$folder/file.$n.is" ] || stat -c '%a %u:%g' -- "$file" >"$folder/file.$n.is" 2>/dev/null
     echo "$n"
   fi

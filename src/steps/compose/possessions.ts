@@ -106,7 +106,9 @@ export function possessionsIn(rendered: unknown, name: string): Possession[] | n
   if (!config || !service) return null
   const nameOf = (all: typeof config.volumes, key: string) => all?.[key]?.name ?? key
   const files = (all: typeof config.secrets, folder: string, used: typeof service.secrets) =>
-    (used ?? []).map(({ source, target }) => mount(target ?? `${folder}${source}`, all?.[source]?.file ?? ''))
+    (used ?? []).map(({ source, target }) =>
+      mount(posix.resolve(folder, target ?? source), all?.[source]?.file ?? ''),
+    )
   return [
     ...(service.volumes ?? []).map(({ type, source, target }) =>
       mount(target, type === 'volume' ? nameOf(config.volumes, source ?? '') : (source ?? '')),

@@ -53,7 +53,10 @@ export const composePull: StepKind<With, Snapshot> = {
   about: stackFacts,
   locks: input => [stackLock(input)],
   commands: input => [
-    { argv: ['docker', 'pull', input.image ?? { unknown: 'the image of each service' }], cwd: input.dir },
+    {
+      argv: ['docker', 'pull', '--', input.image ?? { unknown: 'the image of each service' }],
+      cwd: input.dir,
+    },
   ],
   undoCommands: () => IMAGES_BACK,
   async check(ctx, input) {
@@ -171,7 +174,7 @@ async function toPull(ctx: StepContext, input: With, services: Project['services
 
 /** By docker, which fails where compose only warns: of a service that it could build as well. */
 async function pull(ctx: StepContext, input: Stack, image: string, platform: string | null): Promise<void> {
-  const argv = ['docker', 'pull', ...(platform === null ? [] : ['--platform', platform]), image]
+  const argv = ['docker', 'pull', ...(platform === null ? [] : ['--platform', platform]), '--', image]
   const done = await ctx.exec({ argv, cwd: canonicalPath(input.dir), durable: true })
   if (done.code !== 0) throw pullFailed(canonicalPath(input.dir), image, done)
 }
@@ -180,7 +183,7 @@ async function digestsOf(ctx: StepContext, names: readonly string[]): Promise<Ma
   const asked = [...new Set(names)]
   const found = await Promise.all(
     asked.map(async name => {
-      const argv = ['docker', 'image', 'inspect', '--format', '{{json .RepoDigests}}', name]
+      const argv = ['docker', 'image', 'inspect', '--format', '{{json .RepoDigests}}', '--', name]
       const digests = jsonOf((await ctx.exec({ argv, ...LOOKING })).stdout)
       return [name, digestIn(digests, name)] as const
     }),

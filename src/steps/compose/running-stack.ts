@@ -2,11 +2,14 @@
  * The stack is what runs: the labels of its containers say from which files, env files, folder and project they were made.
  * Compose left to itself would find others, and replace a container without the mounts that the rest of its files gave it.
  */
+import * as z from 'zod'
 import { Failed, type StackDifference } from '../../failure.ts'
+import { once } from '../command/once.ts'
 import { canonicalPath } from '../fields.ts'
 import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { composeArgv, docker, inFolder, LOOKING, type Stack } from './compose.ts'
+import { STATE_FOLDER } from './keep.ts'
 import { jsonOf, ofStacks } from './project.ts'
 
 /** A container, as far as it tells of which stack it is. */
@@ -160,13 +163,18 @@ async function unkept(ctx: StepContext, stack: Stack): Promise<Stack> {
   const [only] = stack.files
   if (ctx.platform !== 'posix' || stack.files.length !== 1 || !only?.endsWith('.json')) return stack
   const recipe = `${only.slice(0, only.lastIndexOf('/'))}/${RECIPE}`
-  const argv = ['sh', '-c', '[ ! -f "$1" ] || cat -- "$1"', 'hostops-recipe', recipe]
-  const made = jsonOf((await ctx.exec({ argv, ...LOOKING })).stdout) as Pick<
-    Stack,
-    'files' | 'envFiles'
-  > | null
-  return made === null ? stack : { ...stack, files: made.files, envFiles: made.envFiles }
+  const argv = ['sh', '-c', READ_RECIPE, 'hostops-recipe', recipe, ctx.stateFolder ?? '']
+  const made = recipeSchema().safeParse(jsonOf((await ctx.exec({ argv, ...LOOKING })).stdout))
+  return made.success ? { ...stack, ...made.data } : stack
 }
+
+/** Nowhere but among what hostops itself has kept. */
+const READ_RECIPE = `
+state=$2
+${STATE_FOLDER}
+case $1 in *..*) ;; "$state"/rollback/*|"$home"/rollback/*) [ ! -f "$1" ] || cat -- "$1" ;; esac
+`
+const recipeSchema = once(() => z.object({ files: z.array(z.string()), envFiles: z.array(z.string()) }))
 
 async function requireFiles(ctx: StepContext, given: Stack, { files, envFiles }: Stack): Promise<void> {
   if (ctx.platform !== 'posix' || files.length === 0) return

@@ -29,7 +29,7 @@ type Snapshot = { folder: string }
 /** `same`: it had that value before. */
 type State = 'before' | 'written' | 'same' | 'other'
 
-const KEPT_RUNS = 5
+const KEPT_RUNS = 100
 
 /** Other lines, comments, order, mode, owner and line ends stay. Values are printed nowhere. */
 export const envSet: StepKind<With, Snapshot> = {
