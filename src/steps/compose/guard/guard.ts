@@ -45,7 +45,7 @@ export const composeGuard: StepKind<With> = {
   get schema() {
     return schema()
   },
-  outputs: { sha: 'string', powersAdded: 'list' },
+  outputs: { repo: 'string', sha: 'string', powersAdded: 'list' },
   timeoutMs: 2 * 60_000,
   effect: () => 'read',
   about: input => ({ repoPath: input.repo, composePath: input.dir, requestedRef: input.ref }),
@@ -67,7 +67,7 @@ export const composeGuard: StepKind<With> = {
     if (refused.length > 0) throw new Failed(refusal(input, refused))
     return {
       changed: false,
-      outputs: { sha, powersAdded: added.map(each => each.key) },
+      outputs: { repo: opened.repo.path, sha, powersAdded: added.map(each => each.key) },
       facts: { powersAdded: all },
     }
   },

@@ -14,8 +14,6 @@ export type Walked = {
   files: Map<string, Entry>
   /** Files that were not followed, because they do not belong to the stack. */
   powers: Power[]
-  /** Some of what Compose will read is not the stack's. */
-  foreign: boolean
 }
 
 type Item = {
@@ -39,7 +37,7 @@ export async function walk(
   stack: Stack,
   isAllowed: (key: string) => boolean,
 ): Promise<Walked> {
-  const walked: Walked = { main: [], files: new Map(), powers: [], foreign: false }
+  const walked: Walked = { main: [], files: new Map(), powers: [] }
   const seen = new Set<string>()
   let round = await firstItems(ctx, ground, sha, stack)
   for (let rounds = 0; round.length > 0; rounds += 1) {
@@ -162,7 +160,6 @@ function follow(
 
 /** Whether it may be followed all the same. */
 function note(walked: Walked, found: Power, isAllowed: (key: string) => boolean): boolean {
-  walked.foreign = true
   if (isAllowed(found.key)) return true
   walked.powers.push(found)
   return false
