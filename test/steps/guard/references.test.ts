@@ -6,8 +6,14 @@ const names = (text: string) => referencesIn(text)?.map(({ how, name }) => `${ho
 
 test.each([
   ['include: a.yaml', ['include a.yaml', 'env_file ./.env']],
-  ['include: [{ path: [s/a.yaml, b.yaml], env_file: x.env }]', ['include s/a.yaml', 'include b.yaml', 'env_file x.env']],
-  ['services: { a: { env_file: x.env, label_file: [l], extends: { file: b.yaml, service: b } } }', ['extends b.yaml', 'env_file x.env', 'label_file l']],
+  [
+    'include: [{ path: [s/a.yaml, b.yaml], env_file: x.env }]',
+    ['include s/a.yaml', 'include b.yaml', 'env_file x.env'],
+  ],
+  [
+    'services: { a: { env_file: x.env, label_file: [l], extends: { file: b.yaml, service: b } } }',
+    ['extends b.yaml', 'env_file x.env', 'label_file l'],
+  ],
   ['services: { a: { env_file: [{ path: x.env, required: false }] } }', ['env_file x.env']],
   ['x: &x { env_file: m.env }\nservices: { a: { <<: *x } }', ['env_file m.env']],
   ['services: {}\n---\ninclude: [second.yaml]', ['include second.yaml', 'env_file ./.env']],
@@ -25,7 +31,13 @@ test.each([
   ['a key in base64', '!!binary aW5jbHVkZQ==: [a.yaml]'],
   ['another encoding', 'i\u0000n\u0000c\u0000'],
   ['bytes that are no text', 'a: \ufffd'],
-  ['aliases without end', `a: &a [${'x,'.repeat(9)}x]\n${'bcdefgh'.split('').map((k, i) => `${k}: &${k} [${Array(9).fill(`*${'abcdefg'[i]}`).join(',')}]`).join('\n')}`],
+  [
+    'aliases without end',
+    `a: &a [${'x,'.repeat(9)}x]\n${'bcdefgh'
+      .split('')
+      .map((k, i) => `${k}: &${k} [${Array(9).fill(`*${'abcdefg'[i]}`).join(',')}]`)
+      .join('\n')}`,
+  ],
   ['no YAML', 'a: [b'],
 ])('%s cannot be followed', (_, text) => {
   expect(referencesIn(text)).toBeNull()
