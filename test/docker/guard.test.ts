@@ -147,6 +147,16 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
       }),
     ],
     [
+      'has git write another text than it keeps',
+      () => ({
+        words: 'the stack would have git apply working-tree-encoding to its files',
+        files: {
+          'compose.yaml': compose(),
+          '.gitattributes': 'compose.yaml text working-tree-encoding=UTF-7\n',
+        },
+      }),
+    ],
+    [
       'hides it in a volume',
       () => ({
         words: 'volumes/vol would set driver_opts',
