@@ -147,6 +147,16 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
       }),
     ],
     [
+      'has git write another text than it keeps',
+      () => ({
+        words: 'the stack would have git apply working-tree-encoding to its files',
+        files: {
+          'compose.yaml': compose(),
+          '.gitattributes': 'compose.yaml text working-tree-encoding=UTF-7\n',
+        },
+      }),
+    ],
+    [
       'hides it in a volume',
       () => ({
         words: 'volumes/vol would set driver_opts',
@@ -384,6 +394,49 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
     expect(new Set(hashes).size).toBe(2)
     expect(hashes).not.toContain(undefined)
     expect(state()).toBe(refs)
+  })
+
+  test('a refusal holds no value of an env file, and no word of Compose about one', async () => {
+    const token = 'a-token-of-the-owner-1234'
+    start()
+    stack.put({ '.env': `TOKEN="${token}"\n` })
+    const said = async (tag: string, files: Files) => {
+      stack.release(tag, files)
+      const { stdout, stderr, report } = await check(tag)
+      expect(stdout + stderr).not.toContain(token.slice(0, 12))
+      return report.errorCode
+    }
+    const all =
+      ', cap_add: ["${TOKEN}"], pid: "container:${TOKEN}", labels: { a: "${TOKEN}" }, volumes: ["/x/${TOKEN}:/y"]'
+    expect(await said('v2', { 'compose.yaml': compose(all) })).toBe('powers-added')
+    expect(await said('v3', { 'compose.yaml': compose(', ports: ["${TOKEN}"]') })).toBe(
+      'compose-file-invalid',
+    )
+    expect(await said('v4', { 'compose.yaml': compose(', hostname: "${NONE:?${TOKEN}}"') })).toBe(
+      'compose-file-invalid',
+    )
+    expect(
+      await said('v5', { 'compose.yaml': compose(), '.gitignore': '', '.env': 'COMPOSE_FILE=/etc/passwd\n' }),
+    ).toBe('powers-added')
+  })
+
+  test('what was judged is what is checked out', async () => {
+    start()
+    const inside = (...args: string[]) => execFileSync('git', ['-C', stack.dir, ...args])
+    stack.release('v2', { 'compose.yaml': compose(', environment: { V: "2" }') })
+    inside('branch', 'main', '-f')
+    const file = rig.playbook(
+      'other',
+      [
+        { uses: 'git.fetch' },
+        { uses: 'compose.guard', with: { ref: 'main' } },
+        { uses: 'git.checkout', with: { ref: 'main', pull: 'none' } },
+        { uses: 'compose.up' },
+      ],
+      { defaults: { repo: stack.dir, dir: stack.dir, services: ['gw'] } },
+    )
+    const { report } = await rig.run(['run', file])
+    expect(report).toMatchObject({ failedStep: 'git.checkout', errorCode: 'head-differs' })
   })
 
   test('a first deploy has no power that was not allowed', async () => {

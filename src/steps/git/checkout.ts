@@ -80,6 +80,7 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
     if (input.verify === 'signature') await requireSignature(ctx, opened, resolved)
     const goal = await goalOf(ctx, opened, input, resolved)
     const hasModules = await requireSafeModules(ctx, opened.repo, goal.sha)
+    requireGuarded(ctx, opened.repo, goal)
     await moveTo(ctx, opened, goal, snapshot?.mark ?? markOf(ctx))
     const after = await requireHead(ctx, opened.repo, goal)
     // A repeated attempt starts from where the first one got to; the host was where the snapshot says.
@@ -149,6 +150,13 @@ async function goalOf(ctx: StepContext, opened: Opened, input: CheckoutWith, ref
   if (input.pull === 'none') return { sha: tip, branch, tip }
   await requireForward(ctx, opened, { branch, local: tip, target, remote: input.remote })
   return { sha: target, branch, tip }
+}
+
+/** What a guard has judged is what is checked out. */
+function requireGuarded(ctx: StepContext, { path }: Repo, goal: Goal): void {
+  const judged = ctx.outputsOf('compose.guard').findLast(({ repo }) => repo === path)
+  if (judged && judged.sha !== goal.sha)
+    throw new Failed({ code: 'head-differs', repo: path, expected: String(judged.sha), actual: goal.sha })
 }
 
 async function moveTo(ctx: StepContext, { repo, head }: Opened, goal: Goal, mark: string): Promise<void> {

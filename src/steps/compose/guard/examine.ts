@@ -8,6 +8,7 @@ import { compose, docker, LOOKING, type Stack } from '../compose.ts'
 import { CONFIG, jsonOf, ofProject, projectFrom } from '../project.ts'
 import { runningStack } from '../running-stack.ts'
 import { addedPowers, type Judged } from './added.ts'
+import { masked } from './mask.ts'
 import type { Place } from './places.ts'
 import { isMap, type Power } from './power.ts'
 import { type Config, powersOf } from './powers.ts'
@@ -45,14 +46,15 @@ export async function examine(ctx: StepContext, question: Question): Promise<Exa
     runningNow(ctx, stack),
   ])
   // What Compose would find there is not known, and it is not to look.
-  if (walked.powers.length > 0) return { added: walked.powers, config: null, before: base?.config ?? null }
+  if (walked.powers.length > 0)
+    return { added: await masked(ctx, stack, walked.powers), config: null, before: base?.config ?? null }
   const config = await renderTree(ctx, { ground, walked, stack, sha })
   const before = base === null ? null : baseOf(base, reachOf(config, stack, services))
   const [target, was] = await Promise.all([
     judged(ctx, ground, sha, config),
     before === null ? null : judged(ctx, ground, opened.head.sha, before),
   ])
-  return { added: addedPowers(target, was), config, before: base?.config ?? null }
+  return { added: await masked(ctx, stack, addedPowers(target, was)), config, before: base?.config ?? null }
 }
 
 function groundOf({ opened, env }: Question, { dir }: Stack, real: Ground['real']): Ground {

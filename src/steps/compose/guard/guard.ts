@@ -45,7 +45,7 @@ export const composeGuard: StepKind<With> = {
   get schema() {
     return schema()
   },
-  outputs: { sha: 'string', powersAdded: 'list' },
+  outputs: { repo: 'string', sha: 'string', powersAdded: 'list' },
   timeoutMs: 2 * 60_000,
   effect: () => 'read',
   about: input => ({ repoPath: input.repo, composePath: input.dir, requestedRef: input.ref }),
@@ -59,7 +59,7 @@ export const composeGuard: StepKind<With> = {
   check: checkPowers,
   async run(ctx, input) {
     const opened = await openRepository(ctx, canonicalPath(input.repo))
-    const { sha } = await resolveRef(ctx, opened, input.ref, input.remote)
+    const { sha } = await resolveRef(ctx, opened, input.ref, input.remote, { unpublished: true })
     const { added } = await examine(ctx, { ...questionOf(input), opened, sha, env: PLAIN })
     const all = withAllowed(input, added)
     for (const each of all) ctx.say(`${each.words}${each.allowed ? ' (allowed)' : ''}`)
@@ -67,7 +67,7 @@ export const composeGuard: StepKind<With> = {
     if (refused.length > 0) throw new Failed(refusal(input, refused))
     return {
       changed: false,
-      outputs: { sha, powersAdded: added.map(each => each.key) },
+      outputs: { repo: opened.repo.path, sha, powersAdded: added.map(each => each.key) },
       facts: { powersAdded: all },
     }
   },
@@ -82,7 +82,8 @@ const refusal = ({ dir, ref }: With, powers: Examined['added']) =>
 async function checkPowers(ctx: StepContext, input: With): Promise<CheckFinding[]> {
   const opened = await openRepository(ctx, canonicalPath(input.repo))
   const target =
-    (await upstream(ctx, opened, input)) ?? (await resolveRef(ctx, opened, input.ref, input.remote))
+    (await upstream(ctx, opened, input)) ??
+    (await resolveRef(ctx, opened, input.ref, input.remote, { unpublished: true }))
   const { sha } = target
   return withCommit(ctx, opened, { sha, remote: input.remote }, async env => {
     if (env === null)

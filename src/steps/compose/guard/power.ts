@@ -10,8 +10,10 @@ export type Power = {
 
 /** `name`: of a service, or `networks.NAME` and the like; empty for the top level. */
 export const power = (name: string, what: string, words: string, value?: unknown): Power => ({
-  key: `${name === '' ? '' : `${plain(name).replaceAll(':', '%3A')}:`}${plain(what)}${value === undefined ? '' : `=${keyed(value)}`}`,
-  words: shown(words),
+  key: `${name === '' ? '' : `${keyWord(name).replaceAll(':', '%3A')}:`}${keyWord(what)}${value === undefined ? '' : `=${keyed(value)}`}`,
+  // Not cut: half of a secret is one, too.
+  words:
+    words.length > 2 * LONGEST ? `${name || 'the stack'} would set ${what} to something long` : shown(words),
 })
 
 /** A field about which nothing is known but its name. Each entry of a list is a power of its own. */
@@ -32,7 +34,7 @@ export const text = (value: unknown): string =>
 /** What is not a plain word is named by its digest, so that another value is another power. */
 function keyed(value: unknown): string {
   const whole = text(isMap(value) ? sorted(value) : value)
-  if (typeof value !== 'object' && whole !== '' && whole.length <= LONGEST) return plain(whole)
+  if (typeof value !== 'object' && whole !== '' && whole.length <= LONGEST) return keyWord(whole)
   return `sha256.${createHash('sha256').update(whole).digest('hex').slice(0, 16)}`
 }
 
@@ -46,13 +48,10 @@ const sorted = (value: object) =>
 export const isMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-const plain = (word: string) =>
+export const keyWord = (word: string) =>
   word.replace(/[^\x21-\x7e]|[,%=]/gu, each =>
     each === ',' ? '%2C' : encodeURIComponent(/\p{Surrogate}/u.test(each) ? '?' : each),
   )
 
-/** One line, without anything that turns text around, and not endless. */
-const shown = (words: string) => {
-  const line = words.replace(/[^\x20-\x7e\u00a0-\u1fff\u2c00-\ud7ff]/g, '?')
-  return line.length > LONGEST * 2 ? `${line.slice(0, LONGEST * 2 - 3)}...` : line
-}
+/** One line, without anything that turns text around. */
+export const shown = (words: string): string => words.replace(/[^\x20-\x7e\u00a0-\u1fff\u2c00-\ud7ff]/g, '?')

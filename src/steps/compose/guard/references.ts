@@ -20,7 +20,7 @@ const COMPOSE_TAGS = /^Unresolved tag: !(reset|override)\b/
 
 /** Null: not plain YAML. */
 export function referencesIn(text: string): Reference[] | null {
-  if (/[\u0000\ufffd]/.test(text)) return null
+  if (/[\u0000\ufffd]|^%TAG|![^\s]*binary/m.test(text)) return null
   try {
     const documents = parseAllDocuments(text, { merge: true, version: '1.2', uniqueKeys: true })
     if (!Array.isArray(documents)) return []

@@ -1,7 +1,6 @@
 /** Renders a stack as a commit has it, in a private folder of the target, as if it stood where it is going to stand. */
 import { Failed } from '../../../failure.ts'
 import { gitArgv } from '../../git/git.ts'
-import { lines } from '../../plain-text.ts'
 import type { StepContext } from '../../step.ts'
 import { composeArgv, inFolder, LOOKING, type Stack } from '../compose.ts'
 import { CONFIG, jsonOf } from '../project.ts'
@@ -13,10 +12,13 @@ import type { Walked } from './walk.ts'
 /** Stands for the private folder in what is passed to the script; no path of a host begins with it. */
 const MIRROR = '/@mirror@'
 
-/** `git`: that many of the words that are left run git, the others Compose. `hush`: what Compose says is not to be seen. */
+/**
+ * `git`: that many of the words that are left run git, the others Compose. What Compose says goes nowhere: a tree can have it
+ * quote values of env files, and lines of any file.
+ */
 const RENDER = `
 umask 077
-deeper=$1 hush=$2 dir=$3 files=$4 git=$5; shift 5
+deeper=$1 dir=$2 files=$3 git=$4; shift 4
 top=$(mktemp -d "\${TMPDIR:-/tmp}/hostops-guard.XXXXXX") && top=$(cd -- "$top" && pwd -P) || exit 9
 trap 'rm -rf "$top"' EXIT
 trap 'exit 9' HUP INT TERM
@@ -44,8 +46,7 @@ while [ $n -lt $all ]; do
 done
 echo "$mirror"
 cd -- "$mirror$dir" || exit 9
-[ -z "$hush" ] || exec 2>/dev/null
-"$@"
+"$@" 2>/dev/null
 `
 
 type Rendering = { ground: Ground; walked: Walked; stack: Stack; sha: string }
@@ -81,7 +82,7 @@ async function render(
     entry.kind === 'blob' ? ['blob', entry.oid, path] : ['live', path, path],
   )
   const argv = [
-    ...['sh', '-c', RENDER, 'hostops-guard', deeper, walked.foreign ? '1' : '', dir],
+    ...['sh', '-c', RENDER, 'hostops-guard', deeper, dir],
     ...[String(files.length), String(git.length), ...files.flat(), ...git, ...compose],
   ]
   const done = await ctx.exec({ argv, env: ground.env, ...LOOKING })
@@ -89,10 +90,7 @@ async function render(
   const mirror = done.stdout.slice(0, end)
   const without = (text: string) =>
     text.replaceAll(new RegExp(`${mirror}(?=["'\\s])`, 'g'), '/').replaceAll(mirror, '')
-  if (done.code !== 0) {
-    const said = lines(done.stderr).at(-1)
-    throw unrendered(rendering, said === undefined ? 'Compose cannot read it' : without(said))
-  }
+  if (done.code !== 0) throw unrendered(rendering, 'Compose cannot render it')
   return { text: without(done.stdout.slice(end + 1)), mirror }
 }
 

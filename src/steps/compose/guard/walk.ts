@@ -5,7 +5,7 @@ import type { StepContext } from '../../step.ts'
 import { inFolder, type Stack } from '../compose.ts'
 import { type Power, power } from './power.ts'
 import { type Reference, referencesIn } from './references.ts'
-import { type Entry, entriesOf, type Ground, type Read, readFiles } from './tree.ts'
+import { type Entry, entriesOf, type Ground, inTree, type Read, readFiles } from './tree.ts'
 
 export type Walked = {
   /** The compose files that the stack begins with. */
@@ -14,15 +14,13 @@ export type Walked = {
   files: Map<string, Entry>
   /** Files that were not followed, because they do not belong to the stack. */
   powers: Power[]
-  /** Some of what Compose will read is not the stack's. */
-  foreign: boolean
 }
 
 type Item = {
   path: string
   /** What names in it are relative to. */
   base: string
-  how: Reference['how'] | 'main' | 'main-env'
+  how: Reference['how'] | 'main' | 'main-env' | 'attributes'
   service: string | null
   optional: boolean
 }
@@ -39,12 +37,15 @@ export async function walk(
   stack: Stack,
   isAllowed: (key: string) => boolean,
 ): Promise<Walked> {
-  const walked: Walked = { main: [], files: new Map(), powers: [], foreign: false }
+  const walked: Walked = { main: [], files: new Map(), powers: [] }
   const seen = new Set<string>()
   let round = await firstItems(ctx, ground, sha, stack)
   for (let rounds = 0; round.length > 0; rounds += 1) {
     if (rounds === MOST_ROUNDS || seen.size > MOST_FILES) throw invalid(ground, 'it names too many files')
-    const fresh = round.filter(item => !seen.has(keyOf(item)))
+    const all = [...round, ...round.flatMap(item => attributesFor(item, ground))]
+    const fresh = [...new Map(all.map(item => [keyOf(item), item])).values()].filter(
+      item => !seen.has(keyOf(item)),
+    )
     for (const item of fresh) seen.add(keyOf(item))
     const entries = await entriesOf(
       ctx,
@@ -63,6 +64,21 @@ export async function walk(
     )
   }
   return walked
+}
+
+/** What git is told there about the files that it writes into the work tree. */
+function attributesFor({ path, how }: Item, ground: Ground): Item[] {
+  if (how === 'attributes' || inTree(ground, path) === null) return []
+  const folders = [ground.opened.repo.path]
+  for (let at = posix.dirname(path); at !== '/' && inTree(ground, at) !== null; at = posix.dirname(at))
+    folders.push(at)
+  return folders.map(base => ({
+    path: posix.join(base, '.gitattributes'),
+    base,
+    how: 'attributes',
+    service: null,
+    optional: true,
+  }))
 }
 
 const keyOf = ({ path, base, how, service }: Item) => JSON.stringify([path, base, how, service])
@@ -134,6 +150,16 @@ function take(
     const outside = outsidePower(item.service, how, place)
     if (!note(walked, outside, isAllowed) || entry.kind === 'link') return []
   }
+  if (how === 'attributes') {
+    // They would make another text of a compose file than the one that was judged.
+    for (const word of new Set(entry.kind === 'blob' ? read.text?.match(REWRITES) : []))
+      note(
+        walked,
+        power('', 'attribute', `the stack would have git apply ${word} to its files`, word),
+        isAllowed,
+      )
+    return []
+  }
   walked.files.set(path, entry)
   if (how === 'main-env') for (const each of ownVariables(entry, read.text)) note(walked, each, isAllowed)
   if (how !== 'main' && how !== 'include' && how !== 'extends') return []
@@ -162,7 +188,6 @@ function follow(
 
 /** Whether it may be followed all the same. */
 function note(walked: Walked, found: Power, isAllowed: (key: string) => boolean): boolean {
-  walked.foreign = true
   if (isAllowed(found.key)) return true
   walked.powers.push(found)
   return false
@@ -188,5 +213,7 @@ const ownVariables = (entry: Entry, text: string | null): Power[] =>
     : [...new Set((text ?? '').match(/\bCOMPOSE_[A-Z_]+/g))].map(name =>
         power('', 'variable', `the stack would set ${name} for Compose`, name),
       )
+
+const REWRITES = /\bworking-tree-encoding\b|\bident\b/g
 
 const invalid = ({ dir }: Ground, detail: string) => new Failed({ code: 'compose-file-invalid', dir, detail })
