@@ -5,6 +5,8 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, rmSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { repoAt } from '../../src/steps/git/git.ts'
+import { treeDiff } from '../../src/steps/git/tree-diff.ts'
 import { type Checkout, checkoutRig, failure } from '../rig/checkout.ts'
 
 let r: Checkout
@@ -103,6 +105,8 @@ describe('a submodule of the new commit', () => {
     s.git('app', 'checkout', '-q', '--detach')
     s.git('app', 'update-ref', '-m', before.mark, 'refs/heads/main', before.sha)
     expect(() => s.git('app', 'status')).toThrow(/invalid value/)
+    const differing = await treeDiff(r.ctx, repoAt(s.path('app')), before.sha, 'HEAD')
+    expect(differing.raw).toMatch(/^:000000 100644 0+ [0-9a-f]{40} M\t\.gitmodules\n:000000 160000 .*\tlib$/)
     await r.restore('main', before)
     await r.verify('main', before)
     expect([r.head(), r.branch()]).toEqual([before.sha, 'refs/heads/main'])

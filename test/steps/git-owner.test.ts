@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process'
 import { appendFileSync, chmodSync, lstatSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { mountedDigests } from '../../src/steps/compose/mounted-files.ts'
 import { type Checkout, checkoutRig, fails } from '../rig/checkout.ts'
 
 const isRoot = process.getuid?.() === 0
@@ -211,6 +212,14 @@ describe.skipIf(!isRoot)('a checkout of another owner, for root', () => {
       expect(s.read('ran')).not.toContain('hunter22')
     },
   )
+
+  test('tells which mounted files have changed all the same', async () => {
+    const rendered = JSON.stringify({ services: { a: { volumes: [{ source: s.path('app/app.txt') }] } } })
+    const look = () => mountedDigests(r.ctx, { dir: s.path('app') }, rendered)
+    const own = await look()
+    give(4242)
+    expect(await look()).toEqual(own)
+  })
 
   test('of two owners is refused', async () => {
     give(65534)

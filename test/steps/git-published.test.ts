@@ -43,6 +43,11 @@ describe('what nobody has published is refused, and nothing moves', () => {
     s.git('app', 'fetch', '-q', 'origin', 'refs/pull/7/head')
     await refused('FETCH_HEAD')
   })
+  test('HEAD, although somebody has published a branch of that name', async () => {
+    s.git('up', 'update-ref', 'refs/heads/HEAD', 'main')
+    await refused('HEAD', { code: 'ref-not-found' })
+    await refused('refs/heads/HEAD', { code: 'ref-not-found' })
+  })
   test('a remote branch that a setting of the checkout makes of pull requests', async () => {
     s.git('app', 'fetch', '-q', 'origin', '+refs/pull/*/head:refs/remotes/origin/pr/*')
     await refused('pr/7')

@@ -55,6 +55,8 @@ async function find(ctx: StepContext, opened: Opened, ref: string, remote: strin
 export type Wanted = { name: string; kinds: ('branch' | 'tag')[] }
 
 export function wantedRef(ref: string): Wanted {
+  // A branch HEAD, which git itself does not make, would be in the way of HEAD from then on.
+  if (ref === 'HEAD' || ref === branchRef('HEAD')) return { name: 'HEAD', kinds: ['tag'] }
   if (ref.startsWith('refs/heads/')) return { name: ref.slice('refs/heads/'.length), kinds: ['branch'] }
   if (ref.startsWith('refs/tags/')) return { name: ref.slice('refs/tags/'.length), kinds: ['tag'] }
   return { name: ref, kinds: ['branch', 'tag'] }

@@ -399,7 +399,7 @@ test('grants that allow more, or less, than they look: folders and addresses lef
     expect.stringMatching(`^warning: ${at}the caller chooses base of up: the host asks`),
     'hint: fix it: pinned: { base: ... }',
     expect.stringMatching(`^warning: ${at}the caller chooses ref of up: any commit`),
-    'hint: fix it: pinned: { ref: ... }, a pattern for the input, or verify: signature in git.checkout',
+    'hint: fix it: pinned: { ref: ... }, a pattern for the input, or refs: or verify: signature in git.checkout',
     '/h.conf: 1 problem, 3 warnings',
   ])
 })
@@ -408,6 +408,7 @@ test.each([
   ['a pattern', { pattern: 'v[0-9.]+' }, {}, 0],
   ['a choice', { oneOf: ['main'] }, {}, 0],
   ['signatures', {}, { verify: 'signature' }, 0],
+  ['the branches and tags that the playbook allows', {}, { refs: ['tags/v*'] }, 0],
   ['nothing', {}, {}, 1],
 ])('a ref that the caller chooses is bound by %s', async (_, input, more, warnings) => {
   const checkout = { uses: 'git.checkout', with: { repo: '/srv/app', ref: '${{ inputs.ref }}', ...more } }

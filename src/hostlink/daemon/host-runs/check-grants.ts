@@ -19,10 +19,7 @@ export async function checkGrants(
 ): Promise<GrantFindings> {
   const found: GrantFindings = { problems: [], warnings: [] }
   // With the YAML parser, which only those need who have such tokens.
-  const [{ verifiesSignatures }, { unguarded }] = await Promise.all([
-    import('./verifies.ts'),
-    import('./guarded.ts'),
-  ])
+  const [{ bindsRef }, { unguarded }] = await Promise.all([import('./binds-ref.ts'), import('./guarded.ts')])
   const about = { config, hostEnv: env, stateDir: runsStateDir(config, env) }
   const ask = async (args: readonly string[]) =>
     (await askProgram(args, about)) ?? failure('hostops list did not answer')
@@ -50,8 +47,8 @@ export async function checkGrants(
         const hint = `hostops show ${name}   lists its inputs: pin ref or allowPowers, or put compose.guard before git.checkout`
         found.problems.push({ ...place, reason: `no run of ${name} can begin: ${open}`, hint })
       }
-      const isVerified = verifiesSignatures(text) || (open === null && text.includes('compose.guard'))
-      found.warnings.push(...freeInputs(playbook, isVerified).map(doubt => ({ ...place, ...doubt })))
+      const isRefBound = bindsRef(text) || (open === null && text.includes('compose.guard'))
+      found.warnings.push(...freeInputs(playbook, isRefBound).map(doubt => ({ ...place, ...doubt })))
     }
   }
   return found
@@ -72,15 +69,15 @@ function unknownPins({ name, inputs }: Offered, pinned: Readonly<Record<string, 
     })
 }
 
-const freeInputs = ({ name, inputs }: Offered, isVerified: boolean): Finding[] =>
+const freeInputs = ({ name, inputs }: Offered, isRefBound: boolean): Finding[] =>
   inputs.flatMap(input => {
     const isBound = input.from === 'pinned' || input.pattern !== undefined || input.oneOf !== undefined
-    const danger = isBound || (isVerified && input.type === 'ref') ? undefined : DANGERS[input.type]
+    const danger = isBound || (isRefBound && input.type === 'ref') ? undefined : DANGERS[input.type]
     if (danger === undefined) return []
     return [
       {
         reason: `the caller chooses ${input.name} of ${name}: ${danger}`,
-        hint: `fix it: pinned: { ${input.name}: ... }${input.type === 'ref' ? ', a pattern for the input, or verify: signature in git.checkout' : ''}`,
+        hint: `fix it: pinned: { ${input.name}: ... }${input.type === 'ref' ? ', a pattern for the input, or refs: or verify: signature in git.checkout' : ''}`,
       },
     ]
   })
@@ -88,6 +85,6 @@ const freeInputs = ({ name, inputs }: Offered, isVerified: boolean): Finding[] =
 /** Of a free input, by its type. */
 const DANGERS: Readonly<Record<string, string>> = {
   path: 'a folder that it can write to may hold a compose file, or a git checkout, that gives it the whole host',
-  ref: 'any commit that the remote hands out, a pull request’s too, decides what is built and started as root',
+  ref: 'any commit that a branch or tag of the remote holds decides what is built and started as root',
   url: 'the host asks there, also on its own network, and the answer decides whether the run was good',
 }
