@@ -115,7 +115,7 @@ export const SERVICES: Words<ServicesFailure> = {
     hint: 'on the target: docker inspect shows what each container was made with',
   }),
   'not-stable': failure => ({
-    message: `${failure.services.join(', ')}: ${failure.detail}${failure.cause ? `: ${failure.cause}` : tail(failure.tail)}`,
+    message: `${failure.services.join(', ')}: ${failure.detail}${polled(failure.probes)}${failure.cause ? `: ${failure.cause}` : tail(failure.tail)}`,
   }),
   'nothing-to-build': failure => ({
     message:
@@ -180,6 +180,10 @@ export const SERVICES: Words<ServicesFailure> = {
       : { hint: 'check the URL: it has to answer on the target while a good version runs' }),
   }),
 }
+
+/** What the URLs said meanwhile, where that was bad. */
+const polled = (probes: readonly { url: string; ok: boolean; last: string }[] = []) =>
+  probes.flatMap(({ url, ok, last }) => (ok ? [] : [`; ${url} (${last})`])).join('')
 
 const services = (all: readonly { service: string; image: string | null }[]) =>
   all.map(({ service, image }) => (image === null ? service : `${service} (image: ${image})`)).join(', ')
