@@ -24,7 +24,6 @@ const schema = once(() =>
     repo: repoField(),
     ref: refField(),
     remote: remoteField(),
-    unpublished: z.boolean().default(false).describe('As for git.checkout.'),
     allow: z
       .union([z.array(key()), z.string().regex(/^[!-~]*$/, 'keys of powers, with commas between them')])
       .default([])
@@ -60,11 +59,7 @@ export const composeGuard: StepKind<With> = {
   check: checkPowers,
   async run(ctx, input) {
     const opened = await openRepository(ctx, canonicalPath(input.repo))
-<<<<<<< HEAD
     const { sha } = await resolveRef(ctx, opened, input.ref, input.remote, { unpublished: true })
-=======
-    const { sha } = await resolveRef(ctx, opened, input.ref, input.remote, { unpublished: input.unpublished })
->>>>>>> gittrust
     const { added } = await examine(ctx, { ...questionOf(input), opened, sha, env: PLAIN })
     const all = withAllowed(input, added)
     for (const each of all) ctx.say(`${each.words}${each.allowed ? ' (allowed)' : ''}`)
@@ -88,11 +83,7 @@ async function checkPowers(ctx: StepContext, input: With): Promise<CheckFinding[
   const opened = await openRepository(ctx, canonicalPath(input.repo))
   const target =
     (await upstream(ctx, opened, input)) ??
-<<<<<<< HEAD
     (await resolveRef(ctx, opened, input.ref, input.remote, { unpublished: true }))
-=======
-    (await resolveRef(ctx, opened, input.ref, input.remote, { unpublished: input.unpublished }))
->>>>>>> gittrust
   const { sha } = target
   return withCommit(ctx, opened, { sha, remote: input.remote }, async env => {
     if (env === null)
