@@ -181,7 +181,7 @@ test('image.build, compose.pull and env.set', () => {
   ])
   const pull = { dir: '/srv/app', image: 'registry.example/app:2', variable: 'IMAGE' }
   expect(planned('compose.pull', pull)).toEqual({
-    do: [{ argv: ['docker', 'pull', 'registry.example/app:2'], cwd: '/srv/app' }],
+    do: [{ argv: ['docker', 'pull', '--', 'registry.example/app:2'], cwd: '/srv/app' }],
     undo: TAGGED_BACK,
     effect: 'write',
   })
