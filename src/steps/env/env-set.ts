@@ -90,13 +90,14 @@ export const envSet: StepKind<With, Snapshot> = {
     const failure = { code: 'rollback-set-missing' as const, what: [copy] }
     return [{ text: `missing: ${copy}`, seen: null, failure }]
   },
-  /** <base>/<stack>/<run>/<part>: the copies of older runs go. */
+  /** <base>/<stack>/<run>/<part>: the copies of older runs go. `dir` beside them names the stack's folder. */
   async tidy(ctx, _input, { folder }) {
     const parts = folder.split('/')
     const [part = '', own] = [parts.at(-1), parts.at(-2)]
     const stack = parts.slice(0, -2).join('/')
     const listed = await ctx.exec({ argv: ['ls', '-1t', stack], ...LOOKING })
-    const runs = listed.stdout.split('\n').filter(name => /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name))
+    const names = listed.stdout.split('\n').filter(name => /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name))
+    const runs = names.filter(name => name !== 'dir')
     for (const run of runs.slice(KEPT_RUNS)) {
       if (run === own) continue
       await ctx.exec({ argv: ['rm', '-rf', '--', `${stack}/${run}/${part}`], quiet: true })
