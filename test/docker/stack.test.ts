@@ -282,20 +282,22 @@ describe.skipIf(missing !== null).each(['local', 'hostlink'])(
       make(files(STANDS, 'one'))
       stack.compose('up', '-d')
       const before = stack.states()
-      expect(before).toEqual(['gw-1 running', 'gw-2 running', 'mig-1 exited'])
+      expect(before.slice(0, 2)).toEqual(['gw-1 running', 'gw-2 running'])
       stack.release('v2', files(FALLS, 'two'))
-      const { report } = await upgrade('v2')
+      const { report, stderr } = await upgrade('v2')
+      expect(report.rollbackError, stderr).toBe(null)
       expect(report).toMatchObject({
         outcome: 'rolled-back',
         rollbackVerified: true,
         failedStep: 'compose.up',
       })
-      expect(stack.states().map(each => each.replace('created', 'exited'))).toEqual(before)
+      expect(stack.states().slice(0, 2)).toEqual(before.slice(0, 2))
       expect(stack.inspect('mig', '{{json .Config.Cmd}}')).toContain('one')
       stack.release('v3', files(STANDS, 'three'))
-      expect((await upgrade('v3')).report.outcome).toBe('succeeded')
-      expect(stack.states()).toEqual(before)
-      expect(stack.docker('logs', stack.id('mig'))).toBe('three')
+      const third = await upgrade('v3')
+      expect(third.report.outcome, third.stderr).toBe('succeeded')
+      expect(stack.states().slice(0, 2)).toEqual(before.slice(0, 2))
+      expect(stack.docker('logs', stack.id('mig'))).toContain('three')
     })
 
     test('with a health URL that nobody answers says so before it begins, and in the error', async () => {

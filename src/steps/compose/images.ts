@@ -162,7 +162,8 @@ async function imagesOf(
       others: [],
       running,
       replicas: service.replicas,
-      up: own.filter(isUp).length,
+      // One that ends on its own runs or not, by the moment in which one looks.
+      ...(service.oneShot ? {} : { up: own.filter(isUp).length }),
       config: only(own.map(replica => replica.config)),
       madeBy: own[0]?.madeBy ?? '',
     }
