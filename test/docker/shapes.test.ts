@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type DaemonRig, startDaemonRig } from '../rig/daemon.ts'
-import { withoutDocker } from '../rig/docker.ts'
+import { TARGETS, withoutDocker } from '../rig/docker.ts'
 import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
 import { type OpenclawStack, openclawStack, SHAPES, type Shape } from '../rig/openclaw-stack.ts'
 import { startRegistry } from '../rig/registry.ts'
@@ -43,7 +43,7 @@ const upgrade = (at: OpenclawStack, ref: string, more: Inputs, ...options: strin
 const sourceOf = (at: OpenclawStack, shape: Shape, tag: string): Inputs =>
   shape === 'registry' ? { imageFrom: shape, image: at.inRegistry(tag) } : { imageFrom: shape }
 
-describe.skipIf(missing !== null).each(['local', 'hostlink'] as const)('on %s', target => {
+describe.skipIf(missing !== null).each(TARGETS)('on %s', target => {
   beforeEach(async () => {
     if (target === 'local') return
     daemon = await startDaemonRig({ env: { HOME: rig.folder } })

@@ -41,6 +41,12 @@ export function withoutDocker(what: string): string | null {
   return problem
 }
 
+/** The newer engine is met on one of them in the gate: what hostlink adds knows nothing of engines. */
+export const TARGETS = (process.env.HOSTOPS_TEST_TARGETS?.split(',') ?? ['local', 'hostlink']) as (
+  | 'local'
+  | 'hostlink'
+)[]
+
 /** For tests that need nothing but an engine. */
 export const dockerAnswers = () => withoutDocker('tests on a real engine') === null
 
