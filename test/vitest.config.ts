@@ -6,8 +6,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/rig/own-state.ts',
     // The tests start real daemons and real processes on machines that may be slow and shared.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     // CI's machines are shared: what fails twice in a row is broken, what fails once may be the machine.
     retry: process.env.CI ? 1 : 0,
     pool: 'forks',
