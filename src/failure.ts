@@ -108,7 +108,7 @@ export type ServicesFailure =
       failedService?: FailedService
       /** The last thing that it wrote to stderr, where it wrote any. */
       cause?: string
-      /** Where URLs were polled meanwhile: their last answers. */
+      /** The last answers of URLs that were polled meanwhile. */
       probes?: { url: string; ok: boolean; last: string }[]
       watchedMs?: number
     }

@@ -27,7 +27,7 @@ export type ContextInput = {
   hold: Hold
   /** Only where the target is the runner's machine. */
   stateFolder?: string | null | undefined
-  /** Where observations count; absent: nothing is decided by what is seen. */
+  /** The movement that observations belong to; absent: nothing is decided by them. */
   movement?: Movement | null | undefined
   outputsOf?: StepContext['outputsOf'] | undefined
   standing?: StepContext['standing'] | undefined

@@ -1,4 +1,4 @@
-/** What `last` means: the last run that began, and to go on with, the run that the last attempt was refused for. */
+/** `last` means the last run that began; after a refusal, `resume` and `rollback` use the run that caused it. */
 import type { Outcome } from '../../engine/events.ts'
 import type { Failure } from '../../failure.ts'
 import { sentence } from '../../wording/word.ts'

@@ -77,7 +77,7 @@ function lastWords({ folder, head }: RunEntry, report: Report, io: Io): string {
   for (const event of events) summary.add(event)
   const { outcome, failedStep, durationMs } = report
   const isKnown = events.some(({ type }) => type === 'run-finished')
-  // What never had a journal is told by its report.
+  // A run without a journal is known only by its report.
   if (!isKnown) summary.add({ type: 'run-finished', outcome, failedStep, failure: null })
   const columns = io.stderr.isTTY ? io.stderr.columns() : null
   const lines = summary.lines({ runId: head.runId, durationMs, stored: false, columns, sight: report })

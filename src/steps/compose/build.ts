@@ -112,7 +112,7 @@ export const composeBuild: StepKind<With, KeptStack> = {
 }
 survivingEngine(composeBuild, ['restore', 'reactivate', 'verify'])
 
-/** All that `up` would start and that the compose file says how to build: a dependency of the old version is none. */
+/** Everything buildable that `up` starts in the new tree: an old dependency must not run beside a new service. */
 async function toBuild(ctx: StepContext, input: With, { services, reach }: Project): Promise<Service[]> {
   const built = reach.filter(({ builds }) => builds)
   // Where only a dependency is built, the services that are meant would stay what they are.

@@ -77,7 +77,7 @@ export async function orRebuilt(
   throw isRebuilt ? new Failed({ code: 'pin-lost', pins, rebuilt: services }) : error
 }
 
-/** Where the name still means the kept image, a pin that is gone is none that is missed. */
+/** A missing pin does not matter while the name still means that image. */
 async function lostIn(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<Lost[]> {
   const missing = await missingPins(ctx, stack, kept)
   if (missing.length === 0) return []
