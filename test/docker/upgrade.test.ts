@@ -2,13 +2,13 @@
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type DaemonRig, startDaemonRig } from '../rig/daemon.ts'
-import { makeStack, type Stack, withoutDocker } from '../rig/docker.ts'
+import { makeStack, type Stack, TARGETS, withoutDocker } from '../rig/docker.ts'
 import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
 
 const PLAYBOOK = fileURLToPath(new URL('../../playbooks/upgrade-openclaw.yaml', import.meta.url))
 const missing = withoutDocker('upgrades of a real stack')
 
-describe.skipIf(missing !== null).each(['local', 'hostlink'] as const)('on %s', target => {
+describe.skipIf(missing !== null).each(TARGETS)('on %s', target => {
   let rig: HostopsRig
   let stack: Stack
   let daemon: DaemonRig | null = null
@@ -122,7 +122,9 @@ describe.skipIf(missing !== null).each(['local', 'hostlink'] as const)('on %s', 
     const { report, code } = await upgrade('v4-unhealthy')
     isBack(report, before)
     expect(code).toBe(1)
-    expect(report).toMatchObject({ failedStep: 'health.poll', errorCode: 'not-stable' })
+    expect(report.failedStep).toBe('health.poll')
+    // Docker's own word, or the end of the time before it.
+    expect(['not-stable', 'unhealthy']).toContain(report.errorCode)
     expect(report.error).toContain('not ready: upstream database is unreachable')
     expect(report.failedService).toMatchObject({
       name: 'gateway',

@@ -3,7 +3,15 @@ import { Failed } from '../../failure.ts'
 import { once } from '../command/once.ts'
 import { canonicalPath } from '../fields.ts'
 import type { StepContext, StepKind } from '../step.ts'
-import { compose, composeArgv, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
+import {
+  BUILDING,
+  compose,
+  composeArgv,
+  servicesField,
+  stackFacts,
+  stackFields,
+  stackLock,
+} from './compose.ts'
 import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
 import { namedImages, sourceOf } from './image-source.ts'
@@ -71,8 +79,7 @@ export const composeBuild: StepKind<With, KeptStack> = {
     const built = await toBuild(ctx, input, project)
     for (const { image } of built) for (const { text } of nameFinding(image ?? '')) ctx.say(text)
     const names = built.map(({ name }) => name)
-    // A build outlives its caller: half an image is no harm, but an hour of work is not thrown away.
-    await compose(ctx, stack, buildArgs(input, names), { durable: true })
+    await compose(ctx, stack, buildArgs(input, names), BUILDING)
     const [images, disk] = await Promise.all([
       namedNow(ctx, input, project, built),
       diskFacts(ctx, before?.disk ?? null),
@@ -104,7 +111,7 @@ export const composeBuild: StepKind<With, KeptStack> = {
       const stack = { ...input, ...before?.stack }
       const { reach } = await readProject(ctx, stack, services)
       const built = reach.flatMap(({ name, builds }) => (builds && services.includes(name) ? [name] : []))
-      if (built.length > 0) await compose(ctx, stack, ['build', ...built], { durable: true })
+      if (built.length > 0) await compose(ctx, stack, ['build', ...built], BUILDING)
       return built
     }),
   verify: namesAsBefore,

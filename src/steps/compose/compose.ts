@@ -82,6 +82,12 @@ async function requireReadable(ctx: StepContext, given: Stack): Promise<void> {
   if (done.code !== 0) throw composeFailed(cwd, 'config', done)
 }
 
+/**
+ * A build outlives its caller: half an image is no harm, but an hour of work is not thrown away. Attestations hold the
+ * time of the build, so where the engine stores them with the image, each build would be a new image of the same content.
+ */
+export const BUILDING = { durable: true, env: { BUILDX_NO_DEFAULT_ATTESTATIONS: '1' } } as const
+
 export const LOOKING = { repeatable: true, quiet: true, keepBytes: 8 * 1024 * 1024 } as const
 
 /** `docker` itself, for what compose has no command for. */

@@ -4,6 +4,7 @@ import { once } from '../command/once.ts'
 import { canonicalPath } from '../fields.ts'
 import type { PlannedArg, StepContext, StepKind } from '../step.ts'
 import {
+  BUILDING,
   fileField,
   inFolder,
   LOOKING,
@@ -138,8 +139,9 @@ survivingEngine(imageBuild, ['restore', 'reactivate', 'verify'])
 async function build(ctx: StepContext, input: With, stack: Stack, tag: string): Promise<void> {
   const env = await argsFromEnv(ctx, stack, input.argsFrom)
   const argv = buildArgv(input, tag, Object.keys(env)) as string[]
-  const done = await ctx.exec({ argv, cwd: canonicalPath(input.dir), env, durable: true })
-  if (done.code !== 0) throw composeFailed(canonicalPath(input.dir), 'build', done)
+  const cwd = canonicalPath(input.dir)
+  const done = await ctx.exec({ argv, cwd, ...BUILDING, env: { ...BUILDING.env, ...env } })
+  if (done.code !== 0) throw composeFailed(cwd, 'build', done)
 }
 
 /** The name to build under; throws where no service would start what is built under it, or nothing can be built. */
