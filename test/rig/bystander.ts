@@ -5,7 +5,7 @@ type Reachable = { readonly socket: string; readonly token: string }
 
 const QUIET_MS = 100
 /** Below this nobody would speak of a delay; above it the ratio to a quiet daemon decides. */
-const UNFELT_MS = 25
+const UNFELT_MS = 250
 const LONGEST_RATIO = 20
 const LONGEST_WAIT_MS = 3000
 /** Of fewer pings the middle one says nothing. */
