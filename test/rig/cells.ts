@@ -47,6 +47,7 @@ export async function playAll<C extends Cell<string>>(
   play: (cell: C) => Promise<boolean>,
   workers = WORKERS,
 ): Promise<number> {
+  if (workers < 1) throw new Error('nobody is free to play: an earlier test has not ended')
   const left = [...cells]
   const failures: Error[] = []
   let alive = 0
