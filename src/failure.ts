@@ -110,7 +110,6 @@ export type ServicesFailure =
       cause?: string
       /** The last answers of URLs that were polled meanwhile. */
       probes?: { url: string; ok: boolean; last: string }[]
-      watchedMs?: number
     }
   /** `image` is null where the compose file names none. */
   | { code: 'nothing-to-build'; dir: string; services: NamedImage[]; instead: ImageSource; file?: string }
@@ -139,8 +138,6 @@ export type ServicesFailure =
       code: 'unhealthy'
       probes: { url: string; ok: boolean; last: string }[]
       timeoutMs: number
-      /** Absent where nothing was waited for. */
-      watchedMs?: number
       /** Nothing answered at these before the run either. */
       silent?: string[]
     }
@@ -151,7 +148,7 @@ export type StackDifference = {
   named: string[]
 }
 
-/** `what` in words of the engine: "mount /data from /srv/data", "port 18789 to 18789/tcp". */
+/** `what` in words of the engine: "mount /data from /srv/data", "port *:18789 to 18789/tcp". */
 export type Loss = { service: string; what: string }
 /** `key`: what a reviewer allows it by. */
 export type AddedPower = { key: string; words: string }

@@ -87,7 +87,10 @@ test('when', async () => {
     { status: 'failed', tolerated: true },
     { status: 'succeeded' },
   ])
-  expect(report.success).toBe(true)
+  expect(report).toMatchObject({ success: false, outcome: 'failed-unchanged', failedStep: 'optional' })
+  rig.write('.maybe', '')
+  const there = await run('when', `folder=${rig.folder}`)
+  expect(there.report).toMatchObject({ success: true, outcome: 'succeeded' })
 })
 
 test('undo', async () => {

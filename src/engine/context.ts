@@ -27,7 +27,7 @@ export type ContextInput = {
   hold: Hold
   /** Only where the target is the runner's machine. */
   stateFolder?: string | null | undefined
-  /** The movement that observations belong to; absent: nothing is decided by them. */
+  /** The movement that observations belong to, null in the step itself; absent: nothing is decided by them. */
   movement?: Movement | null | undefined
   outputsOf?: StepContext['outputsOf'] | undefined
   standing?: StepContext['standing'] | undefined
@@ -64,6 +64,10 @@ export function stepContext(input: ContextInput): StepContext {
     saw(observation) {
       if (input.movement !== undefined)
         input.emit({ type: 'saw', id: input.stepId, movement: input.movement, ...observation })
+    },
+    watched(ms) {
+      if (input.movement === null)
+        input.emit({ type: 'observed', id: input.stepId, facts: { watchedSeconds: Math.round(ms) / 1000 } })
     },
     outputsOf: input.outputsOf ?? (() => []),
     standing: input.standing ?? new Map(),

@@ -66,7 +66,7 @@ export type Event =
   | { type: 'plan-hashed'; hash: string }
   | { type: 'interrupting'; signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'; hard: boolean }
   | { type: 'evidence'; id: string; evidence: Evidence[] }
-  /** What was observed beside the steps, told at the end of the run. */
+  /** What was observed beside the steps, told at the end of the run; and for how long a step has watched. */
   | { type: 'observed'; id: string; facts: Facts }
   | { type: 'evidence-missing'; id: string; failure: Failure }
   | { type: 'rollback-started'; because: Failure; steps: string[]; stopsAt: string | null }

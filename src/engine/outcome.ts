@@ -11,6 +11,8 @@ export type RollbackEnd = {
 
 export type RunFacts = {
   failure: Failure | null
+  /** It is that of a step that was allowed to fail: the run went on to its end all the same. */
+  allowed?: boolean
   /** A step that may change the host was begun. */
   acted: boolean
   /** Some step was not seen to have left the host as it was. */
@@ -23,6 +25,7 @@ export type RunFacts = {
 export function decideOutcome(facts: RunFacts): Outcome {
   const { failure, rollback } = facts
   if (failure === null) return facts.couldChange && !facts.changed ? 'unchanged' : 'succeeded'
+  if (facts.allowed) return facts.changed ? 'failed-changed' : 'failed-unchanged'
   if (!facts.acted) return beforeAnyChange(failure)
   if (rollback === null) {
     if (failure.code === 'link-lost' || failure.code === 'end-not-seen') return 'unknown'

@@ -141,10 +141,12 @@ function isAboutReaching({ code }: Failure): boolean {
 function end(run: Run, state: StepState, startedAt: number, ended: Attempts): Failure | null {
   const result = ended.ok ? ended.result : null
   const failure = ended.ok ? null : ended.failure
+  const mayAct = state.begun && state.ready !== null && mayChange(state.ready.effect)
   // What an attempt that failed did to the host was not observed.
-  const repeated = ended.attempts > 1 && state.ready !== null && mayChange(state.ready.effect)
-  state.changed = result === null ? false : repeated ? result.changed || null : result.changed
+  if (result === null) state.changed = mayAct ? null : false
+  else state.changed = mayAct && ended.attempts > 1 ? result.changed || null : result.changed
   state.status = statusOf(failure)
+  state.failure = failure
   finish(run, state, { startedAt, attempts: ended.attempts, result, failure })
   return failure === null || isTolerated(state, failure) ? null : failure
 }

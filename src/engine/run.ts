@@ -215,13 +215,16 @@ async function settleNote(run: Run, { outcome }: RunEnd): Promise<void> {
   else if (outcome !== 'unknown') await forgetNote(run.input)
 }
 
-export const hasActed = ({ states }: Run): boolean =>
+const hasActed = ({ states }: Run): boolean =>
   states.some(state => state.begun && state.ready && mayChange(state.ready.effect))
 
-function verdict(run: Run, failed: StepFailure | null, rollback: RollbackEnd | null): RunEnd {
+/** A step that was allowed to fail has held nothing up, and a run with one is no success. */
+export function verdict(run: Run, stopped: StepFailure | null, rollback: RollbackEnd | null): RunEnd {
+  const failed = stopped ?? firstFailure(run)
   const failure = failed?.failure ?? null
   const outcome = decideOutcome({
     failure,
+    allowed: stopped === null,
     acted: hasActed(run),
     changed: run.states.some(state => state.changed !== false),
     couldChange: run.states.some(state => state.ready && mayChange(state.ready.effect)),
@@ -229,3 +232,6 @@ function verdict(run: Run, failed: StepFailure | null, rollback: RollbackEnd | n
   })
   return { outcome, failedStep: failed?.step ?? null, failure }
 }
+
+const firstFailure = ({ states }: Run): StepFailure | null =>
+  states.flatMap(({ planned, failure }) => (failure ? [{ step: planned.id, failure }] : []))[0] ?? null

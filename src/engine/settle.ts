@@ -4,12 +4,11 @@
  */
 import type { Failure } from '../failure.ts'
 import { doubt } from './holds.ts'
-import { decideOutcome } from './outcome.ts'
-import { announce, hasActed, takeOver } from './run.ts'
+import { announce, takeOver, verdict } from './run.ts'
 import { newRun, type Run } from './run-state.ts'
 import { askForStep, runStep } from './run-step.ts'
 import type { RunEnd, RunInput } from './running.ts'
-import { makeReady, mayChange, type StepState } from './state.ts'
+import { makeReady, type StepState } from './state.ts'
 
 /** Never rejects. `unknown` where nobody could tell how the step in flight ended: then nothing is known that was not before. */
 export async function settle(input: RunInput): Promise<RunEnd> {
@@ -40,7 +39,7 @@ async function ask(run: Run): Promise<RunEnd> {
     if (failed && isUnknown(failed.failure))
       return { outcome: 'unknown', failedStep: step, failure: failed.failure }
   }
-  if (failed === null && left.length === 0) return { ...seen(run, null), failedStep: null, failure: null }
+  if (failed === null && left.length === 0) return verdict(run, null, null)
   const failure: Failure = {
     code: 'half-way',
     runId,
@@ -48,7 +47,7 @@ async function ask(run: Run): Promise<RunEnd> {
     failed: failed?.failure ?? null,
     left,
   }
-  return { ...seen(run, failure), failedStep: failed?.step ?? null, failure }
+  return verdict(run, { step: failed?.step ?? null, failure }, null)
 }
 
 /** Null: it ended well. */
@@ -69,13 +68,3 @@ function onlyReads(run: Run, state: StepState): boolean {
 
 const isUnknown = ({ code }: Failure) =>
   code === 'end-not-seen' || code === 'link-lost' || code === 'unreachable' || code === 'auth-failed'
-
-const seen = (run: Run, failure: Failure | null) => ({
-  outcome: decideOutcome({
-    failure,
-    acted: hasActed(run),
-    changed: run.states.some(state => state.changed !== false),
-    couldChange: run.states.some(state => state.ready && mayChange(state.ready.effect)),
-    rollback: null,
-  }),
-})

@@ -1,5 +1,5 @@
 /** What the engine knows of each step while it runs: what is planned, what was recorded, what was begun. */
-import { Failed } from '../failure.ts'
+import { Failed, type Failure } from '../failure.ts'
 import type { Known } from '../playbook/expression.ts'
 import { evaluate, resolveTemplate } from '../playbook/resolve.ts'
 import { hasExpressions } from '../playbook/template.ts'
@@ -28,6 +28,8 @@ export type StepState = {
   begun: boolean
   changed: boolean | null
   status: StepStatus
+  /** Why it failed, also where it was allowed to. */
+  failure: Failure | null
   /** What an earlier runner left behind of it. */
   readonly earlier: RecoveredStep | null
 }
@@ -48,6 +50,7 @@ const newState = (planned: PlannedStep, kind: StepKind, earlier: RecoveredStep |
   begun: earlier?.begun ?? false,
   changed: earlier?.end ? earlier.end.changed : false,
   status: earlier?.end?.status ?? 'not-run',
+  failure: earlier?.end?.failure ?? null,
   earlier,
 })
 

@@ -108,7 +108,12 @@ export function stepFields() {
       return retrySchema().optional().describe('Try again when the step fails.')
     },
     get continueOnError() {
-      return z.boolean().optional().describe('The run goes on although this step failed.')
+      return z
+        .boolean()
+        .optional()
+        .describe(
+          'The run goes on although this step failed. It rolls nothing back for it, and ends as failed.',
+        )
     },
     get env() {
       return z

@@ -70,7 +70,6 @@ export function addEvent(draft: ReportDraft, event: Event): void {
     case 'step-finished': {
       const seen = event.failure ? seenBy(event.failure) : {}
       Object.assign(draft.facts, event.facts, seen)
-      addWatch(draft.looks, event.facts.watchedSeconds ?? seen.watchedSeconds)
       draft.changed = changedWith(draft.changed, event)
       const step = draft.steps.find(s => s.id === event.id)
       if (!step) return
@@ -94,9 +93,12 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       }
       if (event.evidence.length > 0) draft.tails.kept = event.id
       return
-    case 'observed':
-      draft.facts = { ...draft.facts, ...event.facts }
+    case 'observed': {
+      const { watchedSeconds, ...others } = event.facts
+      addWatch(draft.looks, watchedSeconds)
+      Object.assign(draft.facts, others)
       return
+    }
     case 'rollback-started':
       draft.isGoingBack = true
       draft.rollbackVerified = false
@@ -107,7 +109,7 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       return
     case 'part-finished': {
       const seen = { ...event.facts, ...(event.failure ? seenBy(event.failure) : {}) }
-      const { healthz: _, readyz: __, failedService, watchedSeconds: ___, ...others } = seen
+      const { healthz: _, readyz: __, failedService, ...others } = seen
       // The cause of the run's failure, and what its polls saw, stay those of the version that was deployed.
       draft.facts = { ...(failedService ? { failedService } : {}), ...draft.facts, ...others }
       addHealth(draft.looks, seen)

@@ -3,7 +3,7 @@ import type { Event, Facts, Observation } from '../engine/events.ts'
 import type { Failure } from '../failure.ts'
 
 type Saw = Extract<Event, { type: 'saw' }>
-export type HealthSeen = { healthz: boolean | null; readyz: boolean | null }
+type HealthSeen = { healthz: boolean | null; readyz: boolean | null }
 
 export type Looks = {
   run: Map<string, Observation>
@@ -39,7 +39,7 @@ export function addHealth(looks: Looks, { healthz, readyz }: Facts): void {
   looks.health = { healthz: healthz ?? before.healthz, readyz: readyz ?? before.readyz }
 }
 
-/** Each step watches for itself: these are added, not merged. */
+/** Each attempt of a step watches for itself: these are added, not merged. */
 export function addWatch(looks: Looks, seconds: number | undefined): void {
   if (seconds === undefined) return
   looks.watchedSeconds = Math.round(((looks.watchedSeconds ?? 0) + seconds) * 1000) / 1000
@@ -51,7 +51,7 @@ export function seenBy(failure: Failure): Facts {
   if (failure.code === 'powers-added')
     return { powersAdded: failure.powers.map(each => ({ ...each, allowed: false })) }
   if (failure.code !== 'unhealthy' && failure.code !== 'not-stable') return {}
-  const { probes = [], watchedMs } = failure
+  const { probes = [] } = failure
   const good = (end: string) => {
     const those = probes.filter(probe => new URL(probe.url).pathname.endsWith(end))
     return those.length === 0 ? null : those.every(probe => probe.ok)
@@ -61,7 +61,6 @@ export function seenBy(failure: Failure): Facts {
   return {
     ...(healthz === null ? {} : { healthz }),
     ...(readyz === null ? {} : { readyz }),
-    ...(watchedMs === undefined ? {} : { watchedSeconds: watchedMs / 1000 }),
     ...(failedService === undefined ? {} : { failedService }),
   }
 }

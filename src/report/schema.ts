@@ -5,7 +5,7 @@ import { OUTCOMES } from '../engine/events.ts'
 const sha = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/)
 const timestamp = z.iso.datetime()
 
-export const effects = ['read', 'fetch', 'write', 'disrupt', 'irreversible'] as const
+const effects = ['read', 'fetch', 'write', 'disrupt', 'irreversible'] as const
 
 export const stepReportSchema = z.object({
   id: z.string(),

@@ -28,7 +28,7 @@ export const longestFor = (signs: readonly Pick<Sign, 'forMs'>[]): number => {
 }
 
 /** `rounds`: good looks in a row. */
-export type Standing = { since: number | null; rounds: number; print: string }
+type Standing = { since: number | null; rounds: number; print: string }
 export const NOT_YET: Standing = { since: null, rounds: 0, print: '' }
 export type Limits = { startedAt: number; timeoutMs: number; forMs: number; rounds: number }
 export type Fact = { at: number } & Pick<Look, 'good' | 'final' | 'print'>
@@ -64,6 +64,7 @@ export async function stand(
   waiting: Waiting,
 ): Promise<{ looks: number; durationMs: number }> {
   const { alone } = waiting
+  const started = ctx.now()
   if (!alone) ctx.standing.set(ctx.stepId, own)
   const others = alone ? [] : [...ctx.standing.values()].filter(sign => sign !== own)
   const untilMs = ctx.now() + waiting.timeoutMs + longestFor([own, ...others])
@@ -74,6 +75,7 @@ export async function stand(
     if (!alone) ctx.standing.delete(ctx.stepId)
     throw error
   } finally {
+    ctx.watched(ctx.now() - started)
     await ear.stop()
   }
 }

@@ -49,7 +49,7 @@ export type Facts = {
 }
 
 /** Digests of the registry; null where the engine has none for that image. */
-export type PulledFact = { service: string; image: string; before: string | null; after: string | null }
+type PulledFact = { service: string; image: string; before: string | null; after: string | null }
 
 /** `image*` are ids; null where there was, or is, no container. */
 export type ServiceFact = {
@@ -169,6 +169,8 @@ export type StepContext = {
   say(line: string): void
   /** Records what was looked at; of two with the same `what` and `target` the later one counts. */
   saw(observation: Observation): void
+  /** For how long it has looked at what the run has started, whatever came of it. */
+  watched(ms: number): void
   /** Outputs of the steps of a kind that have succeeded in this run so far, in order. */
   outputsOf(uses: string): readonly { readonly [output: string]: Json }[]
   /** What this run holds to one window, by step. */

@@ -121,7 +121,7 @@ function stepEnd(event: Extract<Event, { type: 'step-finished' }>): string {
     case 'unknown':
     case 'failed': {
       const word = event.tolerated
-        ? 'failed, which the playbook accepts,'
+        ? 'failed, the run goes on,'
         : event.status === 'unknown'
           ? 'UNKNOWN'
           : 'FAILED'

@@ -210,7 +210,7 @@ function finishStep(
   if (event.status === 'succeeded') {
     task?.succeed(dim(`${elapsed(event.durationMs)}${tries}${event.changed ? ', changed' : ''}`))
   } else if (event.status === 'skipped') task?.skip(event.reason ?? 'skipped')
-  else if (event.tolerated) task?.skip(`failed, which the playbook accepts: ${reason}`)
+  else if (event.tolerated) task?.skip(`failed, the run goes on: ${reason}`)
   else task?.fail(dim(`${elapsed(event.durationMs)}${tries}`), reason)
 }
 

@@ -41,8 +41,10 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** Until it is ended: for how many seconds nobody answered it. */
-function outside(url: string): { asking: Promise<void>; end: () => Promise<number> } {
+type Met = { seconds: number; noise: number }
+
+/** Until it is ended: for how many seconds nobody answered it, and by how much the machine made everybody late. */
+function outside(url: string): { asking: Promise<void>; end: () => Promise<Met> } {
   const child: ChildProcess = spawn(process.execPath, [POLLER, url], { stdio: ['ignore', 'pipe', 'inherit'] })
   let said = ''
   child.stdout!.setEncoding('utf8').on('data', text => {
@@ -53,7 +55,8 @@ function outside(url: string): { asking: Promise<void>; end: () => Promise<numbe
     async end() {
       child.kill('SIGTERM')
       await new Promise(resolve => child.once('close', resolve))
-      return Number(said.trim().split('\n').at(-1))
+      const [seconds, noise] = said.trim().split('\n').at(-1)!.split(' ').map(Number)
+      return { seconds: seconds!, noise: noise! }
     },
   }
 }
@@ -64,8 +67,7 @@ const isUp = () =>
     () => false,
   )
 
-// The machine may be busy elsewhere, for both of them.
-test.for([0.4, 1.7])('of a process that is away for %f s', { retry: 3 }, async seconds => {
+test.for([0.4, 1.7])('of a process that is away for %f s', async seconds => {
   const url = `http://127.0.0.1:${port}/healthz`
   const start = `setsid '${process.execPath}' service.mjs ${port} pid >/dev/null 2>&1 &`
   if (!(await isUp())) spawn('sh', ['-c', start], { cwd: rig.folder, stdio: 'ignore' })
@@ -81,9 +83,12 @@ test.for([0.4, 1.7])('of a process that is away for %f s', { retry: 3 }, async s
   const { report } = await rig.run(['run', file])
   const met = await watching.end()
   expect(report.outcome).toBe('succeeded')
-  expect(met).toBeGreaterThan(seconds / 2)
-  expect(Math.abs(report.downtimeSeconds! - met), `${report.downtimeSeconds} and ${met}`).toBeLessThan(0.5)
+  expect(met.seconds).toBeGreaterThan(seconds / 2)
+  // On a busy machine each of the two is late at the beginning and at the end of the gap.
+  const told = `${report.downtimeSeconds} and ${met.seconds}, with a noise of ${met.noise}`
+  expect(Math.abs(report.downtimeSeconds! - met.seconds), told).toBeLessThan(0.5 + 2 * met.noise)
   const gaps = report.downtime!.map(({ from, to }) => Date.parse(to!) - Date.parse(from))
   expect(gaps.reduce((sum, ms) => sum + ms, 0) / 1000).toBeCloseTo(report.downtimeSeconds!, 0)
-  expect(Date.parse(report.downtime![0]!.from)).toBeGreaterThan(Date.parse(report.startedAt))
+  for (const { from } of report.downtime!)
+    expect(Date.parse(from)).toBeGreaterThan(Date.parse(report.startedAt))
 })

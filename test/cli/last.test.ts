@@ -1,8 +1,9 @@
 /** `last` is the last run that began; after a refusal, `resume last` and `rollback last` take the run that it names. */
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type HostRig, hostRig } from '../rig/host.ts'
+import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
 
 let rig: HostopsRig
 beforeEach(() => {
@@ -85,4 +86,54 @@ test('resume last, after a refusal for a run that is known elsewhere, says so', 
   )
   other.child.kill('SIGTERM')
   await other.ended
+})
+
+describe('at a host', () => {
+  let host: HostRig
+  beforeEach(async () => {
+    host = await hostRig(rig)
+  })
+  afterEach(() => host.stop())
+  const at = (...args: string[]) => rig.run([...args, '--target', 'hostlink'], { env: host.env })
+  const runAt = (file: string, id: string, ...more: string[]) =>
+    at('run', file, '--on-host', '--run-id', id, ...more)
+
+  test.each(['resume', 'rollback'])('%s last, after a refusal, is the run that it names', async verb => {
+    const repo = checkout('app')
+    await runAt(upgrade(repo, WAITS), 'half', '--detach')
+    await poll(() => host.journal('half').includes('"step-started","id":"long"'))
+    process.kill(host.runner('half'), 'SIGKILL')
+    await poll(async () => (await at('report', 'half')).report.outcome === 'unknown')
+    // Another run began since.
+    expect((await runAt(good(), 'other')).report.outcome).toBe('succeeded')
+    expect((await runAt(upgrade(repo), 'refused')).report.errorCode).toBe('interrupted-run')
+    expect((await at('report', 'last')).report.runId).toBe('other')
+    const [row] = JSON.parse((await at('runs', '--json')).stdout)
+    expect(row.blockedBy).toMatchObject({ run: { runId: 'half', folder: host.runFolder('half') } })
+    writeFileSync(rig.path('go'), '')
+    const ended = await at(verb, 'last', ...(verb === 'resume' ? ['--assume', 'done'] : []))
+    expect(ended.report, ended.stderr).toMatchObject({
+      runId: 'half',
+      outcome: verb === 'resume' ? 'succeeded' : 'rolled-back',
+    })
+    // The last attempt was not refused by now.
+    await runAt(good(), 'later')
+    expect((await at(verb, 'last')).report.runId).toBe('later')
+  })
+
+  test('resume last, after a refusal for a run that is known elsewhere, says so', async () => {
+    const repo = checkout('app')
+    const here = rig.start(['run', upgrade(repo, WAITS), '--run-id', 'here', '--output', 'lines'])
+    await here.until(/long: started/)
+    expect((await runAt(good(), 'other')).report.outcome).toBe('succeeded')
+    expect((await runAt(upgrade(repo), 'refused')).report.errorCode).toBe('lock-held')
+    const { code, report, stderr } = await at('resume', 'last')
+    expect([code, report.outcome]).toEqual([2, 'invalid'])
+    expect(stderr).toContain('error: the last attempt, refused, was refused: ')
+    expect(stderr).toContain(
+      `hint: where that run is known: HOSTOPS_STATE_DIR=${rig.state} hostops resume here\n`,
+    )
+    here.child.kill('SIGTERM')
+    await here.ended
+  })
 })

@@ -141,6 +141,53 @@ describe('what was never looked at', () => {
   })
 })
 
+describe('a step that may fail', () => {
+  const tolerated = (step: object) => ({ ...step, continueOnError: true })
+  const bad = () => tolerated({ uses: 'http.get', with: { url } })
+
+  test('is no success where what it saw was bad: the report and the last words name it', async () => {
+    status = 503
+    const { code, report, stderr } = await play([bad(), write({ undo: restore })])
+    expect(report).toMatchObject({
+      ...{ success: false, outcome: 'failed-changed', failedStep: 'http.get', errorCode: 'unhealthy' },
+      ...{ rollbackPerformed: false, changed: null, steps: [{ tolerated: true }, { status: 'succeeded' }] },
+    })
+    expect(report.observations).toMatchObject([{ target: url, ok: false }])
+    expect(code).toBe(5)
+    expect(stderr).not.toContain('Succeeded')
+    expect(stderr).toMatch(/\n {2}error {4}http\.get: .*503/)
+    // It can still be taken back.
+    const back = await rig.run(['rollback', report.runId])
+    expect(back.report).toMatchObject({ outcome: 'rolled-back', rollbackPerformed: true })
+  })
+
+  test('and nothing has changed: that is said, and ends with 1', async () => {
+    status = 503
+    const { code, report, stderr } = await play([bad()])
+    expect(report).toMatchObject({ success: false, outcome: 'failed-unchanged', changed: false })
+    expect(code).toBe(1)
+    expect(stderr).toContain('\nFailed: nothing was changed (')
+  })
+
+  test('is no success where it failed half-way: what it did was not looked at', async () => {
+    const half = { id: 'half', script: 'echo after > setting; exit 1', cwd: rig.folder }
+    const { report } = await play([tolerated(half)])
+    expect(report).toMatchObject({ success: false, outcome: 'failed-changed', changed: null })
+  })
+
+  test('of one thing the last look counts: bad at first and good at its end is good', async () => {
+    status = 503
+    const patient = { urls: [url], timeout: '60s', for: '100ms', interval: '20ms' }
+    const step = tolerated({ uses: 'health.poll', with: patient })
+    const run = rig.start(['run', rig.playbook('p', [step])])
+    await run.until(/503/)
+    status = 200
+    const { report, stderr } = await run.ended
+    expect(report).toMatchObject({ success: true, outcome: 'succeeded', observations: [{ ok: true }] })
+    expect(stderr).toContain('\nSucceeded: 1 of 1 health check passed (')
+  })
+})
+
 describe('observations', () => {
   test('of a poll that failed are there too, and its time', async () => {
     status = 503

@@ -253,9 +253,12 @@ function isAt(link: string, path: string): boolean {
 }
 
 test('the whole output of a run', async () => {
-  const playbook = rig.playbook('two', [
+  const steps = [
     { id: 'hello', name: 'Say hello', run: ['echo', 'hello'], effect: 'read' },
     { id: 'never', run: ['echo', 'never'], when: '${{ false }}' },
+  ]
+  const playbook = rig.playbook('two', [
+    ...steps,
     {
       id: 'flaky',
       run: ['false'],
@@ -273,7 +276,7 @@ test('the whole output of a run', async () => {
     .split('\n')
     .map(line => JSON.parse(line))
   expect(events.map(event => event.type)).toMatchSnapshot('events')
-  const quiet = await rig.run(['run', playbook, '--quiet'])
+  const quiet = await rig.run(['run', rig.playbook('one', steps), '--quiet'])
   expect(quiet.stderr).toBe('')
   expect(quiet.report.outcome).toBe('succeeded')
 })

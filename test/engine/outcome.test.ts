@@ -30,6 +30,21 @@ describe('the verdict follows from what was observed', () => {
     ['no daemon', { failure: { code: 'unreachable', target: 't', reason: 'r' } }, 'unreachable'],
     ['a wrong token', { failure: { code: 'auth-failed', target: 't' } }, 'unreachable'],
     ['a link lost before any change', { failure: lost }, 'unreachable'],
+    [
+      'a step that may fail, behind which something changed',
+      { failure: health, allowed: true, acted: true, changed: true },
+      'failed-changed',
+    ],
+    [
+      'a step that may fail, and nothing changed',
+      { failure: health, allowed: true, acted: true },
+      'failed-unchanged',
+    ],
+    [
+      'a step that may fail and is denied',
+      { failure: { code: 'denied', target: 't', rule: 'r' }, allowed: true },
+      'failed-unchanged',
+    ],
     ['a probe that fails before any change', { failure: health }, 'failed-unchanged'],
     ['Ctrl-C before any change', { failure: interrupted }, 'interrupted'],
     ['a link lost during a change', { failure: lost, acted: true }, 'unknown'],

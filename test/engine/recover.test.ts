@@ -124,7 +124,7 @@ describe('who goes on with a run', () => {
     }
     const { events, host } = await dieAfter(tolerant, at((await play(tolerant)).events, 'step-finished', 'a'))
     const again = await play({ ...tolerant, host, recovered: recover(events) })
-    expect(again.end.outcome).toBe('succeeded')
+    expect(again.end).toEqual({ outcome: 'failed-changed', failedStep: 'a', failure: broken })
     expect(again.calls.filter(call => call.startsWith('run'))).toEqual(['run y'])
   })
 

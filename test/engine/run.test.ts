@@ -94,15 +94,28 @@ describe('a run that goes well', () => {
     expect(calls).toEqual(['snapshot x', 'snapshot y', 'run x'])
   })
 
-  test('goes on past a step that may fail', async () => {
-    const { end, host } = await play({
+  test('goes on past a step that may fail, takes nothing back for it, and is no success', async () => {
+    const { end, host, calls } = await play({
       steps: [
         { id: 'a', continueOnError: true, with: { name: 'x', to: '1', fail: broken } },
         { id: 'b', with: { name: 'y', to: '2' } },
+        { id: 'c', continueOnError: true, with: { name: 'z', to: '3', fail: { ...broken, repo: 'z' } } },
       ],
     })
-    expect(end.outcome).toBe('succeeded')
+    expect(end).toEqual({ outcome: 'failed-changed', failedStep: 'a', failure: broken })
     expect(host.y).toBe('2')
+    expect(calls.filter(call => /^(evidence|restore|reactivate|verify)/.test(call))).toEqual([])
+  })
+
+  test('of which a look failed that was allowed to, and nothing changed, says both', async () => {
+    const { end } = await play({
+      steps: [
+        { id: 'a', continueOnError: true, with: { name: 'x', to: '1', effect: 'read', fail: broken } },
+        { id: 'b', with: { name: 'y', to: '2' } },
+      ],
+      host: { y: '2' },
+    })
+    expect(end).toEqual({ outcome: 'failed-unchanged', failedStep: 'a', failure: broken })
   })
 })
 

@@ -1,4 +1,8 @@
-/** Asks URL (argv 2) 20 times a second until SIGTERM, then prints for how many seconds it did not answer well. */
+/**
+ * Asks URL (argv 2) 20 times a second until SIGTERM, then prints for how many seconds it did not answer well, and how long
+ * the machine took at most, meanwhile, for a program that does nothing: whoever asks by a program is late by that.
+ */
+import { spawn } from 'node:child_process'
 import { get } from 'node:http'
 
 const ask = () =>
@@ -10,6 +14,7 @@ const ask = () =>
     request.on('timeout', () => request.destroy())
     request.on('error', () => resolve(false))
   })
+const pause = ms => new Promise(resolve => setTimeout(resolve, Math.max(0, ms)))
 
 let stop = false
 process.on('SIGTERM', () => {
@@ -17,16 +22,31 @@ process.on('SIGTERM', () => {
 })
 let since = null
 let down = 0
-process.stdout.write('asking\n')
-while (!stop) {
-  const asked = performance.now()
-  const good = await ask()
-  if (!good) since ??= asked
-  else if (since !== null) {
-    down += asked - since
-    since = null
+let noise = 0
+
+async function poll() {
+  while (!stop) {
+    const asked = performance.now()
+    const good = await ask()
+    if (!good) since ??= asked
+    else if (since !== null) {
+      down += asked - since
+      since = null
+    }
+    await pause(50 - (performance.now() - asked))
   }
-  await new Promise(resolve => setTimeout(resolve, Math.max(0, 50 - (performance.now() - asked))))
+  if (since !== null) down += performance.now() - since
 }
-if (since !== null) down += performance.now() - since
-process.stdout.write(`${(down / 1000).toFixed(2)}\n`)
+
+async function listen() {
+  while (!stop) {
+    const begun = performance.now()
+    await new Promise(resolve => spawn('true', { stdio: 'ignore' }).once('close', resolve))
+    noise = Math.max(noise, performance.now() - begun)
+    await pause(100)
+  }
+}
+
+process.stdout.write('asking\n')
+await Promise.all([poll(), listen()])
+process.stdout.write(`${(down / 1000).toFixed(2)} ${(noise / 1000).toFixed(3)}\n`)

@@ -7,7 +7,13 @@ import type { Json, Observation, StepContext } from '../../src/steps/step.ts'
 import { localTransport } from '../../src/transport/local.ts'
 import type { Command } from '../../src/transport/transport.ts'
 
-export type Rig = StepContext & { said: string[]; seen: Observation[]; ran: Command[] }
+export type Rig = StepContext & {
+  said: string[]
+  seen: Observation[]
+  ran: Command[]
+  /** For how long it has watched so far. */
+  watchedSeconds(): number
+}
 
 export function stepContext(
   options: {
@@ -27,6 +33,7 @@ export function stepContext(
   const said: string[] = []
   const seen: Observation[] = []
   const ran: Command[] = []
+  let watched = 0
   const local = localTransport(options.jobsFolder)
   const context = engineContext({
     runId: '20261120T180900Z-7f3a9c',
@@ -46,6 +53,7 @@ export function stepContext(
     emit(event) {
       if (event.type === 'said') said.push(event.line)
       if (event.type === 'saw') seen.push(event)
+      if (event.type === 'observed') watched += event.facts.watchedSeconds ?? 0
     },
     movement: null,
     outputsOf: options.outputsOf ?? (() => []),
@@ -59,5 +67,5 @@ export function stepContext(
     confirmed: null,
     hold: newHold(),
   })
-  return { ...context, said, seen, ran }
+  return { ...context, said, seen, ran, watchedSeconds: () => watched }
 }

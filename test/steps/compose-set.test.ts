@@ -410,6 +410,11 @@ describe.skipIf(missing !== null)('the rollback set', () => {
       execFileSync('touch', ['-d', `2026-01-0${sets.length}`, join(sets.at(-1)!.kept.folder!, '..')])
     }
     docker('tag', image('a'), `hostops/rollback/${project}0-app:run-1`)
+    // As one run leaves them that has upgraded another stack too, whose project begins with this one's name.
+    const other = join(home, 'hostops/rollback/other/run-1/part')
+    mkdirSync(other, { recursive: true })
+    docker('tag', image('a'), `hostops/rollback/${project}-two-app:run-1`)
+    writeFileSync(join(other, 'pins'), `hostops/rollback/${project}-two-app:run-1 sha256:1\n`)
     await forgetOld(ctx, sets[2]!.kept, 2)
     const pins = docker('image', 'ls', '--format', '{{.Repository}}:{{.Tag}}')
       .split('\n')
@@ -418,7 +423,21 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     expect(pins.map(name => name.split('/')[2]).sort()).toEqual([
       `${project}-app:run-2`,
       `${project}-app:run-3`,
+      `${project}-two-app:run-1`,
       `${project}0-app:run-1`,
     ])
+  })
+
+  test('takes the names of failed versions along, and none of a stack whose project begins with its name', async () => {
+    write('compose.yaml', `services: { app: { image: "${image('a')}", ${SLEEP} } }\n`)
+    compose('up', '-d')
+    const set = await composeUp.snapshot!({ ...ctx, runId: 'now' }, input())
+    await composeUp.snapshot!({ ...ctx, runId: 'killed' }, input())
+    const failed = (name: string) => `hostops/failed/${project}-${name}`
+    const all = [failed('app:now'), failed('app:killed'), failed('two-app:theirs')]
+    for (const name of all) docker('tag', image('a'), name)
+    await forgetOld({ ...ctx, runId: 'now' }, set.kept, 5)
+    const left = docker('image', 'ls', '--format', '{{.Repository}}:{{.Tag}}').split('\n')
+    expect(all.filter(name => left.includes(name))).toEqual([failed('two-app:theirs')])
   })
 })

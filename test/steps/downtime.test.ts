@@ -94,6 +94,20 @@ test('a silence counts, even one that nobody met between two good answers', asyn
   }
 })
 
+test('the time of an answer is no pause: the next question comes half a second behind the last one', async () => {
+  const { ctx, askedAt, now } = silent(Number.POSITIVE_INFINITY, 0)
+  const ended = new AbortController()
+  const answers = [100, 0, 300, 100, 900, 0]
+  await measureDowntime(ctx, ended.signal, async () => {
+    askedAt.push(now())
+    if (askedAt.length === answers.length) ended.abort()
+    await ctx.sleep(answers[askedAt.length - 1]!)
+    return askedAt.length !== 3 && askedAt.length !== 4
+  })
+  // The third and the fourth answer are bad; one that takes long is not followed by the next question at once.
+  expect(askedAt.slice(0, 6)).toEqual([0, 500, 1000, 1425, 1675, 2825])
+})
+
 test('a hold that is never let go is not waited for: a question comes every few seconds all the same', async () => {
   const { ctx, askedAt, now } = silent(100, Number.POSITIVE_INFINITY)
   const ended = new AbortController()

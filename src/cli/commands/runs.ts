@@ -1,6 +1,7 @@
 import { jsonLine } from '../../ui/printable.ts'
 import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
+import { blockerOf } from '../state/last-run.ts'
 import { openState } from '../state/open-state.ts'
 import { listRuns, type RunEntry } from '../state/state.ts'
 import { storedReport } from '../state/stored-report.ts'
@@ -25,6 +26,7 @@ export async function runs(
 
 function row(run: RunEntry) {
   const { report } = storedReport(run)
+  const blockedBy = blockerOf(run)
   return {
     runId: run.head.runId,
     outcome: run.alive && !run.unseen ? 'running' : report.outcome,
@@ -34,6 +36,7 @@ function row(run: RunEntry) {
     startedAt: run.head.startedAt,
     durationMs: report.finishedAt === null ? null : report.durationMs,
     folder: run.folder,
+    ...(blockedBy === null ? {} : { blockedBy }),
   }
 }
 

@@ -61,7 +61,7 @@ async function attempt(verb: Verb, given: string, options: AtHost, io: Io, head:
   if (!opened.ok) return notStarted(opened.failure)
   const { host } = opened
   try {
-    const runId = await findAt(host, given)
+    const runId = await findAt(host, given, verb)
     if (typeof runId !== 'string') return notBegun(runId)
     head.runId = runId
     const fields = {

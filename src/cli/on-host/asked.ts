@@ -2,6 +2,7 @@
 
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
+import * as z from 'zod'
 import type { Failure } from '../../failure.ts'
 import { emptyDraft, toReport } from '../../report/build.ts'
 import { DURATION_HINT, parseDuration } from '../../steps/duration.ts'
@@ -13,7 +14,7 @@ import type { Io } from '../io.ts'
 import { wordedError } from '../print-failure.ts'
 import { resultLine } from '../result-line.ts'
 import { readSettings } from '../settings.ts'
-import { isBegun } from '../state/last-run.ts'
+import { type Blocker, isBegun, notUsable } from '../state/last-run.ts'
 import { stateDir } from '../state/state.ts'
 import { waitFor } from './follow.ts'
 import { type Asked, type Host, patiently } from './host.ts'
@@ -157,7 +158,11 @@ const withRun = (
     refuse,
   )
 
-export async function findAt(host: Host, given: string): Promise<string | (Asked & { ok: false })> {
+export async function findAt(
+  host: Host,
+  given: string,
+  verb: 'resume' | 'rollback' | null = null,
+): Promise<string | (Asked & { ok: false })> {
   if (given !== 'last') {
     const probe = await ask(host, 'logs', given)
     if (probe.ok) return given
@@ -166,6 +171,8 @@ export async function findAt(host: Host, given: string): Promise<string | (Asked
   const listed = await patiently(() => host.ask('list', {}))
   if (!listed.ok) return listed
   const runs = listed.value.runs ?? []
+  const behind = given === 'last' && verb !== null ? behindLast(runs, host, verb) : null
+  if (behind !== null) return behind
   const ids = runs.map(run => String(run.runId))
   const begun = runs.filter(run => isBegun(run.outcome)).map(run => String(run.runId))
   const matches =
@@ -177,14 +184,33 @@ export async function findAt(host: Host, given: string): Promise<string | (Asked
       ? `"${given}" is the beginning of ${matches.length} runs: ${matches.slice(0, 5).join(', ')}`
       : `no run "${given}" at ${host.target}`
   const hint = `hostops runs --target ${host.target}   lists them`
-  return {
-    ok: false,
-    failure: { code: 'usage', problem, hint },
-    missing: true,
-    again: false,
-    unable: false,
-  }
+  return notFound({ code: 'usage', problem, hint })
 }
+
+/** Null where the last attempt was not refused because of a run; a host of an older release does not say. */
+function behindLast([attempt, ...others]: Rows, { target }: Host, verb: string) {
+  const blocker = blockerSchema.safeParse(attempt?.blockedBy).data
+  if (blocker === undefined) return null
+  const known = others.map(run => String(run.folder))
+  const at = ` --target ${target}`
+  const failure = notUsable(String(attempt?.runId), blocker, { known, verb, at })
+  return failure === null ? blocker.run!.runId : notFound(failure)
+}
+
+type Rows = readonly { readonly [field: string]: unknown }[]
+
+const blockerSchema: z.ZodType<Blocker> = z.object({
+  error: z.string(),
+  run: z.object({ runId: z.string(), folder: z.string() }).nullable(),
+})
+
+const notFound = (failure: Failure): Asked & { ok: false } => ({
+  ok: false,
+  failure,
+  missing: true,
+  again: false,
+  unable: false,
+})
 
 /** The report line is the only thing that is a result; everything else that the host says is for people. */
 function told(asked: Asked, { target }: Host, io: Io, refuse: Refuse = no): number {

@@ -1,8 +1,9 @@
 /** `last` means the last run that began; after a refusal, `resume` and `rollback` use the run that caused it. */
+import { dirname, join } from 'node:path'
 import type { Outcome } from '../../engine/events.ts'
 import type { Failure } from '../../failure.ts'
 import { sentence } from '../../wording/word.ts'
-import { type Found, listRuns } from './state.ts'
+import { type Found, listRuns, type RunEntry } from './state.ts'
 import { draftFromJournal } from './stored-report.ts'
 
 /** Nothing of a run has begun there. */
@@ -21,35 +22,51 @@ export function lastRun(state: string): Found {
   return notFound(problem, `hostops report ${runId}   shows it`)
 }
 
+/** Why an attempt was refused, where that was another run: null where nobody has a record of it. */
+export type Blocker = { error: string; run: { runId: string; folder: string } | null }
+
+/** Null where the attempt was not refused, or not because of a run. */
+export function blockerOf(attempt: RunEntry): Blocker | null {
+  if (attempt.report?.outcome !== 'refused') return null
+  const failure = draftFromJournal(attempt).end?.failure
+  switch (failure?.code) {
+    case 'interrupted-run':
+    case 'lock-held': {
+      const { runId, state = dirname(dirname(attempt.folder)) } = failure
+      const run = runId === undefined ? null : { runId, folder: join(state, 'runs', runId) }
+      return { error: sentence(failure), run }
+    }
+    case 'record-gone':
+      return { error: sentence(failure), run: null }
+    default:
+      return null
+  }
+}
+
+/** Null where that run is among the `known` folders, else why it cannot be used from here. Pure. */
+export function notUsable(
+  attempt: string,
+  { error, run }: Blocker,
+  { known, verb, at = '' }: { known: readonly string[]; verb: string; at?: string },
+): Failure | null {
+  if (run !== null && known.includes(run.folder)) return null
+  const problem = `the last attempt, ${attempt}, was refused: ${error}`
+  const hint =
+    run === null
+      ? `hostops report ${attempt}${at}`
+      : `where that run is known: HOSTOPS_STATE_DIR=${dirname(dirname(run.folder))} hostops ${verb} ${run.runId}`
+  return { code: 'usage', problem, hint }
+}
+
 /** For `resume` and `rollback`: who was refused because of a run means that one. */
 export function lastToGoOnWith(state: string, verb: string): Found {
   const runs = listRuns(state)
   const [attempt] = runs
-  if (attempt?.report?.outcome !== 'refused') return lastRun(state)
-  const failure = draftFromJournal(attempt).end?.failure ?? null
-  if (failure === null || !NAMES_A_RUN.has(failure.code)) return lastRun(state)
-  const named = namedRun(failure)
-  const run = runs.find(({ head }) => head.runId === named.runId)
-  if (named.state === undefined && run !== undefined) return { ok: true, run }
-  const problem = `the last attempt, ${attempt.head.runId}, was refused: ${sentence(failure)}`
-  const there = named.state === undefined ? '' : `HOSTOPS_STATE_DIR=${named.state} `
-  const hint =
-    named.runId === undefined
-      ? `hostops report ${attempt.head.runId}`
-      : `where that run is known: ${there}hostops ${verb} ${named.runId}`
-  return notFound(problem, hint)
-}
-
-const NAMES_A_RUN: ReadonlySet<Failure['code']> = new Set(['interrupted-run', 'lock-held', 'record-gone'])
-
-function namedRun(failure: Failure): { runId?: string | undefined; state?: string | undefined } {
-  switch (failure.code) {
-    case 'interrupted-run':
-    case 'lock-held':
-      return failure
-    default:
-      return {}
-  }
+  const blocker = attempt === undefined ? null : blockerOf(attempt)
+  if (attempt === undefined || blocker === null) return lastRun(state)
+  const failure = notUsable(attempt.head.runId, blocker, { known: runs.map(({ folder }) => folder), verb })
+  if (failure !== null) return { ok: false, failure }
+  return { ok: true, run: runs.find(({ folder }) => folder === blocker.run?.folder)! }
 }
 
 const LISTS = 'hostops runs   lists them; those of a host: hostops runs --target hostlink'

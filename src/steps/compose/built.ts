@@ -5,7 +5,7 @@ import { sameImageName } from './image-name.ts'
 import type { Project, Service } from './project.ts'
 
 type Outputs = readonly { readonly [output: string]: Json }[]
-export type BroughtIn = { built: Outputs; tagged: Outputs; pulled: Outputs }
+type BroughtIn = { built: Outputs; tagged: Outputs; pulled: Outputs }
 
 /** Its old image would run beside the new ones. */
 export function requireBuilt(ctx: StepContext, dir: string, project: Project): void {

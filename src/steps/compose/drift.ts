@@ -13,7 +13,7 @@ import { jsonOf } from './project.ts'
 import type { Replica } from './stability.ts'
 
 /** By service, as Compose writes them to the labels of the containers that it makes; and its own version. */
-export type Hashes = { version: string; of: ReadonlyMap<string, string> }
+type Hashes = { version: string; of: ReadonlyMap<string, string> }
 
 /** `render` prints a rendered configuration. Nothing is claimed where it cannot be asked. */
 export async function configHashes(
@@ -42,7 +42,7 @@ export const drifted = (replicas: readonly Replica[], { version, of }: Hashes): 
   )
 
 /** Distributions add revisions of their own, which the label does not have. */
-export const releaseOf = (version: string): string => /\d+\.\d+\.\d+/.exec(version)?.[0] ?? version
+const releaseOf = (version: string): string => /\d+\.\d+\.\d+/.exec(version)?.[0] ?? version
 
 /** The path of a configuration that gives what runs, or null where none was found that does. */
 export async function asItRuns(

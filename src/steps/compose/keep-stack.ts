@@ -53,7 +53,7 @@ async function wayBackTo(
   return { drifted: services, was }
 }
 
-export const driftInWords = (services: readonly string[], canGoBack: boolean): string =>
+const driftInWords = (services: readonly string[], canGoBack: boolean): string =>
   `${services.join(', ')}: a compose or env file was edited after the container was made, and the upgrade applies that too; a rollback ${canGoBack ? 'restores the configuration that runs' : 'cannot restore the configuration that runs'}`
 
 /** By service, over all of its containers. */

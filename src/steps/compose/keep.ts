@@ -10,7 +10,7 @@ import { composeArgv, inFolder, LOOKING, type Stack, stackLock } from './compose
 import { composeFailed } from './failed.ts'
 import { CONFIG, jsonOf, type Project, projectFrom, readRendered, withProfiles } from './project.ts'
 
-export type KeptFile = { path: string; kept: string }
+type KeptFile = { path: string; kept: string }
 export type DiskSeen = { root: string; freeBytes: number }
 export type KeptFiles = {
   project: Project

@@ -6,7 +6,10 @@ import { posix } from 'node:path'
 import * as z from 'zod'
 import { once } from '../command/once.ts'
 
-/** Equal where one of the keys is: engines on a desktop spell the source of a mount in their own way, too. */
+/**
+ * Had: lost unless one of the keys is among those of the replacement. Has: all the keys that it stands for. Engines on a
+ * desktop spell the source of a mount in their own way, too, and a port on every address is one on each of them.
+ */
 export type Possession = { what: string; keys: string[] }
 
 const heldSchema = once(() =>
@@ -22,7 +25,12 @@ const heldSchema = once(() =>
       )
       .nullish(),
     binds: z.array(z.string()).nullish(),
-    ports: z.record(z.string(), z.array(z.object({ HostPort: z.string().nullish() })).nullish()).nullish(),
+    ports: z
+      .record(
+        z.string(),
+        z.array(z.object({ HostIp: z.string().nullish(), HostPort: z.string().nullish() })).nullish(),
+      )
+      .nullish(),
     networks: z.record(z.string(), z.unknown()).nullish(),
     env: z.array(z.string()).nullish(),
   }),
@@ -48,7 +56,7 @@ export function possessionsOf(held: Held, imageEnv: readonly string[]): Possessi
   return [
     ...(held.mounts ?? []).flatMap(mount => mounted(mount, held.binds ?? [])),
     ...Object.entries(held.ports ?? {}).flatMap(([port, bound]) =>
-      (bound ?? []).map(({ HostPort }) => published(port, HostPort ?? '')),
+      (bound ?? []).flatMap(({ HostIp, HostPort }) => reached({ port, host: HostPort, address: HostIp })),
     ),
     ...Object.keys(held.networks ?? {}).flatMap(name => (BUILT_IN.has(name) ? [] : [joined(name)])),
     ...(held.env ?? []).flatMap(name => (ofImage.has(name) ? [] : [variable(name)])),
@@ -81,6 +89,7 @@ const configSchema = once(() => {
             z.object({
               target: z.number(),
               published: z.string().nullish(),
+              host_ip: z.string().nullish(),
               protocol: z.string().nullish(),
             }),
           )
@@ -115,8 +124,8 @@ export function possessionsIn(rendered: unknown, name: string): Possession[] | n
     ),
     ...files(config.secrets, '/run/secrets/', service.secrets),
     ...files(config.configs, '/', service.configs),
-    ...(service.ports ?? []).map(port =>
-      published(`${port.target}/${port.protocol ?? 'tcp'}`, port.published ?? ''),
+    ...(service.ports ?? []).map(({ target, protocol, published, host_ip }) =>
+      offered({ port: `${target}/${protocol ?? 'tcp'}`, host: published, address: host_ip }),
     ),
     ...Object.keys(service.networks ?? {}).map(key => joined(nameOf(config.networks, key))),
     ...Object.keys(service.environment ?? {}).map(variable),
@@ -126,7 +135,7 @@ export function possessionsIn(rendered: unknown, name: string): Possession[] | n
 /** What of it the other does not have. */
 export function lost(had: readonly Possession[], has: readonly Possession[]): string[] {
   const keys = new Set(has.flatMap(each => each.keys))
-  return had.flatMap(each => (each.keys.some(key => keys.has(key)) ? [] : [each.what]))
+  return [...new Set(had.flatMap(each => (each.keys.some(key => keys.has(key)) ? [] : [each.what])))]
 }
 
 const mount = (target: string, source: string): Possession => {
@@ -136,10 +145,37 @@ const mount = (target: string, source: string): Possession => {
     : `mount ${at} from ${source}`
   return { what, keys: [`mount ${at} ${source.replace(/(.)\/+$/, '$1')}`] }
 }
-const published = (port: string, host: string): Possession => {
-  const at = host === '' || host === '0' ? 'a free port' : host
-  return simple(`port ${at} to ${port}`)
+/** `address`: where the host listens; none is every address, of IPv4 and of IPv6. */
+type Published = { port: string; host?: string | null | undefined; address?: string | null | undefined }
+
+const EVERY = { v4: '0.0.0.0', v6: '::' }
+
+/** Each family may be lost on its own. A port on one address is also reached where the next one is on all of them. */
+function reached(given: Published): Possession[] {
+  const { what, addresses, key } = published(given)
+  return addresses.map(address => {
+    const every = address.includes(':') ? EVERY.v6 : EVERY.v4
+    return { what, keys: [...new Set([address, every])].map(key) }
+  })
 }
+
+function offered(given: Published): Possession {
+  const { what, addresses, key } = published(given)
+  return { what, keys: addresses.map(key) }
+}
+
+function published({ port, host, address }: Published) {
+  const ip = (address ?? '').replace(/^\[|\]$/g, '')
+  const shown = ip.includes(':') ? `[${ip}]` : ip
+  const isFree = !host || host === '0'
+  const at = isFree ? `a free port${ip && ` of ${shown}`}` : `${shown || '*'}:${host}`
+  return {
+    what: `port ${at} to ${port}`,
+    addresses: ip === '' ? Object.values(EVERY) : [ip],
+    key: (where: string) => `port ${where} ${isFree ? '' : host} ${port}`,
+  }
+}
+
 const joined = (name: string) => simple(`network ${name}`)
 const variable = (name: string) => simple(`environment ${name}`)
 const simple = (what: string): Possession => ({ what, keys: [what] })

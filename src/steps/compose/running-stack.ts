@@ -40,7 +40,7 @@ export const plainStack = ({ dir, files, envFiles, profiles, project }: Stack): 
 })
 
 /** Beside each configuration that hostops has kept: what that one was rendered from. */
-export const RECIPE = 'stack.json'
+const RECIPE = 'stack.json'
 
 /** Throws `stack-differs` where the playbook names something else than what runs, and does not mean to. */
 export async function runningStack(
@@ -77,7 +77,7 @@ export function chooseStack(given: Stack, made: readonly Made[], services: reado
   if (given.adopt) return { ...stack, ...namedOf(given), ...(named ? { project: named } : {}) }
   if (others.length > 0) throw differs(given, [difference('files', unique(all.flatMap(shown)), given.files)])
   const against = [
-    ...compared('files', stack.files, absolute(given, given.files)),
+    ...compared('files', absolute(stack, stack.files), absolute(given, given.files)),
     ...compared('env files', stack.envFiles, absolute(given, given.envFiles)),
   ]
   if (against.length > 0) throw differs(given, against)

@@ -18,7 +18,7 @@ import {
 } from './stability.ts'
 import { notStable, withExitCodes } from './unstable.ts'
 
-export type StackSign = Sign & { latest(): readonly Replica[] }
+type StackSign = Sign & { latest(): readonly Replica[] }
 type Around = { stack: Stack; project: string; forMs: number | null; maxRestarts: number }
 type Seen = { problems: Problem[] } & Pick<Look, 'good' | 'final' | 'print' | 'ended'>
 

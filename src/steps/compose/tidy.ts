@@ -11,15 +11,20 @@ const OURS = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
 const QUIET = { quiet: true, repeatable: true } as const
 
 /**
- * `run <folder>` for the runs of this stack, the newest first, here and where an earlier release kept them;
- * `gone <folder> <dir>`, with tabs between, for stacks whose own folder is no more.
+ * With tabs between: `run <folder>` for the runs of this stack, the newest first, here and where an earlier release kept
+ * them; `gone <folder> <dir>` for stacks whose own folder is no more; `pin <folder> <name>` for what any stack has pinned.
  */
 const LIST = `
 key=$1 state=\${2%/*/*}
 ${STATE_FOLDER}
-ls -1dt "$state/rollback/$key"/*/ "$home/rollback/$key"/*/ 2>/dev/null | sed 's,/*$,,; s,^,run ,' | awk '!seen[$0]++'
+ls -1dt "$state/rollback/$key"/*/ "$home/rollback/$key"/*/ 2>/dev/null | awk '!seen[$0]++' | while IFS= read -r folder; do
+  printf 'run\\t%s\\n' "\${folder%/}"
+done
 for file in "$state"/rollback/*/dir; do
   dir=$(cat "$file" 2>/dev/null) && [ -n "$dir" ] && [ ! -e "$dir" ] && printf 'gone\\t%s\\t%s\\n' "\${file%/dir}" "$dir"
+done
+for file in "$state"/rollback/*/*/*/pins; do
+  [ -f "$file" ] && while read -r name _; do printf 'pin\\t%s\\t%s\\n' "\${file%/*/*/pins}" "$name"; done <"$file"
 done
 exit 0
 `
@@ -42,43 +47,70 @@ export async function forgetOld(
   keep: number,
   takenBack = false,
 ): Promise<void> {
-  await removeNames(ctx, `${FAILED}/${kept.project.toLowerCase()}-`, () => true)
-  if (kept.folder === null) return
+  if (kept.folder === null) return forgetFailed(ctx, kept, [ctx.runId])
   const key = holdsFor(kept)
   // <state>/rollback/<stack>/<run>/<part>
   const own = kept.folder.split('/').slice(0, -1).join('/')
   const argv = ['sh', '-c', LIST, 'hostops-tidy', key, own.split('/').slice(0, -1).join('/')]
-  const listed = lines((await ctx.exec({ argv, ...LOOKING })).stdout)
-  const runs = listed.flatMap(line => (line.startsWith('run ') ? [line.slice('run '.length)] : []))
+  const listed = lines((await ctx.exec({ argv, ...LOOKING })).stdout).map(line => line.split('\t'))
+  const those = (kind: string) => listed.flatMap(([first, ...rest]) => (first === kind ? [rest] : []))
+  const runs = those('run').map(([folder = '']) => folder)
+  await forgetFailed(ctx, kept, [own, ...runs].map(nameOf))
+  const elsewhere = (stack: string) =>
+    new Set(those('pin').flatMap(([folder = '', name = '']) => (nameOf(folder) === stack ? [] : [name])))
   const others = runs.filter(folder => nameOf(folder) !== nameOf(own) && OURS.test(nameOf(folder)))
   const old = others.slice(keep - (takenBack ? 0 : 1))
-  await forget(ctx, key, { project: kept.project, folders: takenBack ? [own, ...old] : old, own })
-  for (const line of listed) {
-    const [, folder, dir] = /^gone\t([^\t]+)\t(.*)$/.exec(line) ?? []
-    if (folder !== undefined && dir !== undefined && folder !== own) await forgetGone(ctx, folder, dir)
-  }
+  const folders = takenBack ? [own, ...old] : old
+  await forget(ctx, key, { project: kept.project, folders, own, elsewhere: elsewhere(key) })
+  for (const [folder = '', ...dir] of those('gone'))
+    if (folder !== own) await forgetGone(ctx, folder, dir.join('\t'), elsewhere(nameOf(folder)))
+}
+
+/** By the run, since the names of one project may begin with those of another. */
+async function forgetFailed(
+  ctx: StepContext,
+  { project }: KeptStack,
+  runs: readonly string[],
+): Promise<void> {
+  await removeNames(ctx, `${FAILED}/${project.toLowerCase()}-`, name => runs.includes(tagOf(name)))
 }
 
 /** Its containers are its last trace: while there are any, somebody may still want it back. */
-async function forgetGone(ctx: StepContext, folder: string, dir: string): Promise<void> {
+async function forgetGone(
+  ctx: StepContext,
+  folder: string,
+  dir: string,
+  elsewhere: ReadonlySet<string>,
+): Promise<void> {
   const label = `label=com.docker.compose.project.working_dir=${dir}`
   const left = await ctx.exec({ argv: ['docker', 'ps', '-aq', '--filter', label], ...LOOKING })
   if (left.code !== 0 || left.stdout.trim() !== '') return
   const runs = await ctx.exec({ argv: ['ls', '-1', folder], ...LOOKING })
   const folders = lines(runs.stdout).filter(name => OURS.test(name) && name !== 'dir')
-  await forget(ctx, nameOf(folder), { project: null, folders, own: '' })
+  await forget(ctx, nameOf(folder), { project: null, folders, own: '', elsewhere })
   await ctx.exec({ argv: ['rm', '-rf', '--', folder], ...QUIET })
 }
 
-type Old = { project: string | null; folders: readonly string[]; own: string }
+/** `elsewhere`: pins of other stacks, which one run may have upgraded too. */
+type Old = {
+  project: string | null
+  folders: readonly string[]
+  own: string
+  elsewhere: ReadonlySet<string>
+}
 
 /** Holders first: the engine refuses to take the last name of an image that a container is made of. */
-async function forget(ctx: StepContext, key: string, { project, folders, own }: Old): Promise<void> {
+async function forget(
+  ctx: StepContext,
+  key: string,
+  { project, folders, own, elsewhere }: Old,
+): Promise<void> {
   const old = new Set(folders.map(nameOf))
   const prefix = project === null ? `${PINS}/` : `${PINS}/${project.toLowerCase()}-`
   const isOld = (name: string) => {
-    const tag = name.slice(name.indexOf(':') + 1)
-    return name.startsWith(prefix) && (old.has(tag) || old.has(tag.replace(/(-\d+)?(-rebuilt)?$/, '')))
+    const tag = tagOf(name)
+    if (!name.startsWith(prefix) || elsewhere.has(name.replace(/-rebuilt$/, ''))) return false
+    return old.has(tag) || old.has(tag.replace(/(-\d+)?(-rebuilt)?$/, ''))
   }
   const pins = await named(ctx, PINS)
   await removeHolders(ctx, key, new Set(pins.flatMap(({ name, id }) => (isOld(name) ? [] : [id]))))
@@ -118,3 +150,4 @@ async function named(ctx: StepContext, place: string): Promise<{ name: string; i
 }
 
 const nameOf = (folder: string) => folder.split('/').at(-1) ?? ''
+const tagOf = (name: string) => name.slice(name.indexOf(':') + 1)

@@ -105,13 +105,11 @@ export const composeUp: StepKind<With, Snapshot> = {
     const digests = await mountedDigests(ctx, stack, rendered)
     await upInSilence(ctx, stack, upArgs(input))
     await recreateStale(ctx, stack, input, { kept: before?.kept ?? null, was, digests })
-    const started = ctx.now()
     const [now, disk] = await Promise.all([
       watch(ctx, { ...input, ...stack }, project, was),
       diskFacts(ctx, before?.kept.disk ?? null),
     ])
     sawReplicas(ctx, now)
-    const watchedSeconds = (ctx.now() - started) / 1000
     const changed = fingerprint(now) !== (before?.containers ?? fingerprint(was))
     const containers: Json[] = now.map(({ name, service, image, status }) => ({
       name,
@@ -123,7 +121,7 @@ export const composeUp: StepKind<With, Snapshot> = {
     return {
       changed,
       outputs: { changed, containers },
-      facts: { ...factsOf(before, now, disk, digests), ...lossFacts, watchedSeconds },
+      facts: { ...factsOf(before, now, disk, digests), ...lossFacts },
     }
   },
   async holds(ctx, input, { containers }, before) {

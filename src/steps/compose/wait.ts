@@ -110,7 +110,7 @@ async function gate(
   return {
     changed: false,
     outputs: { containers, durationMs },
-    facts: { ...stackFacts({ ...input, services }), watchedSeconds: durationMs / 1000 },
+    facts: stackFacts({ ...input, services }),
   }
 }
 

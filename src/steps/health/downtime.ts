@@ -2,6 +2,7 @@
 import { Failed } from '../../failure.ts'
 import type { Facts, StepContext } from '../step.ts'
 
+/** From question to question, however long the answer takes: a longer gap is always seen. */
 const EVERY_MS = 500
 /** While it is down: how soon its return is seen decides how exact the end of the gap is. */
 const EVERY_DOWN_MS = 250
@@ -46,7 +47,8 @@ export async function measureDowntime(
       lastBad = asked
     }
     if (last) return factsOf(since === null ? gaps : [...gaps, { from: since, to: null }])
-    await Promise.race([ctx.sleep(since === null ? EVERY_MS : EVERY_DOWN_MS), over])
+    const every = since === null ? EVERY_MS : EVERY_DOWN_MS
+    await Promise.race([ctx.sleep(Math.max(every / 2, every - (ctx.now() - asked))), over])
   }
 }
 

@@ -95,7 +95,6 @@ async function poll(
   input: With,
   { silent, alone = false }: { silent: readonly string[]; alone?: boolean },
 ): Promise<StepResult> {
-  const started = ctx.now()
   const timeoutMs = ms(input.timeout)
   const record = recorder()
   let probes: Probe[] = []
@@ -108,7 +107,6 @@ async function poll(
         code: 'unhealthy',
         probes: probes.map(asTold),
         timeoutMs,
-        watchedMs: Math.round(ctx.now() - started),
         ...silentStill(probes, silent),
       } as const
       return {
@@ -125,11 +123,10 @@ async function poll(
   try {
     const { looks, durationMs } = await stand(ctx, sign, waiting)
     const outputs = { healthy: true, rounds: looks, durationMs }
-    return { changed: false, outputs, facts: { ...factsOf(probes), watchedSeconds: durationMs / 1000 } }
+    return { changed: false, outputs, facts: factsOf(probes) }
   } catch (error) {
     if (!(error instanceof Failed) || error.failure.code !== 'not-stable') throw error
-    const watchedMs = Math.round(ctx.now() - started)
-    throw new Failed({ ...error.failure, probes: probes.map(asTold), watchedMs })
+    throw new Failed({ ...error.failure, probes: probes.map(asTold) })
   }
 }
 
