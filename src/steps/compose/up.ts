@@ -92,17 +92,19 @@ export const composeUp: StepKind<With, Snapshot> = {
     const reading = readRendered(ctx, stack, input.services)
     const project = before?.kept.project ?? (await reading).project.name
     const [found, { project: target, rendered }] = await Promise.all([
-      readReplicas(ctx, stack, project, null),
+      readReplicas(ctx, stack, project, null, before?.kept.containers),
       reading,
     ])
     // The tree may have brought another name along: compose would leave the old containers running beside the new.
     if (target.name !== project)
       throw new Failed({ code: 'project-renamed', dir: input.dir, before: project, now: target.name })
     requireBuilt(ctx, input.dir, target)
-    const losses = await lossesNow(ctx, input, before?.kept ?? null, { found, rendered })
+    const [losses, digests] = await Promise.all([
+      lossesNow(ctx, input, before?.kept ?? null, { found, rendered }),
+      mountedDigests(ctx, stack, rendered),
+    ])
     const { repaired } = await repair(ctx, stack, project, found)
     const was = repaired ? await readReplicas(ctx, stack, project, null) : found
-    const digests = await mountedDigests(ctx, stack, rendered)
     await upInSilence(ctx, stack, upArgs(input))
     await recreateStale(ctx, stack, input, { kept: before?.kept ?? null, was, digests })
     const started = ctx.now()
@@ -210,7 +212,8 @@ async function watch(
 ): Promise<readonly Replica[]> {
   const forMs = msOf(input.for ?? input.watch)
   const sign = startedSign({ stack: input, project, forMs, maxRestarts: input.maxRestarts }, was)
-  const now = await readReplicas(ctx, input, project, null)
+  const names = was.map(({ name }) => name)
+  const now = await readReplicas(ctx, input, project, null, names)
   if (fingerprint(now) === fingerprint(was)) return now
   if (forMs === 0) {
     ctx.standing.set(ctx.stepId, sign)
