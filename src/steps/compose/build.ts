@@ -16,6 +16,7 @@ import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
 import { namedImages, sourceOf } from './image-source.ts'
 import {
+  IMAGE_NAMES,
   IMAGES_BACK,
   imagesBack,
   keptFinding,
@@ -53,6 +54,7 @@ export const composeBuild: StepKind<With, KeptStack> = {
   repeatable: () => true,
   about: stackFacts,
   locks: input => [stackLock(input)],
+  touches: () => IMAGE_NAMES,
   commands: input => {
     const what = { unknown: 'the services with build: that these depend on' }
     const more = input.services.length === 0 ? [] : [what]

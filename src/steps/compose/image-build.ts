@@ -20,6 +20,7 @@ import { composeFailed } from './failed.ts'
 import { hasRegistryHost, imageField, sameImageName } from './image-name.ts'
 import { isFile, namedImages, sourceOf } from './image-source.ts'
 import {
+  IMAGE_NAMES,
   IMAGES_BACK,
   imagesBack,
   keptFinding,
@@ -74,6 +75,7 @@ export const imageBuild: StepKind<With, KeptStack> = {
   repeatable: () => true,
   about: stackFacts,
   locks: input => [stackLock(input)],
+  touches: () => IMAGE_NAMES,
   commands: input => [
     {
       argv: buildArgv(input, input.tag ?? { unknown: 'the image that the services use' }),

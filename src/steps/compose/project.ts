@@ -209,6 +209,7 @@ function replicaOf(value: unknown, redact: (text: string) => string): Replica | 
     madeBy: labels?.['com.docker.compose.version'] ?? '',
     imageName: imageName ?? '',
     held: heldOf(value),
+    needs: needsIn(labels?.['com.docker.compose.depends_on'] ?? ''),
     status: state.Restarting ? 'restarting' : state.Status,
     startedAt: state.StartedAt,
     finishedAt: state.FinishedAt ?? '',
@@ -219,6 +220,16 @@ function replicaOf(value: unknown, redact: (text: string) => string): Replica | 
     outOfMemory: state.OOMKilled ?? false,
   }
 }
+
+/** `db:service_started:false,migration:service_completed_successfully:false` */
+const needsIn = (label: string): NonNullable<Replica['needs']> =>
+  label
+    .split(',')
+    .filter(Boolean)
+    .map(each => {
+      const [service = '', how] = each.split(':')
+      return { service, ends: how === 'service_completed_successfully' }
+    })
 
 export function jsonOf(text: string): unknown {
   try {

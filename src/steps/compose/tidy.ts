@@ -3,7 +3,7 @@
 import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { LOOKING } from './compose.ts'
-import { holdsFor, removeHolders } from './holders.ts'
+import { type Holder, holdsFor, listHolders, removeHolders } from './holders.ts'
 import { FAILED, type KeptStack, PINS } from './images.ts'
 import { STATE_FOLDER } from './keep.ts'
 
@@ -42,51 +42,82 @@ export async function forgetOld(
   keep: number,
   takenBack = false,
 ): Promise<void> {
-  await removeNames(ctx, `${FAILED}/${kept.project.toLowerCase()}-`, () => true)
-  if (kept.folder === null) return
   const key = holdsFor(kept)
-  // <state>/rollback/<stack>/<run>/<part>
-  const own = kept.folder.split('/').slice(0, -1).join('/')
-  const argv = ['sh', '-c', LIST, 'hostops-tidy', key, own.split('/').slice(0, -1).join('/')]
-  const listed = lines((await ctx.exec({ argv, ...LOOKING })).stdout)
+  const [names, listed, holders] = await Promise.all([
+    namesOfOurs(ctx),
+    runsOf(ctx, kept, key),
+    listHolders(ctx, key),
+  ])
+  const failed = names.filter(({ name }) => name.startsWith(`${FAILED}/${kept.project.toLowerCase()}-`))
+  if (kept.folder === null) return removeNames(ctx, failed)
+  const own = parentOf(kept.folder)
   const runs = listed.flatMap(line => (line.startsWith('run ') ? [line.slice('run '.length)] : []))
   const others = runs.filter(folder => nameOf(folder) !== nameOf(own) && OURS.test(nameOf(folder)))
   const old = others.slice(keep - (takenBack ? 0 : 1))
-  await forget(ctx, key, { project: kept.project, folders: takenBack ? [own, ...old] : old, own })
+  const folders = takenBack ? [own, ...old] : old
+  await forget(ctx, { project: kept.project, folders, own, names, holders, more: failed })
   for (const line of listed) {
     const [, folder, dir] = /^gone\t([^\t]+)\t(.*)$/.exec(line) ?? []
-    if (folder !== undefined && dir !== undefined && folder !== own) await forgetGone(ctx, folder, dir)
+    if (folder !== undefined && dir !== undefined && folder !== own) await forgetGone(ctx, folder, dir, names)
   }
 }
 
+async function runsOf(ctx: StepContext, { folder }: KeptStack, key: string): Promise<string[]> {
+  if (folder === null) return []
+  // <state>/rollback/<stack>/<run>/<part>
+  const argv = ['sh', '-c', LIST, 'hostops-tidy', key, parentOf(parentOf(folder))]
+  return lines((await ctx.exec({ argv, ...LOOKING })).stdout)
+}
+
 /** Its containers are its last trace: while there are any, somebody may still want it back. */
-async function forgetGone(ctx: StepContext, folder: string, dir: string): Promise<void> {
+async function forgetGone(
+  ctx: StepContext,
+  folder: string,
+  dir: string,
+  names: readonly Named[],
+): Promise<void> {
   const label = `label=com.docker.compose.project.working_dir=${dir}`
   const left = await ctx.exec({ argv: ['docker', 'ps', '-aq', '--filter', label], ...LOOKING })
   if (left.code !== 0 || left.stdout.trim() !== '') return
   const runs = await ctx.exec({ argv: ['ls', '-1', folder], ...LOOKING })
   const folders = lines(runs.stdout).filter(name => OURS.test(name) && name !== 'dir')
-  await forget(ctx, nameOf(folder), { project: null, folders, own: '' })
+  const holders = await listHolders(ctx, nameOf(folder))
+  await forget(ctx, { project: null, folders, own: '', names, holders, more: [] })
   await ctx.exec({ argv: ['rm', '-rf', '--', folder], ...QUIET })
 }
 
-type Old = { project: string | null; folders: readonly string[]; own: string }
+type Named = { name: string; id: string }
+type Old = {
+  project: string | null
+  folders: readonly string[]
+  own: string
+  names: readonly Named[]
+  holders: readonly Holder[]
+  /** Names that go as well. */
+  more: readonly Named[]
+}
 
 /** Holders first: the engine refuses to take the last name of an image that a container is made of. */
-async function forget(ctx: StepContext, key: string, { project, folders, own }: Old): Promise<void> {
+async function forget(ctx: StepContext, { project, folders, own, names, holders, more }: Old): Promise<void> {
   const old = new Set(folders.map(nameOf))
   const prefix = project === null ? `${PINS}/` : `${PINS}/${project.toLowerCase()}-`
-  const isOld = (name: string) => {
+  const isOld = ({ name }: Named) => {
     const tag = name.slice(name.indexOf(':') + 1)
     return name.startsWith(prefix) && (old.has(tag) || old.has(tag.replace(/(-\d+)?(-rebuilt)?$/, '')))
   }
-  const pins = await named(ctx, PINS)
-  await removeHolders(ctx, key, new Set(pins.flatMap(({ name, id }) => (isOld(name) ? [] : [id]))))
-  await removeNames(ctx, prefix, isOld)
+  const pins = names.filter(({ name }) => name.startsWith(`${PINS}/`))
+  const staying = new Set(pins.flatMap(pin => (isOld(pin) ? [] : [pin.id])))
+  await removeHolders(
+    ctx,
+    holders.filter(({ image }) => !staying.has(image)),
+  )
+  await removeNames(ctx, [...more, ...pins.filter(isOld)])
+  const paths = folders.filter(folder => folder.includes('/'))
+  if (paths.length === 0) return
   const used = await filesInUse(ctx)
-  const paths = folders.filter(folder => folder.includes('/') && !used.includes(`${folder}/`))
-  if (paths.length > 0)
-    await ctx.exec({ argv: ['sh', '-c', REMOVE, 'hostops-tidy', own, ...paths], ...QUIET })
+  const unused = paths.filter(folder => !used.includes(`${folder}/`))
+  if (unused.length > 0)
+    await ctx.exec({ argv: ['sh', '-c', REMOVE, 'hostops-tidy', own, ...unused], ...QUIET })
 }
 
 /** A rollback may have made containers from a kept configuration, by which the next upgrade knows what their stack is. */
@@ -95,26 +126,21 @@ async function filesInUse(ctx: StepContext): Promise<string> {
   return (await ctx.exec({ argv: ['docker', 'ps', '-a', '--format', format], ...LOOKING })).stdout
 }
 
-/** An image that a container runs keeps its name: the engine refuses, and that is right. */
-async function removeNames(
-  ctx: StepContext,
-  prefix: string,
-  isOld: (name: string) => boolean,
-): Promise<void> {
-  const names = (await named(ctx, prefix.split('/').slice(0, 2).join('/'))).map(({ name }) => name)
-  for (const name of names)
-    if (name.startsWith(prefix) && isOld(name)) await ctx.exec({ argv: ['docker', 'rmi', name], ...QUIET })
+/** An image that a container runs keeps its name: the engine refuses, and that is right. The others go all the same. */
+async function removeNames(ctx: StepContext, names: readonly Named[]): Promise<void> {
+  if (names.length === 0) return
+  await ctx.exec({ argv: ['docker', 'rmi', ...names.map(({ name }) => name)], ...QUIET })
 }
 
-/** All images under names of ours. */
-async function named(ctx: StepContext, place: string): Promise<{ name: string; id: string }[]> {
+async function namesOfOurs(ctx: StepContext): Promise<Named[]> {
   const format = '{{.Repository}}:{{.Tag}} {{.ID}}'
-  const only = ['--no-trunc', '--format', format, '--filter', `reference=${place}/*`]
-  const listed = await ctx.exec({ argv: ['docker', 'image', 'ls', ...only], ...LOOKING })
-  return lines(listed.stdout).map(line => {
+  const places = [FAILED, PINS].flatMap(place => ['--filter', `reference=${place}/*`])
+  const argv = ['docker', 'image', 'ls', '--no-trunc', '--format', format, ...places]
+  return lines((await ctx.exec({ argv, ...LOOKING })).stdout).map(line => {
     const [name = '', id = ''] = line.split(' ')
     return { name, id }
   })
 }
 
+const parentOf = (folder: string) => folder.split('/').slice(0, -1).join('/')
 const nameOf = (folder: string) => folder.split('/').at(-1) ?? ''

@@ -12,6 +12,7 @@ import { survivingEngine } from './engine-away.ts'
 import { stackEvidence } from './evidence.ts'
 import { diskFacts, serviceFacts } from './facts.ts'
 import { holdImages } from './holders.ts'
+import { IMAGE_NAMES } from './image-steps.ts'
 import { type KeptImage, type KeptStack, missingPins, putImagesBack } from './images.ts'
 import { missingFiles } from './keep.ts'
 import { holdingsOf, keepStack, lossesOf } from './keep-stack.ts'
@@ -80,6 +81,7 @@ export const composeUp: StepKind<With, Snapshot> = {
   repeatable: () => true,
   about: stackFacts,
   locks: input => [stackLock(input)],
+  touches: () => IMAGE_NAMES,
   commands: input => [{ argv: composeArgv(input, upArgs(input)), cwd: input.dir }],
   undoCommands: input => [{ argv: composeArgv(input, backArgs(input.services)), cwd: input.dir }],
   check: checkUp,
@@ -138,7 +140,7 @@ export const composeUp: StepKind<With, Snapshot> = {
     if (differ.length > 0) throw new Failed({ code: 'images-differ', services: differ })
   },
   evidence: (ctx, input, before) =>
-    stackEvidence(ctx, { ...input, ...before?.kept.stack }, before?.kept.project ?? null),
+    stackEvidence(ctx, { ...input, ...before?.kept.stack }, before?.kept ?? null),
   /** For stacks whose images are pulled and not built: nobody else puts their names back. */
   async restore(ctx, input, before) {
     return { changed: await putImagesBack(ctx, input, before.kept) }

@@ -54,7 +54,8 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
   effect: () => 'write',
   repeatable: () => true,
   about: input => ({ repoPath: input.repo, requestedRef: input.ref }),
-  locks: input => [`checkout:${canonicalPath(input.repo)}`],
+  locks: input => [checkoutLock(input)],
+  touches: input => [checkoutLock(input)],
   commands: input =>
     planned(
       input,
@@ -211,6 +212,7 @@ async function resultOf(
   }
 }
 
+const checkoutLock = ({ repo }: CheckoutWith) => `checkout:${canonicalPath(repo)}`
 const markOf = (ctx: StepContext) => `hostops: ${ctx.runId} ${ctx.stepId}`
 
 function planned(input: CheckoutWith, sha: PlannedArg): PlannedCommand[] {
