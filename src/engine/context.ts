@@ -6,6 +6,7 @@ import type { Emit, Movement } from './events.ts'
 import { shortHash } from './hash.ts'
 import type { Hold } from './hold.ts'
 import { lineReader } from './lines.ts'
+import { isLook, type Looks, lookOnce } from './looks.ts'
 import type { Redactor } from './redact.ts'
 import type { Clock } from './running.ts'
 
@@ -34,6 +35,8 @@ export type ContextInput = {
   standsLater?: StepContext['standsLater'] | undefined
   /** Commands that change something are asked for where an earlier runner started them, and never started. */
   attachOnly?: boolean | undefined
+  /** Looks that other steps have made in the same moment; absent: each is made anew. */
+  looks?: Looks | undefined
   /** Told when a command ran, or may have run. */
   onRan?: (() => void) | undefined
 }
@@ -78,28 +81,37 @@ export function stepContext(input: ContextInput): StepContext {
       throwIfStopped(signal)
       if (ms > left) throw stepTimeout(input)
     },
-    async exec(request) {
+    exec(request) {
       commands += 1
       const place = commands
-      const honoured = transport.startsOnce || request.durable === true
-      const key = honoured && !request.repeatable ? startOnceKey(input, place, request) : null
-      // Without a name to ask by, to ask would be to run it once more.
-      if (input.attachOnly && !request.repeatable && !input.transport.attaches)
-        throw new Failed({ code: 'end-not-seen', runId: input.runId, step: input.stepId })
-      for (let tries = 1; ; tries += 1) {
-        throwIfStopped(signal)
-        const timeoutMs = Math.min(request.timeoutMs ?? Number.POSITIVE_INFINITY, remainingMs())
-        if (timeoutMs <= 0) throw stepTimeout(input)
-        const executed = await execute(input, request, timeoutMs, { key, place })
-        if (mayHaveRun(executed.result)) input.onRan?.()
-        if (executed.result.kind !== 'lost' || !request.repeatable || tries === READ_TRIES) {
-          return settle(input, request, timeoutMs, executed)
-        }
-        await clock.sleep(READ_RETRY_MS * tries, signal)
-      }
+      const { looks } = input
+      if (!looks || !isLook(request)) return run(request, place)
+      return lookOnce(looks, keyOf(input, request), () => run(request, place))
     },
   }
+
+  async function run(request: ExecRequest, place: number): Promise<Done> {
+    const honoured = transport.startsOnce || request.durable === true
+    const key = honoured && !request.repeatable ? startOnceKey(input, place, request) : null
+    // Without a name to ask by, to ask would be to run it once more.
+    if (input.attachOnly && !request.repeatable && !input.transport.attaches)
+      throw new Failed({ code: 'end-not-seen', runId: input.runId, step: input.stepId })
+    for (let tries = 1; ; tries += 1) {
+      throwIfStopped(signal)
+      const timeoutMs = Math.min(request.timeoutMs ?? Number.POSITIVE_INFINITY, remainingMs())
+      if (timeoutMs <= 0) throw stepTimeout(input)
+      const executed = await execute(input, request, timeoutMs, { key, place })
+      if (mayHaveRun(executed.result)) input.onRan?.()
+      if (executed.result.kind !== 'lost' || !request.repeatable || tries === READ_TRIES) {
+        return settle(input, request, timeoutMs, executed)
+      }
+      await clock.sleep(READ_RETRY_MS * tries, signal)
+    }
+  }
 }
+
+const keyOf = ({ cwd, env }: ContextInput, request: ExecRequest): string =>
+  JSON.stringify({ ...request, cwd: request.cwd ?? cwd, env: { ...env, ...request.env } })
 
 function mayHaveRun({ kind }: ExecResult): boolean {
   switch (kind) {

@@ -1,12 +1,15 @@
 /** What the host was like before the first change: all that a rollback will have to go by. */
+
+import type { Json } from '../steps/step.ts'
 import { startObserving } from './beside.ts'
+import type { Looks } from './looks.ts'
 import type { Run } from './run-state.ts'
 import { canBeReady, contextFor, makeReady, type StepState } from './state.ts'
 
 /**
  * Before the first change, the state of everything that the run may change is recorded: for all steps at once, since
- * the first change may already hide what a later step would have to put back. Steps that need the output of others
- * are recorded when their turn comes.
+ * the first change may already hide what a later step would have to put back. Side by side, and what several of them look
+ * at is looked at once. Steps that need the output of others are recorded when their turn comes.
  */
 export async function recordBefore(run: Run, due: StepState): Promise<void> {
   const { emit, input } = run
@@ -16,21 +19,32 @@ export async function recordBefore(run: Run, due: StepState): Promise<void> {
     ? [due]
     : run.states.filter(state => state === due || (isPlanned(state) && canBeReady(state, known)))
   run.recorded = true
+  for (const state of waiting) makeReady(state, known)
   const missing = waiting.filter(state => state.kind.snapshot && state.snapshot === undefined)
   if (missing.length > 0) emit({ type: 'snapshot-started' })
-  for (const state of waiting) {
-    const ready = makeReady(state, known)
-    if (!missing.includes(state)) continue
-    const context = contextFor(input, state, {
-      phase: 'snapshot',
-      timeoutMs: state.planned.timeoutMs,
-      signal: run.stops.steps,
-    })
-    state.snapshot = await state.kind.snapshot!(context, ready.input)
-    emit({ type: 'recorded', id: state.planned.id, snapshot: state.snapshot })
+  const looks: Looks = new Map()
+  const taken = await Promise.allSettled(missing.map(state => take(run, state, looks)))
+  for (const [at, state] of missing.entries()) {
+    const one = taken[at]!
+    if (one.status === 'rejected') continue
+    state.snapshot = one.value
+    emit({ type: 'recorded', id: state.planned.id, snapshot: one.value })
   }
+  const failed = taken.find(one => one.status === 'rejected')
+  if (failed) throw failed.reason
   startObserving(run, missing)
   if (missing.length > 0) emit({ type: 'snapshot-finished', durationMs: input.clock.now() - startedAt })
+}
+
+async function take(run: Run, state: StepState, looks: Looks): Promise<Json> {
+  const { timeoutMs } = state.planned
+  const context = contextFor(run.input, state, {
+    phase: 'snapshot',
+    timeoutMs,
+    signal: run.stops.steps,
+    looks,
+  })
+  return state.kind.snapshot!(context, state.ready!.input)
 }
 
 /** What is certainly skipped may lack the very input that its condition asks for. */

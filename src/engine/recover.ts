@@ -39,16 +39,25 @@ export type RecoveredCommand = {
 export type Recovered = {
   steps: Map<string, RecoveredStep>
   inFlight: RecoveredCommand[]
-  /** The part of a rollback that was begun last and not seen to end. */
-  moving: Movement | null
+  /** Parts of a rollback that were begun and not seen to end, by step. */
+  moving: Map<string, Movement>
   rollback: RecoveredRollback | null
   end: Extract<Event, { type: 'run-finished' }> | null
 }
 
 export const partKey = (movement: Movement, id: string): string => `${movement} ${id}`
 
+export const hasBegun = (parts: ReadonlyMap<string, RecoveredPart>, movement: Movement): boolean =>
+  [...parts.keys()].some(key => key.startsWith(`${movement} `))
+
 export function recover(events: Iterable<Event>): Recovered {
-  const recovered: Recovered = { steps: new Map(), inFlight: [], moving: null, rollback: null, end: null }
+  const recovered: Recovered = {
+    steps: new Map(),
+    inFlight: [],
+    moving: new Map(),
+    rollback: null,
+    end: null,
+  }
   for (const event of events) {
     foldCommands(recovered, event)
     fold(recovered, event)
@@ -109,13 +118,17 @@ function foldCommands(recovered: Recovered, event: Event): void {
       noteCommand(recovered, event)
       return
     case 'part-started':
-      recovered.inFlight = []
-      recovered.moving = event.movement
+      // Those of the steps have ended before any part is begun; those of other parts go on beside it.
+      forget(recovered, ({ id, movement }) => movement === null || id === event.id)
+      recovered.moving.set(event.id, event.movement)
+      return
+    case 'part-finished':
+      forget(recovered, ({ id }) => id === event.id)
+      recovered.moving.delete(event.id)
       return
     case 'step-started':
-    case 'part-finished':
       recovered.inFlight = []
-      recovered.moving = null
+      recovered.moving.clear()
       return
     case 'step-finished':
       if (event.status !== 'unknown') recovered.inFlight = []
@@ -123,6 +136,10 @@ function foldCommands(recovered: Recovered, event: Event): void {
     default:
       return
   }
+}
+
+function forget(recovered: Recovered, isOver: (command: RecoveredCommand) => boolean): void {
+  recovered.inFlight = recovered.inFlight.filter(command => !isOver(command))
 }
 
 /** Where it was announced its process is known by now. */
@@ -134,7 +151,7 @@ function noteCommand(
     each => each.id === id && each.place === place && each.command.kind === 'announced',
   )
   const at = announced < 0 ? inFlight.length : announced
-  inFlight.splice(at, 1, { id, place, command, movement: moving })
+  inFlight.splice(at, 1, { id, place, command, movement: moving.get(id) ?? null })
 }
 
 function stepOf(recovered: Recovered, id: string): RecoveredStep {

@@ -1,11 +1,12 @@
 /**
- * The way back in three movements: restore in reverse order, reactivate in forward order, verify. Goes on past a
- * failed part, and says what remains.
+ * The way back in three movements: restore in reverse order, beside each other where they touch different things, reactivate
+ * in forward order, verify. Goes on past a failed part, and says what remains.
  */
 import type { Failure } from '../failure.ts'
 import type { Facts, StepContext, StepResult } from '../steps/step.ts'
 import { toFailure } from './attempt.ts'
-import type { Emit, Movement } from './events.ts'
+import type { Emit, Event, Movement } from './events.ts'
+import type { Looks } from './looks.ts'
 import type { RollbackEnd } from './outcome.ts'
 import { partKey, type RecoveredPart } from './recover.ts'
 import type { Guarded } from './running.ts'
@@ -28,6 +29,10 @@ export function rollbackScope(states: readonly StepState[]): {
 export const willReactivate = (states: readonly StepState[]): boolean =>
   rollbackScope(states).steps.some(({ kind, ready }) => kind.reactivate && ready?.effect === 'disrupt')
 
+/** Whether what runs may have been touched, or nobody can say what was. Pure. */
+const mayHaveTouchedRunning = (scope: readonly StepState[]): boolean =>
+  scope.some(state => touchesOf(state) === null || state.ready?.effect === 'disrupt')
+
 /** Pure: what will be done, in order, and what nothing can be done about. */
 export function rollbackParts(
   verified: readonly StepState[],
@@ -46,9 +51,12 @@ export function rollbackParts(
     const act = (context: StepContext) => kind.reactivate!(context, ready!.input, snapshot ?? null)
     parts.push({ movement: 'reactivate', state, act })
   }
+  const isTouched = mayHaveTouchedRunning(scope)
   for (const state of verified) {
     const { kind, ready, snapshot } = state
     if (state.status === 'skipped' || !movesOf(state).includes('verify')) continue
+    // What nobody has touched is not waited for.
+    if (kind.stands && !isTouched && !scope.includes(state)) continue
     const act = (context: StepContext) => kind.verify!(context, ready!.input, snapshot ?? null)
     parts.push({ movement: 'verify', state, act })
   }
@@ -66,6 +74,8 @@ export async function rollBack(options: {
   emit: Emit
   /** Parts that an earlier runner began. */
   earlier?: ReadonlyMap<string, RecoveredPart> | undefined
+  /** Complete once this is resolved, which never rejects. */
+  evidence: Promise<void>
   /** Called when it was told, before the first part. */
   onBegun?: (() => Promise<void>) | undefined
   /** Whose the lock is by now: nothing more is taken back beside them. */
@@ -102,7 +112,8 @@ export async function rollBack(options: {
     changedSomething ||= end.changed
   }
   const earlierOf = ({ movement, state }: Part) => options.earlier?.get(partKey(movement, state.planned.id))
-  let restoredNow = false
+  const restores = parts.filter(part => part.movement === 'restore' && !earlierOf(part)?.ended)
+  const restoredNow = restores.length > 0
   const begin = (part: Part) => {
     const { movement, state } = part
     if (!signal.aborted && options.lost() === null)
@@ -110,13 +121,15 @@ export async function rollBack(options: {
     remains.push({ code: 'not-done', movement, step: state.planned.id })
     return null
   }
-  for (const part of parts.filter(({ movement }) => movement !== 'verify')) {
-    const { movement } = part
-    const before = earlierOf(part)
-    changedSomething ||= before !== undefined
-    if (before?.ended && !isAfresh(movement, restoredNow)) continue
-    // A part that nobody saw the end of is done again: what takes back is safe to do twice, by contract.
-    restoredNow ||= movement === 'restore'
+  changedSomething = parts.some(part => part.movement !== 'verify' && earlierOf(part) !== undefined)
+  // A part that nobody saw the end of is done again: what takes back is safe to do twice, by contract.
+  await besideOthers(restores, options.evidence, async part => {
+    const end = await begin(part)
+    if (end !== null) take(end)
+  })
+  await options.evidence
+  for (const part of parts.filter(({ movement }) => movement === 'reactivate')) {
+    if (earlierOf(part)?.ended && !restoredNow) continue
     const end = await begin(part)
     if (end !== null) take(end)
   }
@@ -130,6 +143,31 @@ export async function rollBack(options: {
   emit({ type: 'rollback-finished', verified, notVerified, remains, durationMs })
   return { changedSomething, verified }
 }
+
+/**
+ * In this order where they may touch the same thing, else side by side. What may touch anything might destroy the cause: it
+ * waits for the evidence.
+ */
+async function besideOthers(
+  parts: readonly Part[],
+  evidence: Promise<void>,
+  act: (part: Part) => Promise<void>,
+): Promise<void> {
+  const begun: { touches: Touches; ended: Promise<void> }[] = [{ touches: [], ended: evidence }]
+  for (const part of parts) {
+    const touches = touchesOf(part.state)
+    const before = begun.filter(each => doMeet(each.touches, touches)).map(({ ended }) => ended)
+    begun.push({ touches, ended: Promise.all(before).then(() => act(part)) })
+  }
+  await Promise.all(begun.map(({ ended }) => ended))
+}
+
+/** Null: it may be anything. */
+type Touches = readonly string[] | null
+const touchesOf = ({ kind, ready }: StepState): Touches =>
+  ready === null ? null : (kind.touches?.(ready.input) ?? null)
+const doMeet = (one: Touches, other: Touches): boolean =>
+  one === null || other === null || one.some(thing => other.includes(thing))
 
 /** What was reactivated before everything was restored follows a state that is no more; what is looked at may be another. */
 const isAfresh = (movement: Movement, restoredNow: boolean): boolean =>
@@ -171,25 +209,30 @@ async function runPart(
   return { type: 'part-finished', movement, id, durationMs, changed, facts, failure }
 }
 
-/** Kept before anything is taken back: a rollback must not destroy the cause. */
+/** Kept before anything is made to run again: a rollback must not destroy the cause. Never rejects. */
 export async function keepEvidence(options: {
   run: Guarded
   states: readonly StepState[]
   emit: Emit
   signal: AbortSignal
 }): Promise<void> {
-  const { run, emit, signal } = options
-  for (const state of options.states) {
-    const { kind, ready, snapshot } = state
-    if (!kind.evidence || !ready || state.status === 'skipped' || !state.begun || signal.aborted) continue
-    try {
-      const context = contextFor(run, state, { phase: 'evidence', timeoutMs: EVIDENCE_MS, signal })
-      const evidence = await kind.evidence(context, ready.input, snapshot ?? null)
-      emit({ type: 'evidence', id: state.planned.id, evidence })
-    } catch (error) {
-      emit({ type: 'evidence-missing', id: state.planned.id, failure: toFailure(error) })
-    }
-  }
+  const looks: Looks = new Map()
+  const asked = options.states.flatMap(state => gather(options, state, looks) ?? [])
+  for (const evidence of asked) options.emit(await evidence)
+}
+
+function gather(
+  { run, signal }: { run: Guarded; signal: AbortSignal },
+  state: StepState,
+  looks: Looks,
+): Promise<Event> | null {
+  const { kind, ready, snapshot, planned } = state
+  if (!kind.evidence || !ready || state.status === 'skipped' || !state.begun || signal.aborted) return null
+  const context = contextFor(run, state, { phase: 'evidence', timeoutMs: EVIDENCE_MS, signal, looks })
+  return kind.evidence(context, ready.input, snapshot ?? null).then(
+    evidence => ({ type: 'evidence', id: planned.id, evidence }),
+    error => ({ type: 'evidence-missing', id: planned.id, failure: toFailure(error) }),
+  )
 }
 
 const EVIDENCE_MS = 20_000

@@ -2,12 +2,14 @@
 import type { Failure } from '../failure.ts'
 import { toFailure } from './attempt.ts'
 import { startObserving, stopObserving, tidyUp } from './beside.ts'
+import type { Outcome } from './events.ts'
 import { doubt } from './holds.ts'
 import { acquireLocks, type Lock } from './lock.ts'
 import { forgetNote, readNote, writeNote } from './note.ts'
 import { letOrphansEnd } from './orphans.ts'
 import { decideOutcome, type RollbackEnd } from './outcome.ts'
 import { startEvent, warningEvents } from './plan.ts'
+import { hasBegun } from './recover.ts'
 import { keepEvidence, rollBack, willReactivate } from './rollback.ts'
 import { missingFromSet } from './rollback-set.ts'
 import { newRun, type Run } from './run-state.ts'
@@ -91,7 +93,7 @@ async function locked(run: Run, work: Work, verb: Verb): Promise<RunEnd> {
     if (run.input.recovered) startObserving(run, run.states)
     const end = await work(run)
     await stopObserving(run)
-    const takenBack = end.outcome === 'rolled-back' || end.outcome === 'failed-unchanged'
+    const takenBack = AS_BEFORE.has(end.outcome)
     if (takenBack || end.outcome === 'succeeded') await tidyUp(run, takenBack)
     open = end.outcome === 'unknown'
     return end
@@ -102,6 +104,9 @@ async function locked(run: Run, work: Work, verb: Verb): Promise<RunEnd> {
     else await lock.release().catch(() => {})
   }
 }
+
+/** Nobody will ask for the way back of such a run. */
+const AS_BEFORE: ReadonlySet<Outcome> = new Set(['rolled-back', 'failed-unchanged', 'refused'])
 
 /** Nothing is begun without a record that lasts; but getting back matters more than the record. */
 async function anchored({ input: { record, recovered } }: Run, verb: Verb): Promise<void> {
@@ -174,7 +179,7 @@ export function takeOver(run: Run, state: StepState): Failure | null | 'to-do' {
   return earlier.end.tolerated ? null : earlier.end.failure
 }
 
-/** Evidence first, since taking back destroys it; then, where it may be, the taking back. */
+/** Evidence, since taking back destroys it; and, where it may be, the taking back, which begins beside it. */
 async function afterwards(
   run: Run,
   failure: Failure | null,
@@ -186,14 +191,20 @@ async function afterwards(
   const stopClock = stops.limitRollback(input.plan.rollbackTimeoutMs)
   try {
     if (mayRollBack && willReactivate(states)) input.transport.prepareDurable?.()
-    await keepEvidence({ run: input, states, emit, signal: stops.rollback })
-    if (!mayRollBack) return null
     const earlier = input.recovered?.rollback?.parts
+    // What failed is gone as soon as the old version was made to run again.
+    const isGone = earlier !== undefined && hasBegun(earlier, 'reactivate')
+    const signal = stops.rollback
+    const evidence = isGone ? Promise.resolve() : keepEvidence({ run: input, states, emit, signal })
+    if (!mayRollBack) {
+      await evidence
+      return null
+    }
     const onBegun = () => noteWhereUnrecorded(run)
     return await rollBack({
-      ...{ run: input, states, because: failure, earlier, emit, onBegun },
+      ...{ run: input, states, because: failure, earlier, emit, evidence, onBegun },
       lost: () => run.lost,
-      signal: stops.rollback,
+      signal,
     })
   } finally {
     stopClock()

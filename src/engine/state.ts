@@ -6,6 +6,7 @@ import { hasExpressions } from '../playbook/template.ts'
 import type { Effect, Json, StepContext, StepKind } from '../steps/step.ts'
 import { stepContext } from './context.ts'
 import type { Movement, StepStatus } from './events.ts'
+import type { Looks } from './looks.ts'
 import type { PlannedStep } from './plan.ts'
 import type { RecoveredStep } from './recover.ts'
 import type { Guarded, RunInput } from './running.ts'
@@ -119,6 +120,7 @@ export function contextFor(
     attachOnly?: boolean
     movement?: Movement | null
     standsLater?: () => boolean
+    looks?: Looks
   },
 ): StepContext {
   return stepContext({
@@ -143,6 +145,7 @@ export function contextFor(
     confirmed: confirmation(run, state, options.signal),
     onRan: options.onRan,
     attachOnly: options.attachOnly,
+    looks: options.looks,
   })
 }
 

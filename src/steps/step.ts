@@ -221,7 +221,10 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   locks?(input: W): string[]
   /** Read-only, with `--check`. */
   check?(ctx: StepContext, input: W): Promise<CheckFinding[]>
-  /** Read-only; taken for every step before the first change of the run. */
+  /**
+   * Read-only; taken for every step before the first change of the run, side by side. What several of them look at is looked
+   * at once.
+   */
   snapshot?(ctx: StepContext, input: W): Promise<S>
   run(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
   /**
@@ -231,12 +234,17 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   holds?(ctx: StepContext, input: W, reached: { [output: string]: Json }, snapshot: S | null): Promise<void>
   /** Whether it may be done again when it was begun and nobody saw its end. Default: only what changes nothing. */
   repeatable?(input: W): boolean
-  /** Kept before a rollback destroys it. Must not change anything. */
+  /** Kept before a rollback destroys it. Must not change anything, nor read what a `restore` puts back. */
   evidence?(ctx: StepContext, input: W, snapshot: S | null): Promise<Evidence[]>
   /** The movements that have something to do for this input. Pure; absent: all that the kind has. */
   moves?(input: W): readonly Movement[]
   /** Whether success is known to leave the host changed where nothing restores it. Pure; absent: it is. */
   leaves?(input: W): boolean
+  /**
+   * What `restore` puts back, by name: different things are restored side by side, and beside the gathering of evidence.
+   * Absent: it may be anything.
+   */
+  touches?(input: W): readonly string[]
   /** Movement one, in reverse order: the state is put back. */
   restore?(ctx: StepContext, input: W, snapshot: S): Promise<StepResult>
   /** Movement two, in forward order: the running system follows the restored state. */

@@ -26,7 +26,7 @@ describe.skipIf(missing !== null).each(TARGETS)('on %s', target => {
   }
   const now = () => ({ running: stack.running(), head: stack.head() })
   /** Everything is as it was, and the report says so. */
-  const isBack = (report: object, before: ReturnType<typeof now>) => {
+  const isBack = (report: object, before: ReturnType<typeof now>, polled: true | null = true) => {
     expect(report).toMatchObject({
       success: false,
       outcome: 'rolled-back',
@@ -34,7 +34,7 @@ describe.skipIf(missing !== null).each(TARGETS)('on %s', target => {
       rollbackPerformed: true,
       rollbackVerified: true,
       rollbackError: null,
-      healthAfterRollback: { healthz: true, readyz: true },
+      healthAfterRollback: { healthz: polled, readyz: polled },
     })
     expect(now()).toEqual(before)
     expect(stack.clean()).toBe(true)
@@ -108,7 +108,8 @@ describe.skipIf(missing !== null).each(TARGETS)('on %s', target => {
     const before = now()
     const [container] = stack.containers()
     const { report, code } = await upgrade('v3-broken')
-    isBack(report, before)
+    // Nobody has touched what answers there.
+    isBack(report, before, null)
     expect(code).toBe(1)
     expect(stack.containers()).toEqual([container])
     expect(report.downtimeSeconds).toBe(0)

@@ -3,7 +3,7 @@ import type { Event } from '../../src/engine/events.ts'
 import { recover } from '../../src/engine/recover.ts'
 import type { Failure } from '../../src/failure.ts'
 import type { StartedCommand } from '../../src/transport/transport.ts'
-import { noTransport, type Played, play, type Scenario, setKind } from '../rig/engine.ts'
+import { noTransport, type Played, play, type Scenario, setKind, thingKind } from '../rig/engine.ts'
 
 const broken: Failure = { code: 'command-failed', argv: ['x'], exitCode: 1, signal: null, tail: '' }
 
@@ -19,6 +19,17 @@ const good: Scenario = {
 const bad: Scenario = {
   ...good,
   steps: [...good.steps, { id: 'd', with: { name: 'w', to: 'new', fail: broken } }],
+}
+
+/** Its parts overlap: the first and the last restore are of one thing. */
+const overlapping: Scenario = {
+  kind: thingKind,
+  host: { x: 'old', y: 'old', z: 'old' },
+  steps: [
+    { id: 'a', with: { name: 'x', to: 'new', thing: 'one', restoreWaitMs: 5 } },
+    { id: 'b', with: { name: 'y', to: 'new', thing: 'two', restoreWaitMs: 8 } },
+    { id: 'c', with: { name: 'z', to: 'new', thing: 'one', evidence: 'the cause', fail: broken } },
+  ],
 }
 
 /** The events and the host at the moment when a runner died right after the nth event. */
@@ -54,19 +65,30 @@ describe('a runner that died after any event', () => {
     }
   })
 
-  test('of a run that fails: another one takes everything back, whichever part was the last', async () => {
-    for (let n = 1; n < (await eventCount(bad)); n += 1) {
-      const { events, host } = await dieAfter(bad, n)
-      const { end, host: after } = await play({
-        ...bad,
-        host,
-        recovered: recover(events),
-        assume: 'not-done',
-      })
-      expect(end.outcome, `after ${n} events`).toMatch(/^(rolled-back|failed-unchanged)$/)
-      expect(after, `after ${n} events`).toMatchObject({ x: 'old', y: 'old', z: 'old' })
-    }
-  })
+  test.each([
+    ['one after the other', bad],
+    ['side by side', overlapping],
+  ])(
+    'of a run that fails: another one takes everything back, whichever part was the last, %s',
+    async (_how, scenario) => {
+      for (let n = 1; n < (await eventCount(scenario)); n += 1) {
+        const { events, host } = await dieAfter(scenario, n)
+        const {
+          end,
+          host: after,
+          calls,
+        } = await play({ ...scenario, host, recovered: recover(events), assume: 'not-done' })
+        expect(end.outcome, `after ${n} events`).toMatch(/^(rolled-back|failed-unchanged)$/)
+        expect(after, `after ${n} events`).toMatchObject({ x: 'old', y: 'old', z: 'old' })
+        // The old version is no cause of anything.
+        if (events.some(event => event.type === 'part-started' && event.movement === 'reactivate'))
+          expect(
+            calls.filter(call => call.startsWith('evidence')),
+            `after ${n} events`,
+          ).toEqual([])
+      }
+    },
+  )
 
   test('of a good run: it can be taken back instead', async () => {
     for (let n = 1; n <= (await eventCount(good)); n += 1) {
@@ -226,6 +248,22 @@ describe('commands in flight', () => {
       process(11),
       process(22),
     ])
+  })
+
+  test('of parts side by side go with their own part', () => {
+    const part = (type: 'part-started' | 'part-finished', id: string) =>
+      ({ type, movement: 'restore', id }) as Event
+    const of = (id: string, pid: number): Event => ({
+      ...{ type: 'command-started', id, place: 1 },
+      command: process(pid),
+    })
+    const both = [part('part-started', 'a'), of('a', 1), part('part-started', 'b'), of('b', 2)]
+    expect(recover([begun, of('s', 9), ...both]).inFlight).toEqual([
+      { id: 'a', place: 1, command: process(1), movement: 'restore' },
+      { id: 'b', place: 1, command: process(2), movement: 'restore' },
+    ])
+    expect(inFlight(...both, part('part-finished', 'b'))).toEqual([process(1)])
+    expect(inFlight(...both, part('part-started', 'a'))).toEqual([process(2)])
   })
 
   test('of an older version, which gave them no number', () => {

@@ -1,12 +1,13 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
+import type { Event } from '../../src/engine/events.ts'
 import type { LockInput } from '../../src/engine/holder.ts'
 import { recover } from '../../src/engine/recover.ts'
 import { Failed, type Failure } from '../../src/failure.ts'
-import type { StepKind } from '../../src/steps/step.ts'
+import type { ExecRequest, StepKind } from '../../src/steps/step.ts'
 import { localTransport } from '../../src/transport/local.ts'
 import type { Transport } from '../../src/transport/transport.ts'
-import { play } from '../rig/engine.ts'
+import { noTransport, play, type Scenario, setKind, thingKind } from '../rig/engine.ts'
 
 const broken: Failure = { code: 'command-failed', argv: ['x'], exitCode: 1, signal: null, tail: '' }
 const dirty: Failure = { code: 'dirty-tree', repo: '/r', entries: ['M a'], total: 1 }
@@ -260,6 +261,124 @@ describe('a run that fails', () => {
       steps: [{ id: 'a', timeoutMs: 50, with: { name: 'x', to: '1', waitMs: 60_000 } }],
     })
     expect(end).toMatchObject({ outcome: 'rolled-back', failure: { code: 'step-timeout', step: 'a' } })
+  })
+})
+
+describe('a way back', () => {
+  const steps = [
+    { id: 'look', with: { name: 'p', to: '0', effect: 'read' } },
+    { id: 'a', with: { name: 'x', to: '1', thing: 'one', restoreWaitMs: 50 } },
+    { id: 'b', with: { name: 'y', to: '2', thing: 'two', restoreWaitMs: 50 } },
+    {
+      id: 'c',
+      with: { name: 'z', to: '3', thing: 'one', restoreWaitMs: 50, fail: broken },
+    },
+  ]
+  const words = (events: readonly Event[]) =>
+    events.flatMap(event => {
+      if (event.type === 'part-started') return [`${event.movement} ${event.id}`]
+      if (event.type === 'part-finished') return [`${event.movement} ${event.id} done`]
+      return event.type === 'evidence' ? [`evidence ${event.id}`] : []
+    })
+
+  test('puts different things back side by side and one thing in reverse, beside the evidence', async () => {
+    let restored = () => {}
+    const allBack = new Promise<void>(resolve => {
+      restored = resolve
+    })
+    const kind: Scenario['kind'] = (host, calls) => ({
+      ...thingKind(host, calls),
+      async evidence(ctx) {
+        await Promise.race([allBack, ctx.sleep(5000)])
+        return []
+      },
+    })
+    const onEvent = (event: Event) => {
+      if (event.type === 'part-finished' && event.id === 'a') restored()
+    }
+    const { end, events } = await play({ kind, steps, onEvent, host: { x: 'old', y: 'old', z: 'old' } })
+    expect(end.outcome).toBe('rolled-back')
+    const said = words(events)
+    expect(said.slice(0, 2)).toEqual(['restore c', 'restore b'])
+    expect(said.indexOf('restore a')).toBeGreaterThan(said.indexOf('restore c done'))
+    // Complete before anything is made to run again, and not before anything is put back.
+    expect(said.indexOf('restore a done')).toBeLessThan(said.indexOf('evidence look'))
+    expect(said.indexOf('evidence c')).toBeLessThan(said.indexOf('reactivate a'))
+  })
+
+  test('puts back what may be anything once the evidence is complete, and beside nothing else', async () => {
+    const { events } = await play({ steps, host: {} })
+    const said = words(events).filter(word => !/verify|reactivate/.test(word))
+    expect(said).toEqual([
+      ...['evidence look', 'evidence a', 'evidence b', 'evidence c'],
+      ...['restore c', 'restore c done', 'restore b', 'restore b done', 'restore a', 'restore a done'],
+    ])
+  })
+
+  test('waits for nothing that was not touched', async () => {
+    const waiting = (...given: Parameters<typeof setKind>) => ({
+      ...thingKind(...given),
+      stands: true as const,
+    })
+    const verified = async (effect: string, kind: typeof setKind) => {
+      const failing = { ...steps[3]!, with: { ...steps[3]!.with, effect } }
+      const { calls } = await play({ kind, steps: [...steps.slice(0, 2), failing, steps[2]!] })
+      return calls.filter(call => call.startsWith('verify'))
+    }
+    // What was to be done next was recorded.
+    const all = ['verify p', 'verify x', 'verify z', 'verify y']
+    expect(await verified('write', waiting)).toEqual(['verify x', 'verify z'])
+    expect(await verified('disrupt', waiting)).toEqual(all)
+    expect(await verified('write', thingKind)).toEqual(all)
+    const unknown = (...given: Parameters<typeof setKind>) => ({
+      ...setKind(...given),
+      stands: true as const,
+    })
+    expect(await verified('write', unknown)).toEqual(all)
+  })
+})
+
+describe('what is recorded before the first change', () => {
+  type Asked = { argv: readonly string[]; env?: unknown }
+  const asking = (asked: Asked[]): Transport => ({
+    ...noTransport,
+    async exec(command) {
+      asked.push({ argv: command.argv, env: command.env })
+      await new Promise(resolve => setTimeout(resolve, 20))
+      const none = Buffer.alloc(0)
+      const kept = { stdout: none, stderr: none, stdoutTruncated: false, stderrTruncated: false }
+      return { kind: 'exited', code: 0, signal: null, ...kept, durationMs: 1 }
+    },
+  })
+  const kind = (request: ExecRequest) => (): StepKind => ({
+    uses: 'asks',
+    summary: 'asks before the run and in it',
+    schema: z.strictObject({}),
+    outputs: {},
+    timeoutMs: 1000,
+    effect: () => 'write',
+    commands: () => [],
+    snapshot: async ctx => (await ctx.exec(request)).code,
+    run: async ctx => {
+      await ctx.exec(request)
+      return { changed: true }
+    },
+  })
+  const count = async (request: ExecRequest, env = {}) => {
+    const asked: Asked[] = []
+    const steps = ['a', 'b', 'c'].map(id => ({ id, with: {}, env: id === 'c' ? env : {} }))
+    const { end } = await play({ transport: asking(asked), kind: kind(request), steps })
+    expect(end.outcome).toBe('succeeded')
+    return asked.length
+  }
+  const look = { argv: ['look'], repeatable: true, quiet: true }
+
+  test('is asked once for all steps, and anew in each', async () => {
+    expect(await count(look)).toBe(1 + 3)
+    expect(await count(look, { HOME: '/elsewhere' })).toBe(2 + 3)
+    // Not what somebody is to see, nor what must not be done twice.
+    expect(await count({ argv: ['look'], repeatable: true })).toBe(3 + 3)
+    expect(await count({ argv: ['write'], quiet: true })).toBe(3 + 3)
   })
 })
 

@@ -48,6 +48,8 @@ export function setKind(host: Host, calls: string[]): StepKind {
     restoreWaitMs: z.number().default(0),
     waitMs: z.number().default(0),
     evidence: z.string().optional(),
+    /** What it touches, for `thingKind`. */
+    thing: z.string().default(''),
     lock: z.string().optional(),
   })
   type Input = z.output<typeof schema>
@@ -105,6 +107,12 @@ export function setKind(host: Host, calls: string[]): StepKind {
   }
   return kind as StepKind
 }
+
+/** Says what it touches. */
+export const thingKind = (host: Host, calls: string[]): StepKind => ({
+  ...setKind(host, calls),
+  touches: input => [(input as { thing: string }).thing],
+})
 
 export type Scenario = {
   steps: (Partial<Omit<PlaybookStep, 'with'>> & { id: string; with: { [key: string]: unknown } })[]

@@ -15,7 +15,7 @@ describe('drifted', () => {
     ['a service that the files do not have', { service: 'gone' }, '2.26.1', false],
   ])('%s', (_what, more, version, isDrifted) => {
     const all = [replica(more)]
-    expect(drifted(all, { version, of: new Map([['app', 'new']]) })).toEqual(isDrifted ? all : [])
+    expect(drifted(all, new Map([['app', 'new']]), version)).toEqual(isDrifted ? all : [])
   })
 })
 

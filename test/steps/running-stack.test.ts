@@ -12,6 +12,7 @@ const given = (more: Partial<Stack> = {}): Stack => ({
   ...more,
 })
 const made = (more: Partial<Made> = {}): Made => ({
+  id: '1f',
   project: 'app',
   service: 'gw',
   folder: '/srv/app',

@@ -29,16 +29,19 @@ export async function bringBack(
   const there = kept.images.filter(image => image.running.length > 0)
   const from = there.length === 0 ? stack : await upAgain(ctx, stack, kept, there, differs)
   for (const image of there) if (image.others.length > 0) await replicaByReplica(ctx, from, image)
-  const now = await readReplicas(ctx, stack, kept.project, null)
+  const [now, made] = await Promise.all([
+    readReplicas(ctx, stack, kept.project, null, kept.names),
+    madeMeanwhile(ctx, stack, kept),
+  ])
   await recreateStale(ctx, from, kept, { seen, now })
   await stopAgain(ctx, stack, kept, now)
-  const made = madeSince(kept, now)
-  await remove(ctx, stack, made)
-  const leftBehind = await removeNetworks(ctx, stack, kept)
+  const added = madeSince(kept, now)
+  await remove(ctx, stack, added)
+  const leftBehind = await removeNetworks(ctx, made)
   // Whatever else is wrong, the containers are back first.
   if (left.length > 0) throw notPutBack(ctx, left)
   const same = seen.length === kept.containers.length && seen.every(({ id }) => kept.containers.includes(id))
-  return { changed: replaced.length > 0 || made.length > 0 || repaired || !same, leftBehind }
+  return { changed: replaced.length > 0 || added.length > 0 || repaired || !same, leftBehind }
 }
 
 /** From the files of the checkout where they are what they were, else from the configuration that was kept. */
@@ -132,16 +135,28 @@ async function remove(ctx: StepContext, stack: Stack, made: readonly Seen[]): Pr
   await docker(ctx, dir, ['rm', ...ids], {})
 }
 
-/** Networks of the version that failed go where nothing uses them; its volumes may hold data, and are only named. */
-async function removeNetworks(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<string[]> {
-  const { networks, volumes, project } = kept
-  if (networks === undefined || volumes === undefined) return []
+type Made = { networks: string[]; volumes: string[] }
+
+async function madeMeanwhile(
+  ctx: StepContext,
+  stack: Stack,
+  { networks, volumes, project }: KeptStack,
+): Promise<Made> {
+  if (networks === undefined || volumes === undefined) return { networks: [], volumes: [] }
   const [networksNow, volumesNow] = await Promise.all([
     madeByProject(ctx, stack, project, 'network'),
     madeByProject(ctx, stack, project, 'volume'),
   ])
-  const left = volumesNow.filter(name => !volumes.includes(name)).map(name => `volume ${name}`)
-  for (const network of networksNow.filter(each => !networks.includes(each))) {
+  return {
+    networks: networksNow.filter(each => !networks.includes(each)),
+    volumes: volumesNow.filter(each => !volumes.includes(each)),
+  }
+}
+
+/** Networks of the version that failed go where nothing uses them; its volumes may hold data, and are only named. */
+async function removeNetworks(ctx: StepContext, { networks, volumes }: Made): Promise<string[]> {
+  const left = volumes.map(name => `volume ${name}`)
+  for (const network of networks) {
     const [id = '', name = ''] = network.split(' ')
     const done = await ctx.exec({ argv: ['docker', 'network', 'rm', id], quiet: true })
     if (done.code !== 0) left.push(`network ${name}`)

@@ -16,6 +16,7 @@ import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
 import { namedImages, sourceOf } from './image-source.ts'
 import {
+  IMAGE_NAMES,
   IMAGES_BACK,
   imagesBack,
   keptFinding,
@@ -24,7 +25,7 @@ import {
   rehearseImages,
   sawImage,
 } from './image-steps.ts'
-import { imageIds, type KeptStack, keepImages, seeImages } from './images.ts'
+import { findStack, imageIds, type KeptStack, keepImages, seeImages } from './images.ts'
 import { rebuildLost } from './lost.ts'
 import { type Project, readProject, type Service } from './project.ts'
 import { runningStack } from './running-stack.ts'
@@ -53,6 +54,7 @@ export const composeBuild: StepKind<With, KeptStack> = {
   repeatable: () => true,
   about: stackFacts,
   locks: input => [stackLock(input)],
+  touches: () => IMAGE_NAMES,
   commands: input => {
     const what = { unknown: 'the services with build: that these depend on' }
     const more = input.services.length === 0 ? [] : [what]
@@ -68,9 +70,9 @@ export const composeBuild: StepKind<With, KeptStack> = {
       .flatMap(image => [keptFinding(image), ...nameFinding(image.name)])
   },
   async snapshot(ctx, input) {
-    const stack = await runningStack(ctx, input, input.services)
-    await toBuild(ctx, input, await readProject(ctx, stack, input.services))
-    return (await keepImages(ctx, input, input.services, 'reach')).kept
+    const found = await findStack(ctx, input, input.services)
+    await toBuild(ctx, input, found.files.project)
+    return keepImages(ctx, found, 'reach')
   },
   async run(ctx, input, before) {
     // Read again: the tree is another one by now.

@@ -4,10 +4,10 @@ import type { Loss } from '../../failure.ts'
 import { canonicalPath } from '../fields.ts'
 import type { CheckFinding, StepContext } from '../step.ts'
 import { composeArgv, LOOKING, type Stack } from './compose.ts'
-import { configHashes, drifted } from './drift.ts'
+import { configHashes, findDrifted } from './drift.ts'
 import { type KeptImage, seeImages } from './images.ts'
 import { mountedFiles } from './keep.ts'
-import { holdingsOf, lossesOf } from './keep-stack.ts'
+import { holdingsIn, lossesOf } from './keep-stack.ts'
 import { jsonOf, type Project, withProfiles } from './project.ts'
 import { leftovers } from './repair.ts'
 import type { Replica } from './stability.ts'
@@ -15,14 +15,16 @@ import type { Replica } from './stability.ts'
 type Given = Stack & { services: readonly string[]; removeOrphans: boolean; allowLoss: boolean }
 
 export async function checkUp(ctx: StepContext, input: Given): Promise<CheckFinding[]> {
-  const { stack, images, project, replicas, rendered } = await seeImages(ctx, input, input.services, 'reach')
+  const { stack, images, variables, project, replicas, rendered } = await seeImages(
+    ctx,
+    input,
+    input.services,
+    'reach',
+  )
   const render = composeArgv(withProfiles(stack, input.services), ['config', '--format', 'json'])
-  const [hashes, holdings] = await Promise.all([
-    configHashes(ctx, stack, render),
-    holdingsOf(ctx, images, replicas),
-  ])
-  const others = new Set(drifted(replicas, hashes).map(each => each.service))
-  const losses = lossesOf(holdings, jsonOf(rendered))
+  const hashes = await configHashes(ctx, stack, render)
+  const others = new Set((await findDrifted(ctx, stack, replicas, hashes)).map(each => each.service))
+  const losses = lossesOf(holdingsIn(images, replicas, variables), jsonOf(rendered))
   return [
     ...lossFindings(canonicalPath(input.dir), losses, input.allowLoss),
     ...leftovers(replicas).map(({ replica, name }) => ({

@@ -12,8 +12,8 @@ import { LOOKING, type Stack } from './compose.ts'
 import { jsonOf } from './project.ts'
 import type { Replica } from './stability.ts'
 
-/** By service, as Compose writes them to the labels of the containers that it makes; and its own version. */
-type Hashes = { version: string; of: ReadonlyMap<string, string> }
+/** By service, as Compose writes them to the labels of the containers that it makes. */
+type Hashes = ReadonlyMap<string, string>
 
 /** `render` prints a rendered configuration. Nothing is claimed where it cannot be asked. */
 export async function configHashes(
@@ -21,25 +21,38 @@ export async function configHashes(
   { dir }: Pick<Stack, 'dir'>,
   render: readonly string[],
 ): Promise<Hashes> {
-  if (ctx.platform !== 'posix') return { version: '', of: new Map() }
+  if (ctx.platform !== 'posix') return new Map()
   const folder = canonicalPath(dir)
   const argv = ['sh', '-c', HASHES, 'hostops-hashes', folder, ...render]
-  const [version = '', ...found] = lines((await ctx.exec({ argv, cwd: folder, ...LOOKING })).stdout)
-  return { version: releaseOf(version), of: new Map(found.map(line => line.split(' ') as [string, string])) }
+  const found = lines((await ctx.exec({ argv, cwd: folder, ...LOOKING })).stdout)
+  return new Map(found.map(line => line.split(' ') as [string, string]))
 }
 
 const HASHES = `
 dir=$1; shift
-docker compose version --short
 "$@" | docker compose -f - --project-directory "$dir" --profile '*' config --hash '*'
 `
 
+/** The version of Compose is asked only where a hash differs, which is seldom. */
+export async function findDrifted(
+  ctx: StepContext,
+  { dir }: Pick<Stack, 'dir'>,
+  replicas: readonly Replica[],
+  hashes: Hashes,
+): Promise<Replica[]> {
+  const others = replicas.filter(each => differs(each, hashes))
+  if (others.length === 0) return []
+  const argv = ['docker', 'compose', 'version', '--short']
+  const { stdout } = await ctx.exec({ argv, cwd: canonicalPath(dir), ...LOOKING })
+  return drifted(others, hashes, stdout.trim())
+}
+
 /** Pure. Another version of Compose hashes the same configuration otherwise, which says nothing. */
-export const drifted = (replicas: readonly Replica[], { version, of }: Hashes): Replica[] =>
-  replicas.filter(
-    ({ service, config, madeBy }) =>
-      config !== '' && releaseOf(madeBy ?? '') === version && of.has(service) && of.get(service) !== config,
-  )
+export const drifted = (replicas: readonly Replica[], hashes: Hashes, version: string): Replica[] =>
+  replicas.filter(each => differs(each, hashes) && releaseOf(each.madeBy ?? '') === releaseOf(version))
+
+const differs = ({ service, config }: Replica, hashes: Hashes): boolean =>
+  config !== '' && hashes.has(service) && hashes.get(service) !== config
 
 /** Distributions add revisions of their own, which the label does not have. */
 const releaseOf = (version: string): string => /\d+\.\d+\.\d+/.exec(version)?.[0] ?? version
@@ -60,8 +73,8 @@ export async function asItRuns(
   }
   const path = `${kept.folder}/was.json`
   await write(ctx, path, JSON.stringify(config))
-  const { of } = await configHashes(ctx, stack, ['cat', path])
-  return kept.drifted.every(({ service, config }) => of.get(service) === config) ? path : null
+  const hashes = await configHashes(ctx, stack, ['cat', path])
+  return kept.drifted.every(({ service, config }) => hashes.get(service) === config) ? path : null
 }
 
 type Service = Record<string, unknown> & {

@@ -1,11 +1,15 @@
-/** What is kept before a rollback replaces the containers that failed. By docker, which needs no file of the checkout. */
+/**
+ * What is kept before a rollback replaces the containers that failed. By docker alone: the files of the checkout may be on
+ * their way back meanwhile.
+ */
 import { Failed } from '../../failure.ts'
 import { canonicalPath } from '../fields.ts'
 import { plainText } from '../plain-text.ts'
 import type { Evidence, StepContext } from '../step.ts'
 import { docker, LOOKING, type Stack } from './compose.ts'
-import { ofProject, type Project, readProject, readReplicas } from './project.ts'
-import { judge, type Replica } from './stability.ts'
+import { ofProject, readReplicas } from './project.ts'
+import { projectOf } from './running-stack.ts'
+import { expectedOf, judge, type Replica } from './stability.ts'
 import { describe, lastLines, lastWords } from './unstable.ts'
 
 type Given = Stack & { services: readonly string[] }
@@ -13,26 +17,26 @@ type Given = Stack & { services: readonly string[] }
 const LINES = 100
 const LIMIT_MS = 10_000
 
-/** `known`: the project's name, where it is known without the compose file, which may be the broken part. */
+/** What is known of the project without any file. */
+type Known = { project: string; names?: readonly string[] | undefined }
+
 export async function stackEvidence(
   ctx: StepContext,
   input: Given,
-  known: string | null,
+  known: Known | null,
 ): Promise<Evidence[]> {
-  const reading = unlessFailed(readProject(ctx, input, input.services))
-  const name = known ?? (await reading)?.name
-  if (name === undefined) return [{ name: 'containers', text: 'not there: the project has no name' }]
-  const looking = unlessFailed(readReplicas(ctx, input, name, null))
-  const [containers, replicas] = await Promise.all([table(ctx, input, name), looking])
+  const project = known?.project ?? (await unlessFailed(projectOf(ctx, input)))
+  if (project === null) return [{ name: 'containers', text: 'not there: the project has no name' }]
+  const [containers, replicas] = await Promise.all([
+    table(ctx, input, project),
+    unlessFailed(readReplicas(ctx, input, project, null, known?.names)),
+  ])
   const wanted = (replicas ?? []).filter(each => isWanted(input, each))
-  const [logs, project] = await Promise.all([logsOf(ctx, input, wanted), reading])
-  const kept = [
-    { name: 'containers', text: containers },
-    { name: 'logs', text: logs },
-  ]
-  return project === null || replicas === null
-    ? kept
-    : [...kept, ...(await suspects(ctx, input, project, replicas))]
+  const [logs, state] = await Promise.all([
+    logsOf(ctx, input, wanted),
+    replicas === null ? [] : suspects(ctx, input, replicas),
+  ])
+  return [{ name: 'containers', text: containers }, { name: 'logs', text: logs }, ...state]
 }
 
 const isWanted = ({ services }: Given, { service }: Replica) =>
@@ -56,14 +60,9 @@ async function logsOf(ctx: StepContext, input: Given, replicas: readonly Replica
 }
 
 /** What is not as it should be, by the engine's own account: the report's `failedService` when nothing named one. */
-async function suspects(
-  ctx: StepContext,
-  input: Given,
-  { reach }: Project,
-  now: readonly Replica[],
-): Promise<Evidence[]> {
+async function suspects(ctx: StepContext, input: Given, now: readonly Replica[]): Promise<Evidence[]> {
   const first = new Map(now.map(each => [each.id, each]))
-  const verdict = judge(reach, first, now)
+  const verdict = judge(expectedOf(now, input.services), first, now)
   if (verdict.good) return []
   const problem = verdict.problems.find(each => each.container !== null)
   const replica = now.find(each => each.id === problem?.container)

@@ -92,12 +92,11 @@ const STARTS = 300
 const foldersIn = (line: string): string[] =>
   Object.keys((jsonOf(line.slice(line.indexOf(' ') + 1)) ?? {}) as Record<string, unknown>)
 
-/** Those of a stack that hold an image which none of `pins` means any more. */
-export async function removeHolders(
-  ctx: StepContext,
-  key: string,
-  staying: ReadonlySet<string>,
-): Promise<void> {
+/** `image`: the id of what it holds. */
+export type Holder = { id: string; image: string }
+
+/** Those of a stack. */
+export async function listHolders(ctx: StepContext, key: string): Promise<Holder[]> {
   // An image or a compose file may carry our label too; no container of Compose has an empty project.
   const ours = [`${LABEL}=${key}`, 'com.docker.compose.project='].flatMap(each => [
     '--filter',
@@ -105,13 +104,18 @@ export async function removeHolders(
   ])
   const listed = await ctx.exec({ argv: ['docker', 'ps', '-aq', '--no-trunc', ...ours], ...LOOKING })
   const ids = lines(listed.stdout)
-  if (ids.length === 0) return
+  if (ids.length === 0) return []
   const format = '{{.Id}} {{.Image}}'
   const seen = await ctx.exec({ argv: ['docker', 'inspect', '--format', format, ...ids], ...LOOKING })
-  const old = lines(seen.stdout)
-    .map(line => line.split(' ') as [string, string])
-    .flatMap(([id, image]) => (staying.has(image) ? [] : [id]))
-  if (old.length > 0) await ctx.exec({ argv: ['docker', 'rm', '-f', '-v', ...old], ...QUIET })
+  return lines(seen.stdout).map(line => {
+    const [id = '', image = ''] = line.split(' ')
+    return { id, image }
+  })
+}
+
+export async function removeHolders(ctx: StepContext, holders: readonly Holder[]): Promise<void> {
+  if (holders.length === 0) return
+  await ctx.exec({ argv: ['docker', 'rm', '-f', '-v', ...holders.map(({ id }) => id)], ...QUIET })
 }
 
 const until = (signal: AbortSignal) =>

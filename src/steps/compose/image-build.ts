@@ -20,6 +20,7 @@ import { composeFailed } from './failed.ts'
 import { hasRegistryHost, imageField, sameImageName } from './image-name.ts'
 import { isFile, namedImages, sourceOf } from './image-source.ts'
 import {
+  IMAGE_NAMES,
   IMAGES_BACK,
   imagesBack,
   keptFinding,
@@ -28,7 +29,7 @@ import {
   rehearseImages,
   sawImage,
 } from './image-steps.ts'
-import { imageIds, type KeptStack, keepImages, seeImages } from './images.ts'
+import { findStack, imageIds, type KeptStack, keepImages, seeImages } from './images.ts'
 import { rebuildLost } from './lost.ts'
 import { jsonOf, type Project, readProject } from './project.ts'
 import { runningStack } from './running-stack.ts'
@@ -74,6 +75,7 @@ export const imageBuild: StepKind<With, KeptStack> = {
   repeatable: () => true,
   about: stackFacts,
   locks: input => [stackLock(input)],
+  touches: () => IMAGE_NAMES,
   commands: input => [
     {
       argv: buildArgv(input, input.tag ?? { unknown: 'the image that the services use' }),
@@ -91,9 +93,9 @@ export const imageBuild: StepKind<With, KeptStack> = {
     ]
   },
   async snapshot(ctx, input) {
-    const stack = await runningStack(ctx, input, input.services)
-    await tagFor(ctx, input, await readProject(ctx, stack, input.services))
-    return (await keepImages(ctx, input, input.services, 'reach')).kept
+    const found = await findStack(ctx, input, input.services)
+    await tagFor(ctx, input, found.files.project)
+    return keepImages(ctx, found, 'reach')
   },
   async run(ctx, input, before) {
     // Read again: the tree is another one by now.

@@ -6,6 +6,9 @@ import { hasRegistryHost } from './image-name.ts'
 import { imageIds, type KeptImage, type KeptStack, missingPins, putImagesBack } from './images.ts'
 import { missingFinding } from './lost.ts'
 
+/** Of the engine, whichever stack uses them. */
+export const IMAGE_NAMES: readonly string[] = ['image names']
+
 export const IMAGES_BACK: PlannedCommand[] = [
   { argv: ['docker', 'tag', { unknown: 'the image kept before' }, { unknown: 'its name' }] },
 ]

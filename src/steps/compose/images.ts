@@ -10,9 +10,9 @@ import { compose, composeArgv, docker, LOOKING, type Stack } from './compose.ts'
 import { composeFailed } from './failed.ts'
 import { type KeptFiles, keepFiles } from './keep.ts'
 import type { Possession } from './possessions.ts'
-import { type Project, readRendered, readReplicas, type Service, withProfiles } from './project.ts'
+import { jsonOf, type Project, readRendered, type Service, withProfiles } from './project.ts'
 import { withoutLeftovers } from './repair.ts'
-import { plainStack, type RunningStack, runningStack } from './running-stack.ts'
+import { containersOf, plainStack, type RunningStack, runningStack } from './running-stack.ts'
 import { isUp, type Replica } from './stability.ts'
 
 export type Pin = { id: string; pin: string }
@@ -61,7 +61,29 @@ export type KeptStack = {
   drifted?: string[]
   /** The configuration that gives those; null where none was found that does. */
   was?: string | null
-} & Omit<KeptFiles, 'project' | 'rendered' | 'imageNames'>
+} & Omit<KeptFiles, 'project' | 'rendered'>
+
+/** A stack as it runs, before anything of its images is kept. Its files are. */
+export type Found = {
+  stack: Stack
+  files: KeptFiles
+  replicas: Replica[]
+  /** Of this run, by name. */
+  pinned: ReadonlyMap<string, string>
+}
+
+export async function findStack(ctx: StepContext, given: Stack, services: readonly string[]): Promise<Found> {
+  const stack = await runningStack(ctx, given, services)
+  const { project } = stack
+  const [files, running, pinned] = await Promise.all([
+    keepFiles(ctx, stack, services, given),
+    project === undefined ? [] : containersOf(ctx, stack, project),
+    pinsOf(ctx, stack),
+  ])
+  // Another folder may have made them, where this one has none.
+  const replicas = project === undefined ? await containersOf(ctx, stack, files.project.name) : running
+  return { stack, files, replicas, pinned }
+}
 
 /**
  * Read-only but for what it adds of our own: tags on the target's engine, files in a folder of ours. What a run has
@@ -69,47 +91,43 @@ export type KeptStack = {
  */
 export async function keepImages(
   ctx: StepContext,
-  given: Stack,
-  services: readonly string[],
+  found: Found,
   which: 'named' | 'reach',
-): Promise<{ kept: KeptStack; replicas: Replica[]; rendered: string }> {
-  const stack = await runningStack(ctx, given, services)
-  const files = await keepFiles(ctx, stack, services, given)
-  const options = {
-    services: files.project[which === 'named' ? 'services' : 'reach'],
-    confirmed: files.imageNames,
-  }
-  const [{ images, replicas }, pinned] = await Promise.all([
-    imagesOf(ctx, stack, files.project, options),
-    pinsOf(ctx, stack),
-  ])
+): Promise<KeptStack> {
+  const { stack, files, replicas } = found
+  const { images } = await imagesOf(ctx, stack, files.project, { which, replicas })
+  return pinImages(ctx, found, images)
+}
+
+export async function pinImages(
+  ctx: StepContext,
+  { stack, files, replicas, pinned }: Found,
+  images: readonly KeptImage[],
+): Promise<KeptStack> {
   const pin = async (id: string, name: string): Promise<Pin> => {
     const kept = pinned.get(name)
     if (kept !== undefined) return { id: kept, pin: name }
-    await docker(ctx, canonicalPath(stack.dir), ['tag', id, name], { quiet: true })
+    const how = { quiet: true, repeatable: true }
+    await docker(ctx, canonicalPath(stack.dir), ['tag', id, name], how)
     return { id, pin: name }
   }
-  for (const image of images) {
+  const keep = async (image: KeptImage): Promise<KeptImage> => {
     const all = [...new Set([image.id, ...image.running])].filter(id => id !== null)
     const name = pinName(files.project.name, image.service, ctx.runId)
     const pins = await Promise.all(all.map((id, at) => pin(id, at === 0 ? name : `${name}-${at + 1}`)))
     const [first, ...others] = pins
-    if (first) Object.assign(image, { id: first.id, pin: first.pin, others })
+    return first ? { ...image, id: first.id, pin: first.pin, others } : image
   }
-  const { project, imageNames: _, rendered, ...rest } = files
-  const notOurs = [...new Set([...replicas.map(replica => replica.service), ...project.apart])]
-  const containers = replicas.map(replica => replica.id)
-  const names = replicas.map(replica => replica.name)
-  const kept = {
+  const { project, rendered: _, ...rest } = files
+  return {
     project: project.name,
-    images,
-    notOurs,
-    containers,
-    names,
+    images: await Promise.all(images.map(keep)),
+    notOurs: [...new Set([...replicas.map(replica => replica.service), ...project.apart])],
+    containers: replicas.map(replica => replica.id),
+    names: replicas.map(replica => replica.name),
     stack: plainStack(stack),
     ...rest,
   }
-  return { kept, replicas, rendered }
 }
 
 /** What this run has pinned so far. */
@@ -126,32 +144,35 @@ export async function seeImages(
   given: Stack,
   services: readonly string[],
   which: 'named' | 'reach',
-): Promise<{ stack: Stack; project: Project; images: KeptImage[]; replicas: Replica[]; rendered: string }> {
+): Promise<{ stack: Stack; project: Project; replicas: Replica[]; rendered: string } & SeenImages> {
   const stack = await runningStack(ctx, given, services)
   const { project, rendered } = await readRendered(ctx, stack, services)
-  const wanted = project[which === 'named' ? 'services' : 'reach']
-  const done = await compose(ctx, withProfiles(stack, services), ['config', '--images'], LOOKING)
-  const options = { services: wanted, confirmed: done.stdout.split(/\r?\n/) }
-  return { stack, project, rendered, ...(await imagesOf(ctx, stack, project, options)) }
+  const replicas = await containersOf(ctx, stack, project.name)
+  return {
+    ...{ stack, project, replicas, rendered },
+    ...(await imagesOf(ctx, stack, project, { which, replicas })),
+  }
 }
 
-async function imagesOf(
+/** `variables`: of each image that a container was made from, by its id, where the engine has it still. */
+type SeenImages = { images: KeptImage[]; variables: Map<string, string[]> }
+
+export async function imagesOf(
   ctx: StepContext,
   stack: Stack,
   project: Project,
-  options: { services: readonly Service[]; confirmed: readonly string[] | null },
-) {
-  const names = options.services.map(each => imageName(stack, project.name, each, options.confirmed))
-  const [replicas, ids] = await Promise.all([
-    readReplicas(ctx, stack, project.name, null),
-    imageIds(ctx, stack.dir, names),
-  ])
+  { which, replicas }: { which: 'named' | 'reach'; replicas: readonly Replica[] },
+): Promise<SeenImages> {
+  const services = project[which === 'named' ? 'services' : 'reach']
   const whole = withoutLeftovers(replicas)
-  const images: KeptImage[] = options.services.map((service, at) => {
+  const names = await imageNames(ctx, stack, project, { services, replicas: whole })
+  const ids = whole.map(replica => replica.image)
+  const seen = await inspectImages(ctx, stack.dir, [...names, ...ids])
+  const images = services.map((service, at): KeptImage => {
     const name = names[at]!
     const own = whole.filter(each => each.service === service.name)
     const running = own.map(replica => replica.image)
-    const named = ids.get(name) ?? null
+    const named = seen.get(name)?.id ?? null
     const id = running[0] ?? named
     return {
       service: service.name,
@@ -168,7 +189,8 @@ async function imagesOf(
       madeBy: own[0]?.madeBy ?? '',
     }
   })
-  return { images, replicas }
+  const variables = new Map(ids.flatMap(id => (seen.get(id) ? [[id, seen.get(id)!.variables] as const] : [])))
+  return { images, variables }
 }
 
 /** The names mean the kept images again, but for those that are gone. What they meant meanwhile goes with `tidy`. */
@@ -236,32 +258,70 @@ function nameIn(place: string, project: string, service: string, runId: string):
 
 const pinTag = (runId: string) => runId.replace(/[^A-Za-z0-9_.-]/g, '-').slice(0, 120)
 
-/** What the compose file says, else compose's own default, once compose has confirmed it: never guessed. */
-function imageName(
+/** What the compose file says, else compose's own default, once a container or compose has confirmed it: never guessed. */
+async function imageNames(
+  ctx: StepContext,
   stack: Stack,
-  project: string,
-  service: Service,
-  confirmed: readonly string[] | null,
-): string {
-  const name = service.image ?? `${project}-${service.name}`
-  if (confirmed === null || confirmed.includes(name)) return name
-  const problem = `${name} is not among the images of service ${service.name}`
-  throw new Failed({ code: 'output-unreadable', argv: composeArgv(stack, ['config', '--images']), problem })
+  project: Project,
+  { services, replicas }: { services: readonly Service[]; replicas: readonly Replica[] },
+): Promise<string[]> {
+  const own = (service: Service) => `${project.name}-${service.name}`
+  const isKnown = (service: Service) =>
+    service.image !== null ||
+    replicas.some(each => each.service === service.name && each.imageName === own(service))
+  const unknown = services.filter(service => !isKnown(service))
+  if (unknown.length > 0) {
+    const asked = withProfiles(
+      stack,
+      services.map(({ name }) => name),
+    )
+    const done = await compose(ctx, asked, ['config', '--images'], LOOKING)
+    const confirmed = lines(done.stdout)
+    const wrong = unknown.find(service => !confirmed.includes(own(service)))
+    if (wrong) {
+      const problem = `${own(wrong)} is not among the images of service ${wrong.name}`
+      throw new Failed({
+        code: 'output-unreadable',
+        argv: composeArgv(stack, ['config', '--images']),
+        problem,
+      })
+    }
+  }
+  return services.map(service => service.image ?? own(service))
 }
 
-/** Null: there is no such image. One question where all are there, which is the usual case. */
+/** Null: there is no such image. */
 export async function imageIds(
   ctx: StepContext,
   dir: string,
   names: readonly string[],
 ): Promise<Map<string, string | null>> {
+  return inspectEach(ctx, dir, names, { format: '{{.Id}}', read: line => line })
+}
+
+const inspectImages = (ctx: StepContext, dir: string, names: readonly string[]) =>
+  inspectEach(ctx, dir, names, {
+    format: '{{.Id}} {{json .Config}}',
+    read(line) {
+      const config = jsonOf(line.slice(line.indexOf(' ') + 1)) as { Env?: string[] | null } | null
+      return { id: line.split(' ', 1)[0]!, variables: config?.Env ?? [] }
+    },
+  })
+
+/** One question where all are there, which is the usual case. */
+async function inspectEach<T>(
+  ctx: StepContext,
+  dir: string,
+  names: readonly string[],
+  how: { format: string; read: (line: string) => T },
+): Promise<Map<string, T | null>> {
   const asked = [...new Set(names)]
   if (asked.length === 0) return new Map()
-  const argv = ['docker', 'image', 'inspect', '--format', '{{.Id}}', '--', ...asked]
+  const argv = ['docker', 'image', 'inspect', '--format', how.format, '--', ...asked]
   const done = await ctx.exec({ argv, ...LOOKING })
-  const ids = lines(done.stdout)
-  if (done.code === 0 && ids.length === asked.length)
-    return new Map(asked.map((name, at) => [name, ids[at] ?? null]))
+  const found = lines(done.stdout)
+  if (done.code === 0 && found.length === asked.length)
+    return new Map(asked.map((name, at) => [name, how.read(found[at]!)]))
   const [only] = asked
   if (asked.length === 1 && only !== undefined) {
     const failed = composeFailed(canonicalPath(dir), 'image inspect', done)
@@ -269,6 +329,6 @@ export async function imageIds(
     if (done.code !== 0 && failed.failure.code !== 'compose-failed') throw failed
     return new Map([[only, null]])
   }
-  const each = await Promise.all(asked.map(name => imageIds(ctx, dir, [name])))
-  return new Map(each.flatMap(found => [...found]))
+  const each = await Promise.all(asked.map(name => inspectEach(ctx, dir, [name], how)))
+  return new Map(each.flatMap(one => [...one]))
 }

@@ -4,8 +4,8 @@ import { canonicalPath } from '../fields.ts'
 import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { docker, LOOKING, type Stack } from './compose.ts'
-import { asItRuns, configHashes, drifted } from './drift.ts'
-import { type KeptImage, type KeptStack, keepImages } from './images.ts'
+import { asItRuns, configHashes, findDrifted } from './drift.ts'
+import { type Found, findStack, imagesOf, type KeptImage, type KeptStack, pinImages } from './images.ts'
 import { renderedIn } from './keep.ts'
 import { mountedDigests } from './mounted-files.ts'
 import { lost, type Possession, possessionsIn, possessionsOf } from './possessions.ts'
@@ -18,37 +18,43 @@ export async function keepStack(
   ctx: StepContext,
   input: Given,
 ): Promise<{ kept: KeptStack; replicas: Replica[] }> {
-  const { kept, replicas, rendered } = await keepImages(ctx, input, input.services, 'reach')
-  const stack = kept.stack ?? input
-  const [holdings, hashes, digests, networks, volumes] = await Promise.all([
-    holdingsOf(ctx, kept.images, replicas),
-    configHashes(ctx, stack, kept.folder === null ? [] : ['cat', renderedIn(kept.folder)]),
+  const found = await findStack(ctx, input, input.services)
+  const { stack, replicas } = found
+  const { project, rendered, folder } = found.files
+  const [kept, hashes, digests, networks, volumes] = await Promise.all([
+    keepWithoutLoss(ctx, input, found),
+    configHashes(ctx, stack, folder === null ? [] : ['cat', renderedIn(folder)]),
     mountedDigests(ctx, stack, rendered),
-    madeByProject(ctx, stack, kept.project, 'network'),
-    madeByProject(ctx, stack, kept.project, 'volume'),
+    madeByProject(ctx, stack, project.name, 'network'),
+    madeByProject(ctx, stack, project.name, 'volume'),
   ])
-  const losses = lossesOf(holdings, jsonOf(rendered))
+  const images = kept.images.map(image => ({ ...image, files: digests.get(image.service) ?? null }))
+  const others = (await findDrifted(ctx, stack, replicas, hashes)).filter(each =>
+    images.some(image => image.service === each.service),
+  )
+  const was = await wayBackTo(ctx, stack, { folder, rendered, others })
+  return { kept: { ...kept, images, networks, volumes, ...was }, replicas }
+}
+
+async function keepWithoutLoss(ctx: StepContext, input: Given, found: Found): Promise<KeptStack> {
+  const { stack, files, replicas } = found
+  const seen = await imagesOf(ctx, stack, files.project, { which: 'reach', replicas })
+  const holdings = holdingsIn(seen.images, replicas, seen.variables)
+  const losses = lossesOf(holdings, jsonOf(files.rendered))
   if (losses.length > 0 && !input.allowLoss)
     throw new Failed({ code: 'would-lose', dir: canonicalPath(input.dir), losses })
-  for (const image of kept.images) {
-    image.has = holdings.get(image.service) ?? []
-    image.files = digests.get(image.service) ?? null
-  }
-  const others = drifted(replicas, hashes).filter(each =>
-    kept.images.some(image => image.service === each.service),
-  )
-  const was = await wayBackTo(ctx, stack, { kept, rendered, others })
-  return { kept: { ...kept, networks, volumes, ...was }, replicas }
+  const images = seen.images.map(image => ({ ...image, has: holdings.get(image.service) ?? [] }))
+  return pinImages(ctx, found, images)
 }
 
 async function wayBackTo(
   ctx: StepContext,
   stack: Stack,
-  { kept, rendered, others }: { kept: KeptStack; rendered: string; others: readonly Replica[] },
+  { folder, rendered, others }: { folder: string | null; rendered: string; others: readonly Replica[] },
 ): Promise<Pick<KeptStack, 'drifted' | 'was'>> {
-  if (others.length === 0 || kept.folder === null) return {}
+  if (others.length === 0 || folder === null) return {}
   const services = [...new Set(others.map(each => each.service))]
-  const was = await asItRuns(ctx, stack, { folder: kept.folder, rendered, drifted: others })
+  const was = await asItRuns(ctx, stack, { folder, rendered, drifted: others })
   ctx.say(driftInWords(services, was !== null))
   return { drifted: services, was }
 }
@@ -63,11 +69,20 @@ export async function holdingsOf(
   replicas: readonly Replica[],
 ): Promise<Map<string, Possession[]>> {
   const ours = replicas.filter(each => images.some(image => image.service === each.service))
-  const envs = await imageVariables(ctx, [...new Set(ours.map(each => each.image))])
+  return holdingsIn(images, ours, await imageVariables(ctx, [...new Set(ours.map(each => each.image))]))
+}
+
+/** Pure. `variables`: of each image, by its id; of one that is gone nothing is claimed. */
+export function holdingsIn(
+  images: readonly KeptImage[],
+  replicas: readonly Replica[],
+  variables: ReadonlyMap<string, string[]>,
+): Map<string, Possession[]> {
   const found = new Map<string, Possession[]>()
-  for (const { service, held, image } of ours) {
+  for (const { service, held, image } of replicas) {
+    if (!images.some(each => each.service === service)) continue
     const known = found.get(service) ?? []
-    const more = held ? possessionsOf(held, envs.get(image) ?? held.env ?? []) : []
+    const more = held ? possessionsOf(held, variables.get(image) ?? held.env ?? []) : []
     found.set(service, [...known, ...more.filter(each => !known.some(({ what }) => what === each.what))])
   }
   return found

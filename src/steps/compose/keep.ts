@@ -22,8 +22,6 @@ export type KeptFiles = {
   /** The words that render the stack; not in all that an older version kept. */
   renderedBy?: string[]
   disk: DiskSeen | null
-  /** What compose says that the images are called. */
-  imageNames: string[] | null
 }
 
 /** For a script that has the runner's state folder in `$state`, or nothing: then it is the target user's. */
@@ -53,22 +51,27 @@ export const folderWords = (ctx: StepContext, named: Named, part: string) => [
 ]
 type Named = Pick<Stack, 'dir' | 'project'>
 
-/** What a run has kept once stays as it is: a later step of the same run finds what was there before the first one. */
+/**
+ * What a run has kept once stays as it is: a later step of the same run finds what was there before the first one. Of two
+ * at once, both find what one of them has kept.
+ */
 const KEEP = `${FOLDER}
 recipe=$1; shift
 if [ ! -f "$folder/compose.json" ]; then
-  docker info --format '{{.DockerRootDir}}' >"$folder/root" 2>/dev/null &
-  "$@" config --images >"$folder/images" 2>/dev/null &
-  "$@" config --no-interpolate --format json >"$folder/raw.json" 2>/dev/null &
-  "$@" config --format json >"$folder/.new" || { code=$?; wait; rm -rf "$folder"; exit "$code"; }
+  new=$(mktemp -d "$folder/.new.XXXXXX") || exit 3
+  docker info --format '{{.DockerRootDir}}' >"$new/root" 2>/dev/null &
+  "$@" config --no-interpolate --format json >"$new/raw.json" 2>/dev/null &
+  "$@" config --format json >"$new/compose.json" ||
+    { code=$?; wait; rm -rf "$new"; rmdir "$folder" 2>/dev/null; exit "$code"; }
   wait
-  root=$(cat "$folder/root")
-  [ -z "$root" ] || df -Pk "$root" 2>/dev/null | awk 'NR == 2 { print $4 }' >"$folder/free"
-  printf %s "$recipe" >"$folder/stack.json"
-  mv -f "$folder/.new" "$folder/compose.json"
+  root=$(cat "$new/root")
+  [ -z "$root" ] || df -Pk "$root" 2>/dev/null | awk 'NR == 2 { print $4 }' >"$new/free"
+  printf %s "$recipe" >"$new/stack.json"
+  for name in root free raw.json stack.json compose.json; do mv -n "$new/$name" "$folder/$name" 2>/dev/null; done
+  rm -rf "$new"
 fi
 echo "$folder"
-for name in root free images raw.json compose.json; do
+for name in root free raw.json compose.json; do
   echo '${RULE}'
   cat "$folder/$name" 2>/dev/null
   echo
@@ -95,7 +98,7 @@ export async function keepFiles(
 ): Promise<KeptFiles> {
   if (ctx.platform !== 'posix') {
     const { project, rendered } = await readRendered(ctx, stack, services)
-    return { project, rendered, folder: null, envFiles: [], disk: null, imageNames: null }
+    return { project, rendered, folder: null, envFiles: [], disk: null }
   }
   const dir = canonicalPath(stack.dir)
   const prefix = composeArgv(withProfiles(stack, services), [])
@@ -103,7 +106,7 @@ export async function keepFiles(
   const recipe = JSON.stringify({ files: stack.files, envFiles: stack.envFiles })
   const argv = ['sh', '-c', KEEP, 'hostops-keep', ...words, recipe, ...prefix]
   const done = await ctx.exec({ argv, cwd: dir, ...LOOKING })
-  const [folder = '', root = '', free = '', images = '', raw = '', rendered = ''] = done.stdout
+  const [folder = '', root = '', free = '', raw = '', rendered = ''] = done.stdout
     .split(`${RULE}\n`)
     .map(part => part.trim())
   if (done.code === 3)
@@ -120,7 +123,6 @@ export async function keepFiles(
     renderedBy: prefix,
     envFiles: await copy(ctx, folder, filesReadBy(stack, raw, rendered)),
     disk: /^\d+$/.test(free) ? { root, freeBytes: Number(free) * 1024 } : null,
-    imageNames: images.split(/\r?\n/),
   }
 }
 

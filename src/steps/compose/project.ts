@@ -166,22 +166,25 @@ export async function readReplicas(
   const dir = canonicalPath(stack.dir)
   const [listed, guessed] = await Promise.all([
     docker(ctx, dir, ['ps', '-a', '-q', '--no-trunc', ...ofProject(project)], LOOKING),
-    inspect(ctx, likely),
+    inspectReplicas(ctx, likely),
   ])
   const ids = listed.stdout.split(/\s+/).filter(id => /^[0-9a-f]{12,64}$/.test(id))
   const wasRight = ids.every(id => guessed.some(replica => replica.id === id))
-  const found = wasRight ? guessed.filter(replica => ids.includes(replica.id)) : await inspect(ctx, ids)
-  return found
-    .filter(replica => services?.includes(replica.service) ?? true)
-    .sort((a, b) => a.name.localeCompare(b.name))
+  const found = wasRight
+    ? guessed.filter(replica => ids.includes(replica.id))
+    : await inspectReplicas(ctx, ids)
+  return found.filter(replica => services?.includes(replica.service) ?? true)
 }
 
-/** Names and ids. One that is not there, or not any more, makes `docker inspect` fail and is left out. */
-async function inspect(ctx: StepContext, containers: readonly string[]): Promise<Replica[]> {
+/** By name. Takes names and ids; one that is not there, or not any more, makes `docker inspect` fail and is left out. */
+export async function inspectReplicas(ctx: StepContext, containers: readonly string[]): Promise<Replica[]> {
   if (containers.length === 0) return []
   const argv = ['docker', 'inspect', '--type', 'container', '--format', INSPECT, ...containers]
   const done = await ctx.exec({ argv, ...LOOKING })
-  return done.stdout.split(/\r?\n/).flatMap(line => replicaOf(jsonOf(line), ctx.redact) ?? [])
+  return done.stdout
+    .split(/\r?\n/)
+    .flatMap(line => replicaOf(jsonOf(line), ctx.redact) ?? [])
+    .sort((a, b) => a.name.localeCompare(b.name))
 }
 
 /** The containers of a project, but for those of `compose run`. */
@@ -206,6 +209,7 @@ function replicaOf(value: unknown, redact: (text: string) => string): Replica | 
     madeBy: labels?.['com.docker.compose.version'] ?? '',
     imageName: imageName ?? '',
     held: heldOf(value),
+    needs: needsIn(labels?.['com.docker.compose.depends_on'] ?? ''),
     status: state.Restarting ? 'restarting' : state.Status,
     startedAt: state.StartedAt,
     finishedAt: state.FinishedAt ?? '',
@@ -216,6 +220,16 @@ function replicaOf(value: unknown, redact: (text: string) => string): Replica | 
     outOfMemory: state.OOMKilled ?? false,
   }
 }
+
+/** `db:service_started:false,migration:service_completed_successfully:false` */
+const needsIn = (label: string): NonNullable<Replica['needs']> =>
+  label
+    .split(',')
+    .filter(Boolean)
+    .map(each => {
+      const [service = '', how] = each.split(':')
+      return { service, ends: how === 'service_completed_successfully' }
+    })
 
 export function jsonOf(text: string): unknown {
   try {

@@ -9,8 +9,15 @@ import { diskFacts } from './facts.ts'
 import { pullFailed } from './failed.ts'
 import { imageField, repositoryOf, sameImageName } from './image-name.ts'
 import { namedImages, sourceOf } from './image-source.ts'
-import { IMAGES_BACK, imagesBack, namesAsBefore, rehearseImages, sawImage } from './image-steps.ts'
-import { imageIds, type KeptStack, keepImages, seeImages } from './images.ts'
+import {
+  IMAGE_NAMES,
+  IMAGES_BACK,
+  imagesBack,
+  namesAsBefore,
+  rehearseImages,
+  sawImage,
+} from './image-steps.ts'
+import { findStack, imageIds, type KeptStack, keepImages, seeImages } from './images.ts'
 import { jsonOf, type Project, readProject, type Service } from './project.ts'
 import { runningStack } from './running-stack.ts'
 
@@ -52,6 +59,7 @@ export const composePull: StepKind<With, Snapshot> = {
   repeatable: () => true,
   about: stackFacts,
   locks: input => [stackLock(input)],
+  touches: () => IMAGE_NAMES,
   commands: input => [
     {
       argv: ['docker', 'pull', '--', input.image ?? { unknown: 'the image of each service' }],
@@ -76,7 +84,7 @@ export const composePull: StepKind<With, Snapshot> = {
   },
   async snapshot(ctx, input) {
     await requireUsed(ctx, input)
-    const { kept } = await keepImages(ctx, input, input.services, 'named')
+    const kept = await keepImages(ctx, await findStack(ctx, input, input.services), 'named')
     const digests = await digestsOf(
       ctx,
       kept.images.map(({ name }) => name),

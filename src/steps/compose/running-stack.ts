@@ -10,10 +10,12 @@ import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { composeArgv, docker, inFolder, LOOKING, type Stack } from './compose.ts'
 import { STATE_FOLDER } from './keep.ts'
-import { jsonOf, ofStacks } from './project.ts'
+import { inspectReplicas, jsonOf, ofStacks } from './project.ts'
+import type { Replica } from './stability.ts'
 
 /** A container, as far as it tells of which stack it is. */
 export type Made = {
+  id: string
   project: string
   service: string
   folder: string
@@ -48,10 +50,7 @@ export async function runningStack(
   given: Stack,
   services: readonly string[],
 ): Promise<Stack> {
-  const all = await madeContainers(ctx, given)
-  const folder = canonicalPath(given.dir)
-  const here = all.some(made => made.folder === folder) ? [] : await sameFolders(ctx, folder, all)
-  const made = all.filter(each => each.folder === folder || here.includes(each.folder))
+  const { all, made } = await madeHere(ctx, given)
   if (made.length === 0 && !given.adopt) await requireNoNamesake(ctx, given, all)
   const stack = await unkept(ctx, chooseStack(given, made, services))
   await requireFiles(ctx, given, stack)
@@ -127,15 +126,35 @@ const LABELS = [
   'project.environment_file',
 ].map(name => `{{.Label "com.docker.compose.${name}"}}`)
 
-async function madeContainers(ctx: StepContext, { dir }: Stack): Promise<Made[]> {
-  const format = [...LABELS, '{{.State}}'].join('\t')
-  const args = ['ps', '-a', '--format', format, ...ofStacks()]
+/** By its containers; null where there are none. */
+export async function projectOf(ctx: StepContext, given: Stack): Promise<string | null> {
+  return given.project ?? (await madeHere(ctx, given)).made[0]?.project ?? null
+}
+
+async function madeHere(ctx: StepContext, given: Stack): Promise<{ all: Made[]; made: Made[] }> {
+  const all = await madeContainers(ctx, given)
+  const folder = canonicalPath(given.dir)
+  const here = all.some(made => made.folder === folder) ? [] : await sameFolders(ctx, folder, all)
+  return { all, made: all.filter(each => each.folder === folder || here.includes(each.folder)) }
+}
+
+/** The containers of one project, from the list that `runningStack` has looked at. */
+export async function containersOf(ctx: StepContext, stack: Stack, project: string): Promise<Replica[]> {
+  const made = await madeContainers(ctx, stack)
+  const ids = made.flatMap(each => (each.project === project ? [each.id] : []))
+  return inspectReplicas(ctx, ids)
+}
+
+async function madeContainers(ctx: StepContext, { dir }: Pick<Stack, 'dir'>): Promise<Made[]> {
+  const format = ['{{.ID}}', ...LABELS, '{{.State}}'].join('\t')
+  const args = ['ps', '-a', '--no-trunc', '--format', format, ...ofStacks()]
   const { stdout } = await docker(ctx, canonicalPath(dir), args, LOOKING)
   return lines(stdout).map(line => {
-    const [project = '', service = '', folder = '', files = '', envFiles = '', state] = line.split('\t')
+    const [id = '', project = '', service = '', folder = '', files = '', envFiles = '', state] =
+      line.split('\t')
     const list = (text: string) => text.split(',').filter(Boolean)
     const running = state === 'running' || state === 'restarting' || state === 'paused'
-    return { project, service, folder, files: list(files), envFiles: list(envFiles), running }
+    return { id, project, service, folder, files: list(files), envFiles: list(envFiles), running }
   })
 }
 

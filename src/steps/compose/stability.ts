@@ -26,6 +26,8 @@ export type Replica = {
   /** As its configuration named its image. */
   imageName?: string
   held?: Held | null
+  /** What its service depends on. `ends`: once that has ended well. */
+  needs?: { service: string; ends: boolean }[]
 }
 
 export const isUp = ({ status }: Pick<Replica, 'status'>): boolean =>
@@ -58,6 +60,22 @@ export function judge(
   }
   if (problems.length === 0) return { good: true }
   return { good: false, final: problems.some(problem => problem.final), problems }
+}
+
+/**
+ * What containers themselves tell of these services (all when none is named) and of what they depend on. Pure. No
+ * container is missing by that, since nobody else says how many there should be.
+ */
+export function expectedOf(now: readonly Replica[], services: readonly string[]): Expected[] {
+  const reached = new Set<string>()
+  const reach = (name: string) => {
+    if (reached.has(name)) return
+    reached.add(name)
+    for (const each of now) if (each.service === name) each.needs?.map(need => reach(need.service))
+  }
+  for (const name of services.length > 0 ? services : now.map(each => each.service)) reach(name)
+  const ends = now.flatMap(({ needs = [] }) => needs.flatMap(need => (need.ends ? [need.service] : [])))
+  return [...reached].map(name => ({ name, replicas: 0, oneShot: ends.includes(name) }))
 }
 
 /** A container that was not started since is none of ours: `untouched` tells it by its print. */

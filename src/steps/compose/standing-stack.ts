@@ -35,6 +35,7 @@ export function startedSign(around: Around, was: readonly Replica[]): StackSign 
   let known: ReturnType<typeof untouched> | null = untouched(was)
   return stackSign(around, {
     services: null,
+    likely: was.map(({ name }) => name),
     learn(now) {
       known = known === null ? asFound(now) : learned(known, now)
       return known
@@ -56,6 +57,7 @@ export function awaitedSign(around: Around, expected: readonly Expected[]): Stac
   let first = new Map<string, Replica>()
   return stackSign(around, {
     services: expected.map(service => service.name),
+    likely: [],
     learn(now) {
       for (const replica of now) if (!first.has(replica.id)) first.set(replica.id, replica)
       return first
@@ -76,27 +78,25 @@ function stackSign(
   { stack, project, forMs }: Around,
   memory: {
     services: readonly string[] | null
+    /** Names that containers probably have before any was seen. */
+    likely: readonly string[]
     learn(now: readonly Replica[]): ReadonlyMap<string, Pick<Replica, 'restarts'>>
     judge(now: readonly Replica[]): Seen
     rebase(): void
   },
 ): StackSign {
   let latest: Replica[] = []
+  let likely = memory.likely
   return {
     forMs,
     latest: () => latest,
     rebase: memory.rebase,
     news: newsOf(project),
     async look(ctx: StepContext) {
-      const found = await readReplicas(
-        ctx,
-        stack,
-        project,
-        memory.services,
-        latest.map(each => each.id),
-      )
+      const found = await readReplicas(ctx, stack, project, memory.services, likely)
       const now = await withExitCodes(ctx, stack, memory.learn(found), found)
       latest = now
+      likely = now.map(({ id }) => id)
       const seen = memory.judge(now)
       const problems = seen.problems.length > 0 ? seen.problems : [UNPROVEN]
       return {

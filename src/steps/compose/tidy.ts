@@ -3,7 +3,7 @@
 import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { LOOKING } from './compose.ts'
-import { holdsFor, removeHolders } from './holders.ts'
+import { type Holder, holdsFor, listHolders, removeHolders } from './holders.ts'
 import { FAILED, type KeptStack, PINS } from './images.ts'
 import { STATE_FOLDER } from './keep.ts'
 
@@ -47,32 +47,40 @@ export async function forgetOld(
   keep: number,
   takenBack = false,
 ): Promise<void> {
-  if (kept.folder === null) return forgetFailed(ctx, kept, [ctx.runId])
   const key = holdsFor(kept)
-  // <state>/rollback/<stack>/<run>/<part>
-  const own = kept.folder.split('/').slice(0, -1).join('/')
-  const argv = ['sh', '-c', LIST, 'hostops-tidy', key, own.split('/').slice(0, -1).join('/')]
-  const listed = lines((await ctx.exec({ argv, ...LOOKING })).stdout).map(line => line.split('\t'))
+  const [names, listed, holders] = await Promise.all([
+    namesOfOurs(ctx),
+    listOf(ctx, kept, key),
+    listHolders(ctx, key),
+  ])
+  // By the run as well, since the names of one project may begin with those of another.
+  const ofProject = `${FAILED}/${kept.project.toLowerCase()}-`
+  const failedIn = (runs: readonly string[]) =>
+    names.filter(({ name }) => name.startsWith(ofProject) && runs.includes(tagOf(name)))
+  if (kept.folder === null) return removeNames(ctx, failedIn([ctx.runId]))
   const those = (kind: string) => listed.flatMap(([first, ...rest]) => (first === kind ? [rest] : []))
+  const own = parentOf(kept.folder)
   const runs = those('run').map(([folder = '']) => folder)
-  await forgetFailed(ctx, kept, [own, ...runs].map(nameOf))
-  const elsewhere = (stack: string) =>
-    new Set(those('pin').flatMap(([folder = '', name = '']) => (nameOf(folder) === stack ? [] : [name])))
   const others = runs.filter(folder => nameOf(folder) !== nameOf(own) && OURS.test(nameOf(folder)))
   const old = others.slice(keep - (takenBack ? 0 : 1))
   const folders = takenBack ? [own, ...old] : old
-  await forget(ctx, key, { project: kept.project, folders, own, elsewhere: elsewhere(key) })
+  const namesFor = (stack: string) => {
+    const elsewhere = those('pin').flatMap(([folder = '', name = '']) =>
+      nameOf(folder) === stack ? [] : [name],
+    )
+    return names.filter(({ name }) => !elsewhere.includes(name.replace(/-rebuilt$/, '')))
+  }
+  const more = failedIn([own, ...runs].map(nameOf))
+  await forget(ctx, { project: kept.project, folders, own, names: namesFor(key), holders, more })
   for (const [folder = '', ...dir] of those('gone'))
-    if (folder !== own) await forgetGone(ctx, folder, dir.join('\t'), elsewhere(nameOf(folder)))
+    if (folder !== own) await forgetGone(ctx, folder, dir.join('\t'), namesFor(nameOf(folder)))
 }
 
-/** By the run, since the names of one project may begin with those of another. */
-async function forgetFailed(
-  ctx: StepContext,
-  { project }: KeptStack,
-  runs: readonly string[],
-): Promise<void> {
-  await removeNames(ctx, `${FAILED}/${project.toLowerCase()}-`, name => runs.includes(tagOf(name)))
+async function listOf(ctx: StepContext, { folder }: KeptStack, key: string): Promise<string[][]> {
+  if (folder === null) return []
+  // <state>/rollback/<stack>/<run>/<part>
+  const argv = ['sh', '-c', LIST, 'hostops-tidy', key, parentOf(parentOf(folder))]
+  return lines((await ctx.exec({ argv, ...LOOKING })).stdout).map(line => line.split('\t'))
 }
 
 /** Its containers are its last trace: while there are any, somebody may still want it back. */
@@ -80,45 +88,51 @@ async function forgetGone(
   ctx: StepContext,
   folder: string,
   dir: string,
-  elsewhere: ReadonlySet<string>,
+  names: readonly Named[],
 ): Promise<void> {
   const label = `label=com.docker.compose.project.working_dir=${dir}`
   const left = await ctx.exec({ argv: ['docker', 'ps', '-aq', '--filter', label], ...LOOKING })
   if (left.code !== 0 || left.stdout.trim() !== '') return
   const runs = await ctx.exec({ argv: ['ls', '-1', folder], ...LOOKING })
   const folders = lines(runs.stdout).filter(name => OURS.test(name) && name !== 'dir')
-  await forget(ctx, nameOf(folder), { project: null, folders, own: '', elsewhere })
+  const holders = await listHolders(ctx, nameOf(folder))
+  await forget(ctx, { project: null, folders, own: '', names, holders, more: [] })
   await ctx.exec({ argv: ['rm', '-rf', '--', folder], ...QUIET })
 }
 
-/** `elsewhere`: pins of other stacks, which one run may have upgraded too. */
+type Named = { name: string; id: string }
 type Old = {
   project: string | null
   folders: readonly string[]
   own: string
-  elsewhere: ReadonlySet<string>
+  /** Without the pins of other stacks, which one run may have upgraded too. */
+  names: readonly Named[]
+  holders: readonly Holder[]
+  /** Names that go as well. */
+  more: readonly Named[]
 }
 
 /** Holders first: the engine refuses to take the last name of an image that a container is made of. */
-async function forget(
-  ctx: StepContext,
-  key: string,
-  { project, folders, own, elsewhere }: Old,
-): Promise<void> {
+async function forget(ctx: StepContext, { project, folders, own, names, holders, more }: Old): Promise<void> {
   const old = new Set(folders.map(nameOf))
   const prefix = project === null ? `${PINS}/` : `${PINS}/${project.toLowerCase()}-`
-  const isOld = (name: string) => {
+  const isOld = ({ name }: Named) => {
     const tag = tagOf(name)
-    if (!name.startsWith(prefix) || elsewhere.has(name.replace(/-rebuilt$/, ''))) return false
-    return old.has(tag) || old.has(tag.replace(/(-\d+)?(-rebuilt)?$/, ''))
+    return name.startsWith(prefix) && (old.has(tag) || old.has(tag.replace(/(-\d+)?(-rebuilt)?$/, '')))
   }
-  const pins = await named(ctx, PINS)
-  await removeHolders(ctx, key, new Set(pins.flatMap(({ name, id }) => (isOld(name) ? [] : [id]))))
-  await removeNames(ctx, prefix, isOld)
+  const pins = names.filter(({ name }) => name.startsWith(`${PINS}/`))
+  const staying = new Set(pins.flatMap(pin => (isOld(pin) ? [] : [pin.id])))
+  await removeHolders(
+    ctx,
+    holders.filter(({ image }) => !staying.has(image)),
+  )
+  await removeNames(ctx, [...more, ...pins.filter(isOld)])
+  const paths = folders.filter(folder => folder.includes('/'))
+  if (paths.length === 0) return
   const used = await filesInUse(ctx)
-  const paths = folders.filter(folder => folder.includes('/') && !used.includes(`${folder}/`))
-  if (paths.length > 0)
-    await ctx.exec({ argv: ['sh', '-c', REMOVE, 'hostops-tidy', own, ...paths], ...QUIET })
+  const unused = paths.filter(folder => !used.includes(`${folder}/`))
+  if (unused.length > 0)
+    await ctx.exec({ argv: ['sh', '-c', REMOVE, 'hostops-tidy', own, ...unused], ...QUIET })
 }
 
 /** A rollback may have made containers from a kept configuration, by which the next upgrade knows what their stack is. */
@@ -127,27 +141,22 @@ async function filesInUse(ctx: StepContext): Promise<string> {
   return (await ctx.exec({ argv: ['docker', 'ps', '-a', '--format', format], ...LOOKING })).stdout
 }
 
-/** An image that a container runs keeps its name: the engine refuses, and that is right. */
-async function removeNames(
-  ctx: StepContext,
-  prefix: string,
-  isOld: (name: string) => boolean,
-): Promise<void> {
-  const names = (await named(ctx, prefix.split('/').slice(0, 2).join('/'))).map(({ name }) => name)
-  for (const name of names)
-    if (name.startsWith(prefix) && isOld(name)) await ctx.exec({ argv: ['docker', 'rmi', name], ...QUIET })
+/** An image that a container runs keeps its name: the engine refuses, and that is right. The others go all the same. */
+async function removeNames(ctx: StepContext, names: readonly Named[]): Promise<void> {
+  if (names.length === 0) return
+  await ctx.exec({ argv: ['docker', 'rmi', ...names.map(({ name }) => name)], ...QUIET })
 }
 
-/** All images under names of ours. */
-async function named(ctx: StepContext, place: string): Promise<{ name: string; id: string }[]> {
+async function namesOfOurs(ctx: StepContext): Promise<Named[]> {
   const format = '{{.Repository}}:{{.Tag}} {{.ID}}'
-  const only = ['--no-trunc', '--format', format, '--filter', `reference=${place}/*`]
-  const listed = await ctx.exec({ argv: ['docker', 'image', 'ls', ...only], ...LOOKING })
-  return lines(listed.stdout).map(line => {
+  const places = [FAILED, PINS].flatMap(place => ['--filter', `reference=${place}/*`])
+  const argv = ['docker', 'image', 'ls', '--no-trunc', '--format', format, ...places]
+  return lines((await ctx.exec({ argv, ...LOOKING })).stdout).map(line => {
     const [name = '', id = ''] = line.split(' ')
     return { name, id }
   })
 }
 
+const parentOf = (folder: string) => folder.split('/').slice(0, -1).join('/')
 const nameOf = (folder: string) => folder.split('/').at(-1) ?? ''
 const tagOf = (name: string) => name.slice(name.indexOf(':') + 1)

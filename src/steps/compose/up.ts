@@ -12,6 +12,7 @@ import { survivingEngine } from './engine-away.ts'
 import { stackEvidence } from './evidence.ts'
 import { diskFacts, serviceFacts } from './facts.ts'
 import { holdImages } from './holders.ts'
+import { IMAGE_NAMES } from './image-steps.ts'
 import { type KeptImage, type KeptStack, missingPins, putImagesBack } from './images.ts'
 import { missingFiles } from './keep.ts'
 import { holdingsOf, keepStack, lossesOf } from './keep-stack.ts'
@@ -80,6 +81,7 @@ export const composeUp: StepKind<With, Snapshot> = {
   repeatable: () => true,
   about: stackFacts,
   locks: input => [stackLock(input)],
+  touches: () => IMAGE_NAMES,
   commands: input => [{ argv: composeArgv(input, upArgs(input)), cwd: input.dir }],
   undoCommands: input => [{ argv: composeArgv(input, backArgs(input.services)), cwd: input.dir }],
   check: checkUp,
@@ -92,17 +94,19 @@ export const composeUp: StepKind<With, Snapshot> = {
     const reading = readRendered(ctx, stack, input.services)
     const project = before?.kept.project ?? (await reading).project.name
     const [found, { project: target, rendered }] = await Promise.all([
-      readReplicas(ctx, stack, project, null),
+      readReplicas(ctx, stack, project, null, before?.kept.containers),
       reading,
     ])
     // The tree may have brought another name along: compose would leave the old containers running beside the new.
     if (target.name !== project)
       throw new Failed({ code: 'project-renamed', dir: input.dir, before: project, now: target.name })
     requireBuilt(ctx, input.dir, target)
-    const losses = await lossesNow(ctx, input, before?.kept ?? null, { found, rendered })
+    const [losses, digests] = await Promise.all([
+      lossesNow(ctx, input, before?.kept ?? null, { found, rendered }),
+      mountedDigests(ctx, stack, rendered),
+    ])
     const { repaired } = await repair(ctx, stack, project, found)
     const was = repaired ? await readReplicas(ctx, stack, project, null) : found
-    const digests = await mountedDigests(ctx, stack, rendered)
     await upInSilence(ctx, stack, upArgs(input))
     await recreateStale(ctx, stack, input, { kept: before?.kept ?? null, was, digests })
     const [now, disk] = await Promise.all([
@@ -134,7 +138,7 @@ export const composeUp: StepKind<With, Snapshot> = {
     if (differ.length > 0) throw new Failed({ code: 'images-differ', services: differ })
   },
   evidence: (ctx, input, before) =>
-    stackEvidence(ctx, { ...input, ...before?.kept.stack }, before?.kept.project ?? null),
+    stackEvidence(ctx, { ...input, ...before?.kept.stack }, before?.kept ?? null),
   /** For stacks whose images are pulled and not built: nobody else puts their names back. */
   async restore(ctx, input, before) {
     return { changed: await putImagesBack(ctx, input, before.kept) }
@@ -208,7 +212,8 @@ async function watch(
 ): Promise<readonly Replica[]> {
   const forMs = msOf(input.for ?? input.watch)
   const sign = startedSign({ stack: input, project, forMs, maxRestarts: input.maxRestarts }, was)
-  const now = await readReplicas(ctx, input, project, null)
+  const names = was.map(({ name }) => name)
+  const now = await readReplicas(ctx, input, project, null, names)
   if (fingerprint(now) === fingerprint(was)) return now
   if (forMs === 0) {
     ctx.standing.set(ctx.stepId, sign)

@@ -6,8 +6,8 @@ import type { Json, StepContext, StepKind, StepResult } from '../step.ts'
 import { composeArgv, SERVICE, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
 import { survivingEngine } from './engine-away.ts'
 import { stackEvidence } from './evidence.ts'
-import { type Project, readProject, readReplicas } from './project.ts'
-import { runningStack } from './running-stack.ts'
+import { type Project, readProject } from './project.ts'
+import { containersOf, runningStack } from './running-stack.ts'
 import { sawReplicas } from './seen.ts'
 import type { Expected } from './stability.ts'
 import { awaitedSign, maxRestartsField } from './standing-stack.ts'
@@ -60,8 +60,7 @@ export const composeWait: StepKind<With, Snapshot> = {
   async snapshot(ctx, input) {
     const stack = await runningStack(ctx, input, input.services)
     const project = await readProject(ctx, stack, input.services)
-    const names = project.services.map(service => service.name)
-    const now = await readReplicas(ctx, input, project.name, names)
+    const now = await containersOf(ctx, input, project.name)
     const there = expectedOf(input, project).filter(({ name }) => now.some(each => each.service === name))
     return { project: project.name, there }
   },
@@ -71,7 +70,7 @@ export const composeWait: StepKind<With, Snapshot> = {
     if (before.there.length === 0) return { changed: false }
     return gate(ctx, input, { project: before.project, expected: before.there, alone: true })
   },
-  evidence: (ctx, input, before) => stackEvidence(ctx, input, before?.project ?? null),
+  evidence: (ctx, input, before) => stackEvidence(ctx, input, before),
 }
 survivingEngine(composeWait, ['run', 'verify'])
 

@@ -54,7 +54,8 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
   effect: () => 'write',
   repeatable: () => true,
   about: input => ({ repoPath: input.repo, requestedRef: input.ref }),
-  locks: input => [`checkout:${canonicalPath(input.repo)}`],
+  locks: input => [checkoutLock(input)],
+  touches: input => [checkoutLock(input)],
   commands: input =>
     planned(
       input,
@@ -66,12 +67,13 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
   async snapshot(ctx, input) {
     const { repo, head } = await openRepository(ctx, canonicalPath(input.repo))
     const wanted = wantedRef(input.ref)
-    const target =
-      wanted.kinds.includes('branch') && !isFullCommitName(input.ref)
-        ? { name: wanted.name, tip: await branchTip(ctx, repo, wanted.name) }
-        : null
-    const changes = trackedDigest(await localChanges(ctx, repo))
-    return { ...head, target, changes, mark: markOf(ctx) }
+    const mayBeBranch = wanted.kinds.includes('branch') && !isFullCommitName(input.ref)
+    const [tip, changes] = await Promise.all([
+      mayBeBranch ? branchTip(ctx, repo, wanted.name) : null,
+      localChanges(ctx, repo),
+    ])
+    const target = mayBeBranch ? { name: wanted.name, tip } : null
+    return { ...head, target, changes: trackedDigest(changes), mark: markOf(ctx) }
   },
 
   async run(ctx, input, snapshot) {
@@ -210,6 +212,7 @@ async function resultOf(
   }
 }
 
+const checkoutLock = ({ repo }: CheckoutWith) => `checkout:${canonicalPath(repo)}`
 const markOf = (ctx: StepContext) => `hostops: ${ctx.runId} ${ctx.stepId}`
 
 function planned(input: CheckoutWith, sha: PlannedArg): PlannedCommand[] {

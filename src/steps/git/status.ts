@@ -12,8 +12,11 @@ export async function localChanges(
   ignore: readonly string[] = [],
 ): Promise<Entry[]> {
   const paths = pathspecs(ignore)
-  const status = await ask(ctx, repo, [...STATUS, ...paths])
-  return [...parseStatus(status), ...(await hiddenChanges(ctx, repo, paths))]
+  const [status, hidden] = await Promise.all([
+    ask(ctx, repo, [...STATUS, ...paths]),
+    hiddenChanges(ctx, repo, paths),
+  ])
+  return [...parseStatus(status), ...hidden]
 }
 
 /** Changes as one short text that is equal when they are; new files that no commit knows do not count. */
