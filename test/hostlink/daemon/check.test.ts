@@ -409,6 +409,7 @@ test.each([
   ['a choice', { oneOf: ['main'] }, {}, 0],
   ['signatures', {}, { verify: 'signature' }, 0],
   ['the branches and tags that the playbook allows', {}, { refs: ['tags/v*'] }, 0],
+  ['any tag', {}, { refs: ['tags/**'] }, 1],
   ['nothing', {}, {}, 1],
 ])('a ref that the caller chooses is bound by %s', async (_, input, more, warnings) => {
   const checkout = { uses: 'git.checkout', with: { repo: '/srv/app', ref: '${{ inputs.ref }}', ...more } }

@@ -1,17 +1,23 @@
 /** Playbooks that a token with a policy may not start, because its holder would choose what runs as root of the host. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { unguarded } from '../../../src/hostlink/daemon/host-runs/guarded.ts'
+import { bindsRefs, unguarded } from '../../../src/hostlink/daemon/host-runs/guarded.ts'
 
 const REF = '${{ inputs.ref }}'
 const guard = { uses: 'compose.guard', with: { ref: REF } }
 const checkout = { uses: 'git.checkout', with: { ref: REF } }
 const up = { uses: 'compose.up' }
+const REPO = '${{ inputs.repo }}'
+const named = (refs: unknown, more: object = {}) => ({ ...checkout, with: { ref: REF, refs, ...more } })
 const playbook = (steps: object[], ref: object = {}) =>
   JSON.stringify({
     hostops: 1,
     name: 'up',
-    inputs: { ref: { type: 'ref', ...ref }, allow: { type: 'string', default: '' } },
+    inputs: {
+      ref: { type: 'ref', ...ref },
+      allow: { type: 'string', default: '' },
+      repo: { type: 'path', default: '/srv/app' },
+    },
     defaults: { repo: '/srv/app', dir: '/srv/app' },
     steps,
   })
@@ -30,6 +36,9 @@ test.each<[string, object[], object?, object?]>([
     {},
     { allow: '' },
   ],
+  ['tags that the playbook names', [named(['tags/v*']), up]],
+  ['a branch that it names', [named(['refs/heads/main', 'heads/release-?']), up]],
+  ['names in a checkout that is pinned', [named(['tags/v*'], { repo: REPO }), up], {}, { repo: '/srv/app' }],
 ])('%s is enough', (_, steps, ref, pinned = {}) => {
   expect(unguarded(playbook(steps, ref), pinned as Record<string, unknown>)).toBeNull()
 })
@@ -51,6 +60,16 @@ test.each<[string, object[]]>([
     'a guard that allows it in a roundabout way',
     [{ ...guard, with: { ref: REF, allow: '${{ inputs["allow"] }}' } }, checkout, up],
   ],
+  ['any branch', [named(['heads/**']), up]],
+  ['any tag', [named(['refs/tags/*']), up]],
+  ['any tag beside a name', [named(['tags/v*', 'tags/?*']), up]],
+  ['no name', [named([]), up]],
+  ['a name that the caller gives', [named(['${{ "tags/" + inputs.ref }}']), up]],
+  ['names of its caller’s', [named('${{ inputs.allow }}'), up]],
+  ['names in a checkout of the caller’s choice', [named(['tags/v*'], { repo: REPO }), up]],
+  ['names at a remote of its choice', [named(['tags/v*'], { remote: '${{ inputs.allow }}' }), up]],
+  ['names of what nobody has published', [named(['heads/main'], { unpublished: true }), up]],
+  ['a run id, which the caller chooses', [{ ...checkout, with: { ref: '${{ run.id }}' } }, up]],
   ['a second checkout', [guard, checkout, { ...checkout, with: { ref: '${{ inputs.ref + "x" }}' } }, up]],
 ])('%s is not enough', (_, steps) => {
   expect(unguarded(playbook(steps), {})).toMatch(/the caller chooses/)
@@ -60,4 +79,15 @@ test('the shipped upgrade needs allowPowers pinned, and nothing else', () => {
   const text = readFileSync(new URL('../../../playbooks/upgrade-openclaw.yaml', import.meta.url), 'utf8')
   expect(unguarded(text, {})).toBe('the caller chooses what compose.guard allows')
   expect(unguarded(text, { allowPowers: '' })).toBeNull()
+})
+
+test('a ref is bound where each checkout narrows, verifies or judges it', () => {
+  const binds = (...steps: object[]) => bindsRefs(playbook(steps), {})
+  expect(binds({ run: ['git', 'checkout', REF] })).toBe(false)
+  expect(binds(checkout)).toBe(false)
+  expect(binds(checkout, named(['tags/v*']))).toBe(false)
+  expect(binds({ ...checkout, with: { ref: REF, verify: 'signature' } }, named(['tags/v*']))).toBe(true)
+  expect(binds(named(['heads/**']))).toBe(false)
+  expect(binds(guard, checkout)).toBe(true)
+  expect(binds({ ...guard, with: { ref: REF, allow: '${{ inputs.allow }}' } }, checkout)).toBe(false)
 })

@@ -19,7 +19,7 @@ export async function checkGrants(
 ): Promise<GrantFindings> {
   const found: GrantFindings = { problems: [], warnings: [] }
   // With the YAML parser, which only those need who have such tokens.
-  const [{ bindsRef }, { unguarded }] = await Promise.all([import('./binds-ref.ts'), import('./guarded.ts')])
+  const { bindsRefs, unguarded } = await import('./guarded.ts')
   const about = { config, hostEnv: env, stateDir: runsStateDir(config, env) }
   const ask = async (args: readonly string[]) =>
     (await askProgram(args, about)) ?? failure('hostops list did not answer')
@@ -44,11 +44,12 @@ export async function checkGrants(
       const text = installed?.text.toString() ?? ''
       const open = unguarded(text, pinned)
       if (open !== null) {
-        const hint = `hostops show ${name}   lists its inputs: pin ref or allowPowers, or put compose.guard before git.checkout`
+        const hint = `hostops show ${name}   lists its inputs: pin ref or allowPowers, or give git.checkout refs: or a compose.guard before it`
         found.problems.push({ ...place, reason: `no run of ${name} can begin: ${open}`, hint })
       }
-      const isRefBound = bindsRef(text) || (open === null && text.includes('compose.guard'))
-      found.warnings.push(...freeInputs(playbook, isRefBound).map(doubt => ({ ...place, ...doubt })))
+      found.warnings.push(
+        ...freeInputs(playbook, bindsRefs(text, pinned)).map(doubt => ({ ...place, ...doubt })),
+      )
     }
   }
   return found
