@@ -95,6 +95,8 @@ export type ServicesFailure =
   | { code: 'stack-differs'; dir: string; differences: StackDifference[] }
   /** Containers would be replaced by ones without something that they have. */
   | { code: 'would-lose'; dir: string; losses: Loss[] }
+  /** Two containers of these services cannot run side by side; `why` follows "it". */
+  | { code: 'cannot-run-twice'; dir: string; services: Sole[] }
   /** `powers`: what the target's configuration may do on the host that the running one may not. */
   | { code: 'powers-added'; dir: string; ref: string; powers: AddedPower[] }
   | { code: 'config-differs'; services: string[] }
@@ -150,6 +152,7 @@ export type StackDifference = {
 
 /** `what` in words of the engine: "mount /data from /srv/data", "port *:18789 to 18789/tcp". */
 export type Loss = { service: string; what: string }
+export type Sole = { service: string; why: string }
 /** `key`: what a reviewer allows it by. */
 export type AddedPower = { key: string; words: string }
 type NamedImage = { service: string; image: string | null }

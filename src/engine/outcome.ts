@@ -54,6 +54,7 @@ export function beforeAnyChange(failure: Failure): Outcome {
     case 'plan-moved':
     case 'stack-differs':
     case 'would-lose':
+    case 'cannot-run-twice':
     case 'powers-added':
     case 'nothing-to-build':
     case 'nothing-to-pull':
@@ -97,6 +98,7 @@ export function mayRetry(failure: Failure): boolean {
     case 'plan-moved':
     case 'stack-differs':
     case 'would-lose':
+    case 'cannot-run-twice':
     case 'powers-added':
     case 'nothing-to-build':
     case 'nothing-to-pull':

@@ -130,7 +130,10 @@ async function attempts(run: Run, state: StepState, ready: Ready, first: First):
 
 /** A step that refuses so has looked at what it was to bring, and has touched nothing. */
 const isJudgedFirst = ({ code }: Failure) =>
-  code === 'ref-not-published' || code === 'ref-not-allowed' || code === 'modules-unsafe'
+  code === 'ref-not-published' ||
+  code === 'ref-not-allowed' ||
+  code === 'modules-unsafe' ||
+  code === 'cannot-run-twice'
 
 function isAboutReaching({ code }: Failure): boolean {
   return (

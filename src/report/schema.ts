@@ -120,7 +120,10 @@ export const reportSchema = z
     startedAt: timestamp,
     finishedAt: timestamp.nullable(),
     durationMs: z.int().min(0),
-    services: z.array(serviceSchema).optional().describe('the services that compose.up was responsible for'),
+    services: z
+      .array(serviceSchema)
+      .optional()
+      .describe('the services that compose.up or compose.rollout was responsible for'),
     lost: z
       .array(z.object({ service: z.string(), what: z.string() }))
       .optional()
@@ -169,7 +172,9 @@ export const reportSchema = z
       .number()
       .min(0)
       .optional()
-      .describe('for how long compose.up, compose.wait and health.poll looked at what the run has started'),
+      .describe(
+        'for how long compose.up, compose.rollout, compose.wait and health.poll looked at what the run has started',
+      ),
     rebuilt: z
       .boolean()
       .optional()

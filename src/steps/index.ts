@@ -8,6 +8,7 @@ import { imageBuild } from './compose/image-build.ts'
 import { composeLogs } from './compose/logs.ts'
 import { composePs } from './compose/ps.ts'
 import { composePull } from './compose/pull.ts'
+import { composeRollout } from './compose/rollout.ts'
 import { composeUp } from './compose/up.ts'
 import { composeWait } from './compose/wait.ts'
 import { confirm } from './confirm.ts'
@@ -32,6 +33,7 @@ export const kinds: Record<string, StepKind> = {
   'env.set': envSet,
   'compose.pull': composePull,
   'compose.up': composeUp,
+  'compose.rollout': composeRollout,
   'compose.wait': composeWait,
   'compose.ps': composePs,
   'compose.logs': composeLogs,

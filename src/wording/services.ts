@@ -95,6 +95,13 @@ export const SERVICES: Words<ServicesFailure> = {
     )}: its container has it, the files in ${dir} do not`,
     hint: 'put it back into the compose files; if it is meant to go, replace the container once by hand: on the target, docker compose up -d',
   }),
+  'cannot-run-twice': ({ services }) => ({
+    message: `cannot run twice, the new beside the old: ${listed(
+      services.map(({ service, why }) => `${service} ${why}`),
+      5,
+    )}`,
+    hint: 'use compose.up, which replaces it in its place; or leave the port to a proxy and take it out of the compose file',
+  }),
   'powers-added': ({ dir, ref, powers }) => ({
     message: `${ref} would give the stack in ${dir} more power: ${listed(
       powers.map(({ words }) => words),

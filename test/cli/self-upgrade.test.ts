@@ -226,6 +226,12 @@ describe('through a daemon that lives in a container', () => {
     expect(await failure({ services: [] })).toMatchObject(refusal)
     expect(await failure({ services: ['link'] })).toMatchObject(refusal)
     expect(await failure({ services: ['web'] })).toMatchObject(refusal)
+    const rollout = (with_: object) => plan({ dir: '/srv/tools', ...with_ }, 'compose.rollout')
+    const reaches = rollout({ services: ['web'] })
+    const switches = rollout({ services: ['other'], switch: ['docker', 'restart', 'tools-link-1'] })
+    for (const each of [reaches, switches])
+      expect((await selfUpgrade(each, target().transport, 'x')).failure).toMatchObject(refusal)
+    expect((await selfUpgrade(rollout({ services: ['other'] }), target().transport, 'x')).failure).toBe(null)
   })
 
   test('so is one that stops it by hand, in the stack, alone, or with its engine', async () => {

@@ -199,6 +199,28 @@ test('compose.up and its way back', () => {
   })
 })
 
+test('compose.rollout and its way back', () => {
+  const scale = { unknown: 'a=N: its containers and as many new ones' }
+  const given = { dir: '/srv/app', services: ['a'], switch: ['/sbin/switch', 'x'] }
+  const up = (pull: string) => [...COMPOSE, ...IN_DIR, 'up', '-d', '--no-build', '--pull', pull]
+  const beside = (pull: string, leaving: string) => [
+    { argv: [...up(pull), '--no-recreate', '--scale', scale, 'a'], cwd: '/srv/app' },
+    { argv: ['/sbin/switch', 'x'], cwd: '/srv/app' },
+    { argv: ['docker', 'stop', { unknown: leaving }] },
+    { argv: ['docker', 'rm', { unknown: leaving }] },
+  ]
+  const first = {
+    argv: [...up('missing'), { unknown: 'the services that these depend on' }],
+    cwd: '/srv/app',
+  }
+  expect(planned('compose.rollout', given)).toEqual({
+    do: [first, ...beside('missing', 'the old containers')],
+    undo: beside('never', 'the new containers'),
+    effect: 'disrupt',
+  })
+  expect(kinds['compose.rollout']!.schema.safeParse({ dir: '/srv/app', services: [] }).success).toBe(false)
+})
+
 test('compose.logs and compose.exec', () => {
   expect(planned('compose.logs', { dir: '/srv/app', tail: 5, since: '10m' }).do[0]?.argv).toEqual([
     ...[...COMPOSE, ...IN_DIR, 'logs', '--no-color', '--tail', '5', '--since', '10m'],

@@ -2,6 +2,7 @@
 import type { PlannedStep } from '../../engine/plan.ts'
 import { shellArgv } from '../../steps/command/own-command.ts'
 import { composeArgv } from '../../steps/compose/compose.ts'
+import { composeRollout } from '../../steps/compose/rollout.ts'
 import { composeUp } from '../../steps/compose/up.ts'
 import { canonicalPath } from '../../steps/fields.ts'
 import { commandEnds } from './command-ends.ts'
@@ -19,7 +20,7 @@ export type StepEnds = {
 export function stepEnds(step: PlannedStep): StepEnds {
   const { id, uses } = step
   if (step.when === false) return { step: id, ends: [], unclear: [] }
-  if (uses === composeUp.uses) return composeUpEnds(step)
+  const replaced = REPLACING.flatMap(kind => (kind.uses === uses ? [replacedBy(kind, step)] : []))
   const runs = commandsOf(step).map(each => whatItRuns(each))
   const commands = runs.flatMap(each => each.commands).map(ran => ({ ran, ...commandEnds(ran) }))
   // What the author declares to change nothing is believed where nothing speaks against it.
@@ -28,8 +29,8 @@ export function stepEnds(step: PlannedStep): StepEnds {
   const unclear = [...commands.filter(({ more }) => more).map(({ ran }) => ran), ...opaque]
   return {
     step: id,
-    ends: commands.flatMap(({ ends }) => ends),
-    unclear: [...new Set(unclear.map(commandText))],
+    ends: [...replaced.flatMap(({ ends }) => ends), ...commands.flatMap(({ ends }) => ends)],
+    unclear: [...replaced.flatMap(({ unclear }) => unclear), ...new Set(unclear.map(commandText))],
   }
 }
 
@@ -48,6 +49,8 @@ function commandsOf(step: PlannedStep): Ran[] {
         return [given, given.undo, given.reactivate]
       case 'compose.exec':
         return [given.undo, given.reactivate]
+      case 'compose.rollout':
+        return [given.switch]
       case 'notify':
         return [given.command]
       default:
@@ -74,9 +77,14 @@ const wordOf = (value: unknown): string =>
     ? String(value)
     : UNKNOWN
 
-function composeUpEnds({ id, with: given, env }: PlannedStep): StepEnds {
-  const input = composeUp.schema.safeParse(given)
-  if (!input.success) return { step: id, ends: [], unclear: [composeUp.uses] }
+const REPLACING = [composeUp, composeRollout] as const
+
+function replacedBy(
+  { schema, uses }: (typeof REPLACING)[number],
+  { with: given, env }: PlannedStep,
+): Pick<StepEnds, 'ends' | 'unclear'> {
+  const input = schema.safeParse(given)
+  if (!input.success) return { ends: [], unclear: [uses] }
   const { data } = input
   const folder = canonicalPath(data.dir)
   const known = Object.entries(env ?? {}).filter(
@@ -94,5 +102,5 @@ function composeUpEnds({ id, with: given, env }: PlannedStep): StepEnds {
     services: data.services,
     dependencies: true,
   }
-  return { step: id, ends: [ends], unclear: [] }
+  return { ends: [ends], unclear: [] }
 }

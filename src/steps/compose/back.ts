@@ -15,11 +15,15 @@ import { isUp, type Replica } from './stability.ts'
 const AS_KEPT = ['--no-build', '--pull', 'never']
 export const backArgs = (more: readonly string[]): string[] => ['up', '-d', ...AS_KEPT, ...more]
 
+/** Starts these services as they were, from `from`. */
+export type Bring = (ctx: StepContext, from: Stack, images: readonly KeptImage[]) => Promise<void>
+
 /** Services that had no container before have none afterwards, and one that was stopped is stopped again. */
 export async function bringBack(
   ctx: StepContext,
   stack: Stack,
   kept: KeptStack,
+  bring: Bring = upInPlace,
 ): Promise<{ changed: boolean; leftBehind: string[] }> {
   const [{ replaced, left, differs }, { seen, repaired }] = await Promise.all([
     putFilesBack(ctx, stack, kept),
@@ -27,8 +31,8 @@ export async function bringBack(
   ])
   for (const path of replaced) ctx.say(`${path} is as before again`)
   const there = kept.images.filter(image => image.running.length > 0)
-  const from = there.length === 0 ? stack : await upAgain(ctx, stack, kept, there, differs)
-  for (const image of there) if (image.others.length > 0) await replicaByReplica(ctx, from, image)
+  const from = there.length === 0 ? stack : sourceOf(ctx, stack, kept, differs)
+  if (there.length > 0) await bring(ctx, from, there)
   const [now, made] = await Promise.all([
     readReplicas(ctx, stack, kept.project, null, kept.names),
     madeMeanwhile(ctx, stack, kept),
@@ -44,33 +48,29 @@ export async function bringBack(
   return { changed: replaced.length > 0 || added.length > 0 || repaired || !same, leftBehind }
 }
 
-/** From the files of the checkout where they are what they were, else from the configuration that was kept. */
-async function upAgain(
-  ctx: StepContext,
-  stack: Stack,
-  kept: KeptStack,
-  images: readonly KeptImage[],
-  differs: boolean,
-): Promise<Stack> {
+/** The files of the checkout where they are what they were, else the configuration that was kept. */
+function sourceOf(ctx: StepContext, stack: Stack, kept: KeptStack, differs: boolean): Stack {
+  const { folder } = kept
+  if (folder === null) return stack
+  const rendered = renderedStack(stack, { ...kept, folder })
+  const from = `the stack comes back from the configuration kept in ${folder}`
+  if (typeof kept.was === 'string') return { ...rendered, files: [kept.was] }
+  if (!differs) return stack
+  ctx.say(`the compose files do not give what they gave before the run: ${from}`)
+  return rendered
+}
+
+/** Containers of another version are replaced in their places. */
+export async function upInPlace(ctx: StepContext, from: Stack, images: readonly KeptImage[]): Promise<void> {
   // Scaled by hand: the compose file does not know it.
   const scaled = images.filter(image => image.replicas !== image.running.length)
   const scale = scaled.flatMap(image => ['--scale', `${image.service}=${image.running.length}`])
   const [stopped, ran] = [images.filter(image => image.up === 0), images.filter(image => image.up !== 0)]
-  const up = async (from: Stack) => {
-    const names = (some: readonly KeptImage[]) => some.map(image => image.service)
-    // Never with --no-deps: Compose would hash, and label, a configuration without its dependencies.
-    if (stopped.length > 0) await upInSilence(ctx, from, ['up', '--no-start', ...AS_KEPT, ...names(stopped)])
-    if (ran.length > 0) await upInSilence(ctx, from, backArgs([...scale, ...names(ran)]))
-    return from
-  }
-  const { folder } = kept
-  if (folder === null) return up(stack)
-  const rendered = renderedStack(stack, { ...kept, folder })
-  const from = `the stack comes back from the configuration kept in ${folder}`
-  if (typeof kept.was === 'string') return up({ ...rendered, files: [kept.was] })
-  if (!differs) return up(stack)
-  ctx.say(`the compose files do not give what they gave before the run: ${from}`)
-  return up(rendered)
+  const names = (some: readonly KeptImage[]) => some.map(image => image.service)
+  // Never with --no-deps: Compose would hash, and label, a configuration without its dependencies.
+  if (stopped.length > 0) await upInSilence(ctx, from, ['up', '--no-start', ...AS_KEPT, ...names(stopped)])
+  if (ran.length > 0) await upInSilence(ctx, from, backArgs([...scale, ...names(ran)]))
+  for (const image of images) if (image.others.length > 0) await replicaByReplica(ctx, from, image)
 }
 
 /** The replicas of one service ran different images; compose knows one name for all of them. */
@@ -129,10 +129,19 @@ async function stopAgain(
 async function remove(ctx: StepContext, stack: Stack, made: readonly Seen[]): Promise<void> {
   if (made.length === 0) return
   ctx.say(`removed, since it was not there before: ${made.map(replica => replica.name).join(', ')}`)
-  const dir = canonicalPath(stack.dir)
-  const ids = made.map(replica => replica.id)
-  await docker(ctx, dir, ['stop', ...ids], { durable: true })
-  await docker(ctx, dir, ['rm', ...ids], {})
+  await stopAndRemove(ctx, stack, made)
+}
+
+/** Each gets the time to stop that its own configuration gives it. */
+export async function stopAndRemove(
+  ctx: StepContext,
+  { dir }: Pick<Stack, 'dir'>,
+  containers: readonly Pick<Seen, 'id'>[],
+): Promise<void> {
+  if (containers.length === 0) return
+  const ids = containers.map(({ id }) => id)
+  await docker(ctx, canonicalPath(dir), ['stop', ...ids], { durable: true })
+  await docker(ctx, canonicalPath(dir), ['rm', ...ids], {})
 }
 
 type Made = { networks: string[]; volumes: string[] }

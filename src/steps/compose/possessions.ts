@@ -39,6 +39,17 @@ const heldSchema = once(() =>
 export const HELD =
   '"mounts":{{json .Mounts}},"binds":{{json .HostConfig.Binds}},"ports":{{json .HostConfig.PortBindings}},"networks":{{json .NetworkSettings.Networks}},"env":{{json .Config.Env}}'
 export type Held = z.infer<ReturnType<typeof heldSchema>>
+
+/** In the first of its networks, by their names; null where it has none, or does not run. */
+export function addressOf({ held }: { held?: Held | null }): string | null {
+  const networks = Object.entries(held?.networks ?? {}).sort(([a], [b]) => a.localeCompare(b))
+  const addresses = networks.flatMap(([, network]) => {
+    const { IPAddress, GlobalIPv6Address } = (network ?? {}) as Record<string, unknown>
+    return [IPAddress, GlobalIPv6Address].filter(each => typeof each === 'string' && each !== '') as string[]
+  })
+  return addresses[0] ?? null
+}
+
 /** Without the values of variables, which may be secrets. */
 export function heldOf(inspected: unknown): Held | null {
   const held = heldSchema().safeParse(inspected).data
@@ -47,6 +58,12 @@ export function heldOf(inspected: unknown): Held | null {
 
 /** Made by the engine for a VOLUME of the image; compose hands it on to the next container. */
 const ANONYMOUS = /^[0-9a-f]{64}$/
+/** Where a container has such volumes, which only a container in its very place takes over. */
+export const anonymousVolumes = ({ held }: { held?: Held | null }): string[] =>
+  (held?.mounts ?? []).flatMap(({ Type, Name, Destination }) =>
+    Type === 'volume' && ANONYMOUS.test(Name ?? '') ? [Destination] : [],
+  )
+
 /** Of the engine, and there for every container. */
 const BUILT_IN = new Set(['host', 'none', 'bridge'])
 

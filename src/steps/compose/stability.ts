@@ -33,6 +33,10 @@ export type Replica = {
 export const isUp = ({ status }: Pick<Replica, 'status'>): boolean =>
   status === 'running' || status === 'restarting' || status === 'paused'
 
+/** Pure. As far as one look tells. */
+export const isSound = ({ status, restarts, health }: Replica): boolean =>
+  (status === 'running' || status === 'paused') && restarts === 0 && health !== 'unhealthy'
+
 export type Expected = { name: string; replicas: number; oneShot: boolean }
 /** `container` is null where one is missing. */
 export type Problem = { service: string; container: string | null; detail: string }

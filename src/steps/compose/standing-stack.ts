@@ -53,13 +53,21 @@ export function startedSign(around: Around, was: readonly Replica[]): StackSign 
   })
 }
 
-export function awaitedSign(around: Around, expected: readonly Expected[]): StackSign {
+/** `besides`: ids of containers that nothing is expected of. Of the others every restart counts, since they are new. */
+export function awaitedSign(
+  around: Around,
+  expected: readonly Expected[],
+  besides?: ReadonlySet<string>,
+): StackSign {
   let first = new Map<string, Replica>()
+  let areNew = besides !== undefined
   return stackSign(around, {
     services: expected.map(service => service.name),
-    likely: [],
+    likely: [...(besides ?? [])],
+    ...(besides ? { besides } : {}),
     learn(now) {
-      for (const replica of now) if (!first.has(replica.id)) first.set(replica.id, replica)
+      for (const replica of now)
+        if (!first.has(replica.id)) first.set(replica.id, areNew ? { ...replica, restarts: 0 } : replica)
       return first
     },
     judge(now) {
@@ -70,6 +78,7 @@ export function awaitedSign(around: Around, expected: readonly Expected[]): Stac
     },
     rebase() {
       first = new Map()
+      areNew = false
     },
   })
 }
@@ -78,8 +87,9 @@ function stackSign(
   { stack, project, forMs }: Around,
   memory: {
     services: readonly string[] | null
-    /** Names that containers probably have before any was seen. */
+    /** Names or ids that containers probably have before any was seen. */
     likely: readonly string[]
+    besides?: ReadonlySet<string>
     learn(now: readonly Replica[]): ReadonlyMap<string, Pick<Replica, 'restarts'>>
     judge(now: readonly Replica[]): Seen
     rebase(): void
@@ -93,10 +103,11 @@ function stackSign(
     rebase: memory.rebase,
     news: newsOf(project),
     async look(ctx: StepContext) {
-      const found = await readReplicas(ctx, stack, project, memory.services, likely)
+      const all = await readReplicas(ctx, stack, project, memory.services, likely)
+      const found = all.filter(({ id }) => !memory.besides?.has(id))
       const now = await withExitCodes(ctx, stack, memory.learn(found), found)
       latest = now
-      likely = now.map(({ id }) => id)
+      likely = [...now.map(({ id }) => id), ...(memory.besides ?? [])]
       const seen = memory.judge(now)
       const problems = seen.problems.length > 0 ? seen.problems : [UNPROVEN]
       return {

@@ -114,4 +114,4 @@ async function gate(
 }
 
 /** A crash loop restarts several times in it: the engine's first pauses are tenths of a second. */
-const BACK_MS = 2000
+export const BACK_MS = 2000
