@@ -60,7 +60,8 @@ export type GitFailure =
       path: string
       owner: string
       user: string
-      why: 'not-root' | 'mixed' | 'no-setpriv'
+      /** `submodule`: `owner` is that of the checkout around it. */
+      why: 'not-root' | 'mixed' | 'submodule' | 'no-setpriv'
     }
   | { code: 'dirty-tree'; repo: string; entries: string[]; total: number }
   | { code: 'ref-not-found'; repo: string; ref: string; suggestion?: string }

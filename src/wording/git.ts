@@ -74,6 +74,10 @@ const FOREIGN: Readonly<Record<Foreign['why'], (failure: Foreign) => { message: 
     message: `${path} and its .git belong to different users`,
     hint: `sudo chown -R ${owner} ${path}   (and the folder that a .git file names)`,
   }),
+  submodule: ({ path, owner }) => ({
+    message: `${path} is a submodule that does not belong to ${owner}, as the checkout around it does`,
+    hint: `sudo chown -R ${owner.replace('uid ', '')} ${path}`,
+  }),
   'no-setpriv': ({ path, owner, user }) => ({
     message: `${path} belongs to ${owner}, and ${user} cannot run git as ${owner}: setpriv of util-linux is missing or does not work`,
     hint: 'sudo apt-get install util-linux',

@@ -1,7 +1,7 @@
 /** The exact command lines that the builders make. */
 import { expect, test } from 'vitest'
 import { fetchArgs } from '../../src/steps/git/fetch.ts'
-import { batchModeSsh, gitArgv, repoAt, unquoted } from '../../src/steps/git/git.ts'
+import { batchModeSsh, gitArgv, gitWords, repoAt, unquoted } from '../../src/steps/git/git.ts'
 import { curlArgv } from '../../src/steps/health/curl.ts'
 import { kinds } from '../../src/steps/index.ts'
 
@@ -40,10 +40,14 @@ test('git: every command names the repository and keeps the user’s settings fr
   expect(gitArgv(repoAt('/srv/app'), ['status'])).toEqual([...GIT, 'status'])
 })
 
-test('git: variables that point elsewhere are removed in front of it', () => {
-  const argv = gitArgv({ path: '/srv/app', scrubbed: true }, ['status'])
-  expect(argv.slice(0, 3)).toEqual(['env', '-u', 'GIT_DIR'])
-  expect(argv.slice(argv.indexOf('git'))).toEqual([...GIT, 'status'])
+test('git: it is executed in the folder, by no name that could lead elsewhere', () => {
+  const words = gitWords(repoAt('/srv/app'), ['status'])
+  expect([words[0], ...words.slice(3, 6)]).toEqual(['sh', 'hostops-git', '/srv/app', 'git'])
+  expect(words.slice(-3)).toEqual(['--git-dir=.git', '--work-tree=.', 'status'])
+  expect(words.slice(6).join(' ')).not.toContain('/srv/app')
+  const module = gitWords(repoAt('/srv/app'), ['-c', 'a.b=c', 'submodule', 'sync'])
+  expect(module.filter(word => word.startsWith('--git-dir'))).toEqual([])
+  expect(gitWords(repoAt('C:/app'), ['status'])).toEqual(gitArgv(repoAt('C:/app'), ['status']))
 })
 
 test('git fetch', () => {
@@ -101,12 +105,12 @@ test('git.dirty-check', () => {
     'status',
     '--porcelain=v2',
     '--untracked-files=normal',
-    '--ignore-submodules=none',
+    '--ignore-submodules=dirty',
     '--no-renames',
   ]
   expect(planned('git.dirty-check', { repo: '/srv/app', ignore: ['-x'] }).do).toEqual([
     { argv: [...GIT, ...status, '--', ':(top,exclude,glob)-x'] },
-    { argv: [...GIT, 'ls-files', '-v', '--', ':(top,exclude,glob)-x'] },
+    { argv: [...GIT, 'ls-files', '-v', '--stage', '--', ':(top,exclude,glob)-x'] },
   ])
 })
 

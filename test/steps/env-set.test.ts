@@ -21,10 +21,26 @@ import { envSet } from '../../src/steps/env/env-set.ts'
 import { quoteEnvValue } from '../../src/steps/env/quote.ts'
 import { fails } from '../rig/checkout.ts'
 import { hostopsRig } from '../rig/hostops.ts'
+import { asUser } from '../rig/other-user.ts'
 import { type Rig, stepContext } from '../rig/step-context.ts'
 
 const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox'].find(path => existsSync(path))
-const APPLETS = ['sh', 'awk', 'cp', 'mv', 'rm', 'cat', 'cmp', 'tr', 'find', 'tail', 'grep', 'stat', 'mktemp']
+const APPLETS = [
+  'sh',
+  'id',
+  'awk',
+  'cp',
+  'mv',
+  'rm',
+  'cat',
+  'cmp',
+  'tr',
+  'find',
+  'tail',
+  'grep',
+  'stat',
+  'mktemp',
+]
 
 /** The tools of a Debian host, and those of a small one. */
 const TOOLS = ['the tools of this machine', ...(BUSYBOX === undefined ? [] : ['busybox'])] as const
@@ -227,6 +243,70 @@ describe.each(TOOLS)('env.set with %s', tools => {
       expect([other.status, other.stdout]).toEqual([9, 'unusable unwritable\n'])
     },
   )
+})
+
+const OWNER = 4242
+
+describe.skipIf(process.getuid?.() !== 0)('env.set as root, in a folder of somebody else', () => {
+  let top: string
+  let ctx: Rig
+  const path = () => join(top, 'app/.env')
+  beforeEach(() => {
+    top = mkdtempSync(join(tmpdir(), 'hostops-env-'))
+    mkdirSync(join(top, 'app'))
+    writeFileSync(path(), 'K=old\n')
+    execFileSync('chown', ['-R', `${OWNER}:${OWNER}`, join(top, 'app')])
+    ctx = stepContext({ env: { XDG_STATE_HOME: join(top, 'state'), TMPDIR: top } })
+  })
+  afterEach(() => rmSync(top, { recursive: true, force: true }))
+  const given = () => envSet.schema.parse({ dir: join(top, 'app'), set: { K: 'new' } })
+
+  test('it changes the file and puts it back, and all of it stays theirs', async () => {
+    // What only root could pass does not stop them.
+    chmodSync(top, 0o700)
+    const before = await envSet.snapshot!(ctx, given())
+    await envSet.run(ctx, given(), before)
+    expect(readFileSync(path(), 'utf8')).toBe('K=new\n')
+    await envSet.restore!(ctx, given(), before)
+    await envSet.verify!(ctx, given(), before)
+    expect(readFileSync(path(), 'utf8')).toBe('K=old\n')
+    expect(readdirSync(join(top, 'app'))).toEqual(['.env'])
+    expect(statSync(path())).toMatchObject({ uid: OWNER, gid: OWNER })
+    expect(readdirSync(top)).toEqual(['app', 'state'])
+  })
+
+  test('it does there what they could do, and no more', async () => {
+    execFileSync('chown', ['0:0', path()])
+    chmodSync(path(), 0o644)
+    await fails(envSet.snapshot!(ctx, given()), { code: 'env-file-unusable', why: 'unwritable' })
+    chmodSync(path(), 0o600)
+    await fails(envSet.check!(ctx, given()), { code: 'env-file-unusable', why: 'unreadable' })
+    expect(readFileSync(path(), 'utf8')).toBe('K=old\n')
+  })
+
+  test('a link that they put in the way leads it nowhere', async () => {
+    const victim = join(top, 'victim')
+    writeFileSync(victim, 'of root\n')
+    const swaps = asUser(
+      OWNER,
+      `const { readdirSync, symlinkSync, unlinkSync } = require('node:fs'); process.chdir(${JSON.stringify(join(top, 'app'))})
+      for (;;) for (const name of readdirSync('.')) if (name.startsWith('.hostops-env.'))
+        try { unlinkSync(name); symlinkSync(${JSON.stringify(victim)}, name) } catch {}`,
+    )
+    chmodSync(top, 0o755)
+    try {
+      for (let round = 0; round < 20; round += 1) {
+        const set = { K: `new-${round}` }
+        const input = envSet.schema.parse({ dir: join(top, 'app'), set })
+        const before = await envSet.snapshot!(ctx, input).catch(() => null)
+        await envSet.run(ctx, input, before).catch(() => null)
+      }
+      expect(swaps.isAlive()).toBe(true)
+    } finally {
+      await swaps.end()
+    }
+    expect(readFileSync(victim, 'utf8')).toBe('of root\n')
+  })
 })
 
 test('a run that sets a secret and goes back keeps neither the old nor the new value in its records', async () => {

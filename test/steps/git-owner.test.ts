@@ -3,10 +3,23 @@
  * git writes there is theirs.
  */
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, chmodSync, lstatSync, readdirSync, readFileSync, renameSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { mountedDigests } from '../../src/steps/compose/mounted-files.ts'
-import { type Checkout, checkoutRig, fails } from '../rig/checkout.ts'
+import { gitDirtyCheck } from '../../src/steps/git/dirty-check.ts'
+import { gitFetch } from '../../src/steps/git/fetch.ts'
+import { type Checkout, checkoutRig, fails, failure } from '../rig/checkout.ts'
+import { asUser } from '../rig/other-user.ts'
 
 const isRoot = process.getuid?.() === 0
 /** One with an account, and one that no account knows. */
@@ -171,6 +184,114 @@ function ownedByRoot(path: string): string[] {
   return stat.uid === 0 ? [path, ...below] : below
 }
 
+/** Everything of a check, also where something of it is refused. */
+async function checks(): Promise<void> {
+  const repo = s.path('app')
+  const all = [
+    () => gitDirtyCheck.check!(r.ctx, gitDirtyCheck.schema.parse({ repo, allow: true })),
+    () => gitFetch.check!(r.ctx, gitFetch.schema.parse({ repo })),
+    () => r.check('main'),
+    () => r.check(s.git('up', 'rev-parse', 'HEAD')),
+  ]
+  execFileSync('touch', [s.path('app/app.txt')])
+  for (const each of all) await each().catch(() => null)
+}
+
+const MORE_PROGRAMS: [string, () => void][] = [
+  ['a credential helper', () => config('credential.helper', `!${s.path('spy')}`)],
+  [
+    'a pager and an external diff',
+    () => {
+      config('core.pager', s.path('spy'))
+      config('diff.external', s.path('spy'))
+    },
+  ],
+  [
+    'what a missing object is fetched with',
+    () => {
+      config('core.repositoryFormatVersion', '1')
+      config('extensions.partialClone', 'origin')
+      config('remote.origin.promisor', 'true')
+      config('remote.origin.uploadpack', `${s.path('spy')} git-upload-pack`)
+    },
+  ],
+  [
+    'another URL for the remote',
+    () => {
+      config('protocol.ext.allow', 'always')
+      config(`url.ext::${s.path('spy')} .insteadOf`, 'file:')
+    },
+  ],
+]
+
+describe('a check', () => {
+  beforeEach(() => {
+    s.init('lib')
+    s.git('up', 'submodule', '-q', 'add', `file://${s.path('lib')}`, 'lib')
+    s.git('up', 'commit', '-q', '-m', 'with lib')
+    s.git('app', 'pull', '-q')
+    s.git('app', 'submodule', '-q', 'update', '--init')
+    s.commit('up', { 'app.txt': 'two\n', 'new/file.txt': 'new\n' }, 'two')
+  })
+  const all = [...CONFIGURATIONS.map(([what, , configure]) => [what, configure] as const), ...MORE_PROGRAMS]
+  const owners = isRoot ? [null, OWNERS[1]!] : [null]
+
+  test.each(owners.flatMap(owner => all.map(([what, configure]) => ({ owner, what, configure }))))(
+    'runs nothing that a checkout of $owner names: $what',
+    async ({ owner, configure }) => {
+      configure()
+      if (owner !== null) give(owner)
+      const before = everythingIn('app')
+      await checks()
+      expect(s.read('ran')).toBe('')
+      expect(everythingIn('app')).toEqual(before)
+      const made = r.ctx.ran.flatMap(({ argv }) => (argv[0] === 'rm' ? [argv.at(-1)!] : []))
+      expect(made.length).toBeGreaterThan(2)
+      expect(made.filter(folder => existsSync(folder))).toEqual([])
+    },
+  )
+
+  test('sees what a run would see, without the help of the checkout’s configuration', async () => {
+    const two = s.git('up', 'rev-parse', 'HEAD')
+    const dirty = () => gitDirtyCheck.check!(r.ctx, gitDirtyCheck.schema.parse({ repo: s.path('app') }))
+    s.git('app', 'remote', 'set-url', 'origin', '../up')
+    s.write('app/.git/info/exclude', 'mine\n')
+    s.write('app/mine', '')
+    expect(await r.check('main')).toMatchObject([{ seen: { target: two, branch: 'main' } }])
+    expect(await r.check(two)).toMatchObject([{ seen: { target: two, branch: null } }])
+    expect((await r.check(two))[0]!.failure).toBeUndefined()
+    expect(await dirty()).toMatchObject([{ text: 'no local changes' }])
+    s.write('app/lib/app.txt', 'mine\n')
+    expect(await dirty()).toMatchObject([{ text: '1 local changes', failure: { entries: ['.M lib'] } }])
+    s.write('app/app.txt', 'mine\n')
+    s.write('app/other', '')
+    const [found] = await dirty()
+    expect(found!.failure).toMatchObject({ entries: ['.M app.txt', '?? other', '.M lib'] })
+    expect(await failure(r.dirty())).toMatchObject({ code: 'dirty-tree', total: 3 })
+  })
+
+  test('says what it left out where that is how the remote is reached', async () => {
+    config('remote.origin.url', 'ssh://h.invalid/x.git')
+    config('core.sshCommand', s.path('spy'))
+    config('http.https://user:word@h.invalid/.extraHeader', 'x: y')
+    const [found] = await r.check('main')
+    expect(found!.failure).toMatchObject({
+      code: 'fetch-failed',
+      detail: expect.stringMatching(
+        /^a check does not use core\.sshcommand, http\.extraheader of \.git\/config, which a run uses: /,
+      ),
+    })
+    expect(s.read('ran')).toBe('')
+  })
+})
+
+/** Names, sizes and times of all files below. */
+const everythingIn = (folder: string): string[] =>
+  execFileSync('find', [s.path(folder), '-type', 'f', '-printf', '%p %s %C@ %u\n'], { encoding: 'utf8' })
+    .split('\n')
+    .filter(line => !line.includes('/app.txt '))
+    .sort()
+
 describe.skipIf(!isRoot)('a checkout of another owner, for root', () => {
   beforeEach(() => {
     s.init('lib')
@@ -236,4 +357,51 @@ describe.skipIf(!isRoot)('a checkout of another owner, for root', () => {
     expect(s.read('ran')).not.toMatch(/^0$/m)
     expect(ownedByRoot(s.path('app'))).toEqual([])
   })
+
+  test('a submodule that belongs to a third user is entered by nobody, on the way there and back', async () => {
+    s.git('up', 'rm', '-q', 'lib')
+    s.git('up', 'commit', '-q', '-m', 'without lib')
+    filters('app/.git/modules/lib/info/attributes')
+    for (const key of ['clean', 'smudge'])
+      s.git('app/lib', 'config', `filter.spy.${key}`, `${s.path('spy')} cat`)
+    execFileSync('touch', [s.path('app/lib/app.txt')])
+    execFileSync('chown', ['-R', '4242', s.path('app/lib'), s.path('app/.git/modules/lib')])
+    const refused = { code: 'foreign-checkout', path: s.path('app/lib'), why: 'submodule' }
+    await fails(r.dirty(), refused)
+    await fails(gitDirtyCheck.check!(r.ctx, gitDirtyCheck.schema.parse({ repo: s.path('app') })), refused)
+    await r.fetch()
+    await fails(r.checkout('main'), refused)
+    expect(s.read('ran')).toBe('')
+  })
+
+  test('is not taken for one of root’s that was swapped for it a moment later', async () => {
+    cpSync(s.path('app'), s.path('evil'), { recursive: true })
+    s.write('evil/.git/info/attributes', '* filter=spy\n')
+    for (const key of ['clean', 'smudge'])
+      s.git('evil', 'config', `filter.spy.${key}`, `${s.path('spy')} cat`)
+    s.git('evil', 'config', 'remote.origin.uploadpack', `${s.path('spy')} git-upload-pack`)
+    rmSync(s.path('evil/.git/index'))
+    execFileSync('chown', ['-R', '4242', s.path('evil')])
+    // Their folder, with a checkout of root's in it.
+    chmodSync(s.root, 0o777)
+    const swaps = asUser(
+      4242,
+      `const { renameSync } = require('node:fs'); process.chdir(${JSON.stringify(s.root)})
+      for (;;) {
+        renameSync('app', 'good'); renameSync('evil', 'app')
+        renameSync('app', 'evil'); renameSync('good', 'app')
+      }`,
+    )
+    try {
+      for (let round = 0; round < 25; round += 1) {
+        await failure(r.dirty({ allow: true })).catch(() => null)
+        await failure(r.fetch()).catch(() => null)
+        await failure(r.checkout('main')).catch(() => null)
+      }
+      expect(swaps.isAlive()).toBe(true)
+    } finally {
+      await swaps.end()
+    }
+    expect(s.read('ran')).not.toMatch(/^0$/m)
+  }, 120_000)
 })

@@ -63,6 +63,11 @@ describe('what nobody has published is refused, and nothing moves', () => {
     s.git('up', 'branch', '-D', 'gone')
     await refused(request)
   })
+  test('a commit to which a graft of the checkout gives a published child', async () => {
+    s.git('app', 'fetch', '-q', 'origin', 'refs/pull/7/head')
+    s.write('app/.git/info/grafts', `${r.head()} ${request}\n`)
+    await refused(request)
+  })
   test('in a shallow clone as well', async () => {
     s.commit('up', { 'app.txt': 'two\n' }, 'two')
     execFileSync('rm', ['-rf', s.path('app')])

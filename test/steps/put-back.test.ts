@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { KeptStack } from '../../src/steps/compose/images.ts'
-import { requireFiles } from '../../src/steps/compose/put-back.ts'
+import { putFilesBack, requireFiles } from '../../src/steps/compose/put-back.ts'
 import { fails } from '../rig/checkout.ts'
 import { stepContext } from '../rig/step-context.ts'
 
@@ -23,3 +23,32 @@ test('a stack whose env file is not what it was is not called verified', async (
     rmSync(folder, { recursive: true, force: true })
   }
 })
+
+test.skipIf(process.getuid?.() !== 0)(
+  'in a folder of somebody else files are put back as that user',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hostops-put-back-'))
+    try {
+      const dir = join(folder, 'app')
+      mkdirSync(dir)
+      chownSync(dir, 4242, 4242)
+      const files = ['theirs.env', 'of-root.env'].map((name, at) => {
+        const kept = { path: join(dir, name), kept: join(folder, `file.${at}`) }
+        for (const file of Object.values(kept)) writeFileSync(file, 'A=1\n', { mode: 0o644 })
+        writeFileSync(`${kept.kept}.at`, `${kept.path}\n`)
+        writeFileSync(kept.path, 'A=2\n')
+        return kept
+      })
+      const [theirs, ofRoot] = files.map(({ path }) => path) as [string, string]
+      chownSync(theirs, 4242, 4242)
+      const kept = { folder, envFiles: files } as unknown as KeptStack
+      const stack = { dir, files: [], envFiles: [], profiles: [] }
+      const done = await putFilesBack(stepContext(), stack, kept)
+      expect(done).toEqual({ replaced: [theirs], left: [ofRoot], differs: false })
+      expect([readFileSync(theirs, 'utf8'), readFileSync(ofRoot, 'utf8')]).toEqual(['A=1\n', 'A=2\n'])
+      expect(statSync(theirs)).toMatchObject({ uid: 4242, gid: 4242 })
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  },
+)

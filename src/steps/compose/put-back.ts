@@ -1,6 +1,7 @@
 /** The files that services read, as they were before the first change, put back on the way back. */
 import { Failed } from '../../failure.ts'
 import { canonicalPath } from '../fields.ts'
+import { AS_OWNER_OF_FOLDER } from '../git/owner.ts'
 import { plainText } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { LOOKING, type Stack } from './compose.ts'
@@ -16,13 +17,19 @@ import { CONFIG } from './project.ts'
 const PUT_BACK = `
 umask 077
 dir=$1 rendered=$2; shift 2
+# As the owner of the folder, who could put a link in the way of anybody else.
+put() (
+  cd -- "\${1%/*}/" 2>/dev/null || exit 1
+  ${AS_OWNER_OF_FOLDER}
+  $as sh -c 'cat >"$1"' hostops-put "./\${1##*/}" <"$2"
+)
 while [ "$1" != -- ]; do
   if at=$(cat "$2.at" 2>/dev/null); then now=$(readlink -f -- "$1"); else at=; now=; [ ! -L "$1" ] || now=link; fi
   if [ "$now" != "$at" ] || [ ! -r "$2" ]; then echo "left $1"
   elif ! cmp -s -- "$1" "$2"; then
     is=; [ -e "$1" ] || is=$(cat "$2.is" 2>/dev/null)
     cp -- "$1" "$2.replaced" 2>/dev/null
-    if cat -- "$2" >"$1"; then echo "put back $1"; else echo "left $1"; fi
+    if put "$1" "$2"; then echo "put back $1"; else echo "left $1"; fi
     if [ -n "$is" ]; then chmod "\${is%% *}" "$1" 2>/dev/null; chown "\${is#* }" "$1" 2>/dev/null; fi
   fi
   shift 2

@@ -3,6 +3,7 @@
  * printed are keys.
  */
 import { FOLDER } from '../compose/keep.ts'
+import { AS_OWNER_OF_FOLDER } from '../git/owner.ts'
 
 /**
  * Of a key that is there twice the last counts, for Compose as here. A quoted value may go over lines. Compares the entries
@@ -87,51 +88,74 @@ BEGIN {
 }
 `
 
-/** VERB PATH FOLDER KEY...; `keep` takes the three words that name the folder, and prints it. */
+/** FILE in the current folder; prints why it cannot be changed. */
+const USABLE = `
+no() { echo "unusable $1"; exit 9; }
+[ ! -L "$1" ] || no symlink
+[ -e "$1" ] || no missing
+[ -f "$1" ] || no not-a-file
+[ -r "$1" ] || no unreadable
+if [ ! -w "$1" ] || [ ! -w . ]; then no unwritable; fi
+[ -z "$(find "$1" -links +1)" ] || no hard-link
+tr -d "\\000" <"$1" | cmp -s - "$1" || no binary
+`
+
+/** FILE in the current folder becomes what is on stdin; mode and owner stay. */
+const REPLACE = `
+tmp=$(mktemp ./.hostops-env.XXXXXX 2>/dev/null) || exit 1
+trap "rm -f -- \\"$tmp\\"" EXIT
+trap "exit 1" HUP INT TERM
+cp -a -- "$1" "$tmp" 2>/dev/null && cat >"$tmp" || exit 1
+[ "$(stat -c "%a %u:%g" -- "$tmp")" = "$(stat -c "%a %u:%g" -- "$1")" ] || exit 1
+sync -- "$tmp" 2>/dev/null
+mv -f -- "$tmp" "$1"
+`
+
+/**
+ * VERB PATH FOLDER KEY...; `keep` takes the three words that name the folder, and prints it. What is done in the folder of the
+ * file is done as the owner of that folder, who could put a link in the way of anybody else.
+ */
 export const ENV_FILE = `
 export LC_ALL=C HOSTOPS_MODE HOSTOPS_KEYS HOSTOPS_FILE HOSTOPS_BEFORE HOSTOPS_WRITTEN HOSTOPS_PRINT HOSTOPS_NEWLINE
+umask 077
 verb=$1 path=$2; shift 2
 no() { echo "unusable $1"; exit 9; }
+cd -- "\${path%/*}/" 2>/dev/null || no missing
+file=./\${path##*/}
+${AS_OWNER_OF_FOLDER}
 usable() {
-  [ ! -L "$path" ] || no symlink
-  [ -e "$path" ] || no missing
-  [ -f "$path" ] || no not-a-file
-  [ -r "$path" ] || no unreadable
-  if [ ! -w "$path" ] || [ ! -w "\${path%/*}/" ]; then no unwritable; fi
-  [ -z "$(find "$path" -links +1)" ] || no hard-link
-  tr -d '\\000' <"$path" | cmp -s - "$path" || no binary
+  $as sh -c '${USABLE}' hostops-env "$file" && return
+  [ $? = 9 ] || no unwritable
+  exit 9
 }
 edit() { HOSTOPS_MODE=$1 HOSTOPS_PRINT=$2 awk "$EDIT"; }
 write() {
-  tmp=$(mktemp "\${path%/*}/.hostops-env.XXXXXX" 2>/dev/null) || no unwritable
-  trap 'rm -f -- "$tmp"' EXIT
-  trap 'exit 1' HUP INT TERM
-  cp -a -- "$path" "$tmp" 2>/dev/null && edit "$1" file >"$tmp" || no unwritable
-  [ "$(stat -c '%a %u:%g' -- "$tmp")" = "$(stat -c '%a %u:%g' -- "$path")" ] || no unwritable
   # A full disk is no reason to lose the rest of the file: not every awk says that it could not write.
-  edit "$1" file | cmp -s - "$tmp" || no unwritable
-  [ "$1" != set ] || cp -- "$tmp" "$folder/written" || exit 3
-  sync -- "$tmp" 2>/dev/null
-  mv -f -- "$tmp" "$path" || no unwritable
+  edit "$1" file >"$work/new" && edit "$1" file | cmp -s - "$work/new" || no unwritable
+  [ "$1" != set ] || cp -- "$work/new" "$folder/written" || exit 3
+  $as sh -c '${REPLACE}' hostops-env "$file" <"$work/new" || no unwritable
 }
 EDIT='${EDIT}'
 if [ "$verb" = keep ]; then
   usable
   ${FOLDER}
-  [ -f "$folder/before" ] || { cp -- "$path" "$folder/.new" && mv -f -- "$folder/.new" "$folder/before"; } || exit 3
+  [ -f "$folder/before" ] || { $as cat -- "$file" >"$folder/.new" && mv -f -- "$folder/.new" "$folder/before"; } || exit 3
   echo "$folder"
   exit
 fi
-umask 077
 folder=$1; shift
-HOSTOPS_KEYS=$* HOSTOPS_FILE=$path HOSTOPS_BEFORE=$folder/before HOSTOPS_WRITTEN=$folder/written HOSTOPS_NEWLINE=1
+[ "$verb" = look ] || usable
+work=$(mktemp -d "\${TMPDIR:-/tmp}/hostops-env.XXXXXX") || exit 3
+trap 'rm -rf -- "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+$as cat -- "$file" >"$work/now" 2>/dev/null || [ ! -e "$file" ] || no unreadable
+HOSTOPS_KEYS=$* HOSTOPS_FILE=$work/now HOSTOPS_BEFORE=$folder/before HOSTOPS_WRITTEN=$folder/written HOSTOPS_NEWLINE=1
 [ -f "$HOSTOPS_WRITTEN" ] || HOSTOPS_WRITTEN=$HOSTOPS_BEFORE
 case $verb in
-look) [ ! -e "$path" ] || [ -r "$path" ] || no unreadable; edit restore keys; exit ;;
-wanted) usable; edit set keys; exit ;;
+look) edit restore keys; exit ;;
+wanted) edit set keys; exit ;;
 esac
-usable
-[ ! -s "$path" ] || [ -z "$(tail -c 1 -- "$path")" ] || HOSTOPS_NEWLINE=0
+[ ! -s "$work/now" ] || [ -z "$(tail -c 1 -- "$work/now")" ] || HOSTOPS_NEWLINE=0
 edit "$verb" keys
 case $verb in
 set) edit set keys | grep -q ' other$' && write set ;;

@@ -1,13 +1,17 @@
-/** What `git.checkout` would do: the remote is asked for its refs, and for a commit that no fetched ref holds. */
+/**
+ * What `git.checkout` would do: the remote is asked for its refs, and for a commit that no fetched ref holds. Nothing of it
+ * gets into the checkout.
+ */
 import { Failed } from '../../failure.ts'
 import { canonicalPath } from '../fields.ts'
 import type { CheckFinding, StepContext } from '../step.ts'
+import { withBorrowed } from './borrowed.ts'
 import type { CheckoutWith } from './checkout-with.ts'
 import { requireForward } from './forward.ts'
 import { readGit, withoutSshPrompts } from './git.ts'
 import { requireSafeModules } from './modules.ts'
 import { branchTip } from './move.ts'
-import { requireAllowed } from './published.ts'
+import { type Allowed, requireAllowed } from './published.ts'
 import { commitAt, resolveRef, wantedRef } from './ref.ts'
 import { isFullCommitName } from './ref-name.ts'
 import { type Opened, openRepository } from './repository.ts'
@@ -18,18 +22,19 @@ export async function checkFindings(ctx: StepContext, input: CheckoutWith): Prom
   const opened = await openRepository(ctx, canonicalPath(input.repo))
   const { head } = opened
   try {
-    const target =
-      (await upstream(ctx, opened, input)) ?? (await resolveRef(ctx, opened, input.ref, input.remote, input))
-    const there = target.kind === 'branch' ? target.name : null
-    const text = `HEAD ${place(head.branch, head.sha)} -> ${place(there, target.sha)}${await distance(ctx, opened, target.sha)}`
-    const failure = await obstacle(ctx, opened, input, target)
-    return [
-      {
-        text,
-        seen: { head: { ...head }, target: target.sha, branch: there },
-        ...(failure ? { failure } : {}),
-      },
-    ]
+    return await withBorrowed(ctx, opened, async borrowed => {
+      const target = await targetOf(ctx, borrowed, input, input)
+      const there = target.kind === 'branch' ? target.name : null
+      const text = `HEAD ${place(head.branch, head.sha)} -> ${place(there, target.sha)}${await distance(ctx, borrowed, target.sha)}`
+      const failure = await obstacle(ctx, borrowed, input, target)
+      return [
+        {
+          text,
+          seen: { head: { ...head }, target: target.sha, branch: there },
+          ...(failure ? { failure } : {}),
+        },
+      ]
+    })
   } catch (error) {
     if (!(error instanceof Failed)) throw error
     const text = `HEAD ${place(head.branch, head.sha)} -> ${input.ref} cannot be told`
@@ -37,8 +42,16 @@ export async function checkFindings(ctx: StepContext, input: CheckoutWith): Prom
   }
 }
 
+export const targetOf = async (
+  ctx: StepContext,
+  opened: Opened,
+  input: Pick<CheckoutWith, 'ref' | 'remote'>,
+  allowed: Allowed,
+): Promise<Upstream> =>
+  (await upstream(ctx, opened, input)) ?? (await resolveRef(ctx, opened, input.ref, input.remote, allowed))
+
 /** The ref at the remote, now. Null when the remote has no such name (a commit, a local branch). */
-export async function upstream(
+async function upstream(
   ctx: StepContext,
   opened: Opened,
   input: Pick<CheckoutWith, 'ref' | 'remote'>,

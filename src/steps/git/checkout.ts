@@ -4,7 +4,7 @@ import type { PlannedArg, PlannedCommand, StepContext, StepKind, StepResult } fr
 import { checkFindings } from './checkout-check.ts'
 import { type CheckoutWith, checkoutSchema } from './checkout-with.ts'
 import { requireForward } from './forward.ts'
-import { ask, gitArgv, type Repo, repoAt } from './git.ts'
+import { ask, gitArgv, type Repo, readGit, repoAt } from './git.ts'
 import { lfsPointers } from './lfs.ts'
 import { requireSafeModules } from './modules.ts'
 import {
@@ -116,8 +116,7 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
 
   async rehearse(ctx, input, snapshot) {
     const { repo } = await openRepository(ctx, canonicalPath(input.repo))
-    const argv = gitArgv(repo, ['cat-file', '-e', `${snapshot.sha}^{commit}`])
-    const done = await ctx.exec({ argv, repeatable: true, quiet: true })
+    const done = await readGit(ctx, repo, ['cat-file', '-e', `${snapshot.sha}^{commit}`])
     const where = `${snapshot.sha.slice(0, 12)}${snapshot.branch === null ? '' : ` on ${snapshot.branch}`}`
     if (done.code === 0) return [{ text: `back to ${where}`, seen: null }]
     const failure = { code: 'rollback-set-missing' as const, what: [`commit ${snapshot.sha}`] }

@@ -3,6 +3,7 @@ import { Failed } from '../../failure.ts'
 import { once } from '../command/once.ts'
 import { canonicalPath, repoField } from '../fields.ts'
 import type { CheckFinding, StepContext, StepKind, StepResult } from '../step.ts'
+import { withBorrowed } from './borrowed.ts'
 import { gitArgv, repoAt } from './git.ts'
 import { type Opened, openRepository } from './repository.ts'
 import { type Entry, localChanges, pathspecs, STATUS, trackedDigest } from './status.ts'
@@ -37,11 +38,12 @@ export const gitDirtyCheck: StepKind<With> = {
     const paths = pathspecs(input.ignore)
     return [
       { argv: gitArgv(repo, [...STATUS, ...paths]) },
-      { argv: gitArgv(repo, ['ls-files', '-v', ...paths]) },
+      { argv: gitArgv(repo, ['ls-files', '-v', '--stage', ...paths]) },
     ]
   },
   async check(ctx, input): Promise<CheckFinding[]> {
-    const { entries } = await look(ctx, input)
+    const opened = await openRepository(ctx, canonicalPath(input.repo))
+    const entries = await withBorrowed(ctx, opened, ({ repo }) => localChanges(ctx, repo, input.ignore))
     const failure = entries.length > 0 && !input.allow ? dirtyTree(input, entries) : null
     return [
       {

@@ -1,10 +1,9 @@
 /**
  * Every git command that hostops runs is made here.
  *
- * Inherited `GIT_*` variables: a transport can add variables but not take any away, and an empty GIT_DIR is an
- * error to git. So the folder is named outright (`--git-dir`, `--work-tree`, which also keeps git from climbing
- * to a repository further up), and `openRepository` looks whether index or objects are relocated all the same;
- * only then are git's own variables removed with `env -u`, so that a policy that allows `git` is normally enough.
+ * Git is told where the repository is (`--git-dir`, `--work-tree`, which also keeps it from climbing to one further up), and
+ * then neither asks whose it is nor notices another one under the same name. So it is started in the folder, once that folder
+ * was seen to belong to the user that git runs as, and gets no name that could lead elsewhere by then.
  */
 import { Failed } from '../../failure.ts'
 import { commandFailed } from '../command/run-command.ts'
@@ -14,10 +13,10 @@ import { asOwner, type Owner } from './owner.ts'
 
 export type Repo = {
   readonly path: string
-  /** Run behind `env -u`, because the target's environment points git elsewhere. */
-  readonly scrubbed: boolean
   /** Git runs as that user, whose checkout it is. */
   readonly owner?: Owner
+  /** That of a check, in place of the checkout's own. */
+  readonly gitDir?: string
 }
 
 /** The variables that make git look at another repository than the one that is named. */
@@ -31,7 +30,6 @@ const RELOCATING = [
   'GIT_QUARANTINE_PATH',
   'GIT_NAMESPACE',
   'GIT_SHALLOW_FILE',
-  'GIT_GRAFT_FILE',
   'GIT_REPLACE_REF_BASE',
   'GIT_PREFIX',
 ]
@@ -46,36 +44,57 @@ const GIT_ENV: Readonly<Record<string, string>> = {
   GIT_OPTIONAL_LOCKS: '0',
   // With it git takes what belongs to the user of sudo for root's own.
   SUDO_UID: '',
+  // Grafts would give a commit other parents than it has.
+  GIT_GRAFT_FILE: '/dev/null/none',
   LC_ALL: 'C',
 }
 
-export const repoAt = (path: string): Repo => ({ path, scrubbed: false })
+/** FOLDER COMMAND... */
+const ENTER = `
+unset ${RELOCATING.join(' ')}
+export ${Object.entries(GIT_ENV)
+  .map(([name, value]) => `${name}=${value}`)
+  .join(' ')}
+cd -- "$1" 2>/dev/null || { echo "fatal: cannot change to '$1'" >&2; exit 128; }
+if [ -e .git ] && { [ ! -O . ] || [ ! -O .git ]; }; then
+  echo "fatal: '$1' does not belong to the user that git runs as" >&2
+  exit 128
+fi
+shift
+exec "$@"
+`
 
-export function gitArgv(repo: Repo, args: readonly string[]): string[] {
-  const unset = repo.scrubbed ? ['env', ...RELOCATING.flatMap(name => ['-u', name])] : []
-  return [
-    ...(repo.owner === undefined ? unset : asOwner(repo.owner, GIT_ENV)),
-    ...careful(repo),
-    `--git-dir=${joined(repo.path, '.git')}`,
-    `--work-tree=${repo.path}`,
-    ...['-C', repo.path],
-    ...args,
-  ]
-}
+export const repoAt = (path: string): Repo => ({ path })
 
-/** Git looks for the repository itself, and refuses that of another owner, which it does not when told where it is. */
-export const discoveringArgv = (repo: Repo, args: readonly string[]): string[] => [
-  ...careful(repo),
-  ...['-C', repo.path],
+/** As a person would type it: for a dry run, and for messages. */
+export const gitArgv = ({ path, gitDir }: Repo, args: readonly string[]): string[] => [
+  ...careful(path),
+  ...[`--git-dir=${gitDir ?? joined(path, '.git')}`, `--work-tree=${path}`, '-C', path],
   ...args,
 ]
 
-const careful = ({ path }: Repo): string[] => [
+/** As it is executed, also by scripts. */
+export function gitWords(repo: Repo, args: readonly string[]): string[] {
+  if (!repo.path.startsWith('/')) return gitArgv(repo, args)
+  const verb = args.find((word, at) => !word.startsWith('-') && args[at - 1] !== '-c')
+  // A script that enters the folder again by its name: each of its commands has to find the repository, and see whose it is.
+  const place = verb === 'submodule' ? [] : [`--git-dir=${repo.gitDir ?? '.git'}`, '--work-tree=.']
+  return enter(repo, [...careful(repo.path), ...place, ...args])
+}
+
+/** A command in the folder of the checkout, as its owner. */
+export const enter = ({ path, owner }: Repo, words: readonly string[]): string[] => [
+  ...(owner === undefined ? [] : asOwner(owner)),
+  ...['sh', '-c', ENTER, 'hostops-git', path],
+  ...words,
+]
+
+export const careful = (path: string): string[] => [
   'git',
   // A replaced object would be checked out, verified and reported under the name of another.
   '--no-replace-objects',
   ...['-c', 'core.useReplaceRefs=false'],
-  // Empty: whatever the settings say, no repository of another owner. Windows has groups as owners.
+  // Empty: whatever the settings say, no submodule of another owner. Windows has groups as owners.
   ...['-c', `safe.directory=${path.startsWith('/') ? '' : path}`],
   ...['-c', 'core.hooksPath=/dev/null'],
   // A file system monitor is a program too, and may be wrong about what has changed.
@@ -96,13 +115,12 @@ export function git(
   args: readonly string[],
   options: Options = {},
 ): Promise<Done> {
-  // The owner may have no right to the runner's folder.
-  const cwd = repo.owner === undefined ? {} : { cwd: '/' }
-  return ctx.exec({ argv: gitArgv(repo, args), env: GIT_ENV, ...cwd, ...options })
+  return ctx.exec({ argv: gitWords(repo, args), env: GIT_ENV, ...placeOf(repo), ...options })
 }
 
-export const discover = (ctx: StepContext, repo: Repo, args: readonly string[]): Promise<Done> =>
-  ctx.exec({ argv: discoveringArgv(repo, args), env: GIT_ENV, repeatable: true, quiet: true })
+/** The owner may have no right to the runner's folder. */
+export const placeOf = ({ owner }: Repo): Pick<ExecRequest, 'cwd'> =>
+  owner === undefined ? {} : { cwd: '/' }
 
 /** A line for each file of a checkout, of which there may be hundreds of thousands. */
 const MOST_MIB = 64

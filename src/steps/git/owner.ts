@@ -9,20 +9,27 @@ import type { StepContext } from '../step.ts'
 export type Owner = { readonly uid: number; readonly gid: number; readonly hasAccount: boolean }
 
 /**
- * Nothing of root's environment goes along: it may hold secrets, and root's home. The variables of the step do not either,
- * because arguments are for everybody on the host to see.
+ * What to put in front of a command. Nothing of root's environment goes along: it may hold secrets, and root's home. The
+ * variables of the step do not either, because arguments are for everybody on the host to see.
  */
-export function asOwner({ uid, gid, hasAccount }: Owner, env: Readonly<Record<string, string>>): string[] {
-  const home = hasAccount ? {} : { HOME: '/nonexistent', USER: `${uid}`, LOGNAME: `${uid}` }
-  return [
-    ...['setpriv', `--reuid=${uid}`, `--regid=${gid}`, hasAccount ? '--init-groups' : '--clear-groups'],
-    ...['--inh-caps=-all', '--reset-env', '--', 'env'],
-    ...Object.entries({ ...home, ...env }).map(([name, value]) => `${name}=${value}`),
-  ]
+export const asOwner = ({ uid, gid, hasAccount }: Owner): string[] => [
+  ...['setpriv', `--reuid=${uid}`, `--regid=${gid}`, hasAccount ? '--init-groups' : '--clear-groups'],
+  ...['--inh-caps=-all', '--reset-env', '--'],
+  ...(hasAccount ? [] : ['env', 'HOME=/nonexistent', `USER=${uid}`, `LOGNAME=${uid}`]),
+]
+
+/** Shell. `account UID GID` sets $name, $gid and, where the user has an account, $known. */
+const ACCOUNT = `
+account() {
+  name=$1 gid=$2
+  known=$(getent passwd "$1" 2>/dev/null || awk -F: -v u="$1" '$3 == u' /etc/passwd)
+  [ -n "$known" ] || return 0
+  gid=$(printf '%s\\n' "$known" | head -n 1 | cut -d : -f 4) name=\${known%%:*} known=account
 }
+`
 
 // Fixed text; the checkout arrives as $1. A gitfile names the folder that git will read its configuration from.
-const PROBE = `
+const PROBE = `${ACCOUNT}
 me=$(id -u); echo "me $me $(id -un 2>/dev/null || echo "$me")"
 git=$1/.git
 if [ -f "$git" ]; then
@@ -31,17 +38,19 @@ fi
 for each in "$1" "$1/.git" "$git"; do
   [ -e "$each" ] || continue
   set -- "$1" $(stat -L -c '%u %g' -- "$each")
-  account=$(getent passwd "$2" 2>/dev/null || awk -F: -v u="$2" '$3 == u' /etc/passwd)
-  echo "owner $2 $(printf '%s\n' "\${account:-$2:x:$2:$3}" | head -n 1 | cut -d : -f 1,4 | tr : ' ') \${account:+account}"
+  account "$2" "$3"
+  echo "owner $2 $name $gid $known"
 done
 [ "$me" != 0 ] || ! setpriv --reuid="$2" --regid="$3" --clear-groups --inh-caps=-all --reset-env true 2>/dev/null || echo able
 `
 
-/** For scripts: `$as` in front of a command makes it run as the owner of the current folder, where that is not the runner. */
-export const AS_OWNER_OF_FOLDER = `
+/** Shell: `$as` in front of a command makes it run as the owner of the current folder, where that is not the runner. */
+export const AS_OWNER_OF_FOLDER = `${ACCOUNT}
 as=
 if [ "$(id -u)" = 0 ] && [ "$(stat -c %u .)" != 0 ]; then
-  as="setpriv --reuid=$(stat -c %u .) --regid=$(stat -c %g .) --clear-groups --inh-caps=-all --reset-env -- env HOME=/nonexistent"
+  account $(stat -c '%u %g' .)
+  as="setpriv --reuid=$(stat -c %u .) --regid=$gid --clear-groups --inh-caps=-all --reset-env -- env HOME=/nonexistent"
+  [ -z "$known" ] || as="setpriv --reuid=$(stat -c %u .) --regid=$gid --init-groups --inh-caps=-all --reset-env --"
 fi
 `
 

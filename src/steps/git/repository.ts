@@ -2,7 +2,7 @@
 import { Failed } from '../../failure.ts'
 import { lines } from '../plain-text.ts'
 import type { Done, StepContext } from '../step.ts'
-import { discover, gitArgv, type Repo, readGit, repoAt } from './git.ts'
+import { gitArgv, type Repo, readGit, repoAt } from './git.ts'
 import { ownerOf } from './owner.ts'
 
 /** `branch` is null when HEAD is detached. */
@@ -20,26 +20,21 @@ const LOOK = [
 
 export async function openRepository(ctx: StepContext, path: string): Promise<Opened> {
   let repo = repoAt(path)
-  if (ctx.platform === 'posix') {
-    const found = await discover(ctx, repo, [...LOOK, '--show-prefix'])
-    if (isPlain(found)) return opened(repo, found)
-    const owner = await ownerOf(ctx, path)
-    if (owner !== null) repo = { ...repo, owner }
-  }
   let done = await readGit(ctx, repo, LOOK)
-  if ((relocated(done) || done.code !== 0) && ctx.platform === 'posix' && repo.owner === undefined) {
-    repo = { ...repo, scrubbed: true }
-    done = await readGit(ctx, repo, LOOK)
+  if (ctx.platform === 'posix' && !isPlain(done)) {
+    const owner = await ownerOf(ctx, path)
+    if (owner !== null) {
+      repo = { ...repo, owner }
+      done = await readGit(ctx, repo, LOOK)
+    }
   }
-  if (relocated(done)) throw notARepository(path, 'GIT_* variables of the target point git elsewhere')
+  if (relocated(done)) throw notARepository(path, 'its HEAD, index and objects are in different places')
   return opened(repo, done)
 }
 
-/** Our own, all of it in `.git` of that folder, and nothing of it elsewhere. */
-function isPlain(found: Done): boolean {
-  const [head, , , , , , , prefix] = found.stdout.split(/\r?\n/)
-  return found.code === 0 && head === '.git/HEAD' && prefix === '' && !relocated(found)
-}
+/** All of it in `.git` of that folder: whoever owns that owns the rest. */
+const isPlain = (done: Done): boolean =>
+  done.code === 0 && done.stdout.startsWith('.git/HEAD\n') && !relocated(done)
 
 export async function headOf(ctx: StepContext, repo: Repo): Promise<Head> {
   return opened(repo, await readGit(ctx, repo, LOOK)).head

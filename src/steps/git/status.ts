@@ -1,7 +1,8 @@
 /** What differs between HEAD and the working tree, hidden differences included. */
-
 import type { StepContext } from '../step.ts'
+import { withBorrowed } from './borrowed.ts'
 import { ask, type Repo, readGit, unquoted } from './git.ts'
+import { ownSubmodules } from './own-submodules.ts'
 
 /** `code` is git's two letters (`.M`, `A.`), `??` for untracked, `hidden` for what git was told not to look at. */
 export type Entry = { code: string; path: string }
@@ -12,12 +13,26 @@ export async function localChanges(
   ignore: readonly string[] = [],
 ): Promise<Entry[]> {
   const paths = pathspecs(ignore)
-  const [status, hidden] = await Promise.all([
+  const [status, listed] = await Promise.all([
     ask(ctx, repo, [...STATUS, ...paths]),
-    hiddenChanges(ctx, repo, paths),
+    ask(ctx, repo, ['ls-files', '-v', '--stage', ...paths]),
   ])
-  return [...parseStatus(status), ...hidden]
+  const [seen, files] = [parseStatus(status), parseFiles(listed)]
+  const own = [...seen, ...(await hiddenChanges(ctx, repo, files))]
+  const modules = files.flatMap(({ mode, path }) => (mode === MODULE ? [path] : []))
+  const dirty: Entry[] = []
+  for (const { at, module } of await ownSubmodules(ctx, repo, modules)) {
+    const isSeen = own.some(({ path }) => path === at)
+    if (!isSeen && (await changesIn(ctx, module)).length > 0) dirty.push({ code: '.M', path: at })
+  }
+  return [...own, ...dirty]
 }
+
+/** In a check with a repository of its own, too: each has a configuration. */
+const changesIn = (ctx: StepContext, { gitDir, ...repo }: Repo): Promise<Entry[]> =>
+  gitDir === undefined
+    ? localChanges(ctx, repo)
+    : withBorrowed(ctx, { repo }, borrowed => localChanges(ctx, borrowed.repo))
 
 /** Changes as one short text that is equal when they are; new files that no commit knows do not count. */
 export function trackedDigest(entries: readonly Entry[]): string {
@@ -33,7 +48,8 @@ export const STATUS = [
   'status',
   '--porcelain=v2',
   '--untracked-files=normal',
-  '--ignore-submodules=none',
+  // Git would enter them without asking whose they are.
+  '--ignore-submodules=dirty',
   '--no-renames',
 ]
 
@@ -62,8 +78,8 @@ function parseStatus(text: string): Entry[] {
  * Files marked assume-unchanged or skip-worktree (outside a sparse checkout, where that is git's own business)
  * that were edited all the same: status is silent about them and a checkout may overwrite them.
  */
-async function hiddenChanges(ctx: StepContext, repo: Repo, paths: readonly string[]): Promise<Entry[]> {
-  const marked = parseMarked(await ask(ctx, repo, ['ls-files', '-v', ...paths]))
+async function hiddenChanges(ctx: StepContext, repo: Repo, files: readonly Listed[]): Promise<Entry[]> {
+  const marked = files.filter(({ tag }) => /[a-zS]/.test(tag))
   if (marked.length === 0) return []
   const sparse = await readGit(ctx, repo, ['config', '--type=bool', '--get', 'core.sparseCheckout'])
   const suspects = sparse.stdout.trim() === 'true' ? marked.filter(mark => mark.tag !== 'S') : marked
@@ -77,13 +93,16 @@ async function hiddenChanges(ctx: StepContext, repo: Repo, paths: readonly strin
 
 const BATCH = 200
 
-/** Lower case is assume-unchanged, S is skip-worktree. */
-function parseMarked(text: string): { tag: string; path: string }[] {
-  return text.split(/\r?\n/).flatMap(line => {
-    const tag = line[0] ?? ''
-    return /^[a-zS] /.test(line) ? [{ tag, path: unquoted(line.slice(2)) }] : []
+const MODULE = '160000'
+
+/** `tag`: lower case is assume-unchanged, S is skip-worktree. */
+type Listed = { tag: string; mode: string; path: string }
+
+const parseFiles = (text: string): Listed[] =>
+  text.split(/\r?\n/).flatMap(line => {
+    const [, tag = '', mode = '', name] = /^(\S) (\d+) [0-9a-f]+ \d\t(.*)$/.exec(line) ?? []
+    return name === undefined ? [] : [{ tag, mode, path: unquoted(name) }]
   })
-}
 
 async function editedAmong(ctx: StepContext, repo: Repo, paths: readonly string[]): Promise<string[]> {
   const literal = paths.map(path => `:(top,literal)${path}`)

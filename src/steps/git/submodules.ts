@@ -3,6 +3,7 @@ import { Failed } from '../../failure.ts'
 import { commandFailed } from '../command/run-command.ts'
 import type { StepContext } from '../step.ts'
 import { ask, change, git, gitArgv, type Repo, readGit, unquoted, withoutSshPrompts } from './git.ts'
+import { ownSubmodules } from './own-submodules.ts'
 import { treeDiff } from './tree-diff.ts'
 
 export const SUBMODULE_COMMANDS = [
@@ -13,6 +14,7 @@ export const SUBMODULE_COMMANDS = [
 /** `has`: whether HEAD has submodules, where that is known. */
 export async function followSubmodules(ctx: StepContext, repo: Repo, has?: boolean): Promise<number> {
   if (!(has ?? (await hasModules(ctx, repo)))) return 0
+  await requireOwn(ctx, repo)
   const failed = await runAll(ctx, repo, SUBMODULE_COMMANDS)
   if (failed !== null) {
     // One whose own .gitmodules git cannot read stops them all, until it is at the commit that it belongs to.
@@ -23,6 +25,16 @@ export async function followSubmodules(ctx: StepContext, repo: Repo, has?: boole
   }
   const listed = await ask(ctx, repo, ['submodule', 'status', '--recursive'])
   return listed.split(/\r?\n/).filter(line => line !== '').length
+}
+
+/** All that are there, and those in them. */
+async function requireOwn(ctx: StepContext, repo: Repo): Promise<void> {
+  const listed = await ask(ctx, repo, ['ls-files', '--stage'])
+  const paths = listed.split(/\r?\n/).flatMap(line => {
+    const [info = '', name = ''] = line.split('\t')
+    return info.startsWith('160000 ') ? [unquoted(name)] : []
+  })
+  for (const { module } of await ownSubmodules(ctx, repo, paths)) await requireOwn(ctx, module)
 }
 
 async function runAll(ctx: StepContext, repo: Repo, commands: readonly string[][]): Promise<Failed | null> {
@@ -50,6 +62,7 @@ export async function leaveSubmodules(ctx: StepContext, repo: Repo, from: string
     ctx.say(`git cannot read .gitmodules, so these folders stay: ${removed.slice(0, 10).join(', ')}`)
     return
   }
+  await ownSubmodules(ctx, repo, removed)
   for (const path of removed) {
     const where = `:(top,literal)${path}`
     const left = await git(ctx, repo, ['submodule', 'deinit', '--', where])

@@ -29,7 +29,6 @@ export type Question = {
   services: readonly string[]
   opened: Opened
   sha: string
-  env: Readonly<Record<string, string>>
   allow: readonly string[]
 }
 
@@ -42,13 +41,13 @@ export async function examine(ctx: StepContext, question: Question): Promise<Exa
   ])
   const ground = groundOf(question, stack, { repo: real[0]!, dir: real[1]! })
   const [walked, base] = await Promise.all([
-    followed(ctx, ground, sha, stack, question.allow),
+    followed(ctx, ground, opened.head.sha, { sha, stack, allow: question.allow }),
     runningNow(ctx, stack),
   ])
   // What Compose would find there is not known, and it is not to look.
   if (walked.powers.length > 0)
     return { added: await masked(ctx, stack, walked.powers), config: null, before: base?.config ?? null }
-  const config = await renderTree(ctx, { ground, walked, stack, sha })
+  const config = await renderTree(ctx, { ground, opened, walked, stack, sha })
   const before = base === null ? null : baseOf(base, reachOf(config, stack, services))
   const [target, was] = await Promise.all([
     judged(ctx, ground, sha, config),
@@ -57,24 +56,23 @@ export async function examine(ctx: StepContext, question: Question): Promise<Exa
   return { added: await masked(ctx, stack, addedPowers(target, was)), config, before: base?.config ?? null }
 }
 
-function groundOf({ opened, env }: Question, { dir }: Stack, real: Ground['real']): Ground {
+function groundOf({ opened }: Question, { dir }: Stack, real: Ground['real']): Ground {
   const below = posix.relative(real.repo, real.dir)
   const prefix = below === '..' || below.startsWith('../') || posix.isAbsolute(below) ? null : below
-  return { opened, dir: canonicalPath(dir), prefix, real, env }
+  return { opened, dir: canonicalPath(dir), prefix, real }
 }
 
 /** Files outside that the stack names today are its owner's: it may go on to name them. */
 async function followed(
   ctx: StepContext,
   ground: Ground,
-  sha: string,
-  stack: Stack,
-  allow: readonly string[],
+  head: string,
+  { sha, stack, allow }: { sha: string; stack: Stack; allow: readonly string[] },
 ) {
   const walked = await walk(ctx, ground, sha, stack, key => allow.includes(key))
   if (walked.powers.length === 0 || stack.project === undefined) return walked
   const known = new Set<string>()
-  const now = await walk(ctx, ground, ground.opened.head.sha, stack, key => known.add(key).has(key))
+  const now = await walk(ctx, ground, head, stack, key => known.add(key).has(key))
   for (const { key } of now.powers) known.add(key)
   return walk(ctx, ground, sha, stack, key => allow.includes(key) || known.has(key))
 }

@@ -3,17 +3,18 @@ import * as z from 'zod'
 import { Failed } from '../../../failure.ts'
 import { once } from '../../command/once.ts'
 import { canonicalPath, refField, remoteField, repoField } from '../../fields.ts'
-import { upstream } from '../../git/checkout-check.ts'
+import { withBorrowed } from '../../git/borrowed.ts'
+import { targetOf } from '../../git/checkout-check.ts'
+import { fetchInto } from '../../git/fetch.ts'
 import { gitArgv, repoAt } from '../../git/git.ts'
-import { resolveRef } from '../../git/ref.ts'
-import { openRepository } from '../../git/repository.ts'
+import { commitAt, resolveRef } from '../../git/ref.ts'
+import { type Opened, openRepository } from '../../git/repository.ts'
 import type { CheckFinding, StepContext, StepKind } from '../../step.ts'
 import { composeArgv, servicesField, stackFields } from '../compose.ts'
 import { CONFIG } from '../project.ts'
 import { type Examined, examine } from './examine.ts'
 import { isMap } from './power.ts'
 import type { Config } from './powers.ts'
-import { PLAIN, withCommit } from './quarantine.ts'
 
 const key = () => z.string().regex(/^[!-+\--~]+$/, 'the key of a power, as the refusal names it')
 
@@ -60,7 +61,7 @@ export const composeGuard: StepKind<With> = {
   async run(ctx, input) {
     const opened = await openRepository(ctx, canonicalPath(input.repo))
     const { sha } = await resolveRef(ctx, opened, input.ref, input.remote, { unpublished: true })
-    const { added } = await examine(ctx, { ...questionOf(input), opened, sha, env: PLAIN })
+    const { added } = await examine(ctx, { ...questionOf(input), opened, sha })
     const all = withAllowed(input, added)
     for (const each of all) ctx.say(`${each.words}${each.allowed ? ' (allowed)' : ''}`)
     const refused = added.filter((_, at) => !all[at]!.allowed)
@@ -80,17 +81,14 @@ const refusal = ({ dir, ref }: With, powers: Examined['added']) =>
   ({ code: 'powers-added', dir: canonicalPath(dir), ref, powers }) as const
 
 async function checkPowers(ctx: StepContext, input: With): Promise<CheckFinding[]> {
-  const opened = await openRepository(ctx, canonicalPath(input.repo))
-  const target =
-    (await upstream(ctx, opened, input)) ??
-    (await resolveRef(ctx, opened, input.ref, input.remote, { unpublished: true }))
-  const { sha } = target
-  return withCommit(ctx, opened, { sha, remote: input.remote }, async env => {
-    if (env === null)
+  const checkout = await openRepository(ctx, canonicalPath(input.repo))
+  return withBorrowed(ctx, checkout, async opened => {
+    const { sha } = await targetOf(ctx, opened, input, { unpublished: true })
+    if (!(await isThere(ctx, opened, { sha, remote: input.remote })))
       return [
         { text: `${input.ref} is not fetched yet: what it may do is not known`, seen: { unknown: sha } },
       ]
-    const examined = await examine(ctx, { ...questionOf(input), opened, sha, env })
+    const examined = await examine(ctx, { ...questionOf(input), opened, sha })
     const all = withAllowed(input, examined.added)
     const refused = examined.added.filter((_, at) => !all[at]!.allowed)
     return [
@@ -102,6 +100,22 @@ async function checkPowers(ctx: StepContext, input: With): Promise<CheckFinding[
       ...configuration(examined),
     ]
   })
+}
+
+/** Fetched where it is not; false where the remote does not give it. */
+async function isThere(
+  ctx: StepContext,
+  opened: Opened,
+  { sha, remote }: { sha: string; remote: string },
+): Promise<boolean> {
+  if ((await commitAt(ctx, opened, sha)) !== null) return true
+  try {
+    await fetchInto(ctx, opened.repo, { remote }, [sha], opened.shallow ? 1 : undefined)
+    return (await commitAt(ctx, opened, sha)) !== null
+  } catch (error) {
+    if (error instanceof Failed && error.failure.code === 'fetch-failed') return false
+    throw error
+  }
 }
 
 /** Of the files at the commit; `compose.up` tells about those that are there now. */

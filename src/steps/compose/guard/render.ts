@@ -1,6 +1,7 @@
 /** Renders a stack as a commit has it, in a private folder of the target, as if it stood where it is going to stand. */
 import { Failed } from '../../../failure.ts'
-import { gitArgv } from '../../git/git.ts'
+import { gitWords, placeOf } from '../../git/git.ts'
+import type { Opened } from '../../git/repository.ts'
 import type { StepContext } from '../../step.ts'
 import { composeArgv, inFolder, LOOKING, type Stack } from '../compose.ts'
 import { CONFIG, jsonOf } from '../project.ts'
@@ -49,7 +50,7 @@ cd -- "$mirror$dir" || exit 9
 "$@" 2>/dev/null
 `
 
-type Rendering = { ground: Ground; walked: Walked; stack: Stack; sha: string }
+type Rendering = { ground: Ground; opened: Opened; walked: Walked; stack: Stack; sha: string }
 
 /** With all profiles, in terms of paths of the host. */
 export async function renderTree(ctx: StepContext, rendering: Rendering): Promise<Config> {
@@ -69,7 +70,7 @@ async function render(
   rendering: Rendering,
   deeper: string,
 ): Promise<{ text: string; mirror: string }> {
-  const { ground, walked, stack } = rendering
+  const { ground, opened, walked, stack } = rendering
   const { dir } = ground
   const at = (name: string) => `${MIRROR}${inFolder(dir, name)}`
   const envFiles = stack.envFiles.map(at)
@@ -77,7 +78,7 @@ async function render(
     { ...stack, dir: at(dir), files: walked.main.map(at), envFiles, profiles: ['*'] },
     CONFIG,
   )
-  const git = gitArgv(ground.opened.repo, ['cat-file', 'blob'])
+  const git = gitWords(opened.repo, ['cat-file', 'blob'])
   const files = [...walked.files].map(([path, entry]) =>
     entry.kind === 'blob' ? ['blob', entry.oid, path] : ['live', path, path],
   )
@@ -85,7 +86,7 @@ async function render(
     ...['sh', '-c', RENDER, 'hostops-guard', deeper, dir],
     ...[String(files.length), String(git.length), ...files.flat(), ...git, ...compose],
   ]
-  const done = await ctx.exec({ argv, env: ground.env, ...LOOKING })
+  const done = await ctx.exec({ argv, ...placeOf(opened.repo), ...LOOKING })
   const end = done.stdout.indexOf('\n')
   const mirror = done.stdout.slice(0, end)
   const without = (text: string) =>

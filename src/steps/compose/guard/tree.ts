@@ -1,22 +1,20 @@
 /** Single files of a commit, and of the folder that it is going to be checked out in; never the whole of either. */
 import { randomBytes } from 'node:crypto'
 import { posix } from 'node:path'
-import { commandFailed } from '../../command/run-command.ts'
-import { gitArgv, unquoted } from '../../git/git.ts'
+import { ask, gitWords, placeOf, unquoted } from '../../git/git.ts'
 import type { Opened } from '../../git/repository.ts'
 import { lines } from '../../plain-text.ts'
 import type { StepContext } from '../../step.ts'
-import { LOOKING } from '../compose.ts'
+import { LOOKING } from '../stack.ts'
 
 export type Ground = {
-  opened: Opened
+  /** Null: everything is as it lies there. */
+  opened: Opened | null
   /** The stack's folder as it is named, and where it lies in the checkout; null: outside of it. */
   dir: string
   prefix: string | null
   /** Of the checkout and of the stack's folder, without links. */
   real: { repo: string; dir: string }
-  /** Added to git's environment: where objects of a check lie. */
-  env: Readonly<Record<string, string>>
 }
 
 /** `blob`: of the tree; `live`: beside it, its owner's; `link`: in the tree, or the way leads through it. */
@@ -37,6 +35,7 @@ export async function realFolders(ctx: StepContext, folders: readonly string[]):
 export function inTree({ dir, prefix, opened, real }: Ground, path: string): string | null {
   const below = (folder: string) =>
     path === folder ? '' : path.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : null
+  if (opened === null) return null
   const own = prefix === null ? null : below(dir)
   if (own !== null) return posix.join(prefix!, own).replace(/^\.$/, '')
   return below(opened.repo.path) ?? below(real.repo)
@@ -49,11 +48,13 @@ export async function entriesOf(
   sha: string,
   paths: readonly string[],
 ): Promise<Map<string, Entry>> {
+  const { opened } = ground
+  if (opened === null) return new Map(paths.map(path => [path, { kind: 'live' }]))
   const named = paths.map(path => [path, inTree(ground, path)] as const)
   const wanted = [...new Set(named.flatMap(([, at]) => (at === null ? [] : prefixes(at))))]
   const [now, then] = await Promise.all([
-    list(ctx, ground, sha, wanted),
-    sha === ground.opened.head.sha ? null : list(ctx, ground, ground.opened.head.sha, wanted),
+    list(ctx, opened, sha, wanted),
+    sha === opened.head.sha ? null : list(ctx, opened, opened.head.sha, wanted),
   ])
   return new Map(
     named.map(([path, at]) => [path, at === null ? { kind: 'live' } : entryAt(at, now, then ?? now)]),
@@ -70,16 +71,14 @@ type Listed = ReadonlyMap<string, { mode: string; oid: string }>
 
 async function list(
   ctx: StepContext,
-  ground: Ground,
+  { repo }: Opened,
   sha: string,
   paths: readonly string[],
 ): Promise<Listed> {
   if (paths.length === 0) return new Map()
   const args = ['--literal-pathspecs', 'ls-tree', '-t', '--full-tree', sha, '--', ...paths]
-  const done = await ctx.exec({ argv: gitArgv(ground.opened.repo, args), env: ground.env, ...LOOKING })
-  if (done.code !== 0) throw commandFailed(args, done)
   return new Map(
-    lines(done.stdout).map(line => {
+    lines(await ask(ctx, repo, args)).map(line => {
       const [mode = '', , oid = ''] = line.split(/[ \t]/)
       return [unquoted(line.slice(line.indexOf('\t') + 1)), { mode, oid }]
     }),
@@ -147,9 +146,13 @@ export async function readFiles(ctx: StepContext, ground: Ground, files: readonl
     ],
     ...blobs,
     ...live.flatMap(({ path, content }) => [path, repo, dir, content]),
-    ...gitArgv(ground.opened.repo, ['cat-file', 'blob']),
+    ...(ground.opened === null ? [] : gitWords(ground.opened.repo, ['cat-file', 'blob'])),
   ]
-  const done = await ctx.exec({ argv, env: ground.env, ...LOOKING })
+  const done = await ctx.exec({
+    argv,
+    ...(ground.opened === null ? {} : placeOf(ground.opened.repo)),
+    ...LOOKING,
+  })
   const parts = done.stdout.split(`\n${rule}\n`)
   const next = { live: 0, blob: live.length }
   return files.map(({ entry }) => {

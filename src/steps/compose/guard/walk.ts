@@ -2,10 +2,13 @@
 import { posix } from 'node:path'
 import { Failed } from '../../../failure.ts'
 import type { StepContext } from '../../step.ts'
-import { inFolder, type Stack } from '../compose.ts'
+import { inFolder } from '../stack.ts'
 import { type Power, power } from './power.ts'
 import { type Reference, referencesIn } from './references.ts'
 import { type Entry, entriesOf, type Ground, inTree, type Read, readFiles } from './tree.ts'
+
+/** As far as Compose begins with it. */
+type Stack = { files: readonly string[]; envFiles: readonly string[] }
 
 export type Walked = {
   /** The compose files that the stack begins with. */
@@ -14,7 +17,11 @@ export type Walked = {
   files: Map<string, Entry>
   /** Files that were not followed, because they do not belong to the stack. */
   powers: Power[]
+  outside: Outside[]
 }
+
+/** `service`: null where it is read for the whole stack. */
+export type Outside = { how: Item['how']; service: string | null; path: string }
 
 type Item = {
   path: string
@@ -37,7 +44,7 @@ export async function walk(
   stack: Stack,
   isAllowed: (key: string) => boolean,
 ): Promise<Walked> {
-  const walked: Walked = { main: [], files: new Map(), powers: [] }
+  const walked: Walked = { main: [], files: new Map(), powers: [], outside: [] }
   const seen = new Set<string>()
   let round = await firstItems(ctx, ground, sha, stack)
   for (let rounds = 0; round.length > 0; rounds += 1) {
@@ -69,7 +76,7 @@ export async function walk(
 /** What git is told there about the files that it writes into the work tree. */
 function attributesFor({ path, how }: Item, ground: Ground): Item[] {
   if (how === 'attributes' || inTree(ground, path) === null) return []
-  const folders = [ground.opened.repo.path]
+  const folders = [ground.opened!.repo.path]
   for (let at = posix.dirname(path); at !== '/' && inTree(ground, at) !== null; at = posix.dirname(at))
     folders.push(at)
   return folders.map(base => ({
@@ -139,7 +146,9 @@ function take(
   const { path, how } = item
   if (how === 'main') walked.main.push(path)
   if (entry.kind === 'gone' || (entry.kind === 'live' && read.real === null)) return []
-  const isOwners = how === 'main' || how === 'main-env'
+  // Named by the owner, but for a link that a tree may have put there.
+  const isOwners =
+    (how === 'main' || how === 'main-env') && (ground.opened !== null || !isWithin(ground, path))
   const place =
     entry.kind === 'link'
       ? `${entry.path} (a link of the tree)`
@@ -147,6 +156,7 @@ function take(
         ? read.real!
         : null
   if (place !== null) {
+    walked.outside.push({ how, service: item.service, path: place })
     const outside = outsidePower(item.service, how, place)
     if (!note(walked, outside, isAllowed) || entry.kind === 'link') return []
   }
@@ -181,6 +191,7 @@ function follow(
   const isPlain = !/[$:~\u0000-\u001f]|^github\.com\//.test(name + (folder ?? ''))
   if (!isPlain || !isWithin(ground, path) || !isWithin(ground, base)) {
     if (implied) return []
+    walked.outside.push({ how, service, path: isPlain ? path : name })
     if (!note(walked, outsidePower(service, how, isPlain ? path : name), isAllowed) || !isPlain) return []
   }
   return [{ path, base, how, service, optional: implied === true }]
@@ -194,7 +205,7 @@ function note(walked: Walked, found: Power, isAllowed: (key: string) => boolean)
 }
 
 const isWithin = ({ dir, opened, real }: Ground, path: string) =>
-  [dir, opened.repo.path, real.dir, real.repo].some(
+  [dir, opened?.repo.path ?? dir, real.dir, real.repo].some(
     folder => path === folder || path.startsWith(`${folder}/`),
   )
 
