@@ -127,7 +127,6 @@ export async function rollBack(options: {
     const end = await begin(part)
     if (end !== null) take(end)
   })
-  await options.evidence
   for (const part of parts.filter(({ movement }) => movement === 'reactivate')) {
     if (earlierOf(part)?.ended && !restoredNow) continue
     const end = await begin(part)
@@ -146,7 +145,7 @@ export async function rollBack(options: {
 
 /**
  * In this order where they may touch the same thing, else side by side. What may touch anything might destroy the cause: it
- * waits for the evidence.
+ * waits for the evidence, which is complete once all of this is.
  */
 async function besideOthers(
   parts: readonly Part[],

@@ -264,6 +264,8 @@ describe('commands in flight', () => {
     ])
     expect(inFlight(...both, part('part-finished', 'b'))).toEqual([process(1)])
     expect(inFlight(...both, part('part-started', 'a'))).toEqual([process(2)])
+    const alone = recover([...both, part('part-finished', 'b'), { ...of('a', 3), place: 2 } as Event])
+    expect(alone.inFlight.map(({ movement }) => movement)).toEqual(['restore', 'restore'])
   })
 
   test('of an older version, which gave them no number', () => {
