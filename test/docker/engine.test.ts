@@ -1,8 +1,9 @@
 /** The engine itself fails in the middle of an upgrade; each test has an engine of its own on a small disk. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { makeStack, type Stack, withoutDocker } from '../rig/docker.ts'
+import { makeStack, type Stack, TARGETS, withoutDocker } from '../rig/docker.ts'
 import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
 import { type PrivateEngine, privateEngine } from '../rig/private-engine.ts'
+import { reach } from '../rig/target.ts'
 
 const missing = withoutDocker('an engine that fails')
 /** Without a network of its own, and slow to stop, so that there is a middle. */
@@ -92,24 +93,37 @@ describe.skipIf(missing !== null)('an engine', () => {
     await engine!.start()
   }
 
-  test('that is gone for 6 s in up: the run succeeds all the same', async ctx => {
-    if (engine === null) return ctx.skip()
-    const run = rig.start(['run', playbook('v2')], { env: engine.env })
-    await stack.replacing()
-    await restart()
-    const { report, stderr } = await run.ended
-    expect(stderr).toContain('the Docker engine was away and is back')
-    expect(report).toMatchObject({ outcome: 'succeeded', success: true })
-    expect(stack.running()).toMatchObject([{ version: 'v2', status: 'running' }])
-    expect(stack.containers()).toHaveLength(1)
-    await stack.answers()
-  })
+  /** One upgrade leaves what the next one starts from. */
+  const other = () => (stack.head() === 'v1' ? 'v2' : 'v1')
+
+  test.for(TARGETS)(
+    'that is gone for 6 s in up, on %s: the run succeeds all the same',
+    async (target, ctx) => {
+      if (engine === null) return ctx.skip()
+      const version = other()
+      const at = await reach(target, rig.folder, engine.env)
+      try {
+        const run = rig.start(['run', playbook(version), ...at.args], { env: at.env })
+        await stack.replacing()
+        await restart()
+        const { report, stderr } = await run.ended
+        expect(stderr).toContain('the Docker engine was away and is back')
+        expect(report).toMatchObject({ outcome: 'succeeded', success: true, target })
+        expect(stack.running()).toMatchObject([{ version, status: 'running' }])
+        expect(stack.containers()).toHaveLength(1)
+        await stack.answers()
+      } finally {
+        await at.stop()
+      }
+    },
+  )
 
   test('that is gone for 6 s on the way back: taken back and verified, without anybody', async ctx => {
     if (engine === null) return ctx.skip()
     const [before] = stack.running()
+    const head = stack.head()
     const steps = [
-      { uses: 'git.checkout', with: { ref: 'v1' } },
+      { uses: 'git.checkout', with: { ref: other() } },
       { uses: 'compose.build' },
       { uses: 'compose.up' },
       {
@@ -128,7 +142,7 @@ describe.skipIf(missing !== null)('an engine', () => {
     const { report } = await run.ended
     expect(report).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true, failedStep: 'fail' })
     expect(stack.running()).toEqual([before])
-    expect(stack.head()).toBe('v2')
+    expect(stack.head()).toBe(head)
     await stack.answers()
   })
 

@@ -1,4 +1,4 @@
-/** What twenty upgrades, good and bad, leave behind, on an engine of the test's own. */
+/** What twenty upgrades, to good and bad versions, leave behind, on an engine of the test's own. */
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,6 +8,11 @@ import { hostopsRig } from '../rig/hostops.ts'
 import { privateEngine } from '../rig/private-engine.ts'
 
 const missing = withoutDocker('twenty runs')
+const KEPT = 3
+
+/** Of every four versions two are good, one crashes at its start, and one never gets ready. */
+const KINDS = ['good', 'crashes', 'good', 'not ready'] as const
+type Kind = (typeof KINDS)[number]
 
 test.skipIf(missing !== null)(
   'twenty runs leave no more behind than they may',
@@ -19,36 +24,73 @@ test.skipIf(missing !== null)(
     const rig = hostopsRig()
     const stack = await makeStack({ env, override: ON_HOST })
     const defaults = { repo: stack.dir, dir: stack.dir, files: stack.files, services: ['gateway'] }
-    const playbook = (ref: string, good: boolean) =>
-      rig.playbook(
+    const playbook = (ref: string, kind: Kind) => {
+      // What never gets ready is waited for in vain; for the others the time is no limit.
+      const timeout = kind === 'not ready' ? '1s' : '60s'
+      const poll = { urls: [`${stack.url}/readyz`], timeout, for: '500ms', interval: '100ms' }
+      return rig.playbook(
         'upgrade',
         [
           { uses: 'git.fetch' },
           { uses: 'git.checkout', with: { ref } },
           { uses: 'compose.build' },
-          { uses: 'compose.up', with: { watch: '0s', keepRollbacks: 3 } },
-          { id: 'look', run: [good ? 'true' : 'false'], effect: 'read' },
+          { uses: 'compose.up', with: { for: '0s', keepRollbacks: KEPT } },
+          { uses: 'health.poll', with: poll },
         ],
         { defaults },
       )
-    const dangling = () => stack.docker('image', 'ls', '-q', '--filter', 'dangling=true')
-    const networks = () => stack.docker('network', 'ls', '--format', '{{.Name}}')
+    }
+    const dockerfile = stack.read('Dockerfile')
+    const files: Record<Kind, Record<string, string>> = {
+      good: {},
+      crashes: { Dockerfile: `${dockerfile}ENTRYPOINT ["sh", "-c", "echo panic: no cards >&2; exit 3"]\n` },
+      'not ready': { READY: 'no\n' },
+    }
+    const left = () => ({
+      dangling: stack.docker('image', 'ls', '-q', '--filter', 'dangling=true'),
+      networks: stack.docker('network', 'ls', '--format', '{{.Name}}'),
+      volumes: stack.docker('volume', 'ls', '-q'),
+    })
+    const deployed = async () => (await (await fetch(`${stack.url}/version`)).json()) as { version: string }
     try {
-      const before = { dangling: dangling(), networks: networks() }
+      const before = left()
+      let good = 'v1'
       for (let at = 0; at < 20; at += 1) {
-        const good = at % 2 === 0
-        stack.publish(`r${at}`, { VERSION: `r${at}\n` })
-        const { report } = await rig.run(['run', playbook(`r${at}`, good)], { env })
-        expect(report.outcome).toBe(good ? 'succeeded' : 'rolled-back')
+        const kind = KINDS[at % KINDS.length]!
+        const version = `r${at}`
+        stack.publish(version, { VERSION: `${version}\n`, ...files[kind] })
+        const { report, stderr } = await rig.run(['run', playbook(version, kind)], { env })
+        if (kind === 'good') {
+          good = version
+          expect(report, stderr).toMatchObject({ outcome: 'succeeded', success: true, readyz: true })
+        } else {
+          expect(report, stderr).toMatchObject({
+            ...{ outcome: 'rolled-back', rollbackVerified: true, failedStep: 'health.poll' },
+            errorCode: kind === 'crashes' ? 'not-stable' : 'unhealthy',
+          })
+        }
+        expect(await deployed()).toMatchObject({ version: good })
       }
-      expect({ dangling: dangling(), networks: networks() }).toEqual(before)
-      expect(stack.containers()).toHaveLength(1)
-      expect(stack.holders()).toHaveLength(3)
-      expect(stack.docker('ps', '-aq').split('\n')).toHaveLength(4)
-      expect(stack.pins()).toHaveLength(3)
-      expect(stack.docker('image', 'ls', '-q', 'hostops/failed/*')).toBe('')
-      const [kept] = readdirSync(join(rig.state, 'rollback'))
-      expect(readdirSync(join(rig.state, 'rollback', kept!)).filter(name => name !== 'dir')).toHaveLength(3)
+      expect(left()).toEqual(before)
+      // The stack's own, and one holder for each way back that is kept.
+      expect(stack.compose('ps', '-a', '--format', '{{.Name}}')).toBe(`${stack.project}-gateway-1`)
+      expect(stack.holders()).toHaveLength(KEPT)
+      expect(stack.docker('ps', '-aq').split('\n')).toHaveLength(1 + KEPT)
+      expect(stack.pins()).toHaveLength(KEPT)
+      const ours = stack.docker(
+        'image',
+        'ls',
+        '--format',
+        '{{.Repository}}',
+        '--filter',
+        'reference=hostops/*/*',
+      )
+      expect(new Set(ours.split('\n'))).toEqual(new Set([`hostops/rollback/${stack.project}-gateway`]))
+      const [kept, ...others] = readdirSync(join(rig.state, 'rollback'))
+      expect(others).toEqual([])
+      expect(readdirSync(join(rig.state, 'rollback', kept!)).filter(name => name !== 'dir')).toHaveLength(
+        KEPT,
+      )
       expect(spawnSync('grep', ['-rls', rig.state, '/var/tmp/hostops-locks']).stdout.toString()).toBe('')
       expect(stack.git('status', '--porcelain', '--ignored')).toBe('!! .env')
     } finally {

@@ -2,9 +2,10 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { makeStack, ON_HOST, type Stack, withoutDocker } from '../rig/docker.ts'
+import { makeStack, ON_HOST, type Stack, TARGETS, withoutDocker } from '../rig/docker.ts'
 import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
 import { type PrivateEngine, privateEngine } from '../rig/private-engine.ts'
+import { reach } from '../rig/target.ts'
 
 const missing = withoutDocker('a way back that nothing takes')
 const LIMIT_MS = 300_000
@@ -56,14 +57,23 @@ docker builder prune -af >&2`
     stack.docker('builder', 'prune', '-af')
   }
 
-  test('is there after a prune of everything in the middle of the run', async () => {
+  test.each(TARGETS)('is there after a prune of everything in the middle of the run, on %s', async target => {
     const before = now()
-    const { report } = await upgrade('v2', thenFail('docker system prune -af >&2'))
-    expect(report).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true, failedStep: 'fail' })
-    expect(report.rebuilt).toBe(undefined)
-    expect(now()).toEqual(before)
-    // Taken back and verified: nobody will ask for it again.
-    expect([stack.holders(), stack.pins()]).toEqual([[], []])
+    const at = await reach(target, rig.folder, engine!.env)
+    try {
+      const file = playbook('v2', thenFail('docker system prune -af >&2; docker image ls >&2'))
+      const { report, stderr } = await rig.run(['run', file, ...at.args], { env: at.env })
+      expect(report).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true, failedStep: 'fail' })
+      expect(report.target).toBe(target)
+      expect(report.rebuilt).toBe(undefined)
+      // The prune came after the old image had lost its own name, and met the engine of the stack.
+      expect(stderr).toMatch(new RegExp(`fail \\| hostops/rollback/${stack.project}-gateway `))
+      expect(now()).toEqual(before)
+      // Taken back and verified: nobody will ask for it again.
+      expect([stack.holders(), stack.pins()]).toEqual([[], []])
+    } finally {
+      await at.stop()
+    }
   })
 
   test('is there after a prune of all images behind the run; holders are no containers of the stack', async () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { poll } from './hostops.ts'
 
 export type PrivateEngine = {
-  env: NodeJS.ProcessEnv
+  env: { DOCKER_HOST: string }
   /** At once, with what it manages; containers stop as they do when the machine loses power. */
   kill(): Promise<void>
   start(): Promise<void>
