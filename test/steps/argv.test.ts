@@ -152,7 +152,7 @@ test('curl', () => {
   expect(post.join(' ')).toContain('-H A: b --data-raw @/etc/passwd')
 })
 
-const COMPOSE = ['docker', 'compose', '--ansi', 'never', '--progress', 'plain']
+const COMPOSE = ['docker', '--log-level', 'error', 'compose', '--ansi', 'never', '--progress', 'plain']
 const IN_DIR = ['--project-directory', '/srv/app']
 
 test('compose.build and its way back', () => {

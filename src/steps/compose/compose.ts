@@ -3,6 +3,10 @@ import * as z from 'zod'
 import { absolutePath, canonicalPath } from '../fields.ts'
 import type { Done, ExecRequest, Facts, StepContext } from '../step.ts'
 import { composeFailed } from './failed.ts'
+import { type Foreign, foreignIn, withoutQuotes } from './foreign.ts'
+import { inFolder, LOOKING } from './stack.ts'
+
+export { inFolder, LOOKING } from './stack.ts'
 
 /** Never an option: it starts with a letter or a digit. */
 export const SERVICE = /^[a-zA-Z0-9][a-zA-Z0-9._-]*$/
@@ -50,7 +54,8 @@ export type Stack = Omit<z.infer<ReturnType<typeof stack>>, 'adopt'> & { adopt?:
 export function composeArgv(given: Stack, args: readonly string[]): string[] {
   const dir = canonicalPath(given.dir)
   return [
-    ...['docker', 'compose', '--ansi', 'never', '--progress', 'plain'],
+    // Its warnings quote what it reads: a variable that is not set may be half of a password.
+    ...['docker', '--log-level', 'error', 'compose', '--ansi', 'never', '--progress', 'plain'],
     ...given.files.flatMap(name => ['-f', inFolder(dir, name)]),
     ...given.envFiles.flatMap(name => ['--env-file', inFolder(dir, name)]),
     ...['--project-directory', dir],
@@ -67,28 +72,40 @@ export async function compose(
   args: readonly string[],
   options: Partial<ExecRequest> = {},
 ): Promise<Done> {
-  const request = { argv: composeArgv(given, args), cwd: canonicalPath(given.dir), ...options }
-  const done = await ctx.exec(request)
+  const foreign = options.quiet ? null : await loadable(ctx, given)
+  const cwd = canonicalPath(given.dir)
+  // The words of what it does may hold values, too, and everybody would see them come.
+  const mayQuote = options.durable === true && foreign?.quotes === 'anything'
+  const done = await ctx.exec({
+    argv: composeArgv(given, args),
+    cwd,
+    ...options,
+    ...(mayQuote ? { quiet: true } : {}),
+  })
   if (done.code === 0) return done
-  const failed = composeFailed(canonicalPath(given.dir), args[0] ?? '', done)
-  if (failed.failure.code === 'compose-failed') await requireReadable(ctx, given)
-  throw failed
+  const failed = composeFailed(cwd, args[0] ?? '', done, 'all')
+  const isLoading = args[0] === 'config'
+  if (!isLoading && failed.failure.code === 'compose-failed') await requireReadable(ctx, given)
+  const seen = foreign ?? (await foreignIn(ctx, given))
+  throw isLoading || seen.quotes === 'anything' ? withoutQuotes(failed, seen) : failed
+}
+
+/** That Compose can load the stack, where it says of foreign files what nobody is to read. */
+export async function loadable(ctx: StepContext, given: Stack): Promise<Foreign> {
+  const foreign = await foreignIn(ctx, given)
+  if (foreign.quotes !== 'nothing') await requireReadable(ctx, given)
+  return foreign
 }
 
 /** Newer versions end with 1 whatever it was: that the files cannot be read is asked. */
-async function requireReadable(ctx: StepContext, given: Stack): Promise<void> {
-  const cwd = canonicalPath(given.dir)
-  const done = await ctx.exec({ argv: composeArgv(given, ['config', '-q']), cwd, ...LOOKING })
-  if (done.code !== 0) throw composeFailed(cwd, 'config', done)
-}
+const requireReadable = (ctx: StepContext, given: Stack): Promise<Done> =>
+  compose(ctx, given, ['config', '-q'], LOOKING)
 
 /**
  * A build outlives its caller: half an image is no harm, but an hour of work is not thrown away. Attestations hold the
  * time of the build, so where the engine stores them with the image, each build would be a new image of the same content.
  */
 export const BUILDING = { durable: true, env: { BUILDX_NO_DEFAULT_ATTESTATIONS: '1' } } as const
-
-export const LOOKING = { repeatable: true, quiet: true, keepBytes: 8 * 1024 * 1024 } as const
 
 /** `docker` itself, for what compose has no command for. */
 export async function docker(
@@ -109,6 +126,3 @@ export const stackFacts = (given: Stack & { services: readonly string[] }): Fact
   composePath: given.dir,
   ...(given.services.length === 0 ? {} : { serviceName: given.services.join(',') }),
 })
-
-export const inFolder = (dir: string, name: string) =>
-  /^(\/|[A-Za-z]:[\\/])/.test(name) ? name : `${dir}/${name}`

@@ -3,7 +3,7 @@ import { once } from '../command/once.ts'
 import { ownCommand, ownFields } from '../command/own-command.ts'
 import { argv } from '../fields.ts'
 import type { StepKind } from '../step.ts'
-import { composeArgv, SERVICE, stackFields, stackLock } from './compose.ts'
+import { composeArgv, loadable, SERVICE, stackFields, stackLock } from './compose.ts'
 import { plainStack, runningStack } from './running-stack.ts'
 
 const schema = once(() =>
@@ -39,10 +39,11 @@ export const composeExec: StepKind<With> = {
   timeoutMs: 5 * 60_000,
   locks: input => [stackLock(input)],
   // `undo` and `reactivate` are commands of the target, so that they work when the container does not.
-  ...ownCommand<With>(execArgv, async (ctx, input) => ({
-    ...input,
-    ...plainStack(await runningStack(ctx, input, [input.service])),
-  })),
+  ...ownCommand<With>(execArgv, async (ctx, input) => {
+    const stack = await runningStack(ctx, input, [input.service])
+    await loadable(ctx, stack)
+    return { ...input, ...plainStack(stack) }
+  }),
 }
 
 function execArgv(input: With): string[] {

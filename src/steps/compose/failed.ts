@@ -2,12 +2,22 @@
 import { Failed, type PullProblem } from '../../failure.ts'
 import { lines, tailOf } from '../plain-text.ts'
 import type { Done } from '../step.ts'
+import { UNKNOWN, withoutQuotes } from './foreign.ts'
 
 const NO_PROGRAM = 127
 const NO_FILE = 14
 const BAD_FILE = 15
 
-export function composeFailed(dir: string, verb: string, done: Done): Failed {
+/**
+ * `words`: a tree can have Compose quote files of the host while it loads a stack, so that what it says then is told only by
+ * those who know what it reads.
+ */
+export function composeFailed(dir: string, verb: string, done: Done, words: 'safe' | 'all' = 'safe'): Failed {
+  const failed = failureOf(dir, verb, done)
+  return words === 'all' || verb !== 'config' ? failed : withoutQuotes(failed, UNKNOWN)
+}
+
+function failureOf(dir: string, verb: string, done: Done): Failed {
   const stdout = endOf(done, 'stdout')
   const stderr = endOf(done, 'stderr')
   const excerpt = buildExcerpt(lines(stdout))

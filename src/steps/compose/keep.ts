@@ -8,6 +8,7 @@ import { canonicalPath } from '../fields.ts'
 import type { StepContext } from '../step.ts'
 import { composeArgv, inFolder, LOOKING, type Stack, stackLock } from './compose.ts'
 import { composeFailed } from './failed.ts'
+import { foreignIn, withoutQuotes } from './foreign.ts'
 import { CONFIG, jsonOf, type Project, projectFrom, readRendered, withProfiles } from './project.ts'
 
 type KeptFile = { path: string; kept: string }
@@ -115,7 +116,8 @@ export async function keepFiles(
       path: 'hostops/rollback on the target',
       problem: done.stderr,
     })
-  if (done.code !== 0) throw composeFailed(dir, CONFIG[0]!, done)
+  if (done.code !== 0)
+    throw withoutQuotes(composeFailed(dir, CONFIG[0]!, done, 'all'), await foreignIn(ctx, stack))
   return {
     project: projectFrom(rendered, stack, services),
     rendered,

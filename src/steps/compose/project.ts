@@ -5,6 +5,7 @@ import { once } from '../command/once.ts'
 import { canonicalPath } from '../fields.ts'
 import type { StepContext } from '../step.ts'
 import { compose, docker, LOOKING, type Stack } from './compose.ts'
+import { foreignIn } from './foreign.ts'
 import { HELD, heldOf } from './possessions.ts'
 import type { Replica } from './stability.ts'
 
@@ -166,24 +167,32 @@ export async function readReplicas(
   const dir = canonicalPath(stack.dir)
   const [listed, guessed] = await Promise.all([
     docker(ctx, dir, ['ps', '-a', '-q', '--no-trunc', ...ofProject(project)], LOOKING),
-    inspectReplicas(ctx, likely),
+    inspectReplicas(ctx, stack, likely),
   ])
   const ids = listed.stdout.split(/\s+/).filter(id => /^[0-9a-f]{12,64}$/.test(id))
   const wasRight = ids.every(id => guessed.some(replica => replica.id === id))
   const found = wasRight
     ? guessed.filter(replica => ids.includes(replica.id))
-    : await inspectReplicas(ctx, ids)
+    : await inspectReplicas(ctx, stack, ids)
   return found.filter(replica => services?.includes(replica.service) ?? true)
 }
 
+/** `byEngine`: what it said is the engine's, which quotes the configuration. */
+type Inspected = Replica & { byEngine: boolean }
+
 /** By name. Takes names and ids; one that is not there, or not any more, makes `docker inspect` fail and is left out. */
-export async function inspectReplicas(ctx: StepContext, containers: readonly string[]): Promise<Replica[]> {
+export async function inspectReplicas(
+  ctx: StepContext,
+  stack: Stack,
+  containers: readonly string[],
+): Promise<Replica[]> {
   if (containers.length === 0) return []
   const argv = ['docker', 'inspect', '--type', 'container', '--format', INSPECT, ...containers]
   const done = await ctx.exec({ argv, ...LOOKING })
-  return done.stdout
-    .split(/\r?\n/)
-    .flatMap(line => replicaOf(jsonOf(line), ctx.redact) ?? [])
+  const found = done.stdout.split(/\r?\n/).flatMap(line => replicaOf(jsonOf(line), ctx.redact) ?? [])
+  const quoted = found.some(({ byEngine }) => byEngine) && (await foreignIn(ctx, stack)).quotes === 'anything'
+  return found
+    .map(({ byEngine, ...replica }) => (byEngine && quoted ? { ...replica, said: '' } : replica))
     .sort((a, b) => a.name.localeCompare(b.name))
 }
 
@@ -195,10 +204,11 @@ export const ofStacks = (): string[] => withLabels('project')
 const withLabels = (project: string) =>
   [project, 'oneoff=False'].flatMap(each => ['--filter', `label=com.docker.compose.${each}`])
 
-function replicaOf(value: unknown, redact: (text: string) => string): Replica | null {
+function replicaOf(value: unknown, redact: (text: string) => string): Inspected | null {
   const read = inspectSchema().safeParse(value)
   if (!read.success) return null
   const { id, name, image, imageName, restarts, policy, labels, state } = read.data
+  const check = state.Health?.Log?.at(-1)?.Output
   return {
     id,
     image,
@@ -216,7 +226,8 @@ function replicaOf(value: unknown, redact: (text: string) => string): Replica | 
     exitCode: state.ExitCode,
     comesBack: policy !== 'no' && policy !== '' && policy !== null && policy !== undefined,
     health: state.Health?.Status ?? null,
-    said: redact((state.Health?.Log?.at(-1)?.Output ?? state.Error ?? '').trim()),
+    said: redact((check ?? state.Error ?? '').trim()),
+    byEngine: check === undefined && !!state.Error,
     outOfMemory: state.OOMKilled ?? false,
   }
 }

@@ -142,7 +142,7 @@ async function madeHere(ctx: StepContext, given: Stack): Promise<{ all: Made[]; 
 export async function containersOf(ctx: StepContext, stack: Stack, project: string): Promise<Replica[]> {
   const made = await madeContainers(ctx, stack)
   const ids = made.flatMap(each => (each.project === project ? [each.id] : []))
-  return inspectReplicas(ctx, ids)
+  return inspectReplicas(ctx, stack, ids)
 }
 
 async function madeContainers(ctx: StepContext, { dir }: Pick<Stack, 'dir'>): Promise<Made[]> {
