@@ -82,10 +82,14 @@ export const healthPoll: StepKind<With, Snapshot> = {
     const urls = snapshot?.good ?? input.urls
     if (urls.length === 0)
       return { changed: false, facts: factsOf(await round(ctx, input, ms(input.requestTimeout))) }
-    // The old version has stood before: one good answer is enough.
-    return poll(ctx, { ...input, urls, for: '0s', successes: 1 }, { silent: [], alone: true })
+    // The old version has stood before: one good answer is enough, and a slow start is no failed rollback.
+    const timeout = ms(input.timeout) < LEAST_BACK_MS ? `${LEAST_BACK_MS}ms` : input.timeout
+    return poll(ctx, { ...input, urls, timeout, for: '0s', successes: 1 }, { silent: [], alone: true })
   },
 }
+
+/** A machine that has just built, started and failed answers later than a quiet one. */
+const LEAST_BACK_MS = 10_000
 
 /** Where a stack runs already, a wrong URL would have a good version replaced and rolled back. */
 const NOBODY = ' (expected on a first deploy only: is the URL right?)'
