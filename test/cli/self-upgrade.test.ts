@@ -197,7 +197,8 @@ describe('through a daemon that lives in a container', () => {
       startsOnce: true,
       async exec({ argv }) {
         asked.push(argv.join(' '))
-        const program = argv[0] === 'docker' ? argv[1]! : argv[0]!
+        const command = argv.includes('compose') ? 'compose' : argv[1]!
+        const program = argv[0] === 'docker' ? command : argv[0]!
         const labels = { 'com.docker.compose.project': 'tools', 'com.docker.compose.service': 'link' }
         const said = {
           cat: `${mount(`/var/lib/docker/containers/${ID}/hosts`, '/etc/hosts')}\n0::/\n${ID.slice(0, 12)}\n`,
