@@ -169,7 +169,7 @@ describe.skipIf(missing !== null).each(TARGETS)('an upgrade on %s', { timeout: L
       expect(report).toMatchObject({
         outcome: 'succeeded',
         lost: [
-          { service: 'gw', what: 'port a free port to 80/tcp' },
+          { service: 'gw', what: 'port a free port of 127.0.0.1 to 80/tcp' },
           { service: 'gw', what: 'environment OLD' },
         ],
       })
