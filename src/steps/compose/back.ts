@@ -15,8 +15,12 @@ import { isUp, type Replica } from './stability.ts'
 const AS_KEPT = ['--no-build', '--pull', 'never']
 export const backArgs = (more: readonly string[]): string[] => ['up', '-d', ...AS_KEPT, ...more]
 
-/** Starts these services as they were, from `from`. */
-export type Bring = (ctx: StepContext, from: Stack, images: readonly KeptImage[]) => Promise<void>
+/** Starts these services as they were, from `from`. Answers with those that it has replaced in their places. */
+export type Bring = (
+  ctx: StepContext,
+  from: Stack,
+  images: readonly KeptImage[],
+) => Promise<readonly KeptImage[]>
 
 /** Services that had no container before have none afterwards, and one that was stopped is stopped again. */
 export async function bringBack(
@@ -32,12 +36,12 @@ export async function bringBack(
   for (const path of replaced) ctx.say(`${path} is as before again`)
   const there = kept.images.filter(image => image.running.length > 0)
   const from = there.length === 0 ? stack : sourceOf(ctx, stack, kept, differs)
-  if (there.length > 0) await bring(ctx, from, there)
+  const replacedInPlace = there.length === 0 ? [] : await bring(ctx, from, there)
   const [now, made] = await Promise.all([
     readReplicas(ctx, stack, kept.project, null, kept.names),
     madeMeanwhile(ctx, stack, kept),
   ])
-  await recreateStale(ctx, from, kept, { seen, now })
+  await recreateStale(ctx, from, { ...kept, images: [...replacedInPlace] }, { seen, now })
   await stopAgain(ctx, stack, kept, now)
   const added = madeSince(kept, now)
   await remove(ctx, stack, added)
@@ -61,7 +65,7 @@ function sourceOf(ctx: StepContext, stack: Stack, kept: KeptStack, differs: bool
 }
 
 /** Containers of another version are replaced in their places. */
-export async function upInPlace(ctx: StepContext, from: Stack, images: readonly KeptImage[]): Promise<void> {
+export const upInPlace: Bring = async (ctx, from, images) => {
   // Scaled by hand: the compose file does not know it.
   const scaled = images.filter(image => image.replicas !== image.running.length)
   const scale = scaled.flatMap(image => ['--scale', `${image.service}=${image.running.length}`])
@@ -71,6 +75,7 @@ export async function upInPlace(ctx: StepContext, from: Stack, images: readonly 
   if (stopped.length > 0) await upInSilence(ctx, from, ['up', '--no-start', ...AS_KEPT, ...names(stopped)])
   if (ran.length > 0) await upInSilence(ctx, from, backArgs([...scale, ...names(ran)]))
   for (const image of images) if (image.others.length > 0) await replicaByReplica(ctx, from, image)
+  return images
 }
 
 /** The replicas of one service ran different images; compose knows one name for all of them. */

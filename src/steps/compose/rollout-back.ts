@@ -15,22 +15,27 @@ type Given = { dir: string; services: readonly string[]; switch?: string[] | und
   'forMs' | 'timeoutMs' | 'maxRestarts' | 'drainMs'
 >
 
+/** Answers with what it has replaced in its place all the same. */
 export async function bringBackBeside(
   ctx: StepContext,
   given: Given,
   kept: KeptStack,
   { from, there }: { from: Stack; there: readonly KeptImage[] },
-): Promise<void> {
-  const found = await readReplicas(ctx, from, kept.project, null)
+): Promise<KeptImage[]> {
+  let found = await readReplicas(ctx, from, kept.project, null)
+  const { first } = wayBack(given.services, kept, there, found)
+  if (first.length > 0) {
+    await upInPlace(ctx, from, first)
+    found = await readReplicas(ctx, from, kept.project, null)
+  }
   const way = wayBack(given.services, kept, there, found)
-  await upInPlace(ctx, from, way.first)
   if (way.beside.length > 0) {
     const moved = await wasMoved(ctx, given, kept)
     await changeOver(
       ctx,
       {
-        ...{ stack: from, project: kept.project, stays: way.stays, stale: way.stale, dependencies: [] },
-        found: way.first.length === 0 ? found : await readReplicas(ctx, from, kept.project, null),
+        ...{ stack: from, project: kept.project, found, stays: way.stays, stale: way.stale },
+        dependencies: [],
         services: way.beside.map(({ service, running }) => ({ name: service, replicas: running.length })),
         known: new Set(kept.containers),
       },
@@ -45,6 +50,7 @@ export async function bringBackBeside(
     )
   }
   await upInPlace(ctx, from, way.last)
+  return [...first, ...way.last]
 }
 
 type Way = {
