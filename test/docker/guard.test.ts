@@ -149,11 +149,57 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
     [
       'has git write another text than it keeps',
       () => ({
-        words: 'the stack would have git apply working-tree-encoding to its files',
+        words: 'the stack would have git apply working-tree-encoding to compose.yaml',
         files: {
           'compose.yaml': compose(),
           '.gitattributes': 'compose.yaml text working-tree-encoding=UTF-7\n',
         },
+      }),
+    ],
+    [
+      'has git run a filter over what it keeps',
+      () => ({
+        words: 'the stack would have git apply the filter owners to sub/more.yaml',
+        files: {
+          'compose.yaml': `include: [sub/more.yaml]\n${compose()}`,
+          'sub/more.yaml': 'services: {}\n',
+          'sub/.gitattributes': '[attr]x filter=other\n*.yaml filter=owners\n',
+        },
+      }),
+    ],
+    [
+      'mounts what a container could make a link of',
+      () => ({
+        words: `gw would mount ${stack.dir}/data/x of the host`,
+        files: { 'compose.yaml': compose(', volumes: ["./data/x:/x"]') },
+      }),
+    ],
+    [
+      'takes a secret that a container could make a link of',
+      () => ({
+        words: `secrets/s would read ${stack.dir}/data/s of the host`,
+        files: { 'compose.yaml': compose(', secrets: [s]', 'secrets: { s: { file: ./data/s } }\n') },
+      }),
+    ],
+    [
+      'reads an env_file that a container could make a link of',
+      () => ({
+        words: `gw would read ${stack.dir}/data/own.env of the host as env_file`,
+        files: { 'compose.yaml': compose(', env_file: [data/own.env]') },
+      }),
+    ],
+    [
+      'reads an env_file that its own container could make a link of',
+      () => ({
+        words: `gw would read ${stack.dir}/more/own.env of the host as env_file`,
+        files: { 'compose.yaml': compose(', env_file: [more/own.env], volumes: ["./more:/more"]') },
+      }),
+    ],
+    [
+      'builds an image of others',
+      () => ({
+        words: 'gw would build the image hostops-base',
+        files: { 'compose.yaml': compose(', build: .') },
       }),
     ],
     [
@@ -302,7 +348,8 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
       execFileSync('git', ['-C', join(stack.folder, 'upstream'), ...args])
     let id: string
     beforeAll(() => {
-      id = start()
+      const files = { 'compose.yaml': compose(', volumes: ["./data:/data"]') }
+      id = start(files, { 'data/own.env': 'A=1\n', 'more/own.env': 'A=1\n' })
       shared = stack
     })
     beforeEach(() => {
@@ -418,6 +465,26 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
     expect(
       await said('v5', { 'compose.yaml': compose(), '.gitignore': '', '.env': 'COMPOSE_FILE=/etc/passwd\n' }),
     ).toBe('powers-added')
+  })
+
+  test('a compose file that only Compose would read to its end is refused', async () => {
+    start()
+    stack.release('v2', { 'compose.yaml': `${compose()}# one line\u0085x-more: 1\n` })
+    expect((await check('v2')).report).toMatchObject({ errorCode: 'compose-file-invalid' })
+  })
+
+  test('a file that was edited since gives no power, and one of its owner goes on to count', async () => {
+    start({ 'compose.yaml': compose(', ports: ["127.0.0.1:${PORT:-1}:1"]') })
+    stack.release('v2', { 'compose.yaml': compose(', ports: ["127.0.0.1:${PORT:-1}:1"], privileged: true') })
+    stack.put({ 'compose.yaml': compose(', ports: ["127.0.0.1:${PORT:-1}:1"], privileged: true') })
+    const { report, stderr } = await check('v2')
+    expect(report).toMatchObject({ errorCode: 'powers-added' })
+    expect(report.powersAdded?.map(each => each.key)).toContain('gw:privileged')
+    expect(stderr).toContain('gw: a compose or env file was edited after its container was made')
+    stack.put({ 'compose.yaml': compose(', ports: ["127.0.0.1:${PORT:-1}:1"]'), '.env': 'PORT=2\n' })
+    stack.release('v3', { 'compose.yaml': compose(', ports: ["127.0.0.1:${PORT:-1}:1"], tty: true') })
+    const edited = (await check('v3')).report.powersAdded
+    expect(edited?.map(each => each.key)).toEqual(['gw:port=127.0.0.1:2/tcp'])
   })
 
   test('what was judged is what is checked out', async () => {

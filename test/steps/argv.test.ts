@@ -152,7 +152,7 @@ test('curl', () => {
   expect(post.join(' ')).toContain('-H A: b --data-raw @/etc/passwd')
 })
 
-const COMPOSE = ['docker', '--log-level', 'error', 'compose', '--ansi', 'never', '--progress', 'plain']
+const COMPOSE = ['docker', 'compose', '--ansi', 'never', '--progress', 'plain']
 const IN_DIR = ['--project-directory', '/srv/app']
 
 test('compose.build and its way back', () => {
@@ -231,7 +231,21 @@ test('compose.logs and compose.exec', () => {
   ])
   const exec = { dir: '/srv/app', service: 'db', user: 'a:b', workdir: '/x', index: 2, argv: ['-x', '$(y)'] }
   expect(planned('compose.exec', exec).do[0]?.argv).toEqual([
-    ...[...COMPOSE, ...IN_DIR, 'exec', '-T', '--user', 'a:b', '--workdir', '/x', '--index', '2'],
+    ...[
+      'docker',
+      '--log-level',
+      'error',
+      ...COMPOSE.slice(1),
+      ...IN_DIR,
+      'exec',
+      '-T',
+      '--user',
+      'a:b',
+      '--workdir',
+      '/x',
+      '--index',
+      '2',
+    ],
     ...['db', '-x', '$(y)'],
   ])
 })

@@ -54,8 +54,7 @@ export type Stack = Omit<z.infer<ReturnType<typeof stack>>, 'adopt'> & { adopt?:
 export function composeArgv(given: Stack, args: readonly string[]): string[] {
   const dir = canonicalPath(given.dir)
   return [
-    // Its warnings quote what it reads: a variable that is not set may be half of a password.
-    ...['docker', '--log-level', 'error', 'compose', '--ansi', 'never', '--progress', 'plain'],
+    ...['docker', 'compose', '--ansi', 'never', '--progress', 'plain'],
     ...given.files.flatMap(name => ['-f', inFolder(dir, name)]),
     ...given.envFiles.flatMap(name => ['--env-file', inFolder(dir, name)]),
     ...['--project-directory', dir],
@@ -64,6 +63,13 @@ export function composeArgv(given: Stack, args: readonly string[]): string[] {
     ...args,
   ]
 }
+
+/** Its warnings quote what it reads: a variable that is not set may be half of a password. */
+export const withoutWarnings = ([docker, ...args]: readonly string[]): string[] => [
+  docker!,
+  ...['--log-level', 'error'],
+  ...args,
+]
 
 /** Runs in the stack's folder, where compose looks for its files. */
 export async function compose(
@@ -76,8 +82,9 @@ export async function compose(
   const cwd = canonicalPath(given.dir)
   // The words of what it does may hold values, too, and everybody would see them come.
   const mayQuote = options.durable === true && foreign?.quotes === 'anything'
+  const argv = composeArgv(given, args)
   const done = await ctx.exec({
-    argv: composeArgv(given, args),
+    argv: foreign?.quotes === 'nothing' ? argv : withoutWarnings(argv),
     cwd,
     ...options,
     ...(mayQuote ? { quiet: true } : {}),

@@ -20,11 +20,12 @@ export async function configHashes(
   ctx: StepContext,
   { dir }: Pick<Stack, 'dir'>,
   render: readonly string[],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Hashes> {
   if (ctx.platform !== 'posix') return new Map()
   const folder = canonicalPath(dir)
   const argv = ['sh', '-c', HASHES, 'hostops-hashes', folder, ...render]
-  const found = lines((await ctx.exec({ argv, cwd: folder, ...LOOKING })).stdout)
+  const found = lines((await ctx.exec({ argv, cwd: folder, env, ...LOOKING })).stdout)
   return new Map(found.map(line => line.split(' ') as [string, string]))
 }
 
@@ -57,24 +58,40 @@ const differs = ({ service, config }: Replica, hashes: Hashes): boolean =>
 /** Distributions add revisions of their own, which the label does not have. */
 const releaseOf = (version: string): string => /\d+\.\d+\.\d+/.exec(version)?.[0] ?? version
 
-/** The path of a configuration that gives what runs, or null where none was found that does. */
-export async function asItRuns(
+/** The configuration that gives what runs, or null where none was found that does. */
+export async function configThatRuns(
   ctx: StepContext,
   stack: Stack,
-  kept: { folder: string; rendered: string; drifted: readonly Replica[] },
+  rendered: string,
+  drifted: readonly Replica[],
 ): Promise<string | null> {
-  const seen = await Promise.all(kept.drifted.map(replica => inspected(ctx, replica)))
-  const config = jsonOf(kept.rendered) as Rendered | null
+  const seen = await Promise.all(drifted.map(replica => inspected(ctx, replica)))
+  const config = jsonOf(rendered) as Rendered | null
   if (config === null || seen.includes(null)) return null
-  for (const [at, { service }] of kept.drifted.entries()) {
+  for (const [at, { service }] of drifted.entries()) {
     const known = config.services[service]
     if (known === undefined) return null
     config.services[service] = { ...known, ...patched(known, config, seen[at]!) }
   }
+  const text = JSON.stringify(config)
+  const { argv, env } = printing(text)
+  const hashes = await configHashes(ctx, stack, argv, env)
+  return drifted.every(({ service, config }) => hashes.get(service) === config) ? text : null
+}
+
+/** The path of that configuration, in the folder. */
+export async function keepWhatRan(
+  ctx: StepContext,
+  stack: Stack,
+  kept: { folder: string; rendered: string; drifted: readonly Replica[] },
+): Promise<string | null> {
+  const text = await configThatRuns(ctx, stack, kept.rendered, kept.drifted)
+  if (text === null) return null
   const path = `${kept.folder}/was.json`
-  await write(ctx, path, JSON.stringify(config))
-  const hashes = await configHashes(ctx, stack, ['cat', path])
-  return kept.drifted.every(({ service, config }) => hashes.get(service) === config) ? path : null
+  const { argv, env } = printing(text)
+  const script = 'umask 077; path=$1; shift; "$@" >"$path"'
+  await ctx.exec({ argv: ['sh', '-c', script, 'hostops-write', path, ...argv], env, quiet: true })
+  return path
 }
 
 type Service = Record<string, unknown> & {
@@ -188,13 +205,9 @@ function portOf(known: readonly Port[], port: string, ip?: string | null, host?:
 const escaped = (text: string) => text.replaceAll('$', '$$$$')
 
 /** Through the environment, in pieces, because it holds secrets and every user may read an argv. */
-async function write(ctx: StepContext, path: string, text: string): Promise<void> {
+function printing(text: string): { argv: string[]; env: Record<string, string> } {
   const pieces = text.match(/[\s\S]{1,30000}/gu) ?? []
   const env = Object.fromEntries(pieces.map((piece, at) => [`HOSTOPS_PIECE_${at}`, piece]))
-  const script = `umask 077; n=0; while [ "$n" -lt "$2" ]; do eval "printf %s \\"\\$HOSTOPS_PIECE_$n\\""; n=$((n + 1)); done >"$1"`
-  await ctx.exec({
-    argv: ['sh', '-c', script, 'hostops-write', path, String(pieces.length)],
-    env,
-    quiet: true,
-  })
+  const script = `n=0; while [ "$n" -lt "$1" ]; do eval "printf %s \\"\\$HOSTOPS_PIECE_$n\\""; n=$((n + 1)); done`
+  return { argv: ['sh', '-c', script, 'hostops-print', String(pieces.length)], env }
 }

@@ -3,7 +3,7 @@ import { once } from '../command/once.ts'
 import { ownCommand, ownFields } from '../command/own-command.ts'
 import { argv } from '../fields.ts'
 import type { StepKind } from '../step.ts'
-import { composeArgv, loadable, SERVICE, stackFields, stackLock } from './compose.ts'
+import { composeArgv, loadable, SERVICE, stackFields, stackLock, withoutWarnings } from './compose.ts'
 import { plainStack, runningStack } from './running-stack.ts'
 
 const schema = once(() =>
@@ -47,7 +47,7 @@ export const composeExec: StepKind<With> = {
 }
 
 function execArgv(input: With): string[] {
-  return composeArgv(input, [
+  const argv = composeArgv(input, [
     'exec',
     '-T',
     ...(input.user === undefined ? [] : ['--user', input.user]),
@@ -56,4 +56,5 @@ function execArgv(input: With): string[] {
     input.service,
     ...input.argv,
   ])
+  return withoutWarnings(argv)
 }

@@ -38,7 +38,7 @@ export async function foreignIn(ctx: StepContext, { files, envFiles, dir: named 
   if (real === undefined || top === undefined) return NOTHING
   // The names of the files are in a file then, where nothing here reads them.
   if (chosen !== undefined && files.length === 0) return { quotes: 'anything', files: ['.env'] }
-  const ground = { opened: null, dir, prefix: null, real: { dir: real, repo: top } }
+  const ground = { opened: null, dir, prefix: null, real: { dir: real, repo: top }, written: [] }
   try {
     return foreignOf((await walk(ctx, ground, '', { files, envFiles }, () => false)).outside)
   } catch (error) {

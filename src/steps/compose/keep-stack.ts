@@ -4,7 +4,7 @@ import { canonicalPath } from '../fields.ts'
 import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { docker, LOOKING, type Stack } from './compose.ts'
-import { asItRuns, configHashes, findDrifted } from './drift.ts'
+import { configHashes, findDrifted, keepWhatRan } from './drift.ts'
 import { type Found, findStack, imagesOf, type KeptImage, type KeptStack, pinImages } from './images.ts'
 import { renderedIn } from './keep.ts'
 import { mountedDigests } from './mounted-files.ts'
@@ -54,7 +54,7 @@ async function wayBackTo(
 ): Promise<Pick<KeptStack, 'drifted' | 'was'>> {
   if (others.length === 0 || folder === null) return {}
   const services = [...new Set(others.map(each => each.service))]
-  const was = await asItRuns(ctx, stack, { folder, rendered, drifted: others })
+  const was = await keepWhatRan(ctx, stack, { folder, rendered, drifted: others })
   ctx.say(driftInWords(services, was !== null))
   return { drifted: services, was }
 }

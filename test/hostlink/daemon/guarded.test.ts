@@ -6,6 +6,7 @@ import { bindsRefs, unguarded } from '../../../src/hostlink/daemon/host-runs/gua
 const REF = '${{ inputs.ref }}'
 const guard = { uses: 'compose.guard', with: { ref: REF } }
 const checkout = { uses: 'git.checkout', with: { ref: REF } }
+const set = { uses: 'env.set', with: { set: { IMAGE: '${{ inputs.allow }}' } } }
 const up = { uses: 'compose.up' }
 const REPO = '${{ inputs.repo }}'
 const named = (refs: unknown, more: object = {}) => ({ ...checkout, with: { ref: REF, refs, ...more } })
@@ -39,6 +40,18 @@ test.each<[string, object[], object?, object?]>([
   ['tags that the playbook names', [named(['tags/v*']), up]],
   ['a branch that it names', [named(['refs/heads/main', 'heads/release-?']), up]],
   ['names in a checkout that is pinned', [named(['tags/v*'], { repo: REPO }), up], {}, { repo: '/srv/app' }],
+  [
+    'a variable that the playbook writes',
+    [guard, checkout, { uses: 'env.set', with: { set: { A: 'b' } } }, up],
+  ],
+  ['a free variable that a guard judges', [set, guard, checkout, up]],
+  ['a free variable that nothing starts with', [up, set]],
+  [
+    'a variable that is left out by what is pinned',
+    [guard, checkout, { ...set, when: "inputs.allow == 'yes'" }, up],
+    {},
+    { allow: 'no' },
+  ],
 ])('%s is enough', (_, steps, ref, pinned = {}) => {
   expect(unguarded(playbook(steps, ref), pinned as Record<string, unknown>)).toBeNull()
 })
@@ -71,14 +84,25 @@ test.each<[string, object[]]>([
   ['names of what nobody has published', [named(['heads/main'], { unpublished: true }), up]],
   ['a run id, which the caller chooses', [{ ...checkout, with: { ref: '${{ run.id }}' } }, up]],
   ['a second checkout', [guard, checkout, { ...checkout, with: { ref: '${{ inputs.ref + "x" }}' } }, up]],
+  ['a free variable behind the guard', [guard, checkout, set, up]],
+  ['a free variable without any ref', [set, up]],
+  ['a free variable that is sometimes set', [guard, checkout, { ...set, when: "inputs.allow == 'yes'" }, up]],
+  [
+    'a free variable that is judged by a guard of another folder',
+    [set, { ...guard, with: { ref: REF, dir: '/x' } }, checkout, up],
+  ],
 ])('%s is not enough', (_, steps) => {
   expect(unguarded(playbook(steps), {})).toMatch(/the caller chooses/)
 })
 
-test('the shipped upgrade needs allowPowers pinned, and nothing else', () => {
+test('the shipped upgrade needs allowPowers pinned, and what makes the image', () => {
   const text = readFileSync(new URL('../../../playbooks/upgrade-openclaw.yaml', import.meta.url), 'utf8')
   expect(unguarded(text, {})).toBe('the caller chooses what compose.guard allows')
-  expect(unguarded(text, { allowPowers: '' })).toBeNull()
+  expect(unguarded(text, { allowPowers: '' })).toBe(
+    'the caller chooses what env.set writes, and compose.up starts it',
+  )
+  for (const pinned of [{ imageFrom: 'compose' }, { image: 'ghcr.example/x:1' }])
+    expect(unguarded(text, { allowPowers: '', ...pinned })).toBeNull()
 })
 
 test('a ref is bound where each checkout narrows, verifies or judges it', () => {

@@ -2,8 +2,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { addedPowers } from '../../../src/steps/compose/guard/added.ts'
-import type { Place } from '../../../src/steps/compose/guard/places.ts'
-import { type Config, powersOf } from '../../../src/steps/compose/guard/powers.ts'
+import type { Config, Place } from '../../../src/steps/compose/guard/places.ts'
+import { powersOf } from '../../../src/steps/compose/guard/powers.ts'
 
 const DIR = '/srv/app'
 const place = (path: string): Place => ({
@@ -33,6 +33,7 @@ describe('a service', () => {
     [bind('/run/docker.sock'), 'gw would mount the Docker socket /run/docker.sock'],
     [bind('/srv/app/link'), 'gw would follow the link link of the tree'],
     [bind('/srv/app/d', { bind: { propagation: 'rshared' } }), 'gw would set volumes.propagation: rshared'],
+    [bind('/srv/app/d', { bind: { selinux: 'z' } }), 'gw would set volumes.selinux: z'],
     [{ privileged: true }, 'gw would run privileged'],
     [{ cap_add: ['SYS_ADMIN'] }, 'gw would have the capability SYS_ADMIN'],
     [{ devices: ['/dev/mem:/dev/mem:rwm'] }, 'gw would use the device /dev/mem of the host'],
@@ -40,11 +41,14 @@ describe('a service', () => {
       { devices: [{ source: '/dev/kvm', target: '/dev/kvm' }] },
       'gw would use the device /dev/kvm of the host',
     ],
+    [{ devices: ['/dev/kvm:/dev/kvm:r'] }, 'gw would use the device /dev/kvm of the host, read-only'],
     [{ pid: 'host' }, 'gw would use the pid namespace "host"'],
     [{ ipc: 'host' }, 'gw would use the ipc namespace "host"'],
     [{ userns_mode: 'host' }, 'gw would use the userns_mode namespace "host"'],
     [{ cgroup: 'host' }, 'gw would use the cgroup namespace "host"'],
     [{ network_mode: 'host' }, 'gw would use the network "host"'],
+    [{ network_mode: 'bridge' }, 'gw would use the network "bridge"'],
+    [{ network_mode: 'default' }, 'gw would use the network "default"'],
     [{ network_mode: 'container:other' }, 'gw would use the network "container:other"'],
     [{ security_opt: ['seccomp:unconfined'] }, 'gw would set security_opt: seccomp:unconfined'],
     [{ security_opt: ['no-new-privileges:false'] }, 'gw would set security_opt: no-new-privileges:false'],
@@ -72,15 +76,24 @@ describe('a service', () => {
       'gw would publish port [::1]:53/udp',
     ],
     [{ ports: [{ target: 7, protocol: 'tcp' }] }, "gw would publish a port of the engine's choice for 7/tcp"],
-    [{ build: { context: '/etc' } }, 'gw would read /etc of the host'],
-    [{ build: { context: 'https://git.example/x.git' } }, 'gw would build from https://git.example/x.git'],
-    [{ build: { context: DIR, dockerfile: '/etc/passwd' } }, 'gw would read /etc/passwd of the host'],
-    [{ build: { context: DIR, additional_contexts: { a: '/root' } } }, 'gw would read /root of the host'],
-    [{ build: { context: DIR, ssh: ['default'] } }, 'gw would set build.ssh: default'],
-    [{ build: { context: DIR, network: 'host' } }, 'gw would set build.network: host'],
-    [{ build: { context: DIR, privileged: true } }, 'gw would set build.privileged: true'],
-    [{ build: { context: DIR, entitlements: ['x'] } }, 'gw would set build.entitlements: x'],
-    [{ build: { context: DIR, tags: ['postgres:16'] } }, 'gw would set build.tags: postgres:16'],
+    [{ image: null, build: { context: '/etc' } }, 'gw would read /etc of the host'],
+    [
+      { image: null, build: { context: 'https://git.example/x.git' } },
+      'gw would build from https://git.example/x.git',
+    ],
+    [
+      { image: null, build: { context: DIR, dockerfile: '/etc/passwd' } },
+      'gw would read /etc/passwd of the host',
+    ],
+    [
+      { image: null, build: { context: DIR, additional_contexts: { a: '/root' } } },
+      'gw would read /root of the host',
+    ],
+    [{ image: null, build: { context: DIR, ssh: ['default'] } }, 'gw would set build.ssh: default'],
+    [{ image: null, build: { context: DIR, network: 'host' } }, 'gw would set build.network: host'],
+    [{ image: null, build: { context: DIR, privileged: true } }, 'gw would set build.privileged: true'],
+    [{ image: null, build: { context: DIR, entitlements: ['x'] } }, 'gw would set build.entitlements: x'],
+    [{ image: null, build: { context: DIR, tags: ['postgres:16'] } }, 'gw would set build.tags: postgres:16'],
     [
       { deploy: { resources: { reservations: { devices: [{ capabilities: ['gpu'] }] } } } },
       'gw would set deploy.resources.reservations.devices',
@@ -91,12 +104,12 @@ describe('a service', () => {
 
   test('may change what stays inside', () => {
     const gw = {
+      image: null,
       command: ['a'],
       environment: { A: 'b' },
       healthcheck: { test: ['CMD', 'true'] },
       restart: 'always',
       user: '1000',
-      image: 'registry.example/other:2',
       build: { context: DIR, dockerfile: 'sub/Dockerfile', args: { A: '1' } },
       volumes: [
         { type: 'bind', source: `${DIR}/data`, target: '/d', bind: { create_host_path: true } },
@@ -115,6 +128,7 @@ describe('a service', () => {
       secrets: { s: { name: 'app_s', file: `${DIR}/s.txt` } },
     }
     expect(words(gw, more)).toEqual([])
+    expect(words({ image: 'registry.example/other:2' })).toEqual([])
   })
 })
 
@@ -159,6 +173,19 @@ describe('against what runs', () => {
     expect(over(bind('/data'), bind('/data/a b,c'))).toEqual(['gw:bind=/data/a%20b%2Cc'])
     expect(over({ sysctls: { a: '1' } }, { sysctls: { a: '2' } })).toHaveLength(1)
     expect(over({ sysctls: { a: '1', b: '2' } }, { sysctls: { b: '2', a: '1' } })).toEqual([])
+  })
+  test('a device that may be written may be read', () => {
+    const device = (permissions: string) => ({
+      devices: [{ source: '/dev/x', target: '/dev/x', permissions }],
+    })
+    expect(over(device('rwm'), device('r'))).toEqual([])
+    expect(over(device('r'), device('rwm'))).toEqual(['gw:devices=/dev/x'])
+  })
+  test('a build under a name that others may use is a power, its tag is none', () => {
+    const built = (image: string) => ({ image, build: { context: DIR } })
+    expect(over({}, built('postgres:16'))).toEqual(['gw:registry=docker.io', 'gw:build.image=postgres'])
+    expect(over(built('a.example:5000/gw:1'), built('a.example:5000/gw:2'))).toEqual([])
+    expect(over(built('other:1'), built('app-gw:1'))).toEqual([])
   })
   test('what held a service back must stay', () => {
     const held = {

@@ -30,6 +30,9 @@ test.each([
   ['a tag of its own', 'services: !mine {}'],
   ['a key in base64', '!!binary aW5jbHVkZQ==: [a.yaml]'],
   ['another encoding', 'i\u0000n\u0000c\u0000'],
+  ['a line that ends where only Compose ends it', '# a\u0085services: {}'],
+  ['another of those', '# a\u2028services: {}'],
+  ['a carriage return of its own', '# a\rservices: {}'],
   ['bytes that are no text', 'a: \ufffd'],
   [
     'aliases without end',

@@ -2,7 +2,7 @@
 import { parse } from 'yaml'
 
 type Fields = Readonly<Record<string, unknown>>
-type Step = { uses: string; with: Fields; conditional: boolean }
+type Step = { uses: string; with: Fields; when: unknown; conditional: boolean }
 
 const STARTS = /^(compose\.(build|up|rollout)|image\.build)$/
 
@@ -19,7 +19,28 @@ export function unguarded(text: string, pinned: Fields): string | null {
         return 'the caller chooses what compose.guard allows'
     }
   }
+  return freeVariables(steps, isFixed, pinned)
+}
+
+/** Behind the last guard, a variable of the stack may name another image, folder or port than the one that it has judged. */
+function freeVariables(steps: readonly Step[], isFixed: IsFixed, pinned: Fields): string | null {
+  for (const [at, each] of steps.entries()) {
+    if (each.uses !== 'env.set' || isFixed([each.with.set, each.with.file]) || isLeftOut(each, pinned))
+      continue
+    const next = steps.slice(at).findIndex(step => STARTS.test(step.uses))
+    const start = steps[at + next]!
+    const isJudged = steps
+      .slice(at, at + next)
+      .some(step => step.uses === 'compose.guard' && !step.conditional && same(step, start, STACK))
+    if (next > 0 && !isJudged) return `the caller chooses what env.set writes, and ${start.uses} starts it`
+  }
   return null
+}
+
+/** `inputs.imageFrom == 'registry'`, where another value is pinned. */
+function isLeftOut({ when }: Step, pinned: Fields): boolean {
+  const [, name, value] = /^inputs\.(\w+) == (?:'([^'\\]*)')$/.exec(String(when ?? '')) ?? []
+  return name !== undefined && Object.hasOwn(pinned, name) && pinned[name] !== value
 }
 
 /** Whether the playbook narrows, verifies or judges each ref that it checks out; one that checks none out does not. */
@@ -54,8 +75,9 @@ const guards = (step: Step, checkout: Step) =>
   step.uses === 'compose.guard' && !step.conditional && same(step, checkout, ['repo', 'ref', 'remote'])
 
 const guardsBoth = (step: Step, checkout: Step, start: Step) =>
-  guards(step, checkout) &&
-  same(step, start, ['dir', 'files', 'envFiles', 'project', 'profiles', 'services', 'adopt'])
+  guards(step, checkout) && same(step, start, STACK)
+
+const STACK = ['dir', 'files', 'envFiles', 'project', 'profiles', 'services', 'adopt']
 
 const same = (a: Step, b: Step, fields: readonly string[]) =>
   fields.every(field => JSON.stringify(a.with[field]) === JSON.stringify(b.with[field]))
@@ -83,6 +105,7 @@ function stepsOf({ steps, defaults }: Fields): Step[] {
   return (Array.isArray(steps) ? steps : []).filter(isMap).map(step => ({
     uses: String(step.uses ?? ''),
     with: { ...(isMap(defaults) ? defaults : {}), ...(isMap(step.with) ? step.with : {}) },
+    when: step.when,
     conditional: step.when !== undefined || step.continueOnError === true,
   }))
 }

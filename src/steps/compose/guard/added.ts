@@ -1,6 +1,8 @@
 /** What a configuration may do that the one that runs may not. Pure. */
+
+import type { Config } from './places.ts'
 import { isMap, type Power, power, text } from './power.ts'
-import { type Config, isLimit } from './powers.ts'
+import { isLimit } from './powers.ts'
 
 export type Judged = { config: Config; powers: readonly Power[] }
 
@@ -10,10 +12,12 @@ export function addedPowers(target: Judged, base: Judged | null): Power[] {
   const volumes = isMap(base?.config.volumes) ? base.config.volumes : {}
   const added = target.powers.filter(({ key }) => {
     if (had.has(key)) return false
-    const [, before, source] = /^([^:]*:)(?:bind-ro|volume)=(.*)$/.exec(key) ?? []
-    if (before === undefined || source === undefined) return true
+    const [, before, what, source] = /^([^:]*:)(bind-ro|devices-ro|volume)=(.*)$/.exec(key) ?? []
+    if (what === undefined || source === undefined) return true
     // What may be written may be read; and a volume that nobody has yet holds nothing.
-    return key.includes(':volume=') ? Object.hasOwn(volumes, source) : !had.has(`${before}bind=${source}`)
+    return what === 'volume'
+      ? Object.hasOwn(volumes, source)
+      : !had.has(`${before}${what.replace('-ro', '')}=${source}`)
   })
   return base === null ? added : [...added, ...lostLimits(target.config, base.config)]
 }

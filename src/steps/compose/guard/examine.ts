@@ -2,19 +2,19 @@
 import { posix } from 'node:path'
 import { canonicalPath } from '../../fields.ts'
 import type { Opened } from '../../git/repository.ts'
-import { lines } from '../../plain-text.ts'
 import type { StepContext } from '../../step.ts'
-import { compose, docker, LOOKING, type Stack } from '../compose.ts'
-import { CONFIG, jsonOf, ofProject, projectFrom } from '../project.ts'
+import { LOOKING, type Stack } from '../compose.ts'
 import { runningStack } from '../running-stack.ts'
 import { addedPowers, type Judged } from './added.ts'
+import { attributePowers } from './attributes.ts'
+import { baseOf, hashesNow, runningNow } from './base.ts'
 import { masked } from './mask.ts'
-import type { Place } from './places.ts'
-import { isMap, type Power } from './power.ts'
-import { type Config, powersOf } from './powers.ts'
+import { type Config, isBelow, type Place, writableIn } from './places.ts'
+import type { Power } from './power.ts'
+import { powersOf } from './powers.ts'
 import { renderTree } from './render.ts'
 import { entriesOf, type Ground, realFolders } from './tree.ts'
-import { walk } from './walk.ts'
+import { outsidePower, type Walked, walk } from './walk.ts'
 
 export type Examined = {
   added: Power[]
@@ -22,6 +22,8 @@ export type Examined = {
   config: Config | null
   /** The configuration of the files that are there now; null: nothing runs. */
   before: Config | null
+  /** Services of which it is not known what they may do now. */
+  unknown: string[]
 }
 
 export type Question = {
@@ -33,116 +35,129 @@ export type Question = {
 }
 
 export async function examine(ctx: StepContext, question: Question): Promise<Examined> {
-  const { opened, sha, services } = question
+  const { opened, services } = question
   const given = { ...question.stack, dir: canonicalPath(question.stack.dir) }
   const [stack, real] = await Promise.all([
     runningStack(ctx, given, services),
     realFolders(ctx, [opened.repo.path, given.dir]),
   ])
-  const ground = groundOf(question, stack, { repo: real[0]!, dir: real[1]! })
-  const [walked, base] = await Promise.all([
-    followed(ctx, ground, opened.head.sha, { sha, stack, allow: question.allow }),
-    runningNow(ctx, stack),
+  const [hashes, found] = await Promise.all([
+    stack.project === undefined ? new Map<string, string>() : hashesNow(ctx, stack),
+    rendered(ctx, question, stack, { repo: real[0]!, dir: real[1]! }),
   ])
-  // What Compose would find there is not known, and it is not to look.
-  if (walked.powers.length > 0)
-    return { added: await masked(ctx, stack, walked.powers), config: null, before: base?.config ?? null }
-  const config = await renderTree(ctx, { ground, opened, walked, stack, sha })
-  const before = base === null ? null : baseOf(base, reachOf(config, stack, services))
-  const [target, was] = await Promise.all([
-    judged(ctx, ground, sha, config),
-    before === null ? null : judged(ctx, ground, opened.head.sha, before),
-  ])
-  return { added: await masked(ctx, stack, addedPowers(target, was)), config, before: base?.config ?? null }
+  const { ground, walked, base, strange, config } = found
+  const before = base?.config ?? null
+  if (config === null) return { added: await masked(ctx, stack, strange), config, before, unknown: [] }
+  const was = base && (await baseOf(ctx, base, { stack, hashes, target: config, services }))
+  const [target, had] = await judged(ctx, ground, question, [config, was?.config ?? null])
+  const planted = besidePowers(walked, await withReal(ctx, writableIn(config)))
+  const refused = planted.filter(({ key }) => !question.allow.includes(key))
+  const added = [...refused, ...addedPowers(target!, had ?? null)]
+  return { added: await masked(ctx, stack, added), config, before, unknown: was?.unknown ?? [] }
 }
 
-function groundOf({ opened }: Question, { dir }: Stack, real: Ground['real']): Ground {
+/** `config`: null where what Compose would find there is not known, so that it is not to look. */
+async function rendered(ctx: StepContext, question: Question, stack: Stack, real: Ground['real']) {
+  const { opened, sha } = question
+  const base = await runningNow(ctx, stack)
+  const written = base === null ? [] : await withReal(ctx, writableIn(base.config))
+  const ground = { ...groundOf(question, stack, real), written }
+  const { walked, strange } = await followed(ctx, ground, question, stack)
+  const isKnown = strange.length === 0
+  const config = isKnown ? await renderTree(ctx, { ground, opened, walked, stack, sha }) : null
+  return { ground, walked, base, strange, config }
+}
+
+function groundOf({ opened }: Question, { dir }: Stack, real: Ground['real']): Omit<Ground, 'written'> {
   const below = posix.relative(real.repo, real.dir)
   const prefix = below === '..' || below.startsWith('../') || posix.isAbsolute(below) ? null : below
   return { opened, dir: canonicalPath(dir), prefix, real }
 }
 
 /** Files outside that the stack names today are its owner's: it may go on to name them. */
-async function followed(
+async function followed(ctx: StepContext, ground: Ground, { opened, sha, allow }: Question, stack: Stack) {
+  const known = new Set(allow)
+  const at = async (commit: string, isKnown: (key: string) => boolean) => {
+    const walked = await walk(ctx, ground, commit, stack, isKnown)
+    const paths = [...walked.files].flatMap(([path, { kind }]) => (kind === 'blob' ? [path] : []))
+    const attributes = await attributePowers(ctx, ground, opened, { sha: commit, paths })
+    return { walked, strange: [...walked.powers, ...attributes.filter(({ key }) => !isKnown(key))] }
+  }
+  const first = await at(sha, key => known.has(key))
+  if (first.strange.length === 0 || stack.project === undefined) return first
+  await at(opened.head.sha, key => known.add(key).has(key))
+  return at(sha, key => known.has(key))
+}
+
+/** What lies in the stack's own folder, and where one of its containers could have put a link. */
+const besidePowers = ({ beside }: Walked, written: readonly string[]): Power[] =>
+  beside
+    .filter(({ path, real }) => isBelow(path, written) || isBelow(real, written))
+    .map(({ how, service, path }) => outsidePower(service, how, path))
+
+/** By the links that there are on the target, and those that are in the tree of the commit that each was rendered from. */
+async function judged(
   ctx: StepContext,
   ground: Ground,
-  head: string,
-  { sha, stack, allow }: { sha: string; stack: Stack; allow: readonly string[] },
-) {
-  const walked = await walk(ctx, ground, sha, stack, key => allow.includes(key))
-  if (walked.powers.length === 0 || stack.project === undefined) return walked
-  const known = new Set<string>()
-  const now = await walk(ctx, ground, head, stack, key => known.add(key).has(key))
-  for (const { key } of now.powers) known.add(key)
-  return walk(ctx, ground, sha, stack, key => allow.includes(key) || known.has(key))
-}
-
-type Running = { config: Config; services: string[] }
-
-async function runningNow(ctx: StepContext, stack: Stack): Promise<Running | null> {
-  if (stack.project === undefined) return null
-  const format = '{{.Label "com.docker.compose.service"}}'
-  const [listed, rendered] = await Promise.all([
-    docker(ctx, stack.dir, ['ps', '-a', '--format', format, ...ofProject(stack.project)], LOOKING),
-    compose(ctx, { ...stack, profiles: ['*'] }, CONFIG, LOOKING),
+  { sha, opened }: Question,
+  [target, base]: readonly [Config, Config | null],
+): Promise<Judged[]> {
+  const sides = [
+    { config: target, at: sha },
+    ...(base === null ? [] : [{ config: base, at: opened.head.sha }]),
+  ]
+  const named = sides.map(({ config }) => pathsIn(config))
+  const [places, ...entries] = await Promise.all([
+    resolved(ctx, [...new Set(named.flat())]),
+    ...sides.map(({ at }, side) => entriesOf(ctx, ground, at, named[side]!)),
   ])
-  const services = lines(listed.stdout)
-  const config = jsonOf(rendered.stdout)
-  return services.length === 0 || !isMap(config) ? null : { config, services }
+  const real = (path: string) => places.get(path) ?? path
+  const written = sides.flatMap(({ config }) => writableIn(config)).map(real)
+  return sides.map(({ config }, side) => {
+    const place = (text: string): Place => {
+      const path = posix.normalize(text)
+      const at = real(path)
+      const link = entries[side]!.get(path)
+      const within =
+        at.startsWith('/') && isIn(at, [ground.real.repo, ground.real.dir]) && !isBelow(at, written)
+      return {
+        path: at,
+        within,
+        own: within && !holdsRules(ground, at),
+        ...(link?.kind === 'link' ? { link: `${link.path}@${link.oid.slice(0, 12)}` } : {}),
+      }
+    }
+    return { config, powers: powersOf(config, place) }
+  })
 }
 
-const reachOf = (config: Config, stack: Stack, services: readonly string[]) =>
-  projectFrom(JSON.stringify(config), stack, services).reach.map(({ name }) => name)
-
-/** A service that has no container and would get one has no power yet; one that stays as it is keeps what its files give it. */
-function baseOf({ config, services }: Running, reach: readonly string[]): Config {
-  const all = isMap(config.services) ? Object.entries(config.services) : []
-  const kept = Object.fromEntries(all.filter(([name]) => services.includes(name) || !reach.includes(name)))
-  const used = JSON.stringify(kept)
-  const only = (kind: string) => {
-    const own = isMap(config[kind]) ? Object.entries(config[kind]) : []
-    return { [kind]: Object.fromEntries(own.filter(([name]) => used.includes(JSON.stringify(name)))) }
-  }
-  return { ...config, services: kept, ...only('configs'), ...only('secrets') }
-}
-
-/** By the links that there are on the target, and those that are in the tree of this commit. */
-async function judged(ctx: StepContext, ground: Ground, sha: string, config: Config): Promise<Judged> {
+/** Everything that the configuration names for the host. */
+function pathsIn(config: Config): string[] {
   const paths = new Set<string>()
   powersOf(config, path => {
     paths.add(posix.normalize(path))
     return { path, within: true, own: true }
   })
-  const named = [...paths].filter(path => path.startsWith('/') && !/[\u0000-\u001f]/.test(path))
-  const [places, entries] = await Promise.all([resolved(ctx, named), entriesOf(ctx, ground, sha, named)])
-  const place = (text: string): Place => {
-    const path = posix.normalize(text)
-    const at = places.get(path) ?? path
-    const link = entries.get(path)
-    const within = at.startsWith('/') && isBelow(at, [ground.real.repo, ground.real.dir])
-    return {
-      path: at,
-      within,
-      own: within && !holdsRules(ground, at),
-      ...(link?.kind === 'link' ? { link: `${link.path}@${link.oid.slice(0, 12)}` } : {}),
-    }
-  }
-  return { config, powers: powersOf(config, place) }
+  return [...paths].filter(path => path.startsWith('/') && !/[\u0000-\u001f]/.test(path))
 }
 
-const isBelow = (path: string, folders: readonly string[]) =>
-  folders.some(folder => path === folder || path.startsWith(`${folder}/`))
+const isIn = (path: string, folders: readonly string[]) => folders.includes(path) || isBelow(path, folders)
 
 /** Whoever can write there decides what the next upgrade starts. */
 function holdsRules({ real }: Ground, path: string): boolean {
   const at = posix.relative(real.dir, path)
   return (
-    isBelow(real.repo, [path]) ||
-    isBelow(real.dir, [path]) ||
-    isBelow(path, [`${real.repo}/.git`]) ||
+    isIn(real.repo, [path]) ||
+    isIn(real.dir, [path]) ||
+    isIn(path, [`${real.repo}/.git`]) ||
     /^(\.env|(docker-)?compose[^/]*\.ya?ml)$/.test(at)
   )
 }
+
+const withReal = async (ctx: StepContext, paths: readonly string[]): Promise<string[]> => [
+  ...paths,
+  ...(await resolved(ctx, paths)).values(),
+]
 
 /** As far as there is something; what is not there yet is made below what is. */
 const RESOLVE = `

@@ -13,8 +13,8 @@ import type { CheckFinding, StepContext, StepKind } from '../../step.ts'
 import { composeArgv, servicesField, stackFields } from '../compose.ts'
 import { CONFIG } from '../project.ts'
 import { type Examined, examine } from './examine.ts'
+import type { Config } from './places.ts'
 import { isMap } from './power.ts'
-import type { Config } from './powers.ts'
 
 const key = () => z.string().regex(/^[!-+\--~]+$/, 'the key of a power, as the refusal names it')
 
@@ -61,8 +61,9 @@ export const composeGuard: StepKind<With> = {
   async run(ctx, input) {
     const opened = await openRepository(ctx, canonicalPath(input.repo))
     const { sha } = await resolveRef(ctx, opened, input.ref, input.remote, { unpublished: true })
-    const { added } = await examine(ctx, { ...questionOf(input), opened, sha })
+    const { added, unknown } = await examine(ctx, { ...questionOf(input), opened, sha })
     const all = withAllowed(input, added)
+    for (const service of unknown) ctx.say(notKnown(service))
     for (const each of all) ctx.say(`${each.words}${each.allowed ? ' (allowed)' : ''}`)
     const refused = added.filter((_, at) => !all[at]!.allowed)
     if (refused.length > 0) throw new Failed(refusal(input, refused))
@@ -77,6 +78,8 @@ export const composeGuard: StepKind<With> = {
 const questionOf = (input: With) => ({ stack: input, services: input.services, allow: allowed(input) })
 const withAllowed = (input: With, added: Examined['added']) =>
   added.map(each => ({ ...each, allowed: allowed(input).includes(each.key) }))
+const notKnown = (service: string) =>
+  `${service}: a compose or env file was edited after its container was made, and what that may do cannot be told any more`
 const refusal = ({ dir, ref }: With, powers: Examined['added']) =>
   ({ code: 'powers-added', dir: canonicalPath(dir), ref, powers }) as const
 
@@ -92,6 +95,7 @@ async function checkPowers(ctx: StepContext, input: With): Promise<CheckFinding[
     const all = withAllowed(input, examined.added)
     const refused = examined.added.filter((_, at) => !all[at]!.allowed)
     return [
+      ...examined.unknown.map(service => ({ text: notKnown(service), seen: { unknown: service } })),
       ...all.map(({ key, words, allowed: isAllowed }) => ({
         text: `${words}${isAllowed ? ' (allowed)' : ''}`,
         seen: { power: key },

@@ -1,16 +1,19 @@
 /** Paths of the host that a configuration names. Pure: how they resolve on the target is given. */
+import { posix } from 'node:path'
 import { isMap, type Power, power, text, unknownField } from './power.ts'
 
 /**
  * `path`: with the links of the target resolved. `link`: a link in the tree that the path leads through, which will be
- * another one after the checkout. `within`: inside the stack; `own`: and holds none of the files that decide what it may do.
+ * another one after the checkout. `within`: inside the stack, where none of its containers can put a link; `own`: and holds
+ * none of the files that decide what it may do.
  */
 export type Place = { path: string; within: boolean; own: boolean; link?: string }
+export type Config = Readonly<Record<string, unknown>>
 export type Resolve = (path: string) => Place
 
 export function bindPowers(name: string, mount: Record<string, unknown>, resolve: Resolve): Power[] {
   const { type: _, source, target: __, read_only: readOnly, bind, consistency: ___, ...more } = mount
-  const { create_host_path: _a, selinux: _b, ...options } = isMap(bind) ? bind : {}
+  const { create_host_path: _a, ...options } = isMap(bind) ? bind : {}
   const unknown = [...Object.entries(options), ...Object.entries(more)].flatMap(([key, value]) =>
     value === null || value === undefined ? [] : unknownField(name, `volumes.${key}`, value),
   )
@@ -33,6 +36,20 @@ export function filePowers(name: string, field: string, value: unknown, resolve:
     : [power(name, field, `${name} would read ${place.path} of the host`, place.path)]
   return [...linkPowers(name, place), ...read]
 }
+
+/** Folders of the host that its containers may write: what is below may be a link of theirs at any time. */
+export const writableIn = ({ services }: Config): string[] =>
+  Object.values(isMap(services) ? services : {}).flatMap(service => {
+    const mounts = isMap(service) && Array.isArray(service.volumes) ? service.volumes : []
+    return mounts
+      .filter(isMap)
+      .flatMap(({ type, source, read_only: readOnly }) =>
+        type === 'bind' && readOnly !== true && typeof source === 'string' ? [posix.normalize(source)] : [],
+      )
+  })
+
+export const isBelow = (path: string, folders: readonly string[]): boolean =>
+  folders.some(folder => path.startsWith(folder === '/' ? '/' : `${folder}/`) && path !== folder)
 
 const linkPowers = (name: string, { link }: Place): Power[] =>
   link === undefined

@@ -3,10 +3,8 @@
  * harmless is a power, so that a field of a future Compose opens nothing. Pure.
  */
 import { buildPowers } from './build-powers.ts'
-import { bindPowers, filePowers, type Resolve } from './places.ts'
+import { bindPowers, type Config, filePowers, type Resolve } from './places.ts'
 import { isMap, type Power, power, text, unknownField } from './power.ts'
-
-export type Config = Readonly<Record<string, unknown>>
 
 /** What they mean stays inside the container, or inside the engine and the stack. */
 const HARMLESS: ReadonlySet<string> = new Set(
@@ -36,8 +34,10 @@ export function powersOf(config: Config, resolve: Resolve): Power[] {
 type Reduce = (name: string, value: unknown, config: Config, resolve: Resolve) => Power[]
 
 const TOP: Record<string, Reduce | undefined> = {
-  services: (name, value, _, resolve) =>
-    fields(name, value, (field, each) => service(name, field, each, resolve)),
+  services: (name, value, config, resolve) =>
+    fields(name, value, (field, each) => service(name, field, each, resolve)).concat(
+      builtName(name, value, config),
+    ),
   networks: (name, value, config) => resource('networks', name, value, config, network),
   volumes: (name, value, config) => resource('volumes', name, value, config, volume),
   configs: (name, value, config, resolve) => definition('configs', name, value, config, resolve),
@@ -100,11 +100,27 @@ const each = (name: string, field: string, value: unknown, words: (item: string)
   list(value).map(item => power(name, field, words(text(item)), item))
 
 export const isLimit = (option: unknown) => /^no-new-privileges([:=]true)?$/.test(text(option))
-const ownNetwork = (mode: unknown) => /^(none|bridge|default|service:.+)$/.test(text(mode))
+/** The engine's own bridge is everybody's: whoever joins it reaches the containers of other stacks. */
+const ownNetwork = (mode: unknown) => /^(none|service:.+)$/.test(text(mode))
 
 function devicePower(name: string, device: unknown): Power[] {
-  const source = isMap(device) ? device.source : text(device).split(':')[0]
-  return [power(name, 'devices', `${name} would use the device ${text(source)} of the host`, source)]
+  const [from, , may] = text(device).split(':')
+  const { source, permissions = 'rwm' } = isMap(device) ? device : { source: from, permissions: may }
+  const words = `${name} would use the device ${text(source)} of the host`
+  return permissions === 'r'
+    ? [power(name, 'devices-ro', `${words}, read-only`, source)]
+    : [power(name, 'devices', words, source)]
+}
+
+/** Other stacks may start what has that name. Its tag does not matter: people count their own versions there. */
+function builtName(name: string, value: unknown, config: Config): Power[] {
+  if (!isMap(value) || !value.build || !value.image) return []
+  const image = text(value.image)
+    .replace(/@.*$/, '')
+    .replace(/:[^/:]*$/, '')
+  return image === `${text(config.name)}-${name}`
+    ? []
+    : [power(name, 'build.image', `${name} would build the image ${image}`, image)]
 }
 
 function imagePower(name: string, image: unknown): Power[] {

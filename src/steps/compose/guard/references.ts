@@ -18,9 +18,12 @@ export type Reference = {
 /** Tags of Compose's own; whatever else is not plain YAML, Compose might read in another way than we do. */
 const COMPOSE_TAGS = /^Unresolved tag: !(reset|override)\b/
 
+/** What ends a line for the YAML of Compose, and not for ours. */
+const OTHER_LINES = /[\u0085\u2028\u2029]|\r(?!\n)/
+
 /** Null: not plain YAML. */
 export function referencesIn(text: string): Reference[] | null {
-  if (/[\u0000\ufffd]|^%TAG|![^\s]*binary/m.test(text)) return null
+  if (/[\u0000\ufffd]|^%TAG|![^\s]*binary/m.test(text) || OTHER_LINES.test(text)) return null
   try {
     const documents = parseAllDocuments(text, { merge: true, version: '1.2', uniqueKeys: true })
     if (!Array.isArray(documents)) return []

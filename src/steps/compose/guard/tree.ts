@@ -15,6 +15,8 @@ export type Ground = {
   prefix: string | null
   /** Of the checkout and of the stack's folder, without links. */
   real: { repo: string; dir: string }
+  /** Folders that containers of the stack can write: whatever is below may be a link of theirs. */
+  written: readonly string[]
 }
 
 /** `blob`: of the tree; `live`: beside it, its owner's; `link`: in the tree, or the way leads through it. */

@@ -3,9 +3,10 @@ import { posix } from 'node:path'
 import { Failed } from '../../../failure.ts'
 import type { StepContext } from '../../step.ts'
 import { inFolder } from '../stack.ts'
+import { isBelow } from './places.ts'
 import { type Power, power } from './power.ts'
 import { type Reference, referencesIn } from './references.ts'
-import { type Entry, entriesOf, type Ground, inTree, type Read, readFiles } from './tree.ts'
+import { type Entry, entriesOf, type Ground, type Read, readFiles } from './tree.ts'
 
 /** As far as Compose begins with it. */
 type Stack = { files: readonly string[]; envFiles: readonly string[] }
@@ -18,6 +19,8 @@ export type Walked = {
   /** Files that were not followed, because they do not belong to the stack. */
   powers: Power[]
   outside: Outside[]
+  /** Files beside the tree that belong to the stack. */
+  beside: (Outside & { real: string })[]
 }
 
 /** `service`: null where it is read for the whole stack. */
@@ -27,7 +30,7 @@ type Item = {
   path: string
   /** What names in it are relative to. */
   base: string
-  how: Reference['how'] | 'main' | 'main-env' | 'attributes'
+  how: Reference['how'] | 'main' | 'main-env'
   service: string | null
   optional: boolean
 }
@@ -44,13 +47,12 @@ export async function walk(
   stack: Stack,
   isAllowed: (key: string) => boolean,
 ): Promise<Walked> {
-  const walked: Walked = { main: [], files: new Map(), powers: [], outside: [] }
+  const walked: Walked = { main: [], files: new Map(), powers: [], outside: [], beside: [] }
   const seen = new Set<string>()
   let round = await firstItems(ctx, ground, sha, stack)
   for (let rounds = 0; round.length > 0; rounds += 1) {
     if (rounds === MOST_ROUNDS || seen.size > MOST_FILES) throw invalid(ground, 'it names too many files')
-    const all = [...round, ...round.flatMap(item => attributesFor(item, ground))]
-    const fresh = [...new Map(all.map(item => [keyOf(item), item])).values()].filter(
+    const fresh = [...new Map(round.map(item => [keyOf(item), item])).values()].filter(
       item => !seen.has(keyOf(item)),
     )
     for (const item of fresh) seen.add(keyOf(item))
@@ -71,21 +73,6 @@ export async function walk(
     )
   }
   return walked
-}
-
-/** What git is told there about the files that it writes into the work tree. */
-function attributesFor({ path, how }: Item, ground: Ground): Item[] {
-  if (how === 'attributes' || inTree(ground, path) === null) return []
-  const folders = [ground.opened!.repo.path]
-  for (let at = posix.dirname(path); at !== '/' && inTree(ground, at) !== null; at = posix.dirname(at))
-    folders.push(at)
-  return folders.map(base => ({
-    path: posix.join(base, '.gitattributes'),
-    base,
-    how: 'attributes',
-    service: null,
-    optional: true,
-  }))
 }
 
 const keyOf = ({ path, base, how, service }: Item) => JSON.stringify([path, base, how, service])
@@ -152,30 +139,28 @@ function take(
   const place =
     entry.kind === 'link'
       ? `${entry.path} (a link of the tree)`
-      : entry.kind === 'live' && !isOwners && !isWithin(ground, read.real!)
-        ? read.real!
+      : entry.kind === 'live'
+        ? livePlace(ground, path, read.real!, isOwners)
         : null
   if (place !== null) {
     walked.outside.push({ how, service: item.service, path: place })
     const outside = outsidePower(item.service, how, place)
     if (!note(walked, outside, isAllowed) || entry.kind === 'link') return []
   }
-  if (how === 'attributes') {
-    // They would make another text of a compose file than the one that was judged.
-    for (const word of new Set(entry.kind === 'blob' ? read.text?.match(REWRITES) : []))
-      note(
-        walked,
-        power('', 'attribute', `the stack would have git apply ${word} to its files`, word),
-        isAllowed,
-      )
-    return []
-  }
+  if (entry.kind === 'live' && place === null)
+    walked.beside.push({ how, service: item.service, path, real: read.real! })
   walked.files.set(path, entry)
   if (how === 'main-env') for (const each of ownVariables(entry, read.text)) note(walked, each, isAllowed)
   if (how !== 'main' && how !== 'include' && how !== 'extends') return []
   const references = read.text === null ? null : referencesIn(read.text)
   if (references === null) throw invalid(ground, `${path} is not plain YAML that the guard can follow`)
   return references.flatMap(reference => follow(walked, item, reference, ground, isAllowed))
+}
+
+/** Null: the stack's own. */
+function livePlace(ground: Ground, path: string, real: string, isOwners: boolean): string | null {
+  if ([path, real].some(each => isBelow(each, ground.written))) return path
+  return isOwners || isWithin(ground, real) ? null : real
 }
 
 function follow(
@@ -209,7 +194,7 @@ const isWithin = ({ dir, opened, real }: Ground, path: string) =>
     folder => path === folder || path.startsWith(`${folder}/`),
   )
 
-function outsidePower(service: string | null, how: string, place: string): Power {
+export function outsidePower(service: string | null, how: string, place: string): Power {
   const words =
     how === 'include'
       ? `would include ${place}`
@@ -224,7 +209,5 @@ const ownVariables = (entry: Entry, text: string | null): Power[] =>
     : [...new Set((text ?? '').match(/\bCOMPOSE_[A-Z_]+/g))].map(name =>
         power('', 'variable', `the stack would set ${name} for Compose`, name),
       )
-
-const REWRITES = /\bworking-tree-encoding\b|\bident\b/g
 
 const invalid = ({ dir }: Ground, detail: string) => new Failed({ code: 'compose-file-invalid', dir, detail })
