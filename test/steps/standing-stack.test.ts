@@ -189,6 +189,18 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
     expect(performance.now() - started).toBeLessThan(14_500)
   })
 
+  test('waits a minute for a first answer', { timeout: 150_000 }, async () => {
+    const health = checked('wget -q -O /dev/null http://127.0.0.1:PORT/', ', start_period: 100s')
+    write(`sleep 60; ${ANSWER}; exec sleep 1000`, health.replaceAll('PORT', `${port}`))
+    const standing: StepContext['standing'] = new Map()
+    await composeUp.run(context(standing, 'up', true), composeUp.schema.parse({ dir, project }), null)
+    const last = context(standing, 'poll', false)
+    const started = performance.now()
+    await healthPoll.run(last, poll({ timeout: '90s', interval: '3s', for: '2s' }), null)
+    expect(performance.now() - started).toBeGreaterThan(50_000)
+    expect(last.watchedSeconds()).toBeGreaterThan(50)
+  })
+
   test('leaves no command behind', async () => {
     write(`${ANSWER}; exec sleep 1000`, LOOP)
     const standing: StepContext['standing'] = new Map()

@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto'
 import type { Loss } from '../../failure.ts'
 import { canonicalPath } from '../fields.ts'
 import type { CheckFinding, StepContext } from '../step.ts'
-import { composeArgv, LOOKING, type Stack } from './compose.ts'
-import { configHashes, findDrifted } from './drift.ts'
+import { LOOKING, type Stack } from './compose.ts'
+import { findDrifted, hashesOf } from './drift.ts'
 import { type KeptImage, seeImages } from './images.ts'
 import { mountedFiles } from './keep.ts'
 import { holdingsIn, lossesOf } from './keep-stack.ts'
-import { jsonOf, type Project, withProfiles } from './project.ts'
+import { jsonOf, type Project } from './project.ts'
 import { leftovers } from './repair.ts'
 import type { Replica } from './stability.ts'
 
@@ -21,8 +21,7 @@ export async function checkUp(ctx: StepContext, input: Given): Promise<CheckFind
     input.services,
     'reach',
   )
-  const render = composeArgv(withProfiles(stack, input.services), ['config', '--format', 'json'])
-  const hashes = await configHashes(ctx, stack, render)
+  const hashes = await hashesOf(ctx, stack, rendered)
   const others = new Set((await findDrifted(ctx, stack, replicas, hashes)).map(each => each.service))
   const losses = lossesOf(holdingsIn(images, replicas, variables), jsonOf(rendered))
   return [

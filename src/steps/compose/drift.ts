@@ -13,7 +13,7 @@ import { jsonOf } from './project.ts'
 import type { Replica } from './stability.ts'
 
 /** By service, as Compose writes them to the labels of the containers that it makes. */
-type Hashes = ReadonlyMap<string, string>
+export type Hashes = ReadonlyMap<string, string>
 
 /** `render` prints a rendered configuration. Nothing is claimed where it cannot be asked. */
 export async function configHashes(
@@ -25,8 +25,29 @@ export async function configHashes(
   if (ctx.platform !== 'posix') return new Map()
   const folder = canonicalPath(dir)
   const argv = ['sh', '-c', HASHES, 'hostops-hashes', folder, ...render]
-  const found = lines((await ctx.exec({ argv, cwd: folder, env, ...LOOKING })).stdout)
-  return new Map(found.map(line => line.split(' ') as [string, string]))
+  return hashesIn((await ctx.exec({ argv, cwd: folder, env, ...LOOKING })).stdout)
+}
+
+/** Pure. */
+export const hashesIn = (printed: string): Hashes =>
+  new Map(lines(printed).map(line => line.split(' ') as [string, string]))
+
+/**
+ * A function for a script: `render FILE HASHES DIR COMMAND...` keeps what the command renders, and hashes it beside, because
+ * the start of Compose is most of its time. Ends as the command does.
+ */
+export const RENDER = `
+render() {
+  file=$1 hashes=$2 from=$3; shift 3
+  { "$@" || echo "$?" >"$file.code"; } | ( trap '' PIPE; tee "$file" ) |
+    docker compose -f - --project-directory "$from" --profile '*' config --hash '*' >"$hashes" 2>/dev/null
+  [ ! -f "$file.code" ] || { code=$(cat "$file.code"); rm -f "$file.code"; return "$code"; }
+}
+`
+
+export function hashesOf(ctx: StepContext, stack: Pick<Stack, 'dir'>, rendered: string): Promise<Hashes> {
+  const { argv, env } = printing(rendered)
+  return configHashes(ctx, stack, argv, env)
 }
 
 const HASHES = `
@@ -35,12 +56,12 @@ dir=$1; shift
 `
 
 /** The version of Compose is asked only where a hash differs, which is seldom. */
-export async function findDrifted(
+export async function findDrifted<R extends Made>(
   ctx: StepContext,
   { dir }: Pick<Stack, 'dir'>,
-  replicas: readonly Replica[],
+  replicas: readonly R[],
   hashes: Hashes,
-): Promise<Replica[]> {
+): Promise<R[]> {
   const others = replicas.filter(each => differs(each, hashes))
   if (others.length === 0) return []
   const argv = ['docker', 'compose', 'version', '--short']
@@ -49,10 +70,12 @@ export async function findDrifted(
 }
 
 /** Pure. Another version of Compose hashes the same configuration otherwise, which says nothing. */
-export const drifted = (replicas: readonly Replica[], hashes: Hashes, version: string): Replica[] =>
+export const drifted = <R extends Made>(replicas: readonly R[], hashes: Hashes, version: string): R[] =>
   replicas.filter(each => differs(each, hashes) && releaseOf(each.madeBy ?? '') === releaseOf(version))
 
-const differs = ({ service, config }: Replica, hashes: Hashes): boolean =>
+type Made = Pick<Replica, 'service' | 'config' | 'madeBy'>
+
+const differs = ({ service, config }: Made, hashes: Hashes): boolean =>
   config !== '' && hashes.has(service) && hashes.get(service) !== config
 
 /** Distributions add revisions of their own, which the label does not have. */
@@ -74,8 +97,7 @@ export async function configThatRuns(
     config.services[service] = { ...known, ...patched(known, config, seen[at]!) }
   }
   const text = JSON.stringify(config)
-  const { argv, env } = printing(text)
-  const hashes = await configHashes(ctx, stack, argv, env)
+  const hashes = await hashesOf(ctx, stack, text)
   return drifted.every(({ service, config }) => hashes.get(service) === config) ? text : null
 }
 

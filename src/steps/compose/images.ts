@@ -61,7 +61,7 @@ export type KeptStack = {
   drifted?: string[]
   /** The configuration that gives those; null where none was found that does. */
   was?: string | null
-} & Omit<KeptFiles, 'project' | 'rendered'>
+} & Omit<KeptFiles, 'project' | 'rendered' | 'hashes'>
 
 /** A stack as it runs, before anything of its images is kept. Its files are. */
 export type Found = {
@@ -73,16 +73,22 @@ export type Found = {
 }
 
 export async function findStack(ctx: StepContext, given: Stack, services: readonly string[]): Promise<Found> {
-  const stack = await runningStack(ctx, given, services)
+  const [stack, pinned] = await Promise.all([runningStack(ctx, given, services), pinsOf(ctx, given)])
   const { project } = stack
-  const [files, running, pinned] = await Promise.all([
+  const [files, running] = await Promise.all([
     keepFiles(ctx, stack, services, given),
-    project === undefined ? [] : containersOf(ctx, stack, project),
-    pinsOf(ctx, stack),
+    project === undefined ? [] : containersOf(ctx, stack, project).then(found => glance(ctx, stack, found)),
   ])
   // Another folder may have made them, where this one has none.
   const replicas = project === undefined ? await containersOf(ctx, stack, files.project.name) : running
   return { stack, files, replicas, pinned }
+}
+
+/** `imagesOf` is going to ask the same, and is answered by this where both look in one moment: while Compose renders. */
+function glance(ctx: StepContext, { dir }: Stack, replicas: Replica[]): Replica[] {
+  const names = withoutLeftovers(replicas).flatMap(({ imageName, image }) => [imageName ?? image, image])
+  inspectImages(ctx, dir, names).catch(() => {})
+  return replicas
 }
 
 /**
@@ -118,7 +124,7 @@ export async function pinImages(
     const [first, ...others] = pins
     return first ? { ...image, id: first.id, pin: first.pin, others } : image
   }
-  const { project, rendered: _, ...rest } = files
+  const { project, rendered: _, hashes: __, ...rest } = files
   return {
     project: project.name,
     images: await Promise.all(images.map(keep)),
@@ -315,7 +321,7 @@ async function inspectEach<T>(
   names: readonly string[],
   how: { format: string; read: (line: string) => T },
 ): Promise<Map<string, T | null>> {
-  const asked = [...new Set(names)]
+  const asked = [...new Set(names)].sort()
   if (asked.length === 0) return new Map()
   const argv = ['docker', 'image', 'inspect', '--format', how.format, '--', ...asked]
   const done = await ctx.exec({ argv, ...LOOKING })

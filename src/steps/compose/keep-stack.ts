@@ -4,9 +4,8 @@ import { canonicalPath } from '../fields.ts'
 import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { docker, LOOKING, type Stack } from './compose.ts'
-import { configHashes, findDrifted, keepWhatRan } from './drift.ts'
+import { findDrifted, keepWhatRan } from './drift.ts'
 import { type Found, findStack, imagesOf, type KeptImage, type KeptStack, pinImages } from './images.ts'
-import { renderedIn } from './keep.ts'
 import { mountedDigests } from './mounted-files.ts'
 import { lost, type Possession, possessionsIn, possessionsOf } from './possessions.ts'
 import { jsonOf } from './project.ts'
@@ -20,10 +19,9 @@ export async function keepStack(
 ): Promise<{ kept: KeptStack; replicas: Replica[] }> {
   const found = await findStack(ctx, input, input.services)
   const { stack, replicas } = found
-  const { project, rendered, folder } = found.files
-  const [kept, hashes, digests, networks, volumes] = await Promise.all([
+  const { project, rendered, hashes, folder } = found.files
+  const [kept, digests, networks, volumes] = await Promise.all([
     keepWithoutLoss(ctx, input, found),
-    configHashes(ctx, stack, folder === null ? [] : ['cat', renderedIn(folder)]),
     mountedDigests(ctx, stack, rendered),
     madeByProject(ctx, stack, project.name, 'network'),
     madeByProject(ctx, stack, project.name, 'volume'),

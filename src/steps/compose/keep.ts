@@ -7,6 +7,7 @@ import { Failed } from '../../failure.ts'
 import { canonicalPath } from '../fields.ts'
 import type { StepContext } from '../step.ts'
 import { composeArgv, inFolder, LOOKING, type Stack, stackLock } from './compose.ts'
+import { type Hashes, hashesIn, RENDER } from './drift.ts'
 import { composeFailed } from './failed.ts'
 import { foreignIn, withoutQuotes } from './foreign.ts'
 import { CONFIG, jsonOf, type Project, projectFrom, readRendered, withProfiles } from './project.ts'
@@ -17,6 +18,7 @@ export type KeptFiles = {
   project: Project
   /** As compose renders it. */
   rendered: string
+  hashes: Hashes
   /** Null on targets without a POSIX shell, where nothing is kept. */
   folder: string | null
   envFiles: KeptFile[]
@@ -54,29 +56,32 @@ type Named = Pick<Stack, 'dir' | 'project'>
 
 /**
  * What a run has kept once stays as it is: a later step of the same run finds what was there before the first one. Of two
- * at once, both find what one of them has kept.
+ * at once, both find what one of them has kept. Where no text can name env files of services, none are looked for.
  */
-const KEEP = `${FOLDER}
-recipe=$1; shift
+const KEEP = `${FOLDER}${RENDER}
+recipe=$1 files=$2; shift 2
+reads() {
+  [ -n "$files" ] || return 0
+  printf '%s\\n' "$files" | while IFS= read -r file; do grep -E 'env_file|include|extends|\\\\' -- "$file"; done | grep -q .
+}
 if [ ! -f "$folder/compose.json" ]; then
   new=$(mktemp -d "$folder/.new.XXXXXX") || exit 3
   docker info --format '{{.DockerRootDir}}' >"$new/root" 2>/dev/null &
-  "$@" config --no-interpolate --format json >"$new/raw.json" 2>/dev/null &
-  "$@" config --format json >"$new/compose.json" ||
+  : >"$new/raw.json"
+  reads && "$@" config --no-interpolate --format json >"$new/raw.json" 2>/dev/null &
+  render "$new/compose.json" "$new/hashes" "$dir" "$@" config --format json ||
     { code=$?; wait; rm -rf "$new"; rmdir "$folder" 2>/dev/null; exit "$code"; }
   wait
   root=$(cat "$new/root")
   [ -z "$root" ] || df -Pk "$root" 2>/dev/null | awk 'NR == 2 { print $4 }' >"$new/free"
   printf %s "$recipe" >"$new/stack.json"
-  for name in root free raw.json stack.json compose.json; do mv -n "$new/$name" "$folder/$name" 2>/dev/null; done
+  echo '${RULE}' >"$new/rule"
+  (cd "$new" && mv -n rule root free raw.json hashes stack.json compose.json "$folder" 2>/dev/null)
   rm -rf "$new"
 fi
 echo "$folder"
-for name in root free raw.json compose.json; do
-  echo '${RULE}'
-  cat "$folder/$name" 2>/dev/null
-  echo
-done
+cd "$folder" && cat rule root rule free rule raw.json rule hashes rule compose.json 2>/dev/null
+exit 0
 `
 const COPY = `
 umask 077
@@ -99,15 +104,16 @@ export async function keepFiles(
 ): Promise<KeptFiles> {
   if (ctx.platform !== 'posix') {
     const { project, rendered } = await readRendered(ctx, stack, services)
-    return { project, rendered, folder: null, envFiles: [], disk: null }
+    return { project, rendered, hashes: new Map(), folder: null, envFiles: [], disk: null }
   }
   const dir = canonicalPath(stack.dir)
   const prefix = composeArgv(withProfiles(stack, services), [])
   const words = folderWords(ctx, named, prefix.join('\u0000'))
+  const files = stack.files.map(file => inFolder(dir, file))
   const recipe = JSON.stringify({ files: stack.files, envFiles: stack.envFiles })
-  const argv = ['sh', '-c', KEEP, 'hostops-keep', ...words, recipe, ...prefix]
+  const argv = ['sh', '-c', KEEP, 'hostops-keep', ...words, recipe, files.join('\n'), ...prefix]
   const done = await ctx.exec({ argv, cwd: dir, ...LOOKING })
-  const [folder = '', root = '', free = '', raw = '', rendered = ''] = done.stdout
+  const [folder = '', root = '', free = '', raw = '', hashes = '', rendered = ''] = done.stdout
     .split(`${RULE}\n`)
     .map(part => part.trim())
   if (done.code === 3)
@@ -121,6 +127,7 @@ export async function keepFiles(
   return {
     project: projectFrom(rendered, stack, services),
     rendered,
+    hashes: hashesIn(hashes),
     folder,
     renderedBy: prefix,
     envFiles: await copy(ctx, folder, filesReadBy(stack, raw, rendered)),

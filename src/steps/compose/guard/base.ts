@@ -1,8 +1,11 @@
 /** What the stack may do already: by the configuration that its containers were made from, not by files edited since. */
+
+import { canonicalPath } from '../../fields.ts'
+import { lines } from '../../plain-text.ts'
 import type { StepContext } from '../../step.ts'
-import { compose, composeArgv, LOOKING, type Stack } from '../compose.ts'
-import { configHashes, configThatRuns, findDrifted } from '../drift.ts'
-import { CONFIG, jsonOf, projectFrom, readReplicas } from '../project.ts'
+import { compose, composeArgv, docker, LOOKING, type Stack, withoutWarnings } from '../compose.ts'
+import { configThatRuns, findDrifted, type Hashes, hashesIn, RENDER } from '../drift.ts'
+import { CONFIG, jsonOf, ofProject, projectFrom, readReplicas } from '../project.ts'
 import type { Replica } from '../stability.ts'
 import type { Config } from './places.ts'
 import { isMap } from './power.ts'
@@ -11,23 +14,58 @@ export type Running = {
   /** Of the files that are there now, with all profiles. */
   config: Config
   rendered: string
-  replicas: Replica[]
+  hashes: Hashes
+  made: Made[]
 }
+
+type Made = Pick<Replica, 'service' | 'config' | 'madeBy'>
 
 export async function runningNow(ctx: StepContext, stack: Stack): Promise<Running | null> {
   if (stack.project === undefined) return null
-  const [replicas, { stdout }] = await Promise.all([
-    readReplicas(ctx, stack, stack.project, null),
-    compose(ctx, withAll(stack), CONFIG, LOOKING),
+  const all = { ...stack, profiles: ['*'] }
+  const [made, { rendered, hashes }] = await Promise.all([
+    madeOf(ctx, stack, stack.project),
+    renderedAndHashed(ctx, all),
   ])
-  const config = jsonOf(stdout)
-  return replicas.length === 0 || !isMap(config) ? null : { config, rendered: stdout, replicas }
+  const config = jsonOf(rendered)
+  return made.length === 0 || !isMap(config) ? null : { config, rendered, hashes, made }
 }
 
-export const hashesNow = (ctx: StepContext, stack: Stack) =>
-  configHashes(ctx, stack, composeArgv(withAll(stack), CONFIG))
+/** By its labels: what else a container is, nobody asks as long as it is what the files give. */
+async function madeOf(ctx: StepContext, { dir }: Stack, project: string): Promise<Made[]> {
+  const labels = ['service', 'config-hash', 'version'].map(name => `{{.Label "com.docker.compose.${name}"}}`)
+  const args = ['ps', '-a', '--format', labels.join('\t'), ...ofProject(project)]
+  return lines((await docker(ctx, canonicalPath(dir), args, LOOKING)).stdout).map(line => {
+    const [service = '', config = '', madeBy = ''] = line.split('\t')
+    return { service, config, madeBy }
+  })
+}
 
-const withAll = (stack: Stack): Stack => ({ ...stack, profiles: ['*'] })
+const BOTH = `
+umask 077
+dir=$1 rule=$2; shift 2
+top=$(mktemp -d "\${TMPDIR:-/tmp}/hostops-guard.XXXXXX") || exit 9
+trap 'rm -rf "$top"' EXIT
+trap 'exit 9' HUP INT TERM
+${RENDER}
+render "$top/rendered" "$top/hashes" "$dir" "$@" || exit
+cat "$top/rendered"
+echo "$rule"
+cat "$top/hashes"
+`
+const RULE = '--- hostops-hashes ---'
+
+async function renderedAndHashed(ctx: StepContext, stack: Stack) {
+  const words = withoutWarnings(composeArgv(stack, CONFIG))
+  const cwd = canonicalPath(stack.dir)
+  const argv = ['sh', '-c', BOTH, 'hostops-base', cwd, RULE, ...words]
+  const done = ctx.platform === 'posix' ? await ctx.exec({ argv, cwd, ...LOOKING }) : null
+  // Asked again, and by itself, to tell what is wrong.
+  if (done?.code !== 0)
+    return { rendered: (await compose(ctx, stack, CONFIG, LOOKING)).stdout, hashes: hashesIn('') }
+  const [rendered = '', hashes = ''] = done.stdout.split(`${RULE}\n`)
+  return { rendered, hashes: hashesIn(hashes) }
+}
 
 /**
  * A service that has no container and would get one has no power yet; nor has one whose container was made from files that
@@ -35,16 +73,21 @@ const withAll = (stack: Stack): Stack => ({ ...stack, profiles: ['*'] })
  */
 export async function baseOf(
   ctx: StepContext,
-  { config, rendered, replicas }: Running,
-  { stack, hashes, target, services }: Against,
+  { config, rendered, hashes, made }: Running,
+  { stack, target, services }: Against,
 ): Promise<Base> {
-  const drifted = await findDrifted(ctx, stack, replicas, hashes)
-  const made = drifted.length === 0 ? rendered : await configThatRuns(ctx, stack, rendered, drifted)
-  const unknown = made === null ? drifted.map(({ service }) => service) : []
+  const drifted = (await findDrifted(ctx, stack, made, hashes)).map(({ service }) => service)
+  const ran = drifted.length === 0 ? rendered : await thatRuns(ctx, stack, rendered, drifted)
+  const unknown = ran === null ? drifted : []
   const reach = projectFrom(JSON.stringify(target), stack, services).reach.map(({ name }) => name)
-  const has = (name: string) => replicas.some(({ service }) => service === name) && !unknown.includes(name)
-  const all = (made === null ? config : jsonOf(made)) as Config
+  const has = (name: string) => made.some(({ service }) => service === name) && !unknown.includes(name)
+  const all = (ran === null ? config : jsonOf(ran)) as Config
   return { config: only(all, name => has(name) || !reach.includes(name)), unknown: [...new Set(unknown)] }
+}
+
+async function thatRuns(ctx: StepContext, stack: Stack, rendered: string, drifted: readonly string[]) {
+  const replicas = await readReplicas(ctx, stack, stack.project!, drifted)
+  return configThatRuns(ctx, stack, rendered, replicas)
 }
 
 /** `unknown`: services whose containers were made from what cannot be told any more. */
@@ -52,7 +95,6 @@ export type Base = { config: Config; unknown: string[] }
 
 type Against = {
   stack: Stack
-  hashes: Awaited<ReturnType<typeof configHashes>>
   target: Config
   services: readonly string[]
 }

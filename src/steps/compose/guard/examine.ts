@@ -7,11 +7,11 @@ import { LOOKING, type Stack } from '../compose.ts'
 import { runningStack } from '../running-stack.ts'
 import { addedPowers, type Judged } from './added.ts'
 import { attributePowers } from './attributes.ts'
-import { baseOf, hashesNow, runningNow } from './base.ts'
+import { baseOf, runningNow } from './base.ts'
 import { masked } from './mask.ts'
-import { type Config, isBelow, type Place, writableIn } from './places.ts'
+import { type Config, isBelow, isIn, type Place, writableIn } from './places.ts'
 import type { Power } from './power.ts'
-import { powersOf } from './powers.ts'
+import { pathsIn, powersOf } from './powers.ts'
 import { renderTree } from './render.ts'
 import { entriesOf, type Ground, realFolders } from './tree.ts'
 import { outsidePower, type Walked, walk } from './walk.ts'
@@ -35,58 +35,77 @@ export type Question = {
 }
 
 export async function examine(ctx: StepContext, question: Question): Promise<Examined> {
-  const { opened, services } = question
+  const { opened, services, allow } = question
   const given = { ...question.stack, dir: canonicalPath(question.stack.dir) }
   const [stack, real] = await Promise.all([
     runningStack(ctx, given, services),
     realFolders(ctx, [opened.repo.path, given.dir]),
   ])
-  const [hashes, found] = await Promise.all([
-    stack.project === undefined ? new Map<string, string>() : hashesNow(ctx, stack),
-    rendered(ctx, question, stack, { repo: real[0]!, dir: real[1]! }),
-  ])
-  const { ground, walked, base, strange, config } = found
+  const ground = groundOf(question, stack, { repo: real[0]!, dir: real[1]! })
+  const { now, base } = await lookAround(ctx, ground, question, stack)
   const before = base?.config ?? null
-  if (config === null) return { added: await masked(ctx, stack, strange), config, before, unknown: [] }
-  const was = base && (await baseOf(ctx, base, { stack, hashes, target: config, services }))
+  // What Compose would find there is not known, and it is not to look.
+  if (now.config === null)
+    return { added: await masked(ctx, stack, now.strange), config: null, before, unknown: [] }
+  const { config, found } = now
+  const was = base && (await baseOf(ctx, base, { stack, target: config, services }))
   const [target, had] = await judged(ctx, ground, question, [config, was?.config ?? null])
-  const planted = besidePowers(walked, await withReal(ctx, writableIn(config)))
-  const refused = planted.filter(({ key }) => !question.allow.includes(key))
+  const planted = besidePowers(found, await withReal(ctx, writableIn(config)))
+  const refused = planted.filter(({ key }) => !allow.includes(key))
   const added = [...refused, ...addedPowers(target!, had ?? null)]
   return { added: await masked(ctx, stack, added), config, before, unknown: was?.unknown ?? [] }
 }
 
-/** `config`: null where what Compose would find there is not known, so that it is not to look. */
-async function rendered(ctx: StepContext, question: Question, stack: Stack, real: Ground['real']) {
-  const { opened, sha } = question
-  const base = await runningNow(ctx, stack)
+type Seen = { found: Walked; strange: Power[] }
+/** `config`: null where something strange is in the way. */
+type Rendered = Seen & { config: Config | null }
+
+/** Side by side, because each of them waits for Compose: what the files of the commit give, and what those give that run. */
+async function lookAround(ctx: StepContext, ground: Ground, question: Question, stack: Stack) {
+  const { allow, opened, sha } = question
+  const rendered = async (place: Ground, seen: Seen): Promise<Rendered> => {
+    const isKnown = seen.strange.length === 0
+    const rendering = { ground: place, opened, walked: seen.found, stack, sha }
+    return { ...seen, config: isKnown ? await renderTree(ctx, rendering) : null }
+  }
+  const first = async () => {
+    const isKnown = (key: string) => allow.includes(key)
+    return rendered(ground, await walkAt(ctx, ground, question, { stack, commit: sha, isKnown }))
+  }
+  const [base, at] = await Promise.all([runningNow(ctx, stack), first()])
   const written = base === null ? [] : await withReal(ctx, writableIn(base.config))
-  const ground = { ...groundOf(question, stack, real), written }
-  const { walked, strange } = await followed(ctx, ground, question, stack)
-  const isKnown = strange.length === 0
-  const config = isKnown ? await renderTree(ctx, { ground, opened, walked, stack, sha }) : null
-  return { ground, walked, base, strange, config }
+  if (at.strange.length + besidePowers(at.found, written).length === 0) return { base, now: at }
+  const place = { ...ground, written }
+  return { base, now: await rendered(place, await withKnown(ctx, place, question, stack)) }
 }
 
-function groundOf({ opened }: Question, { dir }: Stack, real: Ground['real']): Omit<Ground, 'written'> {
+function groundOf({ opened }: Question, { dir }: Stack, real: Ground['real']): Ground {
   const below = posix.relative(real.repo, real.dir)
   const prefix = below === '..' || below.startsWith('../') || posix.isAbsolute(below) ? null : below
-  return { opened, dir: canonicalPath(dir), prefix, real }
+  return { opened, dir: canonicalPath(dir), prefix, real, written: [] }
+}
+
+type At = { stack: Stack; commit: string; isKnown: (key: string) => boolean }
+
+async function walkAt(
+  ctx: StepContext,
+  ground: Ground,
+  { opened }: Question,
+  { stack, commit, isKnown }: At,
+): Promise<Seen> {
+  const found = await walk(ctx, ground, commit, stack, isKnown)
+  const paths = [...found.files].flatMap(([path, { kind }]) => (kind === 'blob' ? [path] : []))
+  const attributes = await attributePowers(ctx, ground, opened, { sha: commit, paths })
+  return { found, strange: [...found.powers, ...attributes.filter(({ key }) => !isKnown(key))] }
 }
 
 /** Files outside that the stack names today are its owner's: it may go on to name them. */
-async function followed(ctx: StepContext, ground: Ground, { opened, sha, allow }: Question, stack: Stack) {
-  const known = new Set(allow)
-  const at = async (commit: string, isKnown: (key: string) => boolean) => {
-    const walked = await walk(ctx, ground, commit, stack, isKnown)
-    const paths = [...walked.files].flatMap(([path, { kind }]) => (kind === 'blob' ? [path] : []))
-    const attributes = await attributePowers(ctx, ground, opened, { sha: commit, paths })
-    return { walked, strange: [...walked.powers, ...attributes.filter(({ key }) => !isKnown(key))] }
-  }
-  const first = await at(sha, key => known.has(key))
-  if (first.strange.length === 0 || stack.project === undefined) return first
-  await at(opened.head.sha, key => known.add(key).has(key))
-  return at(sha, key => known.has(key))
+async function withKnown(ctx: StepContext, ground: Ground, question: Question, stack: Stack): Promise<Seen> {
+  const known = new Set(question.allow)
+  const head = question.opened.head.sha
+  if (stack.project !== undefined)
+    await walkAt(ctx, ground, question, { stack, commit: head, isKnown: key => known.add(key).has(key) })
+  return walkAt(ctx, ground, question, { stack, commit: question.sha, isKnown: key => known.has(key) })
 }
 
 /** What lies in the stack's own folder, and where one of its containers could have put a link. */
@@ -130,18 +149,6 @@ async function judged(
     return { config, powers: powersOf(config, place) }
   })
 }
-
-/** Everything that the configuration names for the host. */
-function pathsIn(config: Config): string[] {
-  const paths = new Set<string>()
-  powersOf(config, path => {
-    paths.add(posix.normalize(path))
-    return { path, within: true, own: true }
-  })
-  return [...paths].filter(path => path.startsWith('/') && !/[\u0000-\u001f]/.test(path))
-}
-
-const isIn = (path: string, folders: readonly string[]) => folders.includes(path) || isBelow(path, folders)
 
 /** Whoever can write there decides what the next upgrade starts. */
 function holdsRules({ real }: Ground, path: string): boolean {

@@ -51,6 +51,9 @@ export const writableIn = ({ services }: Config): string[] =>
 export const isBelow = (path: string, folders: readonly string[]): boolean =>
   folders.some(folder => path.startsWith(folder === '/' ? '/' : `${folder}/`) && path !== folder)
 
+export const isIn = (path: string, folders: readonly string[]) =>
+  folders.includes(path) || isBelow(path, folders)
+
 const linkPowers = (name: string, { link }: Place): Power[] =>
   link === undefined
     ? []

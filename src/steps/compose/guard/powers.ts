@@ -2,6 +2,7 @@
  * A rendered configuration, reduced to what it may do beyond its own containers. Every field that is not known to be
  * harmless is a power, so that a field of a future Compose opens nothing. Pure.
  */
+import { posix } from 'node:path'
 import { buildPowers } from './build-powers.ts'
 import { bindPowers, type Config, filePowers, type Resolve } from './places.ts'
 import { isMap, type Power, power, text, unknownField } from './power.ts'
@@ -29,6 +30,16 @@ export function powersOf(config: Config, resolve: Resolve): Power[] {
     return Object.entries(value).flatMap(([name, each]) => own(name, each, config, resolve))
   })
   return [...new Map(all.map(each => [each.key, each])).values()]
+}
+
+/** Everything that the configuration names for the host. */
+export function pathsIn(config: unknown): string[] {
+  const paths = new Set<string>()
+  powersOf(isMap(config) ? config : {}, path => {
+    paths.add(posix.normalize(path))
+    return { path, within: true, own: true }
+  })
+  return [...paths].filter(path => path.startsWith('/') && !/[\u0000-\u001f]/.test(path))
 }
 
 type Reduce = (name: string, value: unknown, config: Config, resolve: Resolve) => Power[]

@@ -5,8 +5,9 @@ import type { Opened } from '../../git/repository.ts'
 import type { StepContext } from '../../step.ts'
 import { composeArgv, inFolder, LOOKING, type Stack } from '../compose.ts'
 import { CONFIG, jsonOf } from '../project.ts'
-import type { Config } from './places.ts'
+import { type Config, isIn } from './places.ts'
 import { isMap } from './power.ts'
+import { pathsIn } from './powers.ts'
 import type { Ground } from './tree.ts'
 import type { Walked } from './walk.ts'
 
@@ -54,9 +55,10 @@ type Rendering = { ground: Ground; opened: Opened; walked: Walked; stack: Stack;
 
 /** With all profiles, in terms of paths of the host. */
 export async function renderTree(ctx: StepContext, rendering: Rendering): Promise<Config> {
-  const { text, mirror } = await render(ctx, rendering, '')
+  const { text, raw, mirror } = await render(ctx, rendering, '')
+  const above = [`/${mirror.split('/')[1] ?? ''}`]
   // `..` beyond the top of the host leads into the folders above the mirror, and into others where that lies deeper.
-  if (text.includes(`/${mirror.split('/')[1] ?? ''}`)) {
+  if (pathsIn(jsonOf(raw)).some(path => isIn(path, above) && !isIn(path, [mirror]))) {
     const again = await render(ctx, rendering, '/a/b/c')
     if (again.text !== text) throw unrendered(rendering, 'a path leads above /')
   }
@@ -69,7 +71,7 @@ async function render(
   ctx: StepContext,
   rendering: Rendering,
   deeper: string,
-): Promise<{ text: string; mirror: string }> {
+): Promise<{ text: string; raw: string; mirror: string }> {
   const { ground, opened, walked, stack } = rendering
   const { dir } = ground
   const at = (name: string) => `${MIRROR}${inFolder(dir, name)}`
@@ -92,7 +94,8 @@ async function render(
   const without = (text: string) =>
     text.replaceAll(new RegExp(`${mirror}(?=["'\\s])`, 'g'), '/').replaceAll(mirror, '')
   if (done.code !== 0) throw unrendered(rendering, 'Compose cannot render it')
-  return { text: without(done.stdout.slice(end + 1)), mirror }
+  const raw = done.stdout.slice(end + 1)
+  return { text: without(raw), raw, mirror }
 }
 
 const unrendered = ({ ground, sha }: Rendering, problem: string) =>
