@@ -1,5 +1,6 @@
 // The shipped playbook beside a person, a script and Ansible: how long each takes and how long nobody is served, for a version
-// that is good and for each way to be bad. In turns on one stack and engine. --rounds N; the table of docs/time.md: --table.
+// that is good and for each way to be bad. In turns on one stack and engine, each once alone and once asked from outside.
+// --rounds N; the table of docs/time.md: --table.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -53,10 +54,18 @@ async function rounds(stack) {
     const tools = round < ROUNDS_OF_PEERS ? stack.tools : [stack.hand, stack.hostops]
     for (const [name, [version, outcome]] of Object.entries(CASES)) {
       for (const tool of tools) {
-        await stack.reset()
-        keep(name, tool.called, await stack.watched(() => tool.upgrade(version, outcome)))
-        if (name !== 'good upgrade' || tool.back === undefined) continue
-        keep(BACK, tool.called, await stack.watched(() => tool.back()))
+        const [alone, beside] = [{}, {}]
+        for (const [seen, watched] of [
+          [alone, stack.timed],
+          [beside, stack.watched],
+        ]) {
+          await stack.reset()
+          seen[name] = await watched(() => tool.upgrade(version, outcome))
+          if (name === 'good upgrade' && tool.back !== undefined)
+            seen[BACK] = await watched(() => tool.back())
+        }
+        for (const each of Object.keys(alone))
+          keep(each, tool.called, { ...alone[each], down: beside[each].down, stuck: beside[each].stuck })
       }
     }
     console.error(`round ${round + 1} of ${ROUNDS}`)
@@ -194,6 +203,12 @@ async function makeStack(folder, port) {
       docker('compose', '--progress', 'quiet', 'up', '-d', '--build', '--wait')
       while (!(await isGood())) await pause(50)
     },
+    /** Nobody else asks meanwhile: a question in a bad moment would have everybody wait for a second. */
+    async timed(work) {
+      const from = performance.now()
+      const more = await work()
+      return { window: 0, ...more, wall: (performance.now() - from) / 1000 }
+    },
     async watched(work) {
       const child = spawn(process.execPath, [here('../rig/outside-poller.mjs'), url], {
         stdio: ['ignore', 'pipe', 'inherit'],
@@ -204,19 +219,15 @@ async function makeStack(folder, port) {
       })
       const ended = new Promise(resolve => child.once('close', resolve))
       while (!out.includes('asking')) await pause(10)
-      const from = performance.now()
-      let more
-      let wall
       try {
-        more = await work()
-        wall = (performance.now() - from) / 1000
+        await work()
         await pause(300)
       } finally {
         child.kill('SIGTERM')
         await ended
       }
       const [down, , stuck] = out.trim().split('\n').at(-1).split(' ').map(Number)
-      return { window: 0, ...more, wall, down, stuck }
+      return { down, stuck }
     },
     remove() {
       docker('compose', 'down', '-t', '0', '--remove-orphans')

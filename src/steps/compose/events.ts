@@ -12,11 +12,23 @@ export async function lastEvent(
   { kinds, format }: { kinds: readonly string[]; format: string },
 ): Promise<string | undefined> {
   const about = [`container=${container}`, ...kinds.map(kind => `event=${kind}`)]
-  // A relative time is cut to whole seconds: until the next one, or what has just happened is left out.
-  const span = ['--since=10m', '--until=-1s', ...about.flatMap(each => ['--filter', each])]
-  const { stdout } = await docker(ctx, dir, ['events', ...span, '--format', format], LOOKING)
+  const args = ['--since=10m', ...about.flatMap(each => ['--filter', each]), '--format', format]
+  const { stdout } =
+    ctx.platform === 'posix'
+      ? await ctx.exec({ argv: ['sh', '-c', UNTIL_NOW, 'hostops-events', ...args], ...LOOKING })
+      : await docker(ctx, dir, ['events', '--until=-1s', ...args], LOOKING)
   return lines(stdout).at(-1)
 }
+
+/**
+ * By the target's clock. Docker cuts a relative time to whole seconds, so that where `date` knows nothing smaller, it has to be
+ * the next one, or what has just happened is left out.
+ */
+const UNTIL_NOW = `
+now=$(date +%s.%N 2>/dev/null)
+case $now in '' | *[!0-9.]*) now=-1s ;; esac
+exec docker events --until="$now" "$@"
+`
 
 /** Ends and changes of health in a project, told by one command instead of asking again and again. */
 export function newsOf(project: string): NonNullable<Sign['news']> {

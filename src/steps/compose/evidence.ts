@@ -10,7 +10,7 @@ import { docker, LOOKING, type Stack } from './compose.ts'
 import { ofProject, readReplicas } from './project.ts'
 import { projectOf } from './running-stack.ts'
 import { expectedOf, judge, type Replica } from './stability.ts'
-import { describe, lastLines, lastWords } from './unstable.ts'
+import { describe, lastLines, lastWords, wordsOf } from './unstable.ts'
 
 type Given = Stack & { services: readonly string[] }
 
@@ -27,20 +27,26 @@ export async function stackEvidence(
 ): Promise<Evidence[]> {
   const project = known?.project ?? (await unlessFailed(projectOf(ctx, input)))
   if (project === null) return [{ name: 'containers', text: 'not there: the project has no name' }]
-  const [containers, replicas] = await Promise.all([
+  const likely = (known?.names ?? []).filter(name => isLikely(input, name))
+  const [containers, replicas, early] = await Promise.all([
     table(ctx, input, project),
     unlessFailed(readReplicas(ctx, input, project, null, known?.names)),
+    Promise.all(likely.map(async name => [name, await logOf(ctx, input, name)] as const)),
   ])
   const wanted = (replicas ?? []).filter(each => isWanted(input, each))
   const [logs, state] = await Promise.all([
-    logsOf(ctx, input, wanted),
-    replicas === null ? [] : suspects(ctx, input, replicas),
+    logsOf(ctx, input, wanted, new Map(early)),
+    replicas === null ? [] : suspects(ctx, input, replicas, new Map(early)),
   ])
   return [{ name: 'containers', text: containers }, { name: 'logs', text: logs }, ...state]
 }
 
 const isWanted = ({ services }: Given, { service }: Replica) =>
   services.length === 0 || services.includes(service)
+
+/** By its name alone: that of the service is in what Compose calls a container. */
+const isLikely = ({ services }: Given, name: string) =>
+  services.length === 0 || services.some(service => name.includes(service))
 
 async function table(ctx: StepContext, input: Given, project: string): Promise<string> {
   const format = 'table {{.Names}}\t{{.Image}}\t{{.Status}}\t{{.Ports}}'
@@ -49,26 +55,41 @@ async function table(ctx: StepContext, input: Given, project: string): Promise<s
   return plainText((await unlessFailed(looking))?.stdout ?? 'not there')
 }
 
-async function logsOf(ctx: StepContext, input: Given, replicas: readonly Replica[]): Promise<string> {
+/** `early`: by name, what was asked before anybody knew whether there is such a container. */
+async function logsOf(
+  ctx: StepContext,
+  input: Given,
+  replicas: readonly Replica[],
+  early: ReadonlyMap<string, string[]>,
+): Promise<string> {
   const all = await Promise.all(
     replicas.map(async ({ id, name }) => {
-      const said = await unlessFailed(lastLines(ctx, input, id, LINES))
-      return (said?.all ?? ['not there']).map(line => `${name} | ${line}`)
+      const said = early.get(name) ?? (await logOf(ctx, input, id))
+      return said.map(line => `${name} | ${line}`)
     }),
   )
   return all.flat().join('\n')
 }
 
+const logOf = async (ctx: StepContext, input: Given, container: string): Promise<string[]> =>
+  (await unlessFailed(lastLines(ctx, input, container, LINES)))?.all ?? ['not there']
+
 /** What is not as it should be, by the engine's own account: the report's `failedService` when nothing named one. */
-async function suspects(ctx: StepContext, input: Given, now: readonly Replica[]): Promise<Evidence[]> {
+async function suspects(
+  ctx: StepContext,
+  input: Given,
+  now: readonly Replica[],
+  early: ReadonlyMap<string, string[]>,
+): Promise<Evidence[]> {
   const first = new Map(now.map(each => [each.id, each]))
   const verdict = judge(expectedOf(now, input.services), first, now)
   if (verdict.good) return []
   const problem = verdict.problems.find(each => each.container !== null)
   const replica = now.find(each => each.id === problem?.container)
   if (!problem || !replica) return []
-  const words = await unlessFailed(lastWords(ctx, input, replica))
-  const failedService = describe(replica, problem.detail, words?.text ?? '')
+  const said = early.get(replica.name)
+  const words = said ? wordsOf(ctx, said) : (await unlessFailed(lastWords(ctx, input, replica)))?.text
+  const failedService = describe(replica, problem.detail, words ?? '')
   return [{ name: 'state', text: problem.detail, facts: { failedService } }]
 }
 

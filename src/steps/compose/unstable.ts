@@ -68,14 +68,20 @@ export async function lastWords(
   stack: Stack,
   replica: Replica,
 ): Promise<{ text: string; cause: string | null }> {
-  const words = (line: string) => line.replace(/^\S+ /, '')
-  const { all, errors } = await lastLines(ctx, stack, replica.id, 20, deathOf(replica))
+  const { all, errors } = await lastLines(ctx, stack, replica.id, LAST_LINES, deathOf(replica))
   const cause = errors.at(-1)
   return {
-    text: ctx.redact(all.map(words).join('\n')).slice(-4096),
-    cause: cause === undefined ? null : words(cause),
+    text: wordsOf(ctx, all),
+    cause: cause === undefined ? null : withoutTime(cause),
   }
 }
+
+/** The last twenty lines, without the times at which they were said. */
+export const wordsOf = (ctx: Pick<StepContext, 'redact'>, all: readonly string[]): string =>
+  ctx.redact(all.slice(-LAST_LINES).map(withoutTime).join('\n')).slice(-4096)
+
+const LAST_LINES = 20
+const withoutTime = (line: string) => line.replace(/^\S+ /, '')
 
 /**
  * Of a crash loop, which may have been started again by now: what it says then is not what it died of. The engine waits for
