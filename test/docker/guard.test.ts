@@ -45,8 +45,10 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
       ],
       { defaults: { repo: stack.dir, dir: stack.dir, services: ['gw'] } },
     )
-  const upgrade = (ref: string, allow?: unknown) => rig.run(['run', playbook(ref, allow)])
-  const check = (ref: string, allow?: unknown) => rig.run(['run', playbook(ref, allow), '--check'])
+  /** With a folder for its private files in which nobody else has some. */
+  const hostops = (...args: string[]) => rig.run(args, { env: { TMPDIR: rig.folder } })
+  const upgrade = (ref: string, allow?: unknown) => hostops('run', playbook(ref, allow))
+  const check = (ref: string, allow?: unknown) => hostops('run', playbook(ref, allow), '--check')
 
   const shaOf = (tag: string) =>
     execFileSync('git', ['-C', join(stack.folder, 'upstream'), 'rev-parse', tag], { encoding: 'utf8' }).trim()
@@ -373,7 +375,7 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
       expect(written(rig.state).filter(text => text.includes(SECRET))).toEqual([])
       expect(stack.head()).toBe('v1')
       expect(stack.id('gw')).toBe(id)
-      expect(readdirSync(tmpdir()).filter(left => left.startsWith('hostops-guard.'))).toEqual([])
+      expect(readdirSync(rig.folder).filter(left => left.startsWith('hostops-guard.'))).toEqual([])
     })
   })
 

@@ -36,7 +36,7 @@ export function crashTests() {
     entryOf: async (step: string) => (await usual()).indexOf(step) + 1,
     /** Dead right before the service is restarted. */
     async dead() {
-      const ended = await world.upgrade('v2', `after:${(await tests.entryOf('restart')) - 1}`)
+      const ended = await world.upgrade('v2', 'before:restart')
       expect(ended.signal).toBe('SIGKILL')
     },
     async isAsBefore() {

@@ -1,5 +1,5 @@
 // Loaded into a real hostops (node --import): ends it with SIGKILL at a write to its journal, as a crash would.
-// HOSTOPS_DIE: `after:N` right after the Nth line is in the file, `torn:N` when half of it is, `full:N` no room from
+// HOSTOPS_DIE: `before:STEP` instead of writing that the step begins, `after:N` right after the Nth line is in the file, `torn:N` when half of it is, `full:N` no room from
 // the Nth line on (`full:N:M`: for M writes), `readonly:N` the whole state folder is read-only from the Nth line on (a
 // remount as the kernel does it after an error; by hand it is refused while a file is open), `unsynced:N` the disk keeps
 // nothing from the Nth line on (EIO), `stop:N` stops there (SIGSTOP) with its pid in the file HOSTOPS_STOPPED,
@@ -55,6 +55,9 @@ fs.writeSync = (descriptor, data, ...rest) => {
     if (isReadOnly()) throw failing('EROFS', 'read-only file system')
     return writeSync(descriptor, data, ...rest)
   }
+  const text = Buffer.from(data).toString()
+  if (how === 'before' && text.includes('"type":"step-started"') && text.includes(`"id":"${at}"`))
+    process.kill(process.pid, 'SIGKILL')
   lines += 1
   if (lines === jumpAt) Date.now = () => now() + jumpMs
   if (how === 'full' && lines >= Number(at) && lines < Number(at) + Number(times)) {

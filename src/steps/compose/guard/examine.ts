@@ -7,7 +7,7 @@ import { LOOKING, type Stack } from '../compose.ts'
 import { runningStack } from '../running-stack.ts'
 import { addedPowers, type Judged } from './added.ts'
 import { attributePowers } from './attributes.ts'
-import { baseOf, runningNow } from './base.ts'
+import { baseOf, type Running, runningNow } from './base.ts'
 import { masked } from './mask.ts'
 import { type Config, isBelow, isIn, type Place, writableIn } from './places.ts'
 import type { Power } from './power.ts'
@@ -26,8 +26,27 @@ export type Examined = {
   unknown: string[]
 }
 
+/** What runs, which is asked for while git looks for the commit. */
+export type Now = { stack: Promise<Stack>; base: Promise<Running | null> }
+
+export async function withNow<T>(
+  ctx: StepContext,
+  given: Stack & { services: readonly string[] },
+  work: (now: Now) => Promise<T>,
+): Promise<T> {
+  const stack = runningStack(ctx, { ...given, dir: canonicalPath(given.dir) }, given.services)
+  const base = stack.then(found => runningNow(ctx, found))
+  try {
+    return await work({ stack, base })
+  } finally {
+    // It has a folder of its own, which nobody would remove if the run ended before it.
+    await base.catch(() => {})
+  }
+}
+
 export type Question = {
-  stack: Stack
+  now: Now
+  dir: string
   services: readonly string[]
   opened: Opened
   sha: string
@@ -36,10 +55,9 @@ export type Question = {
 
 export async function examine(ctx: StepContext, question: Question): Promise<Examined> {
   const { opened, services, allow } = question
-  const given = { ...question.stack, dir: canonicalPath(question.stack.dir) }
   const [stack, real] = await Promise.all([
-    runningStack(ctx, given, services),
-    realFolders(ctx, [opened.repo.path, given.dir]),
+    question.now.stack,
+    realFolders(ctx, [opened.repo.path, canonicalPath(question.dir)]),
   ])
   const ground = groundOf(question, stack, { repo: real[0]!, dir: real[1]! })
   const { now, base } = await lookAround(ctx, ground, question, stack)
@@ -72,11 +90,17 @@ async function lookAround(ctx: StepContext, ground: Ground, question: Question, 
     const isKnown = (key: string) => allow.includes(key)
     return rendered(ground, await walkAt(ctx, ground, question, { stack, commit: sha, isKnown }))
   }
-  const [base, at] = await Promise.all([runningNow(ctx, stack), first()])
+  const [base, at] = await both(question.now.base, first())
   const written = base === null ? [] : await withReal(ctx, writableIn(base.config))
   if (at.strange.length + besidePowers(at.found, written).length === 0) return { base, now: at }
   const place = { ...ground, written }
   return { base, now: await rendered(place, await withKnown(ctx, place, question, stack)) }
+}
+
+/** Both have ended, whatever became of the other. */
+async function both<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([one, other])
+  return [await one, await other]
 }
 
 function groundOf({ opened }: Question, { dir }: Stack, real: Ground['real']): Ground {

@@ -12,7 +12,7 @@ import { type Opened, openRepository } from '../../git/repository.ts'
 import type { CheckFinding, StepContext, StepKind } from '../../step.ts'
 import { composeArgv, servicesField, stackFields } from '../compose.ts'
 import { CONFIG } from '../project.ts'
-import { type Examined, examine } from './examine.ts'
+import { type Examined, examine, withNow } from './examine.ts'
 import type { Config } from './places.ts'
 import { isMap } from './power.ts'
 
@@ -59,9 +59,12 @@ export const composeGuard: StepKind<With> = {
   },
   check: checkPowers,
   async run(ctx, input) {
-    const opened = await openRepository(ctx, canonicalPath(input.repo))
-    const { sha } = await resolveRef(ctx, opened, input.ref, input.remote, { unpublished: true })
-    const { added, unknown } = await examine(ctx, { ...questionOf(input), opened, sha })
+    const { repo, sha, added, unknown } = await withNow(ctx, input, async now => {
+      const opened = await openRepository(ctx, canonicalPath(input.repo))
+      const { sha } = await resolveRef(ctx, opened, input.ref, input.remote, { unpublished: true })
+      const examined = await examine(ctx, { ...questionOf(input), now, opened, sha })
+      return { repo: opened.repo, sha, ...examined }
+    })
     const all = withAllowed(input, added)
     for (const service of unknown) ctx.say(notKnown(service))
     for (const each of all) ctx.say(`${each.words}${each.allowed ? ' (allowed)' : ''}`)
@@ -69,13 +72,13 @@ export const composeGuard: StepKind<With> = {
     if (refused.length > 0) throw new Failed(refusal(input, refused))
     return {
       changed: false,
-      outputs: { repo: opened.repo.path, sha, powersAdded: added.map(each => each.key) },
+      outputs: { repo: repo.path, sha, powersAdded: added.map(each => each.key) },
       facts: { powersAdded: all },
     }
   },
 }
 
-const questionOf = (input: With) => ({ stack: input, services: input.services, allow: allowed(input) })
+const questionOf = (input: With) => ({ dir: input.dir, services: input.services, allow: allowed(input) })
 const withAllowed = (input: With, added: Examined['added']) =>
   added.map(each => ({ ...each, allowed: allowed(input).includes(each.key) }))
 const notKnown = (service: string) =>
@@ -91,7 +94,9 @@ async function checkPowers(ctx: StepContext, input: With): Promise<CheckFinding[
       return [
         { text: `${input.ref} is not fetched yet: what it may do is not known`, seen: { unknown: sha } },
       ]
-    const examined = await examine(ctx, { ...questionOf(input), opened, sha })
+    const examined = await withNow(ctx, input, now =>
+      examine(ctx, { ...questionOf(input), now, opened, sha }),
+    )
     const all = withAllowed(input, examined.added)
     const refused = examined.added.filter((_, at) => !all[at]!.allowed)
     return [
