@@ -198,6 +198,13 @@ describe('signatures: what .git/config says of trust is not asked', () => {
     s.git('app', 'config', '--unset', 'gpg.ssh.allowedSignersFile')
     expect(await signed('v1')).toMatchObject({ changed: true })
   })
+  test('a value that goes on with a line of the global configuration', async () => {
+    s.git('up', 'commit', '-q', '--allow-empty', '-S', '-m', 'signed')
+    await r.fetch()
+    const line = `global\tgpg.ssh.allowedsignersfile ${s.path('signers')}`
+    s.git('app', 'config', 'gpg.ssh.allowedSignersFile', `/dev/null\n${line}`)
+    await fails(signed('main'), { code: 'signature-missing' })
+  })
   test('a signed tag under another name is not signed', async () => {
     s.git('app', 'config', '--global', 'gpg.ssh.allowedSignersFile', s.path('signers'))
     s.git('up', 'tag', '-s', '-m', 'old', 'v1')

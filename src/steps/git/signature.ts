@@ -44,7 +44,9 @@ const TRUST: Readonly<Record<string, string>> = {
 }
 
 async function trustOfHost(ctx: StepContext, { repo }: Opened): Promise<string[]> {
-  const listed = await readGit(ctx, repo, ['config', '--show-scope', '--get-regexp', '^gpg\\.'])
+  // After a line break a value of .git/config would read as a line of another scope.
+  const args = ['config', '--show-scope', '--get-regexp', '^gpg\\.', '![[:cntrl:]]']
+  const listed = await readGit(ctx, repo, args)
   const own = listed.stdout.split(/\r?\n/).flatMap(line => {
     const [, scope, key = '', value = ''] = /^(\S+)\t(\S+) (.*)$/.exec(line) ?? []
     return (scope === 'system' || scope === 'global') && key in TRUST ? [[key, value] as const] : []
