@@ -216,6 +216,14 @@ const MORE_PROGRAMS: [string, () => void][] = [
     },
   ],
   [
+    'a harmless value that goes on with another setting',
+    () => {
+      s.write('app/h.invalid', `id -u >>${s.path('ran')}\n`)
+      config('remote.origin.url', 'git://h.invalid/x.git')
+      config('core.eol', 'lf\ncore.gitproxy sh')
+    },
+  ],
+  [
     'another URL for the remote',
     () => {
       config('protocol.ext.allow', 'always')

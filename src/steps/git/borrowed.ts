@@ -38,7 +38,8 @@ mkdir "$new/refs" "$new/logs" "$new/objects" "$new/objects/info" &&
   sha256) printf '[extensions]\\n\\tobjectformat = sha256\\n[core]\\n\\trepositoryformatversion = 1\\n' ;;
   *) printf '[core]\\n\\trepositoryformatversion = 0\\n' ;;
   esac
-  "$@" config --get-regexp "$harmless" | sed -n 's/^core\\.\\([a-z]*\\) \\([a-z]*\\)$/\\t\\1 = \\2/p'
+  # A value of several lines could go on with another setting.
+  "$@" config --get-regexp "$harmless" '^[a-z]*$' | sed -n 's/^core\\.\\([a-z]*\\) \\([a-z]*\\)$/\\t\\1 = \\2/p'
 } >"$new/config"
 "$@" remote | while read -r name; do
   url=$("$@" remote get-url --end-of-options "$name") || continue
