@@ -382,6 +382,21 @@ describe.skipIf(!isRoot)('a checkout of another owner, for root', () => {
     expect(s.read('ran')).toBe('')
   })
 
+  test('is not entered as root while its .git is away', async () => {
+    filters('app/.git/info/attributes')
+    execFileSync('touch', [s.path('app/app.txt')])
+    give(4242)
+    renameSync(s.path('app/.git'), s.path('app/away'))
+    // Comes back between the look and git, as early as can be.
+    s.write('bin/git', `#!/bin/sh\nmv away .git 2>/dev/null\nPATH=$ORIGINAL exec git "$@"\n`)
+    chmodSync(s.path('bin/git'), 0o755)
+    const original = process.env.PATH ?? ''
+    r.environment({ PATH: `${s.path('bin')}:${original}`, ORIGINAL: original })
+    await failure(r.dirty({ allow: true })).catch(() => null)
+    expect(s.read('ran')).not.toMatch(/^0$/m)
+    expect(existsSync(s.path('app/.git'))).toBe(false)
+  })
+
   test('is not taken for one of root’s that was swapped for it a moment later', async () => {
     cpSync(s.path('app'), s.path('evil'), { recursive: true })
     s.write('evil/.git/info/attributes', '* filter=spy\n')

@@ -56,7 +56,8 @@ export ${Object.entries(GIT_ENV)
   .map(([name, value]) => `${name}=${value}`)
   .join(' ')}
 cd -- "$1" 2>/dev/null || { echo "fatal: cannot change to '$1'" >&2; exit 128; }
-if [ -e .git ] && { [ ! -O . ] || [ ! -O .git ]; }; then
+# Where there is no .git yet, the owner of the folder can put one there before git looks.
+if [ ! -O . ] || { [ -e .git ] && [ ! -O .git ]; }; then
   echo "fatal: '$1' does not belong to the user that git runs as" >&2
   exit 128
 fi
