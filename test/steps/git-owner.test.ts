@@ -356,6 +356,17 @@ describe.skipIf(!isRoot)('a checkout of another owner, for root', () => {
     await fails(r.dirty(), { code: 'foreign-checkout', why: 'mixed' })
   })
 
+  test('of root, as a linked working tree of somebody else’s repository, is refused', async () => {
+    s.git('app', 'worktree', 'add', '-q', s.path('tree'), '-b', 'side')
+    filters('app/.git/info/attributes')
+    give(4242)
+    execFileSync('chown', ['-R', '0:0', s.path('app/.git/worktrees')])
+    execFileSync('touch', [s.path('tree/app.txt')])
+    const input = gitDirtyCheck.schema.parse({ repo: s.path('tree') })
+    await fails(gitDirtyCheck.run(r.ctx, input, null), { code: 'foreign-checkout', why: 'mixed' })
+    expect(s.read('ran')).toBe('')
+  })
+
   test('the user of sudo is somebody else as well', async () => {
     filters('app/.git/info/attributes')
     give(4242)

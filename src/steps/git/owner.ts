@@ -28,14 +28,19 @@ account() {
 }
 `
 
-// Fixed text; the checkout arrives as $1. A gitfile names the folder that git will read its configuration from.
+// Fixed text; the checkout arrives as $1. Git reads its configuration from the folder that a gitfile names, or, for a linked
+// working tree, from the one that its commondir names.
 const PROBE = `${ACCOUNT}
 me=$(id -u); echo "me $me $(id -un 2>/dev/null || echo "$me")"
 git=$1/.git
 if [ -f "$git" ]; then
   git=$(sed -n 's/^gitdir: //p' "$git"); case $git in /*) ;; *) git=$1/$git ;; esac
 fi
-for each in "$1" "$1/.git" "$git"; do
+common=$git
+if [ -f "$git/commondir" ]; then
+  common=$(cat "$git/commondir"); case $common in /*) ;; *) common=$git/$common ;; esac
+fi
+for each in "$1" "$1/.git" "$git" "$common" "$common/config"; do
   [ -e "$each" ] || continue
   set -- "$1" $(stat -L -c '%u %g' -- "$each")
   account "$2" "$3"
