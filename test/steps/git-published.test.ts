@@ -63,6 +63,17 @@ describe('what nobody has published is refused, and nothing moves', () => {
     s.git('up', 'branch', '-D', 'gone')
     await refused(request)
   })
+  test('a commit of the local branch, which pull: none stays at', async () => {
+    const own = s.commit('app', { 'app.txt': 'own\n' }, 'own')
+    s.git('app', 'checkout', '-q', '--detach', 'HEAD~1')
+    const one = r.head()
+    await r.fetch()
+    const stay = { pull: 'none' }
+    expect((await r.check('main', stay))[0]).toMatchObject({ seen: { target: own }, failure: unpublished })
+    await fails(r.checkout('main', stay), unpublished)
+    expect(r.head()).toBe(one)
+    expect(await r.checkout('main', { ...stay, unpublished: true })).toMatchObject({ outputs: { sha: own } })
+  })
   test('a commit to which a graft of the checkout gives a published child', async () => {
     s.git('app', 'fetch', '-q', 'origin', 'refs/pull/7/head')
     s.write('app/.git/info/grafts', `${r.head()} ${request}\n`)
@@ -213,6 +224,16 @@ describe('signatures: what .git/config says of trust is not asked', () => {
     await r.fetch()
     await fails(signed('v2'), { code: 'signature-missing', detail: expect.stringContaining('v1') })
     await signed('v1')
+  })
+  test('nor is a local branch behind a signed commit that pull: none leaves there', async () => {
+    s.git('app', 'config', '--global', 'gpg.ssh.allowedSignersFile', s.path('signers'))
+    s.git('app', 'checkout', '-q', '--detach')
+    s.git('up', 'commit', '-q', '--allow-empty', '-S', '-m', 'signed')
+    await r.fetch()
+    const stay = { pull: 'none', verify: 'signature' }
+    await fails(r.checkout('main', stay), { code: 'signature-missing' })
+    await signed('main')
+    expect(await r.checkout('main', stay)).toMatchObject({ changed: false })
   })
   test('nor is a commit that a signed one replaces', async () => {
     s.git('app', 'config', '--global', 'gpg.ssh.allowedSignersFile', s.path('signers'))

@@ -11,7 +11,7 @@ import { requireForward } from './forward.ts'
 import { readGit, withoutSshPrompts } from './git.ts'
 import { requireSafeModules } from './modules.ts'
 import { branchTip } from './move.ts'
-import { type Allowed, requireAllowed } from './published.ts'
+import { type Allowed, requireAllowed, requirePublished } from './published.ts'
 import { commitAt, resolveRef, wantedRef } from './ref.ts'
 import { isFullCommitName } from './ref-name.ts'
 import { type Opened, openRepository } from './repository.ts'
@@ -23,7 +23,8 @@ export async function checkFindings(ctx: StepContext, input: CheckoutWith): Prom
   const { head } = opened
   try {
     return await withBorrowed(ctx, opened, async borrowed => {
-      const target = await targetOf(ctx, borrowed, input, input)
+      const upstream = await targetOf(ctx, borrowed, input, input)
+      const target = await staying(ctx, borrowed, input, upstream)
       const there = target.kind === 'branch' ? target.name : null
       const text = `HEAD ${place(head.branch, head.sha)} -> ${place(there, target.sha)}${await distance(ctx, borrowed, target.sha)}`
       const failure = await obstacle(ctx, borrowed, input, target)
@@ -49,6 +50,12 @@ export const targetOf = async (
   allowed: Allowed,
 ): Promise<Upstream> =>
   (await upstream(ctx, opened, input)) ?? (await resolveRef(ctx, opened, input.ref, input.remote, allowed))
+
+/** With `pull: none` a branch that is there stays where it is. */
+async function staying(ctx: StepContext, { repo }: Opened, { pull }: CheckoutWith, target: Upstream) {
+  if (target.kind !== 'branch' || pull !== 'none') return target
+  return { ...target, sha: (await branchTip(ctx, repo, target.name)) ?? target.sha }
+}
 
 /** The ref at the remote, now. Null when the remote has no such name (a commit, a local branch). */
 async function upstream(
@@ -100,6 +107,8 @@ async function obstacle(ctx: StepContext, opened: Opened, input: CheckoutWith, t
   try {
     await requireAllowed(ctx, opened, { ...input, found: target })
     if ((await commitAt(ctx, opened, target.sha)) === null) return null
+    const stays = target.kind === 'branch' && input.pull === 'none' && target.sha !== opened.head.sha
+    if (stays && !input.unpublished) await requirePublished(ctx, opened, { ...input, sha: target.sha })
     await requireSafeModules(ctx, opened.repo, target.sha)
     if (target.kind !== 'branch' || input.pull === 'none' || opened.shallow) return null
     const { name: branch, sha } = target

@@ -18,6 +18,7 @@ import {
   moveBranchBack,
   requireHead,
 } from './move.ts'
+import { requireStay } from './published.ts'
 import { branchRef, type Resolved, resolveRef, wantedRef } from './ref.ts'
 import { isFullCommitName } from './ref-name.ts'
 import { type Head, headOf, type Opened, openRepository } from './repository.ts'
@@ -79,8 +80,9 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
   async run(ctx, input, snapshot) {
     const opened = await openRepository(ctx, canonicalPath(input.repo))
     const resolved = await resolveRef(ctx, opened, input.ref, input.remote, input)
-    if (input.verify === 'signature') await requireSignature(ctx, opened, resolved)
     const goal = await goalOf(ctx, opened, input, resolved)
+    const chosen = await requireStay(ctx, opened, input, { resolved, sha: goal.sha })
+    if (input.verify === 'signature') await requireSignature(ctx, opened, chosen)
     const hasModules = await requireSafeModules(ctx, opened.repo, goal.sha)
     requireGuarded(ctx, opened.repo, goal)
     await moveTo(ctx, opened, goal, snapshot?.mark ?? markOf(ctx))

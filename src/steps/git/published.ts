@@ -28,6 +28,21 @@ async function isPublished(ctx: StepContext, { repo }: Opened, { sha, remote }: 
   return beyond.code === 0 && beyond.stdout.trim() === ''
 }
 
+/**
+ * With `pull: none` the local branch may be elsewhere than the ref that was judged, so that its own commit has to count. One
+ * that is checked out already brings nothing new.
+ */
+export async function requireStay<R extends { sha: string; from: string; object: string }>(
+  ctx: StepContext,
+  opened: Opened,
+  { ref, remote, unpublished }: { ref: string; remote: string; unpublished?: boolean },
+  { resolved, sha }: { resolved: R; sha: string },
+): Promise<R> {
+  if (sha === resolved.sha) return resolved
+  if (!unpublished && sha !== opened.head.sha) await requirePublished(ctx, opened, { ref, sha, remote })
+  return { ...resolved, sha, from: sha, object: sha }
+}
+
 type Found = { kind: 'branch' | 'tag' | 'commit'; name: string; sha: string }
 
 /** A commit by name counts as the refs that name it, so that an old one of an allowed branch is not among them. */
