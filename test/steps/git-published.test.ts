@@ -131,6 +131,16 @@ describe('what is published may be chosen', () => {
   })
 })
 
+test('a tag that was never fetched by hostops is where the remote has it, in a check and in a run', async () => {
+  const one = r.head()
+  s.git('up', 'tag', 'v1')
+  const two = s.commit('up', { 'app.txt': 'two\n' }, 'two')
+  s.git('app', 'fetch', '-q', '--no-tags')
+  s.git('app', 'tag', 'v1', two)
+  expect(await r.check('v1')).toMatchObject([{ seen: { target: one } }])
+  expect(await r.checkout('v1')).toMatchObject({ outputs: { sha: one } })
+})
+
 describe('refs: which branches and tags may be chosen', () => {
   test.each([
     ['tags/v1', ['tags/v*'], true],
@@ -162,6 +172,20 @@ describe('refs: which branches and tags may be chosen', () => {
     await r.checkout(one, { refs })
     expect(r.head()).toBe(one)
   })
+})
+
+test('refs: a tag that exists only here counts as the fetched refs of its commit', async () => {
+  const refs = ['tags/v*']
+  const two = s.commit('up', { 'app.txt': 'two\n' }, 'two')
+  await r.fetch()
+  s.git('app', 'tag', 'v9', two)
+  await fails(r.checkout('v9', { refs }), { code: 'ref-not-allowed' })
+  await fails(r.checkout('v9', { refs, unpublished: true }), { code: 'ref-not-allowed' })
+  s.git('up', 'tag', 'v2')
+  await r.fetch()
+  expect(await r.checkout('v9', { refs })).toMatchObject({ outputs: { sha: two } })
+  s.git('app', 'remote', 'remove', 'origin')
+  expect(await r.checkout('v9', { refs })).toMatchObject({ changed: false })
 })
 
 test('a replaced object changes nothing that is checked out, verified or reported', async () => {

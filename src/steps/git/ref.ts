@@ -28,10 +28,19 @@ export async function resolveRef(
   remote: string,
   allowed: Allowed = {},
 ): Promise<Resolved> {
-  const found = await find(ctx, opened, ref, remote)
-  const isFetched = found.from.startsWith(`${privateRefs(remote)}/`)
-  if (!isFetched && !allowed.unpublished) await requirePublished(ctx, opened, { ref, sha: found.sha, remote })
-  await requireAllowed(ctx, opened, { found, ref, remote, refs: allowed.refs })
+  const isFetched = ({ from }: Resolved) => from.startsWith(`${privateRefs(remote)}/`)
+  let found = await find(ctx, opened, ref, remote)
+  if (!isFetched(found) && !allowed.unpublished) {
+    await requirePublished(ctx, opened, { ref, sha: found.sha, remote })
+    // That may have fetched the ref of this name, which decides then, as it does in a check.
+    found = await find(ctx, opened, ref, remote)
+  }
+  const isOwn = !isFetched(found) && (await ask(ctx, opened.repo, ['remote'])) !== ''
+  await requireAllowed(ctx, opened, {
+    ...{ ref, remote, refs: allowed.refs },
+    // Whoever may write the checkout can give a ref of its own any name.
+    found: isOwn ? { ...found, kind: 'commit' } : found,
+  })
   return found
 }
 
