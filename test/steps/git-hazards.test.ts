@@ -327,6 +327,19 @@ describe('submodules', () => {
     expect(existsSync(s.path('app/lib'))).toBe(false)
     expect(await r.dirty()).toMatchObject({ outputs: { dirty: false } })
   })
+  test.each([
+    ['.gitmodules wants it ignored', () => ['.gitmodules', `${s.read('up/.gitmodules')}\tignore = all\n`]],
+    ['a file has the name of the old commit', () => [r.head(), '']],
+  ])('nor does it stay behind where %s', async (_what, file) => {
+    const before = await r.snapshot('main')
+    const [name = '', text = ''] = file()
+    s.commit('up', { [name]: text }, 'hostile')
+    await r.fetch()
+    await r.checkout('main', {}, before)
+    await r.restore('main', before)
+    await r.verify('main', before)
+    expect(await r.dirty()).toMatchObject({ outputs: { dirty: false } })
+  })
   test('count as dirty although settings leave them out', async () => {
     await r.fetch()
     await r.checkout('main')

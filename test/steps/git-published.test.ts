@@ -98,6 +98,13 @@ describe('what is published may be chosen', () => {
     expect((await r.check(two))[0]).not.toHaveProperty('failure')
     expect(await r.checkout(two)).toMatchObject({ outputs: { sha: two } })
   })
+  test('a commit whose name is that of a file in the tree', async () => {
+    const one = r.head()
+    s.commit('up', { [one]: '' }, 'two')
+    await r.fetch()
+    await r.checkout('main')
+    expect(await r.checkout(one)).toMatchObject({ outputs: { sha: one } })
+  })
   test('any commit where the playbook says so', async () => {
     expect(await r.checkout(request, { unpublished: true })).toMatchObject({ outputs: { sha: request } })
   })

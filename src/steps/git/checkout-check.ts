@@ -95,7 +95,7 @@ async function upstream(
 
 async function distance(ctx: StepContext, { repo, head }: Opened, sha: string): Promise<string> {
   if (head.sha === sha) return ' (no change)'
-  const done = await readGit(ctx, repo, ['rev-list', '--left-right', '--count', `${head.sha}...${sha}`])
+  const done = await readGit(ctx, repo, ['rev-list', '--left-right', '--count', `${head.sha}...${sha}`, '--'])
   if (done.code !== 0) return ' (commits not fetched yet)'
   const [back = 0, forward = 0] = done.stdout.trim().split(/\s+/).map(Number)
   const parts = [forward > 0 ? `${forward} forward` : '', back > 0 ? `${back} back` : ''].filter(Boolean)

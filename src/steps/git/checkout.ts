@@ -192,7 +192,7 @@ async function resultOf(
     ctx.say(`Git LFS content is missing, only pointers are there: ${pointers.slice(0, 10).join(', ')}`)
   }
   const range = `${before.sha}..${after.sha}`
-  const commits = before.sha === after.sha ? '0' : await ask(ctx, repo, ['rev-list', '--count', range])
+  const commits = before.sha === after.sha ? '0' : await ask(ctx, repo, ['rev-list', '--count', range, '--'])
   return {
     changed: before.sha !== after.sha || before.branch !== after.branch,
     outputs: {

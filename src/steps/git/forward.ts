@@ -19,7 +19,13 @@ export async function requireForward(ctx: StepContext, opened: Opened, step: Ste
     const repo = opened.repo.path
     throw new Failed({ code: 'history-rewritten', repo, branch, local, remote: target })
   }
-  const counts = await ask(ctx, opened.repo, ['rev-list', '--left-right', '--count', `${local}...${target}`])
+  const counts = await ask(ctx, opened.repo, [
+    'rev-list',
+    '--left-right',
+    '--count',
+    `${local}...${target}`,
+    '--',
+  ])
   const [ahead = 0, behind = 0] = counts.split(/\s+/).map(Number)
   throw new Failed({ code: 'branch-diverged', repo: opened.repo.path, branch, ahead, behind })
 }

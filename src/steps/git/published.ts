@@ -24,7 +24,7 @@ export async function requirePublished(ctx: StepContext, opened: Opened, asked: 
 
 async function isPublished(ctx: StepContext, { repo }: Opened, { sha, remote }: Asked): Promise<boolean> {
   const published = ['heads', 'tags'].map(kind => `--glob=${privateRefs(remote)}/${kind}/*`)
-  const beyond = await readGit(ctx, repo, ['rev-list', '--max-count=1', sha, '--not', ...published])
+  const beyond = await readGit(ctx, repo, ['rev-list', '--max-count=1', sha, '--not', ...published, '--'])
   return beyond.code === 0 && beyond.stdout.trim() === ''
 }
 

@@ -9,9 +9,14 @@ export async function treeDiff(
   from: string,
   to: string,
 ): Promise<{ raw: string; modulesWork: boolean }> {
-  const args = ['diff-tree', '-r', '--raw', '--no-renames', '--no-abbrev', from, to]
-  const done = await readGit(ctx, repo, args)
-  if (done.code === 0 && !done.truncated.stdout) return { raw: done.stdout, modulesWork: true }
+  const args = ['diff-tree', '-r', '--raw', '--no-renames', '--no-abbrev']
+  // A file can have the name of a commit.
+  const range = [from, to, '--']
+  if ((await readGit(ctx, repo, [...args, ...range])).code === 0) {
+    // Settings and .gitmodules can have submodules left out.
+    const done = await readGit(ctx, repo, [...args, '--ignore-submodules=none', ...range])
+    if (done.code === 0 && !done.truncated.stdout) return { raw: done.stdout, modulesWork: true }
+  }
   const [before, after] = [await entriesOf(ctx, repo, from), await entriesOf(ctx, repo, to)]
   const raw = [...new Set([...before.keys(), ...after.keys()])].flatMap(name => {
     const [old, now] = [before.get(name) ?? ABSENT, after.get(name) ?? ABSENT]
