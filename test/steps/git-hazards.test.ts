@@ -765,6 +765,15 @@ describe('signatures', () => {
     await r.fetch()
     expect(await r.checkout('main', { verify: 'signature' })).toMatchObject({ changed: true })
   })
+  test('that are shown by git log do not hide who has moved a branch', async () => {
+    s.git('app', 'config', 'log.showSignature', 'true')
+    s.git('up', 'commit', '-q', '--allow-empty', '-S', '-m', 'signed')
+    const before = await r.snapshot('main')
+    await r.fetch()
+    await r.checkout('main', {}, before)
+    await r.restore('main', before)
+    await r.verify('main', before)
+  })
   test('a key that is not trusted is no good', async () => {
     s.git('up', 'commit', '-q', '--allow-empty', '-S', '-m', 'signed')
     s.write('signers', '')

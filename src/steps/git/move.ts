@@ -65,7 +65,9 @@ export async function moveBranchBack(
 ): Promise<boolean> {
   const now = await branchTip(ctx, repo, branch.name)
   if (now === branch.tip) return false
-  const latest = await readGit(ctx, repo, ['reflog', '-1', '--format=%gs', branchRef(branch.name), '--'])
+  // With log.showSignature git would say first what gpg makes of the commit.
+  const entry = ['reflog', '-1', '--no-show-signature', '--format=%gs', branchRef(branch.name), '--']
+  const latest = await readGit(ctx, repo, entry)
   if (now === null || latest.code !== 0 || latest.stdout.trim() !== mark) {
     const problem = `branch ${branch.name} was moved by somebody else in the meantime and was left there`
     throw new Failed({ code: 'not-restored', step: ctx.stepId, problem })
