@@ -77,11 +77,28 @@ describe('a submodule of the new commit', () => {
     ['what is no boolean', 'shallow = perhaps'],
     ['what is no answer either', 'fetchRecurseSubmodules = perhaps'],
     ['a syntax error', '= ='],
+    ['a line break behind which a setting seems to begin', 'update = "checkout\\nsubmodule.x"'],
+    ['a number of jobs that is none', '[submodule]\n\tfetchJobs = -1'],
+    ['what stops each fetch', '[fetch]\n\trecurseSubmodules = perhaps'],
+    ['a name that git cuts short', '[submodule "lib\r"]\n\tpath = lib'],
+    ['a path that ends in a control character', 'path = "lib\r"'],
   ])('with %s', async (_what, line) => {
     pushSubmodule(`[submodule "lib"]\n\tpath = lib\n\turl = file://${s.path('lib')}\n\t${line}\n`)
     await r.fetch()
     expect(await failure(r.checkout('main', { submodules: false }))).toMatchObject({ code: 'modules-unsafe' })
     expect(s.git('app', 'status', '--porcelain')).toBe('')
+  })
+
+  test('whose .gitmodules gets another encoding in the work tree', async () => {
+    pushSubmodule(`[submodule "lib"]\n\tpath = lib\n\turl = file://${s.path('lib')}\n`)
+    s.write('up/.gitattributes', '.gitmodules working-tree-encoding=UTF-16LE\n')
+    const blob = s.git('up', 'hash-object', '-w', '.gitattributes')
+    s.git('up', 'update-index', '--add', '--cacheinfo', `100644,${blob},.gitattributes`)
+    s.git('up', 'commit', '-q', '-m', 'encoded')
+    await r.fetch()
+    const one = r.head()
+    expect(await failure(r.checkout('main'))).toMatchObject({ code: 'modules-unsafe' })
+    expect([r.head(), s.git('app', 'status', '--porcelain')]).toEqual([one, ''])
   })
 
   test('whose .gitmodules is a link', async () => {

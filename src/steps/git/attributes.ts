@@ -1,0 +1,36 @@
+/** The attributes that files of a commit will have: git is asked over an index of nothing but its files of attributes. */
+import { lines } from '../plain-text.ts'
+import type { StepContext } from '../step.ts'
+import { careful, enter, placeOf, type Repo, unquoted } from './git.ts'
+
+/** ENTRIES PATHS GIT... */
+const ASK = `
+umask 077
+entries=$1 paths=$2; shift 2
+top=$(mktemp -d "\${TMPDIR:-/tmp}/hostops-guard.XXXXXX") || exit 9
+trap 'rm -rf "$top"' EXIT
+trap 'exit 9' HUP INT TERM
+export GIT_INDEX_FILE="$top/index"
+printf '%s\\n' "$entries" | "$@" update-index --index-info || exit 9
+printf '%s\\n' "$paths" | "$@" check-attr --cached --stdin working-tree-encoding ident filter
+`
+
+export type Attribute = { path: string; attribute: string; value: string }
+
+/** Those that are set. `entries`: as `update-index --index-info` takes them. Null: git cannot read them. */
+export async function attributesBy(
+  ctx: StepContext,
+  repo: Repo,
+  entries: readonly string[],
+  paths: readonly string[],
+): Promise<Attribute[] | null> {
+  if (entries.length === 0) return []
+  const git = [...careful(repo.path), `--git-dir=${repo.gitDir ?? '.git'}`, '--work-tree=.']
+  const words = ['sh', '-c', ASK, 'hostops-attributes', entries.join('\n'), paths.join('\n'), ...git]
+  const done = await ctx.exec({ argv: enter(repo, words), ...placeOf(repo), repeatable: true, quiet: true })
+  if (done.code !== 0) return null
+  return lines(done.stdout).flatMap(line => {
+    const [, path = '', attribute = '', value = ''] = /^(.*): ([a-z-]+): (\S*)$/.exec(line) ?? []
+    return /^(unspecified|unset)$/.test(value) ? [] : [{ path: unquoted(path), attribute, value }]
+  })
+}
