@@ -327,6 +327,26 @@ describe('submodules', () => {
     expect(existsSync(s.path('app/lib'))).toBe(false)
     expect(await r.dirty()).toMatchObject({ outputs: { dirty: false } })
   })
+  test.each(['comes', 'goes', 'moves'])('one that %s where a checkout is cut off before HEAD', async how => {
+    if (how !== 'comes') {
+      await r.fetch()
+      await r.checkout('main')
+    }
+    const before = await r.snapshot('main')
+    if (how === 'moves') newLib()
+    if (how === 'goes') {
+      s.git('up', 'rm', '-q', 'lib')
+      s.git('up', 'commit', '-q', '-m', 'without lib')
+    }
+    await r.fetch()
+    const next = s.git('up', 'rev-parse', 'HEAD')
+    if (how === 'goes') s.git('app', 'submodule', '-q', 'deinit', 'lib')
+    s.git('app', 'update-ref', 'refs/worktree/hostops/goal', next)
+    s.git('app', 'read-tree', '-m', '-u', before.sha, next)
+    await r.restore('main', before)
+    await r.verify('main', before)
+    expect(await r.dirty()).toMatchObject({ outputs: { dirty: false } })
+  })
   test.each([
     ['.gitmodules wants it ignored', () => ['.gitmodules', `${s.read('up/.gitmodules')}\tignore = all\n`]],
     ['a file has the name of the old commit', () => [r.head(), '']],

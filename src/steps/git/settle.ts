@@ -39,7 +39,9 @@ export async function settle(ctx: StepContext, repo: Repo, head: string): Promis
   if (goal.code !== 0) return false
   const to = goal.stdout.trim()
   if (to !== head) {
-    const planned = changedFiles((await treeDiff(ctx, repo, head, to)).raw)
+    const { raw } = await treeDiff(ctx, repo, head, to)
+    await settleModules(ctx, repo, raw)
+    const planned = changedFiles(raw)
     const paths = [...planned.keys()]
     for (let at = 0; at < paths.length; at += BATCH) {
       await settleSome(ctx, repo, planned, paths.slice(at, at + BATCH))
@@ -50,6 +52,28 @@ export async function settle(ctx: StepContext, repo: Repo, head: string): Promis
 }
 
 const forget = (ctx: StepContext, repo: Repo) => change(ctx, repo, ['update-ref', '-d', GOAL])
+
+/** In the index alone: the commands for submodules put their folders back. */
+async function settleModules(ctx: StepContext, repo: Repo, raw: string): Promise<void> {
+  const planned = changedModules(raw)
+  if (planned.size === 0) return
+  const args = ['diff-index', '--cached', '--raw', '--no-renames', '--no-abbrev', '--ignore-submodules=none']
+  const staged = changedModules(
+    await ask(ctx, repo, [...args, 'HEAD', '--', ...literal([...planned.keys()])]),
+  )
+  const ours = [...staged].flatMap(([path, change]) => (planned.get(path) === change ? [path] : []))
+  if (ours.length > 0)
+    await change(ctx, repo, ['restore', '--source=HEAD', '--staged', '--', ...literal(ours)])
+}
+
+/** By path: modes and names, before and after. */
+const changedModules = (raw: string): Map<string, string> =>
+  new Map(
+    raw.split(/\r?\n/).flatMap(line => {
+      const [, entries = '', name] = /^:([0-9a-f ]*\b160000 [0-9a-f ]+) [A-Z]\t(.+)$/.exec(line) ?? []
+      return name === undefined ? [] : [[unquoted(name), entries] as const]
+    }),
+  )
 
 async function settleSome(
   ctx: StepContext,
