@@ -393,6 +393,33 @@ describe.skipIf(!isRoot)('a checkout of another owner, for root', () => {
     expect(s.read('ran')).toBe('')
   })
 
+  test('a submodule is not filled from a repository of a third user', async () => {
+    s.git('app', 'submodule', '-q', 'deinit', 'lib')
+    const module = 'app/.git/modules/lib'
+    s.write(`${module}/info/attributes`, '* filter=spy\n')
+    s.git('app', 'config', '--file', s.path(module, 'config'), 'filter.spy.smudge', `${s.path('spy')} cat`)
+    execFileSync('chown', ['-R', '4242', s.path(module)])
+    await r.fetch()
+    await fails(r.checkout('main'), { code: 'foreign-checkout', path: s.path(module), why: 'submodule' })
+    expect(s.read('ran')).toBe('')
+  })
+
+  test('a submodule in a folder of a third user is entered by nobody', async () => {
+    const lib = `file://${s.path('lib')}`
+    s.git('up', 'submodule', '-q', 'add', '--name', 'deep', lib, 'data/lib')
+    s.git('up', 'commit', '-q', '-m', 'with data')
+    await r.fetch()
+    await r.checkout('main')
+    const refused = { code: 'foreign-checkout', path: s.path('app/data/lib'), why: 'submodule' }
+    execFileSync('chown', ['4242', s.path('app/data')])
+    await fails(r.dirty(), refused)
+    // What that user may do between a look and the next.
+    execFileSync('chown', ['0', s.path('app/data')])
+    renameSync(s.path('app/data'), s.path('elsewhere'))
+    execFileSync('ln', ['-s', s.path('elsewhere'), s.path('app/data')])
+    await fails(r.dirty({ allow: true }), refused)
+  })
+
   test('is not entered as root while its .git is away', async () => {
     filters('app/.git/info/attributes')
     execFileSync('touch', [s.path('app/app.txt')])

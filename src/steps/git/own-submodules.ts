@@ -4,11 +4,16 @@
  */
 import { Failed } from '../../failure.ts'
 import type { StepContext } from '../step.ts'
-import { enter, placeOf, type Repo } from './git.ts'
+import { ask, enter, placeOf, type Repo } from './git.ts'
 
 const LOOK = `
 for path do
-  git=$path/.git
+  git=$path/.git around=$path
+  # Whoever owns a folder on the way there can put another submodule in its place.
+  while case $around in */*) ;; *) false ;; esac; do
+    around=\${around%/*}
+    [ ! -e "$around" ] || { [ -O "$around" ] && [ ! -L "$around" ]; } || { echo foreign; continue 2; }
+  done
   [ -e "$git" ] || { echo none; continue; }
   if [ -f "$git" ]; then
     to=$(sed -n 's/^gitdir: //p' "$git"); case $to in /*) git=$to ;; *) git=$path/$to ;; esac
@@ -29,13 +34,27 @@ export async function ownSubmodules(
   const { stdout } = await ctx.exec({ argv, ...placeOf(repo), repeatable: true, quiet: true })
   const seen = stdout.split('\n')
   const foreign = all.find((_, at) => seen[at] !== 'own' && seen[at] !== 'none')
-  if (foreign !== undefined)
-    throw new Failed({
-      code: 'foreign-checkout',
-      path: foreign.module.path,
-      owner: repo.owner === undefined ? 'the user that hostops runs as' : `uid ${repo.owner.uid}`,
-      user: '',
-      why: 'submodule',
-    })
+  if (foreign !== undefined) throw refusal(repo, foreign.module.path)
   return all.filter((_, at) => seen[at] === 'own')
 }
+
+const FOREIGN = 'find "$1/" -name objects -prune -o -type d ! -user "$(id -u)" -print 2>/dev/null | head -n 1'
+
+/** One that is not in the work tree may have a repository below .git all the same, and is filled from there. */
+export async function requireOwnRepositories(ctx: StepContext, repo: Repo): Promise<void> {
+  if (ctx.platform !== 'posix') return
+  const modules = await ask(ctx, repo, ['rev-parse', '--git-path', 'modules'])
+  const argv = enter(repo, ['sh', '-c', FOREIGN, 'hostops-modules', modules])
+  const { stdout } = await ctx.exec({ argv, ...placeOf(repo), repeatable: true, quiet: true })
+  const [foreign = ''] = stdout.split('\n')
+  if (foreign !== '') throw refusal(repo, foreign.startsWith('/') ? foreign : `${repo.path}/${foreign}`)
+}
+
+const refusal = ({ owner }: Repo, path: string) =>
+  new Failed({
+    code: 'foreign-checkout',
+    path,
+    owner: owner === undefined ? 'the user that hostops runs as' : `uid ${owner.uid}`,
+    user: '',
+    why: 'submodule',
+  })

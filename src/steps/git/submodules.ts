@@ -3,7 +3,7 @@ import { Failed } from '../../failure.ts'
 import { commandFailed } from '../command/run-command.ts'
 import type { StepContext } from '../step.ts'
 import { ask, change, git, gitArgv, type Repo, readGit, unquoted, withoutSshPrompts } from './git.ts'
-import { ownSubmodules } from './own-submodules.ts'
+import { ownSubmodules, requireOwnRepositories } from './own-submodules.ts'
 import { treeDiff } from './tree-diff.ts'
 
 export const SUBMODULE_COMMANDS = [
@@ -14,6 +14,7 @@ export const SUBMODULE_COMMANDS = [
 /** `has`: whether HEAD has submodules, where that is known. */
 export async function followSubmodules(ctx: StepContext, repo: Repo, has?: boolean): Promise<number> {
   if (!(has ?? (await hasModules(ctx, repo)))) return 0
+  await requireOwnRepositories(ctx, repo)
   await requireOwn(ctx, repo)
   const failed = await runAll(ctx, repo, SUBMODULE_COMMANDS)
   if (failed !== null) {
