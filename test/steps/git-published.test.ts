@@ -85,6 +85,16 @@ describe('what nobody has published is refused, and nothing moves', () => {
     s.clone('up', 'app', '--depth', '1')
     await refused(request)
   })
+  test('a remote that is only a folder of the tree', async () => {
+    s.git('app', 'clone', '-q', '--bare', '.', 'vendor')
+    s.git('app', 'fetch', '-q', 'origin', 'refs/pull/7/head')
+    s.git('app/vendor', 'fetch', '-q', s.path('app/.git'), `${request}:refs/heads/main`)
+    const none = { code: 'fetch-failed', detail: 'there is no remote vendor' }
+    for (const ref of [request, 'main']) {
+      expect((await r.check(ref, { remote: 'vendor' }))[0]?.failure).toMatchObject(none)
+      await fails(r.checkout(ref, { remote: 'vendor' }), none)
+    }
+  })
   test('names with a colon are no refs', async () => {
     for (const ref of ['x:refs/replace/y', ':main', '+main'])
       if (ref !== '+main') expect(() => r.checkout(ref)).toThrow(/never an option/)
@@ -112,7 +122,11 @@ describe('what is published may be chosen', () => {
     const two = s.commit('app', { 'app.txt': 'two\n' }, 'two')
     s.git('app', 'reset', '-q', '--hard', 'HEAD~1')
     s.git('app', 'remote', 'remove', 'origin')
-    expect(await r.checkout(two)).toMatchObject({ outputs: { sha: two } })
+    s.git('app', 'branch', 'next', two)
+    for (const ref of [two, 'next']) {
+      expect(await r.check(ref)).toMatchObject([{ seen: { target: two } }])
+      expect(await r.checkout(ref)).toMatchObject({ outputs: { sha: two } })
+    }
   })
   test('a rollback goes to the commit that it recorded, published or not', async () => {
     s.git('app', 'fetch', '-q', 'origin', 'refs/pull/7/head')

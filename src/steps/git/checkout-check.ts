@@ -7,8 +7,9 @@ import { canonicalPath } from '../fields.ts'
 import type { CheckFinding, StepContext } from '../step.ts'
 import { withBorrowed } from './borrowed.ts'
 import type { CheckoutWith } from './checkout-with.ts'
+import { remoteUrl } from './fetch.ts'
 import { requireForward } from './forward.ts'
-import { readGit, withoutSshPrompts } from './git.ts'
+import { ask, readGit, withoutSshPrompts } from './git.ts'
 import { requireSafeModules } from './modules.ts'
 import { branchTip } from './move.ts'
 import { type Allowed, requireAllowed, requirePublished } from './published.ts'
@@ -65,6 +66,8 @@ async function upstream(
 ): Promise<Upstream | null> {
   if (isFullCommitName(input.ref)) return null
   const { name, kinds } = wantedRef(input.ref)
+  if ((await ask(ctx, opened.repo, ['remote'])) === '') return null
+  await remoteUrl(ctx, opened.repo, input.remote)
   const ssh = await withoutSshPrompts(ctx, opened.repo)
   const asked = kinds.flatMap(kind =>
     kind === 'branch' ? [`refs/heads/${name}`] : [`refs/tags/${name}`, `refs/tags/${name}^{}`],

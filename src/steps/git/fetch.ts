@@ -71,6 +71,7 @@ export async function fetchInto(
   depth?: number,
   more: readonly string[] = [],
 ): Promise<void> {
+  await remoteUrl(ctx, repo, from.remote)
   const ssh = await withoutSshPrompts(ctx, repo)
   const args = fetchArgs({ remote: from.remote, prune: from.prune ?? false }, specs, depth, more)
   const done = await git(ctx, repo, [...ssh, ...args], { repeatable: true })
@@ -141,7 +142,8 @@ function cause(stderr: string): string {
   return said.slice(-3).join('; ')
 }
 
-async function remoteUrl(ctx: StepContext, repo: Repo, remote: string): Promise<string> {
+/** Throws where there is none of that name: git would take it for a folder, which a tree may well have. */
+export async function remoteUrl(ctx: StepContext, repo: Repo, remote: string): Promise<string> {
   try {
     const url = await ask(ctx, repo, ['remote', 'get-url', '--end-of-options', remote])
     return url.replace(/^([a-z+]+:\/\/)[^@/]*@/i, '$1')
@@ -151,7 +153,7 @@ async function remoteUrl(ctx: StepContext, repo: Repo, remote: string): Promise<
       code: 'fetch-failed',
       repo: repo.path,
       remote,
-      detail: 'there is no remote of that name',
+      detail: `there is no remote ${remote}`,
     })
   }
 }
