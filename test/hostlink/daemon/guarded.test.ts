@@ -2,12 +2,15 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { bindsRefs, unguarded } from '../../../src/hostlink/daemon/host-runs/guarded.ts'
+import { loadPlaybook } from '../../../src/playbook/load.ts'
+import { kinds } from '../../../src/steps/index.ts'
 
 const REF = '${{ inputs.ref }}'
 const guard = { uses: 'compose.guard', with: { ref: REF } }
 const checkout = { uses: 'git.checkout', with: { ref: REF } }
 const set = { uses: 'env.set', with: { set: { IMAGE: '${{ inputs.allow }}' } } }
 const up = { uses: 'compose.up' }
+const FREE = { IMAGE: '${{ inputs.allow }}' }
 const REPO = '${{ inputs.repo }}'
 const named = (refs: unknown, more: object = {}) => ({ ...checkout, with: { ref: REF, refs, ...more } })
 const playbook = (steps: object[], ref: object = {}) =>
@@ -26,7 +29,6 @@ const playbook = (steps: object[], ref: object = {}) =>
 test.each<[string, object[], object?, object?]>([
   ['a guard before the checkout', [guard, checkout, up]],
   ['nothing that is started', [checkout]],
-  ['nothing that is started afterwards', [up, checkout]],
   ['a ref that is written there', [{ ...checkout, with: { ref: 'main' } }, up]],
   ['a ref that is pinned', [checkout, up], {}, { ref: 'main' }],
   ['a ref with a pattern', [checkout, up], { pattern: 'v[0-9]+' }],
@@ -45,7 +47,25 @@ test.each<[string, object[], object?, object?]>([
     [guard, checkout, { uses: 'env.set', with: { set: { A: 'b' } } }, up],
   ],
   ['a free variable that a guard judges', [set, guard, checkout, up]],
-  ['a free variable that nothing starts with', [up, set]],
+  ['a free variable that nothing starts with', [set]],
+  ['a free variable that a guard judges in the next run', [guard, up, set]],
+  ['a variable of a step that the playbook writes', [{ ...up, env: { A: 'b' } }]],
+  [
+    'a variable of a step that a guard has as well',
+    [
+      { ...guard, env: FREE },
+      { ...up, env: FREE },
+    ],
+  ],
+  ['a command behind a guard', [guard, checkout, up, { run: ['/srv/app/migrate'] }]],
+  ['a command where nothing is checked out', [{ run: ['/srv/app/task'] }, { script: 'true' }]],
+  ['a folder by an input of type path, which the check warns of', [{ ...up, with: { dir: REPO } }]],
+  [
+    'a folder that is left out by what is pinned',
+    [{ ...up, when: "inputs.allow == 'yes'", with: { files: ['${{ inputs.allow }}'] } }],
+    {},
+    { allow: 'no' },
+  ],
   [
     'a variable that is left out by what is pinned',
     [guard, checkout, { ...set, when: "inputs.allow == 'yes'" }, up],
@@ -60,6 +80,16 @@ test.each<[string, object[]]>([
   ['no guard', [checkout, up]],
   ['an image from a Dockerfile', [checkout, { uses: 'image.build' }]],
   ['a guard afterwards', [checkout, guard, up]],
+  ['a checkout whose tree the next run starts', [up, checkout]],
+  [
+    'a remote of the caller’s choice',
+    [{ ...checkout, with: { ref: 'main', remote: '${{ inputs.allow }}' } }, up],
+  ],
+  ['a command that may run anything of the tree', [checkout, { run: ['./deploy.sh'], cwd: '/srv/app' }]],
+  ['a script that may', [checkout, { script: 'make install' }]],
+  ['a command that is written in full', [checkout, { uses: 'command', with: { argv: ['make'] } }]],
+  ['a guard without the variable that is started with', [guard, checkout, { ...up, env: { DATA: '/' } }]],
+  ['a pattern without a letter', [named(['tags/*.*']), up]],
   ['a guard of another ref', [{ ...guard, with: { ref: 'main' } }, checkout, up]],
   ['a guard of another folder', [{ ...guard, with: { ref: REF, dir: '/srv/other' } }, checkout, up]],
   ['a guard of other services', [{ ...guard, with: { ref: REF, services: ['x'] } }, checkout, up]],
@@ -87,12 +117,37 @@ test.each<[string, object[]]>([
   ['a free variable behind the guard', [guard, checkout, set, up]],
   ['a free variable without any ref', [set, up]],
   ['a free variable that is sometimes set', [guard, checkout, { ...set, when: "inputs.allow == 'yes'" }, up]],
+  ['a free variable for the next run', [up, set]],
+  ['a free variable of the step itself', [{ ...up, env: FREE }]],
+  ['a free variable of the step, which no guard has', [guard, checkout, { ...up, env: FREE }]],
+  [
+    'a free variable that is judged for the first of two stacks',
+    [set, guard, up, { ...up, with: { dir: '/srv/other' } }],
+  ],
+  [
+    'a free variable that a guard judges by what the caller says',
+    [set, { ...guard, with: { ref: 'main', allow: '${{ inputs.allow }}' } }, up],
+  ],
+  ['a compose file of the caller’s choice', [{ ...up, with: { files: ['${{ inputs.allow }}'] } }]],
+  ['a folder that it spells', [{ ...up, with: { dir: '/srv/${{ inputs.allow }}' } }]],
+  ['a build in a folder of its choice', [{ uses: 'image.build', with: { context: '${{ inputs.allow }}' } }]],
   [
     'a free variable that is judged by a guard of another folder',
     [set, { ...guard, with: { ref: REF, dir: '/x' } }, checkout, up],
   ],
 ])('%s is not enough', (_, steps) => {
   expect(unguarded(playbook(steps), {})).toMatch(/the caller chooses/)
+})
+
+test('what the runner reads is read here, with a description that commas have cut', () => {
+  const text = `hostops: 1
+name: up
+inputs: { ref: { type: ref, description: fast, no checks, no checks } }
+defaults: { repo: /srv/app, dir: /srv/app }
+steps: [{ uses: git.checkout, with: { ref: "\${{ inputs.ref }}" } }, { uses: compose.up }]
+`
+  expect(loadPlaybook(text, 'up.yaml', kinds)).toMatchObject({ ok: true })
+  expect(unguarded(text, {})).toMatch(/no compose.guard before it/)
 })
 
 test('the shipped upgrade needs allowPowers pinned, and what makes the image', () => {

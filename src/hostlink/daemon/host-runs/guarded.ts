@@ -2,37 +2,60 @@
 import { parse } from 'yaml'
 
 type Fields = Readonly<Record<string, unknown>>
+/** `with` holds the step's own `env` as well: it reaches Compose like a line of the env file. */
 type Step = { uses: string; with: Fields; when: unknown; conditional: boolean }
 
 const STARTS = /^(compose\.(build|up|rollout)|image\.build)$/
+const COMMANDS = /^(command|script)$/
 
 /** Why it does, in words; null: it does not. What is no playbook starts nothing. */
 export function unguarded(text: string, pinned: Fields): string | null {
-  const { steps, isFixed } = partsOf(text, pinned)
+  const { steps, isFixed, isPlace } = partsOf(text, pinned)
   for (const [at, checkout] of steps.entries()) {
     if (checkout.uses !== 'git.checkout' || isBound(checkout, isFixed)) continue
-    for (const start of steps.slice(at).filter(step => STARTS.test(step.uses))) {
-      const guards = steps.slice(0, at).filter(step => guardsBoth(step, checkout, start))
+    const before = steps.slice(0, at)
+    // What comes before the checkout starts its tree in the next run.
+    for (const start of steps.filter(step => STARTS.test(step.uses))) {
+      const guards = before.filter(step => guardsBoth(step, checkout, start))
       if (guards.length === 0)
         return `the caller chooses what git.checkout checks out, and no compose.guard before it judges what ${start.uses} starts`
       if (!guards.some(guard => isFixed(guard.with.allow ?? '')))
         return 'the caller chooses what compose.guard allows'
     }
+    const command = steps.find(step => COMMANDS.test(step.uses))
+    if (command !== undefined && !before.some(step => guards(step, checkout)))
+      return `the caller chooses what git.checkout checks out, and no compose.guard judges it before ${command.uses} runs there`
   }
-  return freeVariables(steps, isFixed, pinned)
+  return freePlace(steps, isPlace) ?? freeVariables(steps, isFixed)
+}
+
+/** Fields that say which files are built and started. `hostlinkd check` warns of an input of type path. */
+function freePlace(steps: readonly Step[], isPlace: IsFixed): string | null {
+  for (const { uses, with: fields } of steps.filter(step => STARTS.test(step.uses))) {
+    const free = ['dir', 'files', 'envFiles', 'context', 'file'].find(name => !isPlace(fields[name]))
+    if (free !== undefined) return `the caller chooses ${free} of ${uses}, and so what it starts`
+  }
+  return null
 }
 
 /** Behind the last guard, a variable of the stack may name another image, folder or port than the one that it has judged. */
-function freeVariables(steps: readonly Step[], isFixed: IsFixed, pinned: Fields): string | null {
-  for (const [at, each] of steps.entries()) {
-    if (each.uses !== 'env.set' || isFixed([each.with.set, each.with.file]) || isLeftOut(each, pinned))
-      continue
-    const next = steps.slice(at).findIndex(step => STARTS.test(step.uses))
-    const start = steps[at + next]!
-    const isJudged = steps
-      .slice(at, at + next)
-      .some(step => step.uses === 'compose.guard' && !step.conditional && same(step, start, STACK))
-    if (next > 0 && !isJudged) return `the caller chooses what env.set writes, and ${start.uses} starts it`
+function freeVariables(steps: readonly Step[], isFixed: IsFixed): string | null {
+  const isFree = (step: Step) => step.uses === 'env.set' && !isFixed([step.with.set, step.with.file])
+  const isSet = steps.some(isFree)
+  for (const [at, start] of steps.entries()) {
+    const isOwn = !isFixed(start.with.env)
+    if (!STARTS.test(start.uses) || !(isSet || isOwn)) continue
+    // What is set behind it is there in the next run.
+    const since = steps.slice(steps.slice(0, at).findLastIndex(isFree) + 1, at)
+    const isJudged = since.some(
+      step =>
+        step.uses === 'compose.guard' &&
+        !step.conditional &&
+        same(step, start, STACK) &&
+        isFixed(step.with.allow ?? ''),
+    )
+    const what = isOwn ? `env of ${start.uses}` : 'what env.set writes'
+    if (!isJudged) return `the caller chooses ${what}, and ${start.uses} starts it`
   }
   return null
 }
@@ -58,7 +81,9 @@ export function bindsRefs(text: string, pinned: Fields): boolean {
 type IsFixed = (value: unknown) => boolean
 
 const isBound = (checkout: Step, isFixed: IsFixed) =>
-  checkout.with.verify === 'signature' || isFixed(checkout.with.ref) || namesRefs(checkout, isFixed)
+  checkout.with.verify === 'signature' ||
+  isFixed([checkout.with.ref, checkout.with.remote]) ||
+  namesRefs(checkout, isFixed)
 
 /**
  * Branches and tags that the playbook names on the owner's remote are what that owner has published under these names, so
@@ -66,7 +91,7 @@ const isBound = (checkout: Step, isFixed: IsFixed) =>
  */
 function namesRefs({ with: { refs, unpublished = false, repo, remote } }: Step, isFixed: IsFixed): boolean {
   const isName = (glob: unknown) =>
-    typeof glob === 'string' && !glob.includes('${{') && /^(refs\/)?(heads|tags)\/.*[^*?/]/.test(glob)
+    typeof glob === 'string' && !glob.includes('${{') && /^(refs\/)?(heads|tags)\/.*[A-Za-z0-9]/.test(glob)
   const isOwners = isFixed(repo) && isFixed(remote) && unpublished === false
   return isOwners && Array.isArray(refs) && refs.length > 0 && refs.every(isName)
 }
@@ -77,7 +102,7 @@ const guards = (step: Step, checkout: Step) =>
 const guardsBoth = (step: Step, checkout: Step, start: Step) =>
   guards(step, checkout) && same(step, start, STACK)
 
-const STACK = ['dir', 'files', 'envFiles', 'project', 'profiles', 'services', 'adopt']
+const STACK = ['dir', 'files', 'envFiles', 'project', 'profiles', 'services', 'adopt', 'env']
 
 const same = (a: Step, b: Step, fields: readonly string[]) =>
   fields.every(field => JSON.stringify(a.with[field]) === JSON.stringify(b.with[field]))
@@ -98,21 +123,33 @@ const fixedBy =
 
 function partsOf(text: string, pinned: Fields) {
   const root = read(text)
-  return { steps: stepsOf(root), isFixed: fixedBy(isMap(root.inputs) ? root.inputs : {}, pinned) }
+  const inputs = isMap(root.inputs) ? root.inputs : {}
+  const paths = Object.entries(inputs).filter(([, input]) => isMap(input) && input.type === 'path')
+  return {
+    steps: stepsOf(root).filter(step => !isLeftOut(step, pinned)),
+    isFixed: fixedBy(inputs, pinned),
+    isPlace: fixedBy(inputs, { ...Object.fromEntries(paths), ...pinned }),
+  }
 }
 
 function stepsOf({ steps, defaults }: Fields): Step[] {
   return (Array.isArray(steps) ? steps : []).filter(isMap).map(step => ({
-    uses: String(step.uses ?? ''),
-    with: { ...(isMap(defaults) ? defaults : {}), ...(isMap(step.with) ? step.with : {}) },
+    uses: usesOf(step),
+    with: { ...(isMap(defaults) ? defaults : {}), ...(isMap(step.with) ? step.with : {}), env: step.env },
     when: step.when,
     conditional: step.when !== undefined || step.continueOnError === true,
   }))
 }
 
+function usesOf({ uses, run, script }: Fields): string {
+  if (run !== undefined) return 'command'
+  return script === undefined ? String(uses ?? '') : 'script'
+}
+
+/** With the options of the runner's reader: what that one accepts must not be a mistake here. */
 function read(text: string): Fields {
   try {
-    const root: unknown = parse(text)
+    const root: unknown = parse(text, { version: '1.2', schema: 'core', merge: false, uniqueKeys: false })
     return isMap(root) ? root : {}
   } catch {
     return {}
