@@ -98,6 +98,39 @@ test.runIf(isRoot)(
   },
 )
 
+test.runIf(isRoot)('nor is a file of somebody else that a rule names in any other way', async () => {
+  mkdirSync(at('bound/logs'), { recursive: true })
+  mkdirSync(at('bound/sub'))
+  for (const name of ['bound/task.sh', 'bound/sub/list', 'bound/data']) writeFileSync(at(name), 'true\n')
+  const list = (argv: string[]) => ({ argv, workdir: at('bound') })
+  const commands = [
+    ['sh', 'task.sh'],
+    ['sort', '--files0-from=sub/list'],
+    ['sort', '-osub/list', '/dev/null'],
+    ['echo', 'type=bind,src=data'],
+    ['echo', '@data'],
+    ['echo', `--secret=id=a,src=${at('bound/data')}`],
+    ['echo', `file://${at('bound/data')}`],
+    // A folder of that name is seldom what is meant.
+    ['echo', 'logs'],
+  ]
+  const ask = await allow(commands.map(list))
+  for (const name of ['task.sh', 'sub', 'data', 'logs']) chownSync(at(`bound/${name}`), NOBODY, NOBODY)
+  const said = await Promise.all(commands.map(argv => ask(argv, { workdir: at('bound') })))
+  const theirs = (line: number, name: string) =>
+    `policy.yaml:${line}: ${at(name)} belongs to uid ${NOBODY}: ${WHO}`
+  expect(said).toEqual([
+    theirs(6, 'bound/task.sh'),
+    theirs(7, 'bound/sub'),
+    theirs(8, 'bound/sub'),
+    theirs(9, 'bound/data'),
+    theirs(10, 'bound/data'),
+    theirs(11, 'bound/data'),
+    theirs(12, 'bound/data'),
+    'logs\n',
+  ])
+})
+
 test.runIf(isRoot)('with run_as_user the folders are that user’s, and commands run in them', async () => {
   mkdirSync(at('bound/sub'), { recursive: true })
   mkdirSync(at('run'))

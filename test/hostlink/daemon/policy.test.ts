@@ -259,6 +259,10 @@ describe('the environment and the folder', () => {
     expect(build('--file=new', '--file={ref}')).toBe('run /usr/bin/docker')
     expect(build('out')).toBe("policy.yaml:7: out leads out of the rule's workdir")
     expect(build('--file=out', '--file={ref}')).toBe("policy.yaml:7: out leads out of the rule's workdir")
+    for (const before of ['--secret=id=x,src=', '--data=@', 'x=y='])
+      expect(build(`${before}out`, `${before}{ref}`)).toBe(
+        "policy.yaml:7: out leads out of the rule's workdir",
+      )
     expect(build('/srv/link/x', '{path:/srv/**}')).toBe('policy.yaml:7: /srv/link/x leads out of /srv')
     expect(build('/srv/foreign/x', '{path:/srv/**}')).toContain('belongs to uid 1000')
     for (const path of ['/etc', '/srv', '../x', '.']) expect(build(path)).toContain('these arguments')

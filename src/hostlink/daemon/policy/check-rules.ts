@@ -7,7 +7,7 @@ import { whyFreeEnvIsOpen } from './free-env.ts'
 import { isEngine, openFault } from './open-programs.ts'
 import type { Token } from './policy.ts'
 import { programOf, type Rule } from './rule.ts'
-import { pathsOf } from './rule-paths.ts'
+import { unsafePlace } from './rule-paths.ts'
 import { type Fault, hasHole } from './template.ts'
 import { judge, LEADS } from './trust.ts'
 
@@ -24,8 +24,11 @@ export function ruleProblems(
     const program = findProgram(programOf(rule), env)
     const file = program === null ? null : judge(program, trusted).real
     const open = file === null || isApplet(file) ? null : openFault(file, rule.template)
-    const paths = [...(program === null ? [] : [program]), ...pathsOf(rule, placeOf(rule))]
-    return [...(open === null ? [] : [open]), ...paths.flatMap(path => unsafe(path, trusted))].slice(0, 1)
+    const look = (path: string) => judge(path, trusted)
+    const own = program === null ? null : look(program).unsafe
+    const unsafe = own ?? unsafePlace(rule, placeOf(rule), look)
+    if (open !== null) return [open]
+    return unsafe === null ? [] : [{ ...unsafe, reason: `${unsafe.reason}: ${LEADS}` }]
   })
 }
 
@@ -54,11 +57,6 @@ const placeOf = ({ workdir }: Rule): string =>
 
 /** One file with many names goes by the name that it is called by. */
 const isApplet = (file: string): boolean => /^(busybox|toybox)$/.test(basename(file))
-
-function unsafe(path: string, trusted: ReadonlySet<number>): Fault[] {
-  const fault = judge(path, trusted).unsafe
-  return fault === null ? [] : [{ ...fault, reason: `${fault.reason}: ${LEADS}` }]
-}
 
 function startsContainers({ template }: Rule): Fault[] {
   const says = (text: string) => template.some(word => !hasHole(word) && word.literal === text)

@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import type { ExecRequest } from '../../messages.ts'
 import { isPlainPath } from './holes.ts'
 import { type Judgement, type PolicyContext, programOf, type Rule } from './rule.ts'
-import { pathsOf } from './rule-paths.ts'
+import { unsafePlace } from './rule-paths.ts'
 import { type Fault, type Filled, hasHole, printWord } from './template.ts'
 import { isWithin, type Judged, LEADS } from './trust.ts'
 
@@ -23,10 +23,9 @@ export function judgeRequest(fitting: Fitting, context: PolicyContext): Judgemen
   const program = programOf(rule)
   const place = judgeWorkdir(rule, request.workdir, context)
   if (typeof place === 'string') return place
-  for (const path of [context.find(program) ?? file, ...pathsOf(rule, place.real)]) {
-    const fault = context.judge(path).unsafe
-    if (fault !== null) return unsafe(fault)
-  }
+  const fault =
+    context.judge(context.find(program) ?? file).unsafe ?? unsafePlace(rule, place.real, context.judge)
+  if (fault !== null) return unsafe(fault)
   const words = [program, ...argv.slice(1)]
   for (const each of filled) {
     const word = words[each.index + 1]!
@@ -81,8 +80,8 @@ function judgeWord(
     if (!isPlainPath(found.real)) return { objection: `${value} leads to a name that no hole takes` }
     return { word: word.slice(0, word.length - value.length) + found.real }
   }
-  // A name may also be that of a file, and that file a link.
-  for (const text of new Set([word, word.slice(word.indexOf('=') + 1)])) {
+  // A name may also be that of a file, and that file a link: `--secret=id=x,src=NAME` and `--data=@NAME` name one, too.
+  for (const text of new Set([word, word.slice(word.indexOf('=') + 1), /[^=,@]*$/.exec(word)![0]])) {
     const objection = strayFile(text, place, judge)
     if (objection !== null) return { objection }
   }
