@@ -9,6 +9,7 @@ import type { HostRuns } from './host-runs/host-runs.ts'
 import { type Body, badRequest } from './peers/answer.ts'
 import { BOUNDS } from './peers/bounds.ts'
 import { checkFields } from './peers/fields.ts'
+import { placesFor } from './policy/places.ts'
 import { type Asked, decide, type Token } from './policy/policy.ts'
 import type { PolicyContext } from './policy/rule.ts'
 import { judge } from './policy/trust.ts'
@@ -64,7 +65,7 @@ function ping(token: Token, config: Config, startedAt: number): Body {
     token_name: token.name,
     policy: token.policy.kind,
     max_timeout_ms: config.maxTimeoutMs,
-    max_concurrent: config.maxConcurrent,
+    max_concurrent: placesFor(token, config.maxConcurrent),
     max_request_bytes: BOUNDS.requestBytes,
   }
 }

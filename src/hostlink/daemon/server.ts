@@ -14,6 +14,7 @@ import type { Connection } from './peers/connection.ts'
 import { createPeers } from './peers/peers.ts'
 import { parseRequest, type Request, tokenText } from './peers/request.ts'
 import { createTurns } from './peers/turns.ts'
+import { placesFor } from './policy/places.ts'
 import type { Token } from './policy/policy.ts'
 import type { TokenTable } from './policy/tokens.ts'
 import { createQuiet } from './quiet.ts'
@@ -67,6 +68,11 @@ export function createServer(options: ServerOptions): Server {
     const token = request.token === null ? null : tokens().authenticate(request.token)
     if (token === null) {
       refuseStranger(request, connection)
+      return
+    }
+    if (!connection.isTrusted && peers.all.size > placesFor(token, BOUNDS.connections)) {
+      connection.takeNoMore()
+      refuse(connection, { status: 'error', error_msg: 'server busy, too many connections' }, request.id)
       return
     }
     connection.trust()

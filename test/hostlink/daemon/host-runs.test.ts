@@ -13,7 +13,7 @@ import { noteSelf } from '../../../src/hostlink/process/identity.ts'
 
 let root: string
 let keys: string[]
-let most: number | undefined
+let most: object | undefined
 let jobIsDone: boolean
 /** What the last of them runs, behind the program's name. */
 let words: string[]
@@ -38,6 +38,7 @@ function open() {
       runsStateDir: root,
       playbooksDir: join(root, 'playbooks'),
       jobMaxTimeoutMs: 1000,
+      maxJobs: 64,
     }),
     log: { error: quiet, warn: quiet, info: quiet, debug: quiet },
     jobs: {
@@ -45,10 +46,10 @@ function open() {
         { key, argv }: { key: string; argv: string[] },
         _token: Token,
         _program: undefined,
-        mostOfToken?: number,
+        mostPlaces?: object,
       ) => {
         keys.push(key)
-        most = mostOfToken
+        most = mostPlaces
         words = argv.slice(1)
         return answer()
       },
@@ -196,9 +197,9 @@ test('the end of the mistake is not taken for that of the run that came after it
 
 test('who may do nothing but run playbooks takes a few of the places for jobs, not all of them', async () => {
   await ask(start)
-  expect(most).toBe(undefined)
+  expect(most).toEqual({})
   await ask({ ...start, run_id: 'q' }, stranger)
-  expect(most).toBe(8)
+  expect(most).toEqual({ ofToken: 8, ofAll: 48 })
 })
 
 test('a report that is asked for while the runner starts waits for it, and does not say that there is none', async () => {

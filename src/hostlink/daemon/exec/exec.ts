@@ -8,6 +8,7 @@ import { type Body, badRequest, failure } from '../peers/answer.ts'
 import type { Connection } from '../peers/connection.ts'
 import { checkFields } from '../peers/fields.ts'
 import type { Request } from '../peers/request.ts'
+import { placesFor } from '../policy/places.ts'
 import type { Asked, Token, Verdict } from '../policy/policy.ts'
 import type { Judgement } from '../policy/rule.ts'
 import { commandFor } from './command.ts'
@@ -35,7 +36,8 @@ export async function exec(asker: Asker, around: ExecSurroundings): Promise<Body
   const { request, token } = asker
   const { detach, attach_only: attachOnly } = request.fields
   const needsNoSlot = detach === true || attachOnly === true || findKeyed(asker, around) !== undefined
-  if (!needsNoSlot && around.runs.active >= around.config().maxConcurrent) return failure(BUSY)
+  const { maxConcurrent, maxJobs } = around.config()
+  if (!needsNoSlot && around.runs.active >= placesFor(token, maxConcurrent)) return failure(BUSY)
 
   const checked = checkFields(execRequest, request.fields)
   const wrong = 'wrong' in checked ? checked.wrong : unfit(checked.value, request.id)
@@ -44,7 +46,8 @@ export async function exec(asker: Asker, around: ExecSurroundings): Promise<Body
   if (!verdict.allowed) return { status: 'denied', error_msg: verdict.rule }
   const { judgement = {} } = verdict
   const wanted = { ...checked.value, ...asJudged(judgement) }
-  if (wanted.detach) return around.jobs.start(wanted, token, judgement)
+  const most = { ofAll: placesFor(token, maxJobs) }
+  if (wanted.detach) return around.jobs.start(wanted, token, judgement, most)
 
   const limits = limitsOf(wanted, around.config())
   const known = wanted.key === undefined ? undefined : around.runs.byKey(token.name, wanted.key)

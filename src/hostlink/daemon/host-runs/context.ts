@@ -1,5 +1,6 @@
 /** What everything about runs on this host stands on. */
 import type { Config } from '../config/config.ts'
+import type { Most } from '../jobs/job-table.ts'
 import type { Jobs } from '../jobs/jobs.ts'
 import type { Log } from '../log.ts'
 import type { Token } from '../policy/policy.ts'
@@ -21,7 +22,7 @@ export type AroundRuns = HostRunsOptions & {
     key: string,
     argv: readonly string[],
     workdir: string,
-    mostOfToken?: number,
+    most?: Partial<Most>,
   ) => ReturnType<Jobs['start']>
   /** Runs that somebody goes on with, and the jobs that do; null while one is being started. */
   readonly again: Map<string, string | null>

@@ -34,12 +34,12 @@ export function openHostRuns(options: HostRunsOptions): HostRuns {
   const stateDir = runsStateDir(config(), hostEnv)
   const store = openHostRunStore(stateDir)
   const closing = new AbortController()
-  const startJob: AroundRuns['startJob'] = (owner, key, argv, workdir, mostOfToken) =>
+  const startJob: AroundRuns['startJob'] = (owner, key, argv, workdir, most) =>
     options.jobs.start(
       jobRequest([...hostopsCommand(config()), ...argv], key, workdir, stateDir, config().jobMaxTimeoutMs),
       ownerOf(owner),
       undefined,
-      mostOfToken,
+      most,
     )
   const around: AroundRuns = { ...options, store, stateDir, startJob, again: new Map(), asking: { count: 0 } }
   let recovery: { stop(): void } | null = null
@@ -63,7 +63,7 @@ export function openHostRuns(options: HostRunsOptions): HostRuns {
         return startOnHost(request, installed, verdict.pinned ?? {}, token, around)
       const ends = AbortSignal.any([gone, closing.signal])
       setMaxListeners(0, ends)
-      return answerRunRequest(request, token, { ...around, gone: ends })
+      return answerRunRequest(request, { ...around, token, gone: ends })
     },
     goOn: () => {
       recovery ??= goOnWaiting(around, RECOVER_EVERY_MS)

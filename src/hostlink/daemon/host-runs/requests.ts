@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunRequest } from '../../messages.ts'
 import { type Body, badRequest, failure } from '../peers/answer.ts'
+import { placesFor } from '../policy/places.ts'
 import type { Token } from '../policy/policy.ts'
 import { type AroundRuns, ownerOf } from './context.ts'
 import { offeredPlaybooks } from './offered.ts'
 import { askProgram } from './program.ts'
 import { hangsOnConfirmation } from './recovery.ts'
 
-type Around = AroundRuns & { readonly gone: AbortSignal }
+type Around = AroundRuns & { readonly gone: AbortSignal; readonly token: Token }
 type On<A extends RunRequest['action']> = Extract<RunRequest, { action: A }>
 
 const LONGEST_WAIT_MS = 60_000
@@ -24,10 +25,10 @@ const BUSY = 'server busy, max concurrent commands reached'
 
 export async function answerRunRequest(
   request: Exclude<RunRequest, { action: 'start' | 'resume' | 'rollback' }>,
-  token: Token,
   around: Around,
 ): Promise<Body> {
-  if (request.action === 'list') return list(token, around)
+  const { token } = around
+  if (request.action === 'list') return list(around)
   if (request.action === 'playbooks')
     return offeredPlaybooks(token, around.config(), args => asked(args, around))
   const { run_id: runId } = request
@@ -53,7 +54,7 @@ export function mayUse({ name, policy }: Token, runId: string, { store }: Around
   return policy.kind === 'full' ? request !== null || store.state(runId).begun : request?.token === name
 }
 
-async function list(token: Token, around: Around): Promise<Body> {
+async function list(around: Around): Promise<Body> {
   const said = await asked(['runs', '--json', '--limit', String(MOST_LISTED)], around)
   if ('status' in said) return said
   let runs: { runId: string }[]
@@ -62,6 +63,7 @@ async function list(token: Token, around: Around): Promise<Body> {
   } catch {
     return failure(`hostops does not tell its runs: ${said.stderr.trim()}`)
   }
+  const { token } = around
   const seesAll = token.policy.kind === 'full'
   return { status: 'ok', runs: runs.filter(run => seesAll || mayUse(token, run.runId, around)) }
 }
@@ -71,8 +73,8 @@ async function ask(args: readonly string[], runId: string, around: Around): Prom
   return 'status' in said ? said : { status: 'ok', run_id: runId, ...said }
 }
 
-async function asked(args: readonly string[], { config, hostEnv, stateDir, asking }: Around) {
-  if (asking.count >= MOST_ASKING) return failure(BUSY)
+async function asked(args: readonly string[], { config, hostEnv, stateDir, asking, token }: Around) {
+  if (asking.count >= placesFor(token, MOST_ASKING)) return failure(BUSY)
   asking.count += 1
   try {
     const said = await askProgram(args, { config: config(), hostEnv, stateDir })

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { RunStart } from '../../messages.ts'
 import { systemReason } from '../config/problem.ts'
 import { type Body, badRequest, failure } from '../peers/answer.ts'
+import { placesFor } from '../policy/places.ts'
 import type { Token } from '../policy/policy.ts'
 import type { AroundRuns } from './context.ts'
 import { type Installed, playbookFolders } from './installed.ts'
@@ -97,13 +98,14 @@ function mends(
 async function jobOf(
   runId: string,
   request: HostRunRequest,
-  { policy }: Token,
+  token: Token,
   around: AroundRuns,
 ): Promise<string | Body> {
-  const { store, startJob } = around
+  const { store, startJob, config } = around
   const known = store.job(runId)
   if (known !== null) return known
-  const most = policy.kind === 'full' ? undefined : MOST_AT_A_TIME
+  const isOwner = token.policy.kind === 'full'
+  const most = isOwner ? {} : { ofToken: MOST_AT_A_TIME, ofAll: placesFor(token, config().maxJobs) }
   const key = request.key ?? `run/${runId}`
   const job = await startJob(request.token, key, request.argv, store.folder(runId), most)
   if (job.job_id === undefined) {

@@ -11,7 +11,7 @@ import type { Log } from '../log.ts'
 import type { Token } from '../policy/policy.ts'
 import type { Judgement } from '../policy/rule.ts'
 import { answerJobRequest, type JobAnswer } from './job-requests.ts'
-import { openJobTable } from './job-table.ts'
+import { type Most, openJobTable } from './job-table.ts'
 import { openWatches } from './job-watch.ts'
 import { createSpool, type Meta, readSpool, removeSpool, spoolRoot } from './spool.ts'
 import { findSupervisor, openSpare, startSupervisor } from './supervisor.ts'
@@ -23,12 +23,11 @@ export type JobStartAnswer = { status: Status; error_msg?: string } & Partial<
   Omit<ExecAnswer, 'version' | 'id' | 'node' | 'status' | 'error_msg'>
 >
 export type Jobs = {
-  /** `mostOfToken`: jobs of the token at a time. */
   start(
     request: ExecRequest,
     token: Token,
     judgement?: Judgement,
-    mostOfToken?: number,
+    most?: Partial<Most>,
   ): Promise<JobStartAnswer>
   /** `gone` ends a wait early, when nobody is left to hear the answer. */
   handle(request: JobRequest, token: Token, gone?: AbortSignal): Promise<JobAnswer>
@@ -64,7 +63,7 @@ export function openJobs(options: JobsOptions): Jobs {
     request: ExecRequest,
     token: Token,
     judgement?: Judgement,
-    mostOfToken = Number.POSITIVE_INFINITY,
+    { ofAll = Number.POSITIVE_INFINITY, ofToken = Number.POSITIVE_INFINITY }: Partial<Most> = {},
   ): Promise<JobStartAnswer> => {
     const settings = config()
     const root = spoolRoot(settings.outputTmpdir)
@@ -75,8 +74,8 @@ export function openJobs(options: JobsOptions): Jobs {
       const before = request.key === undefined ? null : await readSpool(root, id)
       if (before !== null) return attach(id, before.meta, meta)
       if (request.attach_only) return { status: 'not_found', error_msg: 'no command of this key' }
-      const most = { ofAll: settings.maxJobs, ofToken: mostOfToken }
-      if (!(await table.admit(id, token.name, most))) return tooMany(Math.min(settings.maxJobs, mostOfToken))
+      const most = { ofAll: Math.min(settings.maxJobs, ofAll), ofToken }
+      if (!(await table.admit(id, token.name, most))) return tooMany(Math.min(most.ofAll, ofToken))
       if (!(await createSpool(root, id, meta, commandText(request)))) {
         const other = await readSpool(root, id)
         return other === null ? refused(`${join(root, id)} is in the way`) : attach(id, other.meta, meta)
