@@ -130,6 +130,7 @@ async function append(path: string, lines: string): Promise<void> {
 }
 
 const SHOWN_COMMAND_CHARACTERS = 200
+const SHOWN_NAME_CHARACTERS = 64
 const SHOWN_WORD_CHARACTERS = 1000
 const SHOWN_WORDS = 100
 /** All words together: a request must not be able to fill the queue, and so push other lines out of it. */
@@ -138,11 +139,12 @@ const SHOWN_ARGV_CHARACTERS = 4000
 const REDACTED_CHARACTERS = 16_384
 
 function lineOf(entry: AuditEntry, secrets: readonly string[]): object {
-  const { token, peer, type, id, argv, command, workdir, env, job_id, key, verdict, rule, ...rest } = entry
+  const { token, peer, type, id, argv, command, workdir, env, job_id, key, run, verdict, rule, ...rest } =
+    entry
   const shown = (text: string, most: number) =>
     redactText(text.slice(0, REDACTED_CHARACTERS), secrets).slice(0, most)
-  const short = (text: string | undefined) =>
-    text === undefined ? undefined : shown(text, SHOWN_COMMAND_CHARACTERS)
+  const short = (text: string | undefined, most = SHOWN_COMMAND_CHARACTERS) =>
+    text === undefined ? undefined : shown(text, most)
   return {
     time: new Date().toISOString(),
     token,
@@ -156,6 +158,11 @@ function lineOf(entry: AuditEntry, secrets: readonly string[]): object {
     // What a request calls its job or key may be anything, and of any length.
     job_id: short(job_id),
     key: short(key),
+    run: run && {
+      action: short(run.action, SHOWN_NAME_CHARACTERS),
+      run_id: short(run.run_id, SHOWN_NAME_CHARACTERS),
+      playbook: short(run.playbook, SHOWN_NAME_CHARACTERS),
+    },
     verdict,
     rule: rule === undefined ? undefined : shown(rule, SHOWN_WORD_CHARACTERS),
     ...rest,

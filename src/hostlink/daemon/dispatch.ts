@@ -127,9 +127,9 @@ function auditEntry({ request, connection, token }: Asker, body: Body): AuditEnt
 
 /** Values of inputs may be secrets; their names are no part of what happened. */
 function runOf(fields: Readonly<Record<string, unknown>>, body: Body) {
-  const short = (value: unknown) => (typeof value === 'string' ? value.slice(0, 64) : undefined)
+  const text = (value: unknown) => (typeof value === 'string' ? value : undefined)
   const { name } = (fields.playbook ?? {}) as { name?: unknown }
-  return { action: short(fields.action), run_id: short(body.run_id ?? fields.run_id), playbook: short(name) }
+  return { action: text(fields.action), run_id: text(body.run_id ?? fields.run_id), playbook: text(name) }
 }
 
 function verdictOf(body: Body): AuditEntry['verdict'] {

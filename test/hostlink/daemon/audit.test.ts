@@ -72,6 +72,32 @@ test('a secret that the cut goes through is not shown in part', async () => {
   expect(readFileSync(join(folder, 'audit.ndjson'), 'utf8')).not.toContain('daemon')
 })
 
+test('nor is a token that somebody took for the name of a run or a playbook', async () => {
+  const audit = open()
+  audit.write({
+    ...entry,
+    type: 'run',
+    run: { action: TOKEN, run_id: TOKEN, playbook: 'x'.repeat(60) + TOKEN },
+  })
+  await audit.close()
+  expect(lines()[0].run).toEqual({
+    action: '[redacted]',
+    run_id: '[redacted]',
+    playbook: `${'x'.repeat(60)}[red`,
+  })
+})
+
+test.each([
+  [['curl', '-u', 'admin:hunter2', 'http://h/']],
+  [['curl', '--user', 'admin:hunter2']],
+  [['app', '--pass', 'hunter2']],
+  [['env', 'DB_PASS=hunter2', 'MYSQL_PWD=hunter2']],
+  [['curl', '-H', 'Cookie: id=hunter2']],
+])('a password is not shown: %j', argv => {
+  expect(redactArgv(argv, []).join(' ')).not.toContain('hunter2')
+  expect(redactArgv(['bypass=1', 'PWD=/srv'], [])).toEqual(['bypass=1', 'PWD=/srv'])
+})
+
 test('no field of a request can push its line, or another one, out of the log', async () => {
   const audit = open()
   const huge = 'x'.repeat(5_000_000)

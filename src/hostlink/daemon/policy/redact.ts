@@ -2,7 +2,9 @@
 
 const HIDDEN = '[redacted]'
 const SECRET_NAME =
-  /token|secret|passw(or)?d|passphrase|(api|access|private)[_-]?key|credential|authorization|(^|[^a-z])auth($|[^a-z])/i
+  /token|secret|passw(or)?d|passphrase|(api|access|private)[_-]?key|credential|authorization|cookie|(^|[^a-z])(auth|pass)($|[^a-z])|[^a-z]pwd($|[^a-z])/i
+/** NAME:PASSWORD of curl and its like; where it is a user and a group, nothing of worth is lost. */
+const LOGIN = /^(-u|--user|--proxy-user|-U)$/
 const WORD = /[\w.-]+/g
 /** Behind a name: `=x`, `: x`, `": "x y"`; the value up to a blank, or up to the end of its quotes. */
 const ASSIGNED = /(["']?[ \t]*[=:][ \t]*)(?:"[^"]*"?|'[^']*'?|[^\s;&|]+)/y
@@ -34,6 +36,7 @@ export function redactArgv(argv: readonly string[], known: readonly string[]): s
   return argv.map((word, index) => {
     const before = argv[index - 1] ?? ''
     if (/^--?[\w.-]+$/.test(before) && isSecretName(before)) return HIDDEN
+    if (LOGIN.test(before) && word.includes(':')) return `${word.slice(0, word.indexOf(':'))}:${HIDDEN}`
     const equals = word.indexOf('=')
     const name = word.slice(0, Math.max(0, equals))
     if (/^[\w.-]+$/.test(name) && isSecretName(name)) return `${name}=${HIDDEN}`
