@@ -536,6 +536,17 @@ describe('what a rule that does not spell it out does not allow', () => {
     'pip3 install {name}',
     'make {name}',
     'make -C /srv/x {name}',
+    'make clean build {name}',
+    'pip install requests {name}',
+    'apt-get install curl {name}',
+    'npm install left-pad {name}',
+    'docker container run {name}',
+    'docker container run --rm {name}',
+    'docker plugin install {name}',
+    'docker image pull {ref}',
+    'git submodule foreach {name}',
+    'git bisect run {name}',
+    'hostops run {name}',
   ])('the caller chooses no command: %s', text => {
     expect(verdict(text.split(' '), ['x'])).toMatch(/^not loaded: the caller would choose the command/)
   })
@@ -556,6 +567,7 @@ describe('what a rule that does not spell it out does not allow', () => {
     ['docker exec app cat logs/{name}', 'docker exec app cat logs/x'],
     ['find {path:/srv/**} -type f', 'find /srv/x -type f'],
     ['npm run build {name}', 'npm run build x'],
+    ['docker container run alpine {name}', 'docker container run alpine date'],
   ])('a rule that is meant: %s', (template, argv) => {
     expect(verdict(template.split(' '), argv.split(' '))).toBe('allowed')
   })
@@ -640,6 +652,16 @@ describe('in front of a destructive form', () => {
       }),
       { numRuns: 50 },
     )
+  })
+
+  test.each([
+    'tmux new {name}',
+    'gosu root {name}',
+    'setarch x86_64 {name}',
+    'linux64 {name}',
+    'tini {name}',
+  ])('nor does a wrapper of another kind: %s', text => {
+    expect(verdict(text.split(' '), ['x'])).toContain('runs other programs: a rule for it has no holes')
   })
 
   test('what a wrapper runs is spelled out to its end', () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parseConfig } from '../../../src/hostlink/daemon/config/config.ts'
 import { wordProblem } from '../../../src/hostlink/daemon/config/problem.ts'
+import { parsePolicyFile } from '../../../src/hostlink/daemon/policy/policy-file.ts'
 import { loadTokens } from '../../../src/hostlink/daemon/policy/tokens.ts'
 
 const SECRET = '0123456789abcdef0123456789abcdef'
@@ -259,6 +260,25 @@ tokens:
   test('tabs and broken YAML have a place too', async () => {
     const [first] = await problems('tokens:\n\tagent: {}\n')
     expect(first).toMatch(/^\/policy\.yaml:2:1: /)
+  })
+
+  test('the rule that a hint shows is one that loads, whatever the program', () => {
+    const entry = (argv: string) =>
+      parsePolicyFile(`tokens: { a: { token_file: /t, policy: allowlist, allow: [{ argv: ${argv} }] } }`, 'p')
+    const programs =
+      'git docker docker-compose kubectl apt-get dpkg rpm npm pip cargo go make hostops sh node sudo find tar'
+    for (const program of programs.split(' ')) {
+      for (const words of ['', ', "*"', ', "**"', ', x, "*"']) {
+        const read = entry(`[${program}${words}]`)
+        if (!('problems' in read)) continue
+        const [, shown] = /argv: (\[.*?\])(?:;|$)/.exec(read.problems[0]!.hint ?? '') ?? []
+        expect([program, shown, entry(shown ?? '[]')]).toEqual([
+          program,
+          shown,
+          { entries: [expect.anything()] },
+        ])
+      }
+    }
   })
 
   test('aliases that multiply are refused', async () => {

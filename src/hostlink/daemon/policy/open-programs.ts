@@ -7,8 +7,16 @@ const names = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/))
 /** What they do is in one or two commands behind their name. */
 const COMMANDS = names(
   `git docker podman nerdctl docker-compose podman-compose systemctl kubectl apt apt-get dpkg rpm dnf yum npm yarn pnpm
-  bun pip cargo go make gmake`,
+  bun pip cargo go make gmake hostops`,
 )
+/** Each word behind their command is one more of a kind: a package, a target. */
+const LISTS = names('apt apt-get dpkg rpm dnf yum pip make gmake')
+const INSTALLERS = names('npm yarn pnpm bun cargo go')
+const INSTALL = names('install i add get')
+/** Of two words each, and the next one is what they run, or where that comes from. */
+const RUNNING: ReadonlySet<string> = new Set([
+  ...['bisect run', 'submodule foreach', 'container create', 'container run', 'image pull', 'plugin install'],
+])
 /** What they do is in a script, which is their first plain word. */
 const INTERPRETERS = names(
   `sh bash dash zsh ksh mksh csh tcsh fish ash rbash pwsh node nodejs deno npx python pypy perl ruby php lua awk gawk mawk
@@ -19,7 +27,8 @@ const RUNNERS = names(
   `sudo doas su env nice ionice nohup setsid stdbuf time timeout flock xargs busybox toybox ssh scp sftp chroot nsenter
   unshare runuser script watch parallel systemd-run systemd-nspawn machinectl chrt taskset setpriv capsh prlimit numactl
   unbuffer dbus-run-session strace ltrace socat nc ncat netcat at batch crontab pkexec run-parts start-stop-daemon vi vim
-  nano emacs`,
+  nvim view ex nano emacs tmux screen gosu su-exec tini dumb-init catatonit setarch linux bwrap firejail sg runcon
+  openvt fakeroot proot`,
 )
 /** Without a command: files are all that may be left open. */
 const FILES = names('find rm tar bsdtar')
@@ -86,7 +95,10 @@ function isSpelledOut(name: string, template: Template): boolean {
   const start = compose > 0 && compose < end ? compose : 0
   const words = plainWords(template, start, end, isScript ? /^[^-]/ : /^[a-z][a-z0-9-]*$/)
   if (isScript) return words.length > 0
-  return words.length > 1 || leavesOf(name, start > 0).has(words[0] ?? '')
+  const [first = ''] = words
+  if (LISTS.has(name) || (INSTALLERS.has(name) && INSTALL.has(first))) return false
+  if (words.length === 2 && RUNNING.has(words.join(' '))) return false
+  return words.length > 1 || leavesOf(name, start > 0).has(first)
 }
 
 const mayBeCommand = (word: Word): boolean =>
@@ -118,5 +130,6 @@ export function exampleFor(program: string): string {
   if (name === 'find' || name === 'rm') return `[${name}, "{path:/srv/openclaw/cache/**}"]`
   if (FILES.has(name)) return `[${name}, -xf, "{path:/srv/openclaw/in/**}"]`
   if (INTERPRETERS.has(name)) return `[${name}, /opt/openclaw/task, "{name}"]`
-  return RUNNERS.has(name) ? `[${name}, uptime]` : `[${program}, "{name}"]`
+  if (RUNNERS.has(name)) return `[${name}, uptime]`
+  return COMMANDS.has(name) ? `[${name}, --version]` : `[${program}, "{name}"]`
 }
