@@ -10,6 +10,7 @@ const guard = { uses: 'compose.guard', with: { ref: REF } }
 const checkout = { uses: 'git.checkout', with: { ref: REF } }
 const set = { uses: 'env.set', with: { set: { IMAGE: '${{ inputs.allow }}' } } }
 const up = { uses: 'compose.up' }
+const TEXT = '${{ inputs.allow }}'
 const FREE = { IMAGE: '${{ inputs.allow }}' }
 const REPO = '${{ inputs.repo }}'
 const named = (refs: unknown, more: object = {}) => ({ ...checkout, with: { ref: REF, refs, ...more } })
@@ -58,6 +59,14 @@ test.each<[string, object[], object?, object?]>([
     ],
   ],
   ['a command behind a guard', [guard, checkout, up, { run: ['/srv/app/migrate'] }]],
+  [
+    'a word behind a command',
+    [{ run: ['docker', 'compose', 'restart', TEXT] }, { run: ['/srv/app/task', '--name', TEXT] }],
+  ],
+  ['an argument of a script', [{ run: ['sh', '-c', 'echo "$1"', 'sh', TEXT] }]],
+  ['a script that gets it as a variable', [{ script: 'echo "$NAME"', env: { NAME: TEXT } }]],
+  ['a command that is pinned', [{ run: ['sh', '-c', TEXT] }], {}, { allow: 'true' }],
+  ['what runs in a container', [{ uses: 'compose.exec', with: { argv: ['sh', '-c', TEXT] } }]],
   ['a command where nothing is checked out', [{ run: ['/srv/app/task'] }, { script: 'true' }]],
   ['a folder by an input of type path, which the check warns of', [{ ...up, with: { dir: REPO } }]],
   [
@@ -88,6 +97,14 @@ test.each<[string, object[]]>([
   ['a command that may run anything of the tree', [checkout, { run: ['./deploy.sh'], cwd: '/srv/app' }]],
   ['a script that may', [checkout, { script: 'make install' }]],
   ['a command that is written in full', [checkout, { uses: 'command', with: { argv: ['make'] } }]],
+  ['a program of the caller’s choice', [{ run: [TEXT] }]],
+  ['a shell that reads its text', [{ run: ['sh', '-c', `echo ${TEXT}`] }]],
+  ['the same, written in full', [{ uses: 'command', with: { argv: ['bash', '-ec', TEXT] } }]],
+  ['a shell that takes it back', [{ run: ['true'], undo: ['sh', '-c', TEXT] }]],
+  ['any unit', [{ run: ['systemctl', 'restart', TEXT] }]],
+  ['any package', [{ run: ['npm', 'install', TEXT] }]],
+  ['a command behind sudo', [{ run: ['sudo', TEXT] }]],
+  ['a variable that names code', [{ script: 'true', env: { LD_PRELOAD: TEXT } }]],
   ['a guard without the variable that is started with', [guard, checkout, { ...up, env: { DATA: '/' } }]],
   ['a pattern without a letter', [named(['tags/*.*']), up]],
   ['a guard of another ref', [{ ...guard, with: { ref: 'main' } }, checkout, up]],
@@ -136,7 +153,7 @@ test.each<[string, object[]]>([
     [set, { ...guard, with: { ref: REF, dir: '/x' } }, checkout, up],
   ],
 ])('%s is not enough', (_, steps) => {
-  expect(unguarded(playbook(steps), {})).toMatch(/the caller chooses/)
+  expect(unguarded(playbook(steps), {})).toMatch(/the caller (chooses|would choose)|runs other programs/)
 })
 
 test('what the runner reads is read here, with a description that commas have cut', () => {

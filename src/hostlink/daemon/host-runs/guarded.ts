@@ -1,16 +1,22 @@
 /** Whether a playbook lets its caller choose, by a ref, what is started as root of the host. Pure. */
 import { parse } from 'yaml'
+import { freeCommand, type KindOf, templateOf } from './free-commands.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 /** `with` holds the step's own `env` as well: it reaches Compose like a line of the env file. */
-type Step = { uses: string; with: Fields; when: unknown; conditional: boolean }
+type Step = { uses: string; with: Fields; argvs: unknown[][]; when: unknown; conditional: boolean }
 
 const STARTS = /^(compose\.(build|up|rollout)|image\.build)$/
 const COMMANDS = /^(command|script)$/
 
 /** Why it does, in words; null: it does not. What is no playbook starts nothing. */
 export function unguarded(text: string, pinned: Fields): string | null {
-  const { steps, isFixed, isPlace } = partsOf(text, pinned)
+  const { steps, isFixed, isPlace, kindOf } = partsOf(text, pinned)
+  for (const { argvs, with: fields } of steps) {
+    const templates = argvs.map(argv => templateOf(argv, kindOf))
+    const free = freeCommand(templates, isMap(fields.env) ? fields.env : {}, kindOf)
+    if (free !== null) return free
+  }
   for (const [at, checkout] of steps.entries()) {
     if (checkout.uses !== 'git.checkout' || isBound(checkout, isFixed)) continue
     const before = steps.slice(0, at)
@@ -128,17 +134,39 @@ function partsOf(text: string, pinned: Fields) {
   return {
     steps: stepsOf(root).filter(step => !isLeftOut(step, pinned)),
     isFixed: fixedBy(inputs, pinned),
+    kindOf: kindsBy(inputs, fixedBy(inputs, pinned)),
     isPlace: fixedBy(inputs, { ...Object.fromEntries(paths), ...pinned }),
   }
 }
+
+/** By the types of all inputs that a text holds: text of any kind may be a command. */
+const kindsBy =
+  (inputs: Fields, isFixed: IsFixed): KindOf =>
+  text => {
+    if (isFixed(text)) return null
+    const named = [...text.matchAll(/\binputs\.([A-Za-z]\w*)/g)].map(([, name]) => inputs[name!])
+    const areAll = (...types: string[]) =>
+      named.length > 0 && named.every(input => isMap(input) && types.includes(String(input.type)))
+    if (areAll('integer', 'number', 'boolean', 'duration')) return 'int'
+    return areAll('path') ? 'path' : 'name'
+  }
 
 function stepsOf({ steps, defaults }: Fields): Step[] {
   return (Array.isArray(steps) ? steps : []).filter(isMap).map(step => ({
     uses: usesOf(step),
     with: { ...(isMap(defaults) ? defaults : {}), ...(isMap(step.with) ? step.with : {}), env: step.env },
+    argvs: COMMANDS.test(usesOf(step)) ? argvsOf(step, defaults) : [],
     when: step.when,
     conditional: step.when !== undefined || step.continueOnError === true,
   }))
+}
+
+function argvsOf(step: Fields, defaults: unknown): unknown[][] {
+  const from = [defaults, step.with, step].filter(isMap)
+  const fields: Fields = Object.assign({}, ...from)
+  return [step.run, ...['argv', 'undo', 'reactivate', 'verify'].map(name => fields[name])].filter(
+    Array.isArray,
+  )
 }
 
 function usesOf({ uses, run, script }: Fields): string {
