@@ -191,6 +191,33 @@ describe('a swap between the look and the use', () => {
     },
   )
 
+  test.runIf(isRoot)('of what is not there yet, in the root of the host: none escapes', async () => {
+    mkdirSync(at('theirs'))
+    writeFileSync(at('secret'), 'SECRET\n', { mode: 0o600 })
+    chownSync(at('theirs'), NOBODY, NOBODY)
+    const ask = await daemonWith(`argv: [cat, "{ref}"]`)
+    const ref = at('theirs/late').slice(1)
+    const cat = (text: string) => ask({ type: 'exec', argv: ['cat', text] })
+    const denied = (text: string) => ({
+      status: 'denied',
+      error_msg: `policy.yaml:6: ${text} is a file or folder in /`,
+    })
+    expect(await cat(ref)).toMatchObject(denied(ref))
+    // A process that is yet to come, such as this very command.
+    const process = 'proc/4194303/root/etc/shadow'
+    expect(await cat(process)).toMatchObject(denied(process))
+    expect(await cat('v1/x')).toMatchObject({ status: 'ok', exit_code: 1 })
+    const child = spawn(
+      'sh',
+      ['-c', 'while :; do ln -s "$1" "$2"; rm -f "$2"; done', 'sh', at('secret'), at('theirs/late')],
+      { stdio: 'ignore', uid: NOBODY, gid: NOBODY },
+    )
+    swapper = child
+    let escaped = 0
+    for (let n = 0; n < TRIES; n += 1) if (JSON.stringify(await cat(ref)).includes('SECRET')) escaped += 1
+    expect(escaped).toBe(0)
+  })
+
   test('of the working folder by anybody at all, even by root: it is the judged one, or nothing starts', async () => {
     for (const name of ['bound/place', 'outside']) mkdirSync(at(name), { recursive: true })
     writeFileSync(at('outside/secret'), 'SECRET\n')

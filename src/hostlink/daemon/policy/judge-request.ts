@@ -89,7 +89,9 @@ function judgeWord(
 }
 
 function strayFile(text: string, place: Place, judge: PolicyContext['judge']): string | null {
-  const found = judge(posix.join(place.real, text))
+  // In / a process (`proc/4711/root/x`) or somebody's file (`tmp/x`) may come a moment later: its first part decides.
+  const path = posix.join(place.real, text)
+  const found = judge(place.isBound ? path : `/${path.split('/')[1]}`)
   if (!place.isBound) return found.found === null ? null : `${text} is a file or folder in /`
   if (found.real === null || !isWithin(place.real, found.real))
     return `${text} leads out of the rule's workdir`
