@@ -20,6 +20,7 @@ test.each([
   ['"inc\\x6cude": [escaped.yaml]', ['include escaped.yaml', 'env_file ./.env']],
   ['services: { a: { ports: !reset [], environment: !override { A: b } } }', []],
   ['services: { a: { extends: b } }', []],
+  ['services: { a: { env_file: !!str x.env, command: "!binary" } }', ['env_file x.env']],
   ['', []],
 ])('%s', (text, expected) => {
   expect(names(text)).toEqual(expected)
@@ -29,6 +30,11 @@ test.each([
   ['a key twice', 'services: {}\nservices: {}'],
   ['a tag of its own', 'services: !mine {}'],
   ['a key in base64', '!!binary aW5jbHVkZQ==: [a.yaml]'],
+  ['a name in base64', 'services: { a: { env_file: !!bin%61ry L2V0Yy9wYXNzd2Q= } }'],
+  [
+    'an alias that only Compose takes for a key with a value',
+    'x-0: &a:/etc/passwd hostname\nx-1: &a env_file\nservices: { a: { *a:/etc/passwd } }',
+  ],
   ['another encoding', 'i\u0000n\u0000c\u0000'],
   ['a line that ends where only Compose ends it', '# a\u0085services: {}'],
   ['another of those', '# a\u2028services: {}'],

@@ -1,6 +1,6 @@
 /** The files that a compose file names for Compose to read. Pure. */
 import { posix } from 'node:path'
-import { parseAllDocuments } from 'yaml'
+import { type Document, isAlias, isNode, parseAllDocuments, visit } from 'yaml'
 import { isMap } from './power.ts'
 
 export type Reference = {
@@ -15,15 +15,18 @@ export type Reference = {
   implied?: true
 }
 
-/** Tags of Compose's own; whatever else is not plain YAML, Compose might read in another way than we do. */
+/** Tags of Compose's own, which ours does not know. */
 const COMPOSE_TAGS = /^Unresolved tag: !(reset|override)\b/
+const TAGS = /^(!reset|!override|tag:yaml\.org,2002:str)$/
+/** Elsewhere `*a:b` is one name for ours, and an alias with a value for the YAML of Compose. */
+const ANCHOR = /^[A-Za-z0-9_-]+$/
 
 /** What ends a line for the YAML of Compose, and not for ours. */
 const OTHER_LINES = /[\u0085\u2028\u2029]|\r(?!\n)/
 
 /** Null: not plain YAML. */
 export function referencesIn(text: string): Reference[] | null {
-  if (/[\u0000\ufffd]|^%TAG|![^\s]*binary/m.test(text) || OTHER_LINES.test(text)) return null
+  if (/[\u0000\ufffd]|^%TAG/m.test(text) || OTHER_LINES.test(text)) return null
   try {
     const documents = parseAllDocuments(text, { merge: true, version: '1.2', uniqueKeys: true })
     if (!Array.isArray(documents)) return []
@@ -31,11 +34,24 @@ export function referencesIn(text: string): Reference[] | null {
       if (document.errors.length > 0) throw document.errors[0]
       const strange = document.warnings.find(({ message }) => !COMPOSE_TAGS.test(message))
       if (strange) throw strange
-      return referencesOf(document.toJS({ maxAliasCount: 100 }))
+      if (!isPlain(document)) throw new Error('not plain')
+      return referencesOf(document.toJS({ maxAliasCount: 10_000 }))
     })
   } catch {
     return null
   }
+}
+
+/** Whatever is not plain YAML, Compose might read in another way than we do. */
+function isPlain(document: Document.Parsed): boolean {
+  let plain = true
+  visit(document, (_, node) => {
+    if (!isNode(node)) return undefined
+    const anchor = isAlias(node) ? node.source : node.anchor
+    plain = (anchor === undefined || ANCHOR.test(anchor)) && (node.tag === undefined || TAGS.test(node.tag))
+    return plain ? undefined : visit.BREAK
+  })
+  return plain
 }
 
 function referencesOf(root: unknown): Reference[] {
