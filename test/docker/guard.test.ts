@@ -170,6 +170,25 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
       }),
     ],
     [
+      'has git read attributes from the text of a link',
+      () => ({
+        words: 'the stack would have git apply the filter owners to compose.yaml',
+        files: { 'compose.yaml': compose() },
+        arrange: () => symlinkSync('*.yaml filter=owners', join(stack.folder, 'upstream', '.gitattributes')),
+      }),
+    ],
+    [
+      'has quotes in the names of what git writes in another way',
+      () => ({
+        words: 'the stack would have git apply the filter owners to "sub"/more.yaml',
+        files: {
+          'compose.yaml': `include: ['"sub"/more.yaml']\n${compose()}`,
+          '"sub"/more.yaml': 'services: {}\n',
+          '"sub"/.gitattributes': '*.yaml filter=owners\n',
+        },
+      }),
+    ],
+    [
       'mounts what a container could make a link of',
       () => ({
         words: `gw would mount ${stack.dir}/data/x of the host`,

@@ -17,16 +17,25 @@ printf '%s\\n' "$paths" | "$@" check-attr --cached --stdin working-tree-encoding
 
 export type Attribute = { path: string; attribute: string; value: string }
 
-/** Those that are set. `entries`: as `update-index --index-info` takes them. Null: git cannot read them. */
+/** Those that are set. `files`: of attributes. Null: git cannot read them. */
 export async function attributesBy(
   ctx: StepContext,
   repo: Repo,
-  entries: readonly string[],
+  files: readonly { name: string; oid: string }[],
   paths: readonly string[],
 ): Promise<Attribute[] | null> {
-  if (entries.length === 0) return []
+  if (files.length === 0) return []
+  const entries = files.map(({ name, oid }) => `100644 ${oid}\t${quoted(name)}`)
   const git = [...careful(repo.path), `--git-dir=${repo.gitDir ?? '.git'}`, '--work-tree=.']
-  const words = ['sh', '-c', ASK, 'hostops-attributes', entries.join('\n'), paths.join('\n'), ...git]
+  const words = [
+    'sh',
+    '-c',
+    ASK,
+    'hostops-attributes',
+    entries.join('\n'),
+    paths.map(quoted).join('\n'),
+    ...git,
+  ]
   const done = await ctx.exec({ argv: enter(repo, words), ...placeOf(repo), repeatable: true, quiet: true })
   if (done.code !== 0) return null
   return lines(done.stdout).flatMap(line => {
@@ -34,3 +43,6 @@ export async function attributesBy(
     return /^(unspecified|unset)$/.test(value) ? [] : [{ path: unquoted(path), attribute, value }]
   })
 }
+
+/** As git reads a name from a line: one that begins with a quote would be another name. */
+const quoted = (name: string) => `"${name.replaceAll(/["\\]/g, '\\$&')}"`

@@ -28,9 +28,10 @@ export async function requireSafeModules(ctx: StepContext, repo: Repo, sha: stri
 /** What is judged is what is stored; what git obeys is the file in the work tree. */
 async function isRecoded(ctx: StepContext, repo: Repo, sha: string): Promise<boolean> {
   const { stdout } = await readGit(ctx, repo, ['ls-tree', sha, '.gitattributes'])
-  const [, oid] = /^100\d{3} blob ([0-9a-f]+)\t/.exec(stdout) ?? []
+  // Git reads the text of a link of that name, too.
+  const [, oid] = /^1[02]0\d{3} blob ([0-9a-f]+)\t/.exec(stdout) ?? []
   if (oid === undefined || ctx.platform !== 'posix') return false
-  const set = await attributesBy(ctx, repo, [`100644 ${oid}\t.gitattributes`], ['.gitmodules'])
+  const set = await attributesBy(ctx, repo, [{ name: '.gitattributes', oid }], ['.gitmodules'])
   return set === null || set.some(({ attribute }) => attribute === 'working-tree-encoding')
 }
 

@@ -18,9 +18,12 @@ export async function attributePowers(
   const folders = [...new Set(named.flatMap(foldersAbove))]
   const files = new Map(folders.map(folder => [posix.join(repo.path, folder, '.gitattributes'), folder]))
   const entries = await entriesOf(ctx, ground, sha, [...files.keys()])
-  const found = [...entries].flatMap(([path, entry]) =>
-    entry.kind === 'blob' ? [`100644 ${entry.oid}\t${posix.join(files.get(path)!, '.gitattributes')}`] : [],
-  )
+  const found = [...entries].flatMap(([path, entry]) => {
+    const name = posix.join(files.get(path)!, '.gitattributes')
+    // Git reads the text of a link of that name, too.
+    const isFile = entry.kind === 'blob' || (entry.kind === 'link' && entry.path === name)
+    return isFile ? [{ name, oid: entry.oid }] : []
+  })
   const attributes = await attributesBy(ctx, repo, found, named)
   if (attributes === null)
     throw new Failed({
