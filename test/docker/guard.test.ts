@@ -189,6 +189,17 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
       }),
     ],
     [
+      'has a second file of the same name but for a space',
+      () => ({
+        words: 'more would run privileged',
+        files: {
+          'compose.yaml': `include: [sub/a.yaml]\n${compose(', env_file: [{ path: "sub/a.yaml ", required: false }]')}`,
+          'sub/a.yaml': `services: { more: { ${STANDS}, privileged: true } }\n`,
+          'sub/a.yaml ': 'services: {}\n',
+        },
+      }),
+    ],
+    [
       'mounts what a container could make a link of',
       () => ({
         words: `gw would mount ${stack.dir}/data/x of the host`,

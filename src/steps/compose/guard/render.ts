@@ -38,7 +38,9 @@ blob() {
   "$@" "$oid"
 }
 if [ -f "$top/blobs" ]; then
-  while read -r oid path; do blob "$oid" "$@" </dev/null >"$path" || exit 9; done <"$top/blobs"
+  while IFS= read -r line; do
+    blob "\${line%% *}" "$@" </dev/null >"\${line#* }" || exit 9
+  done <"$top/blobs"
 fi
 shift "$git"
 n=0 all=$#
