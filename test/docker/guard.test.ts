@@ -200,6 +200,22 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
       }),
     ],
     [
+      'asks whether it is judged or started',
+      () => ({
+        words: 'gw would mount / of the host',
+        files: { 'compose.yaml': compose(', volumes: ["${OLDPWD:+./more}${OLDPWD:-/}:/host"]') },
+      }),
+    ],
+    [
+      'asks whether it is judged or built',
+      () => ({
+        words: 'gw would read /etc of the host',
+        files: {
+          'compose.yaml': compose(', build: { context: "${BUILDX_NO_DEFAULT_ATTESTATIONS:+/}etc" }'),
+        },
+      }),
+    ],
+    [
       'mounts what a container could make a link of',
       () => ({
         words: `gw would mount ${stack.dir}/data/x of the host`,

@@ -4,9 +4,9 @@ import { absolutePath, canonicalPath } from '../fields.ts'
 import type { Done, ExecRequest, Facts, StepContext } from '../step.ts'
 import { composeFailed } from './failed.ts'
 import { type Foreign, foreignIn, withoutQuotes } from './foreign.ts'
-import { inFolder, LOOKING } from './stack.ts'
+import { composeEnv, inFolder, LOOKING } from './stack.ts'
 
-export { inFolder, LOOKING } from './stack.ts'
+export { composeEnv, inFolder, LOOKING, withComposeEnv } from './stack.ts'
 
 /** Never an option: it starts with a letter or a digit. */
 export const SERVICE = /^[a-zA-Z0-9][a-zA-Z0-9._-]*$/
@@ -87,6 +87,7 @@ export async function compose(
     argv: foreign?.quotes === 'nothing' ? argv : withoutWarnings(argv),
     cwd,
     ...options,
+    env: { ...composeEnv(cwd), ...options.env },
     ...(mayQuote ? { quiet: true } : {}),
   })
   if (done.code === 0) return done
@@ -108,11 +109,8 @@ export async function loadable(ctx: StepContext, given: Stack): Promise<Foreign>
 const requireReadable = (ctx: StepContext, given: Stack): Promise<Done> =>
   compose(ctx, given, ['config', '-q'], LOOKING)
 
-/**
- * A build outlives its caller: half an image is no harm, but an hour of work is not thrown away. Attestations hold the
- * time of the build, so where the engine stores them with the image, each build would be a new image of the same content.
- */
-export const BUILDING = { durable: true, env: { BUILDX_NO_DEFAULT_ATTESTATIONS: '1' } } as const
+/** A build outlives its caller: half an image is no harm, but an hour of work is not thrown away. */
+export const BUILDING = { durable: true } as const
 
 /** `docker` itself, for what compose has no command for. */
 export async function docker(

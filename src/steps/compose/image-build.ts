@@ -5,6 +5,7 @@ import { canonicalPath } from '../fields.ts'
 import type { PlannedArg, StepContext, StepKind } from '../step.ts'
 import {
   BUILDING,
+  composeEnv,
   fileField,
   inFolder,
   LOOKING,
@@ -142,7 +143,7 @@ async function build(ctx: StepContext, input: With, stack: Stack, tag: string): 
   const env = await argsFromEnv(ctx, stack, input.argsFrom)
   const argv = buildArgv(input, tag, Object.keys(env)) as string[]
   const cwd = canonicalPath(input.dir)
-  const done = await ctx.exec({ argv, cwd, ...BUILDING, env: { ...BUILDING.env, ...env } })
+  const done = await ctx.exec({ argv, cwd, ...BUILDING, env: { ...composeEnv(cwd), ...env } })
   if (done.code !== 0) throw composeFailed(cwd, 'build', done)
 }
 

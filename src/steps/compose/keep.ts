@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { Failed } from '../../failure.ts'
 import { canonicalPath } from '../fields.ts'
 import type { StepContext } from '../step.ts'
-import { composeArgv, inFolder, LOOKING, type Stack, stackLock } from './compose.ts'
+import { composeArgv, inFolder, LOOKING, type Stack, stackLock, withComposeEnv } from './compose.ts'
 import { type Hashes, hashesIn, RENDER } from './drift.ts'
 import { composeFailed } from './failed.ts'
 import { foreignIn, withoutQuotes } from './foreign.ts'
@@ -111,7 +111,16 @@ export async function keepFiles(
   const words = folderWords(ctx, named, prefix.join('\u0000'))
   const files = stack.files.map(file => inFolder(dir, file))
   const recipe = JSON.stringify({ files: stack.files, envFiles: stack.envFiles })
-  const argv = ['sh', '-c', KEEP, 'hostops-keep', ...words, recipe, files.join('\n'), ...prefix]
+  const argv = [
+    'sh',
+    '-c',
+    KEEP,
+    'hostops-keep',
+    ...words,
+    recipe,
+    files.join('\n'),
+    ...withComposeEnv(dir, prefix),
+  ]
   const done = await ctx.exec({ argv, cwd: dir, ...LOOKING })
   const [folder = '', root = '', free = '', raw = '', hashes = '', rendered = ''] = done.stdout
     .split(`${RULE}\n`)

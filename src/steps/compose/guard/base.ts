@@ -3,7 +3,15 @@
 import { canonicalPath } from '../../fields.ts'
 import { lines } from '../../plain-text.ts'
 import type { StepContext } from '../../step.ts'
-import { compose, composeArgv, docker, LOOKING, type Stack, withoutWarnings } from '../compose.ts'
+import {
+  compose,
+  composeArgv,
+  docker,
+  LOOKING,
+  type Stack,
+  withComposeEnv,
+  withoutWarnings,
+} from '../compose.ts'
 import { configThatRuns, findDrifted, type Hashes, hashesIn, RENDER } from '../drift.ts'
 import { CONFIG, jsonOf, ofProject, projectFrom, readReplicas } from '../project.ts'
 import type { Replica } from '../stability.ts'
@@ -56,8 +64,8 @@ cat "$top/hashes"
 const RULE = '--- hostops-hashes ---'
 
 async function renderedAndHashed(ctx: StepContext, stack: Stack) {
-  const words = withoutWarnings(composeArgv(stack, CONFIG))
   const cwd = canonicalPath(stack.dir)
+  const words = withComposeEnv(cwd, withoutWarnings(composeArgv(stack, CONFIG)))
   const argv = ['sh', '-c', BOTH, 'hostops-base', cwd, RULE, ...words]
   const done = ctx.platform === 'posix' ? await ctx.exec({ argv, cwd, ...LOOKING }) : null
   // Asked again, and by itself, to tell what is wrong.

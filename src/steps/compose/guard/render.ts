@@ -3,7 +3,7 @@ import { Failed } from '../../../failure.ts'
 import { gitWords, placeOf } from '../../git/git.ts'
 import type { Opened } from '../../git/repository.ts'
 import type { StepContext } from '../../step.ts'
-import { composeArgv, inFolder, LOOKING, type Stack } from '../compose.ts'
+import { composeArgv, inFolder, LOOKING, type Stack, withComposeEnv } from '../compose.ts'
 import { CONFIG, jsonOf } from '../project.ts'
 import { type Config, isIn } from './places.ts'
 import { isMap } from './power.ts'
@@ -78,10 +78,8 @@ async function render(
   const { dir } = ground
   const at = (name: string) => `${MIRROR}${inFolder(dir, name)}`
   const envFiles = stack.envFiles.map(at)
-  const compose = composeArgv(
-    { ...stack, dir: at(dir), files: walked.main.map(at), envFiles, profiles: ['*'] },
-    CONFIG,
-  )
+  const mirrored = { ...stack, dir: at(dir), files: walked.main.map(at), envFiles, profiles: ['*'] }
+  const compose = withComposeEnv(dir, composeArgv(mirrored, CONFIG))
   const git = gitWords(opened.repo, ['cat-file', 'blob'])
   const files = [...walked.files].map(([path, entry]) =>
     entry.kind === 'blob' ? ['blob', entry.oid, path] : ['live', path, path],
