@@ -216,6 +216,23 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
       }),
     ],
     [
+      'reads an env_file that a container could put there later',
+      () => ({
+        words: `gw would read ${stack.dir}/data/later.env of the host as env_file`,
+        files: { 'compose.yaml': compose(', env_file: [{ path: data/later.env, required: false }]') },
+      }),
+    ],
+    [
+      'extends a file of its own that a container could write',
+      () => ({
+        words: `gw would read ${stack.dir}/data/base.yaml of the host as extends`,
+        files: {
+          'compose.yaml': compose(', extends: { file: data/base.yaml, service: b }'),
+          'data/base.yaml': 'services: { b: { tty: true } }\n',
+        },
+      }),
+    ],
+    [
       'mounts what a container could make a link of',
       () => ({
         words: `gw would mount ${stack.dir}/data/x of the host`,
@@ -515,9 +532,46 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
     ).toBe('powers-added')
   })
 
-  test('a compose file that only Compose would read to its end is refused', async () => {
+  test('a compose file that only Compose would read to its end, or would find elsewhere, is refused', async () => {
     start()
-    stack.release('v2', { 'compose.yaml': `${compose()}# one line\u0085x-more: 1\n` })
+    const refused = async (tag: string, files: Files) => {
+      stack.release(tag, files)
+      const { report } = await check(tag)
+      return { tag, errorCode: report.errorCode }
+    }
+    const foreignEnv = `services: { gw: { env_file: "${foreign}" } }\n`
+    const long = `${compose()}# ${'\u00e9'.repeat(600_000)}\n---\n${foreignEnv}`
+    const names = [...Array(9).keys()].map(n => `f${n}.yaml`)
+    const many = Object.fromEntries(names.map(name => [name, `services: {}\n# ${'x'.repeat(1_000_000)}\n`]))
+    const trees: [string, Files][] = [
+      ['line', { 'compose.yaml': `${compose()}# one line\u0085x-more: 1\n` }],
+      [
+        'alias',
+        { 'compose.yaml': `x-0: &a:${foreign} tty\nx-1: &a env_file\n${compose(`, *a:${foreign}`)}` },
+      ],
+      ['absolute', { 'compose.yaml': compose(`, extends: { file: "${stack.dir}/b.yaml", service: b }`) }],
+      ['long', { 'compose.yaml': long }],
+      [
+        'many',
+        {
+          'compose.yaml': `include: [${names.join(', ')}]\n${compose()}`,
+          ...many,
+          'f8.yaml': `services: { x: { image: x, env_file: "${foreign}" } }\n${many['f8.yaml']}`,
+        },
+      ],
+    ]
+    stack.put({ 'b.yaml': 'services: { b: { tty: true } }\n' })
+    stack.release('before', { 'b.yaml': 'services: { b: { privileged: true } }\n' })
+    for (const [tag, files] of trees)
+      expect(await refused(tag, files)).toEqual({ tag, errorCode: 'compose-file-invalid' })
+  })
+
+  test('a first deploy is judged by the files that Compose would find', async () => {
+    stack = makePlainStack({ 'compose.yaml': compose(), 'compose.override.yaml': compose() })
+    stack.release('v2', { 'compose.override.yml': 'services: { gw: { privileged: true } }\n' })
+    const { report } = await check('v2', ['gw:registry=docker.io'])
+    expect(report.powersAdded?.map(each => each.key)).toContain('gw:privileged')
+    stack.put({ '.env': 'COMPOSE_FILE=compose.yaml:more.yaml\n' })
     expect((await check('v2')).report).toMatchObject({ errorCode: 'compose-file-invalid' })
   })
 

@@ -1,5 +1,6 @@
 /** What an upgrade to a commit would let the stack do that it may not do now. Changes nothing on the target. */
 import { posix } from 'node:path'
+import { Failed } from '../../../failure.ts'
 import { canonicalPath } from '../../fields.ts'
 import type { Opened } from '../../git/repository.ts'
 import type { StepContext } from '../../step.ts'
@@ -14,7 +15,7 @@ import type { Power } from './power.ts'
 import { pathsIn, powersOf } from './powers.ts'
 import { renderTree } from './render.ts'
 import { entriesOf, type Ground, realFolders } from './tree.ts'
-import { outsidePower, type Walked, walk } from './walk.ts'
+import { isWritten, outsidePower, type Walked, walk } from './walk.ts'
 
 export type Examined = {
   added: Power[]
@@ -59,19 +60,43 @@ export async function examine(ctx: StepContext, question: Question): Promise<Exa
     question.now.stack,
     realFolders(ctx, [opened.repo.path, canonicalPath(question.dir)]),
   ])
+  if (stack.files.length === 0) await requireDefaultFiles(ctx, canonicalPath(question.dir))
   const ground = groundOf(question, stack, { repo: real[0]!, dir: real[1]! })
   const { now, base } = await lookAround(ctx, ground, question, stack)
   const before = base?.config ?? null
   // What Compose would find there is not known, and it is not to look.
   if (now.config === null)
-    return { added: await masked(ctx, stack, now.strange), config: null, before, unknown: [] }
+    return {
+      added: await masked(ctx, stack, now.strange),
+      config: null,
+      before,
+      unknown: [],
+    }
   const { config, found } = now
   const was = base && (await baseOf(ctx, base, { stack, target: config, services }))
   const [target, had] = await judged(ctx, ground, question, [config, was?.config ?? null])
-  const planted = besidePowers(found, await withReal(ctx, writableIn(config)))
+  const planted = plantedPowers(found, await withReal(ctx, writableIn(config)))
   const refused = planted.filter(({ key }) => !allow.includes(key))
   const added = [...refused, ...addedPowers(target!, had ?? null)]
-  return { added: await masked(ctx, stack, added), config, before, unknown: was?.unknown ?? [] }
+  return {
+    added: await masked(ctx, stack, added),
+    config,
+    before,
+    unknown: was?.unknown ?? [],
+  }
+}
+
+const CHOSEN = `
+cd -- "$1" 2>/dev/null || exit 0
+if [ -n "$COMPOSE_FILE$COMPOSE_ENV_FILES" ] || grep -q 'COMPOSE_FILE\\|COMPOSE_ENV_FILES' .env 2>/dev/null; then echo chosen; fi
+`
+
+/** Nothing here reads which files those are that Compose would start. */
+async function requireDefaultFiles(ctx: StepContext, dir: string): Promise<void> {
+  const { stdout } = await ctx.exec({ argv: ['sh', '-c', CHOSEN, 'hostops-chosen', dir], ...LOOKING })
+  if (stdout === '') return
+  const detail = 'COMPOSE_FILE or COMPOSE_ENV_FILES chooses its files: name them in `files` and `envFiles`'
+  throw new Failed({ code: 'compose-file-invalid', dir, detail })
 }
 
 type Seen = { found: Walked; strange: Power[] }
@@ -92,7 +117,7 @@ async function lookAround(ctx: StepContext, ground: Ground, question: Question, 
   }
   const [base, at] = await both(question.now.base, first())
   const written = base === null ? [] : await withReal(ctx, writableIn(base.config))
-  if (at.strange.length + besidePowers(at.found, written).length === 0) return { base, now: at }
+  if (at.strange.length + plantedPowers(at.found, written).length === 0) return { base, now: at }
   const place = { ...ground, written }
   return { base, now: await rendered(place, await withKnown(ctx, place, question, stack)) }
 }
@@ -132,10 +157,10 @@ async function withKnown(ctx: StepContext, ground: Ground, question: Question, s
   return walkAt(ctx, ground, question, { stack, commit: question.sha, isKnown: key => known.has(key) })
 }
 
-/** What lies in the stack's own folder, and where one of its containers could have put a link. */
-const besidePowers = ({ beside }: Walked, written: readonly string[]): Power[] =>
-  beside
-    .filter(({ path, real }) => isBelow(path, written) || isBelow(real, written))
+/** What one of the stack's containers could write itself, or make a link of, between the judgement and the start. */
+const plantedPowers = ({ own }: Walked, written: readonly string[]): Power[] =>
+  own
+    .filter(file => isWritten(file, written))
     .map(({ how, service, path }) => outsidePower(service, how, path))
 
 /** By the links that there are on the target, and those that are in the tree of the commit that each was rendered from. */

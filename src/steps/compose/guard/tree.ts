@@ -1,6 +1,7 @@
 /** Single files of a commit, and of the folder that it is going to be checked out in; never the whole of either. */
 import { randomBytes } from 'node:crypto'
 import { posix } from 'node:path'
+import { Failed } from '../../../failure.ts'
 import { ask, gitWords, placeOf, unquoted } from '../../git/git.ts'
 import type { Opened } from '../../git/repository.ts'
 import { lines } from '../../plain-text.ts'
@@ -155,6 +156,8 @@ export async function readFiles(ctx: StepContext, ground: Ground, files: readonl
     ...(ground.opened === null ? {} : placeOf(ground.opened.repo)),
     ...LOOKING,
   })
+  if (done.truncated.stdout)
+    throw new Failed({ code: 'compose-file-invalid', dir: ground.dir, detail: 'its files are too long' })
   const parts = done.stdout.split(`\n${rule}\n`)
   const next = { live: 0, blob: live.length }
   return files.map(({ entry }) => {
@@ -162,6 +165,9 @@ export async function readFiles(ctx: StepContext, ground: Ground, files: readonl
     const part = parts[next[entry.kind]++] ?? ''
     const first = part.slice(0, part.indexOf('\n'))
     const text = part.slice(first.length + 1)
-    return { real: first === '' ? null : first, text: text.length >= MOST_BYTES ? null : text }
+    return {
+      real: first === '' ? null : first,
+      text: Buffer.byteLength(text) >= MOST_BYTES ? null : text,
+    }
   })
 }

@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import { Failed } from '../../../failure.ts'
 import type { StepContext } from '../../step.ts'
 import { inFolder } from '../stack.ts'
-import { isBelow } from './places.ts'
+import { isBelow, isIn } from './places.ts'
 import { type Power, power } from './power.ts'
 import { type Reference, referencesIn } from './references.ts'
 import { type Entry, entriesOf, type Ground, type Read, readFiles } from './tree.ts'
@@ -19,17 +19,22 @@ export type Walked = {
   /** Files that were not followed, because they do not belong to the stack. */
   powers: Power[]
   outside: Outside[]
-  /** Files beside the tree that belong to the stack. */
-  beside: (Outside & { real: string })[]
+  /** Files that belong to the stack, whether they are there yet or not. */
+  own: Own[]
 }
 
 /** `service`: null where it is read for the whole stack. */
 export type Outside = { how: Item['how']; service: string | null; path: string }
+export type Own = Outside & { real: string }
 
 type Item = {
   path: string
   /** What names in it are relative to. */
   base: string
+  /** Such names lead Compose to the host itself, and not to what lies in the mirror. */
+  isReal: boolean
+  /** So does its own name. */
+  wasReal: boolean
   how: Reference['how'] | 'main' | 'main-env'
   service: string | null
   optional: boolean
@@ -38,7 +43,11 @@ type Item = {
 const MOST_ROUNDS = 8
 const MOST_FILES = 100
 const DEFAULTS = ['compose.yaml', 'compose.yml', 'docker-compose.yml', 'docker-compose.yaml']
-const OVERRIDES = DEFAULTS.map(name => name.replace('compose.', 'compose.override.'))
+/** In another order than those. */
+const OVERRIDES = ['compose', 'docker-compose'].flatMap(name => [
+  `${name}.override.yml`,
+  `${name}.override.yaml`,
+])
 
 export async function walk(
   ctx: StepContext,
@@ -47,7 +56,7 @@ export async function walk(
   stack: Stack,
   isAllowed: (key: string) => boolean,
 ): Promise<Walked> {
-  const walked: Walked = { main: [], files: new Map(), powers: [], outside: [], beside: [] }
+  const walked: Walked = { main: [], files: new Map(), powers: [], outside: [], own: [] }
   const seen = new Set<string>()
   let round = await firstItems(ctx, ground, sha, stack)
   for (let rounds = 0; round.length > 0; rounds += 1) {
@@ -75,7 +84,8 @@ export async function walk(
   return walked
 }
 
-const keyOf = ({ path, base, how, service }: Item) => JSON.stringify([path, base, how, service])
+const keyOf = ({ path, base, how, service, isReal, wasReal }: Item) =>
+  JSON.stringify([path, base, how, service, isReal, wasReal])
 const contentOf = ({ how }: Item) => {
   if (how === 'main') return 'all' as const
   return how === 'include' || how === 'extends' ? ('own' as const) : ('none' as const)
@@ -86,6 +96,8 @@ async function firstItems(ctx: StepContext, ground: Ground, sha: string, stack: 
   const item = (name: string, how: Item['how']): Item => ({
     path: posix.normalize(inFolder(dir, name)),
     base: dir,
+    isReal: false,
+    wasReal: false,
     how,
     service: null,
     optional: how === 'main-env',
@@ -132,23 +144,26 @@ function take(
 ): Item[] {
   const { path, how } = item
   if (how === 'main') walked.main.push(path)
-  if (entry.kind === 'gone' || (entry.kind === 'live' && read.real === null)) return []
+  // What Compose would read there is what lies there now. Values for a container alone decide nothing.
+  if (item.wasReal && entry.kind !== 'live' && (how !== 'env_file' || item.service === null))
+    throw invalid(ground, `${path} is named by an absolute path: name it by one relative to the file`)
+  if (entry.kind === 'gone') return []
+  const isThere = entry.kind === 'blob' || entry.kind === 'link' || read.real !== null
   // Named by the owner, but for a link that a tree may have put there.
   const isOwners =
     (how === 'main' || how === 'main-env') && (ground.opened !== null || !isWithin(ground, path))
+  const real = read.real ?? path
   const place =
     entry.kind === 'link'
       ? `${entry.path} (a link of the tree)`
-      : entry.kind === 'live'
-        ? livePlace(ground, path, read.real!, isOwners)
-        : null
+      : livePlace(ground, { ...item, real }, isOwners || entry.kind === 'blob' || !isThere)
   if (place !== null) {
     walked.outside.push({ how, service: item.service, path: place })
     const outside = outsidePower(item.service, how, place)
     if (!note(walked, outside, isAllowed) || entry.kind === 'link') return []
   }
-  if (entry.kind === 'live' && place === null)
-    walked.beside.push({ how, service: item.service, path, real: read.real! })
+  if (place === null) walked.own.push({ how, service: item.service, path, real })
+  if (!isThere) return []
   walked.files.set(path, entry)
   if (how === 'main-env') for (const each of ownVariables(entry, read.text)) note(walked, each, isAllowed)
   if (how !== 'main' && how !== 'include' && how !== 'extends') return []
@@ -158,10 +173,16 @@ function take(
 }
 
 /** Null: the stack's own. */
-function livePlace(ground: Ground, path: string, real: string, isOwners: boolean): string | null {
-  if ([path, real].some(each => isBelow(each, ground.written))) return path
-  return isOwners || isWithin(ground, real) ? null : real
+function livePlace(ground: Ground, file: Own, isOwners: boolean): string | null {
+  if (isWritten(file, ground.written)) return file.path
+  return isOwners || isWithin(ground, file.real) ? null : file.real
 }
+
+/** A link needs the folder; words that decide something need no more than the file. */
+export const isWritten = ({ how, service, path, real }: Own, folders: readonly string[]): boolean =>
+  [path, real].some(each =>
+    how === 'env_file' && service !== null ? isBelow(each, folders) : isIn(each, folders),
+  )
 
 function follow(
   walked: Walked,
@@ -173,14 +194,19 @@ function follow(
   const at = (text: string) => posix.normalize(posix.isAbsolute(text) ? text : posix.join(from.base, text))
   const path = at(name)
   const base = folder === null ? posix.dirname(path) : at(folder)
+  const isReal = (text: string) => posix.isAbsolute(text) || from.isReal || climbs(from.base, text)
   const isPlain = !/[$:~\u0000-\u001f]|^github\.com\//.test(name + (folder ?? ''))
   if (!isPlain || !isWithin(ground, path) || !isWithin(ground, base)) {
     if (implied) return []
     walked.outside.push({ how, service, path: isPlain ? path : name })
     if (!note(walked, outsidePower(service, how, isPlain ? path : name), isAllowed) || !isPlain) return []
   }
-  return [{ path, base, how, service, optional: implied === true }]
+  const item = { path, base, how, service, optional: implied === true }
+  return [{ ...item, isReal: isReal(folder ?? name), wasReal: isReal(name) }]
 }
+
+/** Beyond the top of the host: from the mirror, that leads out of it. */
+const climbs = (base: string, name: string) => /^\.\.(\/|$)/.test(posix.join(base.slice(1) || '.', name))
 
 /** Whether it may be followed all the same. */
 function note(walked: Walked, found: Power, isAllowed: (key: string) => boolean): boolean {
