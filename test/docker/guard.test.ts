@@ -510,17 +510,24 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
 
   test('a refusal holds no value of an env file, and no word of Compose about one', async () => {
     const token = 'a-token-of-the-owner-1234'
-    start()
+    start(undefined, { 'own.env': 'OWN=another-one-of-the-owner-99\n' })
     stack.put({ '.env': `TOKEN="${token}"\n` })
     const said = async (tag: string, files: Files) => {
       stack.release(tag, files)
       const { stdout, stderr, report } = await check(tag)
       expect(stdout + stderr).not.toContain(token.slice(0, 12))
+      expect(stdout + stderr).not.toContain('another-one')
       return report.errorCode
     }
     const all =
       ', cap_add: ["${TOKEN}"], pid: "container:${TOKEN}", labels: { a: "${TOKEN}" }, volumes: ["/x/${TOKEN}:/y"]'
     expect(await said('v2', { 'compose.yaml': compose(all) })).toBe('powers-added')
+    expect(
+      await said('included', {
+        'compose.yaml': `include: [{ path: sub/more.yaml, env_file: own.env }]\n${compose()}`,
+        'sub/more.yaml': `services: { more: { ${STANDS}, cap_add: ["\${OWN}"] } }\n`,
+      }),
+    ).toBe('powers-added')
     expect(await said('v3', { 'compose.yaml': compose(', ports: ["${TOKEN}"]') })).toBe(
       'compose-file-invalid',
     )

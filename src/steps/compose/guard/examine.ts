@@ -67,7 +67,7 @@ export async function examine(ctx: StepContext, question: Question): Promise<Exa
   // What Compose would find there is not known, and it is not to look.
   if (now.config === null)
     return {
-      added: await masked(ctx, stack, now.strange),
+      added: await masked(ctx, stack, now.strange, envFilesIn(now.found)),
       config: null,
       before,
       unknown: [],
@@ -79,7 +79,7 @@ export async function examine(ctx: StepContext, question: Question): Promise<Exa
   const refused = planted.filter(({ key }) => !allow.includes(key))
   const added = [...refused, ...addedPowers(target!, had ?? null)]
   return {
-    added: await masked(ctx, stack, added),
+    added: await masked(ctx, stack, added, envFilesIn(found)),
     config,
     before,
     unknown: was?.unknown ?? [],
@@ -133,6 +133,10 @@ function groundOf({ opened }: Question, { dir }: Stack, real: Ground['real']): G
   const prefix = below === '..' || below.startsWith('../') || posix.isAbsolute(below) ? null : below
   return { opened, dir: canonicalPath(dir), prefix, real, written: [] }
 }
+
+/** That Compose may put values of into any field. */
+const envFilesIn = ({ own, outside }: Walked): string[] =>
+  [...own, ...outside].flatMap(({ how, path }) => (/^(env_file|main-env)$/.test(how) ? [path] : []))
 
 type At = { stack: Stack; commit: string; isKnown: (key: string) => boolean }
 

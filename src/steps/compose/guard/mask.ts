@@ -8,10 +8,15 @@ const VALUES = 'for file do cat -- "$file" 2>/dev/null; echo; done; echo "$0"; e
 const RULE = '--- environment ---'
 const SECRET_NAME = /TOKEN|SECRET|PASS|KEY|AUTH|CRED|PRIVATE/i
 
-/** Values of the env files and of the environment, but for paths, which a reader has to see. */
-export async function masked(ctx: StepContext, stack: Stack, powers: readonly Power[]): Promise<Power[]> {
+/** Values of the env files and of the environment, but for paths, which a reader has to see. `more`: env files. */
+export async function masked(
+  ctx: StepContext,
+  stack: Stack,
+  powers: readonly Power[],
+  more: readonly string[],
+): Promise<Power[]> {
   if (powers.length === 0) return []
-  const files = [...stack.envFiles, '.env'].map(name => inFolder(stack.dir, name))
+  const files = [...new Set([...[...stack.envFiles, '.env'].map(name => inFolder(stack.dir, name)), ...more])]
   const { stdout } = await ctx.exec({ argv: ['sh', '-c', VALUES, RULE, ...files], ...LOOKING })
   const [own = '', environment = ''] = stdout.split(`\n${RULE}\n`)
   const values = [...valuesIn(own, /./), ...valuesIn(environment, SECRET_NAME)]
@@ -32,10 +37,22 @@ export function withoutValues({ key, words }: Power, values: readonly string[]):
 
 /** Pure. More than the values themselves does no harm. */
 export const valuesIn = (text: string, names: RegExp): string[] =>
-  text.split('\n').flatMap(line => {
-    const [, name, raw] = /^\s*(?:export\s+)?([\w.-]+)\s*[=:]\s*(.*?)\s*$/.exec(line) ?? []
-    if (name === undefined || raw === undefined || !names.test(name)) return []
-    const bare = raw.replace(/\s+#.*$/, '')
-    const all = [raw, bare, bare.replace(/^(["'])(.*)\1$/, '$2')]
-    return all.filter(value => value.length >= SHORTEST && !/^["']?[./~]/.test(value))
-  })
+  unique(
+    [...text.matchAll(ASSIGNED)].flatMap(([, name = '', raw = '']) => {
+      if (!names.test(name)) return []
+      const bare = raw.replace(/\s+#.*$/, '')
+      const inside = [bare, raw].map(each => each.replace(/^(["'])([\s\S]*)\1$/, '$2'))
+      const meant = inside.flatMap(each => [each, each.replaceAll('$$', '$'), unescaped(each)])
+      return [raw, bare, ...meant].filter(value => value.length >= SHORTEST && !/^["']?[./~]/.test(value))
+    }),
+  )
+
+const unique = (values: string[]) => [...new Set(values)]
+
+/** A value in quotes may have more than one line. */
+const ASSIGNED =
+  /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*[=:][ \t]*((?:"(?:[^"\\]|\\[\s\S])*"|'[^']*')(?=[ \t\r]*(?:#|$))|[^\n]*?(?=[ \t\r]*$))/gm
+
+const unescaped = (value: string) =>
+  value.replaceAll(/\\([\s\S])/g, (_, each: string) => ESCAPES[each] ?? each).replaceAll('$$', '$')
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' }
