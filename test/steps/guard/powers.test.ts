@@ -2,7 +2,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { addedPowers } from '../../../src/steps/compose/guard/added.ts'
-import type { Config, Place } from '../../../src/steps/compose/guard/places.ts'
+import { type Config, type Place, writableIn } from '../../../src/steps/compose/guard/places.ts'
 import { powersOf } from '../../../src/steps/compose/guard/powers.ts'
 
 const DIR = '/srv/app'
@@ -162,6 +162,11 @@ describe('the stack', () => {
   })
 })
 
+test('what a container may write is what is bound, by a volume too', () => {
+  const volumes = { volumes: { v: { driver_opts: { o: 'bind', device: '/srv/app/data' } } } }
+  expect(writableIn(stack(bind('/srv/app/more'), volumes))).toEqual(['/srv/app/more', '/srv/app/data'])
+})
+
 describe('against what runs', () => {
   const over = (before: object, now: object, more?: object) =>
     addedPowers(judged(stack(now, more)), judged(stack(before, more))).map(each => each.key)
@@ -193,14 +198,41 @@ describe('against what runs', () => {
       read_only: true,
       security_opt: ['no-new-privileges:true'],
       user: 'node',
+      network_mode: 'none',
     }
     expect(over(held, {})).toEqual([
       'gw:without-cap_drop-NET_RAW',
       'gw:without-no-new-privileges',
       'gw:without-read_only',
       'gw:without-user',
+      'gw:without-internal',
     ])
     expect(over(held, { ...held, cap_drop: ['ALL'] })).toEqual([])
+  })
+  test.each([
+    ['1000', '00', ['gw:without-user', 'gw:without-user-number']],
+    ['1000', '+0', ['gw:without-user', 'gw:without-user-number']],
+    ['1000', 'node', ['gw:without-user-number']],
+    ['1000:1000', '1001:999', ['gw:without-group-1000']],
+    ['1000:1000', '1001:1000', []],
+    ['node', '1000', []],
+  ])('the user %j is another one than %j', (before, now, expected) => {
+    expect(over({ user: before }, { user: now })).toEqual(expected)
+  })
+  test('a network that leads nowhere must not become one that leads further', () => {
+    const own = (internal: boolean) =>
+      judged(stack({ networks: { n: null } }, { networks: { n: { name: 'app_n', internal } } }))
+    expect(addedPowers(own(false), own(true)).map(each => each.key)).toEqual(['gw:without-internal'])
+    expect(addedPowers(own(true), own(true))).toEqual([])
+  })
+  test('what one service may have of others is no power of the next one', () => {
+    const more = {
+      networks: { n: { name: 'other', external: true }, default: { name: 'app_default' } },
+      secrets: { s: { name: 'app_s', file: '/etc/shadow' }, own: { name: 'app_own', file: `${DIR}/own` } },
+    }
+    const uses = { networks: { n: null, default: null }, secrets: [{ source: 's' }, { source: 'own' }] }
+    expect(over({}, uses, more)).toEqual(['gw:networks=n', 'gw:secrets=s'])
+    expect(over(uses, uses, more)).toEqual([])
   })
   test("another service's volume is a power, a new volume is none", () => {
     const mount = { volumes: [{ type: 'volume', source: 'data', target: '/d', volume: {} }] }

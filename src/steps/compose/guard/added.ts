@@ -28,8 +28,8 @@ function lostLimits(target: Config, base: Config): Power[] {
   return Object.entries(servicesOf(target)).flatMap(([name, now]) => {
     const had = before[name]
     if (had === undefined) return []
-    const kept = new Set(limitsOf(now).map(([key]) => key))
-    return limitsOf(had).flatMap(([key, words]) =>
+    const kept = new Set([...limitsOf(now), ...wallsOf(now, target)].map(([key]) => key))
+    return [...limitsOf(had), ...wallsOf(had, base)].flatMap(([key, words]) =>
       kept.has(key) || (key.startsWith('cap_drop-') && kept.has('cap_drop-ALL'))
         ? []
         : [power(name, `without-${key}`, `${name} would no longer ${words}`)],
@@ -39,7 +39,7 @@ function lostLimits(target: Config, base: Config): Power[] {
 
 function limitsOf(service: Record<string, unknown>): [key: string, words: string][] {
   const list = (field: string) => (Array.isArray(service[field]) ? (service[field] as unknown[]) : [])
-  const user = text(service.user ?? '').split(':')[0]!
+  const [user = '', group = ''] = text(service.user ?? '').split(':')
   return [
     ...list('cap_drop').map((cap): [string, string] => [
       `cap_drop-${text(cap)}`,
@@ -49,11 +49,25 @@ function limitsOf(service: Record<string, unknown>): [key: string, words: string
       ? [['no-new-privileges', 'refuse new privileges'] as [string, string]]
       : []),
     ...(service.read_only === true ? [['read_only', 'have a read-only root'] as [string, string]] : []),
-    ...(user !== '' && user !== '0' && user !== 'root'
-      ? [['user', 'run as a plain user'] as [string, string]]
+    ...(user !== '' && !isRoot(user) ? [['user', 'run as a plain user'] as [string, string]] : []),
+    // What a name means, the image decides.
+    ...(/^\d+$/.test(user) && !isRoot(user)
+      ? [['user-number', 'run as a plain user that is named by a number'] as [string, string]]
       : []),
+    ...(/^\d+$/.test(group) ? [[`group-${group}`, `run in the group ${group}`] as [string, string]] : []),
   ]
 }
+
+/** Without any network but such as lead nowhere. */
+function wallsOf(service: Record<string, unknown>, { networks }: Config): [key: string, words: string][] {
+  const all = isMap(networks) ? networks : {}
+  const used = isMap(service.networks) ? Object.keys(service.networks) : []
+  const isInternal = (name: string) => isMap(all[name]) && all[name].internal === true
+  const isApart = service.network_mode === 'none' || (used.length > 0 && used.every(isInternal))
+  return isApart ? [['internal', 'be without a network that leads further']] : []
+}
+
+const isRoot = (user: string) => user === 'root' || /^[-+]?0+$/.test(user)
 
 const servicesOf = ({ services }: Config): Record<string, Record<string, unknown>> =>
   isMap(services)

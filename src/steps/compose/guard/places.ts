@@ -38,15 +38,20 @@ export function filePowers(name: string, field: string, value: unknown, resolve:
 }
 
 /** Folders of the host that its containers may write: what is below may be a link of theirs at any time. */
-export const writableIn = ({ services }: Config): string[] =>
-  Object.values(isMap(services) ? services : {}).flatMap(service => {
+export const writableIn = ({ services, volumes }: Config): string[] => [
+  ...Object.values(isMap(services) ? services : {}).flatMap(service => {
     const mounts = isMap(service) && Array.isArray(service.volumes) ? service.volumes : []
     return mounts
       .filter(isMap)
       .flatMap(({ type, source, read_only: readOnly }) =>
         type === 'bind' && readOnly !== true && typeof source === 'string' ? [posix.normalize(source)] : [],
       )
-  })
+  }),
+  ...Object.values(isMap(volumes) ? volumes : {}).flatMap(volume => {
+    const { device } = isMap(volume) && isMap(volume.driver_opts) ? volume.driver_opts : {}
+    return typeof device === 'string' && device.startsWith('/') ? [posix.normalize(device)] : []
+  }),
+]
 
 export const isBelow = (path: string, folders: readonly string[]): boolean =>
   folders.some(folder => path.startsWith(folder === '/' ? '/' : `${folder}/`) && path !== folder)

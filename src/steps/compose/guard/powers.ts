@@ -48,6 +48,7 @@ const TOP: Record<string, Reduce | undefined> = {
   services: (name, value, config, resolve) =>
     fields(name, value, (field, each) => service(name, field, each, resolve)).concat(
       builtName(name, value, config),
+      usedPowers(name, value, config, resolve),
     ),
   networks: (name, value, config) => resource('networks', name, value, config, network),
   volumes: (name, value, config) => resource('volumes', name, value, config, volume),
@@ -121,6 +122,20 @@ function devicePower(name: string, device: unknown): Power[] {
   return permissions === 'r'
     ? [power(name, 'devices-ro', `${words}, read-only`, source)]
     : [power(name, 'devices', words, source)]
+}
+
+/** One that is more than the stack's own is a power of each service that gets it: another one may be there that never runs. */
+function usedPowers(name: string, value: unknown, config: Config, resolve: Resolve): Power[] {
+  if (!isMap(value)) return []
+  return ['networks', 'configs', 'secrets'].flatMap(kind => {
+    const defined = isMap(config[kind]) ? config[kind] : {}
+    const used = isMap(value[kind])
+      ? Object.keys(value[kind])
+      : list(value[kind] ?? []).map(each => text(isMap(each) ? each.source : each))
+    return used
+      .filter(each => TOP[kind]!(each, defined[each], config, resolve).length > 0)
+      .map(each => power(name, kind, `${name} would use ${kind}/${each}`, each))
+  })
 }
 
 /** Other stacks may start what has that name. Its tag does not matter: people count their own versions there. */
