@@ -496,6 +496,21 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
     expect(refused.error).toContain('a path leads above /')
   })
 
+  test("another project's volume is not the stack's own by its name alone", async () => {
+    start()
+    const name = `${stack.project}_db_data`
+    stack.docker('volume', 'create', '--label', `com.docker.compose.project=${stack.project}_db`, name)
+    const mount = compose(', volumes: ["db_data:/d"]', 'volumes: { db_data: }\n')
+    stack.release('v2', { 'compose.yaml': mount })
+    try {
+      const { report } = await check('v2')
+      expect(report.powersAdded?.map(each => each.key)).toEqual([`volumes/db_data:name=${name}`])
+    } finally {
+      stack.docker('volume', 'rm', name)
+    }
+    expect((await check('v2')).report.outcome).toBe('planned')
+  })
+
   test('gives two refs two plan hashes, fetched or not, and leaves the checkout as it was', async () => {
     start()
     const state = () => execFileSync('git', ['-C', stack.dir, 'for-each-ref'], { encoding: 'utf8' })
@@ -578,6 +593,10 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
     stack.release('v2', { 'compose.override.yml': 'services: { gw: { privileged: true } }\n' })
     const { report } = await check('v2', ['gw:registry=docker.io'])
     expect(report.powersAdded?.map(each => each.key)).toContain('gw:privileged')
+    stack.release('named', { 'compose.yaml': `name: other\n${compose()}`, 'compose.override.yml': null })
+    expect((await check('named', ['gw:registry=docker.io'])).report.powersAdded).toMatchObject([
+      { key: 'name=other', words: 'the stack would be the project other' },
+    ])
     stack.put({ '.env': 'COMPOSE_FILE=compose.yaml:more.yaml\n' })
     expect((await check('v2')).report).toMatchObject({ errorCode: 'compose-file-invalid' })
   })

@@ -10,6 +10,7 @@ import { addedPowers, type Judged } from './added.ts'
 import { attributePowers } from './attributes.ts'
 import { baseOf, type Running, runningNow } from './base.ts'
 import { masked } from './mask.ts'
+import { namePowers } from './names.ts'
 import { type Config, isBelow, isIn, type Place, writableIn } from './places.ts'
 import type { Power } from './power.ts'
 import { pathsIn, powersOf } from './powers.ts'
@@ -77,7 +78,9 @@ export async function examine(ctx: StepContext, question: Question): Promise<Exa
   const [target, had] = await judged(ctx, ground, question, [config, was?.config ?? null])
   const planted = plantedPowers(found, await withReal(ctx, writableIn(config)))
   const refused = planted.filter(({ key }) => !allow.includes(key))
-  const added = [...refused, ...addedPowers(target!, had ?? null)]
+  const named = await namePowers(ctx, stack, config, was?.config ?? null)
+  const all = [...refused, ...addedPowers(target!, had ?? null), ...named]
+  const added = [...new Map(all.map(each => [each.key, each])).values()]
   return {
     added: await masked(ctx, stack, added, envFilesIn(found)),
     config,

@@ -232,7 +232,7 @@ function resource(kind: string, name: string, value: unknown, config: Config, ow
   })
 }
 
-const foreign = (full: string, name: unknown) => [
+export const foreign = (full: string, name: unknown) => [
   power(full, 'name', `${full} would be one that the stack does not own: ${text(name)}`, name),
 ]
 
