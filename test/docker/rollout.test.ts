@@ -236,7 +236,7 @@ describe.skipIf(missing !== null)('compose.rollout', { timeout: LIMIT_MS }, () =
     makeCaddyImage()
     stack = await rolloutStack({ caddy: true, grace: 1 })
     const roll = async (ref: string) => {
-      const file = playbook(ref, [], { switch: undefined, drain: '3s' })
+      const file = playbook(ref, [], { switch: undefined, drain: '5s' })
       return stack.askedDuring(() => run('run', file))
     }
     stack.release('v2', versionOf('v2', 'good', 1))

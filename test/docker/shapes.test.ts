@@ -379,6 +379,21 @@ volumes: { state: {} }
   )
 
   test(
+    'a plain build takes no name that the tree alone has chosen',
+    async () => {
+      const at = await make('dockerfile')
+      const before = at.now()
+      at.release('v2', 'good')
+      at.tag('v3', 'docker-compose.yml', text => text.replaceAll(/image: .*/g, 'image: hostops-base:1'))
+      const { report } = await upgrade(at, 'v3', { imageFrom: 'dockerfile' })
+      expect(report).toMatchObject({ failedStep: 'image.build', errorCode: 'step-input-invalid' })
+      expect(report.error).toContain('the new version calls the image hostops-base:1')
+      expect(at.now()).toEqual(before)
+    },
+    LIMIT_MS,
+  )
+
+  test(
     'a build under the name of a registry is told, before and during',
     async () => {
       const at = await make('compose')

@@ -83,6 +83,13 @@ export async function openclawStack(
       registry.publish(inRegistry(tag))
       run(upstream, 'docker', 'rmi', inRegistry(tag))
     },
+    /** Another tag with one file changed. */
+    tag(tag: string, name: string, change: (text: string) => string) {
+      const file = join(upstream, name)
+      writeFileSync(file, change(readFileSync(file, 'utf8')))
+      git('commit', '-qam', tag)
+      git('tag', tag)
+    },
     containers: () =>
       docker(
         'ps',

@@ -18,7 +18,7 @@ import {
 import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
 import { composeFailed } from './failed.ts'
-import { hasRegistryHost, imageField, sameImageName } from './image-name.ts'
+import { hasRegistryHost, imageField, repositoryOf, sameImageName } from './image-name.ts'
 import { isFile, namedImages, sourceOf } from './image-source.ts'
 import {
   IMAGE_NAMES,
@@ -103,6 +103,7 @@ export const imageBuild: StepKind<With, KeptStack> = {
     const stack = before?.stack ?? (await runningStack(ctx, input, input.services))
     const project = await readProject(ctx, stack, input.services)
     const tag = await tagFor(ctx, input, project)
+    requireKnownName(ctx, input, tag, before)
     for (const { text } of nameFinding(tag)) ctx.say(text)
     const old = await idOf(ctx, input, tag)
     await build(ctx, input, stack, tag)
@@ -179,6 +180,19 @@ async function tagFor(ctx: StepContext, input: With, { services, reach }: Projec
     instead,
     file: dockerfileOf(input),
   })
+}
+
+/** A tree could give its build the name of an image that other stacks start. */
+function requireKnownName(ctx: StepContext, input: With, tag: string, before: KeptStack | null): void {
+  const { services, tag: named } = input
+  const known = (before?.images ?? [])
+    .filter(({ service }) => services.length === 0 || services.includes(service))
+    .map(({ name }) => repositoryOf(name))
+  if (named !== undefined || known.length === 0 || known.includes(repositoryOf(tag))) return
+  const problems = [
+    `tag: the new version calls the image ${tag}, which was ${known.join(', ')}; name it, if it is meant`,
+  ]
+  throw new Failed({ code: 'step-input-invalid', step: ctx.stepId, problems })
 }
 
 const contextOf = (input: With) => canonicalPath(inFolder(canonicalPath(input.dir), input.context))

@@ -8,7 +8,7 @@ import type { PlannedCommand, StepContext, StepKind } from '../step.ts'
 import { backArgs } from './back.ts'
 import { changeOver, type How } from './change-over.ts'
 import { checkUp } from './check.ts'
-import { composeArgv, SERVICE, stackFields } from './compose.ts'
+import { composeArgv, SERVICE, stackFields, withComposeEnv } from './compose.ts'
 import { configHashes } from './drift.ts'
 import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
@@ -215,8 +215,9 @@ async function asGiven(ctx: StepContext, { stack, project, config }: Target) {
   const { reach } = config
   const names = new Map(reach.map(({ name, image }) => [name, image ?? `${project}-${name}`]))
   const wanted = reach.map(({ name }) => name)
+  const rendering = composeArgv(withProfiles(stack, wanted), CONFIG)
   const [hashes, ids] = await Promise.all([
-    configHashes(ctx, stack, composeArgv(withProfiles(stack, wanted), CONFIG)),
+    configHashes(ctx, stack, withComposeEnv(canonicalPath(stack.dir), rendering)),
     imageIds(ctx, stack.dir, [...names.values()]),
   ])
   return ({ service, config, image }: Replica) =>

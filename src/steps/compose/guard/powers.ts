@@ -3,6 +3,7 @@
  * harmless is a power, so that a field of a future Compose opens nothing. Pure.
  */
 import { posix } from 'node:path'
+import { repositoryOf } from '../image-name.ts'
 import { buildPowers } from './build-powers.ts'
 import { bindPowers, type Config, filePowers, type Resolve } from './places.ts'
 import { isMap, type Power, power, text, unknownField } from './power.ts'
@@ -141,9 +142,7 @@ function usedPowers(name: string, value: unknown, config: Config, resolve: Resol
 /** Other stacks may start what has that name. Its tag does not matter: people count their own versions there. */
 function builtName(name: string, value: unknown, config: Config): Power[] {
   if (!isMap(value) || !value.build || !value.image) return []
-  const image = text(value.image)
-    .replace(/@.*$/, '')
-    .replace(/:[^/:]*$/, '')
+  const image = repositoryOf(text(value.image))
   return image === `${text(config.name)}-${name}`
     ? []
     : [power(name, 'build.image', `${name} would build the image ${image}`, image)]
