@@ -608,7 +608,7 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
     const { report, stderr } = await check('v2')
     expect(report).toMatchObject({ errorCode: 'powers-added' })
     expect(report.powersAdded?.map(each => each.key)).toContain('gw:privileged')
-    expect(stderr).toContain('gw: a compose or env file was edited after its container was made')
+    expect(stderr).toContain('gw: a compose or env file changed after its container was created')
     stack.put({ 'compose.yaml': compose(', ports: ["127.0.0.1:${PORT:-1}:1"]'), '.env': 'PORT=2\n' })
     stack.release('v3', { 'compose.yaml': compose(', ports: ["127.0.0.1:${PORT:-1}:1"], tty: true') })
     const edited = (await check('v3')).report.powersAdded

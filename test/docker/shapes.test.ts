@@ -387,7 +387,7 @@ volumes: { state: {} }
       at.tag('v3', 'docker-compose.yml', text => text.replaceAll(/image: .*/g, 'image: hostops-base:1'))
       const { report } = await upgrade(at, 'v3', { imageFrom: 'dockerfile' })
       expect(report).toMatchObject({ failedStep: 'image.build', errorCode: 'step-input-invalid' })
-      expect(report.error).toContain('the new version calls the image hostops-base:1')
+      expect(report.error).toContain('to hostops-base:1; set tag to accept the new name')
       expect(at.now()).toEqual(before)
     },
     LIMIT_MS,

@@ -190,7 +190,7 @@ function requireKnownName(ctx: StepContext, input: With, tag: string, before: Ke
     .map(({ name }) => repositoryOf(name))
   if (named !== undefined || known.length === 0 || known.includes(repositoryOf(tag))) return
   const problems = [
-    `tag: the new version calls the image ${tag}, which was ${known.join(', ')}; name it, if it is meant`,
+    `tag: the new version renames the image from ${known.join(', ')} to ${tag}; set tag to accept the new name`,
   ]
   throw new Failed({ code: 'step-input-invalid', step: ctx.stepId, problems })
 }

@@ -171,7 +171,7 @@ test('the shipped upgrade needs allowPowers pinned, and what makes the image', (
   const text = readFileSync(new URL('../../../playbooks/upgrade-openclaw.yaml', import.meta.url), 'utf8')
   expect(unguarded(text, {})).toBe('the caller chooses what compose.guard allows')
   expect(unguarded(text, { allowPowers: '' })).toBe(
-    'the caller chooses what env.set writes, and compose.up starts it',
+    'the caller chooses what env.set writes, and compose.up uses it',
   )
   for (const pinned of [{ imageFrom: 'compose' }, { image: 'ghcr.example/x:1' }])
     expect(unguarded(text, { allowPowers: '', ...pinned })).toBeNull()

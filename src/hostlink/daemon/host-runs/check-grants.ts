@@ -44,7 +44,7 @@ export async function checkGrants(
       const text = installed?.text.toString() ?? ''
       const open = unguarded(text, pinned)
       if (open !== null) {
-        const hint = `hostops show ${name}   lists its inputs: pin those that this names (ref, allowPowers, image), or give git.checkout refs: or a compose.guard before it`
+        const hint = `hostops show ${name}   lists its inputs: pin the inputs named above (ref, allowPowers, image), or give git.checkout refs: or a compose.guard before it`
         found.problems.push({ ...place, reason: `no run of ${name} can begin: ${open}`, hint })
       }
       found.warnings.push(

@@ -5,7 +5,7 @@ import { openFault } from '../policy/open-programs.ts'
 import { printWord, type Template } from '../policy/template.ts'
 
 type Fields = Readonly<Record<string, unknown>>
-/** What the caller may put into a text; null: nothing. */
+/** Names the kind of text that the caller may insert; null: none. */
 export type KindOf = (text: string) => Hole['kind'] | null
 
 /** `argvs`: of the step itself, and of what takes it back. */

@@ -20,7 +20,7 @@ export function unguarded(text: string, pinned: Fields): string | null {
   for (const [at, checkout] of steps.entries()) {
     if (checkout.uses !== 'git.checkout' || isBound(checkout, isFixed)) continue
     const before = steps.slice(0, at)
-    // What comes before the checkout starts its tree in the next run.
+    // A start before the checkout starts this tree in the next run.
     for (const start of steps.filter(step => STARTS.test(step.uses))) {
       const guards = before.filter(step => guardsBoth(step, checkout, start))
       if (guards.length === 0)
@@ -51,7 +51,7 @@ function freeVariables(steps: readonly Step[], isFixed: IsFixed): string | null 
   for (const [at, start] of steps.entries()) {
     const isOwn = !isFixed(start.with.env)
     if (!STARTS.test(start.uses) || !(isSet || isOwn)) continue
-    // What is set behind it is there in the next run.
+    // A variable that is set after the start is there in the next run.
     const since = steps.slice(steps.slice(0, at).findLastIndex(isFree) + 1, at)
     const isJudged = since.some(
       step =>
@@ -61,7 +61,7 @@ function freeVariables(steps: readonly Step[], isFixed: IsFixed): string | null 
         isFixed(step.with.allow ?? ''),
     )
     const what = isOwn ? `env of ${start.uses}` : 'what env.set writes'
-    if (!isJudged) return `the caller chooses ${what}, and ${start.uses} starts it`
+    if (!isJudged) return `the caller chooses ${what}, and ${start.uses} uses it`
   }
   return null
 }

@@ -13,7 +13,7 @@ const COMMANDS = names(
 const LISTS = names('apt apt-get dpkg rpm dnf yum pip make gmake')
 const INSTALLERS = names('npm yarn pnpm bun cargo go')
 const INSTALL = names('install i add get')
-/** Of two words each, and the next one is what they run, or where that comes from. */
+/** Each has two words; the word behind them is the program that they run, or its source. */
 const RUNNING: ReadonlySet<string> = new Set([
   ...['bisect run', 'submodule foreach', 'container create', 'container run', 'image pull', 'plugin install'],
 ])

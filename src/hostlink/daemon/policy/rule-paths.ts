@@ -20,7 +20,7 @@ export function unsafePlace(rule: Rule, place: string, judge: (path: string) => 
   return null
 }
 
-/** What a container is given behind `exec` is the container's. */
+/** Words behind `exec` of an engine name things inside the container. */
 function wordsOf({ template, workdir }: Rule): Word[] {
   const inside = isEngine(template)
     ? template.findIndex(word => !hasHole(word) && /^(exec|run)$/.test(word.literal))
@@ -36,7 +36,7 @@ function wordsOf({ template, workdir }: Rule): Word[] {
 
 const NAME = /^[A-Za-z0-9_.+][^:=/]*$/
 
-/** What may be a path in `-f/srv/x`, `--file=x`, `--secret=id=a,src=x`, `@x`, `file:///srv/x`. */
+/** Splits off a possible path: `-f/srv/x`, `--file=x`, `--secret=id=a,src=x`, `@x`, `file:///srv/x`. */
 function textsOf(word: Word): string[] {
   if (hasHole(word)) return word.hole.kind === 'path' ? [word.hole.root] : []
   const { literal } = word

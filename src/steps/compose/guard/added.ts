@@ -50,9 +50,9 @@ function limitsOf(service: Record<string, unknown>): [key: string, words: string
       : []),
     ...(service.read_only === true ? [['read_only', 'have a read-only root'] as [string, string]] : []),
     ...(user !== '' && !isRoot(user) ? [['user', 'run as a plain user'] as [string, string]] : []),
-    // What a name means, the image decides.
+    // The image decides what a name means.
     ...(/^\d+$/.test(user) && !isRoot(user)
-      ? [['user-number', 'run as a plain user that is named by a number'] as [string, string]]
+      ? [['user-number', 'run as a user with a numeric ID'] as [string, string]]
       : []),
     ...(/^\d+$/.test(group) ? [[`group-${group}`, `run in the group ${group}`] as [string, string]] : []),
   ]
@@ -64,7 +64,7 @@ function wallsOf(service: Record<string, unknown>, { networks }: Config): [key: 
   const used = isMap(service.networks) ? Object.keys(service.networks) : []
   const isInternal = (name: string) => isMap(all[name]) && all[name].internal === true
   const isApart = service.network_mode === 'none' || (used.length > 0 && used.every(isInternal))
-  return isApart ? [['internal', 'be without a network that leads further']] : []
+  return isApart ? [['internal', 'be limited to internal networks']] : []
 }
 
 const isRoot = (user: string) => user === 'root' || /^[-+]?0+$/.test(user)

@@ -1,4 +1,4 @@
-/** What the stack may do already: by the configuration that its containers were made from, not by files edited since. */
+/** The baseline: the configuration that the containers were created from, not files edited since. */
 
 import { canonicalPath } from '../../fields.ts'
 import { lines } from '../../plain-text.ts'

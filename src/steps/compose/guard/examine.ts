@@ -98,7 +98,8 @@ if [ -n "$COMPOSE_FILE$COMPOSE_ENV_FILES" ] || grep -q 'COMPOSE_FILE\\|COMPOSE_E
 async function requireDefaultFiles(ctx: StepContext, dir: string): Promise<void> {
   const { stdout } = await ctx.exec({ argv: ['sh', '-c', CHOSEN, 'hostops-chosen', dir], ...LOOKING })
   if (stdout === '') return
-  const detail = 'COMPOSE_FILE or COMPOSE_ENV_FILES chooses its files: name them in `files` and `envFiles`'
+  const detail =
+    'COMPOSE_FILE or COMPOSE_ENV_FILES selects other files: set files and envFiles in the playbook'
   throw new Failed({ code: 'compose-file-invalid', dir, detail })
 }
 
@@ -137,7 +138,7 @@ function groundOf({ opened }: Question, { dir }: Stack, real: Ground['real']): G
   return { opened, dir: canonicalPath(dir), prefix, real, written: [] }
 }
 
-/** That Compose may put values of into any field. */
+/** Compose may put their values into any field. */
 const envFilesIn = ({ own, outside }: Walked): string[] =>
   [...own, ...outside].flatMap(({ how, path }) => (/^(env_file|main-env)$/.test(how) ? [path] : []))
 
@@ -164,7 +165,7 @@ async function withKnown(ctx: StepContext, ground: Ground, question: Question, s
   return walkAt(ctx, ground, question, { stack, commit: question.sha, isKnown: key => known.has(key) })
 }
 
-/** What one of the stack's containers could write itself, or make a link of, between the judgement and the start. */
+/** Between the judgement and the start, a container of the stack could write these, or replace them by links. */
 const plantedPowers = ({ own }: Walked, written: readonly string[]): Power[] =>
   own
     .filter(file => isWritten(file, written))
@@ -206,7 +207,7 @@ async function judged(
   })
 }
 
-/** Whoever can write there decides what the next upgrade starts. */
+/** A writer there decides what the next upgrade starts. */
 function holdsRules({ real }: Ground, path: string): boolean {
   const at = posix.relative(real.dir, path)
   return (

@@ -82,7 +82,7 @@ const questionOf = (input: With) => ({ dir: input.dir, services: input.services,
 const withAllowed = (input: With, added: Examined['added']) =>
   added.map(each => ({ ...each, allowed: allowed(input).includes(each.key) }))
 const notKnown = (service: string) =>
-  `${service}: a compose or env file was edited after its container was made, and what that may do cannot be told any more`
+  `${service}: a compose or env file changed after its container was created, so its present powers are unknown`
 const refusal = ({ dir, ref }: With, powers: Examined['added']) =>
   ({ code: 'powers-added', dir: canonicalPath(dir), ref, powers }) as const
 

@@ -146,7 +146,7 @@ function take(
   if (how === 'main') walked.main.push(path)
   // What Compose would read there is what lies there now. Values for a container alone decide nothing.
   if (item.wasReal && entry.kind !== 'live' && (how !== 'env_file' || item.service === null))
-    throw invalid(ground, `${path} is named by an absolute path: name it by one relative to the file`)
+    throw invalid(ground, `${path} has an absolute name: use a path relative to the compose file`)
   if (entry.kind === 'gone') return []
   const isThere = entry.kind === 'blob' || entry.kind === 'link' || read.real !== null
   // Named by the owner, but for a link that a tree may have put there.
