@@ -2,11 +2,10 @@
 // The waiting of the gates is set to the least on both sides: README.md says what is counted.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { atLeast, atMost, dist, main, median, pause, told } from './rig.mjs'
+import { atLeast, atMost, dist, freePort, main, median, pause, told } from './rig.mjs'
 
 const ROUNDS = 3
 const GIVEN_UP_MS = 2000
@@ -207,13 +206,5 @@ const evidenceMs = run =>
   at(run, event => event.type === 'step-finished' && event.status === 'failed')
 const rollbackMs = ({ events }) => events.find(event => event.type === 'rollback-finished').durationMs
 const round2 = value => Number(value.toFixed(2))
-
-async function freePort() {
-  const server = createServer()
-  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address()
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
 
 await main(import.meta, run)

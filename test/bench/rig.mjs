@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -103,6 +103,34 @@ export async function openClient(daemon) {
   // A connection that shows no token is closed after a while.
   await must({ type: 'ping' })
   return { ask: must, socket, outputBytes: () => outputBytes, close: () => socket.destroy() }
+}
+
+/** Works while PROGRAM asks URL from outside, and answers with what that printed at its end. */
+export async function askedFromOutside(program, url, work) {
+  const file = fileURLToPath(new URL(`../rig/${program}`, import.meta.url))
+  const child = spawn(process.execPath, [file, url], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let out = ''
+  child.stdout.on('data', text => {
+    out += text
+  })
+  const ended = new Promise(resolve => child.once('close', resolve))
+  while (!out.includes('asking')) await pause(10)
+  try {
+    await work()
+    await pause(300)
+  } finally {
+    child.kill('SIGTERM')
+    await ended
+  }
+  return out.slice(out.indexOf('\n') + 1)
+}
+
+export async function freePort() {
+  const server = createServer()
+  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address()
+  await new Promise(resolve => server.close(resolve))
+  return port
 }
 
 /** `child_process.spawn` and nothing else, with the pipes that any caller who wants the output has. */

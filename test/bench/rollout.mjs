@@ -1,11 +1,10 @@
 // Requests that fail while compose.rollout replaces a service behind a real nginx, for versions that end in each way.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { atMost, dist, main, pause } from './rig.mjs'
+import { askedFromOutside, atMost, dist, freePort, main, pause } from './rig.mjs'
 
 const ROUNDS = 3
 const here = path => fileURLToPath(new URL(path, import.meta.url))
@@ -144,25 +143,7 @@ async function makeStack(folder) {
       const report = JSON.parse(out.slice(out.indexOf('{')))
       if (report.outcome !== outcome) throw new Error(`${version}: ${report.outcome}: ${report.error}`)
     },
-    async askedDuring(work) {
-      const child = spawn(process.execPath, [here('../rig/request-counter.mjs'), url], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-      let out = ''
-      child.stdout.on('data', text => {
-        out += text
-      })
-      const ended = new Promise(resolve => child.once('close', resolve))
-      while (!out.includes('asking')) await pause(10)
-      try {
-        await work()
-        await pause(300)
-      } finally {
-        child.kill('SIGTERM')
-        await ended
-      }
-      return JSON.parse(out.slice(out.indexOf('{')))
-    },
+    askedDuring: async work => JSON.parse(await askedFromOutside('request-counter.mjs', url, work)),
     remove() {
       spawnSync('nginx', ['-p', nginx, '-c', `${nginx}/nginx.conf`, '-s', 'stop'], { env })
       run('docker', 'compose', 'down', '-t', '0', '--remove-orphans')
@@ -175,16 +156,6 @@ async function makeStack(folder) {
       if (ours.length > 0) run('docker', 'rmi', '-f', ...ours)
     },
   }
-}
-
-function freePort() {
-  return new Promise(resolve => {
-    const server = createServer()
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 await main(import.meta, run)

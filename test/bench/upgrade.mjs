@@ -3,12 +3,11 @@
 // --rounds N; the table of docs/time.md: --table.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { atMost, dist, main, median, pause, told } from './rig.mjs'
+import { askedFromOutside, atMost, dist, freePort, main, median, pause, told } from './rig.mjs'
 
 const { values: given } = parseArgs({
   options: { rounds: { type: 'string', default: '5' }, table: { type: 'boolean', default: false } },
@@ -203,30 +202,15 @@ async function makeStack(folder, port) {
       docker('compose', '--progress', 'quiet', 'up', '-d', '--build', '--wait')
       while (!(await isGood())) await pause(50)
     },
-    /** Nobody else asks meanwhile: a question in a bad moment would have everybody wait for a second. */
+    /** Without the poller, because a request at a bad moment makes all others wait for a second. */
     async timed(work) {
       const from = performance.now()
       const more = await work()
       return { window: 0, ...more, wall: (performance.now() - from) / 1000 }
     },
     async watched(work) {
-      const child = spawn(process.execPath, [here('../rig/outside-poller.mjs'), url], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-      let out = ''
-      child.stdout.on('data', text => {
-        out += text
-      })
-      const ended = new Promise(resolve => child.once('close', resolve))
-      while (!out.includes('asking')) await pause(10)
-      try {
-        await work()
-        await pause(300)
-      } finally {
-        child.kill('SIGTERM')
-        await ended
-      }
-      const [down, , stuck] = out.trim().split('\n').at(-1).split(' ').map(Number)
+      const printed = await askedFromOutside('outside-poller.mjs', url, work)
+      const [down, , stuck] = printed.trim().split(' ').map(Number)
       return { down, stuck }
     },
     remove() {
@@ -240,7 +224,7 @@ async function makeStack(folder, port) {
   }
 }
 
-/** When the guard was asked, how long the snapshot took, and the window in which the version had to stand. */
+/** In seconds. */
 function timesOf(journal) {
   const events = readFileSync(journal, 'utf8')
     .trim()
@@ -267,14 +251,6 @@ function printMarkdown(taken) {
       ['down', 'down'],
     ])
       console.log(`| ${name}, ${what} (s) | ${tools.map(tool => mean(taken, name, tool, key)).join(' | ')} |`)
-}
-
-async function freePort() {
-  const server = createServer()
-  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address()
-  await new Promise(resolve => server.close(resolve))
-  return port
 }
 
 await main(import.meta, run)

@@ -1,15 +1,13 @@
 /** The attributes that files of a commit will have: git is asked over an index of nothing but its files of attributes. */
+import { PRIVATE_FOLDER } from '../command/private-folder.ts'
 import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { careful, enter, placeOf, type Repo, unquoted } from './git.ts'
 
 /** ENTRIES PATHS GIT... */
 const ASK = `
-umask 077
 entries=$1 paths=$2; shift 2
-top=$(mktemp -d "\${TMPDIR:-/tmp}/hostops-guard.XXXXXX") || exit 9
-trap 'rm -rf "$top"' EXIT
-trap 'exit 9' HUP INT TERM
+${PRIVATE_FOLDER}
 export GIT_INDEX_FILE="$top/index"
 printf '%s\\n' "$entries" | "$@" update-index --index-info || exit 9
 printf '%s\\n' "$paths" | "$@" check-attr --cached --stdin working-tree-encoding ident filter

@@ -1,5 +1,6 @@
 /** The baseline: the configuration that the containers were created from, not files edited since. */
 
+import { PRIVATE_FOLDER } from '../../command/private-folder.ts'
 import { canonicalPath } from '../../fields.ts'
 import { lines } from '../../plain-text.ts'
 import type { StepContext } from '../../step.ts'
@@ -50,12 +51,8 @@ async function madeOf(ctx: StepContext, { dir }: Stack, project: string): Promis
 }
 
 const BOTH = `
-umask 077
 dir=$1 rule=$2; shift 2
-top=$(mktemp -d "\${TMPDIR:-/tmp}/hostops-guard.XXXXXX") || exit 9
-trap 'rm -rf "$top"' EXIT
-trap 'exit 9' HUP INT TERM
-${RENDER}
+${PRIVATE_FOLDER}${RENDER}
 render "$top/rendered" "$top/hashes" "$dir" "$@" || exit
 cat "$top/rendered"
 echo "$rule"

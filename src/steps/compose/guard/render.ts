@@ -1,5 +1,6 @@
 /** Renders a stack as a commit has it, in a private folder of the target, as if it stood where it is going to stand. */
 import { Failed } from '../../../failure.ts'
+import { PRIVATE_FOLDER } from '../../command/private-folder.ts'
 import { gitWords, placeOf } from '../../git/git.ts'
 import type { Opened } from '../../git/repository.ts'
 import type { StepContext } from '../../step.ts'
@@ -19,11 +20,8 @@ const MIRROR = '/@mirror@'
  * quote values of env files, and lines of any file.
  */
 const RENDER = `
-umask 077
 deeper=$1 dir=$2 files=$3 git=$4; shift 4
-top=$(mktemp -d "\${TMPDIR:-/tmp}/hostops-guard.XXXXXX") && top=$(cd -- "$top" && pwd -P) || exit 9
-trap 'rm -rf "$top"' EXIT
-trap 'exit 9' HUP INT TERM
+${PRIVATE_FOLDER}
 mirror=$top/root$deeper
 mkdir -p "$mirror$dir" || exit 9
 n=0; while [ $n -lt "$files" ]; do
