@@ -247,6 +247,13 @@ describe('against what runs', () => {
   })
 })
 
+test('a container can write the folders that it has mounted, but for read-only ones', () => {
+  const binds = [bind('/a/b/../c'), bind('/ro', { read_only: true }), bind('/a/c')]
+  const services = Object.fromEntries(binds.map((gw, at) => [`s${at}`, gw]))
+  const volumes = { v: { driver_opts: { type: 'none', o: 'bind', device: '/d' } }, w: null }
+  expect(writableIn({ services, volumes })).toEqual(['/a/c', '/a/c', '/d'])
+})
+
 describe('for any configuration', () => {
   const key = fc.stringMatching(/^[a-z][a-z_]{3,12}$/)
   const value = fc.oneof(
