@@ -25,7 +25,8 @@ import {
   rehearseImages,
   sawImage,
 } from './image-steps.ts'
-import { findStack, imageIds, type KeptStack, keepImages, seeImages } from './images.ts'
+import { findStack, type KeptStack, keepImages, seeImages } from './images.ts'
+import { imageIds } from './inspect-images.ts'
 import { rebuildLost } from './lost.ts'
 import { type Project, readProject, type Service } from './project.ts'
 import { runningStack } from './running-stack.ts'

@@ -30,7 +30,8 @@ import {
   rehearseImages,
   sawImage,
 } from './image-steps.ts'
-import { findStack, imageIds, type KeptStack, keepImages, seeImages } from './images.ts'
+import { findStack, type KeptStack, keepImages, seeImages } from './images.ts'
+import { imageIds } from './inspect-images.ts'
 import { rebuildLost } from './lost.ts'
 import { jsonOf, type Project, readProject } from './project.ts'
 import { runningStack } from './running-stack.ts'

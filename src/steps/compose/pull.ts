@@ -17,7 +17,8 @@ import {
   rehearseImages,
   sawImage,
 } from './image-steps.ts'
-import { findStack, imageIds, type KeptStack, keepImages, seeImages } from './images.ts'
+import { findStack, type KeptStack, keepImages, seeImages } from './images.ts'
+import { imageIds } from './inspect-images.ts'
 import { jsonOf, type Project, readProject, type Service } from './project.ts'
 import { runningStack } from './running-stack.ts'
 
