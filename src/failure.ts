@@ -111,6 +111,8 @@ export type ServicesFailure =
       failedService?: FailedService
       /** The last thing that it wrote to stderr, where it wrote any. */
       cause?: string
+      /** What it said until then is still to be read: the way back does not wait for that. */
+      until?: string
       /** The last answers of URLs that were polled meanwhile. */
       probes?: { url: string; ok: boolean; last: string }[]
     }

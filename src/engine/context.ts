@@ -6,7 +6,7 @@ import type { Emit, Movement } from './events.ts'
 import { shortHash } from './hash.ts'
 import type { Hold } from './hold.ts'
 import { lineReader } from './lines.ts'
-import { isLook, type Looks, lookOnce } from './looks.ts'
+import { isLook, type Looks, lookAgain, lookOnce } from './looks.ts'
 import type { Redactor } from './redact.ts'
 import type { Clock } from './running.ts'
 
@@ -33,10 +33,13 @@ export type ContextInput = {
   outputsOf?: StepContext['outputsOf'] | undefined
   standing?: StepContext['standing'] | undefined
   standsLater?: StepContext['standsLater'] | undefined
+  isHurried?: boolean | undefined
   /** Commands that change something are asked for where an earlier runner started them, and never started. */
   attachOnly?: boolean | undefined
-  /** Looks that other steps have made in the same moment; absent: each is made anew. */
+  /** Looks of the present moment, which it shares; absent: it neither takes nor gives any. */
   looks?: Looks | undefined
+  /** It only gives: whoever waits for something to change looks anew. */
+  looksAnew?: boolean | undefined
   /** Told when a command ran, or may have run. */
   onRan?: (() => void) | undefined
 }
@@ -75,6 +78,7 @@ export function stepContext(input: ContextInput): StepContext {
     outputsOf: input.outputsOf ?? (() => []),
     standing: input.standing ?? new Map(),
     standsLater: input.standsLater ?? (() => false),
+    isHurried: input.isHurried ?? false,
     async sleep(ms) {
       const left = remainingMs()
       await clock.sleep(Math.min(ms, left), signal)
@@ -85,9 +89,18 @@ export function stepContext(input: ContextInput): StepContext {
       commands += 1
       const place = commands
       const { looks } = input
-      if (!looks || !isLook(request)) return run(request, place)
-      return lookOnce(looks, keyOf(input, request), () => run(request, place))
+      if (!looks) return run(request, place)
+      // What has a signal of its own goes on beside others, and listens.
+      if (!isLook(request)) return request.signal ? run(request, place) : change(looks, request, place)
+      const look = input.looksAnew ? lookAgain : lookOnce
+      return look(looks, keyOf(input, request), clock.now(), () => run(request, place))
     },
+  }
+
+  /** What was seen before says nothing from here on. What a step looks at meanwhile is about what it does. */
+  function change(looks: Looks, request: ExecRequest, place: number): Promise<Done> {
+    looks.clear()
+    return run(request, place)
   }
 
   async function run(request: ExecRequest, place: number): Promise<Done> {

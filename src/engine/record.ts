@@ -2,7 +2,6 @@
 
 import type { Json } from '../steps/step.ts'
 import { startObserving } from './beside.ts'
-import type { Looks } from './looks.ts'
 import type { Run } from './run-state.ts'
 import { canBeReady, contextFor, makeReady, type StepState } from './state.ts'
 
@@ -22,8 +21,7 @@ export async function recordBefore(run: Run, due: StepState): Promise<void> {
   for (const state of waiting) makeReady(state, known)
   const missing = waiting.filter(state => state.kind.snapshot && state.snapshot === undefined)
   if (missing.length > 0) emit({ type: 'snapshot-started' })
-  const looks: Looks = new Map()
-  const taken = await Promise.allSettled(missing.map(state => take(run, state, looks)))
+  const taken = await Promise.allSettled(missing.map(state => take(run, state)))
   for (const [at, state] of missing.entries()) {
     const one = taken[at]!
     if (one.status === 'rejected') continue
@@ -36,13 +34,13 @@ export async function recordBefore(run: Run, due: StepState): Promise<void> {
   if (missing.length > 0) emit({ type: 'snapshot-finished', durationMs: input.clock.now() - startedAt })
 }
 
-async function take(run: Run, state: StepState, looks: Looks): Promise<Json> {
+async function take(run: Run, state: StepState): Promise<Json> {
   const { timeoutMs } = state.planned
   const context = contextFor(run.input, state, {
     phase: 'snapshot',
     timeoutMs,
     signal: run.stops.steps,
-    looks,
+    looks: run.input.looks,
   })
   return state.kind.snapshot!(context, state.ready!.input)
 }

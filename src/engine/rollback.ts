@@ -6,7 +6,6 @@ import type { Failure } from '../failure.ts'
 import type { Facts, StepContext, StepResult } from '../steps/step.ts'
 import { toFailure } from './attempt.ts'
 import type { Emit, Event, Movement } from './events.ts'
-import type { Looks } from './looks.ts'
 import type { RollbackEnd } from './outcome.ts'
 import { partKey, type RecoveredPart } from './recover.ts'
 import type { Guarded } from './running.ts'
@@ -75,7 +74,7 @@ export async function rollBack(options: {
   /** Parts that an earlier runner began. */
   earlier?: ReadonlyMap<string, RecoveredPart> | undefined
   /** Complete once this is resolved, which never rejects. */
-  evidence: Promise<void>
+  evidence: Promise<unknown>
   /** Called when it was told, before the first part. */
   onBegun?: (() => Promise<void>) | undefined
   /** Whose the lock is by now: nothing more is taken back beside them. */
@@ -149,10 +148,10 @@ export async function rollBack(options: {
  */
 async function besideOthers(
   parts: readonly Part[],
-  evidence: Promise<void>,
+  evidence: Promise<unknown>,
   act: (part: Part) => Promise<void>,
 ): Promise<void> {
-  const begun: { touches: Touches; ended: Promise<void> }[] = [{ touches: [], ended: evidence }]
+  const begun: { touches: Touches; ended: Promise<unknown> }[] = [{ touches: [], ended: evidence }]
   for (const part of parts) {
     const touches = touchesOf(part.state)
     const before = begun.filter(each => doMeet(each.touches, touches)).map(({ ended }) => ended)
@@ -208,29 +207,42 @@ async function runPart(
   return { type: 'part-finished', movement, id, durationMs, changed, facts, failure }
 }
 
-/** Kept before anything is made to run again: a rollback must not destroy the cause. Never rejects. */
+/**
+ * Kept before anything is made to run again: a rollback must not destroy the cause. Answers with the failure as it is
+ * known then. Never rejects.
+ */
 export async function keepEvidence(options: {
   run: Guarded
   states: readonly StepState[]
+  because: Failure
   emit: Emit
   signal: AbortSignal
-}): Promise<void> {
-  const looks: Looks = new Map()
-  const asked = options.states.flatMap(state => gather(options, state, looks) ?? [])
-  for (const evidence of asked) options.emit(await evidence)
+}): Promise<Failure> {
+  const asked = options.states.flatMap(state => gather(options, state) ?? [])
+  let { because } = options
+  for (const gathered of asked) {
+    const { event, failure } = await gathered
+    options.emit(event)
+    because = failure ?? because
+  }
+  return because
 }
 
 function gather(
-  { run, signal }: { run: Guarded; signal: AbortSignal },
+  { run, because, signal }: { run: Guarded; because: Failure; signal: AbortSignal },
   state: StepState,
-  looks: Looks,
-): Promise<Event> | null {
+): Promise<{ event: Event; failure?: Failure | undefined }> | null {
   const { kind, ready, snapshot, planned } = state
   if (!kind.evidence || !ready || state.status === 'skipped' || !state.begun || signal.aborted) return null
+  const { looks } = run
   const context = contextFor(run, state, { phase: 'evidence', timeoutMs: EVIDENCE_MS, signal, looks })
-  return kind.evidence(context, ready.input, snapshot ?? null).then(
-    evidence => ({ type: 'evidence', id: planned.id, evidence }),
-    error => ({ type: 'evidence-missing', id: planned.id, failure: toFailure(error) }),
+  return kind.evidence(context, ready.input, snapshot ?? null, because).then(
+    found => {
+      const evidence = found.map(({ failure: _, ...kept }) => kept)
+      const failure = found.find(each => each.failure)?.failure
+      return { event: { type: 'evidence', id: planned.id, evidence }, failure }
+    },
+    error => ({ event: { type: 'evidence-missing', id: planned.id, failure: toFailure(error) } }),
   )
 }
 

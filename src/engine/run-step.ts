@@ -112,7 +112,11 @@ async function attempts(run: Run, state: StepState, ready: Ready, first: First):
         attachOnly,
         movement: null,
         standsLater,
+        isHurried: !planned.continueOnError,
+        looks: input.looks,
+        looksAnew: true,
       }
+      if (kind.outlives) input.transport.prepareDurable?.()
       try {
         return await kind.run(contextFor(input, state, around), ready.input, state.snapshot ?? null)
       } catch (error) {

@@ -133,12 +133,14 @@ async function runToItsEnd(run: Run): Promise<RunEnd> {
   const failed = unlocked(run, await runSteps(run))
   stopClock()
   const mayRollBack = run.input.plan.onFailure === 'rollback'
-  return verdict(run, failed, await afterwards(run, failed?.failure ?? null, mayRollBack))
+  const { rollback, failure } = await afterwards(run, failed?.failure ?? null, mayRollBack)
+  return verdict(run, failed && failure ? { ...failed, failure } : failed, rollback)
 }
 
 async function goOnTakingBack(run: Run, because: Failure): Promise<RunEnd> {
   const failedStep = run.states.find(state => state.status === 'failed')?.planned.id ?? null
-  return verdict(run, { step: failedStep, failure: because }, await afterwards(run, because, true))
+  const { rollback } = await afterwards(run, because, true)
+  return verdict(run, { step: failedStep, failure: because }, rollback)
 }
 
 async function runSteps(run: Run): Promise<StepFailure | null> {
@@ -179,15 +181,19 @@ export function takeOver(run: Run, state: StepState): Failure | null | 'to-do' {
   return earlier.end.tolerated ? null : earlier.end.failure
 }
 
-/** Evidence, since taking back destroys it; and, where it may be, the taking back, which begins beside it. */
+/**
+ * Evidence, since taking back destroys it; and, where it may be, the taking back, which begins beside it. `failure`: with
+ * what the evidence tells of it.
+ */
 async function afterwards(
   run: Run,
   failure: Failure | null,
   mayRollBack: boolean,
-): Promise<RollbackEnd | null> {
+): Promise<{ rollback: RollbackEnd | null; failure: Failure | null }> {
   const { emit, input, states, stops } = run
-  if (failure === null || !hasActed(run)) return null
-  if (isOpen(failure) || run.lost !== null) return null
+  const nothing = { rollback: null, failure }
+  if (failure === null || !hasActed(run)) return nothing
+  if (isOpen(failure) || run.lost !== null) return nothing
   const stopClock = stops.limitRollback(input.plan.rollbackTimeoutMs)
   try {
     if (mayRollBack && willReactivate(states)) input.transport.prepareDurable?.()
@@ -195,17 +201,17 @@ async function afterwards(
     // What failed is gone as soon as the old version was made to run again.
     const isGone = earlier !== undefined && hasBegun(earlier, 'reactivate')
     const signal = stops.rollback
-    const evidence = isGone ? Promise.resolve() : keepEvidence({ run: input, states, emit, signal })
-    if (!mayRollBack) {
-      await evidence
-      return null
-    }
+    const evidence = isGone
+      ? Promise.resolve(failure)
+      : keepEvidence({ run: input, states, because: failure, emit, signal })
+    if (!mayRollBack) return { rollback: null, failure: await evidence }
     const onBegun = () => noteWhereUnrecorded(run)
-    return await rollBack({
+    const rollback = await rollBack({
       ...{ run: input, states, because: failure, earlier, emit, evidence, onBegun },
       lost: () => run.lost,
       signal,
     })
+    return { rollback, failure: await evidence }
   } finally {
     stopClock()
   }

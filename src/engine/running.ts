@@ -6,6 +6,7 @@ import type { Transport } from '../transport/transport.ts'
 import type { Emit, Outcome } from './events.ts'
 import { type Hold, newHold } from './hold.ts'
 import type { LockInput } from './holder.ts'
+import type { Looks } from './looks.ts'
 import type { Plan } from './plan.ts'
 import type { Recovered } from './recover.ts'
 import { type Redactor, redactDeep, redactorOf } from './redact.ts'
@@ -73,6 +74,7 @@ export type Guarded = RunInput & {
   readonly secrets: Redactor
   readonly hold: Hold
   readonly standing: Map<string, Sign>
+  readonly looks: Looks
   /** Outputs of the steps that have succeeded, by step id. */
   readonly succeeded: Map<string, { uses: string; outputs: { [output: string]: Json } }>
 }
@@ -86,6 +88,7 @@ export function guarded(input: RunInput): Guarded {
     secrets,
     hold: newHold(),
     standing: new Map(),
+    looks: new Map(),
     succeeded: new Map(),
     emit: secrets.reach === 0 ? input.emit : emit,
   }

@@ -120,7 +120,9 @@ export function contextFor(
     attachOnly?: boolean
     movement?: Movement | null
     standsLater?: () => boolean
+    isHurried?: boolean
     looks?: Looks
+    looksAnew?: boolean
   },
 ): StepContext {
   return stepContext({
@@ -140,12 +142,14 @@ export function contextFor(
     movement: options.movement,
     standing: run.standing,
     standsLater: options.standsLater,
+    isHurried: options.isHurried,
     outputsOf: uses =>
       [...run.succeeded.values()].flatMap(step => (step.uses === uses ? [step.outputs] : [])),
     confirmed: confirmation(run, state, options.signal),
     onRan: options.onRan,
     attachOnly: options.attachOnly,
     looks: options.looks,
+    looksAnew: options.looksAnew,
   })
 }
 

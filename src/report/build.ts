@@ -88,8 +88,9 @@ export function addEvent(draft: ReportDraft, event: Event): void {
     case 'evidence':
       for (const { name, text, facts } of event.evidence) {
         keepTail(draft.tails, event.id, `--- ${name}\n${text.trimEnd()}`)
-        // The step that failed has seen it closer.
-        if (facts) draft.facts = { ...facts, ...draft.facts }
+        // The step that failed has seen it closer, unless it has left its words to be read.
+        const unread = draft.facts.failedService?.logsTail === ''
+        if (facts) draft.facts = unread ? { ...draft.facts, ...facts } : { ...facts, ...draft.facts }
       }
       if (event.evidence.length > 0) draft.tails.kept = event.id
       return

@@ -57,18 +57,23 @@ type Waiting = {
   alone?: boolean
 }
 
-/** Returns at the first good sign where a later step waits the window out. Throws what keeps the version from standing. */
+/**
+ * Returns at the first good sign where a later step waits the window out. Throws what keeps the version from standing.
+ * `early`: what has listened to its own sign until now.
+ */
 export async function stand(
   ctx: StepContext,
   own: Sign,
   waiting: Waiting,
+  early?: Ear,
 ): Promise<{ looks: number; durationMs: number }> {
   const { alone } = waiting
   const started = ctx.now()
   if (!alone) ctx.standing.set(ctx.stepId, own)
   const others = alone ? [] : [...ctx.standing.values()].filter(sign => sign !== own)
   const untilMs = ctx.now() + waiting.timeoutMs + longestFor([own, ...others])
-  const ear = listening(ctx, [own, ...others], untilMs)
+  const ear = early ?? listening(ctx, own, untilMs)
+  for (const other of others) ear.add(other)
   try {
     return await wait(ctx, own, waiting, { others, ear })
   } catch (error) {
@@ -80,30 +85,46 @@ export async function stand(
   }
 }
 
-type Ear = { isDeaf(): boolean; sleep(ms: number): Promise<void>; stop(): Promise<void> }
+export type Ear = {
+  add(sign: Sign): void
+  isDeaf(): boolean
+  sleep(ms: number): Promise<void>
+  stop(): Promise<void>
+}
 
 /** Deaf where nothing can be heard (denied, an engine without events): then there is only looking. */
-function listening(ctx: StepContext, signs: readonly Sign[], untilMs: number): Ear {
+export function listening(ctx: StepContext, first: Sign, untilMs: number): Ear {
   const over = new AbortController()
-  const all = new Map(signs.flatMap(({ news }) => (news ? [[news.about, news] as const] : [])))
-  let open = all.size
+  const signs = new Set<Sign>()
+  const listeners = new Map<string, Promise<void>>()
+  let open = 0
   let isNews = false
   let wake = () => {}
-  const heard = () => {
+  const tell = (about: string) => (line: string) => {
+    const news = [...signs].flatMap(sign => (sign.news?.about === about ? [sign.news] : []))
+    // Each of them, since each keeps what it hears.
+    if (!news.map(each => each.hears(line)).includes(true)) return
     isNews = true
     wake()
   }
-  const listen = async ({ listen }: NonNullable<Sign['news']>) => {
+  const listen = async ({ about, listen }: NonNullable<Sign['news']>) => {
+    open += 1
     try {
-      await listen(ctx, untilMs, over.signal, heard)
+      await listen(ctx, untilMs, over.signal, tell(about))
     } catch {
       // It was ended, or cannot be had: the looks tell what matters.
     }
     open -= 1
   }
-  const listeners = [...all.values()].map(listen)
+  const add = (sign: Sign) => {
+    signs.add(sign)
+    const { news } = sign
+    if (news !== undefined && !listeners.has(news.about)) listeners.set(news.about, listen(news))
+  }
+  add(first)
   return {
-    isDeaf: () => open < all.size,
+    add,
+    isDeaf: () => open < listeners.size,
     async sleep(ms) {
       const woken = new Promise<void>(resolve => {
         wake = resolve
@@ -113,7 +134,7 @@ function listening(ctx: StepContext, signs: readonly Sign[], untilMs: number): E
     },
     async stop() {
       over.abort()
-      await Promise.all(listeners)
+      await Promise.all(listeners.values())
     },
   }
 }

@@ -99,8 +99,15 @@ export type Sign = {
   /** Signs with the same `about` hear the same. */
   news?: {
     about: string
-    /** Calls `heard` when a look is worth it, until the signal is aborted or `untilMs` is over; then it ends. */
-    listen(ctx: StepContext, untilMs: number, signal: AbortSignal, heard: () => void): Promise<void>
+    /** Tells each line, until the signal is aborted or `untilMs` is over; then it ends. */
+    listen(
+      ctx: StepContext,
+      untilMs: number,
+      signal: AbortSignal,
+      tell: (line: string) => void,
+    ): Promise<void>
+    /** Whether a look is worth it now. */
+    hears(line: string): boolean
   }
 }
 
@@ -175,6 +182,8 @@ export type StepContext = {
   outputsOf(uses: string): readonly { readonly [output: string]: Json }[]
   /** What this run holds to one window, by step. */
   readonly standing: Map<string, Sign>
+  /** Its failure ends the run, which goes back at once: what takes time to find out is left for the evidence. */
+  readonly isHurried: boolean
   /** Whether a later step waits until what was started stands, with none before it that changes something. */
   standsLater(): boolean
 }
@@ -195,7 +204,8 @@ export type CheckFinding = {
   failure?: Failure
 }
 
-export type Evidence = { name: string; text: string; facts?: Facts }
+/** `failure`: the one that it was gathered for, with what nobody had read by then. */
+export type Evidence = { name: string; text: string; facts?: Facts; failure?: Failure }
 
 /** `W` is the validated `with`; `S` is what was recorded before the first change, journalled as JSON. */
 export type StepKind<W = unknown, S extends Json = Json> = {
@@ -209,6 +219,8 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   effect(input: W): Effect
   /** Waits until what was started stands. */
   readonly stands?: true
+  /** Has commands that outlive their caller, whose start may be prepared. */
+  readonly outlives?: true
   /** What the report can name before anything has run. Pure. */
   about?(input: W): Facts
   /** What `run` will execute, as far as it is known before the run. Pure. */
@@ -234,8 +246,11 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   holds?(ctx: StepContext, input: W, reached: { [output: string]: Json }, snapshot: S | null): Promise<void>
   /** Whether it may be done again when it was begun and nobody saw its end. Default: only what changes nothing. */
   repeatable?(input: W): boolean
-  /** Kept before a rollback destroys it. Must not change anything, nor read what a `restore` puts back. */
-  evidence?(ctx: StepContext, input: W, snapshot: S | null): Promise<Evidence[]>
+  /**
+   * Kept before a rollback destroys it. Must not change anything, nor read what a `restore` puts back. What the failure has
+   * named already need not be found again.
+   */
+  evidence?(ctx: StepContext, input: W, snapshot: S | null, because: Failure): Promise<Evidence[]>
   /** The movements that have something to do for this input. Pure; absent: all that the kind has. */
   moves?(input: W): readonly Movement[]
   /** Whether success is known to leave the host changed where nothing restores it. Pure; absent: it is. */

@@ -90,7 +90,8 @@ function note(seen: Seen, event: Event): void {
       if (event.failure?.code === 'not-stable') seen.service ??= event.failure.failedService ?? null
       return
     case 'evidence':
-      for (const { facts } of event.evidence) seen.service ??= facts?.failedService ?? null
+      for (const { facts } of event.evidence)
+        if (!seen.service?.logsTail) seen.service = facts?.failedService ?? seen.service
       return
     case 'rollback-started':
       seen.goingBack = true

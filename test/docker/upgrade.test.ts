@@ -144,7 +144,7 @@ describe.skipIf(missing !== null).each(TARGETS)('on %s', target => {
     expect(['compose.up', 'health.poll']).toContain(report.failedStep)
     expect(report.errorCode).toBe('not-stable')
     expect(report.downtimeSeconds).toBeGreaterThan(0)
-    expect(report.error).toMatch(/^gateway: .*restarted.*exit code 1/)
+    expect(report.error).toMatch(/^gateway: .*(restarted|ended).*exit code 1/)
     expect(report.error).toContain('panic: missing required setting')
     expect(report.failedService).toMatchObject({
       name: 'gateway',

@@ -1,7 +1,11 @@
-import { afterAll, expect, test } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
 import { stepContext } from '../../src/engine/context.ts'
 import type { Event } from '../../src/engine/events.ts'
 import { newHold } from '../../src/engine/hold.ts'
+import type { Looks } from '../../src/engine/looks.ts'
 import { NO_SECRETS } from '../../src/engine/redact.ts'
 import { Failed } from '../../src/failure.ts'
 import { succeed } from '../../src/steps/command/run-command.ts'
@@ -62,5 +66,52 @@ test('what is not there, or cannot be entered, is told apart from what failed', 
   expect(await failureOf(ctx.exec({ argv: ['true'], cwd: '/no/such/folder' }))).toMatchObject({
     code: 'command-not-started',
     why: 'bad-cwd',
+  })
+})
+
+describe('a look', () => {
+  const counting = (folder: string) => [
+    'sh',
+    '-c',
+    'echo x >>"$1"; wc -l <"$1"',
+    'count',
+    join(folder, 'looks'),
+  ]
+  const look = { repeatable: true, quiet: true } as const
+  const shared = (looks: Looks, looksAnew: boolean, now = () => 0) => {
+    const clock = { ...realClock, now }
+    return stepContext({
+      ...{ runId: 'r', stepId: 's', phase: '1', env: {}, cwd: undefined, confirmed: null, hold: newHold() },
+      ...{ transport, clock, emit: () => {}, secrets: NO_SECRETS, timeoutMs: 30_000, looks, looksAnew },
+      signal: new AbortController().signal,
+    })
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'hostops-looks-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  test('of a step is anew; who comes just behind it takes the answer, until something is changed or time goes by', async () => {
+    const looks: Looks = new Map()
+    let now = 0
+    const argv = counting(folder)
+    const seen = async (anew: boolean) =>
+      Number((await shared(looks, anew, () => now).exec({ argv, ...look })).stdout)
+    expect(await seen(true)).toBe(1)
+    expect(await seen(true)).toBe(2)
+    expect(await seen(false)).toBe(2)
+    expect(await seen(false)).toBe(2)
+    await shared(looks, true).exec({ argv: ['true'] })
+    expect(await seen(false)).toBe(3)
+    now = 3000
+    expect(await seen(false)).toBe(4)
+  })
+
+  test("that failed is nobody else's", async () => {
+    const looks: Looks = new Map()
+    const mark = join(folder, 'mark')
+    const argv = [mark]
+    const failure = await failureOf(shared(looks, true).exec({ argv, ...look }))
+    expect(failure).toMatchObject({ code: 'command-not-started' })
+    writeFileSync(mark, '#!/bin/sh\necho there\n', { mode: 0o755 })
+    expect((await shared(looks, false).exec({ argv, ...look })).stdout).toBe('there\n')
   })
 })

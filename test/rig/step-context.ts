@@ -2,6 +2,7 @@
 
 import { stepContext as engineContext } from '../../src/engine/context.ts'
 import { newHold } from '../../src/engine/hold.ts'
+import type { Looks } from '../../src/engine/looks.ts'
 import { NO_SECRETS } from '../../src/engine/redact.ts'
 import type { Json, Observation, StepContext } from '../../src/steps/step.ts'
 import { localTransport } from '../../src/transport/local.ts'
@@ -28,6 +29,8 @@ export function stepContext(
     standing?: StepContext['standing']
     stepId?: string
     standsLater?: boolean
+    /** Shared by steps that look in one moment. */
+    looks?: Looks
   } = {},
 ): Rig {
   const said: string[] = []
@@ -59,6 +62,7 @@ export function stepContext(
     outputsOf: options.outputsOf ?? (() => []),
     standing: options.standing,
     standsLater: () => options.standsLater ?? false,
+    looks: options.looks,
     secrets: NO_SECRETS,
     timeoutMs: options.timeoutMs ?? 60_000,
     signal: options.signal ?? new AbortController().signal,

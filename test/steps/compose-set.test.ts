@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Looks } from '../../src/engine/looks.ts'
 import { forgetOld } from '../../src/steps/compose/tidy.ts'
 import { composeUp } from '../../src/steps/compose/up.ts'
 import { fails } from '../rig/checkout.ts'
@@ -377,6 +378,22 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     expect(await composeUp.restore!(ctx, input(), set)).toEqual({ changed: false })
     await fails(composeUp.reactivate!(ctx, input(), set), { code: 'pin-lost', pins: [pin], rebuilt: [] })
     expect(running()).toEqual(before)
+  })
+
+  test('of a configuration that no single command can take', async () => {
+    const big = 'x'.repeat(700_000)
+    write(
+      'compose.yaml',
+      `services: { app: { image: "${image('a')}", ${SLEEP}, configs: [big] } }\nconfigs: { big: { content: "${big}" } }\n`,
+    )
+    compose('up', '-d')
+    const looks: Looks = new Map()
+    const sharing = stepContext({ jobsFolder: join(home, 'jobs'), env: { XDG_STATE_HOME: home }, looks })
+    const kept = await Promise.all([1, 2].map(() => composeUp.snapshot!(sharing, input())))
+    const rendered = docker('compose', '-p', project, 'config', '--format', 'json')
+    for (const { kept: each } of kept)
+      expect(readFileSync(join(each.folder!, 'compose.json'), 'utf8').trim()).toBe(rendered)
+    expect(readdirSync(kept[0]!.kept.folder!).filter(name => name.startsWith('.new'))).toEqual([])
   })
 
   test('that an earlier release kept below the home folder still brings the stack back, and goes in its turn', async () => {

@@ -6,9 +6,9 @@ import { type KeptImage, type KeptStack, madeSince } from './images.ts'
 import { renderedStack } from './keep.ts'
 import { madeByProject } from './keep-stack.ts'
 import { upInSilence } from './progress.ts'
-import { readReplicas } from './project.ts'
+import { type Listed, readReplicas } from './project.ts'
 import { notPutBack, putFilesBack } from './put-back.ts'
-import { repair, type Seen } from './repair.ts'
+import { repair } from './repair.ts'
 import { isUp, type Replica } from './stability.ts'
 
 /** No build, no registry: what is started is what was kept. */
@@ -101,7 +101,7 @@ async function recreateStale(
   ctx: StepContext,
   from: Stack,
   kept: KeptStack,
-  { seen, now }: { seen: readonly Seen[]; now: readonly Replica[] },
+  { seen, now }: { seen: readonly Listed[]; now: readonly Replica[] },
 ): Promise<void> {
   const mounts = kept.images.filter(image => typeof image.files === 'string' && image.up !== 0)
   const stale = now.filter(
@@ -131,7 +131,7 @@ async function stopAgain(
   await docker(ctx, canonicalPath(stack.dir), ['stop', ...ids], { durable: true })
 }
 
-async function remove(ctx: StepContext, stack: Stack, made: readonly Seen[]): Promise<void> {
+async function remove(ctx: StepContext, stack: Stack, made: readonly Listed[]): Promise<void> {
   if (made.length === 0) return
   ctx.say(`removed, since it was not there before: ${made.map(replica => replica.name).join(', ')}`)
   await stopAndRemove(ctx, stack, made)
@@ -141,7 +141,7 @@ async function remove(ctx: StepContext, stack: Stack, made: readonly Seen[]): Pr
 export async function stopAndRemove(
   ctx: StepContext,
   { dir }: Pick<Stack, 'dir'>,
-  containers: readonly Pick<Seen, 'id'>[],
+  containers: readonly Pick<Listed, 'id'>[],
 ): Promise<void> {
   if (containers.length === 0) return
   const ids = containers.map(({ id }) => id)

@@ -7,6 +7,7 @@ import {
   BUILDING,
   compose,
   composeArgv,
+  loadable,
   servicesField,
   stackFacts,
   stackFields,
@@ -52,6 +53,7 @@ export const composeBuild: StepKind<With, KeptStack> = {
   outputs: { changed: 'bool', project: 'string', images: 'map' },
   timeoutMs: 30 * 60_000,
   effect: () => 'write',
+  outlives: true,
   repeatable: () => true,
   about: stackFacts,
   locks: input => [stackLock(input)],
@@ -78,11 +80,14 @@ export const composeBuild: StepKind<With, KeptStack> = {
   async run(ctx, input, before) {
     // Read again: the tree is another one by now.
     const stack = before?.stack ?? (await runningStack(ctx, input, input.services))
-    const project = await readProject(ctx, stack, input.services)
+    const [project, foreign] = await Promise.all([
+      readProject(ctx, stack, input.services),
+      loadable(ctx, stack),
+    ])
     const built = await toBuild(ctx, input, project)
     for (const { image } of built) for (const { text } of nameFinding(image ?? '')) ctx.say(text)
     const names = built.map(({ name }) => name)
-    await compose(ctx, stack, buildArgs(input, names), BUILDING)
+    await compose(ctx, stack, buildArgs(input, names), BUILDING, foreign)
     const [images, disk] = await Promise.all([
       namedNow(ctx, input, project, built),
       diskFacts(ctx, before?.disk ?? null),

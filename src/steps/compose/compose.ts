@@ -71,14 +71,15 @@ export const withoutWarnings = ([docker, ...args]: readonly string[]): string[] 
   ...args,
 ]
 
-/** Runs in the stack's folder, where compose looks for its files. */
+/** Runs in the stack's folder, where compose looks for its files. `asked`: by the caller already. */
 export async function compose(
   ctx: StepContext,
   given: Stack,
   args: readonly string[],
   options: Partial<ExecRequest> = {},
+  asked?: Foreign,
 ): Promise<Done> {
-  const foreign = options.quiet ? null : await loadable(ctx, given)
+  const foreign = options.quiet ? null : (asked ?? (await loadable(ctx, given)))
   const cwd = canonicalPath(given.dir)
   // The words of what it does may hold values, too, and everybody would see them come.
   const mayQuote = options.durable === true && foreign?.quotes === 'anything'

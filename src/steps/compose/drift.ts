@@ -5,49 +5,25 @@
  */
 import * as z from 'zod'
 import { once } from '../command/once.ts'
+import { printing } from '../command/pieces.ts'
 import { canonicalPath } from '../fields.ts'
-import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { LOOKING, type Stack } from './compose.ts'
 import { jsonOf } from './project.ts'
+import { type Hashes, hashesIn } from './rendering.ts'
 import type { Replica } from './stability.ts'
 
-/** By service, as Compose writes them to the labels of the containers that it makes. */
-export type Hashes = ReadonlyMap<string, string>
-
-/** `render` prints a rendered configuration. Nothing is claimed where it cannot be asked. */
-export async function configHashes(
+/** Of a rendered configuration. Nothing is claimed where it cannot be asked. */
+export async function hashesOf(
   ctx: StepContext,
   { dir }: Pick<Stack, 'dir'>,
-  render: readonly string[],
-  env: Readonly<Record<string, string>> = {},
+  rendered: string,
 ): Promise<Hashes> {
   if (ctx.platform !== 'posix') return new Map()
   const folder = canonicalPath(dir)
-  const argv = ['sh', '-c', HASHES, 'hostops-hashes', folder, ...render]
-  return hashesIn((await ctx.exec({ argv, cwd: folder, env, ...LOOKING })).stdout)
-}
-
-/** Pure. */
-export const hashesIn = (printed: string): Hashes =>
-  new Map(lines(printed).map(line => line.split(' ') as [string, string]))
-
-/**
- * A function for a script: `render FILE HASHES DIR COMMAND...` keeps what the command renders, and hashes it beside, because
- * the start of Compose is most of its time. Ends as the command does.
- */
-export const RENDER = `
-render() {
-  file=$1 hashes=$2 from=$3; shift 3
-  { "$@" || echo "$?" >"$file.code"; } | ( trap '' PIPE; tee "$file" ) |
-    docker compose -f - --project-directory "$from" --profile '*' config --hash '*' >"$hashes" 2>/dev/null
-  [ ! -f "$file.code" ] || { code=$(cat "$file.code"); rm -f "$file.code"; return "$code"; }
-}
-`
-
-export function hashesOf(ctx: StepContext, stack: Pick<Stack, 'dir'>, rendered: string): Promise<Hashes> {
   const { argv, env } = printing(rendered)
-  return configHashes(ctx, stack, argv, env)
+  const words = ['sh', '-c', HASHES, 'hostops-hashes', folder, ...argv]
+  return hashesIn((await ctx.exec({ argv: words, cwd: folder, env, ...LOOKING })).stdout)
 }
 
 const HASHES = `
@@ -99,21 +75,6 @@ export async function configThatRuns(
   const text = JSON.stringify(config)
   const hashes = await hashesOf(ctx, stack, text)
   return drifted.every(({ service, config }) => hashes.get(service) === config) ? text : null
-}
-
-/** The path of that configuration, in the folder. */
-export async function keepWhatRan(
-  ctx: StepContext,
-  stack: Stack,
-  kept: { folder: string; rendered: string; drifted: readonly Replica[] },
-): Promise<string | null> {
-  const text = await configThatRuns(ctx, stack, kept.rendered, kept.drifted)
-  if (text === null) return null
-  const path = `${kept.folder}/was.json`
-  const { argv, env } = printing(text)
-  const script = 'umask 077; path=$1; shift; "$@" >"$path"'
-  await ctx.exec({ argv: ['sh', '-c', script, 'hostops-write', path, ...argv], env, quiet: true })
-  return path
 }
 
 type Service = Record<string, unknown> & {
@@ -225,11 +186,3 @@ function portOf(known: readonly Port[], port: string, ip?: string | null, host?:
 
 /** Compose substitutes in what it has rendered, too. */
 const escaped = (text: string) => text.replaceAll('$', '$$$$')
-
-/** Through the environment, in pieces, because it holds secrets and every user may read an argv. */
-function printing(text: string): { argv: string[]; env: Record<string, string> } {
-  const pieces = text.match(/[\s\S]{1,30000}/gu) ?? []
-  const env = Object.fromEntries(pieces.map((piece, at) => [`HOSTOPS_PIECE_${at}`, piece]))
-  const script = `n=0; while [ "$n" -lt "$1" ]; do eval "printf %s \\"\\$HOSTOPS_PIECE_$n\\""; n=$((n + 1)); done`
-  return { argv: ['sh', '-c', script, 'hostops-print', String(pieces.length)], env }
-}

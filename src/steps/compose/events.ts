@@ -30,17 +30,36 @@ case $now in '' | *[!0-9.]*) now=-1s ;; esac
 exec docker events --until="$now" "$@"
 `
 
-/** Ends and changes of health in a project, told by one command instead of asking again and again. */
-export function newsOf(project: string): NonNullable<Sign['news']> {
-  const about = [`label=com.docker.compose.project=${project}`, 'event=die', 'event=health_status']
+/** Of a container: `die`, `kill`, or how its health has changed. `at`: by the engine's clock, in milliseconds. */
+export type Heard = { container: string; what: string; at: number; exitCode: number }
+
+/**
+ * Ends and changes of health in a project, told by one command instead of asking again and again. */
+export function newsOf(project: string, hears: (heard: Heard) => boolean): NonNullable<Sign['news']> {
+  const kinds = ['die', 'kill', 'health_status'].map(kind => `event=${kind}`)
+  const about = [`label=com.docker.compose.project=${project}`, ...kinds]
   return {
     about: project,
-    async listen(ctx, untilMs, signal, heard) {
+    async listen(ctx, untilMs, signal, tell) {
       // A runner that dies cannot end it: then its own time does, by the target's clock.
       const until = `--until=${Math.ceil(untilMs / 1000)}`
-      const filters = about.flatMap(each => ['--filter', each])
-      const argv = ['docker', 'events', until, ...filters, '--format', '{{.Action}}']
-      await ctx.exec({ argv, ...LOOKING, keepBytes: 0, signal, onLine: heard })
+      const argv = [
+        'docker',
+        'events',
+        until,
+        ...about.flatMap(each => ['--filter', each]),
+        '--format',
+        EVENT,
+      ]
+      await ctx.exec({ argv, ...LOOKING, keepBytes: 0, signal, onLine: tell })
+    },
+    hears(line) {
+      const [container = '', nanoseconds, exitCode, ...what] = line.split(' ')
+      const at = Number(nanoseconds) / 1e6
+      const code = Number.parseInt(exitCode ?? '', 10)
+      return hears({ container, what: what.join(' '), at, exitCode: code })
     },
   }
 }
+
+const EVENT = '{{.Actor.ID}} {{.TimeNano}} {{or .Actor.Attributes.exitCode "-"}} {{.Action}}'

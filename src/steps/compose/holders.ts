@@ -60,11 +60,14 @@ async function startHolders(
   await Promise.all(
     [...distinct].map(async ([id, pin]) => {
       const name = holderName(kept, id)
+      const start = () => ctx.exec({ argv: runArgv(kept, name, pin, volumes.get(id) ?? []), ...QUIET })
+      const first = await start()
+      if (first.code === 0) return
+      // Mostly that of an earlier run, under the same name.
       const again = await ctx.exec({ argv: ['docker', 'start', name], ...QUIET })
       if (again.code === 0) return
-      // One that could not be started either.
       await ctx.exec({ argv: ['docker', 'rm', '-f', '-v', name], ...QUIET })
-      const started = await ctx.exec({ argv: runArgv(kept, name, pin, volumes.get(id) ?? []), ...QUIET })
+      const started = await start()
       if (started.code !== 0) problems.push(lines(started.stderr)[0] ?? `exit code ${started.code}`)
     }),
   )
@@ -92,7 +95,7 @@ const STARTS = 300
 const foldersIn = (line: string): string[] =>
   Object.keys((jsonOf(line.slice(line.indexOf(' ') + 1)) ?? {}) as Record<string, unknown>)
 
-/** `image`: the id of what it holds. */
+/** `image`: how the id of what it holds begins. */
 export type Holder = { id: string; image: string }
 
 /** Those of a stack. */
@@ -102,14 +105,10 @@ export async function listHolders(ctx: StepContext, key: string): Promise<Holder
     '--filter',
     `label=${each}`,
   ])
-  const listed = await ctx.exec({ argv: ['docker', 'ps', '-aq', '--no-trunc', ...ours], ...LOOKING })
-  const ids = lines(listed.stdout)
-  if (ids.length === 0) return []
-  const format = '{{.Id}} {{.Image}}'
-  const seen = await ctx.exec({ argv: ['docker', 'inspect', '--format', format, ...ids], ...LOOKING })
-  return lines(seen.stdout).map(line => {
-    const [id = '', image = ''] = line.split(' ')
-    return { id, image }
+  const argv = ['docker', 'ps', '-a', '--no-trunc', '--format', '{{.ID}} {{.Names}}', ...ours]
+  return lines((await ctx.exec({ argv, ...LOOKING })).stdout).map(line => {
+    const [id = '', name = ''] = line.split(' ')
+    return { id, image: `sha256:${name.split('-').at(-1)}` }
   })
 }
 

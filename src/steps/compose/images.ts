@@ -8,7 +8,7 @@ import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { compose, composeArgv, docker, LOOKING, type Stack } from './compose.ts'
 import { imageIds, inspectImages } from './inspect-images.ts'
-import { type KeptFiles, keepFiles } from './keep.ts'
+import { type KeptFiles, keepFiles, seeDisk } from './keep.ts'
 import type { Possession } from './possessions.ts'
 import { type Project, readRendered, type Service, withProfiles } from './project.ts'
 import { withoutLeftovers } from './repair.ts'
@@ -73,10 +73,12 @@ export type Found = {
 }
 
 export async function findStack(ctx: StepContext, given: Stack, services: readonly string[]): Promise<Found> {
+  const disk = seeDisk(ctx)
+  disk.catch(() => {})
   const [stack, pinned] = await Promise.all([runningStack(ctx, given, services), pinsOf(ctx, given)])
   const { project } = stack
   const [files, running] = await Promise.all([
-    keepFiles(ctx, stack, services, given),
+    keepFiles(ctx, stack, services, { named: given, disk }),
     project === undefined ? [] : containersOf(ctx, stack, project).then(found => glance(ctx, stack, found)),
   ])
   // Another folder may have made them, where this one has none.

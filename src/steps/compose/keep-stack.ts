@@ -4,8 +4,9 @@ import { canonicalPath } from '../fields.ts'
 import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { docker, LOOKING, type Stack } from './compose.ts'
-import { findDrifted, keepWhatRan } from './drift.ts'
+import { configThatRuns, findDrifted } from './drift.ts'
 import { type Found, findStack, imagesOf, type KeptImage, type KeptStack, pinImages } from './images.ts'
+import { keepText } from './keep.ts'
 import { mountedDigests } from './mounted-files.ts'
 import { lost, type Possession, possessionsIn, possessionsOf } from './possessions.ts'
 import { jsonOf } from './project.ts'
@@ -52,7 +53,8 @@ async function wayBackTo(
 ): Promise<Pick<KeptStack, 'drifted' | 'was'>> {
   if (others.length === 0 || folder === null) return {}
   const services = [...new Set(others.map(each => each.service))]
-  const was = await keepWhatRan(ctx, stack, { folder, rendered, drifted: others })
+  const ran = await configThatRuns(ctx, stack, rendered, others)
+  const was = ran === null ? null : await keepText(ctx, folder, 'was.json', ran)
   ctx.say(driftInWords(services, was !== null))
   return { drifted: services, was }
 }

@@ -4,13 +4,12 @@
  */
 import { createHash } from 'node:crypto'
 import { Failed } from '../../failure.ts'
+import { lotsOf, PRINT_PIECE } from '../command/pieces.ts'
 import { canonicalPath } from '../fields.ts'
 import type { StepContext } from '../step.ts'
 import { composeArgv, inFolder, LOOKING, type Stack, stackLock, withComposeEnv } from './compose.ts'
-import { type Hashes, hashesIn, RENDER } from './drift.ts'
-import { composeFailed } from './failed.ts'
-import { foreignIn, withoutQuotes } from './foreign.ts'
-import { CONFIG, jsonOf, type Project, projectFrom, readRendered, withProfiles } from './project.ts'
+import { jsonOf, type Project, projectFrom, readRendered, withProfiles } from './project.ts'
+import { type Hashes, hashesIn, renderStack } from './rendering.ts'
 
 type KeptFile = { path: string; kept: string }
 export type DiskSeen = { root: string; freeBytes: number }
@@ -35,12 +34,15 @@ state=\${state:-$home}
 `
 
 const RULE = '--- hostops ---'
-/** Shell: a folder of this user's for what a run keeps of a stack, named by `folderWords`. */
-export const FOLDER = `
+/** Shell: the folder of this user for what a run keeps of a stack, named by `folderWords`. */
+const NAME = `
 umask 077
 state=$1 dir=$2 key=$3 run=$4 part=$5; shift 5
 ${STATE_FOLDER}
 folder=$state/rollback/$key/$run/$part
+`
+/** The same, made where it is not there yet. */
+export const FOLDER = `${NAME}
 mkdir -p "$folder" || exit 3
 [ -f "$state/rollback/$key/dir" ] || printf '%s\\n' "$dir" >"$state/rollback/$key/dir"
 `
@@ -54,34 +56,46 @@ export const folderWords = (ctx: StepContext, named: Named, part: string) => [
 ]
 type Named = Pick<Stack, 'dir' | 'project'>
 
+/** What a run has kept once stays as it is: a later step of the same run finds what was there before the first one. */
+const PRINT = `
+echo "$folder"
+[ -f "$folder/compose.json" ] || exit 0
+cd "$folder" && cat rule root rule free rule raw.json rule hashes rule compose.json 2>/dev/null
+exit 0
+`
+const KEPT = `${NAME}${PRINT}`
 /**
- * What a run has kept once stays as it is: a later step of the same run finds what was there before the first one. Of two
- * at once, both find what one of them has kept. Where no text can name env files of services, none are looked for.
+ * `new`: the folder of an earlier lot, or nothing. With `last`, all becomes visible at once; of two runners, both find what one
+ * of them has kept.
  */
-const KEEP = `${FOLDER}${RENDER}
-recipe=$1 files=$2; shift 2
+const STORE = `${FOLDER}
+new=$1 last=$2; shift 2
+[ -n "$new" ] || new=$(mktemp -d "$folder/.new.XXXXXX") || exit 3
+n=0; for name do ${PRINT_PIECE} >"$new/$name" || exit 3; n=$((n + 1)); done
+[ -n "$last" ] || { echo "$new"; exit 0; }
+(
+  cd "$new" || exit
+  for name in rule root free raw.json hashes stack.json compose.json; do cat "$name".[0-9]* >"$name" 2>/dev/null; done
+  mv -n rule root free raw.json hashes stack.json compose.json "$folder" 2>/dev/null
+)
+rm -rf "$new"
+${PRINT}`
+/** Where values are put in, nothing tells which files a service reads; where no text can name one, nobody is asked. */
+const UNFILLED = `
+files=$1; shift
 reads() {
   [ -n "$files" ] || return 0
   printf '%s\\n' "$files" | while IFS= read -r file; do grep -E 'env_file|include|extends|\\\\' -- "$file"; done | grep -q .
 }
-if [ ! -f "$folder/compose.json" ]; then
-  new=$(mktemp -d "$folder/.new.XXXXXX") || exit 3
-  docker info --format '{{.DockerRootDir}}' >"$new/root" 2>/dev/null &
-  : >"$new/raw.json"
-  reads && "$@" config --no-interpolate --format json >"$new/raw.json" 2>/dev/null &
-  render "$new/compose.json" "$new/hashes" "$dir" "$@" config --format json ||
-    { code=$?; wait; rm -rf "$new"; rmdir "$folder" 2>/dev/null; exit "$code"; }
-  wait
-  root=$(cat "$new/root")
-  [ -z "$root" ] || df -Pk "$root" 2>/dev/null | awk 'NR == 2 { print $4 }' >"$new/free"
-  printf %s "$recipe" >"$new/stack.json"
-  echo '${RULE}' >"$new/rule"
-  (cd "$new" && mv -n rule root free raw.json hashes stack.json compose.json "$folder" 2>/dev/null)
-  rm -rf "$new"
-fi
-echo "$folder"
-cd "$folder" && cat rule root rule free rule raw.json rule hashes rule compose.json 2>/dev/null
+! reads || "$@" config --no-interpolate --format json 2>/dev/null
 exit 0
+`
+/** Prints the folder of the engine's images, and the KiB that are free there. */
+const DISK = `
+root=$(docker info --format '{{.DockerRootDir}}' 2>/dev/null)
+[ -n "$root" ] || exit 0
+echo "$root"
+df -Pk "$root" 2>/dev/null | awk 'NR == 2 { print $4 }'
 `
 const COPY = `
 umask 077
@@ -100,48 +114,104 @@ export async function keepFiles(
   ctx: StepContext,
   stack: Stack,
   services: readonly string[],
-  named: Named,
+  { named, disk: seeing }: { named: Named; disk: Promise<DiskSeen | null> },
 ): Promise<KeptFiles> {
   if (ctx.platform !== 'posix') {
     const { project, rendered } = await readRendered(ctx, stack, services)
     return { project, rendered, hashes: new Map(), folder: null, envFiles: [], disk: null }
   }
-  const dir = canonicalPath(stack.dir)
-  const prefix = composeArgv(withProfiles(stack, services), [])
+  const whole = withProfiles(stack, services)
+  const prefix = composeArgv(whole, [])
   const words = folderWords(ctx, named, prefix.join('\u0000'))
-  const files = stack.files.map(file => inFolder(dir, file))
-  const recipe = JSON.stringify({ files: stack.files, envFiles: stack.envFiles })
-  const argv = [
-    'sh',
-    '-c',
-    KEEP,
-    'hostops-keep',
-    ...words,
-    recipe,
-    files.join('\n'),
-    ...withComposeEnv(dir, prefix),
-  ]
-  const done = await ctx.exec({ argv, cwd: dir, ...LOOKING })
-  const [folder = '', root = '', free = '', raw = '', hashes = '', rendered = ''] = done.stdout
-    .split(`${RULE}\n`)
-    .map(part => part.trim())
-  if (done.code === 3)
-    throw new Failed({
-      code: 'state-unwritable',
-      path: 'hostops/rollback on the target',
-      problem: done.stderr,
-    })
-  if (done.code !== 0)
-    throw withoutQuotes(composeFailed(dir, CONFIG[0]!, done, 'all'), await foreignIn(ctx, stack))
+  const earlier = storedIn(await run(ctx, KEPT, words))
+  const { folder, disk, raw, hashes, rendered } =
+    earlier.rendered === '' ? await store(ctx, words, await readFiles(ctx, whole, seeing)) : earlier
   return {
     project: projectFrom(rendered, stack, services),
     rendered,
-    hashes: hashesIn(hashes),
+    hashes,
     folder,
     renderedBy: prefix,
     envFiles: await copy(ctx, folder, filesReadBy(stack, raw, rendered)),
-    disk: /^\d+$/.test(free) ? { root, freeBytes: Number(free) * 1024 } : null,
+    disk,
   }
+}
+
+/** By name of the file that it is going to be. */
+async function readFiles(
+  ctx: StepContext,
+  stack: Stack,
+  disk: Promise<DiskSeen | null>,
+): Promise<Record<string, string>> {
+  const dir = canonicalPath(stack.dir)
+  const files = stack.files.map(file => inFolder(dir, file)).join('\n')
+  const unfilled = ['hostops-unfilled', files, ...withComposeEnv(dir, composeArgv(stack, []))]
+  const [{ rendered, hashes }, raw, seen] = await Promise.all([
+    renderStack(ctx, stack),
+    ctx.exec({ argv: ['sh', '-c', UNFILLED, ...unfilled], cwd: dir, ...LOOKING }),
+    disk,
+  ])
+  return {
+    rule: `${RULE}\n`,
+    root: seen?.root ?? '',
+    free: seen === null ? '' : `${seen.freeBytes / 1024}`,
+    'raw.json': raw.stdout,
+    hashes: [...hashes].map(each => each.join(' ')).join('\n'),
+    'stack.json': JSON.stringify({ files: stack.files, envFiles: stack.envFiles }),
+    'compose.json': rendered,
+  }
+}
+
+async function store(
+  ctx: StepContext,
+  words: readonly string[],
+  files: Record<string, string>,
+): Promise<Stored> {
+  const lots = lotsOf(Object.entries(files))
+  let said = ''
+  for (const [at, { keys, env }] of lots.entries()) {
+    const last = at === lots.length - 1 ? 'last' : ''
+    // Each in a file of its own: what is done twice does no harm.
+    const names = keys.map((key, n) => `${key}.${String(1000 * at + n).padStart(7, '0')}`)
+    said = await run(ctx, STORE, [...words, said.trim(), last, ...names], env)
+  }
+  return storedIn(said)
+}
+
+async function run(
+  ctx: StepContext,
+  script: string,
+  words: readonly string[],
+  env: Record<string, string> = {},
+): Promise<string> {
+  const done = await ctx.exec({ argv: ['sh', '-c', script, 'hostops-keep', ...words], env, ...LOOKING })
+  if (done.code === 0) return done.stdout
+  const path = 'hostops/rollback on the target'
+  throw new Failed({ code: 'state-unwritable', path, problem: done.stderr })
+}
+
+type Stored = { folder: string; disk: DiskSeen | null; raw: string; hashes: Hashes; rendered: string }
+
+function storedIn(said: string): Stored {
+  const [folder = '', root = '', free = '', raw = '', hashes = '', rendered = ''] = said
+    .split(`${RULE}\n`)
+    .map(part => part.trim())
+  return { folder, disk: diskIn(`${root}\n${free}`), raw, hashes: hashesIn(hashes), rendered }
+}
+
+/** Kept beside that: the configuration that ran, where the files give another one. Answers with its path. */
+export async function keepText(
+  ctx: StepContext,
+  folder: string,
+  name: string,
+  text: string,
+): Promise<string> {
+  const path = `${folder}/${name}`
+  const script = `umask 077; path=$1; shift; n=0; for piece do ${PRINT_PIECE} >>"$path"; n=$((n + 1)); done`
+  await ctx.exec({ argv: ['rm', '-f', '--', path], quiet: true })
+  for (const { keys, env } of lotsOf([[name, text]]))
+    await ctx.exec({ argv: ['sh', '-c', script, 'hostops-write', path, ...keys], env, quiet: true })
+  return path
 }
 
 /** The stack as it was rendered before the first change: needs no file of the checkout. */
@@ -162,6 +232,18 @@ export async function missingFiles(
   const files = [renderedIn(folder), ...envFiles.map(({ kept }) => kept)]
   const argv = ['sh', '-c', 'for file do [ -r "$file" ] || echo "$file"; done', 'hostops-look', ...files]
   return (await ctx.exec({ argv, ...LOOKING })).stdout.split('\n').filter(Boolean)
+}
+
+/** Of the disk that holds the engine's images. Slow to answer: whoever has something else to ask begins with this. */
+export async function seeDisk(ctx: StepContext): Promise<DiskSeen | null> {
+  if (ctx.platform !== 'posix') return null
+  const { stdout } = await ctx.exec({ argv: ['sh', '-c', DISK], ...LOOKING })
+  return diskIn(stdout)
+}
+
+const diskIn = (said: string): DiskSeen | null => {
+  const [root = '', free = ''] = said.split('\n')
+  return /^\d+$/.test(free) ? { root, freeBytes: Number(free) * 1024 } : null
 }
 
 export async function freeBytes(ctx: StepContext, root: string): Promise<number | null> {

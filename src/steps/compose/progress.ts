@@ -6,9 +6,15 @@
 
 import type { StepContext } from '../step.ts'
 import { compose, type Stack } from './compose.ts'
+import type { Foreign } from './foreign.ts'
 
 /** Cut off half-way it would leave the old container stopped and the new one not started. */
-export async function upInSilence(ctx: StepContext, stack: Stack, args: readonly string[]): Promise<void> {
+export async function upInSilence(
+  ctx: StepContext,
+  stack: Stack,
+  args: readonly string[],
+  foreign?: Foreign,
+): Promise<void> {
   let replaced: ReadonlySet<string> = new Set()
   let release: (() => void) | null = null
   const letGo = () => {
@@ -21,7 +27,7 @@ export async function upInSilence(ctx: StepContext, stack: Stack, args: readonly
     else letGo()
   }
   try {
-    await compose(ctx, stack, args, { durable: true, onLine })
+    await compose(ctx, stack, args, { durable: true, onLine }, foreign)
   } finally {
     letGo()
   }

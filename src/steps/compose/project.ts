@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { Failed } from '../../failure.ts'
 import { once } from '../command/once.ts'
 import { canonicalPath } from '../fields.ts'
+import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { compose, docker, LOOKING, type Stack } from './compose.ts'
 import { foreignIn } from './foreign.ts'
@@ -175,6 +176,19 @@ export async function readReplicas(
     ? guessed.filter(replica => ids.includes(replica.id))
     : await inspectReplicas(ctx, stack, ids)
   return found.filter(replica => services?.includes(replica.service) ?? true)
+}
+
+/** As much as a list tells, which the engine answers at once, whatever it does with a container. */
+export type Listed = Pick<Replica, 'id' | 'name' | 'status' | 'service'>
+
+export async function listContainers(ctx: StepContext, stack: Stack, project: string): Promise<Listed[]> {
+  const format = '{{.ID}} {{.Names}} {{.State}} {{.Label "com.docker.compose.service"}}'
+  const args = ['ps', '-a', '--no-trunc', '--format', format, ...ofProject(project)]
+  const { stdout } = await docker(ctx, canonicalPath(stack.dir), args, LOOKING)
+  return lines(stdout).map(line => {
+    const [id = '', name = '', status = '', service = ''] = line.split(' ')
+    return { id, name, status, service }
+  })
 }
 
 /** `byEngine`: what it said is the engine's, which quotes the configuration. */

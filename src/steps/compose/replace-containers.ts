@@ -5,15 +5,17 @@ import type { Facts, Json, StepContext, StepKind, StepResult } from '../step.ts'
 import { requireAsBefore } from './as-before.ts'
 import { type Bring, backArgs, bringBack } from './back.ts'
 import { requireBuilt } from './built.ts'
-import { type Stack, stackFacts, stackLock } from './compose.ts'
+import { loadable, type Stack, stackFacts, stackLock } from './compose.ts'
 import { stackEvidence } from './evidence.ts'
 import { diskFacts, serviceFacts } from './facts.ts'
+import type { Foreign } from './foreign.ts'
 import { holdImages } from './holders.ts'
 import { IMAGE_NAMES } from './image-steps.ts'
 import { type KeptImage, type KeptStack, missingPins, putImagesBack } from './images.ts'
 import { missingFiles } from './keep.ts'
 import { holdingsOf, keepStack, lossesOf } from './keep-stack.ts'
 import { missingFinding, notePins, orRebuilt, sayLost, withStandIns } from './lost.ts'
+import type { Possession } from './possessions.ts'
 import { upInSilence } from './progress.ts'
 import { jsonOf, type Project, readProject, readRendered, readReplicas } from './project.ts'
 import { repair } from './repair.ts'
@@ -50,6 +52,7 @@ export const replacesContainers: Omit<
   outputs: { changed: 'bool', containers: 'list' },
   timeoutMs: 15 * 60_000,
   effect: () => 'disrupt',
+  outlives: true,
   repeatable: () => true,
   about: stackFacts,
   locks: input => [stackLock(input)],
@@ -67,8 +70,8 @@ export const replacesContainers: Omit<
     const differ = services.filter(name => imagesIn(reached, name) !== imagesIn(now, name))
     if (differ.length > 0) throw new Failed({ code: 'images-differ', services: differ })
   },
-  evidence: (ctx, input, before) =>
-    stackEvidence(ctx, { ...input, ...before?.kept.stack }, before?.kept ?? null),
+  evidence: (ctx, input, before, because) =>
+    stackEvidence(ctx, { ...input, ...before?.kept.stack }, before?.kept ?? null, because),
   /** For stacks whose images are pulled and not built: nobody else puts their names back. */
   async restore(ctx, input, before) {
     return { changed: await putImagesBack(ctx, input, before.kept) }
@@ -131,6 +134,7 @@ export type Target = {
   rendered: string
   found: Replica[]
   losses: Loss[]
+  foreign: Foreign
 }
 
 /** Throws where what runs must not be replaced by that. */
@@ -138,16 +142,21 @@ export async function readTarget(ctx: StepContext, input: Given, before: Snapsho
   const stack = before?.kept.stack ?? (await runningStack(ctx, input, input.services))
   const reading = readRendered(ctx, stack, input.services)
   const project = before?.kept.project ?? (await reading).project.name
-  const [found, { project: config, rendered }] = await Promise.all([
-    readReplicas(ctx, stack, project, null, before?.kept.containers),
+  const look = async () => {
+    const found = await readReplicas(ctx, stack, project, null, before?.kept.containers)
+    return { found, holdings: await holdingsOf(ctx, before?.kept.images ?? [], found) }
+  }
+  const [{ found, holdings }, { project: config, rendered }, foreign] = await Promise.all([
+    look(),
     reading,
+    loadable(ctx, stack),
   ])
   // The tree may have brought another name along: compose would leave the old containers running beside the new.
   if (config.name !== project)
     throw new Failed({ code: 'project-renamed', dir: input.dir, before: project, now: config.name })
   requireBuilt(ctx, input.dir, config)
-  const losses = await lossesNow(ctx, input, before?.kept ?? null, { found, rendered })
-  return { stack, project, config, rendered, found, losses }
+  const losses = lossesNow(ctx, input, before?.kept ?? null, { holdings, rendered })
+  return { stack, project, config, rendered, found, losses, foreign }
 }
 
 /** The containers, once an interrupted replacement has been repaired. */
@@ -157,14 +166,14 @@ export async function repaired(ctx: StepContext, { stack, project, found }: Targ
 }
 
 /** Refused, unless the tree's own change took it away: then the report tells of it. */
-async function lossesNow(
+function lossesNow(
   ctx: StepContext,
   input: Given,
   kept: KeptStack | null,
-  { found, rendered }: { found: readonly Replica[]; rendered: string },
-): Promise<Loss[]> {
+  { holdings, rendered }: { holdings: ReadonlyMap<string, Possession[]>; rendered: string },
+): Loss[] {
   if (kept === null) return []
-  const losses = lossesOf(await holdingsOf(ctx, kept.images, found), jsonOf(rendered))
+  const losses = lossesOf(holdings, jsonOf(rendered))
   const meant = ({ service, what }: Loss) =>
     kept.images.some(image => image.service === service && image.has?.some(has => has.what === what))
   const unmeant = losses.filter(loss => !meant(loss))

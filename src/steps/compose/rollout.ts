@@ -8,15 +8,15 @@ import type { PlannedCommand, StepContext, StepKind } from '../step.ts'
 import { backArgs } from './back.ts'
 import { changeOver, type How } from './change-over.ts'
 import { checkUp } from './check.ts'
-import { composeArgv, SERVICE, stackFields, withComposeEnv } from './compose.ts'
-import { configHashes } from './drift.ts'
+import { composeArgv, SERVICE, stackFields } from './compose.ts'
 import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
 import { type KeptImage, seeImages } from './images.ts'
 import { imageIds } from './inspect-images.ts'
 import { mountedDigests } from './mounted-files.ts'
 import { upInSilence } from './progress.ts'
-import { CONFIG, jsonOf, type Project, readRendered, readReplicas, withProfiles } from './project.ts'
+import { jsonOf, type Project, readRendered, readReplicas, withProfiles } from './project.ts'
+import { renderStack } from './rendering.ts'
 import {
   allowLossField,
   filesChanged,
@@ -216,9 +216,8 @@ async function asGiven(ctx: StepContext, { stack, project, config }: Target) {
   const { reach } = config
   const names = new Map(reach.map(({ name, image }) => [name, image ?? `${project}-${name}`]))
   const wanted = reach.map(({ name }) => name)
-  const rendering = composeArgv(withProfiles(stack, wanted), CONFIG)
-  const [hashes, ids] = await Promise.all([
-    configHashes(ctx, stack, withComposeEnv(canonicalPath(stack.dir), rendering)),
+  const [{ hashes }, ids] = await Promise.all([
+    renderStack(ctx, withProfiles(stack, wanted)),
     imageIds(ctx, stack.dir, [...names.values()]),
   ])
   return ({ service, config, image }: Replica) =>

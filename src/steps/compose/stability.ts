@@ -21,6 +21,8 @@ export type Replica = {
   /** The last output of the health check, or the engine's error. */
   said: string
   outOfMemory: boolean
+  /** The engine tells that it has ended, with another exit code than 0 and asked by nobody. */
+  died?: boolean
   /** The version of Compose that made it; another one may hash the same configuration otherwise. */
   madeBy?: string
   /** As its configuration named its image. */
@@ -147,6 +149,8 @@ function problemOf(
   const isAgain = first?.status === 'running' && isUp(now) && first.startedAt !== now.startedAt
   if (isAgain && restarts <= 0 && maxRestarts === 0)
     return { detail: `${now.name} has ended and was started again${said}`, final: true }
+  if (now.died && maxRestarts === 0)
+    return { detail: `${now.name} has ended with ${died}${said}`, final: true }
   switch (now.status) {
     case 'running':
       if (now.health === null || now.health === 'healthy') return null

@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import type { Look, Sign, StepContext } from '../step.ts'
 import type { Stack } from './compose.ts'
+import { Deaths } from './deaths.ts'
 import { newsOf } from './events.ts'
 import { readReplicas } from './project.ts'
 import {
@@ -18,8 +19,17 @@ import {
 } from './stability.ts'
 import { notStable, withExitCodes } from './unstable.ts'
 
-type StackSign = Sign & { latest(): readonly Replica[] }
-type Around = { stack: Stack; project: string; forMs: number | null; maxRestarts: number }
+export type StackSign = Sign & {
+  latest(): readonly Replica[]
+  /** What the first look is going to judge. */
+  begin(ctx: StepContext): Promise<readonly Replica[]>
+}
+type Around = {
+  stack: Stack
+  project: string
+  forMs: number | null
+  maxRestarts: number
+}
 type Seen = { problems: Problem[] } & Pick<Look, 'good' | 'final' | 'print' | 'ended'>
 
 export const maxRestartsField = () =>
@@ -84,7 +94,7 @@ export function awaitedSign(
 }
 
 function stackSign(
-  { stack, project, forMs }: Around,
+  { stack, project, forMs, maxRestarts }: Around,
   memory: {
     services: readonly string[] | null
     /** Names or ids that containers probably have before any was seen. */
@@ -95,18 +105,38 @@ function stackSign(
     rebase(): void
   },
 ): StackSign {
-  let latest: Replica[] = []
+  let latest: readonly Replica[] = []
+  let begun: readonly Replica[] | null = null
   let likely = memory.likely
+  const deaths = new Deaths()
+  const read = async (ctx: StepContext) => {
+    const all = await readReplicas(ctx, stack, project, memory.services, likely)
+    return all.filter(({ id }) => !memory.besides?.has(id))
+  }
+  /** The engine keeps everybody waiting who asks about a container while it starts that again: its word is enough. */
+  const seenNow = async (ctx: StepContext) => {
+    if (maxRestarts > 0) return read(ctx)
+    if (deaths.someoneDied()) return latest
+    const reading = read(ctx)
+    reading.catch(() => {})
+    return Promise.race([reading, deaths.next().then(() => latest)])
+  }
   return {
     forMs,
     latest: () => latest,
     rebase: memory.rebase,
-    news: newsOf(project),
+    news: newsOf(project, heard => deaths.hears(heard)),
+    async begin(ctx) {
+      begun = forMs === 0 ? await read(ctx) : await seenNow(ctx)
+      deaths.sees(begun)
+      return begun
+    },
     async look(ctx: StepContext) {
-      const all = await readReplicas(ctx, stack, project, memory.services, likely)
-      const found = all.filter(({ id }) => !memory.besides?.has(id))
+      const found = deaths.applied(begun ?? (await seenNow(ctx)))
+      begun = null
       const now = await withExitCodes(ctx, stack, memory.learn(found), found)
       latest = now
+      deaths.sees(now)
       likely = [...now.map(({ id }) => id), ...(memory.besides ?? [])]
       const seen = memory.judge(now)
       const problems = seen.problems.length > 0 ? seen.problems : [UNPROVEN]

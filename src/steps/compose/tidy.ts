@@ -48,10 +48,11 @@ export async function forgetOld(
   takenBack = false,
 ): Promise<void> {
   const key = holdsFor(kept)
-  const [names, listed, holders] = await Promise.all([
+  const [names, listed, holders, used] = await Promise.all([
     namesOfOurs(ctx),
     listOf(ctx, kept, key),
     listHolders(ctx, key),
+    filesInUse(ctx),
   ])
   // By the run as well, since the names of one project may begin with those of another.
   const ofProject = `${FAILED}/${kept.project.toLowerCase()}-`
@@ -71,7 +72,7 @@ export async function forgetOld(
     return names.filter(({ name }) => !elsewhere.includes(name.replace(/-rebuilt$/, '')))
   }
   const more = failedIn([own, ...runs].map(nameOf))
-  await forget(ctx, { project: kept.project, folders, own, names: namesFor(key), holders, more })
+  await forget(ctx, { project: kept.project, folders, own, names: namesFor(key), holders, more, used })
   for (const [folder = '', ...dir] of those('gone'))
     if (folder !== own) await forgetGone(ctx, folder, dir.join('\t'), namesFor(nameOf(folder)))
 }
@@ -95,8 +96,8 @@ async function forgetGone(
   if (left.code !== 0 || left.stdout.trim() !== '') return
   const runs = await ctx.exec({ argv: ['ls', '-1', folder], ...LOOKING })
   const folders = lines(runs.stdout).filter(name => OURS.test(name) && name !== 'dir')
-  const holders = await listHolders(ctx, nameOf(folder))
-  await forget(ctx, { project: null, folders, own: '', names, holders, more: [] })
+  const [holders, used] = await Promise.all([listHolders(ctx, nameOf(folder)), filesInUse(ctx)])
+  await forget(ctx, { project: null, folders, own: '', names, holders, more: [], used })
   await ctx.exec({ argv: ['rm', '-rf', '--', folder], ...QUIET })
 }
 
@@ -110,27 +111,27 @@ type Old = {
   holders: readonly Holder[]
   /** Names that go as well. */
   more: readonly Named[]
+  /** The compose files that containers were made from. */
+  used: string
 }
 
 /** Holders first: the engine refuses to take the last name of an image that a container is made of. */
-async function forget(ctx: StepContext, { project, folders, own, names, holders, more }: Old): Promise<void> {
-  const old = new Set(folders.map(nameOf))
+async function forget(ctx: StepContext, old: Old): Promise<void> {
+  const { project, folders, own, names, holders, more, used } = old
+  const runs = new Set(folders.map(nameOf))
   const prefix = project === null ? `${PINS}/` : `${PINS}/${project.toLowerCase()}-`
   const isOld = ({ name }: Named) => {
     const tag = tagOf(name)
-    return name.startsWith(prefix) && (old.has(tag) || old.has(tag.replace(/(-\d+)?(-rebuilt)?$/, '')))
+    return name.startsWith(prefix) && (runs.has(tag) || runs.has(tag.replace(/(-\d+)?(-rebuilt)?$/, '')))
   }
   const pins = names.filter(({ name }) => name.startsWith(`${PINS}/`))
-  const staying = new Set(pins.flatMap(pin => (isOld(pin) ? [] : [pin.id])))
+  const staying = pins.filter(pin => !isOld(pin))
   await removeHolders(
     ctx,
-    holders.filter(({ image }) => !staying.has(image)),
+    holders.filter(({ image }) => !staying.some(({ id }) => id.startsWith(image))),
   )
   await removeNames(ctx, [...more, ...pins.filter(isOld)])
-  const paths = folders.filter(folder => folder.includes('/'))
-  if (paths.length === 0) return
-  const used = await filesInUse(ctx)
-  const unused = paths.filter(folder => !used.includes(`${folder}/`))
+  const unused = folders.filter(folder => folder.includes('/') && !used.includes(`${folder}/`))
   if (unused.length > 0)
     await ctx.exec({ argv: ['sh', '-c', REMOVE, 'hostops-tidy', own, ...unused], ...QUIET })
 }

@@ -1,5 +1,5 @@
 /** A stack that does not stand, told with what its containers said last. */
-import { Failed, type FailedService } from '../../failure.ts'
+import { Failed, type FailedService, type Failure } from '../../failure.ts'
 import { canonicalPath } from '../fields.ts'
 import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
@@ -17,20 +17,29 @@ export async function notStable(
   sawReplicas(ctx, now, problems)
   const services = [...new Set(problems.map(problem => problem.service))]
   const detail = problems.map(problem => problem.detail).join(', ')
+  const failure = { code: 'not-stable', dir: stack.dir, services, detail, tail: '' } as const
   const broken = problems.find(problem => problem.container !== null)
   const replica = now.find(each => each.id === broken?.container)
-  if (!broken || !replica)
-    return new Failed({ code: 'not-stable', dir: stack.dir, services, detail, tail: '' })
-  const { text, cause } = await lastWords(ctx, stack, replica)
-  return new Failed({
-    code: 'not-stable',
-    dir: stack.dir,
-    services,
-    detail,
+  if (!broken || !replica) return new Failed(failure)
+  const until = deathOf(replica)
+  const failedService = describe(replica, broken.detail, '')
+  // The engine says nothing about a container while it starts that again.
+  if (ctx.isHurried && until !== null) return new Failed({ ...failure, failedService, until })
+  return new Failed(withWords({ ...failure, failedService }, await lastWords(ctx, stack, replica.id, until)))
+}
+
+type NotStable = Extract<Failure, { code: 'not-stable' }>
+type Words = { text: string; cause: string | null }
+
+/** Pure. */
+export function withWords({ until: _, ...failure }: NotStable, { text, cause }: Words): NotStable {
+  const { failedService } = failure
+  return {
+    ...failure,
     tail: text,
-    failedService: describe(replica, broken.detail, text),
+    ...(failedService ? { failedService: { ...failedService, logsTail: text } } : {}),
     ...(cause === null ? {} : { cause }),
-  })
+  }
 }
 
 export const describe = (replica: Replica, why: string, logsTail: string): FailedService => ({
@@ -46,40 +55,50 @@ export const describe = (replica: Replica, why: string, logsTail: string): Faile
   logsTail,
 })
 
+type Said = { all: string[]; errors: string[] }
+
 /** In the order in which they were written; the engine gives the two streams apart. */
 export async function lastLines(
   ctx: StepContext,
   stack: Stack,
   id: string,
-  count: number,
   until: string | null = null,
-): Promise<{ all: string[]; errors: string[] }> {
+): Promise<Said> {
   const before = until === null ? [] : ['--until', until]
-  const argv = ['docker', 'logs', '--timestamps', '--tail', String(count), ...before, id]
+  const argv = ['docker', 'logs', '--timestamps', '--tail', `${KEPT_LINES}`, ...before, id]
   // What it would have said is missing when this fails; that the stack does not stand must be told all the same.
   const done = await ctx.exec({ argv, cwd: canonicalPath(stack.dir), ...LOOKING })
   if (done.code !== 0) return { all: [], errors: [] }
   const errors = lines(done.stderr)
-  return { all: [...lines(done.stdout), ...errors].sort().slice(-count), errors }
+  return { all: [...lines(done.stdout), ...errors].sort().slice(-KEPT_LINES), errors }
 }
 
+/** What came later, when it was started again, is not what it died of. */
 export async function lastWords(
   ctx: StepContext,
   stack: Stack,
-  replica: Replica,
-): Promise<{ text: string; cause: string | null }> {
-  const { all, errors } = await lastLines(ctx, stack, replica.id, LAST_LINES, deathOf(replica))
+  id: string,
+  until: string | null,
+): Promise<Words> {
+  const { all, errors } =
+    until === null ? await lastLines(ctx, stack, id) : await linesUntil(ctx, stack, id, until)
   const cause = errors.at(-1)
-  return {
-    text: wordsOf(ctx, all),
-    cause: cause === undefined ? null : withoutTime(cause),
-  }
+  return { text: wordsOf(ctx, all), cause: cause === undefined ? null : withoutTime(cause) }
+}
+
+/** The question is the one that evidence asks: a busy engine answers it once. */
+async function linesUntil(ctx: StepContext, stack: Stack, id: string, until: string): Promise<Said> {
+  const said = await lastLines(ctx, stack, id)
+  const isBefore = (line: string) => Date.parse(line.split(' ', 1)[0]!) <= Date.parse(until)
+  const all = said.all.filter(isBefore)
+  return all.length === 0 ? lastLines(ctx, stack, id, until) : { all, errors: said.errors.filter(isBefore) }
 }
 
 /** The last twenty lines, without the times at which they were said. */
-export const wordsOf = (ctx: Pick<StepContext, 'redact'>, all: readonly string[]): string =>
+const wordsOf = (ctx: Pick<StepContext, 'redact'>, all: readonly string[]): string =>
   ctx.redact(all.slice(-LAST_LINES).map(withoutTime).join('\n')).slice(-4096)
 
+const KEPT_LINES = 100
 const LAST_LINES = 20
 const withoutTime = (line: string) => line.replace(/^\S+ /, '')
 
@@ -87,9 +106,9 @@ const withoutTime = (line: string) => line.replace(/^\S+ /, '')
  * Of a crash loop, which may have been started again by now: what it says then is not what it died of. The engine waits for
  * a tenth of a second at the least before it starts one again, and notes the last words before the end, or right behind it.
  */
-function deathOf({ status, finishedAt }: Replica): string | null {
+export function deathOf({ status, finishedAt, died = false }: Replica): string | null {
   const finished = Date.parse(finishedAt)
-  return status === 'restarting' && finished > 0 ? new Date(finished + 50).toISOString() : null
+  return (died || status === 'restarting') && finished > 0 ? new Date(finished + 50).toISOString() : null
 }
 
 /** While a container of a crash loop runs, the engine gives 0 for it: its exit code is that of its last death. */

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { once } from '../command/once.ts'
-import { forField, longestFor, msOf, oldForField, stand } from '../standing.ts'
+import { type Ear, forField, listening, longestFor, msOf, oldForField, stand } from '../standing.ts'
 import type { StepContext, StepKind } from '../step.ts'
 import { backArgs } from './back.ts'
 import { checkUp } from './check.ts'
@@ -9,7 +9,6 @@ import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
 import { mountedDigests } from './mounted-files.ts'
 import { upInSilence } from './progress.ts'
-import { readReplicas } from './project.ts'
 import {
   allowLossField,
   forceRecreateField,
@@ -23,7 +22,7 @@ import {
 } from './replace-containers.ts'
 import { sawReplicas } from './seen.ts'
 import { fingerprint, type Replica } from './stability.ts'
-import { maxRestartsField, startedSign } from './standing-stack.ts'
+import { maxRestartsField, type StackSign, startedSign } from './standing-stack.ts'
 
 const schema = once(() =>
   z.strictObject({
@@ -65,17 +64,21 @@ export const composeUp: StepKind<With, Snapshot> = {
   check: checkUp,
   async run(ctx, input, before) {
     const target = await readTarget(ctx, input, before)
-    const { stack, project, losses } = target
+    const { stack, project, losses, foreign } = target
     const [was, digests] = await Promise.all([
       repaired(ctx, target),
       mountedDigests(ctx, stack, target.rendered),
     ])
-    await upInSilence(ctx, stack, upArgs(input))
-    await recreateStale(ctx, target, input.pull, { images: before?.kept.images ?? [], was, digests })
-    const [now, disk] = await Promise.all([
-      watch(ctx, { ...input, ...stack }, project, was),
-      diskFacts(ctx, before?.kept.disk ?? null),
-    ])
+    const forMs = msOf(input.for ?? input.watch)
+    const sign = startedSign({ stack, project, forMs, maxRestarts: input.maxRestarts }, was)
+    // From now on, since a container may die before `up` has ended.
+    const ear = listening(ctx, sign, ctx.now() + ctx.remainingMs())
+    const started = async () => {
+      await upInSilence(ctx, stack, upArgs(input), foreign)
+      await recreateStale(ctx, target, input.pull, { images: before?.kept.images ?? [], was, digests })
+      return Promise.all([watch(ctx, sign, was, ear), diskFacts(ctx, before?.kept.disk ?? null)])
+    }
+    const [now, disk] = await started().finally(ear.stop)
     sawReplicas(ctx, now)
     return replacedResult(before, { was, now, disk, digests, losses })
   },
@@ -95,20 +98,17 @@ const upArgs = (input: With) => [
 /** Throws when something that `up` has started breaks down. A later step that waits for it waits the window out. */
 async function watch(
   ctx: StepContext,
-  input: With,
-  project: string,
+  sign: StackSign,
   was: readonly Replica[],
+  ear: Ear,
 ): Promise<readonly Replica[]> {
-  const forMs = msOf(input.for ?? input.watch)
-  const sign = startedSign({ stack: input, project, forMs, maxRestarts: input.maxRestarts }, was)
-  const names = was.map(({ name }) => name)
-  const now = await readReplicas(ctx, input, project, null, names)
+  const now = await sign.begin(ctx)
   if (fingerprint(now) === fingerprint(was)) return now
-  if (forMs === 0) {
+  if (sign.forMs === 0) {
     ctx.standing.set(ctx.stepId, sign)
     return now
   }
   const timeoutMs = Math.max(0, ctx.remainingMs() - longestFor([sign]) - RESERVE_MS)
-  await stand(ctx, sign, { timeoutMs, intervalMs: LOOK_AGAIN_MS })
+  await stand(ctx, sign, { timeoutMs, intervalMs: LOOK_AGAIN_MS }, ear)
   return sign.latest()
 }

@@ -70,7 +70,7 @@ export const composeWait: StepKind<With, Snapshot> = {
     if (before.there.length === 0) return { changed: false }
     return gate(ctx, input, { project: before.project, expected: before.there, alone: true })
   },
-  evidence: (ctx, input, before) => stackEvidence(ctx, input, before),
+  evidence: stackEvidence,
 }
 survivingEngine(composeWait, ['run', 'verify'])
 

@@ -1,20 +1,12 @@
 /** The baseline: the configuration that the containers were created from, not files edited since. */
 
-import { PRIVATE_FOLDER } from '../../command/private-folder.ts'
 import { canonicalPath } from '../../fields.ts'
 import { lines } from '../../plain-text.ts'
 import type { StepContext } from '../../step.ts'
-import {
-  compose,
-  composeArgv,
-  docker,
-  LOOKING,
-  type Stack,
-  withComposeEnv,
-  withoutWarnings,
-} from '../compose.ts'
-import { configThatRuns, findDrifted, type Hashes, hashesIn, RENDER } from '../drift.ts'
-import { CONFIG, jsonOf, ofProject, projectFrom, readReplicas } from '../project.ts'
+import { docker, LOOKING, type Stack } from '../compose.ts'
+import { configThatRuns, findDrifted } from '../drift.ts'
+import { jsonOf, ofProject, projectFrom, readReplicas } from '../project.ts'
+import { type Hashes, renderStack } from '../rendering.ts'
 import type { Replica } from '../stability.ts'
 import type { Config } from './places.ts'
 import { isMap } from './power.ts'
@@ -34,7 +26,7 @@ export async function runningNow(ctx: StepContext, stack: Stack): Promise<Runnin
   const all = { ...stack, profiles: ['*'] }
   const [made, { rendered, hashes }] = await Promise.all([
     madeOf(ctx, stack, stack.project),
-    renderedAndHashed(ctx, all),
+    renderStack(ctx, all),
   ])
   const config = jsonOf(rendered)
   return made.length === 0 || !isMap(config) ? null : { config, rendered, hashes, made }
@@ -48,28 +40,6 @@ async function madeOf(ctx: StepContext, { dir }: Stack, project: string): Promis
     const [service = '', config = '', madeBy = ''] = line.split('\t')
     return { service, config, madeBy }
   })
-}
-
-const BOTH = `
-dir=$1 rule=$2; shift 2
-${PRIVATE_FOLDER}${RENDER}
-render "$top/rendered" "$top/hashes" "$dir" "$@" || exit
-cat "$top/rendered"
-echo "$rule"
-cat "$top/hashes"
-`
-const RULE = '--- hostops-hashes ---'
-
-async function renderedAndHashed(ctx: StepContext, stack: Stack) {
-  const cwd = canonicalPath(stack.dir)
-  const words = withComposeEnv(cwd, withoutWarnings(composeArgv(stack, CONFIG)))
-  const argv = ['sh', '-c', BOTH, 'hostops-base', cwd, RULE, ...words]
-  const done = ctx.platform === 'posix' ? await ctx.exec({ argv, cwd, ...LOOKING }) : null
-  // Asked again, and by itself, to tell what is wrong.
-  if (done?.code !== 0)
-    return { rendered: (await compose(ctx, stack, CONFIG, LOOKING)).stdout, hashes: hashesIn('') }
-  const [rendered = '', hashes = ''] = done.stdout.split(`${RULE}\n`)
-  return { rendered, hashes: hashesIn(hashes) }
 }
 
 /**

@@ -1,0 +1,43 @@
+/** A stack as Compose renders it, with the hash that it gives each service, in one look. */
+import { PRIVATE_FOLDER } from '../command/private-folder.ts'
+import { canonicalPath } from '../fields.ts'
+import { lines } from '../plain-text.ts'
+import type { StepContext } from '../step.ts'
+import { compose, composeArgv, LOOKING, type Stack, withComposeEnv, withoutWarnings } from './compose.ts'
+import { CONFIG } from './project.ts'
+
+/** By service, as Compose writes them to the labels of the containers that it makes. */
+export type Hashes = ReadonlyMap<string, string>
+
+/** Pure. */
+export const hashesIn = (printed: string): Hashes =>
+  new Map(lines(printed).map(line => line.split(' ') as [string, string]))
+
+const RULE = '--- hostops-hashes ---'
+/** The start of Compose is most of its time, so what renders and what hashes run at once. Ends as the first one does. */
+const BOTH = `
+dir=$1 rule=$2; shift 2
+${PRIVATE_FOLDER}
+{ "$@" || echo "$?" >"$top/code"; } | ( trap '' PIPE; tee "$top/rendered" ) |
+  docker compose -f - --project-directory "$dir" --profile '*' config --hash '*' >"$top/hashes" 2>/dev/null
+[ ! -f "$top/code" ] || exit "$(cat "$top/code")"
+cat "$top/rendered"
+echo "$rule"
+cat "$top/hashes"
+`
+
+/** The same question for all who ask it, so that one of them is answered by what another has seen. */
+export async function renderStack(
+  ctx: StepContext,
+  stack: Stack,
+): Promise<{ rendered: string; hashes: Hashes }> {
+  const cwd = canonicalPath(stack.dir)
+  const words = withComposeEnv(cwd, withoutWarnings(composeArgv(stack, CONFIG)))
+  const argv = ['sh', '-c', BOTH, 'hostops-render', cwd, RULE, ...words]
+  const done = ctx.platform === 'posix' ? await ctx.exec({ argv, cwd, ...LOOKING }) : null
+  // Asked again, and by itself, to tell what is wrong.
+  if (done?.code !== 0)
+    return { rendered: (await compose(ctx, stack, CONFIG, LOOKING)).stdout, hashes: new Map() }
+  const [rendered = '', hashes = ''] = done.stdout.split(`${RULE}\n`)
+  return { rendered, hashes: hashesIn(hashes) }
+}
