@@ -496,6 +496,50 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
     expect(refused.error).toContain('a path leads above /')
   })
 
+  test('a seccomp profile of the tree counts by its text, one beside the tree by its name', async () => {
+    const text = (action: string) => `{ "defaultAction": "SCMP_ACT_${action}" }\n`
+    const lax = `{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [] }\n`
+    const file = (profile: string, more = '') =>
+      compose(`, security_opt: ["seccomp${profile}"], environment: { V: "${more}" }`)
+    const added = async (tag: string, files: Files) => {
+      stack.release(tag, files)
+      const { report } = await check(tag)
+      return report.powersAdded?.map(each => each.words) ?? report.outcome
+    }
+    start({ 'compose.yaml': file(':./p/seccomp.json'), 'p/seccomp.json': text('ALLOW') })
+    expect(await added('same', { 'compose.yaml': file(':./p/seccomp.json', '2') })).toBe('planned')
+    const other = await added('other', { 'p/seccomp.json': lax })
+    expect(other).toEqual([
+      expect.stringMatching(/^gw would set security_opt: seccomp:\.\/p\/seccomp\.json@[0-9a-f]{40}$/),
+    ])
+    const isTold = (said: unknown) => expect(said).toEqual([expect.stringContaining('security_opt: seccomp')])
+    isTold(await added('absolute', { 'compose.yaml': file(`=${stack.dir}/p/seccomp.json`) }))
+    // A container of the new version could write it.
+    const written = compose(', security_opt: ["seccomp:./p/seccomp.json"], volumes: ["./p:/p"]')
+    isTold(await added('written', { 'compose.yaml': written, 'p/seccomp.json': text('ALLOW') }))
+  })
+
+  test.each([
+    ['that its owner keeps beside the tree', 'seccomp=own.json', 'planned'],
+    ['behind a link of the tree', 'seccomp:link.json', 'refused'],
+    ['behind a link of its owner to the tree', 'seccomp:alias/p/a.json', 'refused'],
+    ['with a line break', 'seccomp:p/b\\nc.json', 'refused'],
+  ])('a seccomp profile %s', async (_, option, outcome) => {
+    const file = (more: string) => compose(`, security_opt: ["${option}"], environment: { V: "${more}" }`)
+    const profile = '{ "defaultAction": "SCMP_ACT_ALLOW" }\n'
+    const files = { 'compose.yaml': file('1'), 'p/a.json': profile, 'p/b\nc.json': profile }
+    stack = makePlainStack({ ...files, '.gitignore': 'alias\nown.json\n' }, { 'own.json': profile })
+    symlinkSync('p/a.json', join(stack.folder, 'upstream', 'link.json'))
+    symlinkSync(stack.dir, join(stack.dir, 'alias'))
+    stack.release('v1b', {})
+    execFileSync('git', ['-C', stack.dir, 'fetch', '-q', '--tags'])
+    execFileSync('git', ['-C', stack.dir, 'checkout', '-q', 'v1b'])
+    stack.compose('up', '-d')
+    const changed = `${profile}\n`
+    stack.release('v2', { 'compose.yaml': file('2'), 'p/a.json': changed, 'p/b\nc.json': changed })
+    expect((await check('v2')).report.outcome).toBe(outcome)
+  })
+
   test("another project's volume is not the stack's own by its name alone", async () => {
     start()
     const name = `${stack.project}_db_data`

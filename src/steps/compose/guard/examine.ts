@@ -14,6 +14,7 @@ import { namePowers } from './names.ts'
 import { type Config, isBelow, isIn, type Place, writableIn } from './places.ts'
 import type { Power } from './power.ts'
 import { pathsIn, powersOf } from './powers.ts'
+import { profilesIn, withVersions } from './profiles.ts'
 import { renderTree } from './render.ts'
 import { entriesOf, type Ground, realFolders } from './tree.ts'
 import { isWritten, outsidePower, type Walked, walk } from './walk.ts'
@@ -182,14 +183,26 @@ async function judged(
     { config: target, at: sha },
     ...(base === null ? [] : [{ config: base, at: opened.head.sha }]),
   ]
-  const named = sides.map(({ config }) => pathsIn(config))
+  const profiles = sides.map(({ config }) => profilesIn(config, ground.dir))
+  const named = sides.map(({ config }, side) => [...pathsIn(config), ...profiles[side]!])
   const [places, ...entries] = await Promise.all([
     resolved(ctx, [...new Set(named.flat())]),
     ...sides.map(({ at }, side) => entriesOf(ctx, ground, at, named[side]!)),
   ])
   const real = (path: string) => places.get(path) ?? path
+  const behind = await Promise.all(
+    sides.map(({ at }, side) => entriesOf(ctx, ground, at, profiles[side]!.map(real))),
+  )
   const written = sides.flatMap(({ config }) => writableIn(config)).map(real)
-  return sides.map(({ config }, side) => {
+  return sides.map(({ config, at: commit }, side) => {
+    const versionOf = (path: string) => {
+      if (isIn(real(path), writableIn(config).map(real))) return 'writable'
+      const found = [entries[side]!.get(path), behind[side]!.get(real(path))]
+      const entry = found.find(each => each?.kind !== 'live')
+      if (entry?.kind === 'blob') return entry.oid
+      // Each commit may have something else behind a link, and a name with a line break was not looked for.
+      return entry || !found[0] ? commit : undefined
+    }
     const place = (text: string): Place => {
       const path = posix.normalize(text)
       const at = real(path)
@@ -203,7 +216,7 @@ async function judged(
         ...(link?.kind === 'link' ? { link: `${link.path}@${link.oid.slice(0, 12)}` } : {}),
       }
     }
-    return { config, powers: powersOf(config, place) }
+    return { config, powers: powersOf(withVersions(config, ground.dir, versionOf), place) }
   })
 }
 

@@ -1,0 +1,29 @@
+/** Compose sends the engine the text of a seccomp profile, so another text under the same name is another power. Pure. */
+import { posix } from 'node:path'
+import type { Config } from './places.ts'
+import { isMap, text } from './power.ts'
+
+/** The profiles in `config` with the version of their file, where that has one. */
+export function withVersions(
+  config: Config,
+  dir: string,
+  versionOf: (path: string) => string | undefined,
+): Config {
+  const versioned = (option: unknown) => {
+    const [, path] = /^seccomp[:=](.+)$/s.exec(text(option)) ?? []
+    const version = path === undefined ? undefined : versionOf(posix.resolve(dir, path))
+    return version === undefined ? option : `${option}@${version}`
+  }
+  const services = Object.entries(isMap(config.services) ? config.services : {}).map(([name, service]) =>
+    isMap(service) && Array.isArray(service.security_opt)
+      ? [name, { ...service, security_opt: service.security_opt.map(versioned) }]
+      : [name, service],
+  )
+  return { ...config, services: Object.fromEntries(services) }
+}
+
+export function profilesIn(config: Config, dir: string): string[] {
+  const paths: string[] = []
+  withVersions(config, dir, path => void paths.push(path))
+  return paths.filter(path => !/[\u0000-\u001f]/.test(path))
+}
