@@ -540,6 +540,39 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
     expect((await check('v2')).report.outcome).toBe(outcome)
   })
 
+  describe('of a stack in a folder of its checkout', () => {
+    const startBelow = (gw: string) => {
+      const files = { 'web/compose.yaml': compose(gw), 'lib/ca.pem': 'x', 'src/a.js': 'x' }
+      stack = makePlainStack(files, { 'db/own.env': 'A=1\n', 'db/s': 'x', 'src/own.env': 'A=1\n' })
+      stack.compose('--project-directory', 'web', '-p', stack.project, 'up', '-d')
+    }
+    const added = async (gw: string, top = '') => {
+      stack.release(`v${Math.random()}`, { 'web/compose.yaml': compose(gw, top) })
+      const given = { ref: 'main', repo: stack.dir, dir: join(stack.dir, 'web') }
+      const file = rig.playbook('below', [{ uses: 'compose.guard', with: given }])
+      const { report } = await hostops('run', file, '--check')
+      return report.powersAdded?.map(each => each.key.replaceAll(stack.dir, '')) ?? report.outcome
+    }
+
+    test('what else is in the checkout is not its own, but for what git holds', async () => {
+      startBelow(', volumes: ["./data:/d"]')
+      expect(await added(', volumes: ["./data:/d", "../db/data:/x"]')).toEqual(['gw:bind=/db/data'])
+      expect(await added(', volumes: ["../lib/ca.pem:/x:ro"]')).toEqual(['gw:bind-ro=/lib/ca.pem'])
+      expect(await added(', env_file: ../db/own.env')).toEqual(['gw:env_file=/db/own.env'])
+      const secret = (file: string) => added(', secrets: [s]', `secrets: { s: { file: ${file} } }\n`)
+      expect(await secret('../db/s')).toEqual(['secrets/s:file=/db/s', 'gw:secrets=s'])
+      expect(await secret('../lib/ca.pem')).toBe('planned')
+      stack.release('more', { 'more.yaml': 'services: {}\n' })
+      expect(await added(', tty: true', 'include: [../more.yaml]\n')).toBe('planned')
+    })
+
+    test('what it has of the checkout, it goes on to have', async () => {
+      const has = ', volumes: ["../src:/src"], env_file: ../src/own.env'
+      startBelow(has)
+      expect(await added(`${has}, tty: true`)).toBe('planned')
+    })
+  })
+
   test("another project's volume is not the stack's own by its name alone", async () => {
     start()
     const name = `${stack.project}_db_data`

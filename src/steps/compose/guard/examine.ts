@@ -207,12 +207,14 @@ async function judged(
       const path = posix.normalize(text)
       const at = real(path)
       const link = entries[side]!.get(path)
-      const within =
-        at.startsWith('/') && isIn(at, [ground.real.repo, ground.real.dir]) && !isBelow(at, written)
+      const below = isIn(at, [ground.real.dir])
+      // Other stacks of the checkout have their folders there, too; what git holds is the tree's.
+      const held = link?.kind === 'blob' && isIn(at, [ground.real.repo])
+      const within = (below || held) && !isBelow(at, written)
       return {
         path: at,
         within,
-        own: within && !holdsRules(ground, at),
+        own: within && below && !holdsRules(ground, at),
         ...(link?.kind === 'link' ? { link: `${link.path}@${link.oid.slice(0, 12)}` } : {}),
       }
     }

@@ -4,8 +4,8 @@ import { isMap, type Power, power, text, unknownField } from './power.ts'
 
 /**
  * `path`: with the links of the target resolved. `link`: a link in the tree that the path leads through, which will be
- * another one after the checkout. `within`: inside the stack, where none of its containers can put a link; `own`: and holds
- * none of the files that decide what it may do.
+ * another one after the checkout. `within`: inside the stack's folder, or held by git, where none of its containers can put
+ * a link; `own`: inside that folder, and holds none of the files that decide what it may do.
  */
 export type Place = { path: string; within: boolean; own: boolean; link?: string }
 export type Config = Readonly<Record<string, unknown>>

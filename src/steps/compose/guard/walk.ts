@@ -175,7 +175,10 @@ function take(
 /** Null: the stack's own. */
 function livePlace(ground: Ground, file: Own, isOwners: boolean): string | null {
   if (isWritten(file, ground.written)) return file.path
-  return isOwners || isWithin(ground, file.real) ? null : file.real
+  // Beside the tree, the rest of the checkout may be another stack's.
+  const isOwn =
+    ground.opened === null ? isWithin(ground, file.real) : isIn(file.real, [ground.dir, ground.real.dir])
+  return isOwners || isOwn ? null : file.real
 }
 
 /** A link needs the folder; words that decide something need no more than the file. */
