@@ -96,7 +96,7 @@ test('git.checkout of a branch, and its way back', () => {
 test('git.checkout of a commit moves no branch', () => {
   const ref = 'a'.repeat(40)
   expect(planned('git.checkout', { repo: '/srv/app', ref, submodules: false }).do).toEqual([
-    { argv: [...GIT, 'checkout', '--no-overwrite-ignore', '--no-progress', '--detach', ref] },
+    { argv: [...GIT, 'checkout', '--no-overwrite-ignore', '--no-progress', '--detach', `${ref}^0`] },
   ])
 })
 

@@ -226,6 +226,21 @@ test('a replaced object changes nothing that is checked out, verified or reporte
   await r.verify('main', before)
 })
 
+test('a branch that is named like the commit is not checked out in its place', async () => {
+  const one = r.head()
+  const two = s.commit('up', { 'app.txt': 'two\n' }, 'two')
+  await r.fetch()
+  s.git('app', 'fetch', '-q', 'origin', 'refs/pull/7/head')
+  for (const sha of [one, two]) s.git('app', 'update-ref', `refs/heads/${sha}`, request)
+  const before = await r.snapshot('main')
+  for (const ref of [two, 'main']) {
+    expect(await r.checkout(ref, {}, before)).toMatchObject({ outputs: { sha: two } })
+    expect([s.read('app/app.txt'), s.git('app', 'status', '--porcelain')]).toEqual(['two\n', ''])
+  }
+  await r.restore('main', before)
+  expect([r.head(), s.read('app/app.txt')]).toEqual([one, 'one\n'])
+})
+
 describe('signatures: what .git/config says of trust is not asked', () => {
   beforeEach(() => {
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', s.path('key')])
@@ -279,6 +294,28 @@ describe('signatures: what .git/config says of trust is not asked', () => {
     await fails(r.checkout('main', stay), { code: 'signature-missing' })
     await signed('main')
     expect(await r.checkout('main', stay)).toMatchObject({ changed: false })
+  })
+  test('nor is a commit that exists only here, whatever ref leads to it', async () => {
+    s.git('app', 'config', '--global', 'gpg.ssh.allowedSignersFile', s.path('signers'))
+    s.git('up', 'commit', '-q', '--allow-empty', '-S', '-m', 'signed')
+    s.git('up', 'tag', '-s', '-m', 'x', 'v1')
+    await r.fetch()
+    await signed('main')
+    const good = r.head()
+    const own = s.commit('app', { 'app.txt': 'own\n' }, 'own')
+    const refused = (ref: string) =>
+      fails(r.checkout(ref, { pull: 'none', verify: 'signature', unpublished: true }), {
+        code: 'signature-missing',
+      })
+    await refused('main')
+    s.git('app', 'checkout', '-q', '--detach', good)
+    // A branch that holds the signed tag object, as no git would make it.
+    s.write('app/.git/refs/hostops/origin/heads/v1', `${s.git('up', 'rev-parse', 'v1')}\n`)
+    s.git('app', 'update-ref', '-d', 'refs/hostops/origin/tags/v1')
+    for (const name of ['heads/side', 'tags/v2', 'heads/v1', 'hostops/origin/heads/main'])
+      s.git('app', 'update-ref', `refs/${name}`, own)
+    for (const ref of ['main', own, 'side', 'v2', 'v1', 'refs/heads/v1']) await refused(ref)
+    expect(r.head()).toBe(good)
   })
   test('nor is a commit that a signed one replaces', async () => {
     s.git('app', 'config', '--global', 'gpg.ssh.allowedSignersFile', s.path('signers'))

@@ -13,6 +13,7 @@ import {
   branchTip,
   CHECKOUT,
   detachAt,
+  exactly,
   freeBranchTip,
   moveBranch,
   moveBranchBack,
@@ -222,7 +223,7 @@ function planned(input: CheckoutWith, sha: PlannedArg): PlannedCommand[] {
   const mayBeBranch = wanted.kinds.includes('branch') && !isFullCommitName(input.ref)
   const branch = branchRef(wanted.name)
   return [
-    { argv: [...gitArgv(repo, CHECKOUT), sha] },
+    { argv: [...gitArgv(repo, CHECKOUT), typeof sha === 'string' ? exactly(sha) : sha] },
     ...(mayBeBranch
       ? [
           {

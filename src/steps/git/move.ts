@@ -14,13 +14,15 @@ import { type Head, headOf } from './repository.ts'
 import { leaveSubmodules } from './submodules.ts'
 
 export const CHECKOUT = ['checkout', '--no-overwrite-ignore', '--no-progress', '--detach']
+/** Git takes a plain commit name for a branch where one has that name. */
+export const exactly = (sha: string) => `${sha}^0`
 export const ATTACH = ['symbolic-ref', '-m', 'hostops: back on the branch', 'HEAD']
 
 /** The working tree at `sha`, HEAD on no branch. */
 export async function detachAt(ctx: StepContext, repo: Repo, from: Head, sha: string): Promise<void> {
   if (from.sha === sha && from.branch === null) return
   if (from.sha !== sha) await leaveSubmodules(ctx, repo, from.sha, sha)
-  const argv = [...CHECKOUT, sha]
+  const argv = [...CHECKOUT, exactly(sha)]
   const done = await git(ctx, repo, argv)
   if (done.code === 0) return
   throw (
