@@ -564,6 +564,10 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
       expect(await secret('../lib/ca.pem')).toBe('planned')
       stack.release('more', { 'more.yaml': 'services: {}\n' })
       expect(await added(', tty: true', 'include: [../more.yaml]\n')).toBe('planned')
+      // So it is written to have none.
+      const none = 'include: [{ path: ../more.yaml, env_file: /dev/null }]\n'
+      expect(await added(', env_file: /dev/null', none)).toBe('planned')
+      expect(await added('', 'include: [/dev/null]\n')).toEqual(['include=/dev/null'])
     })
 
     test('what it has of the checkout, it goes on to have', async () => {

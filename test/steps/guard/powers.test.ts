@@ -208,6 +208,9 @@ describe('against what runs', () => {
       'gw:without-internal',
     ])
     expect(over(held, { ...held, cap_drop: ['ALL'] })).toEqual([])
+    expect(over({ cap_drop: ['NET_RAW', 'CHOWN'] }, { cap_drop: ['cap_net_raw', 'chown'] })).toEqual([])
+    expect(over({ cap_drop: ['ALL'] }, { cap_drop: ['all'] })).toEqual([])
+    expect(over({ cap_drop: ['all'] }, { cap_drop: ['chown'] })).toEqual(['gw:without-cap_drop-ALL'])
   })
   test.each([
     ['1000', '00', ['gw:without-user', 'gw:without-user-number']],

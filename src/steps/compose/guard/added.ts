@@ -41,10 +41,11 @@ function limitsOf(service: Record<string, unknown>): [key: string, words: string
   const list = (field: string) => (Array.isArray(service[field]) ? (service[field] as unknown[]) : [])
   const [user = '', group = ''] = text(service.user ?? '').split(':')
   return [
-    ...list('cap_drop').map((cap): [string, string] => [
-      `cap_drop-${text(cap)}`,
-      `drop the capability ${text(cap)}`,
-    ]),
+    ...list('cap_drop').map((given): [string, string] => {
+      // The engine takes each spelling for the same.
+      const cap = text(given).toUpperCase().replace(/^CAP_/, '')
+      return [`cap_drop-${cap}`, `drop the capability ${cap}`]
+    }),
     ...(list('security_opt').some(isLimit)
       ? [['no-new-privileges', 'refuse new privileges'] as [string, string]]
       : []),

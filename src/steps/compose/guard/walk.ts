@@ -196,6 +196,8 @@ function follow(
 ): Item[] {
   const at = (text: string) => posix.normalize(posix.isAbsolute(text) ? text : posix.join(from.base, text))
   const path = at(name)
+  // Compose's own way to say that there is none.
+  if (how === 'env_file' && name === '/dev/null') return []
   const base = folder === null ? posix.dirname(path) : at(folder)
   const isReal = (text: string) => posix.isAbsolute(text) || from.isReal || climbs(from.base, text)
   const isPlain = !/[$:~\u0000-\u001f]|^github\.com\//.test(name + (folder ?? ''))
