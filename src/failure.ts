@@ -61,7 +61,7 @@ export type GitFailure =
       owner: string
       user: string
       /** `submodule`: `owner` is that of the checkout around it. */
-      why: 'not-root' | 'mixed' | 'submodule' | 'no-setpriv'
+      why: 'not-root' | 'mixed' | 'objects' | 'submodule' | 'no-setpriv'
     }
   | { code: 'dirty-tree'; repo: string; entries: string[]; total: number }
   | { code: 'ref-not-found'; repo: string; ref: string; suggestion?: string }

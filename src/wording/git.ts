@@ -74,6 +74,10 @@ const FOREIGN: Readonly<Record<Foreign['why'], (failure: Foreign) => { message: 
     message: `${path} and its .git belong to different users`,
     hint: `sudo chown -R ${owner} ${path}   (and the folder that a .git file names)`,
   }),
+  objects: ({ path, owner }) => ({
+    message: `${path} belongs to ${owner}, and its objects lie in a folder of another user, who could change them`,
+    hint: `sudo -u ${owner} git -C ${path} repack -a -d && sudo rm ${path}/.git/objects/info/alternates`,
+  }),
   submodule: ({ path, owner }) => ({
     message: `${path} is a submodule that does not belong to ${owner}, as the checkout around it does`,
     hint: `sudo chown -R ${owner.replace('uid ', '')} ${path}`,

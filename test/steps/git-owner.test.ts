@@ -13,6 +13,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
 } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { mountedDigests } from '../../src/steps/compose/mounted-files.ts'
@@ -354,6 +355,40 @@ describe.skipIf(!isRoot)('a checkout of another owner, for root', () => {
     give(65534)
     execFileSync('chown', ['4242', s.path('app/.git')])
     await fails(r.dirty(), { code: 'foreign-checkout', why: 'mixed' })
+  })
+
+  test.each([
+    ['borrows them', () => s.write('app/.git/objects/info/alternates', s.path('up/.git/objects'))],
+    [
+      'borrows them from one that does',
+      () => {
+        s.git('.', 'init', '-q', '--bare', 'between')
+        s.write('between/objects/info/alternates', `# x\n${s.path('up/.git/objects')}\n`)
+        s.write('app/.git/objects/info/alternates', '../../../between/objects\n')
+      },
+    ],
+    [
+      'quotes their place',
+      () => s.write('app/.git/objects/info/alternates', `"${s.path('up/.git/objects')}"\n`),
+    ],
+    [
+      'links them',
+      () => {
+        cpSync(s.path('app/.git/objects'), s.path('up/objects'), { recursive: true })
+        rmSync(s.path('app/.git/objects'), { recursive: true })
+        symlinkSync(s.path('up/objects'), s.path('app/.git/objects'))
+      },
+    ],
+  ])('with objects of a third user is refused: %s', async (_, borrow) => {
+    borrow()
+    execFileSync('chown', ['-R', '65534', s.path('app')])
+    // Those of root, and one's own, are nobody else's.
+    for (const owner of ['0', '65534']) {
+      execFileSync('chown', ['-R', owner, s.path('up')])
+      if (_ !== 'quotes their place') await r.dirty({ allow: true })
+    }
+    execFileSync('chown', ['-R', '4242', s.path('up')])
+    await fails(r.dirty({ allow: true }), { code: 'foreign-checkout', why: 'objects' })
   })
 
   test('of root, as a linked working tree of somebody else’s repository, is refused', async () => {

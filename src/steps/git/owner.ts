@@ -29,7 +29,8 @@ account() {
 `
 
 // Fixed text; the checkout arrives as $1. Git reads its configuration from the folder that a gitfile names, or, for a linked
-// working tree, from the one that its commondir names.
+// working tree, from the one that its commondir names. It believes what it reads from a folder of objects, wherever that is,
+// and does not compare it with its name.
 const PROBE = `${ACCOUNT}
 me=$(id -u); echo "me $me $(id -un 2>/dev/null || echo "$me")"
 git=$1/.git
@@ -46,6 +47,15 @@ for each in "$1" "$1/.git" "$git" "$common" "$common/config"; do
   account "$2" "$3"
   echo "owner $2 $name $gid $known"
 done
+lenders() {
+  echo "lends $(stat -L -c %u -- "$1" 2>/dev/null)"
+  [ "$2" -lt 6 ] && [ -f "$1/info/alternates" ] || return 0
+  while IFS= read -r each || [ -n "$each" ]; do
+    case $each in '"'*) echo 'lends -1' ;; /*) ;; *) each=$1/$each ;; esac
+    lenders "$each" $(($2 + 1))
+  done <"$1/info/alternates"
+}
+lenders "$common/objects" 0
 [ "$me" != 0 ] || ! setpriv --reuid="$2" --regid="$3" --clear-groups --inh-caps=-all --reset-env true 2>/dev/null || echo able
 `
 
@@ -67,10 +77,12 @@ export async function ownerOf(ctx: StepContext, path: string): Promise<Owner | n
   const [first] = seen.owners
   // There is nothing of that name; git says so better.
   if (first === undefined) return null
+  const isForeign = (uid: number) => uid !== 0 && uid !== first.uid
   const isOne = seen.owners.every(owner => owner.uid === first.uid)
-  if (isOne && first.uid === seen.me.uid) return null
-  const refuse = (why: 'not-root' | 'mixed' | 'no-setpriv') =>
+  const refuse = (why: 'not-root' | 'mixed' | 'objects' | 'no-setpriv') =>
     new Failed({ code: 'foreign-checkout', path, owner: first.name, user: seen.me.name, why })
+  if (isOne && seen.me.uid === 0 && seen.lenders.some(isForeign)) throw refuse('objects')
+  if (isOne && first.uid === seen.me.uid) return null
   if (!isOne) throw refuse('mixed')
   if (seen.me.uid !== 0) throw refuse('not-root')
   if (!seen.able) throw refuse('no-setpriv')
@@ -83,5 +95,6 @@ function parse(text: string) {
     what === 'owner' ? [{ uid: Number(uid), name, gid: Number(gid), hasAccount: account === 'account' }] : [],
   )
   const [, uid = '', name = ''] = rows.find(([what]) => what === 'me') ?? []
-  return { me: { uid: Number(uid), name }, owners, able: rows.some(([what]) => what === 'able') }
+  const lenders = rows.flatMap(([what, uid]) => (what === 'lends' && uid ? [Number(uid)] : []))
+  return { me: { uid: Number(uid), name }, owners, lenders, able: rows.some(([what]) => what === 'able') }
 }
