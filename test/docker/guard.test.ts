@@ -1,6 +1,6 @@
 /** A ref decides nothing on the host that its owner did not mean: trees that ask for more are refused before the checkout. */
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -56,6 +56,14 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
     readdirSync(folder, { recursive: true, withFileTypes: true }).flatMap(each =>
       each.isFile() ? [readFileSync(join(each.parentPath, each.name), 'utf8')] : [],
     )
+
+  /** In upstream, as far as git needs it. */
+  const addModule = (path: string) => {
+    const upstream = join(stack.folder, 'upstream')
+    mkdirSync(join(upstream, path), { recursive: true })
+    const entry = `160000,${'1'.repeat(40)},${path}`
+    execFileSync('git', ['-C', upstream, 'update-index', '--add', '--cacheinfo', entry])
+  }
 
   type Refused = { words: string; files?: Files; arrange?: () => void }
   const trees: [string, () => Refused][] = [
@@ -230,6 +238,22 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
           'compose.yaml': compose(', extends: { file: data/base.yaml, service: b }'),
           'data/base.yaml': 'services: { b: { tty: true } }\n',
         },
+      }),
+    ],
+    [
+      'has a submodule where a container could give it another repository',
+      () => ({
+        words: 'the stack would mount the submodule data/lib',
+        files: { 'compose.yaml': compose(', tty: true') },
+        arrange: () => addModule('data/lib'),
+      }),
+    ],
+    [
+      'mounts a submodule',
+      () => ({
+        words: 'the stack would mount the submodule lib',
+        files: { 'compose.yaml': compose(', volumes: ["./lib:/lib"]') },
+        arrange: () => addModule('lib'),
       }),
     ],
     [
@@ -575,6 +599,18 @@ describe.skipIf(missing !== null)('compose.guard', { timeout: LIMIT_MS }, () => 
       startBelow(has)
       expect(await added(`${has}, tty: true`)).toBe('planned')
     })
+  })
+
+  test('a submodule that what runs has mounted may stay so', async () => {
+    const mounts = compose(', volumes: ["./lib:/lib", "./data:/d:ro"]')
+    stack = makePlainStack({ 'compose.yaml': mounts })
+    for (const path of ['lib', 'data/lib']) addModule(path)
+    stack.release('v1b', {})
+    execFileSync('git', ['-C', stack.dir, 'fetch', '-q', '--tags'])
+    execFileSync('git', ['-C', stack.dir, 'checkout', '-q', 'v1b'])
+    stack.compose('up', '-d')
+    stack.release('v2', { 'compose.yaml': mounts.replace('volumes', 'tty: true, volumes') })
+    expect((await check('v2')).report.outcome).toBe('planned')
   })
 
   test("another project's volume is not the stack's own by its name alone", async () => {

@@ -12,11 +12,11 @@ import { baseOf, type Running, runningNow } from './base.ts'
 import { masked } from './mask.ts'
 import { namePowers } from './names.ts'
 import { type Config, isBelow, isIn, type Place, writableIn } from './places.ts'
-import type { Power } from './power.ts'
+import { type Power, power } from './power.ts'
 import { pathsIn, powersOf } from './powers.ts'
 import { profilesIn, withVersions } from './profiles.ts'
 import { renderTree } from './render.ts'
-import { entriesOf, type Ground, realFolders } from './tree.ts'
+import { entriesOf, type Ground, modulesIn, realFolders } from './tree.ts'
 import { isWritten, outsidePower, type Walked, walk } from './walk.ts'
 
 export type Examined = {
@@ -80,7 +80,8 @@ export async function examine(ctx: StepContext, question: Question): Promise<Exa
   const planted = plantedPowers(found, await withReal(ctx, writableIn(config)))
   const refused = planted.filter(({ key }) => !allow.includes(key))
   const named = await namePowers(ctx, stack, config, was?.config ?? null)
-  const all = [...refused, ...addedPowers(target!, had ?? null), ...named]
+  const modules = await modulePowers(ctx, ground, question, [config, before ?? {}])
+  const all = [...refused, ...addedPowers(target!, had ?? null), ...named, ...modules]
   const added = [...new Map(all.map(each => [each.key, each])).values()]
   return {
     added: await masked(ctx, stack, added, envFilesIn(found)),
@@ -171,6 +172,23 @@ const plantedPowers = ({ own }: Walked, written: readonly string[]): Power[] =>
   own
     .filter(file => isWritten(file, written))
     .map(({ how, service, path }) => outsidePower(service, how, path))
+
+/** Git runs what the repository of a submodule names, and `.git` in its folder says which one that is. */
+async function modulePowers(
+  ctx: StepContext,
+  ground: Ground,
+  { sha, opened }: Question,
+  [target, base]: readonly [Config, Config],
+): Promise<Power[]> {
+  const [had, wanted] = await Promise.all([base, target].map(each => withReal(ctx, writableIn(each))))
+  const [modules, known] = await Promise.all([
+    modulesIn(ctx, ground, sha, [...had!, ...wanted!]),
+    modulesIn(ctx, ground, opened.head.sha, had!),
+  ])
+  return modules
+    .filter(path => !known.includes(path))
+    .map(path => power('', 'submodule', `the stack would mount the submodule ${path}`, path))
+}
 
 /** By the links that there are on the target, and those that are in the tree of the commit that each was rendered from. */
 async function judged(

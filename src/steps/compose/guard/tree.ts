@@ -88,6 +88,21 @@ async function list(
   )
 }
 
+/** The submodules in these folders of the host. */
+export async function modulesIn(
+  ctx: StepContext,
+  ground: Ground,
+  sha: string,
+  folders: readonly string[],
+): Promise<string[]> {
+  const wanted = [...new Set(folders.flatMap(folder => inTree(ground, folder) || []))]
+  if (ground.opened === null || wanted.length === 0) return []
+  const args = ['--literal-pathspecs', 'ls-tree', '-r', '--full-tree', sha, '--', ...wanted]
+  return lines(await ask(ctx, ground.opened.repo, args)).flatMap(line =>
+    line.startsWith('160000 ') ? [unquoted(line.slice(line.indexOf('\t') + 1))] : [],
+  )
+}
+
 const FILE = /^100/
 const LINK = '120000'
 const FOLDER = '040000'
