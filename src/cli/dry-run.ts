@@ -1,8 +1,9 @@
 /** A plan for people: each step with its exact commands, its effect and its undo; unknown stays unknown. */
+
+import { printDuration } from '../duration.ts'
 import type { Plan, PlannedStep } from '../engine/plan.ts'
 import type { Warning } from '../engine/running.ts'
 import type { Template } from '../playbook/playbook.ts'
-import { printDuration } from '../steps/duration.ts'
 import type { PlannedArg, PlannedCommand } from '../steps/step.ts'
 
 export function printPlan(plan: Plan, warnings: readonly Warning[]): string {

@@ -1,4 +1,6 @@
 /** From a name and options to a plan. Contacts nothing. */
+
+import { parseDuration } from '../duration.ts'
 import { makePlan } from '../engine/make-plan.ts'
 import type { Plan } from '../engine/plan.ts'
 import type { Warning } from '../engine/running.ts'
@@ -10,7 +12,6 @@ import { loadPlaybook } from '../playbook/load.ts'
 import type { Playbook } from '../playbook/playbook.ts'
 import { renderDiagnostics } from '../playbook/render.ts'
 import type { Settings } from '../playbook/settings.ts'
-import { parseDuration } from '../steps/duration.ts'
 import { kinds } from '../steps/index.ts'
 import type { Json } from '../steps/step.ts'
 import { targetFailure } from './connect-to.ts'

@@ -1,8 +1,8 @@
 /** What `hostops run` was told, as commander hands it over, and what of it cannot be. */
 import { resolve } from 'node:path'
+import { DURATION_HINT, parseDuration, parseTimeLimit, TIME_LIMIT_HINT } from '../duration.ts'
 import { isRunId, RUN_ID_RULE } from '../engine/run-id.ts'
 import type { Failure } from '../failure.ts'
-import { DURATION_HINT, parseDuration, parseTimeLimit, TIME_LIMIT_HINT } from '../steps/duration.ts'
 import { playbooksProblem } from './catalog-options.ts'
 import { reportFileProblem } from './report-file.ts'
 

@@ -6,7 +6,7 @@
  *   pass in a `secret` (keys have lines) and in a `string` whose `pattern` matches them; nowhere else.
  * - A `path` has no `.` and `..` segments, because locks and policies compare paths as text.
  */
-import { DURATION_HINT, parseDuration } from '../steps/duration.ts'
+import { DURATION_HINT, parseDuration } from '../duration.ts'
 import type { Json } from '../steps/step.ts'
 import type { InputSpec, InputType } from './playbook.ts'
 

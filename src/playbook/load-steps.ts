@@ -1,7 +1,7 @@
 /** The `steps:` of a playbook: which kind each is, its id, and its `with` with the defaults merged in. */
 
+import { parseDuration } from '../duration.ts'
 import { nearest } from '../hostlink/nearest.ts'
-import { parseDuration } from '../steps/duration.ts'
 import type { StepKind } from '../steps/step.ts'
 import { type Diagnostic, error } from './diagnostic.ts'
 import { isRecord } from './is-record.ts'

@@ -1,7 +1,7 @@
 /** Playbook text to a playbook that has passed every check, or to all of its mistakes at once. */
 import * as z from 'zod'
+import { parseDuration } from '../duration.ts'
 import { once } from '../steps/command/once.ts'
-import { parseDuration } from '../steps/duration.ts'
 import { checkSteps } from './check-steps.ts'
 import { type Diagnostic, error, inOrder, warning } from './diagnostic.ts'
 import { isRecord } from './is-record.ts'

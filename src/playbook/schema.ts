@@ -3,7 +3,7 @@
  * asked for, because building schemas is a good part of what loading a playbook costs.
  */
 import * as z from 'zod'
-import { durationSchema, timeLimitSchema } from '../steps/duration.ts'
+import { durationSchema, timeLimitSchema } from '../duration.ts'
 import { isRecord } from './is-record.ts'
 import type { InputType } from './playbook.ts'
 

@@ -1,7 +1,7 @@
 import * as z from 'zod'
+import { parseDuration, timeLimitSchema } from '../duration.ts'
 import { Failed } from '../failure.ts'
 import { once } from './command/once.ts'
-import { parseDuration, timeLimitSchema } from './duration.ts'
 import type { StepKind } from './step.ts'
 
 const schema = once(() =>

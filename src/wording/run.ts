@@ -1,6 +1,7 @@
 /** The run itself: what it could not plan, how it was stopped, who is in its way, what could not be taken back. */
+
+import { printDuration } from '../duration.ts'
 import type { RunFailure } from '../failure.ts'
-import { printDuration } from '../steps/duration.ts'
 import type { Words } from './phrases.ts'
 
 /** A run that was begun under another state folder is known only there. */

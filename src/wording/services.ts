@@ -1,4 +1,6 @@
 /** The services: Docker Compose, and whether they answer. */
+
+import { printDuration } from '../duration.ts'
 import type {
   EnvFileProblem,
   ImageSource,
@@ -6,7 +8,6 @@ import type {
   ServicesFailure,
   StackDifference,
 } from '../failure.ts'
-import { printDuration } from '../steps/duration.ts'
 import { listed, tail, type Words } from './phrases.ts'
 
 function differenceInWords({ what, runs, named }: StackDifference): string {

@@ -1,6 +1,7 @@
 /** Reaching the target, and running one command there. */
+
+import { printDuration } from '../duration.ts'
 import type { TargetFailure } from '../failure.ts'
-import { printDuration } from '../steps/duration.ts'
 import { quoted, tail, type Worded, type Words } from './phrases.ts'
 
 export const TARGET: Words<TargetFailure> = {

@@ -7,7 +7,7 @@ import {
   parseTimeLimit,
   printDuration,
   timeLimitSchema,
-} from '../../src/steps/duration.ts'
+} from '../../src/duration.ts'
 
 test.each([
   ['500ms', 500],

@@ -1,12 +1,12 @@
 /** `hostops resume` and `hostops rollback`: go on with a run whose runner is gone, or take one back. */
 import { join } from 'node:path'
+import { parseDuration } from '../../duration.ts'
 import type { Outcome } from '../../engine/events.ts'
 import { recover } from '../../engine/recover.ts'
 import { startRollback, startRun } from '../../engine/run.ts'
 import type { RunEnd, RunInput } from '../../engine/running.ts'
 import { Failed, type Failure } from '../../failure.ts'
 import type { Report } from '../../report/schema.ts'
-import { parseDuration } from '../../steps/duration.ts'
 import { kinds } from '../../steps/index.ts'
 import type { Json } from '../../steps/step.ts'
 import type { Transport } from '../../transport/transport.ts'

@@ -1,12 +1,12 @@
 /** `hostops run`: whatever happens, it ends with one report line. */
 import { join } from 'node:path'
+import { parseDuration } from '../../duration.ts'
 import { startCheck } from '../../engine/check.ts'
 import { type Plan, startEvent, warningEvents } from '../../engine/plan.ts'
 import { startRun } from '../../engine/run.ts'
 import type { RunEnd, RunInput, Running } from '../../engine/running.ts'
 import { Failed, type Failure } from '../../failure.ts'
 import { confirm, ONLY_ON_HOST } from '../../steps/confirm.ts'
-import { parseDuration } from '../../steps/duration.ts'
 import { kinds } from '../../steps/index.ts'
 import type { Transport } from '../../transport/transport.ts'
 import { jsonLine } from '../../ui/printable.ts'

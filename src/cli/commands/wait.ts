@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DURATION_HINT, parseDuration } from '../../steps/duration.ts'
+import { DURATION_HINT, parseDuration } from '../../duration.ts'
 import { EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { openRun } from '../state/open-state.ts'

@@ -1,6 +1,6 @@
 import * as z from 'zod'
+import { durationSchema } from '../../duration.ts'
 import { once } from '../command/once.ts'
-import { durationSchema } from '../duration.ts'
 import { plainText } from '../plain-text.ts'
 import type { StepKind } from '../step.ts'
 import { compose, composeArgv, servicesField, stackFacts, stackFields } from './compose.ts'

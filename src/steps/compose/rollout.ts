@@ -1,7 +1,7 @@
 import * as z from 'zod'
+import { durationSchema, timeLimitSchema } from '../../duration.ts'
 import { Failed } from '../../failure.ts'
 import { once } from '../command/once.ts'
-import { durationSchema, timeLimitSchema } from '../duration.ts'
 import { argv, canonicalPath } from '../fields.ts'
 import { forField, msOf } from '../standing.ts'
 import type { PlannedCommand, StepContext, StepKind } from '../step.ts'

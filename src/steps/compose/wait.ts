@@ -1,6 +1,6 @@
 import * as z from 'zod'
+import { durationSchema, timeLimitSchema } from '../../duration.ts'
 import { once } from '../command/once.ts'
-import { durationSchema, timeLimitSchema } from '../duration.ts'
 import { forField, longestFor, msOf, oldForField, stand } from '../standing.ts'
 import type { Json, StepContext, StepKind, StepResult } from '../step.ts'
 import { composeArgv, SERVICE, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'

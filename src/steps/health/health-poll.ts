@@ -1,7 +1,7 @@
 import * as z from 'zod'
+import { durationSchema, timeLimitSchema } from '../../duration.ts'
 import { Failed } from '../../failure.ts'
 import { once } from '../command/once.ts'
-import { durationSchema, timeLimitSchema } from '../duration.ts'
 import { forField, longestFor, msOf, stand } from '../standing.ts'
 import type { CheckFinding, Facts, Sign, StepContext, StepKind, StepResult } from '../step.ts'
 import { curlArgv, request, shownUrl, urlField } from './curl.ts'
