@@ -7,17 +7,23 @@ type Files = ReadonlyMap<string, string>
 
 /** Each layer and what it may import, apart from itself. A file above all folders is a layer of its own. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
-  cli: ['ui', 'report', 'engine', 'playbook', 'steps', 'transport', 'hostlink', 'wording', 'failure.ts'],
+  cli: [
+    ...['ui', 'report', 'engine', 'playbook', 'document', 'steps', 'transport', 'hostlink', 'process'],
+    ...['wording', 'failure.ts', 'duration.ts'],
+  ],
   ui: ['engine', 'wording', 'failure.ts'],
   report: ['engine', 'wording', 'failure.ts'],
-  engine: ['playbook', 'steps', 'transport', 'hostlink', 'failure.ts'],
-  playbook: ['steps', 'transport', 'hostlink', 'failure.ts'],
-  steps: ['transport', 'hostlink', 'failure.ts'],
-  transport: ['hostlink', 'failure.ts'],
-  hostlink: [],
+  engine: ['playbook', 'document', 'steps', 'transport', 'hostlink', 'process', 'failure.ts', 'duration.ts'],
+  playbook: ['document', 'steps', 'hostlink', 'process', 'failure.ts', 'duration.ts'],
+  steps: ['document', 'transport', 'process', 'failure.ts', 'duration.ts'],
+  transport: ['document', 'hostlink', 'process', 'failure.ts', 'duration.ts'],
+  hostlink: ['document', 'process'],
+  document: [],
+  process: [],
   // The words of failures: for the faces only.
-  wording: ['steps', 'failure.ts'],
+  wording: ['steps', 'failure.ts', 'duration.ts'],
   'failure.ts': [],
+  'duration.ts': [],
 }
 
 /** Files that only these may import. */

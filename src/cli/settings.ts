@@ -1,6 +1,7 @@
 /** The owner's settings, or a failure together with what a person is shown of it. */
+
+import { renderDiagnostics } from '../document/print-diagnostics.ts'
 import type { Failure } from '../failure.ts'
-import { renderDiagnostics } from '../playbook/render.ts'
 import { loadSettings, type Settings } from '../playbook/settings.ts'
 import type { Io } from './io.ts'
 

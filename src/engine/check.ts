@@ -1,7 +1,9 @@
 /** `--check`: what would change, by read-only probes, and the hash that a later run can be held to. */
+
+import type { Json } from '../document/json.ts'
 import type { Failure } from '../failure.ts'
 import type { Known } from '../playbook/expression.ts'
-import type { CheckFinding, Json } from '../steps/step.ts'
+import type { CheckFinding } from '../steps/step.ts'
 import { toFailure } from './attempt.ts'
 import { shortHash } from './hash.ts'
 import { knownAtStart } from './known.ts'

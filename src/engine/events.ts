@@ -1,9 +1,12 @@
 /** All that a run tells, as a closed union. `ui` and `report` see nothing else of the engine. */
+
+import type { Json } from '../document/json.ts'
 import type { Failure } from '../failure.ts'
-import type { Effect, Evidence, Facts, Json, Movement, Observation, PlannedCommand } from '../steps/step.ts'
+import type { Effect, Evidence, Facts, Movement, Observation, PlannedCommand } from '../steps/step.ts'
 import type { StartedCommand, StreamName } from '../transport/transport.ts'
 
-export type { Effect, Evidence, Facts, Json, Movement, Observation, PlannedCommand } from '../steps/step.ts'
+export type { Json } from '../document/json.ts'
+export type { Effect, Evidence, Facts, Movement, Observation, PlannedCommand } from '../steps/step.ts'
 
 export const OUTCOMES = [
   'succeeded',

@@ -1,6 +1,6 @@
 /** One text for one value, whatever the order in which its keys were written, and a short name for it. */
 import { createHash } from 'node:crypto'
-import type { Json } from '../steps/step.ts'
+import type { Json } from '../document/json.ts'
 
 export function canonical(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`

@@ -1,10 +1,12 @@
 /** Playbook + inputs + target -> plan. Pure: contacts nothing, and shows what it cannot know as unknown. */
+
+import type { Json } from '../document/json.ts'
 import { Failed, type Failure } from '../failure.ts'
 import type { Known } from '../playbook/expression.ts'
 import type { Playbook, PlaybookStep, Retry, Template } from '../playbook/playbook.ts'
 import { resolveTemplate } from '../playbook/resolve.ts'
 import { expressionsOf, hasExpressions } from '../playbook/template.ts'
-import type { Effect, Facts, Json, PlannedCommand } from '../steps/step.ts'
+import type { Effect, Facts, PlannedCommand } from '../steps/step.ts'
 import { knownOf } from './known.ts'
 import type { Plan, PlannedStep } from './plan.ts'
 

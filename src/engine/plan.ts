@@ -1,7 +1,8 @@
 /** Playbook + inputs + target -> a plan: plain JSON that can be printed, hashed, stored and sent. */
 
+import type { Json } from '../document/json.ts'
 import type { Expression, Retry, Template } from '../playbook/playbook.ts'
-import type { Effect, Facts, Json, PlannedCommand } from '../steps/step.ts'
+import type { Effect, Facts, PlannedCommand } from '../steps/step.ts'
 import type { Event } from './events.ts'
 
 export type PlannedStep = {

@@ -1,6 +1,6 @@
 /** What the host was like before the first change: all that a rollback will have to go by. */
 
-import type { Json } from '../steps/step.ts'
+import type { Json } from '../document/json.ts'
 import { startObserving } from './beside.ts'
 import type { Run } from './run-state.ts'
 import { canBeReady, contextFor, makeReady, type StepState } from './state.ts'

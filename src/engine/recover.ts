@@ -1,6 +1,7 @@
 /** What a journal tells about a run whose runner is gone. Pure. */
+
+import type { Json } from '../document/json.ts'
 import type { Failure } from '../failure.ts'
-import type { Json } from '../steps/step.ts'
 import type { StartedCommand } from '../transport/transport.ts'
 import type { Event, Movement } from './events.ts'
 

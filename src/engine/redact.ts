@@ -1,7 +1,8 @@
 /** Takes the values of secrets out of everything that is told, in every form in which they were likely written. */
+
+import type { Json } from '../document/json.ts'
 import { SHORTEST_SECRET as SHORTEST } from '../playbook/input-value.ts'
 import type { Playbook } from '../playbook/playbook.ts'
-import type { Json } from '../steps/step.ts'
 
 export type Redactor = {
   /** A whole text. */

@@ -1,6 +1,8 @@
 /** One step from its condition to its end. */
+
+import type { Json } from '../document/json.ts'
 import { Failed, type Failure } from '../failure.ts'
-import type { Json, StepResult } from '../steps/step.ts'
+import type { StepResult } from '../steps/step.ts'
 import { type Attempts, attemptStep, toFailure } from './attempt.ts'
 import { recordBefore } from './record.ts'
 import type { Run } from './run-state.ts'

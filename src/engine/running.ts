@@ -1,7 +1,9 @@
 /** What a run is given, how it is stopped, and how it ends. */
+
+import type { Json } from '../document/json.ts'
 import type { Failure } from '../failure.ts'
 import type { Playbook } from '../playbook/playbook.ts'
-import type { Json, Sign, StepKind } from '../steps/step.ts'
+import type { Sign, StepKind } from '../steps/step.ts'
 import type { Transport } from '../transport/transport.ts'
 import type { Emit, Outcome } from './events.ts'
 import { type Hold, newHold } from './hold.ts'

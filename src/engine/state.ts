@@ -1,9 +1,11 @@
 /** What the engine knows of each step while it runs: what is planned, what was recorded, what was begun. */
+
+import type { Json } from '../document/json.ts'
 import { Failed, type Failure } from '../failure.ts'
 import type { Known } from '../playbook/expression.ts'
 import { evaluate, resolveTemplate } from '../playbook/resolve.ts'
 import { hasExpressions } from '../playbook/template.ts'
-import type { Effect, Json, StepContext, StepKind } from '../steps/step.ts'
+import type { Effect, StepContext, StepKind } from '../steps/step.ts'
 import { stepContext } from './context.ts'
 import type { Movement, StepStatus } from './events.ts'
 import type { Looks } from './looks.ts'

@@ -1,7 +1,7 @@
 /** What the commands of each step said, one file for each: `steps/NNN-<step id>.log`. Costs a log where it fails, never a run. */
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeFolder } from '../hostlink/make-folder.ts'
+import { makeFolder } from '../process/make-folder.ts'
 
 const FLUSH_AT = 16 * 1024
 

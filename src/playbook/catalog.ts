@@ -5,14 +5,14 @@
  */
 import { readdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { createSource, type Diagnostic, error } from '../document/diagnostic.ts'
+import { nearest } from '../document/nearest.ts'
+import { readFileBounded } from '../document/read-file.ts'
 import type { Failure } from '../failure.ts'
-import { nearest } from '../hostlink/nearest.ts'
 import { packagePath } from '../hostlink/package-path.ts'
-import { createSource, type Diagnostic, error } from './diagnostic.ts'
 import { loadPlaybook } from './load.ts'
 import type { Kinds } from './load-steps.ts'
 import type { Playbook } from './playbook.ts'
-import { readFileBounded } from './read-file.ts'
 import { type Env, userConfigFolder } from './settings.ts'
 
 export type FolderOrigin = '--playbooks' | 'HOSTOPS_PLAYBOOKS' | 'settings' | 'here' | 'user' | 'shipped'

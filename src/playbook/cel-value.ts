@@ -1,5 +1,5 @@
 /** Values on their way into CEL and back. Nothing changes its type silently: what JSON cannot hold is refused. */
-import type { Json } from '../steps/step.ts'
+import type { Json } from '../document/json.ts'
 import type { CelType } from './reference.ts'
 
 export type FromCel = { ok: true; value: Json } | { ok: false; problem: string }

@@ -1,10 +1,13 @@
 /** That each step is one thing, that its `with` fits its kind, and that every default is of use. */
 
-import { nearest } from '../hostlink/nearest.ts'
+import { type Diagnostic, error } from '../document/diagnostic.ts'
+import { isRecord } from '../document/is-record.ts'
+import { nearest } from '../document/nearest.ts'
+import { keysAt, literalHintAt } from '../document/schema-keys.ts'
+import type { Path, YamlFile } from '../document/yaml-file.ts'
+import { zodDiagnostics } from '../document/zod-diagnostics.ts'
 import { once } from '../steps/command/once.ts'
 import type { StepKind } from '../steps/step.ts'
-import { type Diagnostic, error } from './diagnostic.ts'
-import { isRecord } from './is-record.ts'
 import {
   FORMS,
   keyOf,
@@ -15,10 +18,7 @@ import {
   shortFormFields,
 } from './load-steps.ts'
 import { hasCommonKeysOnly, type RawStep } from './schema.ts'
-import { keysAt, literalHintAt } from './schema-keys.ts'
 import { firstExpression } from './templates.ts'
-import type { Path, YamlFile } from './yaml-file.ts'
-import { zodDiagnostics } from './zod-diagnostics.ts'
 
 export function checkSteps(
   raw: readonly RawStep[],

@@ -1,5 +1,5 @@
 /** A playbook for those who call it: its typed inputs, and where each value comes from unless they give one. */
-import type { Json } from '../steps/step.ts'
+import type { Json } from '../document/json.ts'
 import type { InputSpec, InputType, Playbook, Template } from './playbook.ts'
 import type { Settings } from './settings.ts'
 import { isExpression, isInterpolated } from './template.ts'

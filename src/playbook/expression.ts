@@ -11,9 +11,9 @@
  * - A value that is one whole expression keeps its type. In text, null, lists and maps are refused, never guessed.
  */
 import { type Context, Environment } from '@marcbachmann/cel-js'
+import type { Json } from '../document/json.ts'
 import { Failed } from '../failure.ts'
 import { once } from '../steps/command/once.ts'
-import type { Json } from '../steps/step.ts'
 import { bareReference, readVariable } from './bare-reference.ts'
 import { fromCel, toCel } from './cel-value.ts'
 import { findReferences } from './find-references.ts'

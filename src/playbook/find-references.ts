@@ -1,6 +1,6 @@
 /** Goes through an expression for what it refers to, and for what it must not do. */
 import type { ASTNode } from '@marcbachmann/cel-js'
-import { nearest } from '../hostlink/nearest.ts'
+import { nearest } from '../document/nearest.ts'
 import type { ExpressionTypes, Reference } from './reference.ts'
 import {
   type Found,

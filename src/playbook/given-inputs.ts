@@ -1,7 +1,7 @@
 /** What a caller gives, read and not judged yet: `-i` pairs, the files behind `@`, the `--inputs` file. */
 import { resolve } from 'node:path'
+import type { Json } from '../document/json.ts'
 import type { InputProblem } from '../failure.ts'
-import type { Json } from '../steps/step.ts'
 import { readInputFile } from './input-file.ts'
 import { MAX_INPUT_BYTES } from './input-value.ts'
 import type { InputSpec, Playbook } from './playbook.ts'

@@ -6,8 +6,9 @@
  *   pass in a `secret` (keys have lines) and in a `string` whose `pattern` matches them; nowhere else.
  * - A `path` has no `.` and `..` segments, because locks and policies compare paths as text.
  */
+
+import type { Json } from '../document/json.ts'
 import { DURATION_HINT, parseDuration } from '../duration.ts'
-import type { Json } from '../steps/step.ts'
 import type { InputSpec, InputType } from './playbook.ts'
 
 export type Checked = { ok: true; value: Json } | { ok: false; detail: string }

@@ -3,9 +3,10 @@
  * default. Pinned values are the host owner's: a caller who gives one is told, even when it is the same value, so
  * that nobody can find out a pinned secret by trying. All problems are told at once.
  */
+
+import type { Json } from '../document/json.ts'
+import { nearest } from '../document/nearest.ts'
 import { Failed, type InputProblem } from '../failure.ts'
-import { nearest } from '../hostlink/nearest.ts'
-import type { Json } from '../steps/step.ts'
 import { dependencies, type Known } from './expression.ts'
 import {
   type Candidate,

@@ -1,14 +1,15 @@
 /** The `inputs:` of a playbook: specifications, with everything about them checked that can be before a value is given. */
-import { nearest } from '../hostlink/nearest.ts'
-import type { Json } from '../steps/step.ts'
-import { type Diagnostic, error, warning } from './diagnostic.ts'
+
+import { type Diagnostic, error, warning } from '../document/diagnostic.ts'
+import { isRecord } from '../document/is-record.ts'
+import type { Json } from '../document/json.ts'
+import { nearest } from '../document/nearest.ts'
+import type { YamlFile } from '../document/yaml-file.ts'
 import { checkInput, patternSyntaxProblem } from './input-value.ts'
-import { isRecord } from './is-record.ts'
 import type { InputSpec } from './playbook.ts'
 import { type ExpressionTypes, INPUT_CEL_TYPES } from './reference.ts'
 import { INPUT_TYPES, type RawPlaybook } from './schema.ts'
 import { type Site, toTemplate } from './templates.ts'
-import type { YamlFile } from './yaml-file.ts'
 
 /** Names that CEL keeps for itself: `inputs.in` does not parse. */
 const RESERVED = new Set(['in', 'true', 'false', 'null'])

@@ -1,16 +1,16 @@
 /** The `steps:` of a playbook: which kind each is, its id, and its `with` with the defaults merged in. */
 
+import { type Diagnostic, error } from '../document/diagnostic.ts'
+import { isRecord } from '../document/is-record.ts'
+import { nearest } from '../document/nearest.ts'
+import { keysAt } from '../document/schema-keys.ts'
+import type { Path, YamlFile } from '../document/yaml-file.ts'
 import { parseDuration } from '../duration.ts'
-import { nearest } from '../hostlink/nearest.ts'
 import type { StepKind } from '../steps/step.ts'
-import { type Diagnostic, error } from './diagnostic.ts'
-import { isRecord } from './is-record.ts'
 import type { PlaybookStep, Retry, Template } from './playbook.ts'
 import type { ExpressionTypes } from './reference.ts'
 import type { RawStep } from './schema.ts'
-import { keysAt } from './schema-keys.ts'
 import { type Site, toTemplate } from './templates.ts'
-import type { Path, YamlFile } from './yaml-file.ts'
 
 export type Kinds = Readonly<Record<string, StepKind>>
 

@@ -1,10 +1,15 @@
 /** Playbook text to a playbook that has passed every check, or to all of its mistakes at once. */
 import * as z from 'zod'
+import { type Diagnostic, error, inOrder, warning } from '../document/diagnostic.ts'
+import { isRecord } from '../document/is-record.ts'
+import { keysAt } from '../document/schema-keys.ts'
+import { decode } from '../document/text-file.ts'
+import { withoutValues } from '../document/without-values.ts'
+import { readYaml, type YamlFile } from '../document/yaml-file.ts'
+import { zodDiagnostics } from '../document/zod-diagnostics.ts'
 import { parseDuration } from '../duration.ts'
 import { once } from '../steps/command/once.ts'
 import { checkSteps } from './check-steps.ts'
-import { type Diagnostic, error, inOrder, warning } from './diagnostic.ts'
-import { isRecord } from './is-record.ts'
 import { hideSecrets, inputTypes, loadInputs, PLAIN_INPUT_KEYS } from './load-inputs.ts'
 import {
   assembleSteps,
@@ -18,14 +23,9 @@ import {
 import type { Playbook } from './playbook.ts'
 import type { ExpressionTypes } from './reference.ts'
 import { playbookSchema, playbookSchemaFor, type RawPlaybook } from './schema.ts'
-import { keysAt } from './schema-keys.ts'
 import { expressionRules } from './site-rules.ts'
 import { checkSites, findTemplates, firstExpression, type Site, toTemplate } from './templates.ts'
-import { decode } from './text-file.ts'
 import { wayBackWarnings } from './way-back.ts'
-import { withoutValues } from './without-values.ts'
-import { readYaml, type YamlFile } from './yaml-file.ts'
-import { zodDiagnostics } from './zod-diagnostics.ts'
 
 export type Loaded =
   | { ok: true; playbook: Playbook; warnings: Diagnostic[] }

@@ -1,5 +1,6 @@
 /** A playbook that has passed every check: what planning starts from. */
-import type { Json, StepKind } from '../steps/step.ts'
+import type { Json } from '../document/json.ts'
+import type { StepKind } from '../steps/step.ts'
 
 export type InputType =
   | 'string'

@@ -1,5 +1,5 @@
 /** Which thing a chain of names means, and what to say where there is none of that name. */
-import { nearest } from '../hostlink/nearest.ts'
+import { nearest } from '../document/nearest.ts'
 import {
   type CelType,
   type ExpressionProblem,

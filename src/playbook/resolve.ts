@@ -1,6 +1,7 @@
 /** Partial evaluation: what is known becomes plain JSON, the rest stays `$expr` and `$text` nodes. */
+
+import type { Json } from '../document/json.ts'
 import { Failed } from '../failure.ts'
-import type { Json } from '../steps/step.ts'
 import { evaluateExpression, isKnown, type Known } from './expression.ts'
 import type { Expression, Interpolated, Template } from './playbook.ts'
 import { expressionsOf, hasExpressions, isExpression, isInterpolated } from './template.ts'

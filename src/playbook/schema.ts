@@ -3,8 +3,8 @@
  * asked for, because building schemas is a good part of what loading a playbook costs.
  */
 import * as z from 'zod'
+import { isRecord } from '../document/is-record.ts'
 import { durationSchema, timeLimitSchema } from '../duration.ts'
-import { isRecord } from './is-record.ts'
 import type { InputType } from './playbook.ts'
 
 export const INPUT_TYPES: readonly InputType[] = [

@@ -1,11 +1,12 @@
 /** All templates of a file: found, put aside behind symbols so that schemas can check the rest, and type-checked. */
-import type { Json } from '../steps/step.ts'
-import { type Diagnostic, error, type Place } from './diagnostic.ts'
+
+import { type Diagnostic, error, type Place } from '../document/diagnostic.ts'
+import type { Json } from '../document/json.ts'
+import type { Path, YamlFile } from '../document/yaml-file.ts'
 import { checkExpression } from './expression.ts'
 import type { Expression, Interpolated, Template } from './playbook.ts'
 import type { ExpressionProblem, ExpressionTypes, Reference } from './reference.ts'
 import { type ExpressionSite, mayHoldExpression, parseTemplate } from './template.ts'
-import type { Path, YamlFile } from './yaml-file.ts'
 
 export type Site = {
   path: Path

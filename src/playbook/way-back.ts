@@ -1,9 +1,9 @@
 /** Steps of the playbook's own that a rollback can do nothing about: warnings, since not all of them change something. */
-import { type Diagnostic, warning } from './diagnostic.ts'
+import { type Diagnostic, warning } from '../document/diagnostic.ts'
+import { keysAt } from '../document/schema-keys.ts'
+import type { YamlFile } from '../document/yaml-file.ts'
 import { mergeWith, type OutlinedStep } from './load-steps.ts'
 import type { RawStep } from './schema.ts'
-import { keysAt } from './schema-keys.ts'
-import type { YamlFile } from './yaml-file.ts'
 
 /** Only for a playbook without mistakes. */
 export function wayBackWarnings(

@@ -1,5 +1,6 @@
 /** The contract of a step kind: validation, planning, running and taking back stand together in one file per kind. */
 import type { z } from 'zod'
+import type { Json } from '../document/json.ts'
 import type { Failed, FailedService, Failure } from '../failure.ts'
 import type { Command } from '../transport/transport.ts'
 
@@ -8,8 +9,6 @@ export type Effect = 'read' | 'fetch' | 'write' | 'disrupt' | 'irreversible'
 
 /** Of a rollback. */
 export type Movement = 'restore' | 'reactivate' | 'verify'
-
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 
 /** What CEL may expect of `steps.<id>.<output>`. */
 export type OutputType = 'string' | 'int' | 'double' | 'bool' | 'list' | 'map'

@@ -4,8 +4,8 @@
  */
 import { createHash } from 'node:crypto'
 import { openSync, readdirSync, readFileSync, readSync } from 'node:fs'
-import { bootId, isAlive, type ProcessIdentity } from '../hostlink/process/identity.ts'
-import { readProcessStat } from '../hostlink/process/stat.ts'
+import { bootId, isAlive, type ProcessIdentity } from '../process/identity.ts'
+import { readProcessStat } from '../process/stat.ts'
 import type { Announced } from './transport.ts'
 
 /** The kernel counts the start of a process in these, on every platform that has /proc. */

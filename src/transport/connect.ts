@@ -1,5 +1,5 @@
 /** From a target as people write it to a transport. Each kind is loaded only when it is asked for. */
-import { nearest } from '../hostlink/nearest.ts'
+import { nearest } from '../document/nearest.ts'
 import type { Connected, TransportOptions } from './transport.ts'
 
 type NotConnected = Extract<Connected, { ok: false }>

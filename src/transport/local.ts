@@ -1,9 +1,9 @@
 /** Commands on this machine: each in a session of its own, ended with everything that descends from it. */
 
-import { identify } from '../hostlink/process/identity.ts'
-import { preparePipes } from '../hostlink/process/pipe.ts'
-import { type Ended, runProcess } from '../hostlink/process/process.ts'
-import { startFailureCode } from '../hostlink/process/start.ts'
+import { identify } from '../process/identity.ts'
+import { preparePipes } from '../process/pipe.ts'
+import { type Ended, runProcess } from '../process/process.ts'
+import { startFailureCode } from '../process/start.ts'
 import { type Announcer, announcer, findAnnounced } from './announced.ts'
 import type { LocalJobs } from './local-job.ts'
 import { collectOutput } from './output.ts'

@@ -2,10 +2,10 @@
 import { expect, test } from 'vitest'
 import { clock } from '../../src/cli/clock.ts'
 import { printPlan } from '../../src/cli/dry-run.ts'
+import { renderDiagnostics } from '../../src/document/print-diagnostics.ts'
 import { startCheck } from '../../src/engine/check.ts'
 import { makePlan } from '../../src/engine/make-plan.ts'
 import { loadPlaybook } from '../../src/playbook/load.ts'
-import { renderDiagnostics } from '../../src/playbook/render.ts'
 import { kinds } from '../../src/steps/index.ts'
 
 function planned(steps: string, inputs: { [name: string]: string } = {}) {

@@ -1,8 +1,8 @@
 /** Each case is a wrong playbook and, beside it, exactly what a person is told. `UPDATE=1` writes them anew. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { renderDiagnostics } from '../../src/document/print-diagnostics.ts'
 import { loadPlaybook } from '../../src/playbook/load.ts'
-import { renderDiagnostics } from '../../src/playbook/render.ts'
 import { fixtureKinds } from './kinds.ts'
 
 const folder = new URL('cases/', import.meta.url)

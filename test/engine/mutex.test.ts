@@ -14,7 +14,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { LOCK_SCRIPT } from '../../src/engine/lock-script.ts'
-import { identify } from '../../src/hostlink/process/identity.ts'
+import { identify } from '../../src/process/identity.ts'
 import { until } from '../rig/observe.ts'
 
 const SHELLS = [['dash'], ['bash'], ['busybox', 'sh']].filter(([name]) =>

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { makeFolder } from '../../src/hostlink/make-folder.ts'
+import { makeFolder } from '../../src/process/make-folder.ts'
 
 let dir: string
 beforeEach(() => {

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { runProcess } from '../../src/hostlink/process/process.ts'
+import { runProcess } from '../../src/process/process.ts'
 import { until } from '../rig/observe.ts'
 
 test('what a command leaves behind reads nothing of the output of those that come after it', async () => {

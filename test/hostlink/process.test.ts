@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Sink } from '../../src/hostlink/process/output.ts'
-import { type Ended, runProcess, startProcess } from '../../src/hostlink/process/process.ts'
-import type { ProcessSpec } from '../../src/hostlink/process/start.ts'
+import type { Sink } from '../../src/process/output.ts'
+import { type Ended, runProcess, startProcess } from '../../src/process/process.ts'
+import type { ProcessSpec } from '../../src/process/start.ts'
 
 const env = { PATH: process.env.PATH ?? '/usr/bin:/bin' }
 let folder: string

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { renderDiagnostics } from '../../src/document/print-diagnostics.ts'
 import { loadPlaybook } from '../../src/playbook/load.ts'
-import { renderDiagnostics } from '../../src/playbook/render.ts'
 import { kinds } from '../../src/steps/index.ts'
 import { fixtureKinds } from '../diagnostics/kinds.ts'
 

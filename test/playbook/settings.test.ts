@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { renderDiagnostics } from '../../src/document/print-diagnostics.ts'
 import { findNamedPlaybook, findPlaybook, listPlaybooks } from '../../src/playbook/catalog.ts'
 import { describeInputs } from '../../src/playbook/describe.ts'
-import { renderDiagnostics } from '../../src/playbook/render.ts'
 import { loadSettings, parseSettings } from '../../src/playbook/settings.ts'
 import { kinds } from '../../src/steps/index.ts'
 

@@ -1,5 +1,6 @@
 /** Runs the engine on step kinds made by a test, with a host that is one plain object. */
 import * as z from 'zod'
+import type { Json } from '../../src/document/json.ts'
 import type { Event } from '../../src/engine/events.ts'
 import type { LockInput } from '../../src/engine/holder.ts'
 import { makePlan } from '../../src/engine/make-plan.ts'
@@ -8,7 +9,7 @@ import { startRollback, startRun } from '../../src/engine/run.ts'
 import type { Clock, RunEnd, RunInput, Running, RunRecord } from '../../src/engine/running.ts'
 import { Failed, type Failure } from '../../src/failure.ts'
 import type { Playbook, PlaybookStep, Template } from '../../src/playbook/playbook.ts'
-import type { Effect, Json, StepKind } from '../../src/steps/step.ts'
+import type { Effect, StepKind } from '../../src/steps/step.ts'
 import type { Transport } from '../../src/transport/transport.ts'
 
 export type Host = { [name: string]: Json }

@@ -52,5 +52,5 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
   }
 }
 
-/** What the daemon may keep open between commands: pipes at hand for the ones to come (src/hostlink/process/pipe.ts). */
+/** What the daemon may keep open between commands: pipes at hand for the ones to come (src/process/pipe.ts). */
 export const PIPES_AT_HAND = 64

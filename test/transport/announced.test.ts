@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { readProcessStat } from '../../src/hostlink/process/stat.ts'
+import { readProcessStat } from '../../src/process/stat.ts'
 import { announcer, findAnnounced } from '../../src/transport/announced.ts'
 
 const children: ChildProcess[] = []

@@ -1,5 +1,7 @@
 /** What is sent to the host: the playbook's text or name, and inputs as they were given; the host checks their types. */
 import { resolve } from 'node:path'
+import type { Json } from '../../document/json.ts'
+import { renderDiagnostics } from '../../document/print-diagnostics.ts'
 import { Failed, type InputProblem } from '../../failure.ts'
 import { findPlaybook } from '../../playbook/catalog.ts'
 import {
@@ -12,10 +14,8 @@ import {
 import { readInputFile } from '../../playbook/input-file.ts'
 import { MAX_INPUT_BYTES } from '../../playbook/input-value.ts'
 import { loadPlaybook } from '../../playbook/load.ts'
-import { renderDiagnostics } from '../../playbook/render.ts'
 import type { Settings } from '../../playbook/settings.ts'
 import { kinds } from '../../steps/index.ts'
-import type { Json } from '../../steps/step.ts'
 import type { Io } from '../io.ts'
 import type { RunOptions } from '../run-options.ts'
 

@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Failure } from '../../failure.ts'
-import { makeFolder } from '../../hostlink/make-folder.ts'
+import { makeFolder } from '../../process/make-folder.ts'
 import { DRAFT } from './drafts.ts'
 import { headText, type RunEntry, type RunHead, readRun, unwritable, writeHead } from './state.ts'
 

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Holder, Judgement, LockInput } from '../../engine/holder.ts'
-import { livesStill, noteSelf } from '../../hostlink/process/identity.ts'
+import { livesStill, noteSelf } from '../../process/identity.ts'
 import { machineOf, pidNamespace } from './runner-place.ts'
 import { isSettled, type RunHead, readRun } from './state.ts'
 

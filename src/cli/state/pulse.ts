@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { constants, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { noteSelf } from '../../hostlink/process/identity.ts'
+import { noteSelf } from '../../process/identity.ts'
 import { pidNamespace } from './runner-place.ts'
 
 /** Of the machine itself, whose processes are all known by one number each. */

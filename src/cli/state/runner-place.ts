@@ -5,7 +5,7 @@
 import { closeSync, constants, openSync, readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { bootId, livesStill, noteSelf } from '../../hostlink/process/identity.ts'
+import { bootId, livesStill, noteSelf } from '../../process/identity.ts'
 
 export type RunnerPlace = {
   pid: number

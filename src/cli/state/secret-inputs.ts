@@ -1,10 +1,10 @@
 /** The values of a run that goes on: what its plan kept, and the secrets, which no file keeps and which are given again. */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { Json } from '../../document/json.ts'
 import { Failed } from '../../failure.ts'
 import { inputsFileName, parseInputsFile } from '../../playbook/given-inputs.ts'
 import { resolveInputs } from '../../playbook/inputs.ts'
-import type { Json } from '../../steps/step.ts'
 import type { Io } from '../io.ts'
 import type { Kept } from './kept-run.ts'
 

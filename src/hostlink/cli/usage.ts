@@ -1,7 +1,7 @@
 /** Words for mistakes on the command line and in the settings; loaded only when there is one. */
 
+import { nearest } from '../../document/nearest.ts'
 import type { EndpointProblem } from '../endpoint.ts'
-import { nearest } from '../nearest.ts'
 import type { TargetsProblem } from '../targets.ts'
 import { longOptions, type OptionProblem } from './options.ts'
 import { lines } from './wording.ts'

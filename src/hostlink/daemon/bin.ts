@@ -2,7 +2,7 @@
 /** hostlinkd: flags, subcommands, signals. The only place of the daemon that ends the process. */
 import { realpathSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
-import { nearest } from '../nearest.ts'
+import { nearest } from '../../document/nearest.ts'
 import { VERSION } from '../version.ts'
 import type { BinIo } from './bin-io.ts'
 import { readFlags } from './config/flags.ts'

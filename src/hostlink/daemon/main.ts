@@ -1,7 +1,7 @@
 /** The daemon's life: start, reload, stop. Answers instead of exiting: only the bin ends the process. */
 import { chownSync, closeSync, fchownSync, openSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
-import { makeFolder } from '../make-folder.ts'
-import { preparePipes } from '../process/pipe.ts'
+import { makeFolder } from '../../process/make-folder.ts'
+import { preparePipes } from '../../process/pipe.ts'
 import { type Audit, openAudit } from './audit.ts'
 import { type Config, place } from './config/config.ts'
 import { loadConfig } from './config/config-file.ts'

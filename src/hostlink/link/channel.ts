@@ -1,6 +1,7 @@
 /** One connection to a daemon, with any number of requests in flight on it. */
 import { statSync } from 'node:fs'
 import { connect as connectSocket, type Socket } from 'node:net'
+import { systemError } from '../../process/system-error.ts'
 import { answersTo, fail, parseAnswer, type Received } from '../answers.ts'
 import {
   decodeOutput,
@@ -10,7 +11,6 @@ import {
   isOutputPayload,
   type StreamName,
 } from '../frame.ts'
-import { systemError } from '../system-error.ts'
 import type { Address, Endpoint, LinkFailure, Result } from './link.ts'
 
 export type OnOutput = (stream: StreamName, data: Buffer) => void | Promise<void>

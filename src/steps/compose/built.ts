@@ -1,6 +1,8 @@
 /** What this run has brought in for a stack, as the outputs of its earlier steps say. */
+
+import type { Json } from '../../document/json.ts'
 import { Failed } from '../../failure.ts'
-import type { Json, StepContext } from '../step.ts'
+import type { StepContext } from '../step.ts'
 import { sameImageName } from './image-name.ts'
 import type { Project, Service } from './project.ts'
 

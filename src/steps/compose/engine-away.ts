@@ -2,8 +2,10 @@
  * The engine goes away while its package is upgraded, and comes back seconds later. What is safe to repeat waits for it and
  * is done again. How a command dies with its engine has many words: whether the engine answers is asked.
  */
+
+import type { Json } from '../../document/json.ts'
 import { Failed } from '../../failure.ts'
-import type { Json, StepContext, StepKind } from '../step.ts'
+import type { StepContext, StepKind } from '../step.ts'
 import { composeFailed } from './failed.ts'
 
 /** A package upgrade takes seconds; a host whose engine is away for longer needs a person. */

@@ -1,6 +1,7 @@
 import * as z from 'zod'
+import type { Json } from '../../document/json.ts'
 import { once } from '../command/once.ts'
-import type { Json, StepKind } from '../step.ts'
+import type { StepKind } from '../step.ts'
 import { composeArgv, servicesField, stackFacts, stackFields } from './compose.ts'
 import { readProject, readReplicas } from './project.ts'
 import { runningStack } from './running-stack.ts'

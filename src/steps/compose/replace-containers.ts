@@ -1,7 +1,8 @@
 /** What `compose.up` and `compose.rollout` share: the state that they keep, and all of a rollback but how containers return. */
 import * as z from 'zod'
+import type { Json } from '../../document/json.ts'
 import { Failed, type Loss } from '../../failure.ts'
-import type { Facts, Json, StepContext, StepKind, StepResult } from '../step.ts'
+import type { Facts, StepContext, StepKind, StepResult } from '../step.ts'
 import { requireAsBefore } from './as-before.ts'
 import { type Bring, backArgs, bringBack } from './back.ts'
 import { requireBuilt } from './built.ts'

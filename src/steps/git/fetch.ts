@@ -1,10 +1,11 @@
 import * as z from 'zod'
+import type { Json } from '../../document/json.ts'
 import { Failed } from '../../failure.ts'
 import { once } from '../command/once.ts'
 import { diskFull } from '../disk-full.ts'
 import { canonicalPath, remoteField, repoField } from '../fields.ts'
 import { lines } from '../plain-text.ts'
-import type { CheckFinding, Json, StepContext, StepKind, StepResult } from '../step.ts'
+import type { CheckFinding, StepContext, StepKind, StepResult } from '../step.ts'
 import { ask, git, gitArgv, type Repo, repoAt, withoutSshPrompts } from './git.ts'
 import { openRepository } from './repository.ts'
 

@@ -1,6 +1,7 @@
 /** A name as people write it becomes one commit, once; everything afterwards uses the commit. */
+
+import { nearest } from '../../document/nearest.ts'
 import { Failed } from '../../failure.ts'
-import { nearest } from '../../hostlink/nearest.ts'
 import type { StepContext } from '../step.ts'
 import { fetchInto, privateRefs } from './fetch.ts'
 import { ask, readGit } from './git.ts'

@@ -1,8 +1,8 @@
 /** What an HTTP answer must look like, and what to say when it does not. Pure. */
 import { isDeepStrictEqual } from 'node:util'
 import * as z from 'zod'
+import type { Json } from '../../document/json.ts'
 import { lines } from '../plain-text.ts'
-import type { Json } from '../step.ts'
 import { parseJsonPath, valueAt } from './json-path.ts'
 
 const statusField = () =>

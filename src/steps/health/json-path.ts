@@ -1,5 +1,5 @@
 /** A strict little piece of JSONPath: `$.a.b[0]['c']`, one place and never several. */
-import type { Json } from '../step.ts'
+import type { Json } from '../../document/json.ts'
 
 export type JsonPath = readonly (string | number)[]
 

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { AroundRuns } from '../../../src/hostlink/daemon/host-runs/context.ts'
 import { goOnWaiting } from '../../../src/hostlink/daemon/host-runs/recovery.ts'
 import { openHostRunStore } from '../../../src/hostlink/daemon/host-runs/store.ts'
-import { readProcessStat } from '../../../src/hostlink/process/stat.ts'
+import { readProcessStat } from '../../../src/process/stat.ts'
 import { until } from '../../rig/observe.ts'
 
 let root: string

@@ -9,7 +9,7 @@ import { startOnHost } from '../../../src/hostlink/daemon/host-runs/start.ts'
 import { openHostRunStore } from '../../../src/hostlink/daemon/host-runs/store.ts'
 import type { Token } from '../../../src/hostlink/daemon/policy/policy.ts'
 import type { RunRequest, RunStart } from '../../../src/hostlink/messages.ts'
-import { noteSelf } from '../../../src/hostlink/process/identity.ts'
+import { noteSelf } from '../../../src/process/identity.ts'
 
 let root: string
 let keys: string[]

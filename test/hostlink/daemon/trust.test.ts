@@ -18,7 +18,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { judge } from '../../../src/hostlink/daemon/policy/trust.ts'
-import { runProcess } from '../../../src/hostlink/process/process.ts'
+import { runProcess } from '../../../src/process/process.ts'
 import { askOnce } from '../../rig/ask.ts'
 import { type DaemonRig, startDaemonRig } from '../../rig/daemon.ts'
 

@@ -1,6 +1,6 @@
 /** hostlink.conf: `key = value` lines become a checked, immutable Config, or a list of all that is wrong. Pure. */
 import { isIPv6 } from 'node:net'
-import { nearest } from '../../nearest.ts'
+import { nearest } from '../../../document/nearest.ts'
 import { KEYS, type KeyName, type ValueOf } from './config-keys.ts'
 import type { Problem } from './problem.ts'
 

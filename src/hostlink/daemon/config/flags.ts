@@ -1,6 +1,6 @@
 /** Options of `hostlinkd` and its subcommands; nothing of them is followed by further words. */
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { nearest } from '../../nearest.ts'
+import { nearest } from '../../../document/nearest.ts'
 
 type Options = NonNullable<ParseArgsConfig['options']>
 type Values<T extends Options> = ReturnType<typeof parseArgs<{ options: T }>>['values']

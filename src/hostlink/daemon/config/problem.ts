@@ -1,4 +1,4 @@
-import { systemError } from '../../system-error.ts'
+import { systemError } from '../../../process/system-error.ts'
 
 /** One mistake in a file that a person wrote: where it is, what it is, what to do. */
 export type Problem = {

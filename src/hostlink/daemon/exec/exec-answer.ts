@@ -1,9 +1,9 @@
 /** From the end of a run to the fields of its answer. */
 import { getSystemErrorMap } from 'node:util'
+import { startFailureCode } from '../../../process/start.ts'
+import { systemError } from '../../../process/system-error.ts'
 import { MAX_PAYLOAD_BYTES } from '../../frame.ts'
 import type { ExecAnswer, Status } from '../../messages.ts'
-import { startFailureCode } from '../../process/start.ts'
-import { systemError } from '../../system-error.ts'
 import type { Body } from '../peers/answer.ts'
 import { fitJson, type Text, toText } from '../peers/answer-text.ts'
 import type { Limits } from './limits.ts'

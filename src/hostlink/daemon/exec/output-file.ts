@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeFolder } from '../../make-folder.ts'
-import type { Sink } from '../../process/output.ts'
+import { makeFolder } from '../../../process/make-folder.ts'
+import type { Sink } from '../../../process/output.ts'
 
 export type OutputFile = { readonly path: string; readonly sink: Sink; close(): Promise<void> }
 export type OutputFiles = { readonly stdout: OutputFile; readonly stderr: OutputFile }

@@ -1,6 +1,6 @@
 /** Running commands, and the keyed ones for a while after their end: slots, keys, cancellation, shutdown. */
-import { type Ended, type Running, startProcess } from '../../process/process.ts'
-import { type ProcessSpec, startFailureCode } from '../../process/start.ts'
+import { type Ended, type Running, startProcess } from '../../../process/process.ts'
+import { type ProcessSpec, startFailureCode } from '../../../process/start.ts'
 import { createKeyed } from './keyed.ts'
 import { Output, type OutputOptions } from './output.ts'
 import { type OutputFiles, openOutputFiles } from './output-file.ts'

@@ -1,6 +1,6 @@
 /** Grants that let their token do more than their author will have meant, or less: known by what the playbooks want. */
 
-import { nearest } from '../../nearest.ts'
+import { nearest } from '../../../document/nearest.ts'
 import type { Config } from '../config/config.ts'
 import type { Problem } from '../config/problem.ts'
 import { failure } from '../peers/answer.ts'

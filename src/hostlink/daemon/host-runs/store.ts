@@ -14,7 +14,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
-import { livesStill } from '../../process/identity.ts'
+import { livesStill } from '../../../process/identity.ts'
 import { createFolder, removeLeftovers } from '../new-folder.ts'
 
 const requestSchema = z.object({

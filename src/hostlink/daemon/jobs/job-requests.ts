@@ -1,8 +1,8 @@
 /** Answers `job` requests: list, status, tail, wait, cancel. */
 import { join } from 'node:path'
+import { isAlive } from '../../../process/identity.ts'
+import { endTree } from '../../../process/tree.ts'
 import type { JobInfo, JobRequest, Status } from '../../messages.ts'
-import { isAlive } from '../../process/identity.ts'
-import { endTree } from '../../process/tree.ts'
 import type { Token } from '../policy/policy.ts'
 import { DOORBELL } from './job-spec.ts'
 import type { Job, JobTable } from './job-table.ts'

@@ -1,4 +1,4 @@
-import type { FolderId } from '../../process/workdir.ts'
+import type { FolderId } from '../../../process/workdir.ts'
 import type { Command } from '../exec/command.ts'
 
 /** What the daemon tells a supervisor over its standard input: never in any process's arguments, never on disk. */

@@ -1,6 +1,7 @@
 /** Which jobs there are and how they stand. The folders are the truth; this only remembers what saves reading. */
+
+import { isAlive } from '../../../process/identity.ts'
 import type { JobInfo } from '../../messages.ts'
-import { isAlive } from '../../process/identity.ts'
 import { systemReason } from '../config/problem.ts'
 import type { Log } from '../log.ts'
 import { removeLeftovers } from '../new-folder.ts'

@@ -2,7 +2,7 @@
 import { basename } from 'node:path'
 import { isMap, isPair, isScalar, LineCounter, type Node, type ParsedNode, parseDocument } from 'yaml'
 import * as z from 'zod'
-import { nearest } from '../../nearest.ts'
+import { nearest } from '../../../document/nearest.ts'
 import type { Problem } from '../config/problem.ts'
 import type { Policy } from './policy.ts'
 import { ruleOf, ruleSchema } from './rule-schema.ts'

@@ -1,5 +1,5 @@
 /** A rule of an allowlist, and what is known when it is held against a request. */
-import type { FolderId } from '../../process/workdir.ts'
+import type { FolderId } from '../../../process/workdir.ts'
 import { printWord, type Template, type Word } from './template.ts'
 import type { Judged } from './trust.ts'
 

@@ -1,5 +1,5 @@
 /** Templates of whole commands: literal words, and words with one typed hole. Pure. */
-import { nearest } from '../../nearest.ts'
+import { nearest } from '../../../document/nearest.ts'
 import { fillsHole, HOLE_KINDS, type Hole, isPlainPath, printHole } from './holes.ts'
 
 export type Word =

@@ -4,7 +4,7 @@
  */
 import { lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { join, posix } from 'node:path'
-import type { FolderId } from '../../process/workdir.ts'
+import type { FolderId } from '../../../process/workdir.ts'
 import type { Fault } from './template.ts'
 
 export type Judged = {

@@ -3,8 +3,8 @@
  * tags are refused, so that what one reads is what runs, and no alias can grow a small file into a large one.
  */
 import { isAlias, isMap, isNode, isScalar, type Node, type Pair, type Scalar, type YAMLMap } from 'yaml'
-import type { Json } from '../steps/step.ts'
 import { type Diagnostic, error, type Place, type Source, warning } from './diagnostic.ts'
+import type { Json } from './json.ts'
 
 export type Conversion = {
   source: Source

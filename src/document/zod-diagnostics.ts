@@ -6,8 +6,8 @@
  * excused; its value is validated again, by the same schema, once it is known.
  */
 import type { core } from 'zod'
-import { nearest } from '../hostlink/nearest.ts'
 import { type Diagnostic, error, type Place } from './diagnostic.ts'
+import { nearest } from './nearest.ts'
 import type { Path } from './yaml-file.ts'
 
 /** `symbol` marks an expression; its CEL type, or null where no expression may stand. */

@@ -1,7 +1,7 @@
 /** A text as one YAML document with a place for each of its values. Of YAML 1.2 only what `yaml-value.ts` takes. */
 import { type Document, isMap, isNode, isScalar, isSeq, type Node, type Pair, parseAllDocuments } from 'yaml'
-import type { Json } from '../steps/step.ts'
 import { type Diagnostic, error, type Place, type Source } from './diagnostic.ts'
+import type { Json } from './json.ts'
 import { sourceOffset } from './scalar-offset.ts'
 import { syntaxDiagnostic } from './yaml-syntax.ts'
 import { keyName, nodePlace, toJson } from './yaml-value.ts'
