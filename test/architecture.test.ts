@@ -7,17 +7,31 @@ type Files = ReadonlyMap<string, string>
 
 /** Each layer and what it may import, apart from itself. A file above all folders is a layer of its own. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
+  bin: ['cli', 'hostlink', 'build', 'process', 'document'],
   cli: [
-    ...['ui', 'report', 'engine', 'playbook', 'document', 'steps', 'transport', 'hostlink', 'process'],
+    ...[
+      'ui',
+      'report',
+      'engine',
+      'playbook',
+      'document',
+      'steps',
+      'transport',
+      'hostlink',
+      'process',
+      'build',
+    ],
     ...['wording', 'failure.ts', 'duration.ts'],
   ],
   ui: ['engine', 'wording', 'failure.ts'],
   report: ['engine', 'wording', 'failure.ts'],
   engine: ['playbook', 'document', 'steps', 'transport', 'hostlink', 'process', 'failure.ts', 'duration.ts'],
-  playbook: ['document', 'steps', 'hostlink', 'process', 'failure.ts', 'duration.ts'],
+  playbook: ['document', 'steps', 'process', 'build', 'failure.ts', 'duration.ts'],
   steps: ['document', 'transport', 'process', 'failure.ts', 'duration.ts'],
   transport: ['document', 'hostlink', 'process', 'failure.ts', 'duration.ts'],
-  hostlink: ['document', 'process'],
+  hostlink: ['document', 'process', 'build'],
+  // What the bundle knows of itself.
+  build: [],
   document: [],
   process: [],
   // The words of failures: for the faces only.

@@ -1,6 +1,6 @@
 /** The command line as data for commander. Each command's own code is loaded when it is called, not before. */
 import { type Argument, Command } from 'commander'
-import { VERSION } from '../hostlink/version.ts'
+import { VERSION } from '../build/version.ts'
 import type { Io } from './io.ts'
 import { addActs } from './program/acts.ts'
 import { addDoctor } from './program/doctor.ts'

@@ -5,11 +5,11 @@
  */
 import { readdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { packagePath } from '../build/package-path.ts'
 import { createSource, type Diagnostic, error } from '../document/diagnostic.ts'
 import { nearest } from '../document/nearest.ts'
 import { readFileBounded } from '../document/read-file.ts'
 import type { Failure } from '../failure.ts'
-import { packagePath } from '../hostlink/package-path.ts'
 import { loadPlaybook } from './load.ts'
 import type { Kinds } from './load-steps.ts'
 import type { Playbook } from './playbook.ts'

@@ -36,7 +36,7 @@ const START_LIMIT_MS = 30_000
 const STOP_LIMIT_MS = 15_000
 
 export async function startDaemonRig({ config = {}, env = {} }: RigOptions = {}): Promise<DaemonRig> {
-  if (!existsSync(HOSTLINKD)) throw new Error(`${HOSTLINKD} is not built: node src/bundle.mjs`)
+  if (!existsSync(HOSTLINKD)) throw new Error(`${HOSTLINKD} is not built: node src/build/bundle.mjs`)
   const folder = mkdtempSync(join(tmpdir(), 'hostlinkd-'))
   const token = 'rig-token-0123456789abcdef'
   const socket = String(config.unix_path ?? join(folder, 'hostlink.sock'))

@@ -43,7 +43,7 @@ export type HostopsRig = ReturnType<typeof hostopsRig>
 const LIMIT_MS = 60_000
 
 export function hostopsRig() {
-  if (!existsSync(HOSTOPS)) throw new Error(`${HOSTOPS} is not built: node src/bundle.mjs`)
+  if (!existsSync(HOSTOPS)) throw new Error(`${HOSTOPS} is not built: node src/build/bundle.mjs`)
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hostops-cli-')))
   const state = join(folder, 'state')
   const env: NodeJS.ProcessEnv = {

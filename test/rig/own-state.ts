@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { standInForCurl } from '../../src/cli/demo/curl.ts'
+import { standInForCurl } from '../../examples/demo/curl.ts'
 
 export default function ownState() {
   const folder = mkdtempSync(join(tmpdir(), 'hostops-tests-state-'))

@@ -80,7 +80,7 @@ async function goOn(verb: Verb, given: string, options: ResumeOptions, io: Io): 
     return recorder.finish(notBegun(run.head.runId))
   }
   try {
-    const { keepHeapSmall } = await import('../start/v8-flags.ts')
+    const { keepHeapSmall } = await import('../../process/v8-flags.ts')
     keepHeapSmall()
     const kept = readKept(run)
     const inputs = await secretInputs(kept, options, io)

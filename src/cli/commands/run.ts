@@ -85,7 +85,7 @@ async function attempt(
   }
   const wrong = wrongUse(options, io.cwd)
   if (wrong) return invalid(wrong)
-  const { keepHeapSmall } = await import('../start/v8-flags.ts')
+  const { keepHeapSmall } = await import('../../process/v8-flags.ts')
   keepHeapSmall()
   const prepared = await unlessSignalled(signals, prepare(name, options, settings.settings, io))
   if (prepared === null) return notConnected({ code: 'interrupted', signal: signals.first! })

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { packagePath } from '../../hostlink/package-path.ts'
+import { packagePath } from '../../build/package-path.ts'
 import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 

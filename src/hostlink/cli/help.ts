@@ -1,4 +1,4 @@
-import { VERSION } from '../version.ts'
+import { VERSION } from '../../build/version.ts'
 
 export const version = () => `hostlink ${VERSION}\n`
 

@@ -1,6 +1,7 @@
 /** From a request to its answer, with the checks in the order of PROTOCOL.md, section 3. */
+
+import { VERSION } from '../../build/version.ts'
 import { FEATURES, jobRequest, runRequest } from '../messages.ts'
-import { VERSION } from '../version.ts'
 import type { Audit, AuditEntry } from './audit.ts'
 import type { Config } from './config/config.ts'
 import { type Asker, cancel, type ExecSurroundings, exec } from './exec/exec.ts'

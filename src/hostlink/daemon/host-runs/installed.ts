@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { packagePath } from '../../package-path.ts'
+import { packagePath } from '../../../build/package-path.ts'
 import type { Config } from '../config/config.ts'
 import { type Problem, systemReason } from '../config/problem.ts'
 import { bareDigest, type Token } from '../policy/policy.ts'

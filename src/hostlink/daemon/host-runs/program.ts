@@ -1,8 +1,8 @@
 /** The program that runs playbooks, as the daemon starts it: its words, its state, its answers. */
 import { join } from 'node:path'
+import { packagePath } from '../../../build/package-path.ts'
 import { runProcess } from '../../../process/process.ts'
 import type { RunStart } from '../../messages.ts'
-import { packagePath } from '../../package-path.ts'
 import type { Config } from '../config/config.ts'
 import { commandFor } from '../exec/command.ts'
 

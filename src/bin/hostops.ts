@@ -4,10 +4,10 @@
  * ES module loader alone is a tenth of what an empty program costs.
  */
 import { writeSync } from 'node:fs'
-import { VERSION } from '../../hostlink/version.ts'
-import { findCode, keepCode } from './kept-code.ts'
-import { openProgram, partFile } from './parts.ts'
-import type * as Start from './start.ts'
+import { findCode, keepCode } from '../build/code-cache.ts'
+import { openProgram, partFile } from '../build/parts.ts'
+import { VERSION } from '../build/version.ts'
+import type * as Start from '../cli/start.ts'
 
 const args = process.argv.slice(2)
 

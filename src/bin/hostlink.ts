@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync, write, writeSync } from 'node:fs'
-import { main } from './cli/cli.ts'
-import { exitCode, type InterruptSignal, SIGNAL_CODES } from './cli/exit-code.ts'
-import type { Io } from './cli/io.ts'
+import { main } from '../hostlink/cli/cli.ts'
+import { exitCode, type InterruptSignal, SIGNAL_CODES } from '../hostlink/cli/exit-code.ts'
+import type { Io } from '../hostlink/cli/io.ts'
 
 const SIGNALS: readonly InterruptSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 const DESCRIPTORS = { stdout: 1, stderr: 2 } as const

@@ -1,8 +1,8 @@
 /** Built and run by bundle.mjs: `make-cache FOLDER PARTS CALLS` keeps the code that typical calls have compiled. */
 import { writeFileSync } from 'node:fs'
-import { compiledName } from './compile.ts'
-import { openProgram, partFile } from './parts.ts'
-import type * as Start from './start.ts'
+import { compiledName } from '../build/compile.ts'
+import { openProgram, partFile } from '../build/parts.ts'
+import type * as Start from '../cli/start.ts'
 
 const [folder = '', parts = '[]', calls = '[]'] = process.argv.slice(2)
 const program = openProgram<typeof Start>(folder, './start.js', () => undefined)

@@ -1,9 +1,9 @@
 /** Arguments in, exit code out. */
 import { type Command, CommanderError } from 'commander'
-import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
-import type { Io } from '../io.ts'
-import { wordedError } from '../print-failure.ts'
-import { makeProgram } from '../program.ts'
+import { EXIT_OK, EXIT_USAGE } from './exit-code.ts'
+import type { Io } from './io.ts'
+import { wordedError } from './print-failure.ts'
+import { makeProgram } from './program.ts'
 
 export async function main(given: string[], io: Io): Promise<number> {
   const args = asOption(given)
@@ -46,11 +46,11 @@ function withKnownHelp(args: string[], { commands }: Command): string[] {
 async function usageError(error: CommanderError, args: string[], io: Io): Promise<number> {
   const { problem, hint } = reword(error, args)
   if (args[0] === 'run') {
-    const { refuseUsage } = await import('../commands/refuse-usage.ts')
+    const { refuseUsage } = await import('./commands/refuse-usage.ts')
     return refuseUsage({ code: 'usage', problem, hint }, args, io)
   }
   if (args[0] === 'resume' || args[0] === 'rollback') {
-    const { tellAttempt } = await import('../state/attempt-line.ts')
+    const { tellAttempt } = await import('./state/attempt-line.ts')
     const run = args.slice(1).find(word => !word.startsWith('-')) ?? ''
     const output = args.some(word => /^(--output=)?json$/.test(word)) ? 'json' : 'auto'
     return tellAttempt(run, { code: 'usage', problem, hint }, { output }, io)

@@ -7,15 +7,15 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, transform } from 'esbuild'
 
-const root = new URL('../', import.meta.url)
+const root = new URL('../../', import.meta.url)
 const path = relative => fileURLToPath(new URL(relative, root))
 const { version } = JSON.parse(readFileSync(path('package.json'), 'utf8'))
 
 rmSync(path('dist'), { recursive: true, force: true })
 
 const entryPoints = {
-  hostlinkd: path('src/hostlink/daemon/bin.ts'),
-  demo: path('src/cli/demo/demo.ts'),
+  hostlinkd: path('src/bin/hostlinkd.ts'),
+  demo: path('examples/demo/demo.ts'),
   'hostlink-supervise': path('src/hostlink/daemon/jobs/supervise.ts'),
 }
 
@@ -96,7 +96,7 @@ await build({
 // The client's whole life is 15 ms: one CommonJS file, because Node's ES module loader alone takes a third of that.
 await build({
   ...common,
-  entryPoints: [path('src/hostlink/bin.ts')],
+  entryPoints: [path('src/bin/hostlink.ts')],
   outfile: path('dist/hostlink.cjs'),
   minify: true,
   format: 'cjs',
@@ -107,7 +107,7 @@ await build({
 const runner = { ...common, plugins: [withoutLocales, withoutExecutables, lazily], write: false }
 const { outputFiles, metafile } = await build({
   ...runner,
-  entryPoints: { start: path('src/cli/start/start.ts') },
+  entryPoints: { start: path('src/cli/start.ts') },
   outdir: path('dist'),
   chunkNames: '[name]-[hash]',
   splitting: true,
@@ -142,7 +142,7 @@ function modulesOf(...sources) {
 // A module belongs to the first part that has it.
 const parts = {
   // What every call needs, and `validate` nothing else.
-  main: modulesOf('src/cli/start/start.ts', 'src/cli/start/v8-flags.ts', 'src/cli/commands/validate.ts'),
+  main: modulesOf('src/cli/start.ts', 'src/process/v8-flags.ts', 'src/cli/commands/validate.ts'),
   // For expressions that are more than the name of a value.
   cel: ['./cel.js'],
   // What a run on this machine adds, when no terminal is there to draw on.
@@ -175,7 +175,7 @@ for (const part of Object.keys(parts)) {
 
 await build({
   ...common,
-  entryPoints: { hostops: path('src/cli/start/hostops.ts') },
+  entryPoints: { hostops: path('src/bin/hostops.ts') },
   outdir: path('dist'),
   outExtension: { '.js': '.cjs' },
   plugins: [lazily],
@@ -188,7 +188,7 @@ await build({
 })
 await build({
   ...common,
-  entryPoints: [path('src/cli/start/make-cache.ts')],
+  entryPoints: [path('src/bin/make-cache.ts')],
   outdir: path('dist'),
   format: 'esm',
 })

@@ -2,10 +2,10 @@
 /** hostlinkd: flags, subcommands, signals. The only place of the daemon that ends the process. */
 import { realpathSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
-import { nearest } from '../../document/nearest.ts'
-import { VERSION } from '../version.ts'
-import type { BinIo } from './bin-io.ts'
-import { readFlags } from './config/flags.ts'
+import { VERSION } from '../build/version.ts'
+import { nearest } from '../document/nearest.ts'
+import type { BinIo } from '../hostlink/daemon/bin-io.ts'
+import { readFlags } from '../hostlink/daemon/config/flags.ts'
 
 const USAGE = `usage: hostlinkd [-c FILE] [-p PIDFILE] [-f] [-v]
        hostlinkd init [--help]     write a config with a fresh token
@@ -34,8 +34,8 @@ process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: string[]): Promise<number> {
   const [subcommand, ...rest] = args
-  if (subcommand === 'init') return (await import('./config/init.ts')).runInit(rest, io())
-  if (subcommand === 'check') return (await import('./config/check.ts')).runCheck(rest, io())
+  if (subcommand === 'init') return (await import('../hostlink/daemon/config/init.ts')).runInit(rest, io())
+  if (subcommand === 'check') return (await import('../hostlink/daemon/config/check.ts')).runCheck(rest, io())
   if (subcommand !== undefined && !subcommand.startsWith('-')) return complain(wordUnknown(subcommand), 2)
   const read = readFlags(args, FLAGS)
   if ('reason' in read) return complain(`${read.reason}\nhint: ${read.hint ?? 'hostlinkd --help'}`, 2)
@@ -49,14 +49,14 @@ async function main(args: string[]): Promise<number> {
     env: process.env,
   }
   if (!flags.foreground) {
-    const { detach } = await import('./detach.ts')
+    const { detach } = await import('../hostlink/daemon/detach.ts')
     const problem = await detach(options)
     return problem === null ? 0 : complain(problem, 1)
   }
   return serve(options)
 }
 
-async function serve(options: import('./main.ts').DaemonOptions): Promise<number> {
+async function serve(options: import('../hostlink/daemon/main.ts').DaemonOptions): Promise<number> {
   // Commands are forked off this process: the less garbage it lets pile up, the faster that is, and the less it weighs.
   setFlagsFromString('--semi-space-growth-factor=1')
   // The optimizing compiler keeps megabytes for each of its threads, for code that mostly waits.
@@ -73,8 +73,8 @@ async function serve(options: import('./main.ts').DaemonOptions): Promise<number
     process.on('SIGINT', () => resolve('SIGINT'))
   })
   const [{ startDaemon }, { tellSystemd }] = await Promise.all([
-    import('./main.ts'),
-    import('./config/systemd.ts'),
+    import('../hostlink/daemon/main.ts'),
+    import('../hostlink/daemon/config/systemd.ts'),
   ])
   const daemon = await startDaemon(options)
   if ('failed' in daemon) {

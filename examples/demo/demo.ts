@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { dirname, join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { wrap } from '../../ui/text.ts'
+import { wrap } from '../../src/ui/text.ts'
 import { ask, headOf, makeWorld, type World } from './world.ts'
 
 const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..')
