@@ -7,7 +7,7 @@ type Files = ReadonlyMap<string, string>
 
 /** Each layer and what it may import, apart from itself. A file above all folders is a layer of its own. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
-  bin: ['cli', 'hostlink', 'build', 'process', 'document'],
+  bin: ['cli', 'hostlink', 'jobs', 'build', 'process', 'document'],
   cli: [
     ...[
       'ui',
@@ -18,18 +18,19 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
       'steps',
       'transport',
       'hostlink',
+      'jobs',
       'process',
-      'build',
     ],
-    ...['wording', 'failure.ts', 'duration.ts'],
+    ...['build', 'wording', 'failure.ts', 'duration.ts'],
   ],
   ui: ['engine', 'wording', 'failure.ts'],
   report: ['engine', 'wording', 'failure.ts'],
   engine: ['playbook', 'document', 'steps', 'transport', 'hostlink', 'process', 'failure.ts', 'duration.ts'],
   playbook: ['document', 'steps', 'process', 'build', 'failure.ts', 'duration.ts'],
   steps: ['document', 'transport', 'process', 'failure.ts', 'duration.ts'],
-  transport: ['document', 'hostlink', 'process', 'failure.ts', 'duration.ts'],
-  hostlink: ['document', 'process', 'build'],
+  transport: ['document', 'hostlink', 'jobs', 'process', 'failure.ts', 'duration.ts'],
+  hostlink: ['document', 'jobs', 'process', 'build'],
+  jobs: ['process', 'build'],
   // What the bundle knows of itself.
   build: [],
   document: [],

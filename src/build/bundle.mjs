@@ -16,7 +16,7 @@ rmSync(path('dist'), { recursive: true, force: true })
 const entryPoints = {
   hostlinkd: path('src/bin/hostlinkd.ts'),
   demo: path('examples/demo/demo.ts'),
-  'hostlink-supervise': path('src/hostlink/daemon/jobs/supervise.ts'),
+  'hostlink-supervise': path('src/bin/supervise.ts'),
 }
 
 /** zod re-exports its messages in forty languages: a quarter of what a run would have to read. Ours are English. */

@@ -1,5 +1,6 @@
 /** What travels in the frames. Schemas check what a peer sends; types describe what we send. */
 import * as z from 'zod'
+import type { JobInfo, JobState } from '../jobs/job-info.ts'
 
 export const WIRE_VERSION = 1
 
@@ -220,29 +221,6 @@ export type ExecAnswer = Envelope & {
   start_error?: string
   cancelled?: boolean
   attached?: boolean
-}
-
-export type JobState = 'starting' | 'running' | 'lost' | 'exited' | 'timeout' | 'error'
-
-export type JobInfo = {
-  job_id: string
-  state: JobState
-  done: boolean
-  command: string
-  created_at: number
-  ended_at: number
-  exit_code: number
-  duration_ms: number
-  stdout_bytes: number
-  stderr_bytes: number
-  stdout_original_bytes: number
-  stderr_original_bytes: number
-  stdout_truncated: boolean
-  stderr_truncated: boolean
-  timeout_ms: number
-  pid: number
-  workdir?: string
-  error_msg?: string
 }
 
 export type JobListAnswer = Envelope & { jobs?: JobInfo[] }

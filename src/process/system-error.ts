@@ -29,3 +29,13 @@ export function systemError(error: unknown): { code: string; words: string } {
   const name = typeof code === 'string' ? code : 'UNKNOWN'
   return { code: name, words: WORDS[name] ?? (typeof message === 'string' ? message : name) }
 }
+
+/** The reason that the system gave, in words that go into a sentence. */
+export function systemReason(error: unknown): string {
+  const { words } = systemError(error)
+  return /^[A-Z][a-z]/.test(words) ? words.charAt(0).toLowerCase() + words.slice(1) : words
+}
+
+/** The same, behind the file or folder that it is about, where that is known. */
+export const reasonWithPath = (error: unknown): string =>
+  `${error instanceof Error && 'path' in error ? `${String(error.path)}: ` : ''}${systemReason(error)}`

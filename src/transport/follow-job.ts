@@ -1,6 +1,6 @@
 /** Follows a detached command to its end, wherever it runs: output as it comes, then how it ended. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { JobInfo } from '../hostlink/messages.ts'
+import type { JobInfo } from '../jobs/job-info.ts'
 import type { Output } from './output.ts'
 import type { Command, ExecOptions, ExecResult, StreamName } from './transport.ts'
 

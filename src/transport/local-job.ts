@@ -2,22 +2,28 @@
  * Durable commands on this machine: jobs in the daemon's own spool format, looked after by its supervisor, so that
  * they outlive this process, start once under their key, and are found again by whoever asks with it.
  */
-import { parseConfig } from '../hostlink/daemon/config/config.ts'
-import { openJobs } from '../hostlink/daemon/jobs/jobs.ts'
-import type { Log } from '../hostlink/daemon/log.ts'
-import type { Token } from '../hostlink/daemon/policy/policy.ts'
-import type { JobInfo } from '../hostlink/messages.ts'
+
+import type { JobInfo, JobStart, Owner } from '../jobs/job-info.ts'
+import { openJobs } from '../jobs/jobs.ts'
 import { followJob, type Got, type JobSource } from './follow-job.ts'
 import type { Output } from './output.ts'
 import { overtakeJob } from './overtake.ts'
+import { posixQuote } from './quote.ts'
 import type { Command, ExecOptions, ExecResult, Overtaking } from './transport.ts'
 
 const WAIT_MS = 30_000
 const CHUNK_BYTES = 1024 * 1024
-const MOST_JOBS = 4096
-const OWNER: Token = { name: 'local', policy: { kind: 'full' } }
+const OWNER: Owner = { name: 'local', seesAll: true }
+const DAY_S = 24 * 60 * 60
+const SETTINGS = {
+  most: 4096,
+  retentionS: DAY_S,
+  maxSpoolBytes: 256 * 1024 * 1024,
+  defaultTimeoutMs: 1000 * DAY_S,
+  maxTimeoutMs: 7000 * DAY_S,
+}
 const ignore = () => {}
-const SILENT: Log = { error: ignore, warn: ignore, info: ignore, debug: ignore }
+const SILENT = { warn: ignore, info: ignore, debug: ignore }
 
 export type LocalJobs = {
   run(command: Command, options: ExecOptions, output: Output): Promise<ExecResult>
@@ -26,14 +32,9 @@ export type LocalJobs = {
   close(): void
 }
 
-export function openLocalJobs(folder: string): LocalJobs {
-  const settings = {
-    ...defaults(),
-    outputTmpdir: folder,
-    maxJobs: MOST_JOBS,
-    envAllow: Object.keys(process.env),
-  }
-  const jobs = openJobs({ config: () => settings, log: SILENT })
+/** `env`: what every command gets. */
+export function openLocalJobs(folder: string, env: Readonly<Record<string, string>>): LocalJobs {
+  const jobs = openJobs({ settings: () => ({ ...SETTINGS, folder }), log: SILENT })
   const closing = new AbortController()
 
   const sourceOf = (id: string): JobSource => ({
@@ -65,17 +66,7 @@ export function openLocalJobs(folder: string): LocalJobs {
 
   return {
     run: async (command, options, output) => {
-      const started = await jobs.start(
-        {
-          argv: [...command.argv],
-          env: command.env,
-          workdir: command.cwd,
-          job_timeout_ms: Math.max(1, Math.ceil(options.timeoutMs)),
-          key: options.key,
-          ...NOTHING_ELSE,
-        },
-        OWNER,
-      )
+      const started = await jobs.start(jobOf(command, options, env), OWNER)
       if (started.job_id === undefined)
         return {
           kind: 'not-started',
@@ -101,22 +92,21 @@ export function openLocalJobs(folder: string): LocalJobs {
   }
 }
 
-const NOTHING_ELSE = {
-  command: undefined,
-  timeout_ms: undefined,
-  max_stdout_bytes: undefined,
-  max_stderr_bytes: undefined,
-  output_to_file: undefined,
-  detach: true,
-  stream: undefined,
-  cancel_on_disconnect: undefined,
-  attach_only: undefined,
+function jobOf(
+  command: Command,
+  { key, timeoutMs }: ExecOptions,
+  base: Readonly<Record<string, string>>,
+): JobStart {
+  const { argv, cwd, env } = command
+  const [file = '', ...args] = argv
+  return {
+    command: { file, argv0: file, args, env: { ...base, ...env } },
+    text: argv.map(posixQuote).join(' '),
+    asked: [undefined, argv, cwd, Object.entries(env ?? {}).sort()],
+    key,
+    workdir: cwd,
+    timeoutMs: Math.max(1, Math.ceil(timeoutMs)),
+  }
 }
 
 const lost = (reason = 'the job is gone'): Got<never> => ({ ok: false, result: { kind: 'lost', reason } })
-
-function defaults() {
-  const parsed = parseConfig('auth_token = none-is-ever-asked-for', 'defaults')
-  if ('problems' in parsed) throw new Error(parsed.problems.map(problem => problem.reason).join(', '))
-  return parsed.config
-}

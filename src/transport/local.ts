@@ -19,7 +19,7 @@ export function localTransport(jobsFolder?: string): Transport {
   // Beside what comes before the first command.
   const pipes = preparePipes()
   const openJobs = (folder: string): Promise<LocalJobs> => {
-    jobs ??= import('./local-job.ts').then(({ openLocalJobs }) => openLocalJobs(folder))
+    jobs ??= import('./local-job.ts').then(({ openLocalJobs }) => openLocalJobs(folder, base))
     return jobs
   }
   return {

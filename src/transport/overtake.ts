@@ -1,6 +1,6 @@
 /** Commands that outlived the runner which started them: their end is waited for, or brought about. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { JobInfo } from '../hostlink/messages.ts'
+import type { JobInfo } from '../jobs/job-info.ts'
 import { isAlive, isThere, type ProcessIdentity } from '../process/identity.ts'
 import { endTree, hasFollowers } from '../process/tree.ts'
 import type { Overtaking } from './transport.ts'

@@ -1,11 +1,12 @@
 /** Runs on this machine that outlive their client: the daemon's own code and spool, without a daemon. */
 import { join } from 'node:path'
 import { parseConfig } from '../../hostlink/daemon/config/config.ts'
+import { jobSettings } from '../../hostlink/daemon/exec/job-start.ts'
 import { openHostRuns } from '../../hostlink/daemon/host-runs/host-runs.ts'
-import { openJobs } from '../../hostlink/daemon/jobs/jobs.ts'
 import type { Log } from '../../hostlink/daemon/log.ts'
 import type { Token } from '../../hostlink/daemon/policy/policy.ts'
 import { type RunAnswer, runRequest } from '../../hostlink/messages.ts'
+import { openJobs } from '../../jobs/jobs.ts'
 import { type Asked, type Host, refusal } from './host.ts'
 
 const OWNER: Token = { name: 'local', policy: { kind: 'full' } }
@@ -20,9 +21,8 @@ export function openLocalHost(state: string, program: string): Host {
     hostopsCommand: program,
     runsStateDir: state,
   }
-  const options = { config: () => settings, log: SILENT, hostEnv: process.env }
-  const jobs = openJobs(options)
-  const runs = openHostRuns({ ...options, jobs })
+  const jobs = openJobs({ settings: () => jobSettings(settings), log: SILENT })
+  const runs = openHostRuns({ config: () => settings, log: SILENT, hostEnv: process.env, jobs })
   return {
     target: 'local',
     ask: async (action, fields, signal = new AbortController().signal): Promise<Asked> => {

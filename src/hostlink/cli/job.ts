@@ -1,9 +1,9 @@
 /** `job list|status|tail|wait|cancel`: waiting at the daemon where it can, polling where it cannot. */
 
 import { nearest } from '../../document/nearest.ts'
+import type { JobInfo } from '../../jobs/job-info.ts'
 import { connect } from '../link/client.ts'
 import type { Link, LinkFailure, Result } from '../link/link.ts'
-import type { JobInfo } from '../messages.ts'
 import { failed } from './exec.ts'
 import type { Outcome } from './exit-code.ts'
 import type { Io } from './io.ts'

@@ -5,6 +5,7 @@ import { FEATURES, jobRequest, runRequest } from '../messages.ts'
 import type { Audit, AuditEntry } from './audit.ts'
 import type { Config } from './config/config.ts'
 import { type Asker, cancel, type ExecSurroundings, exec } from './exec/exec.ts'
+import { ownerOf } from './exec/job-start.ts'
 import { findProgram } from './exec/program.ts'
 import type { HostRuns } from './host-runs/host-runs.ts'
 import { type Body, badRequest } from './peers/answer.ts'
@@ -79,7 +80,7 @@ async function job({ request, connection, token }: Asker, around: ExecSurroundin
   const gone = new AbortController()
   const unwatch = connection.watch('gone', () => gone.abort())
   try {
-    return await around.jobs.handle(checked.value, token, gone.signal)
+    return await around.jobs.handle(checked.value, ownerOf(token), gone.signal)
   } finally {
     unwatch()
   }

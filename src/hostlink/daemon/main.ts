@@ -1,15 +1,17 @@
 /** The daemon's life: start, reload, stop. Answers instead of exiting: only the bin ends the process. */
 import { chownSync, closeSync, fchownSync, openSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import { openJobs } from '../../jobs/jobs.ts'
 import { makeFolder } from '../../process/make-folder.ts'
 import { preparePipes } from '../../process/pipe.ts'
+import { reasonWithPath } from '../../process/system-error.ts'
 import { type Audit, openAudit } from './audit.ts'
 import { type Config, place } from './config/config.ts'
 import { loadConfig } from './config/config-file.ts'
-import { type Problem, reasonWithPath, wordProblem } from './config/problem.ts'
+import { type Problem, wordProblem } from './config/problem.ts'
+import { jobSettings } from './exec/job-start.ts'
 import { outputFault } from './exec/output-folder.ts'
 import { openHostRuns } from './host-runs/host-runs.ts'
 import { grantProblems } from './host-runs/installed.ts'
-import { openJobs } from './jobs/jobs.ts'
 import { type LogFile, openLog } from './log.ts'
 import { type Accept, type Listening, listen, type Refused } from './peers/listen.ts'
 import { loadTokens, type TokenTable } from './policy/tokens.ts'
@@ -62,7 +64,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon | Fail
 
   const audit = openAudit({ config, log, secrets: () => settings.tokens.secrets })
   const hostEnv = loginEnvironment(user ?? findUser(String(process.getuid?.())), options.env, user !== null)
-  const jobs = openJobs({ config, log, hostEnv })
+  const jobs = openJobs({ settings: () => jobSettings(config()), log })
   const hostRuns = openHostRuns({ config, log, jobs, hostEnv })
   const tokens = () => settings.tokens
   const server = createServer({ config, tokens, jobs, hostRuns, audit, log, hostEnv })

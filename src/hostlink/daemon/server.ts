@@ -1,11 +1,11 @@
 /** Peers, tokens and dispatch put together: what happens to a payload, and to everything at the end. */
 import type { Socket } from 'node:net'
+import type { Jobs } from '../../jobs/jobs.ts'
 import type { Audit } from './audit.ts'
 import type { Config } from './config/config.ts'
 import { createDispatch, isKnownType, UNKNOWN_TYPE } from './dispatch.ts'
 import { createRuns } from './exec/runs.ts'
 import type { HostRuns } from './host-runs/host-runs.ts'
-import type { Jobs } from './jobs/jobs.ts'
 import type { Log } from './log.ts'
 import { answerFrame, type Body, badRequest } from './peers/answer.ts'
 import { createGuard } from './peers/auth.ts'

@@ -1,15 +1,8 @@
 /** What a client sees of a hostlink daemon: the library's interface, and every way in which it can fail. */
 
+import type { JobInfo } from '../../jobs/job-info.ts'
 import type { StreamName } from '../frame.ts'
-import type {
-  ExecAnswer,
-  Feature,
-  JobInfo,
-  JobListAnswer,
-  JobTailAnswer,
-  PingAnswer,
-  RunAnswer,
-} from '../messages.ts'
+import type { ExecAnswer, Feature, JobListAnswer, JobTailAnswer, PingAnswer, RunAnswer } from '../messages.ts'
 
 export type Address = { kind: 'unix'; path: string } | { kind: 'tcp'; host: string; port: number }
 

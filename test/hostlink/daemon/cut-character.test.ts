@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { cutCharacterBytes } from '../../../src/hostlink/daemon/exec/cut-character.ts'
+import { cutCharacterBytes } from '../../../src/process/cut-character.ts'
 
 test('wherever text is cut, what is left after taking the begun character away is text, and no more is taken', () => {
   const cutText = fc.string({ unit: 'binary', minLength: 1 }).chain(text => {

@@ -4,23 +4,31 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Config, parseConfig } from '../../../src/hostlink/daemon/config/config.ts'
-import { type JobAnswer, type Jobs, openJobs } from '../../../src/hostlink/daemon/jobs/jobs.ts'
+import { jobSettings, jobStart, ownerOf } from '../../../src/hostlink/daemon/exec/job-start.ts'
 import type { Log } from '../../../src/hostlink/daemon/log.ts'
 import type { Token } from '../../../src/hostlink/daemon/policy/policy.ts'
 import { type ExecRequest, execRequest, type JobRequest, jobRequest } from '../../../src/hostlink/messages.ts'
+import type { Most } from '../../../src/jobs/job-table.ts'
+import { type JobAnswer, type Jobs, openJobs } from '../../../src/jobs/jobs.ts'
 
 export const full: Token = { name: 'default', policy: { kind: 'full' } }
 export const narrow = (name: string): Token => ({ name, policy: { kind: 'allowlist', rules: [] } })
 export const quiet: Log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} }
 
+/** Asked as the daemon does it, in the words of the wire. */
+export type AskedJobs = Omit<Jobs, 'start' | 'handle'> & {
+  start(request: ExecRequest, token: Token, most?: Partial<Most>): ReturnType<Jobs['start']>
+  handle(query: JobRequest, token: Token, gone?: AbortSignal): Promise<JobAnswer>
+}
+
 export type JobsRig = {
   readonly folder: string
-  readonly jobs: Jobs
+  readonly jobs: AskedJobs
   /** Another daemon on the same folder; it is closed with the rig. */
-  open(): Jobs
+  open(): AskedJobs
   spool(id: string, file?: string): string
-  ask(fields: object, token?: Token, jobs?: Jobs): Promise<JobAnswer>
-  begin(fields: object, token?: Token, jobs?: Jobs): Promise<string>
+  ask(fields: object, token?: Token, jobs?: AskedJobs): Promise<JobAnswer>
+  begin(fields: object, token?: Token, jobs?: AskedJobs): Promise<string>
   /** Begins a job and waits for its end. */
   run(fields: object, token?: Token): Promise<JobAnswer>
   close(): Promise<void>
@@ -32,10 +40,16 @@ export function jobsRig(settings: Partial<Config> = {}, under = tmpdir()): JobsR
   if ('problems' in parsed) throw new Error('the test config is broken')
   const config: Config = { ...parsed.config, outputTmpdir: folder, ...settings }
   const opened: Jobs[] = []
-  const open = () => {
-    const jobs = openJobs({ config: () => config, log: quiet })
+  const open = (): AskedJobs => {
+    const jobs = openJobs({ settings: () => jobSettings(config), log: quiet })
     opened.push(jobs)
-    return jobs
+    return {
+      ...jobs,
+      start: (request: ExecRequest, token: Token, most?: Partial<Most>) =>
+        jobs.start(jobStart(request, config, process.env), ownerOf(token), most),
+      handle: (query: JobRequest, token: Token, gone?: AbortSignal) =>
+        jobs.handle(query, ownerOf(token), gone),
+    }
   }
   const jobs = open()
   const ask = (fields: object, token = full, on = jobs) => on.handle(asJob(fields), token)

@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findSupervisor } from '../../../src/hostlink/daemon/jobs/supervisor.ts'
 import type { Token } from '../../../src/hostlink/daemon/policy/policy.ts'
+import { findSupervisor } from '../../../src/jobs/supervisor.ts'
 import {
   asExec,
   full,
@@ -214,7 +214,7 @@ describe('limits', () => {
 
   test('of a token with a limit of its own no more than that, while others still find a place', async () => {
     const agent: Token = { name: 'agent', policy: { kind: 'deny' } }
-    const begin = () => rig.jobs.start(asExec({ command: 'sleep 60' }), agent, undefined, { ofToken: 1 })
+    const begin = () => rig.jobs.start(asExec({ command: 'sleep 60' }), agent, { ofToken: 1 })
     const both = await Promise.all([begin(), begin()])
     expect(both.map(({ status }) => status).sort()).toEqual(['error', 'ok'])
     expect(both).toContainEqual({ status: 'error', error_msg: 'too many jobs running (max 1)' })

@@ -15,8 +15,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { openJobTable } from '../../../src/hostlink/daemon/jobs/job-table.ts'
-import { openSpoolWriter } from '../../../src/hostlink/daemon/jobs/spool-output.ts'
+import { openJobTable } from '../../../src/jobs/job-table.ts'
+import { openSpoolWriter } from '../../../src/jobs/spool-output.ts'
 import { startDaemonRig } from '../../rig/daemon.ts'
 import { isRunning, type JobsRig, jobsRig, quiet, readIfThere, until } from './jobs-rig.ts'
 

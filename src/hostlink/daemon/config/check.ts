@@ -1,6 +1,7 @@
 /** hostlinkd check: everything that is wrong with a config and what it names, all at once. */
 import { accessSync, constants, type Stats, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { systemReason } from '../../../process/system-error.ts'
 import { auditPath } from '../audit.ts'
 import { type BinIo, complain } from '../bin-io.ts'
 import { outputFault } from '../exec/output-folder.ts'
@@ -16,7 +17,7 @@ import { type Config, place } from './config.ts'
 import { loadConfig } from './config-file.ts'
 import type { KeyName } from './config-keys.ts'
 import { readFlags } from './flags.ts'
-import { type Problem, systemReason, wordProblem } from './problem.ts'
+import { type Problem, wordProblem } from './problem.ts'
 
 const USAGE = `usage: hostlinkd check [-c FILE]
 

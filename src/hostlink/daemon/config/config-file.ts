@@ -1,9 +1,10 @@
 /** Reads hostlink.conf, which decides who may do what as whom: only the right people can change it. */
 import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { systemReason } from '../../../process/system-error.ts'
 import { type Config, type ConfigResult, parseConfig, place } from './config.ts'
 import { changeableByOthers } from './private-file.ts'
-import { type Problem, systemReason } from './problem.ts'
+import type { Problem } from './problem.ts'
 
 const MAX_CONFIG_BYTES = 1024 * 1024
 const HINTS: Readonly<Record<string, string>> = {

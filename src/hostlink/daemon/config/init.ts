@@ -4,12 +4,13 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { makeFolder } from '../../../process/make-folder.ts'
+import { reasonWithPath } from '../../../process/system-error.ts'
 import { type BinIo, complain } from '../bin-io.ts'
 import { getgid } from './accounts.ts'
 import { loadConfig } from './config-file.ts'
 import { readFlags } from './flags.ts'
 import { composeText, configText, type Group, type Places, unitText } from './init-texts.ts'
-import { reasonWithPath, wordProblem } from './problem.ts'
+import { wordProblem } from './problem.ts'
 
 const USAGE = `usage: hostlinkd init [--config FILE] [--systemd] [--force]
 

@@ -1,6 +1,7 @@
 /** Reads a small file that decides who may do what, and checks that only the right people can change or read it. */
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
-import { type Problem, systemReason } from './problem.ts'
+import { systemReason } from '../../../process/system-error.ts'
+import type { Problem } from './problem.ts'
 
 export type Trust = {
   /** Besides its owner: nobody, one group, any one group, or everybody. */

@@ -1,9 +1,9 @@
 /** `exec` and `cancel`: from a checked request to a run, and from its end to the answer. */
 import { createHash } from 'node:crypto'
+import type { Jobs } from '../../../jobs/jobs.ts'
 import { MAX_STREAM_ID_BYTES } from '../../frame.ts'
 import { type CancelRequest, cancelRequest, type ExecRequest, execRequest } from '../../messages.ts'
 import type { Config } from '../config/config.ts'
-import type { Jobs } from '../jobs/jobs.ts'
 import { type Body, badRequest, failure } from '../peers/answer.ts'
 import type { Connection } from '../peers/connection.ts'
 import { checkFields } from '../peers/fields.ts'
@@ -13,6 +13,7 @@ import type { Asked, Token, Verdict } from '../policy/policy.ts'
 import type { Judgement } from '../policy/rule.ts'
 import { commandFor } from './command.ts'
 import { endBody } from './exec-answer.ts'
+import { jobStart, ownerOf } from './job-start.ts'
 import { type Limits, limitsOf } from './limits.ts'
 import type { Run, Runs } from './runs.ts'
 
@@ -47,7 +48,10 @@ export async function exec(asker: Asker, around: ExecSurroundings): Promise<Body
   const { judgement = {} } = verdict
   const wanted = { ...checked.value, ...asJudged(judgement) }
   const most = { ofAll: placesFor(token, maxJobs) }
-  if (wanted.detach) return around.jobs.start(wanted, token, judgement, most)
+  if (wanted.detach) {
+    const job = jobStart(wanted, around.config(), around.hostEnv, judgement)
+    return around.jobs.start(job, ownerOf(token), most)
+  }
 
   const limits = limitsOf(wanted, around.config())
   const known = wanted.key === undefined ? undefined : around.runs.byKey(token.name, wanted.key)

@@ -1,9 +1,9 @@
 /** The folder of jobs, output files and the audit log. The daemon believes what it finds there. */
 import { type Stats, statSync } from 'node:fs'
+import { spoolRoot } from '../../../jobs/spool.ts'
 import { auditPath } from '../audit.ts'
 import type { Config } from '../config/config.ts'
 import type { KeyName } from '../config/config-keys.ts'
-import { spoolRoot } from '../jobs/spool.ts'
 import type { User } from '../user.ts'
 
 const STICKY = 0o1000

@@ -1,9 +1,10 @@
 /** What everything about runs on this host stands on. */
+
+import type { Owner } from '../../../jobs/job-info.ts'
+import type { Most } from '../../../jobs/job-table.ts'
+import type { Jobs } from '../../../jobs/jobs.ts'
 import type { Config } from '../config/config.ts'
-import type { Most } from '../jobs/job-table.ts'
-import type { Jobs } from '../jobs/jobs.ts'
 import type { Log } from '../log.ts'
-import type { Token } from '../policy/policy.ts'
 import type { HostRunStore } from './store.ts'
 
 export type HostRunsOptions = {
@@ -31,4 +32,4 @@ export type AroundRuns = HostRunsOptions & {
 }
 
 /** What a job is looked up by is the name of its token alone. */
-export const ownerOf = (name: string): Token => ({ name, policy: { kind: 'deny' } })
+export const ownerOf = (name: string): Owner => ({ name, seesAll: false })

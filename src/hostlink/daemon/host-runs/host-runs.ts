@@ -4,8 +4,9 @@
  * everything has died in recovery.ts.
  */
 import { setMaxListeners } from 'node:events'
+import { systemReason } from '../../../process/system-error.ts'
 import type { ExecRequest, RunRequest } from '../../messages.ts'
-import { systemReason } from '../config/problem.ts'
+import { jobStart } from '../exec/job-start.ts'
 import { type Body, failure } from '../peers/answer.ts'
 import type { Asked, Token, Verdict } from '../policy/policy.ts'
 import { goOnWith } from './again.ts'
@@ -36,9 +37,12 @@ export function openHostRuns(options: HostRunsOptions): HostRuns {
   const closing = new AbortController()
   const startJob: AroundRuns['startJob'] = (owner, key, argv, workdir, most) =>
     options.jobs.start(
-      jobRequest([...hostopsCommand(config()), ...argv], key, workdir, stateDir, config().jobMaxTimeoutMs),
+      jobStart(
+        jobRequest([...hostopsCommand(config()), ...argv], key, workdir, stateDir, config().jobMaxTimeoutMs),
+        config(),
+        hostEnv,
+      ),
       ownerOf(owner),
-      undefined,
       most,
     )
   const around: AroundRuns = { ...options, store, stateDir, startJob, again: new Map(), asking: { count: 0 } }

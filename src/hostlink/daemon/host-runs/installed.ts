@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { packagePath } from '../../../build/package-path.ts'
+import { systemReason } from '../../../process/system-error.ts'
 import type { Config } from '../config/config.ts'
-import { type Problem, systemReason } from '../config/problem.ts'
+import type { Problem } from '../config/problem.ts'
 import { bareDigest, type Token } from '../policy/policy.ts'
 
 export type Installed = { readonly file: string; readonly text: Buffer; readonly digest: string }

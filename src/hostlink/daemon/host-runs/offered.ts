@@ -1,8 +1,8 @@
 /** Playbooks that a token may start here, with what each of them wants: what an agent asks first. */
 import { existsSync } from 'node:fs'
 import * as z from 'zod'
+import { systemReason } from '../../../process/system-error.ts'
 import type { Config } from '../config/config.ts'
-import { systemReason } from '../config/problem.ts'
 import { type Body, failure } from '../peers/answer.ts'
 import { bareDigest, type PlaybookGrant, type Policy, type Token } from '../policy/policy.ts'
 import { findInstalled, type Installed } from './installed.ts'

@@ -5,7 +5,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import * as z from 'zod'
-import { systemReason } from '../config/problem.ts'
+import { systemReason } from '../../../process/system-error.ts'
 import { type AroundRuns, ownerOf } from './context.ts'
 
 /** Ids that are still answered for, though their run and its report are gone. */

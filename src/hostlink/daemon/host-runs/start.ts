@@ -1,7 +1,7 @@
 /** A run on this host begins, once for each id: the request is kept, then the program is started as a job. */
 import { createHash, randomBytes } from 'node:crypto'
+import { systemReason } from '../../../process/system-error.ts'
 import type { RunStart } from '../../messages.ts'
-import { systemReason } from '../config/problem.ts'
 import { type Body, badRequest, failure } from '../peers/answer.ts'
 import { placesFor } from '../policy/places.ts'
 import type { Token } from '../policy/policy.ts'

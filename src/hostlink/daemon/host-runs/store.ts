@@ -15,7 +15,7 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { join } from 'node:path'
 import * as z from 'zod'
 import { livesStill } from '../../../process/identity.ts'
-import { createFolder, removeLeftovers } from '../new-folder.ts'
+import { createFolder, removeLeftovers } from '../../../process/new-folder.ts'
 
 const requestSchema = z.object({
   token: z.string(),

@@ -4,7 +4,7 @@
  * the output itself is held beside it, up to twice.
  */
 import { isUtf8 } from 'node:buffer'
-import { cutCharacterBytes } from '../exec/cut-character.ts'
+import { cutCharacterBytes } from '../../../process/cut-character.ts'
 
 export type Text = {
   readonly text: string | LargeText

@@ -5,9 +5,9 @@ import { connect, createServer, type ListenOptions, type Server, type Socket } f
 import { basename, dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makeFolder } from '../../../process/make-folder.ts'
+import { systemReason } from '../../../process/system-error.ts'
 import { getgid } from '../config/accounts.ts'
 import type { Config } from '../config/config.ts'
-import { systemReason } from '../config/problem.ts'
 import type { Log } from '../log.ts'
 
 export type Listening = {

@@ -2,9 +2,9 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { StreamName } from '../../frame.ts'
-import { systemReason } from '../config/problem.ts'
-import { cutCharacterBytes, LONGEST_CHARACTER } from '../exec/cut-character.ts'
+import { cutCharacterBytes, LONGEST_CHARACTER } from '../process/cut-character.ts'
+import type { StreamName } from '../process/stream-name.ts'
+import { systemReason } from '../process/system-error.ts'
 
 /** Keeps the first bytes of a stream in its file and counts them all; a full disk ends the keeping only. */
 export type SpoolWriter = {

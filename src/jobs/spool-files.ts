@@ -12,7 +12,7 @@
  */
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ProcessIdentity } from '../../../process/identity.ts'
+import type { ProcessIdentity } from '../process/identity.ts'
 
 export const SPOOL_FILES = [
   'command',

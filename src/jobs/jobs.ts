@@ -2,16 +2,10 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { join } from 'node:path'
-import type { ExecAnswer, ExecRequest, JobRequest, Status } from '../../messages.ts'
-import type { Config } from '../config/config.ts'
-import { systemReason } from '../config/problem.ts'
-import { commandFor } from '../exec/command.ts'
-import { commandText } from '../exec/command-text.ts'
-import type { Log } from '../log.ts'
-import type { Token } from '../policy/policy.ts'
-import type { Judgement } from '../policy/rule.ts'
-import { answerJobRequest, type JobAnswer } from './job-requests.ts'
-import { type Most, openJobTable } from './job-table.ts'
+import { systemReason } from '../process/system-error.ts'
+import type { JobQuery, JobStart, JobStatus, Owner } from './job-info.ts'
+import { answerJobQuery, type JobAnswer } from './job-requests.ts'
+import { type Log, type Most, openJobTable } from './job-table.ts'
 import { openWatches } from './job-watch.ts'
 import { createSpool, type Meta, readSpool, removeSpool, spoolRoot } from './spool.ts'
 import { findSupervisor, openSpare, startSupervisor } from './supervisor.ts'
@@ -19,29 +13,45 @@ import { findSupervisor, openSpare, startSupervisor } from './supervisor.ts'
 export type { JobAnswer }
 
 /** An answer without its envelope, in the order of the wire; `error_msg` stands right behind `status`. */
-export type JobStartAnswer = { status: Status; error_msg?: string } & Partial<
-  Omit<ExecAnswer, 'version' | 'id' | 'node' | 'status' | 'error_msg'>
->
+export type JobStartAnswer = {
+  status: JobStatus
+  error_msg?: string
+  exit_code?: number
+  detached?: boolean
+  job_id?: string
+  stdout_truncated?: boolean
+  stderr_truncated?: boolean
+  stdout_original_bytes?: number
+  stderr_original_bytes?: number
+  duration_ms?: number
+  timeout_requested_ms?: number
+  timeout_effective_ms?: number
+  attached?: boolean
+}
 export type Jobs = {
-  start(
-    request: ExecRequest,
-    token: Token,
-    judgement?: Judgement,
-    most?: Partial<Most>,
-  ): Promise<JobStartAnswer>
+  start(job: JobStart, owner: Owner, most?: Partial<Most>): Promise<JobStartAnswer>
   /** `gone` ends a wait early, when nobody is left to hear the answer. */
-  handle(request: JobRequest, token: Token, gone?: AbortSignal): Promise<JobAnswer>
+  handle(query: JobQuery, owner: Owner, gone?: AbortSignal): Promise<JobAnswer>
   /** A start is near, and shall be quick. */
   prepare(): void
   /** Ends waits and watches. Jobs go on. */
   close(): void
 }
 
+export type JobSettings = {
+  /** The folder that the folder of jobs is in. */
+  readonly folder: string
+  /** That run at a time. */
+  readonly most: number
+  readonly retentionS: number
+  readonly maxSpoolBytes: number
+  readonly defaultTimeoutMs: number
+  readonly maxTimeoutMs: number
+}
+
 export type JobsOptions = {
-  readonly config: () => Config
+  readonly settings: () => JobSettings
   readonly log: Log
-  /** What the environment of commands is made of; the daemon's own where absent. */
-  readonly hostEnv?: NodeJS.ProcessEnv
   /** The bundle that looks after a job; for tests. */
   readonly superviseFile?: string
 }
@@ -49,34 +59,33 @@ export type JobsOptions = {
 const SWEEP_EVERY_MS = 10 * 60_000
 
 export function openJobs(options: JobsOptions): Jobs {
-  const { config, log, hostEnv = process.env, superviseFile = findSupervisor() } = options
+  const { settings, log, superviseFile = findSupervisor() } = options
   const watches = openWatches()
   const spare = openSpare(superviseFile)
   const closing = new AbortController()
-  const table = openJobTable(() => spoolRoot(config().outputTmpdir), log)
-  const sweep = () => void table.sweep(config().jobRetentionS)
-  const sweeper = setInterval(sweep, Math.max(1000, Math.min(config().jobRetentionS * 1000, SWEEP_EVERY_MS)))
+  const table = openJobTable(() => spoolRoot(settings().folder), log)
+  const sweep = () => void table.sweep(settings().retentionS)
+  const sweeper = setInterval(sweep, Math.max(1000, Math.min(settings().retentionS * 1000, SWEEP_EVERY_MS)))
   sweeper.unref()
   sweep()
 
   const start = async (
-    request: ExecRequest,
-    token: Token,
-    judgement?: Judgement,
+    job: JobStart,
+    owner: Owner,
     { ofAll = Number.POSITIVE_INFINITY, ofToken = Number.POSITIVE_INFINITY }: Partial<Most> = {},
   ): Promise<JobStartAnswer> => {
-    const settings = config()
-    const root = spoolRoot(settings.outputTmpdir)
-    const limit = timeLimit(request.job_timeout_ms, settings)
-    const meta = describe(request, token, limit.timeout_ms, settings)
-    const id = request.key === undefined ? randomBytes(6).toString('hex') : keyedId(token, request.key)
+    const { folder, most: mostOfAll, maxSpoolBytes, ...limits } = settings()
+    const root = spoolRoot(folder)
+    const limit = timeLimit(job.timeoutMs, limits)
+    const meta = describe(job, owner, limit.timeout_ms, maxSpoolBytes)
+    const id = job.key === undefined ? randomBytes(6).toString('hex') : keyedId(owner, job.key)
     try {
-      const before = request.key === undefined ? null : await readSpool(root, id)
+      const before = job.key === undefined ? null : await readSpool(root, id)
       if (before !== null) return attach(id, before.meta, meta)
-      if (request.attach_only) return { status: 'not_found', error_msg: 'no command of this key' }
-      const most = { ofAll: Math.min(settings.maxJobs, ofAll), ofToken }
-      if (!(await table.admit(id, token.name, most))) return tooMany(Math.min(most.ofAll, ofToken))
-      if (!(await createSpool(root, id, meta, commandText(request)))) {
+      if (job.attachOnly) return { status: 'not_found', error_msg: 'no command of this key' }
+      const most = { ofAll: Math.min(mostOfAll, ofAll), ofToken }
+      if (!(await table.admit(id, owner.name, most))) return tooMany(Math.min(most.ofAll, ofToken))
+      if (!(await createSpool(root, id, meta, job.text))) {
         const other = await readSpool(root, id)
         return other === null ? refused(`${join(root, id)} is in the way`) : attach(id, other.meta, meta)
       }
@@ -86,36 +95,36 @@ export function openJobs(options: JobsOptions): Jobs {
     }
     try {
       const spec = {
-        command: commandFor(request, settings, hostEnv, judgement?.file),
-        workdir: request.workdir,
-        workdirIs: judgement?.workdirIs,
+        command: job.command,
+        workdir: job.workdir,
+        workdirIs: job.workdirIs,
         timeoutMs: limit.timeout_ms,
-        maxSpoolBytes: settings.jobMaxSpoolBytes,
+        maxSpoolBytes,
       }
-      const folder = join(root, id)
+      const own = join(root, id)
       table.began(id)
       const onExit = () => {
         table.ended(id)
-        watches.poke(folder)
+        watches.poke(own)
       }
-      if (!spare.entrust(folder, spec, onExit)) await startSupervisor(superviseFile, folder, spec, onExit)
+      if (!spare.entrust(own, spec, onExit)) await startSupervisor(superviseFile, own, spec, onExit)
     } catch (error) {
       table.ended(id)
       table.forget(id)
       await removeSpool(root, id).catch(() => {})
       return refused(`spawn failed: ${systemReason(error)}`)
     }
-    log.info(`job ${id} begun by ${token.name}`)
+    log.info(`job ${id} begun by ${owner.name}`)
     return { ...accepted(id), ...limit.clamped }
   }
 
   return {
     start,
-    handle: (request, token, gone) => {
+    handle: (query, owner, gone) => {
       const ends = gone === undefined ? closing.signal : AbortSignal.any([gone, closing.signal])
       // Any number of requests may wait on it.
       setMaxListeners(0, ends)
-      return answerJobRequest(request, token, { table, watches, gone: ends })
+      return answerJobQuery(query, owner, { table, watches, gone: ends })
     },
     prepare: spare.prepare,
     close: () => {
@@ -128,18 +137,18 @@ export function openJobs(options: JobsOptions): Jobs {
 }
 
 /** The folder's name is the lock that starts a keyed job once. */
-const keyedId = (token: Token, key: string): string => sha256([token.name, key]).slice(0, 12)
+const keyedId = (owner: Owner, key: string): string => sha256([owner.name, key]).slice(0, 12)
 
 const sha256 = (parts: unknown): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex')
 
-function describe(request: ExecRequest, token: Token, timeoutMs: number, settings: Config): Meta {
-  const { key, command, argv, workdir, env } = request
+function describe(job: JobStart, owner: Owner, timeoutMs: number, maxSpoolBytes: number): Meta {
+  const { key, asked, workdir } = job
   return {
-    token: token.name,
-    request: sha256([token.name, key, command, argv, workdir, Object.entries(env ?? {}).sort()]),
+    token: owner.name,
+    request: sha256([owner.name, key, ...asked]),
     timeout_ms: timeoutMs,
     created_ms: Date.now(),
-    max_spool_bytes: settings.jobMaxSpoolBytes,
+    max_spool_bytes: maxSpoolBytes,
     ...(workdir === undefined ? {} : { workdir }),
   }
 }
@@ -149,10 +158,12 @@ type Limit = {
   clamped: { timeout_requested_ms?: number; timeout_effective_ms?: number }
 }
 
-function timeLimit(asked: number | undefined, settings: Config): Limit {
-  const most = settings.jobMaxTimeoutMs
+function timeLimit(
+  asked: number | undefined,
+  { defaultTimeoutMs, maxTimeoutMs: most }: Pick<JobSettings, 'defaultTimeoutMs' | 'maxTimeoutMs'>,
+): Limit {
   if (asked === undefined || asked <= 0) {
-    return { timeout_ms: Math.min(settings.jobDefaultTimeoutMs, most), clamped: {} }
+    return { timeout_ms: Math.min(defaultTimeoutMs, most), clamped: {} }
   }
   if (asked <= most) return { timeout_ms: asked, clamped: {} }
   return { timeout_ms: most, clamped: { timeout_requested_ms: asked, timeout_effective_ms: most } }

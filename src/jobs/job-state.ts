@@ -1,7 +1,7 @@
 /** What a spool's files tell about its job. */
 
-import { isAlive } from '../../../process/identity.ts'
-import type { JobInfo, JobState } from '../../messages.ts'
+import { isAlive } from '../process/identity.ts'
+import type { JobInfo, JobState } from './job-info.ts'
 import type { Spool } from './spool.ts'
 import type { End } from './spool-files.ts'
 

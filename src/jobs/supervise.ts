@@ -1,7 +1,6 @@
 /**
- * hostlink-supervise FOLDER: runs one job, alone in its session, so that neither the client's nor the daemon's end
- * is the job's end. Owns the command's output, its timeout, its cancelling and the record of its end. With `--spare`
- * it waits for the folder too, and goes without a trace when there never is one.
+ * Runs one job, alone in its session, so that neither the client's nor the daemon's end is the job's end. Owns the command's
+ * output, its timeout, its cancelling and the record of its end.
  */
 import {
   closeSync,
@@ -16,13 +15,12 @@ import {
 } from 'node:fs'
 import { constants as osConstants } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { identify, type ProcessIdentity } from '../../../process/identity.ts'
-import { type Ended, type Running, startProcess } from '../../../process/process.ts'
-import { startFailureCode } from '../../../process/start.ts'
-import { systemError } from '../../../process/system-error.ts'
-import { DOORBELL, type JobSpec, SPARE } from './job-spec.ts'
+import { identify, type ProcessIdentity } from '../process/identity.ts'
+import { type Ended, type Running, startProcess } from '../process/process.ts'
+import { startFailureCode } from '../process/start.ts'
+import { systemError } from '../process/system-error.ts'
+import { DOORBELL, type JobSpec } from './job-spec.ts'
 import { type End, replaceFile } from './spool-files.ts'
 import { openSpoolWriter, type SpoolWriter } from './spool-output.ts'
 
@@ -34,7 +32,7 @@ const RECORD_BYTES = 4096
 const RECORD_RETRY_MS = 1000
 const RECORD_RETRIES = 3600
 
-async function supervise(folder: string, said: () => Promise<string> | string): Promise<void> {
+export async function supervise(folder: string, said: () => Promise<string> | string): Promise<void> {
   process.umask(0o077)
   const self = identify(process.pid)
   if (self === null) throw new Error('this process cannot find itself')
@@ -220,16 +218,4 @@ function parseSpec(input: string): JobSpec | null {
   } catch {
     return null
   }
-}
-
-const [folder] = process.argv.slice(2)
-if (folder === undefined) {
-  process.stderr.write('hostlink-supervise is started by hostlinkd\n')
-  process.exitCode = 2
-} else if (folder === SPARE) {
-  const said = await text(process.stdin)
-  const end = said.indexOf('\n')
-  if (end > 0) await supervise(said.slice(0, end), () => said.slice(end + 1))
-} else {
-  await supervise(folder, () => text(process.stdin))
 }

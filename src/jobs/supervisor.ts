@@ -1,7 +1,7 @@
 /** Starts the process that looks after one job. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import type { Writable } from 'node:stream'
-import { packagePath } from '../../../build/package-path.ts'
+import { packagePath } from '../build/package-path.ts'
 import { type JobSpec, SPARE } from './job-spec.ts'
 
 export const findSupervisor = (): string => packagePath('dist/hostlink-supervise.js')

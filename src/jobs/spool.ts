@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
-import { createFolder } from '../new-folder.ts'
+import { createFolder } from '../process/new-folder.ts'
 import { type End, SPOOL_FILES, type SpoolFile, type Supervisor } from './spool-files.ts'
 
 const metaSchema = z.object({

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeFolder } from '../../process/make-folder.ts'
+import { makeFolder } from './make-folder.ts'
 
 /**
  * Makes the folder whole or not at all, and at most once: false when one of this name is there already. The renaming

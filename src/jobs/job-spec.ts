@@ -1,5 +1,5 @@
-import type { FolderId } from '../../../process/workdir.ts'
-import type { Command } from '../exec/command.ts'
+import type { FolderId } from '../process/workdir.ts'
+import type { Command } from './job-info.ts'
 
 /** What the daemon tells a supervisor over its standard input: never in any process's arguments, never on disk. */
 export type JobSpec = {

@@ -1,13 +1,14 @@
 /** Which jobs there are and how they stand. The folders are the truth; this only remembers what saves reading. */
 
-import { isAlive } from '../../../process/identity.ts'
-import type { JobInfo } from '../../messages.ts'
-import { systemReason } from '../config/problem.ts'
-import type { Log } from '../log.ts'
-import { removeLeftovers } from '../new-folder.ts'
+import { isAlive } from '../process/identity.ts'
+import { removeLeftovers } from '../process/new-folder.ts'
+import { systemReason } from '../process/system-error.ts'
+import type { JobInfo } from './job-info.ts'
 import { currentInfo } from './job-state.ts'
 import { listSpools, readSpool, removeSpool, type Spool } from './spool.ts'
 
+/** What happened to them, for whoever keeps a log. */
+export type Log = { readonly [level in 'debug' | 'info' | 'warn']: (text: string) => void }
 export type Job = { readonly spool: Spool; readonly info: JobInfo }
 
 /** Jobs that run at a time. */

@@ -1,9 +1,8 @@
 /** Answers `job` requests: list, status, tail, wait, cancel. */
 import { join } from 'node:path'
-import { isAlive } from '../../../process/identity.ts'
-import { endTree } from '../../../process/tree.ts'
-import type { JobInfo, JobRequest, Status } from '../../messages.ts'
-import type { Token } from '../policy/policy.ts'
+import { isAlive } from '../process/identity.ts'
+import { endTree } from '../process/tree.ts'
+import type { JobInfo, JobQuery, JobStatus, Owner } from './job-info.ts'
 import { DOORBELL } from './job-spec.ts'
 import type { Job, JobTable } from './job-table.ts'
 import type { Watches } from './job-watch.ts'
@@ -12,7 +11,7 @@ import { replaceFile } from './spool-files.ts'
 import { type Chunk, readChunk } from './spool-output.ts'
 
 /** An answer without its envelope; `error_msg` stands right behind `status`. */
-export type JobAnswer = { status: Status; error_msg?: string } & Partial<JobInfo> & {
+export type JobAnswer = { status: JobStatus; error_msg?: string } & Partial<JobInfo> & {
     jobs?: JobInfo[]
     data?: string
     offset?: number
@@ -22,7 +21,7 @@ export type JobAnswer = { status: Status; error_msg?: string } & Partial<JobInfo
   }
 
 type Around = { readonly table: JobTable; readonly watches: Watches; readonly gone: AbortSignal }
-type On<A extends JobRequest['action']> = Extract<JobRequest, { action: A }>
+type On<A extends JobQuery['action']> = Extract<JobQuery, { action: A }>
 
 const LONGEST_WAIT_MS = 60_000
 const DEFAULT_CHUNK_BYTES = 64 * 1024
@@ -30,15 +29,11 @@ const LARGEST_CHUNK_BYTES = 4 * 1024 * 1024
 /** The whole command is in the answer to `status`; a list of many long ones would outgrow a frame. */
 const LISTED_COMMAND_CHARACTERS = 1024
 
-export async function answerJobRequest(
-  request: JobRequest,
-  token: Token,
-  around: Around,
-): Promise<JobAnswer> {
-  if (request.action === 'list') return list(token, around.table)
+export async function answerJobQuery(request: JobQuery, owner: Owner, around: Around): Promise<JobAnswer> {
+  if (request.action === 'list') return list(owner, around.table)
   const job = await around.table.get(request.job_id)
   // Whose a job is stays as it is, so that asking once is enough.
-  if (job === null || !mayUse(token, job)) return notFound(request.job_id)
+  if (job === null || !mayUse(owner, job)) return notFound(request.job_id)
   switch (request.action) {
     case 'status':
       return { status: 'ok', ...job.info }
@@ -51,13 +46,12 @@ export async function answerJobRequest(
   }
 }
 
-const mayUse = (token: Token, { spool }: Job): boolean =>
-  token.policy.kind === 'full' || spool.meta.token === token.name
+const mayUse = (owner: Owner, { spool }: Job): boolean => owner.seesAll || spool.meta.token === owner.name
 
 const notFound = (id: string): JobAnswer => ({ status: 'not_found', error_msg: `no such job: ${id}` })
 
-async function list(token: Token, table: JobTable): Promise<JobAnswer> {
-  const jobs = (await table.all()).filter(job => mayUse(token, job))
+async function list(owner: Owner, table: JobTable): Promise<JobAnswer> {
+  const jobs = (await table.all()).filter(job => mayUse(owner, job))
   jobs.sort((a, b) => a.spool.meta.created_ms - b.spool.meta.created_ms)
   return { status: 'ok', jobs: jobs.map(({ info }) => ({ ...info, command: shorten(info.command) })) }
 }

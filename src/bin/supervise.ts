@@ -1,0 +1,19 @@
+/**
+ * hostlink-supervise FOLDER: looks after one job, whose words come over stdin. With `--spare` it waits for the folder too, and
+ * goes without a trace when there never is one.
+ */
+import { text } from 'node:stream/consumers'
+import { SPARE } from '../jobs/job-spec.ts'
+import { supervise } from '../jobs/supervise.ts'
+
+const [folder] = process.argv.slice(2)
+if (folder === undefined) {
+  process.stderr.write('hostlink-supervise is started by hostlinkd\n')
+  process.exitCode = 2
+} else if (folder === SPARE) {
+  const said = await text(process.stdin)
+  const end = said.indexOf('\n')
+  if (end > 0) await supervise(said.slice(0, end), () => said.slice(end + 1))
+} else {
+  await supervise(folder, () => text(process.stdin))
+}

@@ -1,0 +1,1 @@
+export type StreamName = 'stdout' | 'stderr'
