@@ -9,6 +9,7 @@ import { startOnHost } from '../../../src/hostlink/daemon/host-runs/start.ts'
 import { openHostRunStore } from '../../../src/hostlink/daemon/host-runs/store.ts'
 import type { Token } from '../../../src/hostlink/daemon/policy/policy.ts'
 import type { RunRequest, RunStart } from '../../../src/hostlink/messages.ts'
+import type { JobStart, Owner } from '../../../src/jobs/job-info.ts'
 import { noteSelf } from '../../../src/process/identity.ts'
 
 let root: string
@@ -39,18 +40,14 @@ function open() {
       playbooksDir: join(root, 'playbooks'),
       jobMaxTimeoutMs: 1000,
       maxJobs: 64,
+      envAllow: [],
     }),
     log: { error: quiet, warn: quiet, info: quiet, debug: quiet },
     jobs: {
-      start: async (
-        { key, argv }: { key: string; argv: string[] },
-        _token: Token,
-        _program: undefined,
-        mostPlaces?: object,
-      ) => {
-        keys.push(key)
+      start: async ({ key, command }: JobStart, _owner: Owner, mostPlaces?: object) => {
+        keys.push(key!)
         most = mostPlaces
-        words = argv.slice(1)
+        words = [...command.args]
         return answer()
       },
       handle: async () => ({ status: 'ok', done: jobIsDone, data: '' }),
