@@ -7,7 +7,7 @@ type Files = ReadonlyMap<string, string>
 
 /** Each layer and what it may import, apart from itself. A file above all folders is a layer of its own. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
-  bin: ['cli', 'hostlink', 'jobs', 'build', 'process', 'document'],
+  bin: ['cli', 'host', 'hostlink', 'jobs', 'build', 'process', 'document'],
   cli: [
     ...[
       'ui',
@@ -21,7 +21,12 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
       'jobs',
       'process',
     ],
-    ...['build', 'wording', 'failure.ts', 'duration.ts'],
+    ...['host', 'runs', 'build', 'wording', 'failure.ts', 'duration.ts'],
+  ],
+  host: ['runs', 'document', 'hostlink', 'jobs', 'process', 'build'],
+  runs: [
+    ...['report', 'engine', 'playbook', 'document', 'steps', 'transport', 'process', 'failure.ts'],
+    'duration.ts',
   ],
   ui: ['engine', 'wording', 'failure.ts'],
   report: ['engine', 'wording', 'failure.ts'],

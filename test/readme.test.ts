@@ -38,7 +38,7 @@ describe('blocks', () => {
     const expected = Number(/exit=(\d+)/.exec(info)?.[1] ?? 0)
     const ended = spawnSync('sh', ['-e', '-c', body], {
       cwd: rig.folder,
-      env: { ...rig.env, PATH: `${rig.path('bin')}:${process.env.PATH}` },
+      env: { ...rig.env, PATH: `${rig.path('bin')}:${process.env['PATH']}` },
       encoding: 'utf8',
     })
     expect(ended.status, ended.stderr).toBe(expected)
@@ -94,7 +94,7 @@ test('the reference of step kinds is the one of the sources', () => {
   const [begin, end] = [/<!-- step kinds: .* -->\n/, '<!-- end of step kinds -->']
   const start = text.search(begin) + (begin.exec(text)?.[0].length ?? 0)
   const wanted = `\n${kindsReference(kinds)}\n`
-  if (process.env.UPDATE_README)
+  if (process.env['UPDATE_README'])
     writeFileSync(README, text.slice(0, start) + wanted + text.slice(text.indexOf(end)))
   else expect(text.slice(start, text.indexOf(end)), 'UPDATE_README=1 writes it').toBe(wanted)
 })

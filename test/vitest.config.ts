@@ -9,7 +9,7 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 180_000,
     // CI's machines are shared: what fails twice in a row is broken, what fails once may be the machine.
-    retry: process.env.CI ? 1 : 0,
+    retry: process.env['CI'] ? 1 : 0,
     pool: 'forks',
     maxWorkers: 3,
   },

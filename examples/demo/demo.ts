@@ -167,5 +167,5 @@ function say(...lines: string[]): void {
 }
 
 function bold(text: string): string {
-  return process.stdout.isTTY && !process.env.NO_COLOR ? `\u001b[1m${text}\u001b[22m` : text
+  return process.stdout.isTTY && !process.env['NO_COLOR'] ? `\u001b[1m${text}\u001b[22m` : text
 }

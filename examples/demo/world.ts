@@ -50,7 +50,7 @@ export async function makeWorld(
   service.start(checkout)
   const link = writeDaemonConfig(folder)
   const bin = standInForCurl(folder)
-  const path = [bin, process.env.PATH].filter(Boolean).join(delimiter)
+  const path = [bin, process.env['PATH']].filter(Boolean).join(delimiter)
   daemon = await startDaemon(join(packageRoot, 'dist', 'hostlinkd.js'), link, path)
   const env = {
     ...process.env,

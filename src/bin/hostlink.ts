@@ -39,7 +39,7 @@ main(io).then(
   code => leave(code),
   error => {
     process.stderr.write(`hostlink: internal error: ${error instanceof Error ? error.message : error}\n`)
-    process.exit(exitCode({ kind: 'usage' }, process.env.HOSTLINK_EXIT_CODES === 'passthrough'))
+    process.exit(exitCode({ kind: 'usage' }, process.env['HOSTLINK_EXIT_CODES'] === 'passthrough'))
   },
 )
 

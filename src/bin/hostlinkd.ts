@@ -35,7 +35,13 @@ process.exitCode = await main(process.argv.slice(2))
 async function main(args: string[]): Promise<number> {
   const [subcommand, ...rest] = args
   if (subcommand === 'init') return (await import('../hostlink/daemon/config/init.ts')).runInit(rest, io())
-  if (subcommand === 'check') return (await import('../hostlink/daemon/config/check.ts')).runCheck(rest, io())
+  if (subcommand === 'check') {
+    const [{ runCheck }, { runService }] = await Promise.all([
+      import('../hostlink/daemon/config/check.ts'),
+      import('../host/service.ts'),
+    ])
+    return runCheck(rest, io(), runService)
+  }
   if (subcommand !== undefined && !subcommand.startsWith('-')) return complain(wordUnknown(subcommand), 2)
   const read = readFlags(args, FLAGS)
   if ('reason' in read) return complain(`${read.reason}\nhint: ${read.hint ?? 'hostlinkd --help'}`, 2)
@@ -59,8 +65,6 @@ async function main(args: string[]): Promise<number> {
 async function serve(options: import('../hostlink/daemon/main.ts').DaemonOptions): Promise<number> {
   // Commands are forked off this process: the less garbage it lets pile up, the faster that is, and the less it weighs.
   setFlagsFromString('--semi-space-growth-factor=1')
-  // The optimizing compiler keeps megabytes for each of its threads, for code that mostly waits.
-  setFlagsFromString('--max-optimized-bytecode-size=0')
   // Heard from the first moment on: a signal during the start must not end the daemon half-way.
   let isReloadDue = false
   let reload = () => {
@@ -72,11 +76,12 @@ async function serve(options: import('../hostlink/daemon/main.ts').DaemonOptions
     process.on('SIGTERM', () => resolve('SIGTERM'))
     process.on('SIGINT', () => resolve('SIGINT'))
   })
-  const [{ startDaemon }, { tellSystemd }] = await Promise.all([
+  const [{ startDaemon }, { runService }, { tellSystemd }] = await Promise.all([
     import('../hostlink/daemon/main.ts'),
+    import('../host/service.ts'),
     import('../hostlink/daemon/config/systemd.ts'),
   ])
-  const daemon = await startDaemon(options)
+  const daemon = await startDaemon(options, runService)
   if ('failed' in daemon) {
     process.send?.({ failed: daemon.failed })
     return complain(daemon.failed, 1)

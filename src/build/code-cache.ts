@@ -37,7 +37,7 @@ const A_DAY_MS = 86_400_000
 const MOST_KEPT = 32
 const GROUP_OR_OTHERS = 0o022
 
-export type OfPart = { part: string; file: string }
+type OfPart = { part: string; file: string }
 
 export function findCode({ part, file }: OfPart, args: readonly string[], env: NodeJS.ProcessEnv): Found {
   const folder = cacheFolder(env)
@@ -79,8 +79,8 @@ export function keepCode({ folder, name }: NonNullable<Found['keepAs']>, code: B
 
 /** Other flags make other code, and whoever says so does not want ours; without users, nothing tells whose a folder is. */
 function cacheFolder(env: NodeJS.ProcessEnv): string | null {
-  if (process.getuid === undefined || env.NODE_DISABLE_COMPILE_CACHE === '1') return null
-  if (env.NODE_OPTIONS || process.execArgv.length > 0) return null
+  if (process.getuid === undefined || env['NODE_DISABLE_COMPILE_CACHE'] === '1') return null
+  if (env['NODE_OPTIONS'] || process.execArgv.length > 0) return null
   const { XDG_CACHE_HOME: given, HOME: home } = env
   if (given && isAbsolute(given)) return join(given, 'hostops')
   return home && isAbsolute(home) ? join(home, '.cache', 'hostops') : null

@@ -42,11 +42,11 @@ function formOf(
   if (options.quiet) return 'quiet'
   if (options.output === 'json') return 'json'
   if (options.output !== 'auto') return options.output
-  return stderr.isTTY && env.TERM !== 'dumb' ? 'tree' : 'lines'
+  return stderr.isTTY && env['TERM'] !== 'dumb' ? 'tree' : 'lines'
 }
 
-const mayColour = (env: Io['env']) => !env.NO_COLOR && env.TERM !== 'dumb'
+const mayColour = (env: Io['env']) => !env['NO_COLOR'] && env['TERM'] !== 'dumb'
 
 /** The console of Linux and the locale C show boxes where the signs should be. */
 const mayUnicode = (env: Io['env']) =>
-  env.TERM !== 'linux' && /utf-?8/i.test(env.LC_ALL || env.LC_CTYPE || env.LANG || '')
+  env['TERM'] !== 'linux' && /utf-?8/i.test(env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || '')

@@ -30,7 +30,7 @@ export type Prepared = {
 }
 
 /** `name` and `target` as far as they are known; `details` is for people and may be empty. */
-export type NotPrepared = {
+type NotPrepared = {
   ok: false
   failure: Failure
   name: string | null

@@ -3,7 +3,7 @@ import { accessSync, constants, type Stats, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Failure } from '../failure.ts'
 import type { Report } from '../report/schema.ts'
-import { writeAtomically } from './state/atomic-file.ts'
+import { writeAtomically } from '../runs/atomic-file.ts'
 
 /** The file, where one can be put there at all: what cannot be is told as wrong use, and not tried. */
 export function writableReportFile(given: string | undefined, cwd: string): string | undefined {

@@ -5,7 +5,7 @@ import type { Failure } from '../failure.ts'
 import { loadSettings, type Settings } from '../playbook/settings.ts'
 import type { Io } from './io.ts'
 
-export type ReadSettings = { ok: true; settings: Settings } | { ok: false; failure: Failure; details: string }
+type ReadSettings = { ok: true; settings: Settings } | { ok: false; failure: Failure; details: string }
 
 export function readSettings(options: { config?: string }, io: Io): ReadSettings {
   const loaded = loadSettings({ config: options.config, env: io.env, cwd: io.cwd })

@@ -1,5 +1,5 @@
 /** SIGINT, SIGTERM and the end of the terminal, handed on in order to whoever runs at the moment. */
-export type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
+type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
 
 export type Signals = {
   /** The first one that arrived. */

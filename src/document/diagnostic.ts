@@ -1,7 +1,7 @@
 /** A mistake in a file, as data: where it is, what it is, what to do. `render.ts` shows it. */
 
 /** Both count from 1; columns count characters, not bytes. */
-export type Position = { line: number; column: number }
+type Position = { line: number; column: number }
 
 export type Place = {
   file: string
@@ -22,7 +22,7 @@ export type Diagnostic = Place & {
   related: (Place & { message: string })[]
 }
 
-export type DiagnosticCode =
+type DiagnosticCode =
   | 'unreadable'
   | 'too-large'
   | 'not-text'

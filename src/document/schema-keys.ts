@@ -30,7 +30,7 @@ export function keysAt(schema: z.ZodType, path: Path): string[] {
  * input would be read as code.
  */
 export function literalHintAt(schema: z.ZodType, path: Path): string | undefined {
-  const hints = schemasAt(schema, path).map(each => globalRegistry.get(each as z.ZodType)?.literal)
+  const hints = schemasAt(schema, path).map(each => globalRegistry.get(each as z.ZodType)?.['literal'])
   return hints.find(hint => typeof hint === 'string')
 }
 

@@ -3,7 +3,7 @@ import { createSource, type Diagnostic, error, type Source } from './diagnostic.
 
 export const MAX_FILE_BYTES = 1024 * 1024
 
-export type Decoded = { ok: true; source: Source } | { ok: false; diagnostics: Diagnostic[] }
+type Decoded = { ok: true; source: Source } | { ok: false; diagnostics: Diagnostic[] }
 
 export function decode(bytes: Buffer | string, file: string): Decoded {
   const buffer = typeof bytes === 'string' ? Buffer.from(bytes) : bytes

@@ -25,9 +25,7 @@ export type YamlFile = {
 }
 
 /** `file` of one that is not ok: whole enough to look for more mistakes in it. */
-export type ReadYaml =
-  | { ok: true; file: YamlFile }
-  | { ok: false; diagnostics: Diagnostic[]; file: YamlFile | null }
+type ReadYaml = { ok: true; file: YamlFile } | { ok: false; diagnostics: Diagnostic[]; file: YamlFile | null }
 
 export function readYaml(source: Source, what: string): ReadYaml {
   const deep = firstTooDeep(source.text)

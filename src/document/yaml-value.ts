@@ -6,7 +6,7 @@ import { isAlias, isMap, isNode, isScalar, type Node, type Pair, type Scalar, ty
 import { type Diagnostic, error, type Place, type Source, warning } from './diagnostic.ts'
 import type { Json } from './json.ts'
 
-export type Conversion = {
+type Conversion = {
   source: Source
   diagnostics: Diagnostic[]
   warnings: Diagnostic[]

@@ -11,7 +11,7 @@ import { nearest } from './nearest.ts'
 import type { Path } from './yaml-file.ts'
 
 /** `symbol` marks an expression; its CEL type, or null where no expression may stand. */
-export type Probed = {
+type Probed = {
   value: unknown
   celType(symbol: symbol): string | null
   /** The characters of the first expression behind a symbol. */

@@ -10,7 +10,7 @@ import { isLook, type Looks, lookAgain, lookOnce } from './looks.ts'
 import type { Redactor } from './redact.ts'
 import type { Clock } from './running.ts'
 
-export type ContextInput = {
+type ContextInput = {
   runId: string
   stepId: string
   /** Distinguishes the attempts and movements of one step, so that a start-once key never means two things. */

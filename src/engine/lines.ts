@@ -3,7 +3,7 @@ import { StringDecoder } from 'node:string_decoder'
 import { cleanLine, unfinishedEscape } from './clean-line.ts'
 import { NO_SECRETS, type Redactor } from './redact.ts'
 
-export type LineReader = { push(chunk: Buffer): void; end(): void }
+type LineReader = { push(chunk: Buffer): void; end(): void }
 
 const MAX_LINE = 4096
 /** What one command may show line by line; of what comes after it only the end is kept. */

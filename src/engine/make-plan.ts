@@ -10,7 +10,7 @@ import type { Effect, Facts, PlannedCommand } from '../steps/step.ts'
 import { knownOf } from './known.ts'
 import type { Plan, PlannedStep } from './plan.ts'
 
-export type PlanInput = {
+type PlanInput = {
   playbook: Playbook
   inputs: { [name: string]: Json }
   env: { [name: string]: string }

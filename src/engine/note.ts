@@ -10,7 +10,7 @@ import { askTarget, targetContext } from './lock.ts'
 import type { Guarded } from './running.ts'
 
 /** `outcome`: null while that runner had not come to its end. */
-export type Note = { runId: string; outcome: Outcome | null }
+type Note = { runId: string; outcome: Outcome | null }
 
 /** Whatever becomes of it, the way back begins. */
 export async function writeNote(run: Guarded, outcome: Outcome | null): Promise<void> {

@@ -22,14 +22,14 @@ export type RecoveredStep = {
 /** How often it was begun, and whether it ended well the last time (null: nobody saw it). */
 export type RecoveredPart = { times: number; ended: boolean | null }
 
-export type RecoveredRollback = {
+type RecoveredRollback = {
   because: Failure
   /** Parts that were begun. */
   parts: Map<string, RecoveredPart>
 }
 
 /** Begun in a step, or in its part of a rollback; nobody saw that step or part end. */
-export type RecoveredCommand = {
+type RecoveredCommand = {
   id: string
   /** Absent in journals of older versions. */
   place: number | undefined

@@ -33,7 +33,7 @@ const mayHaveTouchedRunning = (scope: readonly StepState[]): boolean =>
   scope.some(state => touchesOf(state) === null || state.ready?.effect === 'disrupt')
 
 /** Pure: what will be done, in order, and what nothing can be done about. */
-export function rollbackParts(
+function rollbackParts(
   verified: readonly StepState[],
   scope: readonly StepState[],
 ): { parts: Part[]; remains: Failure[] } {

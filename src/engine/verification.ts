@@ -5,7 +5,7 @@ import type { StepState } from './state.ts'
 export type PartEnd = Extract<Event, { type: 'part-finished' }>
 export type Look = Observation & { id: string }
 
-export type Verification = { verified: boolean | null; notVerified: string[] }
+type Verification = { verified: boolean | null; notVerified: string[] }
 
 /** The movements that a step has something to do in. */
 export function movesOf({ kind, ready, snapshot, begun }: StepState): Movement[] {

@@ -32,7 +32,7 @@ export function settle<T>(received: Received, check: (answer: AnswerBody) => str
   const { answer } = received
   if (answer.status === 'auth_failed') return fail({ kind: 'auth' })
   if (answer.status !== 'ok' && answer.status !== 'timeout') {
-    if (answer.cancelled === true)
+    if (answer['cancelled'] === true)
       return fail({ kind: 'cancelled', confirmed: true, answer: answer as unknown as ExecAnswer })
     return fail({
       kind: 'refused',
@@ -63,8 +63,8 @@ export const settleRun = (received: Received) => settle<RunAnswer>(received, a =
 
 export const settleJobs = (received: Received) =>
   settle<JobListAnswer & { jobs: JobInfo[] }>(received, answer => {
-    if (!Array.isArray(answer.jobs)) return wrong('jobs')
-    for (const job of answer.jobs) {
+    if (!Array.isArray(answer['jobs'])) return wrong('jobs')
+    for (const job of answer['jobs']) {
       const fault = typeof job === 'object' && job !== null ? wrongField(job, JOB_INFO) : wrong('jobs')
       if (fault !== null) return fault
     }
@@ -152,7 +152,7 @@ const TAIL: Fields = {
 function wrongTail(answer: AnswerBody): string | null {
   const fault = wrongField(answer, TAIL)
   if (fault !== null) return fault
-  return Number(answer.next_offset) < Number(answer.offset) ? wrong('next_offset') : null
+  return Number(answer['next_offset']) < Number(answer['offset']) ? wrong('next_offset') : null
 }
 
 const wrong = (field: string) => `the answer's field ${field} is missing or of the wrong type`

@@ -1,4 +1,4 @@
-export type Definite<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+type Definite<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
   [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>
 }
 

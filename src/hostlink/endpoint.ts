@@ -112,7 +112,7 @@ function conflict(options: EndpointOptions): readonly [string, string] | null {
 
 function chooseTarget(options: EndpointOptions, env: Env, readFile: ReadFile): Or<{ target: Target | null }> {
   const placed = options.socket !== undefined || options.address !== undefined
-  const name = options.target ?? (placed ? undefined : env.HOSTLINK_TARGET || undefined)
+  const name = options.target ?? (placed ? undefined : env['HOSTLINK_TARGET'] || undefined)
   if (name === undefined) return { ok: true, target: null }
   const loaded = loadTargets(options.targetsFile, env, readFile, name)
   if (!loaded.ok) return loaded
@@ -129,7 +129,7 @@ function chooseTarget(options: EndpointOptions, env: Env, readFile: ReadFile): O
 function chooseAddress(options: EndpointOptions, env: Env, target: Target | null): Address | null {
   if (options.socket !== undefined) return { kind: 'unix', path: options.socket }
   if (options.address !== undefined) return parseAddress(options.address)
-  return target?.at ?? { kind: 'unix', path: env.HOSTLINK_SOCKET || DEFAULT_SOCKET }
+  return target?.at ?? { kind: 'unix', path: env['HOSTLINK_SOCKET'] || DEFAULT_SOCKET }
 }
 
 type TokenSource = { from: string; text: string } | { from: string; file: string } | null
@@ -142,8 +142,8 @@ function commandLine(options: EndpointOptions): TokenSource {
 }
 
 function environment(env: Env): TokenSource {
-  if (env.HOSTLINK_TOKEN) return { from: 'HOSTLINK_TOKEN', text: env.HOSTLINK_TOKEN }
-  const file = env.HOSTLINK_TOKEN_FILE
+  if (env['HOSTLINK_TOKEN']) return { from: 'HOSTLINK_TOKEN', text: env['HOSTLINK_TOKEN'] }
+  const file = env['HOSTLINK_TOKEN_FILE']
   return file ? { from: `HOSTLINK_TOKEN_FILE (${file})`, file } : null
 }
 

@@ -7,7 +7,7 @@ export const MAX_PAYLOAD_BYTES = 134_217_728
 /** Ids are echoed in every output frame behind a one-byte length. */
 export const MAX_STREAM_ID_BYTES = 255
 
-export type FrameFault = 'bad-magic' | 'empty' | 'oversized'
+type FrameFault = 'bad-magic' | 'empty' | 'oversized'
 
 export class FrameError extends Error {
   readonly fault: FrameFault
@@ -23,7 +23,7 @@ export class FrameError extends Error {
 export type StreamName = 'stdout' | 'stderr'
 const STREAM_TAG = { stdout: 1, stderr: 2 } as const
 
-export type OutputFrame = { id: string; stream: StreamName; data: Buffer }
+type OutputFrame = { id: string; stream: StreamName; data: Buffer }
 
 export function encodeFrame(payload: string | Uint8Array): Buffer {
   const length = typeof payload === 'string' ? Buffer.byteLength(payload, 'utf8') : payload.length

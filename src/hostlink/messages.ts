@@ -224,7 +224,6 @@ export type ExecAnswer = Envelope & {
 }
 
 export type JobListAnswer = Envelope & { jobs?: JobInfo[] }
-export type JobStatusAnswer = Envelope & Partial<JobInfo>
 export type JobTailAnswer = Envelope & {
   data?: string
   offset?: number
@@ -233,8 +232,6 @@ export type JobTailAnswer = Envelope & {
   state?: JobState
   done?: boolean
 }
-export type JobCancelAnswer = Envelope & { signalled?: boolean }
-export type CancelAnswer = Envelope & { cancelled?: boolean }
 
 /** Which fields are there depends on the action; see PROTOCOL.md. */
 export type RunAnswer = Envelope & {

@@ -22,9 +22,9 @@ export type Env = Readonly<Record<string, string | undefined>>
 
 /** Where targets are looked for; a file that was asked for by name is the only candidate. */
 export function targetsFiles(asked: string | undefined, env: Env): string[] {
-  const named = asked ?? (env.HOSTLINK_TARGETS || undefined)
+  const named = asked ?? (env['HOSTLINK_TARGETS'] || undefined)
   if (named !== undefined) return [named]
-  return env.HOME ? [SYSTEM_FILE, `${env.HOME}/.config/hostlink/targets.conf`] : [SYSTEM_FILE]
+  return env['HOME'] ? [SYSTEM_FILE, `${env['HOME']}/.config/hostlink/targets.conf`] : [SYSTEM_FILE]
 }
 
 export function parseTargets(text: string, file: string): Targets {

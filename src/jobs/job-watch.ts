@@ -13,7 +13,7 @@ export type Watches = {
   close(): void
 }
 
-export type Watch = {
+type Watch = {
   /**
    * Resolves when one of `names` changed since the last call of `next` on this watch (or since it was opened), now
    * and then without a cause, at the latest after `limitMs`, and at once when `gone` is aborted.

@@ -13,7 +13,7 @@ import { findSupervisor, openSpare, startSupervisor } from './supervisor.ts'
 export type { JobAnswer }
 
 /** An answer without its envelope, in the order of the wire; `error_msg` stands right behind `status`. */
-export type JobStartAnswer = {
+type JobStartAnswer = {
   status: JobStatus
   error_msg?: string
   exit_code?: number
@@ -49,7 +49,7 @@ export type JobSettings = {
   readonly maxTimeoutMs: number
 }
 
-export type JobsOptions = {
+type JobsOptions = {
   readonly settings: () => JobSettings
   readonly log: Log
   /** The bundle that looks after a job; for tests. */

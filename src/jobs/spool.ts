@@ -49,7 +49,7 @@ export type Spool = {
 }
 
 export const spoolRoot = (outputTmpdir: string): string => join(outputTmpdir, 'jobs')
-export const isJobId = (name: string): boolean => /^[0-9a-f]{12}$/.test(name)
+const isJobId = (name: string): boolean => /^[0-9a-f]{12}$/.test(name)
 
 /** False when a job has this id already. */
 export function createSpool(root: string, id: string, meta: Meta, command: string): Promise<boolean> {

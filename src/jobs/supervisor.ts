@@ -20,7 +20,7 @@ export async function startSupervisor(file: string, folder: string, spec: JobSpe
 }
 
 /** A supervisor that was begun before there is a job for it, because its start is most of what a short one waits for. */
-export type Spare = {
+type Spare = {
   prepare(): void
   /** False when there is none that waits. */
   entrust(folder: string, spec: JobSpec, onExit: () => void): boolean

@@ -15,7 +15,7 @@ import type { Kinds } from './load-steps.ts'
 import type { Playbook } from './playbook.ts'
 import { type Env, userConfigFolder } from './settings.ts'
 
-export type FolderOrigin = '--playbooks' | 'HOSTOPS_PLAYBOOKS' | 'settings' | 'here' | 'user' | 'shipped'
+type FolderOrigin = '--playbooks' | 'HOSTOPS_PLAYBOOKS' | 'settings' | 'here' | 'user' | 'shipped'
 export type Folder = { path: string; origin: FolderOrigin }
 
 export type CatalogOptions = {
@@ -30,7 +30,7 @@ export type CatalogEntry = { name: string; file: string; origin: FolderOrigin } 
   | { ok: false; diagnostics: Diagnostic[] }
 )
 
-export type FoundPlaybook = { ok: true; file: string; bytes: Buffer } | { ok: false; failure: Failure }
+type FoundPlaybook = { ok: true; file: string; bytes: Buffer } | { ok: false; failure: Failure }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 const ENDINGS = ['.yaml', '.yml']
@@ -39,7 +39,7 @@ export function catalogFolders({ playbooks, settings, env, cwd }: CatalogOptions
   const user = userConfigFolder(env)
   const folders: [string | undefined | null, FolderOrigin][] = [
     [playbooks, '--playbooks'],
-    [env.HOSTOPS_PLAYBOOKS === '' ? undefined : env.HOSTOPS_PLAYBOOKS, 'HOSTOPS_PLAYBOOKS'],
+    [env['HOSTOPS_PLAYBOOKS'] === '' ? undefined : env['HOSTOPS_PLAYBOOKS'], 'HOSTOPS_PLAYBOOKS'],
     [settings?.playbooks, 'settings'],
     ['playbooks', 'here'],
     [user === null ? null : join(user, 'playbooks'), 'user'],

@@ -2,7 +2,7 @@
 import type { Json } from '../document/json.ts'
 import type { CelType } from './reference.ts'
 
-export type FromCel = { ok: true; value: Json } | { ok: false; problem: string }
+type FromCel = { ok: true; value: Json } | { ok: false; problem: string }
 
 export function toCel(value: Json, type: CelType): unknown {
   if (typeof value === 'number')

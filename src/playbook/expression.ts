@@ -31,7 +31,7 @@ export type Known = {
   env: { [name: string]: string }
 }
 
-export type Dependencies = {
+type Dependencies = {
   inputs: string[]
   steps: string[]
   run: string[]
@@ -40,7 +40,7 @@ export type Dependencies = {
   secrets: string[]
 }
 
-export type CheckedExpression =
+type CheckedExpression =
   | { ok: true; type: string; references: Reference[] }
   | { ok: false; problems: ExpressionProblem[]; references: Reference[] }
 

@@ -116,7 +116,7 @@ export async function readInputsFile(
   )
 }
 
-export type ParsedInputs = { ok: true; values: { [name: string]: Json } } | { ok: false; problem: string }
+type ParsedInputs = { ok: true; values: { [name: string]: Json } } | { ok: false; problem: string }
 
 /** Without the parser's own words: they quote the text, and that may hold secrets. */
 export function parseInputsFile(text: string): ParsedInputs {

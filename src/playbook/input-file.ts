@@ -6,7 +6,7 @@ import { constants, promises } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-export type InputText = { ok: true; text: string } | { ok: false; problem: string }
+type InputText = { ok: true; text: string } | { ok: false; problem: string }
 
 const LOOK_EVERY_MS = 20
 /** A pipe with a name may be opened before its writer comes. */

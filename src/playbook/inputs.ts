@@ -23,7 +23,7 @@ import type { InputSpec, Playbook } from './playbook.ts'
 import { evaluate } from './resolve.ts'
 import { hasExpressions } from './template.ts'
 
-export type ResolvedInputs =
+type ResolvedInputs =
   | { ok: true; values: { [name: string]: Json }; origins: { [name: string]: InputOrigin } }
   | { ok: false; problems: InputProblem[] }
 

@@ -9,7 +9,7 @@ import { shortFormFields } from './load-steps.ts'
 import { playbookFields, stepFields } from './schema.ts'
 import { settingsSchema } from './settings.ts'
 
-export type JsonSchema = { [key: string]: unknown }
+type JsonSchema = { [key: string]: unknown }
 
 const DRAFT = 'http://json-schema.org/draft-07/schema#'
 const EXPRESSION = { type: 'string', pattern: '\\$\\{\\{', description: 'An expression: ${{ inputs.NAME }}' }
@@ -24,8 +24,8 @@ export function playbookJsonSchema(kinds: Kinds): JsonSchema {
     type: 'object',
     properties: {
       ...properties,
-      onFailure: allowExpressions(properties.onFailure!),
-      defaults: defaultsSchema(properties.defaults!, kinds),
+      onFailure: allowExpressions(properties['onFailure']!),
+      defaults: defaultsSchema(properties['defaults']!, kinds),
       steps: {
         type: 'array',
         minItems: 1,
@@ -78,7 +78,7 @@ function clean(value: unknown): unknown {
 /** A kind's `with`: nothing in it is required here, because `defaults` may supply it. */
 function withSchema(schema: z.ZodType): JsonSchema {
   const { required: _, ...rest } = toSchema(schema)
-  const properties = rest.properties as Record<string, JsonSchema> | undefined
+  const properties = rest['properties'] as Record<string, JsonSchema> | undefined
   if (properties === undefined) return allowExpressions(rest)
   return { ...rest, properties: mapValues(properties, allowExpressions) }
 }
@@ -95,13 +95,13 @@ function stepSchema(kinds: Kinds): JsonSchema {
       uses: { description: 'The kind of step.', type: 'string', anyOf: uses },
       with: { type: 'object', description: 'What this kind of step takes.' },
       run: {
-        ...own.argv,
+        ...own['argv'],
         description: 'A program and its arguments, each as one word: no shell takes part.',
       },
-      script: { ...own.script, description: 'Shell text. Values reach it through `env:`.' },
+      script: { ...own['script'], description: 'Shell text. Values reach it through `env:`.' },
       ...short,
       ...common,
-      env: { ...common.env, additionalProperties: { type: 'string' } },
+      env: { ...common['env'], additionalProperties: { type: 'string' } },
     },
     additionalProperties: false,
     oneOf: [{ required: ['uses'] }, { required: ['run'] }, { required: ['script'] }],
@@ -115,7 +115,7 @@ function stepSchema(kinds: Kinds): JsonSchema {
 
 function fieldsOf(kinds: Kinds, name: string): Record<string, JsonSchema> {
   const schema = kinds[name]?.schema
-  return schema === undefined ? {} : ((withSchema(schema).properties as Record<string, JsonSchema>) ?? {})
+  return schema === undefined ? {} : ((withSchema(schema)['properties'] as Record<string, JsonSchema>) ?? {})
 }
 
 /** Every field that some kind has, with the schemas of all kinds that have it. */
@@ -135,7 +135,7 @@ function defaultsSchema(described: JsonSchema, kinds: Kinds): JsonSchema {
     })
   return {
     type: 'object',
-    description: described.description,
+    description: described['description'],
     properties: Object.fromEntries(properties),
     additionalProperties: false,
   }
@@ -152,17 +152,17 @@ function allowExpressions(schema: JsonSchema): JsonSchema {
     ...(description === undefined ? {} : { description }),
     ...(value === undefined ? {} : { default: value }),
   }
-  const branches = Array.isArray(own.anyOf) && Object.keys(own).length === 1 ? own.anyOf : [own]
+  const branches = Array.isArray(own['anyOf']) && Object.keys(own).length === 1 ? own['anyOf'] : [own]
   return { ...outer, anyOf: [...branches, EXPRESSION] }
 }
 
 function allowInside(schema: JsonSchema): JsonSchema {
   const inside: JsonSchema = { ...schema }
-  if (isObject(schema.items)) inside.items = allowExpressions(schema.items)
-  if (isObject(schema.additionalProperties))
-    inside.additionalProperties = allowExpressions(schema.additionalProperties)
-  if (isObject(schema.properties))
-    inside.properties = mapValues(schema.properties as Record<string, JsonSchema>, allowExpressions)
+  if (isObject(schema['items'])) inside['items'] = allowExpressions(schema['items'])
+  if (isObject(schema['additionalProperties']))
+    inside['additionalProperties'] = allowExpressions(schema['additionalProperties'])
+  if (isObject(schema['properties']))
+    inside['properties'] = mapValues(schema['properties'] as Record<string, JsonSchema>, allowExpressions)
   for (const key of ['anyOf', 'oneOf'] as const) {
     const branches = schema[key]
     if (Array.isArray(branches)) inside[key] = branches.map(branch => allowInside(branch as JsonSchema))
@@ -173,7 +173,7 @@ function allowInside(schema: JsonSchema): JsonSchema {
 function isFreeText(schema: JsonSchema): boolean {
   const bound = ['pattern', 'enum', 'const', 'format', 'anyOf', 'oneOf', 'allOf'].some(key => key in schema)
   return (
-    (schema.type === 'string' && !bound) ||
+    (schema['type'] === 'string' && !bound) ||
     Object.keys(schema).every(key => key === 'description' || key === 'default')
   )
 }

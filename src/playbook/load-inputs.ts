@@ -126,9 +126,9 @@ function checkDefaultExpression(
 
 /** Values of secrets that stand in the playbook: mistakes beside them show the line. */
 export function hideSecrets(file: YamlFile): void {
-  const inputs = isRecord(file.value) && isRecord(file.value.inputs) ? file.value.inputs : {}
+  const inputs = isRecord(file.value) && isRecord(file.value['inputs']) ? file.value['inputs'] : {}
   for (const [name, spec] of Object.entries(inputs)) {
-    if (!isRecord(spec) || !isMeantAsSecret(spec.type)) continue
+    if (!isRecord(spec) || !isMeantAsSecret(spec['type'])) continue
     // A key that was misspelt, too: what is no text of ours is hidden.
     for (const key of Object.keys(spec)) if (!PLAIN_INPUT_KEYS.includes(key)) file.hide(['inputs', name, key])
   }
@@ -141,7 +141,7 @@ const isMeantAsSecret = (type: unknown) =>
 export const PLAIN_INPUT_KEYS: readonly string[] = ['type', 'description', 'optional', 'pattern']
 
 function isSecret(file: YamlFile, name: string): boolean {
-  const inputs = isRecord(file.value) && isRecord(file.value.inputs) ? file.value.inputs : {}
+  const inputs = isRecord(file.value) && isRecord(file.value['inputs']) ? file.value['inputs'] : {}
   const spec = Object.hasOwn(inputs, name) ? inputs[name] : undefined
-  return isRecord(spec) && spec.type === 'secret'
+  return isRecord(spec) && spec['type'] === 'secret'
 }

@@ -45,30 +45,32 @@ export function outlineSteps(raw: unknown, { file, kinds, diagnostics }: StepsCo
   }))
   const given = new Map<string, number>()
   for (const { step, index } of steps) {
-    if (typeof step.id !== 'string') continue
-    const first = given.get(step.id)
+    if (typeof step['id'] !== 'string') continue
+    const first = given.get(step['id'])
     if (first === undefined) {
-      given.set(step.id, index)
+      given.set(step['id'], index)
       continue
     }
     const related = [{ ...file.place(['steps', first, 'id']), message: 'first here' }]
-    const message = `two steps have the id \`${step.id}\``
+    const message = `two steps have the id \`${step['id']}\``
     diagnostics.push(error('duplicate-id', file.place(['steps', index, 'id']), message, { related }))
   }
   const taken = new Set(given.keys())
   const next = new Map<string, number>()
   return steps.map(({ step, index }) => {
     const form = FORMS.find(each => step[each] !== undefined) ?? null
-    const uses = form === 'uses' ? step.uses : form === 'run' ? 'command' : form
+    const uses = form === 'uses' ? step['uses'] : form === 'run' ? 'command' : form
     const name = typeof uses === 'string' ? uses : ''
     const kind = Object.hasOwn(kinds, name) ? kinds[name]! : null
     if (form !== null && typeof uses === 'string' && kind === null) {
       unknownKind(name, ['steps', index, form], { file, kinds, diagnostics })
     }
     const id =
-      typeof step.id === 'string' ? step.id : makeId(form === 'run' ? 'run' : name || 'step', taken, next)
+      typeof step['id'] === 'string'
+        ? step['id']
+        : makeId(form === 'run' ? 'run' : name || 'step', taken, next)
     taken.add(id)
-    const nullable = step.when !== undefined || step.continueOnError === true
+    const nullable = step['when'] !== undefined || step['continueOnError'] === true
     return { index, form, uses: name, kind, id, nullable }
   })
 }
@@ -137,7 +139,7 @@ export function mergeWith(
 
 /** What the short forms of `command` and `script` take beside `run` and `script`. */
 export function shortFormFields(kinds: Kinds): string[] {
-  const fields = [kinds.command, kinds.script].flatMap(kind =>
+  const fields = [kinds['command'], kinds['script']].flatMap(kind =>
     kind === undefined ? [] : keysAt(kind.schema, []),
   )
   return [...new Set(fields)].filter(field => field !== 'argv' && field !== 'script')

@@ -166,7 +166,7 @@ function shapeProblem(file: YamlFile): Diagnostic | null {
       hint: 'see `hostops init` for a starter',
     })
   }
-  const version = value.hostops
+  const version = value['hostops']
   if (version === undefined) return null
   if (typeof version === 'number' && version > 1) {
     const message = `this playbook is made for a newer hostops: it is format ${version}, this hostops knows 1`

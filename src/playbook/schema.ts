@@ -159,8 +159,8 @@ export function playbookSchema(shortFormFields: readonly string[]) {
  * as the whole, but for the names of what it leaves out.
  */
 export function playbookSchemaFor(value: unknown, shortFormFields: () => readonly string[]): z.ZodType {
-  const steps = isRecord(value) && Array.isArray(value.steps) ? value.steps : []
-  const inputs = isRecord(value) && isRecord(value.inputs) ? Object.values(value.inputs) : []
+  const steps = isRecord(value) && Array.isArray(value['steps']) ? value['steps'] : []
+  const inputs = isRecord(value) && isRecord(value['inputs']) ? Object.values(value['inputs']) : []
   const step = z.strictObject({
     ...(steps.every(hasCommonKeysOnly) ? {} : shortFields(shortFormFields())),
     ...occurring(stepFields(), steps),

@@ -17,7 +17,7 @@ import { zodDiagnostics } from '../document/zod-diagnostics.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
 
-export type InputValues = { [playbook: string]: { [input: string]: Json } }
+type InputValues = { [playbook: string]: { [input: string]: Json } }
 
 export type Settings = {
   /** Null: there is none, and everything is at its default. */
@@ -34,7 +34,7 @@ export type Settings = {
   pinned: InputValues
 }
 
-export type LoadedSettings =
+type LoadedSettings =
   | { ok: true; settings: Settings }
   | { ok: false; file: string; diagnostics: Diagnostic[] }
 
@@ -144,7 +144,7 @@ function findSettings({
   cwd: string
 }): string | null {
   if (config !== undefined) return resolve(cwd, config)
-  const fromEnv = env.HOSTOPS_CONFIG
+  const fromEnv = env['HOSTOPS_CONFIG']
   if (fromEnv !== undefined && fromEnv !== '') return resolve(cwd, fromEnv)
   for (let folder = resolve(cwd); ; folder = dirname(folder)) {
     const file = join(folder, SETTINGS_FILE)
@@ -157,7 +157,7 @@ function findSettings({
 }
 
 function settingsPath(value: string, file: string, env: Env): string {
-  const home = env.HOME
+  const home = env['HOME']
   const expanded = value.startsWith('~/') && home !== undefined ? join(home, value.slice(2)) : value
   return resolve(dirname(file), expanded)
 }

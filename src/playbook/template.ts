@@ -7,7 +7,7 @@ import type { Expression, Interpolated, Template } from './playbook.ts'
 /** Offsets are into the text that was parsed. */
 export type ExpressionSite = { source: string; start: number; end: number }
 
-export type ParsedText =
+type ParsedText =
   | { ok: true; template: string | Expression | Interpolated; sites: ExpressionSite[] }
   | { ok: false; problem: string; start: number; end: number }
 

@@ -32,7 +32,7 @@ export function isThere({ pid, started, boot: of }: ProcessIdentity): boolean {
 }
 
 /** As it stands in a file. */
-export type NotedProcess = { pid: number; started: string | null; boot?: string | null | undefined }
+type NotedProcess = { pid: number; started: string | null; boot?: string | null | undefined }
 
 /** Of this one. */
 export function noteSelf(): { pid: number; started: string | null; boot: string | null } {

@@ -8,7 +8,7 @@ import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-export type Pipe = {
+type Pipe = {
   /** Its chunks are lent: what is read next is written over them. */
   readonly reader: Socket
   /** For the child; to be closed here as soon as the child has it. */

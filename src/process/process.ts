@@ -5,7 +5,7 @@ import { OutputReader, type Sink } from './output.ts'
 import { type NotStarted, type ProcessSpec, startAlone } from './start.ts'
 import { endTree } from './tree.ts'
 
-export type Sinks = { stdout: Sink; stderr: Sink }
+type Sinks = { stdout: Sink; stderr: Sink }
 
 export type Ended =
   /** `code` is 0..255, 128+N when signal N ended it. */

@@ -10,7 +10,7 @@ const LOOK_EVERY_MS = 100
 /** A process forked while the others were killed is found by looking again, a few times. */
 const KILL_ROUNDS = 5
 
-export type Leader = { pid: number; hasEnded: () => boolean }
+type Leader = { pid: number; hasEnded: () => boolean }
 
 /**
  * Sends `first` to the leader's process group, its session and every descendant, and KILL to whatever of them is

@@ -5,7 +5,7 @@ import { accessSync, closeSync, constants, fstatSync, openSync, promises } from 
 export type FolderId = { readonly dev: number; readonly ino: number }
 
 /** `path` is for the start of a child, until `close` is called. */
-export type Workdir = { readonly path: string | undefined; close(): void }
+type Workdir = { readonly path: string | undefined; close(): void }
 
 const IS_LINUX = process.platform === 'linux'
 /** O_PATH of Linux, which Node does not name. */

@@ -1,5 +1,6 @@
 /** From a target as people write it to a transport. Each kind is loaded only when it is asked for. */
 import { nearest } from '../document/nearest.ts'
+import { partsOf } from './target.ts'
 import type { Connected, TransportOptions } from './transport.ts'
 
 type NotConnected = Extract<Connected, { ok: false }>
@@ -9,7 +10,7 @@ const KINDS = ['local', 'hostlink', 'hostlink:<name>', 'ssh:<destination>']
 export async function connect(target: string, options: TransportOptions): Promise<Connected> {
   const wrong = wrongTarget(target)
   if (wrong !== null) return wrong
-  const { kind, rest } = parts(target)
+  const { kind, rest } = partsOf(target)
   switch (kind) {
     case 'hostlink': {
       const { connectHostlink } = await import('./hostlink.ts')
@@ -28,7 +29,7 @@ export async function connect(target: string, options: TransportOptions): Promis
 
 /** What is wrong with the words themselves, found without contacting anything; null: nothing. */
 export function wrongTarget(target: string): NotConnected | null {
-  const { kind, rest } = parts(target)
+  const { kind, rest } = partsOf(target)
   switch (kind) {
     case 'local':
       return rest === undefined ? null : badTarget('local takes no name', 'write just: --target local')
@@ -46,16 +47,6 @@ export function wrongTarget(target: string): NotConnected | null {
     default:
       return unknown(target, kind)
   }
-}
-
-/** Whether a daemon runs the commands, and none is forked from this process. */
-export const isHostlink = (target: string): boolean => parts(target).kind === 'hostlink'
-
-function parts(target: string): { kind: string; rest: string | undefined } {
-  const colon = target.indexOf(':')
-  return colon < 0
-    ? { kind: target, rest: undefined }
-    : { kind: target.slice(0, colon), rest: target.slice(colon + 1) }
 }
 
 function unknown(target: string, kind: string): NotConnected {

@@ -76,7 +76,7 @@ function refused({ status, message, answer }: Extract<LinkFailure, { kind: 'refu
   if (message.startsWith('server busy')) return not('busy')
   if (message.startsWith('workdir not accessible')) return not('bad-cwd')
   if (/^spawn failed: (E2BIG|argument list too long)/i.test(message)) return not('too-large')
-  if (message.startsWith('spawn failed') || answer.exit_code === undefined) return not('other')
+  if (message.startsWith('spawn failed') || answer['exit_code'] === undefined) return not('other')
   return { kind: 'lost', reason: message }
 }
 

@@ -29,7 +29,7 @@ const REATTACH_TIMES = 5
 /** Without streaming all output is one JSON text in memory. */
 const MOST_UNSTREAMED_BYTES = 4 * 1024 * 1024
 
-export type OpenedLink = { ok: true; link: Link } | Extract<Connected, { ok: false }>
+type OpenedLink = { ok: true; link: Link } | Extract<Connected, { ok: false }>
 
 /** The link itself, for what is no command: runs on the host. */
 export async function openLink(name: string | undefined, options: TransportOptions): Promise<OpenedLink> {
@@ -61,7 +61,7 @@ export async function connectHostlink(
   }
 }
 
-export function hostlinkTransport(name: string, link: Link, longestMs: number): Transport {
+function hostlinkTransport(name: string, link: Link, longestMs: number): Transport {
   return {
     name,
     platform: 'posix',

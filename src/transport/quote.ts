@@ -4,7 +4,7 @@
  */
 import type { Command } from './transport.ts'
 
-export type Quoted = { ok: true; text: string } | { ok: false; problem: string }
+type Quoted = { ok: true; text: string } | { ok: false; problem: string }
 
 /**
  * For any POSIX sh. `exec` makes the shell look for a program, never for a builtin, function or alias of that
@@ -17,7 +17,7 @@ export function posixCommand(command: Command): Quoted {
   return { ok: true, text: move + posixExec(command) }
 }
 
-export type PwshDialect =
+type PwshDialect =
   /** PowerShell 7.3 and later. */
   | 'standard'
   /** Windows PowerShell 5.1 and pwsh before 7.3: arguments are pasted into a command line without escaping. */

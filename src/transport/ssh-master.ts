@@ -105,7 +105,7 @@ export function startSsh(args: string[], env: SshSettings['env']): ChildProcess 
 }
 
 const configOf = ({ env }: SshSettings): string[] =>
-  env.HOSTOPS_SSH_CONFIG ? ['-F', env.HOSTOPS_SSH_CONFIG] : []
+  env['HOSTOPS_SSH_CONFIG'] ? ['-F', env['HOSTOPS_SSH_CONFIG']] : []
 
 const isRunning = (child: ChildProcess) =>
   child.exitCode === null && child.signalCode === null && child.pid !== undefined

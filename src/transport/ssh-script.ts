@@ -54,7 +54,7 @@ const block = (text: string): string => {
 function commandText({ nonce, command }: Remote): string {
   const [program = ''] = command.argv
   const word = posixQuote(program)
-  const path = command.env?.PATH === undefined ? '' : `PATH=${posixQuote(command.env.PATH)};`
+  const path = command.env?.['PATH'] === undefined ? '' : `PATH=${posixQuote(command.env['PATH'])};`
   const checks = program.includes('/')
     ? [
         `[ -e ./${word} ] || no not-found`,

@@ -8,7 +8,7 @@ import { cutTo, wrap } from './text.ts'
 import { elapsed } from './words.ts'
 
 type Task = ListrTaskObject<unknown, typeof ListrRenderer, typeof ListrRenderer>
-export type LiveOptions = { terminal: Terminal; painter: Painter; paint: Paint }
+type LiveOptions = { terminal: Terminal; painter: Painter; paint: Paint }
 
 const FRAME_MS = 120
 const ERROR_LINES = 6

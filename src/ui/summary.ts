@@ -7,13 +7,13 @@ import { wrap } from './text.ts'
 import { type Sight, verdict } from './verdict.ts'
 import { elapsed } from './words.ts'
 
-export type Summary = {
+type Summary = {
   add(event: Event): void
   lines(more: SummaryEnd): string[]
 }
 
 /** `columns`: null where lines are not for a terminal and stay whole. */
-export type SummaryEnd = {
+type SummaryEnd = {
   runId: string
   durationMs: number
   stored: boolean

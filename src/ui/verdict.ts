@@ -18,7 +18,7 @@ export type Sight = {
 }
 
 /** What the events say of the way back. */
-export type WayBack = {
+type WayBack = {
   /** A person has asked for it. */
   isAsked: boolean
   /** Steps that something was undone of. */

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { decide, decision } from '../../src/cli/state/confirmation.ts'
+import { decide, decision } from '../../src/runs/confirmation.ts'
 import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
 
 const HOOKS = fileURLToPath(new URL('../rig/hooks.mjs', import.meta.url))

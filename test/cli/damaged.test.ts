@@ -13,11 +13,11 @@ import {
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { neverBegan, readKept } from '../../src/cli/state/kept-run.ts'
-import { readRun } from '../../src/cli/state/state.ts'
 import { storedReport } from '../../src/cli/state/stored-report.ts'
 import { Failed } from '../../src/failure.ts'
 import { reportSchema } from '../../src/report/schema.ts'
+import { readRun } from '../../src/runs/runs-folder.ts'
+import { neverBegan, readKept } from '../../src/runs/stored-plan.ts'
 import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
 
 const HOOKS = fileURLToPath(new URL('../rig/hooks.mjs', import.meta.url))

@@ -64,7 +64,7 @@ test.each([
 /** Links to all programs of the path but one. */
 function pathWithout(program: string, folder: string): void {
   mkdirSync(folder)
-  for (const from of (process.env.PATH ?? '').split(delimiter).filter(existsSync))
+  for (const from of (process.env['PATH'] ?? '').split(delimiter).filter(existsSync))
     for (const name of readdirSync(from))
       if (name !== program && !existsSync(join(folder, name)))
         symlinkSync(join(from, name), join(folder, name))

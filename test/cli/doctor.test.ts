@@ -70,7 +70,7 @@ test('what a program prints cannot steer the terminal', async () => {
 test('through a daemon: its socket, token, features and policy', async () => {
   await using daemon = await startDaemonRig()
   const token = rig.write('token', daemon.token)
-  const env = { HOSTLINK_SOCKET: daemon.socket, HOSTLINK_TOKEN_FILE: token, PATH: process.env.PATH }
+  const env = { HOSTLINK_SOCKET: daemon.socket, HOSTLINK_TOKEN_FILE: token, PATH: process.env['PATH'] }
   chmodSync(token, 0o644)
   expect((await doctor(['--target', 'hostlink'], env)).finding('token')).toMatchObject({
     ok: false,

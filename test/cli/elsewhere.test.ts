@@ -9,7 +9,7 @@ import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
 const CONTAINER = ['unshare', '--pid', '--uts', '--fork', '--kill-child', '--mount-proc']
 const inContainer = (name: string) => [...CONTAINER, 'sh', '-c', `hostname ${name} && "$@"`, 'sh']
 const canContain = spawnSync(CONTAINER[0]!, [...CONTAINER.slice(1), 'hostname', 'x']).status === 0
-if (!canContain && process.env.HOSTOPS_REQUIRE_DOCKER === '1')
+if (!canContain && process.env['HOSTOPS_REQUIRE_DOCKER'] === '1')
   throw new Error('no namespaces can be made here')
 if (!canContain) console.warn('NOT TESTED: no process id namespaces can be made here')
 

@@ -27,7 +27,7 @@ afterEach(async () => {
 
 function run(wrapper: readonly string[], args: readonly string[], state = join(own, 'state')) {
   const [program = '', ...words] = [...wrapper, process.execPath, HOSTOPS, ...args]
-  const env = { PATH: process.env.PATH, HOME: own, HOSTOPS_STATE_DIR: state }
+  const env = { PATH: process.env['PATH'], HOME: own, HOSTOPS_STATE_DIR: state }
   const { status, stdout, stderr } = spawnSync(program, words, { cwd: '/', env, encoding: 'utf8' })
   return {
     code: status,

@@ -159,6 +159,6 @@ test('what is started with the environment of the tests keeps its state apart fr
   })
   expect(ended.status, ended.stderr).toBe(0)
   const kept = reportOf(ended.stdout).runId
-  expect(process.env.XDG_STATE_HOME).toMatch(/hostops-tests-state-/)
-  expect(existsSync(join(process.env.XDG_STATE_HOME!, 'hostops', 'runs', kept))).toBe(true)
+  expect(process.env['XDG_STATE_HOME']).toMatch(/hostops-tests-state-/)
+  expect(existsSync(join(process.env['XDG_STATE_HOME']!, 'hostops', 'runs', kept))).toBe(true)
 })

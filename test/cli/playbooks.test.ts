@@ -14,7 +14,7 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true, force: true }))
 
 function hostops(...args: string[]) {
-  const env = { PATH: process.env.PATH, HOME: root }
+  const env = { PATH: process.env['PATH'], HOME: root }
   const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args], {
     cwd: root,
     env,

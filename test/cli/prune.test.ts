@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { prune } from '../../src/cli/state/prune.ts'
+import { prune } from '../../src/runs/prune.ts'
 import { smallDisk } from '../rig/small-disk.ts'
 
 const NOW = Date.parse('2026-11-20T18:09:00Z')

@@ -44,7 +44,7 @@ function call(args: string[], env: Record<string, string> = {}) {
     encoding: 'utf8',
     timeout: 30_000,
     env: {
-      PATH: process.env.PATH,
+      PATH: process.env['PATH'],
       HOME: folder,
       XDG_CACHE_HOME: join(folder, 'cache'),
       HOSTOPS_STATE_DIR: join(folder, 'state'),

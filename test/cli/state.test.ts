@@ -4,7 +4,7 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createRun } from '../../src/cli/state/create-run.ts'
+import { createRun } from '../../src/runs/create-run.ts'
 import { HOSTOPS, type HostopsRig, hostopsRig, poll, reportOf } from '../rig/hostops.ts'
 
 let rig: HostopsRig

@@ -2,7 +2,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { JOURNAL_VERSION, parseJournal } from '../../src/engine/journal-text.ts'
+import { JOURNAL_VERSION, parseJournal } from '../../src/runs/journal-text.ts'
 import { ALL, LIMIT_MS } from '../rig/cells.ts'
 import { type CrashWorld, crashWorld } from '../rig/crash.ts'
 import { stoppedRunner } from '../rig/crash-death.ts'

@@ -13,8 +13,8 @@ import { recoverAndCheck } from '../rig/crash-recovery.ts'
 import { crashBase, type Version } from '../rig/crash-service.ts'
 import { seeded } from '../rig/seeded.ts'
 
-const SEED = Number(process.env.HOSTOPS_CRASH_SEED ?? Date.now() % 1_000_000)
-const TIMES = Number(process.env.HOSTOPS_CRASH_TIMES ?? (ALL ? 100 : 12))
+const SEED = Number(process.env['HOSTOPS_CRASH_SEED'] ?? Date.now() % 1_000_000)
+const TIMES = Number(process.env['HOSTOPS_CRASH_TIMES'] ?? (ALL ? 100 : 12))
 
 const WHO: readonly (readonly [Where, Victim])[] = [
   ['local', 'runner'],

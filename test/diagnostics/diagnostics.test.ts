@@ -14,7 +14,7 @@ test.each(cases)('%s', name => {
     ? `accepted\n${renderDiagnostics(loaded.warnings, 'text')}`
     : renderDiagnostics(loaded.diagnostics, 'text')
   const golden = new URL(name.replace(/yaml$/, 'txt'), folder)
-  if (process.env.UPDATE === '1') writeFileSync(golden, text)
+  if (process.env['UPDATE'] === '1') writeFileSync(golden, text)
   expect(text).toBe(readFileSync(golden, 'utf8'))
   expect(loaded.ok).toBe(name.startsWith('ok-'))
 })

@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { placeHere } from '../../src/cli/state/runner-place.ts'
+import { placeHere } from '../../src/runs/runner-identity.ts'
 import { makeStack, type Stack, withoutDocker } from '../rig/docker.ts'
 import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
 

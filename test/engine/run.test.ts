@@ -104,7 +104,7 @@ describe('a run that goes well', () => {
       ],
     })
     expect(end).toEqual({ outcome: 'failed-changed', failedStep: 'a', failure: broken })
-    expect(host.y).toBe('2')
+    expect(host['y']).toBe('2')
     expect(calls.filter(call => /^(evidence|restore|reactivate|verify)/.test(call))).toEqual([])
   })
 
@@ -487,9 +487,9 @@ describe('where its beginning cannot be put on the disk', () => {
     const done = await play({ steps: [a], host: { x: 'old' } })
     const back = { steps: [a], host: done.host, record, transport, recovered: recover(done.events) }
     const first = await play({ ...back, takeBack: true })
-    expect([first.end.outcome, first.host.x]).toEqual(['rolled-back', 'old'])
+    expect([first.end.outcome, first.host['x']]).toEqual(['rolled-back', 'old'])
     const rest = recover([...done.events, ...first.events.filter(({ type }) => type === 'rollback-started')])
-    expect((await play({ ...back, recovered: rest })).host.x).toBe('old')
+    expect((await play({ ...back, recovered: rest })).host['x']).toBe('old')
   })
 
   test('what an earlier runner has begun stays as open as it was', async () => {

@@ -88,10 +88,10 @@ test('a daemon without cancel: it is said that the command goes on', async () =>
 
 test('the second Ctrl-C leaves at once', async () => {
   const cli = startHostlink(['exec', 'true'], { env: reaching(silent) })
-  await eventually(() => (silent.requests.some(request => request.type === 'exec') ? true : null))
+  await eventually(() => (silent.requests.some(request => request['type'] === 'exec') ? true : null))
   cli.child.kill('SIGINT')
   // The first one has been heard once the client asks what the daemon can do.
-  await eventually(() => (silent.requests.some(request => request.type === 'ping') ? true : null))
+  await eventually(() => (silent.requests.some(request => request['type'] === 'ping') ? true : null))
   const before = performance.now()
   cli.child.kill('SIGINT')
   expect((await cli.ended).code).toBe(130)
@@ -100,7 +100,7 @@ test('the second Ctrl-C leaves at once', async () => {
 
 test('a second Ctrl-C leaves even while nobody reads the output', async () => {
   const child = spawn(process.execPath, [HOSTLINK, '--stream', 'exec', 'yes'], {
-    env: { PATH: process.env.PATH, ...reaching(ours) },
+    env: { PATH: process.env['PATH'], ...reaching(ours) },
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   await new Promise(resolve => child.stdout.once('readable', resolve))
@@ -119,7 +119,7 @@ test('one Ctrl-C leaves a job that is followed into a pipe that nobody reads', a
   const id = (await startHostlink(begin, { env: reaching(ours) }).ended).stdout.trim()
   await startHostlink(['job', 'wait', id], { env: reaching(ours) }).ended
   const child = spawn(process.execPath, [HOSTLINK, 'job', 'tail', '-f', id], {
-    env: { PATH: process.env.PATH, ...reaching(ours) },
+    env: { PATH: process.env['PATH'], ...reaching(ours) },
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   await new Promise(resolve => child.stdout.once('readable', resolve))

@@ -45,7 +45,7 @@ describe('--stream', () => {
   test('much of it, read slowly, is whole', async () => {
     const megabytes = 20
     const child = spawn(process.execPath, [HOSTLINK, '--stream', 'exec', `yes | head -c ${megabytes}M`], {
-      env: { PATH: process.env.PATH, ...reaching(daemon) },
+      env: { PATH: process.env['PATH'], ...reaching(daemon) },
       stdio: ['ignore', 'pipe', 'ignore'],
     })
     const hash = createHash('sha256')
@@ -65,7 +65,7 @@ describe('--stream', () => {
     const file = join(dir, 'yes.pid')
     const shell = `"$0" "$1" --stream exec 'echo $$ > ${file}; exec yes' | head -c 2`
     const child = spawn('sh', ['-c', shell, process.execPath, HOSTLINK], {
-      env: { PATH: process.env.PATH, ...reaching(daemon) },
+      env: { PATH: process.env['PATH'], ...reaching(daemon) },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let said = ''

@@ -167,7 +167,7 @@ describe('large output', () => {
         process.execPath,
         [HOSTLINK, '-m', '8M', 'exec', 'yes 0123456789abcde | head -c 4000000'],
         {
-          env: { PATH: process.env.PATH, ...reaching(other) },
+          env: { PATH: process.env['PATH'], ...reaching(other) },
           stdio: ['ignore', 'pipe', 'ignore'],
         },
       )
@@ -187,7 +187,7 @@ describe('large output', () => {
     await withDaemon({}, async other => {
       const command = 'sleep 0.3; yes 0123456789abcde | head -c 1000000'
       const child = spawn(process.execPath, ['-e', wrapper, HOSTLINK, '-m', '8M', 'exec', command], {
-        env: { PATH: process.env.PATH, ...reaching(other) },
+        env: { PATH: process.env['PATH'], ...reaching(other) },
         stdio: ['ignore', 'pipe', 'ignore'],
       })
       const code = new Promise(resolve => child.on('close', resolve))
@@ -202,7 +202,7 @@ describe('large output', () => {
   test('a reader that goes away is no error', async () => {
     const shell = `"$0" "$1" -m 8M exec 'yes | head -c 4000000' | head -c 2; echo "\${PIPESTATUS[0]}"`
     const child = spawn('bash', ['--norc', '-c', shell, process.execPath, HOSTLINK], {
-      env: { PATH: process.env.PATH, ...reaching(daemon) },
+      env: { PATH: process.env['PATH'], ...reaching(daemon) },
     })
     let text = ''
     for (const stream of [child.stdout, child.stderr])
@@ -237,10 +237,10 @@ describe('what is sent', () => {
   })
   test('ids fit a file name and differ', async () => {
     await run(['exec', 'true'])
-    const first = last().id
+    const first = last()['id']
     await run(['exec', 'true'])
-    expect(last().id).not.toBe(first)
-    expect(last().id).toMatch(/^[A-Za-z0-9._-]{1,64}$/)
+    expect(last()['id']).not.toBe(first)
+    expect(last()['id']).toMatch(/^[A-Za-z0-9._-]{1,64}$/)
   })
   test('-T of a job limits the job', async () => {
     await run(['-D', '-T', '9000', 'exec', 'true'])

@@ -46,15 +46,15 @@ describe('one kept-alive connection', () => {
   test('carries many requests, answered in any order', async () => {
     const waiting: (() => void)[] = []
     const { daemon, link } = await scripted((request, reply) => {
-      waiting.push(() => reply.answer({ exit_code: Number(request.command) }))
+      waiting.push(() => reply.answer({ exit_code: Number(request['command']) }))
       if (waiting.length === 20) for (const answer of waiting.reverse()) answer()
     })
     const codes = Array.from({ length: 20 }, (_, index) => index)
     const results = await Promise.all(codes.map(code => link.exec({ command: String(code) })))
     expect(results.map(result => good(result).exit_code)).toEqual(codes)
     expect(daemon.connections()).toBe(1)
-    expect(new Set(daemon.requests.map(request => request.id)).size).toBe(21)
-    expect(daemon.requests.every(request => request.keep_alive === true)).toBe(true)
+    expect(new Set(daemon.requests.map(request => request['id'])).size).toBe(21)
+    expect(daemon.requests.every(request => request['keep_alive'] === true)).toBe(true)
   })
   test('is opened again when the daemon closed it while nothing was in flight', async () => {
     const { daemon, link } = await scripted((_, reply) => {
@@ -140,7 +140,7 @@ describe('live output', () => {
             return
           }
         }
-        reply.answer({ exit_code: 0, id: request.id })
+        reply.answer({ exit_code: 0, id: request['id'] })
       }
       more()
     })
@@ -165,7 +165,7 @@ describe('live output', () => {
   })
   test('a slow consumer delays no other request', async () => {
     const { link } = await scripted((request, reply) => {
-      if (request.stream) reply.output('stdout', 'x')
+      if (request['stream']) reply.output('stdout', 'x')
       else reply.answer({ exit_code: 0 })
     })
     const never = new Promise<void>(() => {})
@@ -233,7 +233,7 @@ describe('liars', () => {
   })
   test('a second answer to one request', async () => {
     const { link } = await scripted((request, reply) => {
-      if (request.command === 'second') return
+      if (request['command'] === 'second') return
       reply.answer({ exit_code: 0 })
       reply.answer({ exit_code: 1 })
     })
@@ -289,7 +289,7 @@ describe('ends that are not answers', () => {
   test('a late answer to a request that was given up disturbs nobody', async () => {
     const late: (() => void)[] = []
     const { daemon, link } = await scripted((request, reply) => {
-      if (request.command === 'late') late.push(() => reply.answer({ exit_code: 9 }))
+      if (request['command'] === 'late') late.push(() => reply.answer({ exit_code: 9 }))
       else reply.answer({ exit_code: 0 })
     })
     expect(bad(await link.exec({ command: 'late', answerTimeoutMs: 30 }))).toMatchObject({
@@ -302,7 +302,7 @@ describe('ends that are not answers', () => {
   test('a link lost under way: sent, and not repeated', async () => {
     const { daemon, link } = await scripted((_, reply) => reply.close())
     expect(bad(await link.exec({ command: 'x' }))).toMatchObject({ kind: 'lost', sent: true })
-    expect(daemon.requests.filter(request => request.type === 'exec')).toHaveLength(1)
+    expect(daemon.requests.filter(request => request['type'] === 'exec')).toHaveLength(1)
   })
   test('an answer that is cut short is a lost link too', async () => {
     const { link } = await scripted((_, reply) => void reply.socket.end('HLNK\x00\x00\x00\x09{"'))
@@ -346,7 +346,7 @@ describe('keys', () => {
     })
     expect(good(result).attached).toBe(true)
     expect(text).toBe('ab')
-    expect(daemon.requests.filter(request => request.key === 'k1')).toHaveLength(2)
+    expect(daemon.requests.filter(request => request['key'] === 'k1')).toHaveLength(2)
   })
   test('not at a daemon that is younger than the link: it would start the command anew', async () => {
     let uptime = 100
@@ -361,7 +361,7 @@ describe('keys', () => {
     cleanups.push(daemon.stop)
     const link = await linked(daemon.endpoint)
     expect(bad(await link.exec({ command: 'x', key: 'k', reattach: 1 }))).toMatchObject({ kind: 'lost' })
-    expect(daemon.requests.filter(request => request.type === 'exec')).toHaveLength(1)
+    expect(daemon.requests.filter(request => request['type'] === 'exec')).toHaveLength(1)
   })
 })
 
@@ -369,7 +369,7 @@ describe('cancel', () => {
   test('asks the daemon to end it, and waits until it has', async () => {
     let running: (() => void) | undefined
     const { daemon, link } = await scripted((request, reply) => {
-      if (request.type === 'exec')
+      if (request['type'] === 'exec')
         running = () =>
           reply.answer({ status: 'error', error_msg: 'cancelled', exit_code: -1, cancelled: true })
       else {
@@ -381,13 +381,13 @@ describe('cancel', () => {
     setTimeout(() => stop.abort(), 50)
     const failure = bad(await link.exec({ command: 'sleep', signal: stop.signal }))
     expect(failure).toMatchObject({ kind: 'cancelled', confirmed: true, answer: { exit_code: -1 } })
-    const exec = daemon.requests.find(request => request.type === 'exec')
-    expect(daemon.requests.at(-1)).toMatchObject({ type: 'cancel', target_id: exec?.id })
+    const exec = daemon.requests.find(request => request['type'] === 'exec')
+    expect(daemon.requests.at(-1)).toMatchObject({ type: 'cancel', target_id: exec?.['id'] })
   })
   test('a command that ended well at the same moment has ended well', async () => {
     let done: (() => void) | undefined
     const { link } = await scripted((request, reply) => {
-      if (request.type === 'exec') done = () => reply.answer({ exit_code: 0 })
+      if (request['type'] === 'exec') done = () => reply.answer({ exit_code: 0 })
       else {
         done?.()
         reply.answer({ cancelled: false })

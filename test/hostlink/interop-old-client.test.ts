@@ -57,8 +57,8 @@ describe('the existing client is answered as by the existing daemon', () => {
   test('files', async () => {
     const { json, text } = await exec('printf "a\\000b"', { output_to_file: true })
     expect(text).toMatch(/"exit_code":0,"stdout_file":"[^"]+","stderr_file":"[^"]+","stdout_truncated":false/)
-    expect(String(json.stdout_file)).toMatch(/\/hl_cli-\d+-\d+_stdout$/)
-    expect(await readFile(String(json.stdout_file))).toEqual(Buffer.from('a\0b'))
+    expect(String(json['stdout_file'])).toMatch(/\/hl_cli-\d+-\d+_stdout$/)
+    expect(await readFile(String(json['stdout_file']))).toEqual(Buffer.from('a\0b'))
   })
   test('wrong token', async () => {
     const { text } = await oldAsk(daemon.socket, oldPing('wrong'))
@@ -74,20 +74,20 @@ describe('the existing client is answered as by the existing daemon', () => {
   })
   test('the wrapper does not show the command to pgrep', async () => {
     const { json } = await exec('pgrep -f MARKER_$((40+2))x || echo none')
-    expect(json.stdout).toBe('none\n')
+    expect(json['stdout']).toBe('none\n')
   })
   test('HOSTLINK_COMMAND is gone for the command and what it starts', async () => {
     const { json } = await exec('echo "[${HOSTLINK_COMMAND:-unset}]"; env | grep -c HOSTLINK_COMMAND')
-    expect(json.stdout).toBe('[unset]\n0\n')
+    expect(json['stdout']).toBe('[unset]\n0\n')
   })
   test('jobs: begun, asked for until done, read, and the id of nobody', async () => {
     const begun = await exec('echo one; exit 5', { detach: true, job_timeout_ms: 60_000 })
     expect(begun.json).toMatchObject({ status: 'ok', detached: true })
-    const job_id = String(begun.json.job_id)
+    const job_id = String(begun.json['job_id'])
     expect(job_id).toMatch(/^[0-9a-f]{12}$/)
     const ask = (action: string, more = {}) => oldAsk(daemon.socket, oldJob(daemon.token, action, more))
     let status = (await ask('status', { job_id })).json
-    for (let tries = 0; !status.done && tries < 500; tries += 1) {
+    for (let tries = 0; !status['done'] && tries < 500; tries += 1) {
       await new Promise(resolve => setTimeout(resolve, 20))
       status = (await ask('status', { job_id })).json
     }
@@ -98,7 +98,7 @@ describe('the existing client is answered as by the existing daemon', () => {
       next_offset: 4,
       binary: false,
     })
-    expect((await ask('list')).json.jobs).toMatchObject([{ job_id }])
+    expect((await ask('list')).json['jobs']).toMatchObject([{ job_id }])
     expect((await ask('cancel', { job_id, signal: 'TERM' })).json).toMatchObject({ signalled: false })
     expect((await ask('status', { job_id: 'ffffffffffff' })).json).toMatchObject({ status: 'not_found' })
   })

@@ -67,7 +67,13 @@ test('answers: any bytes are an answer or a fault, and any answer settles', () =
     fc.oneof(answerFields, fc.jsonValue()).map(value => Buffer.from(JSON.stringify(value) ?? '')),
     answerFields.map(rest =>
       Buffer.from(
-        JSON.stringify({ ...rest, version: 1, id: 'a', node: 'n', status: rest.error_msg ? 'error' : 'ok' }),
+        JSON.stringify({
+          ...rest,
+          version: 1,
+          id: 'a',
+          node: 'n',
+          status: rest['error_msg'] ? 'error' : 'ok',
+        }),
       ),
     ),
   )

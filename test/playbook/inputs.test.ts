@@ -306,7 +306,7 @@ describe('where values come from', () => {
     const result = await resolveInputs(book, given(['repoPath=/srv'], { inputsFile: 'wrong.json' }))
     expect(result.ok).toBe(false)
     expect(JSON.stringify(result)).toContain(detail)
-    expect(({} as Record<string, unknown>).polluted).toBeUndefined()
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
   })
 
   test('a default that an input makes wrong is told as such', async () => {
@@ -332,7 +332,7 @@ describe('properties', () => {
           const argument = `text=${text.startsWith('@') ? '@' : ''}${text}`
           const result = await resolveInputs(book, given([argument]))
           if (!result.ok) return
-          expect(result.values.text).toBe(text)
+          expect(result.values['text']).toBe(text)
           const known = { types: expressionTypes(book), inputs: result.values, steps: {}, run: {}, env: {} }
           expect(evaluate({ $text: ['<', { $expr: 'inputs.text' }, '>'] }, known, 'x')).toBe(`<${text}>`)
         },
@@ -357,7 +357,7 @@ describe('properties', () => {
       fc.asyncProperty(fc.jsonValue(), async value => {
         const json = value as Json
         const result = await resolveInputs(book, given([], { settings: { text: json } }))
-        if (result.ok) expect(result.values.text).toBe(json)
+        if (result.ok) expect(result.values['text']).toBe(json)
         else expect(result.problems).toHaveLength(1)
       }),
     )

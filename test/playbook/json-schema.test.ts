@@ -3,10 +3,10 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Ajv, type ValidateFunction } from 'ajv'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { journalEntrySchema } from '../../src/engine/journal-schema.ts'
 import { documentSchema, playbookJsonSchema, settingsJsonSchema } from '../../src/playbook/json-schema.ts'
 import { loadPlaybook } from '../../src/playbook/load.ts'
 import { reportSchema } from '../../src/report/schema.ts'
+import { journalEntrySchema } from '../../src/runs/journal-schema.ts'
 import { kinds } from '../../src/steps/index.ts'
 
 const root = new URL('../../', import.meta.url)
@@ -23,7 +23,7 @@ describe.each(Object.entries(documents))('%s', (file, make) => {
 
   test('is what the zod schemas say', () => {
     const text = `${JSON.stringify(make(), null, 2)}\n`
-    if (process.env.UPDATE === '1') writeFileSync(url, text)
+    if (process.env['UPDATE'] === '1') writeFileSync(url, text)
     expect(
       existsSync(url) && readFileSync(url, 'utf8') === text,
       `stale: UPDATE=1 npx vitest run --config test/vitest.config.ts test/playbook/json-schema.test.ts`,

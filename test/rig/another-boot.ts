@@ -13,7 +13,7 @@ export function anotherBoot(rig: HostopsRig): string[] | null {
   if (tried.status === 0) return wrap
   const problem = `no other boot id can be shown here: ${(tried.stderr || String(tried.error)).trim()}`
   // The same machines can run a Docker engine.
-  if (process.env.HOSTOPS_REQUIRE_DOCKER === '1') throw new Error(problem)
+  if (process.env['HOSTOPS_REQUIRE_DOCKER'] === '1') throw new Error(problem)
   console.warn(`NOT TESTED: ${problem}`)
   return null
 }

@@ -12,11 +12,12 @@ import { appendFileSync } from 'node:fs'
 import type { Cell } from './crash-cell.ts'
 import { nameOf } from './crash-cell.ts'
 
-const [part = 1, parts = 1] = (process.env.HOSTOPS_CRASH_SLICE ?? '1/1').split('/').map(Number)
-export const ALL = process.env.HOSTOPS_CRASH_ALL === '1' || process.env.HOSTOPS_CRASH_SLICE !== undefined
-export const ONE = process.env.HOSTOPS_CRASH_CELL ?? null
-const LOG = process.env.HOSTOPS_CRASH_LOG ?? null
-const WORKERS = Number(process.env.HOSTOPS_CRASH_WORKERS ?? 2)
+const [part = 1, parts = 1] = (process.env['HOSTOPS_CRASH_SLICE'] ?? '1/1').split('/').map(Number)
+export const ALL =
+  process.env['HOSTOPS_CRASH_ALL'] === '1' || process.env['HOSTOPS_CRASH_SLICE'] !== undefined
+export const ONE = process.env['HOSTOPS_CRASH_CELL'] ?? null
+const LOG = process.env['HOSTOPS_CRASH_LOG'] ?? null
+const WORKERS = Number(process.env['HOSTOPS_CRASH_WORKERS'] ?? 2)
 
 /** Of a whole test: everything takes its time. */
 export const LIMIT_MS = ALL ? 3_600_000 : 300_000

@@ -39,7 +39,7 @@ export async function startDaemonRig({ config = {}, env = {} }: RigOptions = {})
   if (!existsSync(HOSTLINKD)) throw new Error(`${HOSTLINKD} is not built: node src/build/bundle.mjs`)
   const folder = mkdtempSync(join(tmpdir(), 'hostlinkd-'))
   const token = 'rig-token-0123456789abcdef'
-  const socket = String(config.unix_path ?? join(folder, 'hostlink.sock'))
+  const socket = String(config['unix_path'] ?? join(folder, 'hostlink.sock'))
   const configFile = join(folder, 'hostlink.conf')
   const pidFile = join(folder, 'hostlinkd.pid')
   const outputFolder = join(folder, 'output')

@@ -36,13 +36,13 @@ export function withoutDocker(what: string): string | null {
         : 'no busybox-static'
   if (problem === null) return null
   const words = `${what}: ${problem}; on Debian 12, as root: bash test/docker/install.sh`
-  if (process.env.HOSTOPS_REQUIRE_DOCKER === '1') throw new Error(`HOSTOPS_REQUIRE_DOCKER=1, and ${words}`)
+  if (process.env['HOSTOPS_REQUIRE_DOCKER'] === '1') throw new Error(`HOSTOPS_REQUIRE_DOCKER=1, and ${words}`)
   console.warn(`SKIPPED: ${words}`)
   return problem
 }
 
 /** The newer engine is met on one of them in the gate: what hostlink adds knows nothing of engines. */
-export const TARGETS = (process.env.HOSTOPS_TEST_TARGETS?.split(',') ?? ['local', 'hostlink']) as (
+export const TARGETS = (process.env['HOSTOPS_TEST_TARGETS']?.split(',') ?? ['local', 'hostlink']) as (
   | 'local'
   | 'hostlink'
 )[]

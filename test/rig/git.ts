@@ -10,7 +10,7 @@ export type Scratch = ReturnType<typeof scratch>
 export function scratch() {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'hostops-git-')))
   const env: Record<string, string> = {
-    PATH: process.env.PATH ?? '',
+    PATH: process.env['PATH'] ?? '',
     HOME: root,
     XDG_CONFIG_HOME: root,
     GIT_CONFIG_NOSYSTEM: '1',

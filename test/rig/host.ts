@@ -55,7 +55,7 @@ export async function hostRig(rig: HostopsRig, { policy, config: more = {} }: Ho
       const [program, ...args] = [...wrap, process.execPath, HOSTLINKD, '-f', '-c', config]
       child = spawn(program!, args, {
         stdio: ['ignore', 'ignore', 'pipe'],
-        env: { PATH: process.env.PATH, HOME: rig.folder, LANG: 'C.UTF-8' },
+        env: { PATH: process.env['PATH'], HOME: rig.folder, LANG: 'C.UTF-8' },
       })
       let said = ''
       child.stderr!.on('data', chunk => {

@@ -23,7 +23,7 @@ export const hostlink = (args: readonly string[], options: CliOptions = {}): Pro
 
 export function startHostlink(args: readonly string[], options: CliOptions = {}): RunningCli {
   const child = spawn(process.execPath, [HOSTLINK, ...args], {
-    env: { PATH: process.env.PATH, HOME: '/nonexistent', ...options.env },
+    env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...options.env },
     cwd: options.cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
   })

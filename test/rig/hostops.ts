@@ -47,9 +47,9 @@ export function hostopsRig() {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hostops-cli-')))
   const state = join(folder, 'state')
   const env: NodeJS.ProcessEnv = {
-    PATH: process.env.PATH,
+    PATH: process.env['PATH'],
     // Chooses the docker plugins: how the tests are run with another Compose.
-    ...(process.env.DOCKER_CONFIG === undefined ? {} : { DOCKER_CONFIG: process.env.DOCKER_CONFIG }),
+    ...(process.env['DOCKER_CONFIG'] === undefined ? {} : { DOCKER_CONFIG: process.env['DOCKER_CONFIG'] }),
     HOME: folder,
     LANG: 'C.UTF-8',
     HOSTOPS_STATE_DIR: state,

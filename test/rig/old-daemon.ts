@@ -124,17 +124,19 @@ async function handle(payload: Buffer, context: Context, requests: Json[]): Prom
     return refuse('bad_request', '', 'invalid JSON')
   }
   requests.push(request)
-  if (request.token !== context.token) return refuse('auth_failed', '', 'authentication failed')
-  const id = typeof request.id === 'string' ? request.id : ''
+  if (request['token'] !== context.token) return refuse('auth_failed', '', 'authentication failed')
+  const id = typeof request['id'] === 'string' ? request['id'] : ''
   const envelope = { version: 1, id, node: context.node, status: 'ok' }
   if (context.delayMs) await new Promise(resolve => setTimeout(resolve, context.delayMs))
-  if (context.misbehave === 'busy' && request.type === 'exec')
+  if (context.misbehave === 'busy' && request['type'] === 'exec')
     return refuse('error', id, 'server busy, max concurrent commands reached')
-  switch (request.type) {
+  switch (request['type']) {
     case 'ping':
       return { ...envelope, uptime_s: Math.floor((Date.now() - context.startedAt) / 1000) }
     case 'exec':
-      return request.detach === true ? detach(request, envelope, context) : exec(request, envelope, context)
+      return request['detach'] === true
+        ? detach(request, envelope, context)
+        : exec(request, envelope, context)
     case 'job':
       return job(request, envelope, context)
     default:
@@ -185,11 +187,11 @@ type Run = {
 }
 
 function launch(request: Json, context: Context): ChildProcess {
-  const env = { ...process.env, ...((request.env as Record<string, string> | undefined) ?? {}) }
+  const env = { ...process.env, ...((request['env'] as Record<string, string> | undefined) ?? {}) }
   const stub = '_c=$HOSTLINK_COMMAND; unset HOSTLINK_COMMAND; eval "$_c"'
   const child = spawn('/bin/sh', ['-c', stub], {
-    env: { ...env, HOSTLINK_COMMAND: String(request.command) },
-    cwd: typeof request.workdir === 'string' ? request.workdir : undefined,
+    env: { ...env, HOSTLINK_COMMAND: String(request['command']) },
+    cwd: typeof request['workdir'] === 'string' ? request['workdir'] : undefined,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -243,9 +245,9 @@ function run(request: Json, context: Context, timeoutMs: number): Promise<Run | 
 const SIGNALS: Record<string, number> = constants.signals
 
 async function exec(request: Json, envelope: Json, context: Context): Promise<Json> {
-  if (typeof request.command !== 'string' || request.command === '')
+  if (typeof request['command'] !== 'string' || request['command'] === '')
     return { ...envelope, status: 'bad_request', error_msg: "missing or invalid 'command'" }
-  const asked = Number(request.timeout_ms ?? 0)
+  const asked = Number(request['timeout_ms'] ?? 0)
   const limit = context.maxTimeoutMs ?? 300_000
   const wanted = asked > 0 ? asked : Math.min(limit, context.defaultTimeoutMs ?? 30_000)
   const done = await run(request, context, Math.min(wanted, limit))
@@ -254,7 +256,9 @@ async function exec(request: Json, envelope: Json, context: Context): Promise<Js
     return { ...envelope, status: 'error', error_msg: reason, exit_code: -1 }
   }
   const outputs =
-    request.output_to_file === true ? await toFiles(done, envelope, context) : texts(done, request, context)
+    request['output_to_file'] === true
+      ? await toFiles(done, envelope, context)
+      : texts(done, request, context)
   const clamp = wanted > limit ? { timeout_requested_ms: wanted, timeout_effective_ms: limit } : {}
   return {
     ...envelope,
@@ -280,7 +284,7 @@ function texts(done: Run, request: Json, context: Context): Json {
 }
 
 async function toFiles(done: Run, envelope: Json, { dir }: Context): Promise<Json> {
-  const name = (stream: string) => join(dir, `hl_${envelope.id}_${stream}`)
+  const name = (stream: string) => join(dir, `hl_${envelope['id']}_${stream}`)
   await writeFile(name('stdout'), done.stdout, { mode: 0o600 })
   await writeFile(name('stderr'), done.stderr, { mode: 0o600 })
   return {
@@ -305,7 +309,7 @@ function detach(request: Json, envelope: Json, context: Context): Json {
     job_id: id,
     state: 'running',
     done: false,
-    command: request.command,
+    command: request['command'],
     created_at: Math.floor(started / 1000),
     ended_at: 0,
     exit_code: -1,
@@ -316,7 +320,7 @@ function detach(request: Json, envelope: Json, context: Context): Json {
     stderr_original_bytes: 0,
     stdout_truncated: false,
     stderr_truncated: false,
-    timeout_ms: Number(request.job_timeout_ms ?? 86_400_000),
+    timeout_ms: Number(request['job_timeout_ms'] ?? 86_400_000),
     pid: child.pid,
   }
   const job: Job = { info, child, out: { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) } }
@@ -330,7 +334,7 @@ function detach(request: Json, envelope: Json, context: Context): Json {
     timedOut = true
     killGroup(child, 'SIGTERM')
     setTimeout(() => killGroup(child, 'SIGKILL'), 2000).unref()
-  }, Number(info.timeout_ms)).unref()
+  }, Number(info['timeout_ms'])).unref()
   child.on('close', (code, signal) => {
     clearTimeout(timer)
     const exit_code = timedOut ? -2 : (code ?? 128 + (SIGNALS[signal ?? ''] ?? 0))
@@ -348,23 +352,28 @@ function detach(request: Json, envelope: Json, context: Context): Json {
 }
 
 function job(request: Json, envelope: Json, context: Context): Json {
-  if (request.action === 'list')
+  if (request['action'] === 'list')
     return { ...envelope, jobs: [...context.jobs.values()].map(found => found.info) }
-  const found = context.jobs.get(String(request.job_id))
+  const found = context.jobs.get(String(request['job_id']))
   if (!found) return { ...envelope, status: 'not_found', error_msg: 'no such job' }
-  if (request.action === 'status') return { ...envelope, ...found.info }
-  if (request.action === 'cancel') {
-    killGroup(found.child, request.signal === 'KILL' ? 'SIGKILL' : 'SIGTERM')
-    return { ...envelope, job_id: request.job_id, signalled: !found.info.done, state: found.info.state }
+  if (request['action'] === 'status') return { ...envelope, ...found.info }
+  if (request['action'] === 'cancel') {
+    killGroup(found.child, request['signal'] === 'KILL' ? 'SIGKILL' : 'SIGTERM')
+    return {
+      ...envelope,
+      job_id: request['job_id'],
+      signalled: !found.info['done'],
+      state: found.info['state'],
+    }
   }
-  if (request.action === 'tail') return tail(request, envelope, found)
+  if (request['action'] === 'tail') return tail(request, envelope, found)
   return { ...envelope, status: 'bad_request', error_msg: 'unknown job action' }
 }
 
 function tail(request: Json, envelope: Json, found: Job): Json {
-  const offset = Number(request.offset ?? 0)
-  const bytes = found.out[request.stream === 'stderr' ? 'stderr' : 'stdout']
-  const chunk = bytes.subarray(offset, offset + Math.min(Number(request.max_bytes ?? 65_536), 4_194_304))
+  const offset = Number(request['offset'] ?? 0)
+  const bytes = found.out[request['stream'] === 'stderr' ? 'stderr' : 'stdout']
+  const chunk = bytes.subarray(offset, offset + Math.min(Number(request['max_bytes'] ?? 65_536), 4_194_304))
   const cut = chunk.indexOf(0)
   // Its strings are C strings: they end at the first NUL, and `binary` says so.
   const data = (cut < 0 ? chunk : chunk.subarray(0, cut)).toString('utf8')

@@ -9,17 +9,17 @@ import { standInForCurl } from '../../examples/demo/curl.ts'
 
 export default function ownState() {
   const folder = mkdtempSync(join(tmpdir(), 'hostops-tests-state-'))
-  process.env.XDG_STATE_HOME = folder
+  process.env['XDG_STATE_HOME'] = folder
   // It would be looked at first.
-  delete process.env.HOSTOPS_STATE_DIR
+  delete process.env['HOSTOPS_STATE_DIR']
   const standIn = standInForCurl(folder)
   if (standIn !== null) {
     const words =
       'there is no curl here: health polls are tested with a stand-in, and not what they ask of curl itself'
-    if (process.env.HOSTOPS_REQUIRE_DOCKER === '1') throw new Error(words)
+    if (process.env['HOSTOPS_REQUIRE_DOCKER'] === '1') throw new Error(words)
     console.warn(`NOT TESTED: ${words}; apt-get install curl`)
-    process.env.PATH = `${standIn}${delimiter}${process.env.PATH}`
-    process.env.HOSTOPS_TEST_CURL = 'stand-in'
+    process.env['PATH'] = `${standIn}${delimiter}${process.env['PATH']}`
+    process.env['HOSTOPS_TEST_CURL'] = 'stand-in'
   }
   return () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 }

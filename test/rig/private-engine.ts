@@ -22,7 +22,7 @@ export async function privateEngine(options: {
   const engine = await engineOn(options.megabytes, options.args ?? [])
   if (engine !== null) return engine
   const words = 'no engine of its own (root, dockerd, loop devices)'
-  if (process.env.HOSTOPS_REQUIRE_DOCKER === '1') throw new Error(`HOSTOPS_REQUIRE_DOCKER=1, and ${words}`)
+  if (process.env['HOSTOPS_REQUIRE_DOCKER'] === '1') throw new Error(`HOSTOPS_REQUIRE_DOCKER=1, and ${words}`)
   console.warn(`SKIPPED: ${words}`)
   return null
 }
@@ -61,7 +61,9 @@ async function engineOn(megabytes: number, args: string[]): Promise<PrivateEngin
       [
         ...['--data-root', disk, '--exec-root', at('exec'), '-H', host, '--pidfile', at('docker.pid')],
         // Not `none`: that removes docker0, which belongs to the machine's own engine.
-        ...(process.env.HOSTOPS_ENGINE_CONFIG ? ['--config-file', process.env.HOSTOPS_ENGINE_CONFIG] : []),
+        ...(process.env['HOSTOPS_ENGINE_CONFIG']
+          ? ['--config-file', process.env['HOSTOPS_ENGINE_CONFIG']]
+          : []),
         ...args,
         ...['--bridge', bridge, '--iptables=false', '--ip6tables=false', '--ip-masq=false'],
       ],

@@ -20,7 +20,7 @@ export function withoutProxies(): string | null {
   const caddy = spawnSync('caddy', ['version'], { stdio: 'ignore' }).status === 0
   if (NGINX !== undefined && caddy) return null
   const words = 'no nginx or no caddy; on Debian, as root: apt-get install nginx-light caddy'
-  if (process.env.HOSTOPS_REQUIRE_DOCKER === '1') throw new Error(`HOSTOPS_REQUIRE_DOCKER=1, and ${words}`)
+  if (process.env['HOSTOPS_REQUIRE_DOCKER'] === '1') throw new Error(`HOSTOPS_REQUIRE_DOCKER=1, and ${words}`)
   console.warn(`SKIPPED: rollouts: ${words}`)
   return words
 }
@@ -71,7 +71,7 @@ export async function rolloutStack({
   )
   const program = join(nginx, 'nginx-switch')
   cpSync(join(EXAMPLE, 'nginx-switch'), program)
-  const path = `${NGINX?.replace(/\/nginx$/, '')}:${process.env.PATH}`
+  const path = `${NGINX?.replace(/\/nginx$/, '')}:${process.env['PATH']}`
   const inspect = (format: string) =>
     plain
       .docker('ps', '-aq', '--no-trunc', '--filter', `label=com.docker.compose.project=${plain.project}`)

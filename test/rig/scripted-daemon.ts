@@ -45,7 +45,7 @@ export async function startScripted(
         const request: Json = JSON.parse(payload.toString('utf8'))
         requests.push({ ...request, connection })
         const reply = replyTo(request, socket, connection)
-        if (request.type === 'ping') reply.answer({ uptime_s: uptime(), features })
+        if (request['type'] === 'ping') reply.answer({ uptime_s: uptime(), features })
         else script(request, reply)
       }
     })
@@ -65,7 +65,7 @@ export async function startScripted(
 }
 
 function replyTo(request: Json, socket: Socket, connection: number): Reply {
-  const ownId = String(request.id)
+  const ownId = String(request['id'])
   const send = (bytes: Buffer) => void (socket.destroyed || socket.write(bytes))
   return {
     connection,

@@ -13,7 +13,7 @@ export function smallDisk(folder: string, size: string): SmallDisk | null {
   } catch (error) {
     const problem = `a small disk cannot be mounted here (${(error as Error).message.trim()})`
     // The same machines can run a Docker engine.
-    if (process.env.HOSTOPS_REQUIRE_DOCKER === '1') throw new Error(problem)
+    if (process.env['HOSTOPS_REQUIRE_DOCKER'] === '1') throw new Error(problem)
     console.warn(`NOT TESTED: ${problem}`)
     return null
   }

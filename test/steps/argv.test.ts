@@ -262,7 +262,7 @@ test('notify', () => {
   const body = '{"text":"\\"; x","message":"\\"; x","runId":"RUN","step":"STEP"}'
   expect(hook).toContain(body)
   for (const given of [{}, { command: ['a'], url: 'https://h' }]) {
-    expect(kinds.notify!.schema.safeParse({ message: 'x', ...given }).success).toBe(false)
+    expect(kinds['notify']!.schema.safeParse({ message: 'x', ...given }).success).toBe(false)
   }
 })
 
@@ -290,6 +290,6 @@ test('command and script', () => {
 })
 
 test('a script that holds an expression is refused', () => {
-  const parsed = kinds.script!.schema.safeParse({ script: 'echo\n${{ inputs.ref }}' })
+  const parsed = kinds['script']!.schema.safeParse({ script: 'echo\n${{ inputs.ref }}' })
   expect(parsed.error?.issues[0]?.message).toContain('env:')
 })

@@ -203,7 +203,7 @@ describe.skipIf(missing !== null)('on a real engine', () => {
     )
     expect(await composeExec.run(ctx, exec, null)).toMatchObject({ changed: false, outputs: { stdout: '1' } })
     const logs = composeLogs.schema.parse(stack({ services: ['app'] }))
-    expect((await composeLogs.run(ctx, logs, null)).outputs?.text).toContain('hello')
+    expect((await composeLogs.run(ctx, logs, null)).outputs?.['text']).toContain('hello')
     const evidence = await composeUp.evidence!(ctx, composeUp.schema.parse(stack()), null, {
       code: 'run-timeout',
       timeoutMs: 1,

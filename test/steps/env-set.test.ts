@@ -74,7 +74,7 @@ describe.each(TOOLS)('env.set with %s', tools => {
     if (tools === 'busybox')
       for (const applet of [...APPLETS, 'sync', 'mkdir', 'test', 'ls'])
         symlinkSync(BUSYBOX!, join(bin, applet))
-    const PATH = tools === 'busybox' ? bin : process.env.PATH!
+    const PATH = tools === 'busybox' ? bin : process.env['PATH']!
     ctx = stepContext({ env: { XDG_STATE_HOME: state, PATH } })
   })
   afterEach(() => {

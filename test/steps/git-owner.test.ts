@@ -463,7 +463,7 @@ describe.skipIf(!isRoot)('a checkout of another owner, for root', () => {
     // Comes back between the look and git, as early as can be.
     s.write('bin/git', `#!/bin/sh\nmv away .git 2>/dev/null\nPATH=$ORIGINAL exec git "$@"\n`)
     chmodSync(s.path('bin/git'), 0o755)
-    const original = process.env.PATH ?? ''
+    const original = process.env['PATH'] ?? ''
     r.environment({ PATH: `${s.path('bin')}:${original}`, ORIGINAL: original })
     await failure(r.dirty({ allow: true })).catch(() => null)
     expect(s.read('ran')).not.toMatch(/^0$/m)

@@ -53,7 +53,7 @@ const status =
     response.writeHead(code).end(body)
 
 // test/rig/own-state.ts says so where there is none.
-const withCurl = describe.skipIf(process.env.HOSTOPS_TEST_CURL === 'stand-in')
+const withCurl = describe.skipIf(process.env['HOSTOPS_TEST_CURL'] === 'stand-in')
 
 withCurl('health.poll', () => {
   test('asks for the whole window, and tells each endpoint apart', async () => {
@@ -62,7 +62,7 @@ withCurl('health.poll', () => {
     const result = await poll({ urls, for: '600ms', interval: '100ms' })
     expect(performance.now() - started).toBeGreaterThan(590)
     expect(result).toMatchObject({ changed: false, facts: { healthz: true, readyz: true } })
-    const rounds = Number(result.outputs!.rounds)
+    const rounds = Number(result.outputs!['rounds'])
     expect(rounds).toBeGreaterThan(2)
     expect(seen.sort()).toEqual([
       ...Array(rounds).fill('GET /api/readyz?full=1'),

@@ -25,7 +25,7 @@ test('each argument arrives as it is', async () => {
     input([process.execPath, '-p', 'JSON.stringify(process.argv.slice(1))', '--', ...odd]),
     null,
   )
-  expect(JSON.parse(String(done.outputs?.stdout))).toEqual(odd)
+  expect(JSON.parse(String(done.outputs?.['stdout']))).toEqual(odd)
   // Nobody looked.
   expect(done).toMatchObject({ changed: null, outputs: { exitCode: 0 } })
 })
@@ -44,7 +44,7 @@ test.each([
   const asked = input([process.execPath, '-e', print], { effect: 'read' })
   const done = await command.run({ ...ctx, say: line => said.push(line) }, asked, null)
   expect(said).toEqual(told)
-  expect(done.outputs?.json === undefined).toBe(told.length > 0)
+  expect(done.outputs?.['json'] === undefined).toBe(told.length > 0)
 })
 
 test('a short JSON is a value beside a stderr without end, and nothing is said of it', async () => {
@@ -54,15 +54,15 @@ test('a short JSON is a value beside a stderr without end, and nothing is said o
     `process.stderr.write('x'.repeat(1_200_000)); process.stdout.write('${stdout}')`
   const run = (stdout: string) =>
     command.run(tell, input([process.execPath, '-e', noisy(stdout)], { effect: 'read' }), null)
-  expect((await run('{"a":1}')).outputs?.json).toEqual({ a: 1 })
-  expect((await run('{no json')).outputs?.json).toBeUndefined()
+  expect((await run('{"a":1}')).outputs?.['json']).toEqual({ a: 1 })
+  expect((await run('{no json')).outputs?.['json']).toBeUndefined()
   expect(said).toEqual([])
 })
 
 test('what is one JSON object only where it was cut is no value', async () => {
   const print = `process.stdout.write('{"a":1}' + '\\n'.repeat(2 ** 20) + 'and more')`
   const done = await command.run(ctx, input([process.execPath, '-e', print], { effect: 'read' }), null)
-  expect(done.outputs?.json).toBeUndefined()
+  expect(done.outputs?.['json']).toBeUndefined()
 })
 
 test('stdout is kept without escapes, and not without end', async () => {
@@ -71,8 +71,8 @@ test('stdout is kept without escapes, and not without end', async () => {
     input(['sh', '-c', "printf '\\033[2K\\033[31mred\\033[0m\\r\\n'; head -c 200000 /dev/zero | tr '\\0' x"]),
     null,
   )
-  expect(String(done.outputs?.stdout).startsWith('red\nxxx')).toBe(true)
-  expect(String(done.outputs?.stdout)).toHaveLength(64 * 1024)
+  expect(String(done.outputs?.['stdout']).startsWith('red\nxxx')).toBe(true)
+  expect(String(done.outputs?.['stdout'])).toHaveLength(64 * 1024)
 })
 
 test('another exit code is a failure with the last lines', async () => {
@@ -129,7 +129,7 @@ test('verify is a look, recorded also where it fails; so is a command that only 
 test('a script gets its values from the environment', async () => {
   const rig = stepContext({ env: { REF: '$(touch hacked); "' } })
   const done = await script.run(rig, text({ script: 'printf %s "$REF"\nexit 0' }), null)
-  expect(done.outputs?.stdout).toBe('$(touch hacked); "')
+  expect(done.outputs?.['stdout']).toBe('$(touch hacked); "')
   const bash = await script.run(rig, text({ script: 'a=(1 2); echo $' + '{#a[@]}', shell: 'bash' }), null)
-  expect(bash.outputs?.stdout).toBe('2')
+  expect(bash.outputs?.['stdout']).toBe('2')
 })

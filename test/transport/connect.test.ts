@@ -66,7 +66,11 @@ it('each kind is loaded only when it is asked for', async () => {
     Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === source)![0]
   const start = loadedBy(chunkOf('src/transport/connect.ts'))
   const local = loadedBy(chunkOf('src/transport/local.ts'))
-  expect(start.sort()).toEqual(['src/document/nearest.ts', 'src/transport/connect.ts'])
+  expect(start.sort()).toEqual([
+    'src/document/nearest.ts',
+    'src/transport/connect.ts',
+    'src/transport/target.ts',
+  ])
   expect(local.filter(file => /zod|ssh|client|daemon|job/.test(file))).toEqual([])
   expect(loadedBy(chunkOf('src/transport/hostlink.ts')).filter(file => /zod|ssh|daemon/.test(file))).toEqual(
     [],

@@ -62,9 +62,9 @@ describe('the existing daemon, where it is weak', () => {
     await open()
     expect(transport.startsOnce).toBe(false)
     expect(await exec(['true'], { key: 'k' })).toMatchObject({ kind: 'exited', code: 0 })
-    expect(daemon.requests.every(request => request.key === undefined && request.argv === undefined)).toBe(
-      true,
-    )
+    expect(
+      daemon.requests.every(request => request['key'] === undefined && request['argv'] === undefined),
+    ).toBe(true)
   })
 
   it('8191 bytes of shell text are its most', async () => {
@@ -89,8 +89,8 @@ describe('the existing daemon, where it is weak', () => {
     const result = await exec(['sh', '-c', 'pwd; env | grep -c "^V[0-9]"'], {}, { cwd: long, env })
     expect(result.kind === 'exited' && result.stdout.toString()).toBe(`${long}\n300\n`)
     const asked = daemon.requests.at(-1)!
-    expect(asked.workdir).toBe(undefined)
-    expect(Object.keys(asked.env as object)).toHaveLength(256)
+    expect(asked['workdir']).toBe(undefined)
+    expect(Object.keys(asked['env'] as object)).toHaveLength(256)
   })
 
   it('what needs more than its limit goes as a job, which it is asked for once', async () => {
@@ -99,14 +99,14 @@ describe('the existing daemon, where it is weak', () => {
     const result = await exec(slow)
     expect(result).toMatchObject({ kind: 'exited', code: 6 })
     expect(result.kind === 'exited' && result.stdout.toString()).toBe('begin\nend\n')
-    expect(daemon.requests.filter(request => request.detach === true)).toHaveLength(1)
+    expect(daemon.requests.filter(request => request['detach'] === true)).toHaveLength(1)
     expect(await exec(['sleep', '20'], { timeoutMs: 500 })).toMatchObject({ kind: 'timeout' })
   })
 
   it('jobs are polled at growing intervals', async () => {
     await open()
     await exec(['sleep', '3'], { durable: true })
-    expect(daemon.requests.filter(request => request.action === 'tail').length).toBeLessThan(24)
+    expect(daemon.requests.filter(request => request['action'] === 'tail').length).toBeLessThan(24)
   })
 
   it('output beyond what is asked for is told', async () => {

@@ -143,7 +143,7 @@ describe.each(shells)('posix quoting in $shell', ({ shell, there }) => {
       rmSync(directory, { recursive: true, force: true })
       mkdirSync(directory, { recursive: true })
       symlinkSync(spy, join(directory, name))
-      const path = `${directory}:${process.env.PATH}`
+      const path = `${directory}:${process.env['PATH']}`
       for (const given of [env, undefined]) {
         const command = text({ argv: [name, '-e', 'a\\nb', ''], env: given, cwd: directory })
         const out = execFileSync(shell[0]!, [...shell.slice(1), '-c', command], {

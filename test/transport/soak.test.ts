@@ -8,7 +8,7 @@ import { drive } from '../rig/transport-driver.ts'
 
 const MiB = 1024 * 1024
 /** HOSTOPS_SOAK=10000 for the whole measure; one in 25 finds a leak of one listener or descriptor for each command. */
-const TIMES = Number(process.env.HOSTOPS_SOAK ?? 400)
+const TIMES = Number(process.env['HOSTOPS_SOAK'] ?? 400)
 
 describe.each(['local', 'hostlink'])('%s', target => {
   let daemon: DaemonRig
@@ -38,9 +38,9 @@ describe.each(['local', 'hostlink'])('%s', target => {
     expect(stderr).toBe('')
     expect(result).toMatchObject({ kind: 'exited', code: 0, listeners: 0 })
     // Since the first quarter: how many Node itself has open differs by its version.
-    expect(Number(result?.moreDescriptors)).toBeLessThan(8)
+    expect(Number(result?.['moreDescriptors'])).toBeLessThan(8)
     // The heap and not the resident pages, which the allocator keeps as it likes.
-    expect(Number(result?.heapGrowth)).toBeLessThan(3 * MiB)
+    expect(Number(result?.['heapGrowth'])).toBeLessThan(3 * MiB)
   }, 300_000)
 
   it.each([false, true])('128 MiB of output leave memory flat (durable: %s)', async durable => {
@@ -48,6 +48,6 @@ describe.each(['local', 'hostlink'])('%s', target => {
     const driven = await drive({ target, options: options(), argv, exec: { keepBytes: 1000, durable } })
     const { result } = await driven.ended
     expect(result).toMatchObject({ kind: 'exited', code: 0, stdoutTruncated: true })
-    expect(Number(result?.peak) - Number(result?.before)).toBeLessThan(96 * MiB)
+    expect(Number(result?.['peak']) - Number(result?.['before'])).toBeLessThan(96 * MiB)
   })
 })

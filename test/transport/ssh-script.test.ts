@@ -68,7 +68,7 @@ describe.concurrent.each(shells.filter(shell => shell.file !== ''))('in $name', 
       rmSync(join(bin, 'sh'), { force: true })
       symlinkSync(file, join(bin, 'sh'))
     }
-    return { sh: join(bin, 'sh'), PATH: setsid ? `${bin}:${process.env.PATH}` : bin }
+    return { sh: join(bin, 'sh'), PATH: setsid ? `${bin}:${process.env['PATH']}` : bin }
   }
   const start = (argv: string[], more: Partial<Remote> = {}, mark = '') => {
     const { sh, PATH } = path()

@@ -1,8 +1,9 @@
 /** `hostops cancel`: what Ctrl-C is for a run that has no terminal. The second one stops the rolling back. */
+
+import { isHere, machineOf } from '../../runs/runner-identity.ts'
 import { EXIT_OK, EXIT_REFUSED, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { openRun } from '../state/open-state.ts'
-import { isHere, machineOf } from '../state/runner-place.ts'
 
 export async function cancel(
   given: string,

@@ -1,8 +1,8 @@
 /** `hostops confirm`: tells a run that waits for it that all is well. */
 
+import { awaitedConfirmation, decide, decision, hasConfirmStep } from '../../runs/confirmation.ts'
 import { EXIT_OK, EXIT_REFUSED, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
-import { awaitedConfirmation, decide, decision, hasConfirmStep } from '../state/confirmation.ts'
 import { openRun } from '../state/open-state.ts'
 
 export async function confirm(given: string, options: { config?: string }, io: Io): Promise<number> {

@@ -1,6 +1,8 @@
 /** `hostops doctor`: what is there, what is missing, and what mends it. Changes nothing. */
 import { join } from 'node:path'
-import { connect, isHostlink } from '../../transport/connect.ts'
+import { stateDir } from '../../runs/runs-folder.ts'
+import { connect } from '../../transport/connect.ts'
+import { isHostlink } from '../../transport/target.ts'
 import { jsonLine, printable } from '../../ui/printable.ts'
 import { word } from '../../wording/word.ts'
 import { targetFailure } from '../connect-to.ts'
@@ -12,7 +14,6 @@ import { EXIT_NO, EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { wordedError } from '../print-failure.ts'
 import { readSettings } from '../settings.ts'
-import { stateDir } from '../state/state.ts'
 
 export async function doctor(
   options: { target?: string; json?: boolean; config?: string },
@@ -72,7 +73,7 @@ async function checkTarget(target: string, state: string, io: Io): Promise<Findi
 }
 
 function print(sections: Section[], io: Io): string {
-  const utf8 = /utf-?8/i.test(io.env.LC_ALL || io.env.LC_CTYPE || io.env.LANG || '')
+  const utf8 = /utf-?8/i.test(io.env['LC_ALL'] || io.env['LC_CTYPE'] || io.env['LANG'] || '')
   const mark = ({ ok }: Finding) =>
     (ok === null ? '?' : ok ? (utf8 ? '✓' : 'ok') : utf8 ? '✗' : 'NO').padEnd(utf8 ? 1 : 2)
   return sections

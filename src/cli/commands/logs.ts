@@ -2,11 +2,11 @@ import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { readRun } from '../../runs/runs-folder.ts'
 import { printable } from '../../ui/printable.ts'
 import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { openRun } from '../state/open-state.ts'
-import { readRun } from '../state/state.ts'
 
 const POLL_MS = 250
 const CHUNK = 64 * 1024

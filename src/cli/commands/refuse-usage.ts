@@ -1,9 +1,9 @@
 import type { Failure } from '../../failure.ts'
+import { DEFAULT_KEEP, stateDir } from '../../runs/runs-folder.ts'
 import type { Io } from '../io.ts'
 import type { RunOptions } from '../run-options.ts'
 import { recorderFor } from '../run-recorder.ts'
 import { readSettings } from '../settings.ts'
-import { DEFAULT_KEEP, stateDir } from '../state/state.ts'
 
 /** For arguments that could not be read: nothing of them is believed but where the report should go. */
 export async function refuseUsage(failure: Failure, args: readonly string[], io: Io): Promise<number> {

@@ -1,7 +1,7 @@
+import { mayBeAsked } from '../../runs/runs-folder.ts'
 import { EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { openRun } from '../state/open-state.ts'
-import { mayBeAsked } from '../state/state.ts'
 import { printReport } from '../state/stored-report.ts'
 
 /** How long a daemon is asked for an end that is not known yet. */

@@ -1,9 +1,9 @@
+import { listRuns, type RunEntry } from '../../runs/runs-folder.ts'
 import { jsonLine } from '../../ui/printable.ts'
 import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { blockerOf } from '../state/last-run.ts'
 import { openState } from '../state/open-state.ts'
-import { listRuns, type RunEntry } from '../state/state.ts'
 import { storedReport } from '../state/stored-report.ts'
 import { table } from '../table.ts'
 
@@ -44,11 +44,11 @@ function row(run: RunEntry) {
 export function runsTable(rows: readonly { readonly [field: string]: unknown }[]): string {
   const text = (value: unknown) => (typeof value === 'string' ? value : '-')
   const cells = rows.map(r => [
-    text(r.runId),
-    text(r.outcome),
-    text(r.playbook),
-    text(r.target),
-    text(r.startedAt).slice(0, 19).replace('T', ' '),
+    text(r['runId']),
+    text(r['outcome']),
+    text(r['playbook']),
+    text(r['target']),
+    text(r['startedAt']).slice(0, 19).replace('T', ' '),
   ])
   return table([['run', 'outcome', 'playbook', 'target', 'started (UTC)'], ...cells])
 }

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DURATION_HINT, parseDuration } from '../../duration.ts'
+import { mayBeAsked, readRun } from '../../runs/runs-folder.ts'
 import { EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { openRun } from '../state/open-state.ts'
-import { mayBeAsked, readRun } from '../state/state.ts'
 import { printReport, printUnended } from '../state/stored-report.ts'
 
 const POLL_MS = 250

@@ -6,6 +6,7 @@ import * as z from 'zod'
 import { DURATION_HINT, parseDuration } from '../../duration.ts'
 import type { Failure } from '../../failure.ts'
 import { emptyDraft, toReport } from '../../report/build.ts'
+import { stateDir } from '../../runs/runs-folder.ts'
 import { jsonLine, printable } from '../../ui/printable.ts'
 import { stepOfLog } from '../commands/logs.ts'
 import { runsTable } from '../commands/runs.ts'
@@ -15,7 +16,6 @@ import { wordedError } from '../print-failure.ts'
 import { resultLine } from '../result-line.ts'
 import { readSettings } from '../settings.ts'
 import { type Blocker, isBegun, notUsable } from '../state/last-run.ts'
-import { stateDir } from '../state/state.ts'
 import { waitFor } from './follow.ts'
 import { type Asked, type Host, patiently } from './host.ts'
 import { openHost } from './open-host.ts'
@@ -173,8 +173,8 @@ export async function findAt(
   const runs = listed.value.runs ?? []
   const behind = given === 'last' && verb !== null ? behindLast(runs, host, verb) : null
   if (behind !== null) return behind
-  const ids = runs.map(run => String(run.runId))
-  const begun = runs.filter(run => isBegun(run.outcome)).map(run => String(run.runId))
+  const ids = runs.map(run => String(run['runId']))
+  const begun = runs.filter(run => isBegun(run['outcome'])).map(run => String(run['runId']))
   const matches =
     given === 'last' ? begun.slice(0, 1) : ids.filter(id => given !== '' && id.startsWith(given))
   const [runId] = matches
@@ -189,11 +189,11 @@ export async function findAt(
 
 /** Null where the last attempt was not refused because of a run; a host of an older release does not say. */
 function behindLast([attempt, ...others]: Rows, { target }: Host, verb: string) {
-  const blocker = blockerSchema.safeParse(attempt?.blockedBy).data
+  const blocker = blockerSchema.safeParse(attempt?.['blockedBy']).data
   if (blocker === undefined) return null
-  const known = others.map(run => String(run.folder))
+  const known = others.map(run => String(run['folder']))
   const at = ` --target ${target}`
-  const failure = notUsable(String(attempt?.runId), blocker, { known, verb, at })
+  const failure = notUsable(String(attempt?.['runId']), blocker, { known, verb, at })
   return failure === null ? blocker.run!.runId : notFound(failure)
 }
 

@@ -6,7 +6,7 @@ import { printable } from '../../ui/printable.ts'
 import { sentence } from '../../wording/word.ts'
 import { type Asked, type Host, patiently } from './host.ts'
 
-export type Watcher = {
+type Watcher = {
   event(event: Event): void
   /** What the runner said that is no event: for people. */
   words(line: string): void

@@ -1,8 +1,8 @@
 /** Runs on this machine that outlive their client: the daemon's own code and spool, without a daemon. */
 import { join } from 'node:path'
+import { openHostRuns } from '../../host/service.ts'
 import { parseConfig } from '../../hostlink/daemon/config/config.ts'
 import { jobSettings } from '../../hostlink/daemon/exec/job-start.ts'
-import { openHostRuns } from '../../hostlink/daemon/host-runs/host-runs.ts'
 import type { Log } from '../../hostlink/daemon/log.ts'
 import type { Token } from '../../hostlink/daemon/policy/policy.ts'
 import { type RunAnswer, runRequest } from '../../hostlink/messages.ts'

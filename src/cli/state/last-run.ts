@@ -2,8 +2,8 @@
 import { dirname, join } from 'node:path'
 import type { Outcome } from '../../engine/events.ts'
 import type { Failure } from '../../failure.ts'
+import { type Found, listRuns, type RunEntry } from '../../runs/runs-folder.ts'
 import { sentence } from '../../wording/word.ts'
-import { type Found, listRuns, type RunEntry } from './state.ts'
 import { draftFromJournal } from './stored-report.ts'
 
 /** Nothing of a run has begun there. */

@@ -1,10 +1,10 @@
 /** For the commands over past runs: the state folder, and a run in it; a failure is told and gives null. */
 import type { Failure } from '../../failure.ts'
+import { findRun, type RunEntry, stateDir } from '../../runs/runs-folder.ts'
 import type { Io } from '../io.ts'
 import { wordedError } from '../print-failure.ts'
 import { readSettings } from '../settings.ts'
 import { lastRun, lastToGoOnWith } from './last-run.ts'
-import { findRun, type RunEntry, stateDir } from './state.ts'
 
 export async function openState(options: { config?: string }, io: Io): Promise<string | null> {
   const settings = readSettings(options, io)
@@ -13,7 +13,7 @@ export async function openState(options: { config?: string }, io: Io): Promise<s
   return null
 }
 
-export type OpenedRun = { ok: true; state: string; run: RunEntry } | { ok: false; failure: Failure }
+type OpenedRun = { ok: true; state: string; run: RunEntry } | { ok: false; failure: Failure }
 
 /** For the commands that end in a line of their own, whatever happens. */
 export function openOne(

@@ -5,8 +5,8 @@ import type { Json } from '../../document/json.ts'
 import { Failed } from '../../failure.ts'
 import { inputsFileName, parseInputsFile } from '../../playbook/given-inputs.ts'
 import { resolveInputs } from '../../playbook/inputs.ts'
+import type { Kept } from '../../runs/stored-plan.ts'
 import type { Io } from '../io.ts'
-import type { Kept } from './kept-run.ts'
 
 /** Throws `Failed` when a secret is missing, or when anything but a secret is given. */
 export async function secretInputs(

@@ -2,11 +2,14 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Event } from '../../engine/events.ts'
-import { JOURNAL_VERSION, parseJournal } from '../../engine/journal-text.ts'
 import type { RunEnd } from '../../engine/running.ts'
 import type { Failure, FailureCode } from '../../failure.ts'
 import { addEvent, emptyDraft, type ReportDraft, toReport } from '../../report/build.ts'
 import type { Report } from '../../report/schema.ts'
+import { JOURNAL_VERSION, parseJournal } from '../../runs/journal-text.ts'
+import { machineOf } from '../../runs/runner-identity.ts'
+import { isSettled, type RunEntry } from '../../runs/runs-folder.ts'
+import { neverBegan } from '../../runs/stored-plan.ts'
 import { printable } from '../../ui/printable.ts'
 import { makeSummary } from '../../ui/summary.ts'
 import { goOn } from '../../wording/run.ts'
@@ -15,11 +18,8 @@ import { exitCode } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { wordedError } from '../print-failure.ts'
 import { resultLine } from '../result-line.ts'
-import { neverBegan } from './kept-run.ts'
-import { machineOf } from './runner-place.ts'
-import { isSettled, type RunEntry } from './state.ts'
 
-export type StoredReport = { report: Report; exitCode: number }
+type StoredReport = { report: Report; exitCode: number }
 
 export function storedReport(run: RunEntry): StoredReport {
   if (run.report && !run.alive) return { report: run.report, exitCode: codeOf(run, run.report) }

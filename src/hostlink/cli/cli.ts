@@ -9,7 +9,7 @@ import type { Session } from './session.ts'
 
 export async function main(io: Io): Promise<number> {
   const parsed = parseCommandLine(io.args)
-  const codes = io.env.HOSTLINK_EXIT_CODES
+  const codes = io.env['HOSTLINK_EXIT_CODES']
   if (isProblem(parsed)) {
     const { wordOption } = await import('./usage.ts')
     return exitCode(await misused(io, wordOption(parsed)), codes === 'passthrough')

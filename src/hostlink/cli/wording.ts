@@ -44,8 +44,7 @@ export const lines = (message: string, hint?: string): string =>
   hint === undefined ? `${message}\n` : `${message}\nhint: ${hint}\n`
 
 export const addressOnly = (at: Address): string => (at.kind === 'unix' ? at.path : `${at.host}:${at.port}`)
-export const wordAddress = (at: Address): string =>
-  at.kind === 'unix' ? `Unix socket ${at.path}` : addressOnly(at)
+const wordAddress = (at: Address): string => (at.kind === 'unix' ? `Unix socket ${at.path}` : addressOnly(at))
 
 /** What a copy of a token often brings along. */
 const oddToken = (token: string): string =>

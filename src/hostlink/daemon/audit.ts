@@ -38,7 +38,7 @@ export type Audit = {
   close(): Promise<void>
 }
 
-export type AuditOptions = {
+type AuditOptions = {
   readonly config: () => Config
   readonly log: Log
   /** The tokens' texts: they appear in no line. */

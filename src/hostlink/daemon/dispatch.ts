@@ -7,7 +7,6 @@ import type { Config } from './config/config.ts'
 import { type Asker, cancel, type ExecSurroundings, exec } from './exec/exec.ts'
 import { ownerOf } from './exec/job-start.ts'
 import { findProgram } from './exec/program.ts'
-import type { HostRuns } from './host-runs/host-runs.ts'
 import { type Body, badRequest } from './peers/answer.ts'
 import { BOUNDS } from './peers/bounds.ts'
 import { checkFields } from './peers/fields.ts'
@@ -15,14 +14,15 @@ import { placesFor } from './policy/places.ts'
 import { type Asked, decide, type Token } from './policy/policy.ts'
 import type { PolicyContext } from './policy/rule.ts'
 import { judge } from './policy/trust.ts'
+import type { HostRuns } from './run-service.ts'
 
-export type DispatchOptions = Omit<ExecSurroundings, 'decide'> & {
+type DispatchOptions = Omit<ExecSurroundings, 'decide'> & {
   readonly audit: Audit
   readonly hostRuns: HostRuns
   readonly startedAt: number
 }
 
-export type Dispatch = (asker: Asker) => Promise<Body>
+type Dispatch = (asker: Asker) => Promise<Body>
 
 export const UNKNOWN_TYPE = 'unknown message type'
 export const isKnownType = (type: string): boolean => ['ping', 'exec', 'cancel', 'job', 'run'].includes(type)
@@ -112,29 +112,33 @@ function auditEntry({ request, connection, token }: Asker, body: Body): AuditEnt
     type: request.type,
     id: request.id,
     // What a refused request called its argv may be anything.
-    argv: Array.isArray(fields.argv)
-      ? fields.argv.map(word => text(word) ?? JSON.stringify(word))
+    argv: Array.isArray(fields['argv'])
+      ? fields['argv'].map(word => text(word) ?? JSON.stringify(word))
       : undefined,
-    command: text(fields.command),
-    workdir: text(fields.workdir),
-    job_id: text(body.job_id) ?? text(fields.job_id),
-    key: text(fields.key),
+    command: text(fields['command']),
+    workdir: text(fields['workdir']),
+    job_id: text(body['job_id']) ?? text(fields['job_id']),
+    key: text(fields['key']),
     run: request.type === 'run' ? runOf(fields, body) : undefined,
     verdict: verdictOf(body),
     rule: body.status === 'denied' ? body.error_msg : undefined,
-    exit_code: number(body.exit_code),
-    duration_ms: number(body.duration_ms),
+    exit_code: number(body['exit_code']),
+    duration_ms: number(body['duration_ms']),
   }
 }
 
 /** Values of inputs may be secrets; their names are no part of what happened. */
 function runOf(fields: Readonly<Record<string, unknown>>, body: Body) {
   const text = (value: unknown) => (typeof value === 'string' ? value : undefined)
-  const { name } = (fields.playbook ?? {}) as { name?: unknown }
-  return { action: text(fields.action), run_id: text(body.run_id ?? fields.run_id), playbook: text(name) }
+  const { name } = (fields['playbook'] ?? {}) as { name?: unknown }
+  return {
+    action: text(fields['action']),
+    run_id: text(body['run_id'] ?? fields['run_id']),
+    playbook: text(name),
+  }
 }
 
 function verdictOf(body: Body): AuditEntry['verdict'] {
   if (body.status === 'denied' || body.status === 'bad_request') return body.status
-  return body.status === 'error' && body.exit_code === undefined ? 'error' : 'allowed'
+  return body.status === 'error' && body['exit_code'] === undefined ? 'error' : 'allowed'
 }

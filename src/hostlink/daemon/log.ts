@@ -11,7 +11,7 @@ export type LogFile = Log & {
   close(): void
 }
 
-export type LogSettings = { readonly logTarget: string; readonly logLevel: LogLevel }
+type LogSettings = { readonly logTarget: string; readonly logLevel: LogLevel }
 
 type Sink = { write(line: string): void; close(): void }
 

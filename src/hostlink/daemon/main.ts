@@ -10,11 +10,10 @@ import { loadConfig } from './config/config-file.ts'
 import { type Problem, wordProblem } from './config/problem.ts'
 import { jobSettings } from './exec/job-start.ts'
 import { outputFault } from './exec/output-folder.ts'
-import { openHostRuns } from './host-runs/host-runs.ts'
-import { grantProblems } from './host-runs/installed.ts'
 import { type LogFile, openLog } from './log.ts'
 import { type Accept, type Listening, listen, type Refused } from './peers/listen.ts'
 import { loadTokens, type TokenTable } from './policy/tokens.ts'
+import type { RunService } from './run-service.ts'
 import { createServer, type Server } from './server.ts'
 import { becomeUser, findUser, loginEnvironment, type User } from './user.ts'
 
@@ -25,7 +24,7 @@ export type DaemonOptions = {
   readonly env: NodeJS.ProcessEnv
 }
 
-export type Daemon = {
+type Daemon = {
   /** Everything but the sockets, from the file; a broken file changes nothing. */
   reload(): Promise<void>
   stop(reason: string): Promise<void>
@@ -37,9 +36,9 @@ export type Failed = { readonly failed: string }
 
 type Settings = { config: Config; tokens: TokenTable; warnings: Problem[] }
 
-export async function startDaemon(options: DaemonOptions): Promise<Daemon | Failed> {
+export async function startDaemon(options: DaemonOptions, service: RunService): Promise<Daemon | Failed> {
   process.umask(0o077)
-  const first = await loadSettings(options)
+  const first = await loadSettings(options, service)
   if ('problems' in first) return { failed: first.problems.map(wordProblem).join('\n') }
   let settings = first
   const config = () => settings.config
@@ -65,7 +64,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon | Fail
   const audit = openAudit({ config, log, secrets: () => settings.tokens.secrets })
   const hostEnv = loginEnvironment(user ?? findUser(String(process.getuid?.())), options.env, user !== null)
   const jobs = openJobs({ settings: () => jobSettings(config()), log })
-  const hostRuns = openHostRuns({ config, log, jobs, hostEnv })
+  const hostRuns = service.open({ config, log, jobs, hostEnv })
   const tokens = () => settings.tokens
   const server = createServer({ config, tokens, jobs, hostRuns, audit, log, hostEnv })
   hostRuns.goOn()
@@ -76,7 +75,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon | Fail
   return {
     log,
     reload: async () => {
-      const next = await loadSettings(options)
+      const next = await loadSettings(options, service)
       if ('problems' in next) {
         for (const problem of next.problems) log.error(`reload: ${inOneLine(problem)}`)
         return log.error('reload: the config is broken; the values from before are kept')
@@ -90,17 +89,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon | Fail
   }
 }
 
-async function loadSettings({
-  configFile,
-  isVerbose,
-  env,
-}: DaemonOptions): Promise<Settings | { problems: Problem[] }> {
+async function loadSettings(
+  { configFile, isVerbose, env }: DaemonOptions,
+  service: RunService,
+): Promise<Settings | { problems: Problem[] }> {
   const loaded = loadConfig(configFile)
   if ('problems' in loaded) return loaded
   const config: Config = isVerbose ? { ...loaded.config, logLevel: 'debug' } : loaded.config
   const tokens = await loadTokens(config, env)
   if ('problems' in tokens) return tokens
-  const grants = grantProblems(config, tokens.tokens.tokens)
+  const grants = service.grantProblems(config, tokens.tokens.tokens)
   return { config, tokens: tokens.tokens, warnings: [...loaded.warnings, ...tokens.warnings, ...grants] }
 }
 

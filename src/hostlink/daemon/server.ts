@@ -5,7 +5,6 @@ import type { Audit } from './audit.ts'
 import type { Config } from './config/config.ts'
 import { createDispatch, isKnownType, UNKNOWN_TYPE } from './dispatch.ts'
 import { createRuns } from './exec/runs.ts'
-import type { HostRuns } from './host-runs/host-runs.ts'
 import type { Log } from './log.ts'
 import { answerFrame, type Body, badRequest } from './peers/answer.ts'
 import { createGuard } from './peers/auth.ts'
@@ -18,8 +17,9 @@ import { placesFor } from './policy/places.ts'
 import type { Token } from './policy/policy.ts'
 import type { TokenTable } from './policy/tokens.ts'
 import { createQuiet } from './quiet.ts'
+import type { HostRuns } from './run-service.ts'
 
-export type ServerOptions = {
+type ServerOptions = {
   /** Asked at each use, because a reload may have changed them. */
   readonly config: () => Config
   readonly tokens: () => TokenTable

@@ -13,7 +13,7 @@ import {
 } from '../frame.ts'
 import type { Address, Endpoint, LinkFailure, Result } from './link.ts'
 
-export type OnOutput = (stream: StreamName, data: Buffer) => void | Promise<void>
+type OnOutput = (stream: StreamName, data: Buffer) => void | Promise<void>
 
 export type Channel = {
   /** False once nothing can be sent any more. */

@@ -19,7 +19,7 @@ export function execOver(context: LinkContext): Pick<Link, 'exec' | 'cancel'> {
     if (missing) return fail(missing)
     const body = cancelBody(context.nextId(), what)
     const result = await context.ask(body, options, got => settleFlag(got, 'cancelled'))
-    return result.ok ? { ok: true, value: result.value.cancelled === true } : result
+    return result.ok ? { ok: true, value: result.value['cancelled'] === true } : result
   }
   const exec: Link['exec'] = async options => {
     const missing = lackingFor(options, context)

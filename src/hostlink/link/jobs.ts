@@ -42,7 +42,7 @@ export function jobsOver({ ask, lacking, nextId, features }: LinkContext): Jobs 
       const fields = { job_id: jobId, signal: options.kill ? 'KILL' : 'TERM' }
       const body = jobAction(nextId(), 'cancel', fields)
       const result = await ask(body, options, got => settleFlag(got, 'signalled'))
-      return result.ok ? { ok: true, value: result.value.signalled === true } : result
+      return result.ok ? { ok: true, value: result.value['signalled'] === true } : result
     },
     jobWait: async (jobId, { signal, pollMs = POLL_MS } = {}) => {
       const fields = { job_id: jobId, timeout_ms: WAIT_MS }

@@ -88,7 +88,7 @@ export type TailOptions = RequestOptions & {
 }
 
 /** `bytes` is `data` decoded. `state` and `done` come from daemons with `job_wait`. */
-export type TailAnswer = JobTailAnswer & { bytes: Buffer; offset: number; next_offset: number }
+type TailAnswer = JobTailAnswer & { bytes: Buffer; offset: number; next_offset: number }
 
 export type Link = {
   readonly endpoint: Endpoint
@@ -113,7 +113,7 @@ export type Link = {
   close(): void
 }
 
-export type ConnectOptions = RequestOptions & {
+type ConnectOptions = RequestOptions & {
   /** Default 5000. */
   connectTimeoutMs?: number
 }

@@ -4,7 +4,7 @@ import { definite } from '../definite.ts'
 import { type Channel, type ChannelRequest, dial, type RequestBody, withSignal } from './channel.ts'
 import type { Endpoint, RequestOptions, Result } from './link.ts'
 
-export type Send = (
+type Send = (
   body: RequestBody,
   options: RequestOptions & Pick<ChannelRequest, 'onOutput'>,
   /** What becomes of the request when the signal fires; by default it is abandoned at once. */

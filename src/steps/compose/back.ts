@@ -6,10 +6,12 @@ import { type KeptImage, type KeptStack, madeSince } from './images.ts'
 import { renderedStack } from './keep.ts'
 import { madeByProject } from './keep-stack.ts'
 import { upInSilence } from './progress.ts'
-import { type Listed, readReplicas } from './project.ts'
+import { readReplicas } from './project.ts'
 import { notPutBack, putFilesBack } from './put-back.ts'
 import { repair } from './repair.ts'
 import { isUp, type Replica } from './stability.ts'
+
+type Seen = Pick<Replica, 'id' | 'name'>
 
 /** No build, no registry: what is started is what was kept. */
 const AS_KEPT = ['--no-build', '--pull', 'never']
@@ -101,7 +103,7 @@ async function recreateStale(
   ctx: StepContext,
   from: Stack,
   kept: KeptStack,
-  { seen, now }: { seen: readonly Listed[]; now: readonly Replica[] },
+  { seen, now }: { seen: readonly Seen[]; now: readonly Replica[] },
 ): Promise<void> {
   const mounts = kept.images.filter(image => typeof image.files === 'string' && image.up !== 0)
   const stale = now.filter(
@@ -131,7 +133,7 @@ async function stopAgain(
   await docker(ctx, canonicalPath(stack.dir), ['stop', ...ids], { durable: true })
 }
 
-async function remove(ctx: StepContext, stack: Stack, made: readonly Listed[]): Promise<void> {
+async function remove(ctx: StepContext, stack: Stack, made: readonly Seen[]): Promise<void> {
   if (made.length === 0) return
   ctx.say(`removed, since it was not there before: ${made.map(replica => replica.name).join(', ')}`)
   await stopAndRemove(ctx, stack, made)
@@ -141,7 +143,7 @@ async function remove(ctx: StepContext, stack: Stack, made: readonly Listed[]): 
 export async function stopAndRemove(
   ctx: StepContext,
   { dir }: Pick<Stack, 'dir'>,
-  containers: readonly Pick<Listed, 'id'>[],
+  containers: readonly Pick<Seen, 'id'>[],
 ): Promise<void> {
   if (containers.length === 0) return
   const ids = containers.map(({ id }) => id)

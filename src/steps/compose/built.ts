@@ -22,7 +22,7 @@ export function requireBuilt(ctx: StepContext, dir: string, project: Project): v
 
 /** Services with `build:` that `up` would start from an image of another run, where this run has built some. Pure. */
 export function notBuilt(project: Project, broughtIn: BroughtIn): Service[] {
-  const ofThis = (outputs: Outputs) => outputs.filter(each => each.project === project.name)
+  const ofThis = (outputs: Outputs) => outputs.filter(each => each['project'] === project.name)
   const [built, tagged, pulled] = [
     ofThis(broughtIn.built),
     ofThis(broughtIn.tagged),

@@ -9,7 +9,7 @@ import { readReplicas } from './project.ts'
 import type { Expected, Replica } from './stability.ts'
 import { awaitedSign } from './standing-stack.ts'
 
-export type Change = {
+type Change = {
   stack: Stack
   project: string
   /** Every container of the project. */

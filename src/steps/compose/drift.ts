@@ -164,8 +164,8 @@ export function patched(
       : {}),
     ...(known.ports ? { ports: published } : {}),
     ...(known.volumes ? { volumes } : {}),
-    ...(Array.isArray(known.command) ? { command: (config.Cmd ?? []).map(escaped) } : {}),
-    ...(Array.isArray(known.entrypoint) ? { entrypoint: (config.Entrypoint ?? []).map(escaped) } : {}),
+    ...(Array.isArray(known['command']) ? { command: (config.Cmd ?? []).map(escaped) } : {}),
+    ...(Array.isArray(known['entrypoint']) ? { entrypoint: (config.Entrypoint ?? []).map(escaped) } : {}),
   }
 }
 

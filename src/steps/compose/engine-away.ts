@@ -43,6 +43,8 @@ async function acrossAbsence<T>(ctx: StepContext, work: () => Promise<T>): Promi
       return await work()
     } catch (error) {
       if (!(error instanceof Failed) || ctx.signal.aborted || inVain.has(ctx.signal)) throw error
+      // The engine has just told it, and of nothing that was asked for.
+      if (error.failure.code === 'not-stable' && error.failure.until !== undefined) throw error
       const absence = await absenceOf(ctx, error, deadline)
       if (absence === 'none' || (absence === 'slow' && !mayBeSlow)) throw error
       if (absence === 'slow') mayBeSlow = false

@@ -4,18 +4,14 @@
  * starting again: what it must be asked is little.
  */
 import { Failed, type Failure } from '../../failure.ts'
-import { canonicalPath } from '../fields.ts'
-import { plainText } from '../plain-text.ts'
 import type { Evidence, StepContext } from '../step.ts'
-import { docker, LOOKING, type Stack } from './compose.ts'
-import { inspectReplicas, type Listed, listContainers, ofProject } from './project.ts'
+import type { Stack } from './compose.ts'
+import { inspectReplicas, type Listed, listContainers } from './project.ts'
 import { projectOf } from './running-stack.ts'
 import { expectedOf, judge } from './stability.ts'
 import { deathOf, describe, lastLines, lastWords, withWords } from './unstable.ts'
 
 type Given = Stack & { services: readonly string[] }
-
-const LIMIT_MS = 10_000
 
 export async function stackEvidence(
   ctx: StepContext,
@@ -26,20 +22,20 @@ export async function stackEvidence(
 ): Promise<Evidence[]> {
   const project = known?.project ?? (await unlessFailed(projectOf(ctx, input)))
   if (project === null) return [{ name: 'containers', text: 'not there: the project has no name' }]
-  const listed = unlessFailed(listContainers(ctx, input, project))
-  const [containers, logs, state] = await Promise.all([
-    table(ctx, input, project),
-    listed.then(all => logsOf(ctx, input, all ?? [])),
-    listed.then(all => suspects(ctx, input, all ?? [], because)),
+  const listed = await unlessFailed(listContainers(ctx, input, project))
+  const [logs, state] = await Promise.all([
+    logsOf(ctx, input, listed ?? []),
+    suspects(ctx, input, listed ?? [], because),
   ])
+  const containers = listed === null ? 'not there' : tableOf(listed)
   return [{ name: 'containers', text: containers }, { name: 'logs', text: logs }, ...state]
 }
 
-async function table(ctx: StepContext, input: Given, project: string): Promise<string> {
-  const format = 'table {{.Names}}\t{{.Image}}\t{{.Status}}\t{{.Ports}}'
-  const args = ['ps', '-a', '--format', format, ...ofProject(project)]
-  const looking = docker(ctx, canonicalPath(input.dir), args, { ...LOOKING, timeoutMs: LIMIT_MS })
-  return plainText((await unlessFailed(looking))?.stdout ?? 'not there')
+/** Pure. */
+function tableOf(listed: readonly Listed[]): string {
+  const rows = [['NAME', 'IMAGE', 'STATUS', 'PORTS'], ...listed.map(({ name, shown }) => [name, ...shown])]
+  const widths = [0, 1, 2].map(at => Math.max(...rows.map(row => (row[at] ?? '').length)))
+  return rows.map(row => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('   ')).join('\n')
 }
 
 async function logsOf(ctx: StepContext, input: Given, listed: readonly Listed[]): Promise<string> {

@@ -50,7 +50,7 @@ export async function foreignIn(ctx: StepContext, { files, envFiles, dir: named 
 const NOT_FOLLOWED: ReadonlySet<Failure['code']> = new Set(['compose-file-invalid', 'compose-file-missing'])
 
 /** Pure. */
-export function foreignOf(outside: readonly Outside[]): Foreign {
+function foreignOf(outside: readonly Outside[]): Foreign {
   if (outside.length === 0) return NOTHING
   const isOfService = ({ how, service }: Outside) => /^(env|label)_file$/.test(how) && service !== null
   const files = [...new Set(outside.map(({ path }) => posix.normalize(path)))]

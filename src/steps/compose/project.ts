@@ -179,15 +179,27 @@ export async function readReplicas(
 }
 
 /** As much as a list tells, which the engine answers at once, whatever it does with a container. */
-export type Listed = Pick<Replica, 'id' | 'name' | 'status' | 'service'>
+export type Listed = Pick<Replica, 'id' | 'name' | 'status' | 'service'> & {
+  /** For people: image, since when, ports. */
+  shown: string[]
+}
 
 export async function listContainers(ctx: StepContext, stack: Stack, project: string): Promise<Listed[]> {
-  const format = '{{.ID}} {{.Names}} {{.State}} {{.Label "com.docker.compose.service"}}'
+  const label = '{{.Label "com.docker.compose.service"}}'
+  const format = [
+    '{{.ID}}',
+    '{{.Names}}',
+    '{{.State}}',
+    label,
+    '{{.Image}}',
+    '{{.Status}}',
+    '{{.Ports}}',
+  ].join('\t')
   const args = ['ps', '-a', '--no-trunc', '--format', format, ...ofProject(project)]
   const { stdout } = await docker(ctx, canonicalPath(stack.dir), args, LOOKING)
   return lines(stdout).map(line => {
-    const [id = '', name = '', status = '', service = ''] = line.split(' ')
-    return { id, name, status, service }
+    const [id = '', name = '', status = '', service = '', ...shown] = line.split('\t')
+    return { id, name, status, service, shown }
   })
 }
 

@@ -7,16 +7,18 @@ import { canonicalPath } from '../fields.ts'
 import type { StepContext } from '../step.ts'
 import { docker, type Stack } from './compose.ts'
 import { lastEvent } from './events.ts'
-import { type Listed, listContainers } from './project.ts'
+import { listContainers } from './project.ts'
 import type { Replica } from './stability.ts'
 
 const HALF = /^([0-9a-f]{12})_(.+)$/
+
+type Seen = Pick<Replica, 'id' | 'name' | 'status' | 'service'>
 
 /** Either the container that it was to replace is still there, or its name is free. */
 type Leftover<R> = { replica: R } & ({ old: R; name: null } | { old: null; name: string })
 
 /** Pure. */
-export function leftovers<R extends Listed>(replicas: readonly R[]): Leftover<R>[] {
+export function leftovers<R extends Seen>(replicas: readonly R[]): Leftover<R>[] {
   return replicas.flatMap((replica): Leftover<R>[] => {
     const [, id, name] = HALF.exec(replica.name) ?? []
     if (id === undefined || name === undefined || replica.status !== 'created') return []
@@ -41,8 +43,8 @@ export async function repair(
   ctx: StepContext,
   stack: Stack,
   project: string,
-  known?: readonly Listed[],
-): Promise<{ seen: readonly Listed[]; repaired: boolean }> {
+  known?: readonly Seen[],
+): Promise<{ seen: readonly Seen[]; repaired: boolean }> {
   const seen = known ?? (await listContainers(ctx, stack, project))
   const half = leftovers(seen)
   const dir = canonicalPath(stack.dir)
@@ -64,7 +66,7 @@ export async function repair(
  * The engine goes on stopping what a compose that is gone has asked it to stop. Until then that container looks as if it
  * ran, and an `up` would leave it alone.
  */
-async function letStopEnd(ctx: StepContext, dir: string, old: Listed): Promise<void> {
+async function letStopEnd(ctx: StepContext, dir: string, old: Seen): Promise<void> {
   const last = await lastEvent(ctx, dir, old.id, { kinds: ['kill', 'die'], format: '{{.Action}}' })
   if (last !== 'kill') return
   ctx.say(`${old.name} is still being stopped: its end is waited for`)

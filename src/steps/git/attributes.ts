@@ -13,7 +13,7 @@ printf '%s\\n' "$entries" | "$@" update-index --index-info || exit 9
 printf '%s\\n' "$paths" | "$@" check-attr --cached --stdin working-tree-encoding ident filter
 `
 
-export type Attribute = { path: string; attribute: string; value: string }
+type Attribute = { path: string; attribute: string; value: string }
 
 /** Those that are set. `files`: of attributes. Null: git cannot read them. */
 export async function attributesBy(

@@ -159,8 +159,8 @@ async function goalOf(ctx: StepContext, opened: Opened, input: CheckoutWith, ref
 /** What a guard has judged is what is checked out. */
 function requireGuarded(ctx: StepContext, { path }: Repo, goal: Goal): void {
   const judged = ctx.outputsOf('compose.guard').findLast(({ repo }) => repo === path)
-  if (judged && judged.sha !== goal.sha)
-    throw new Failed({ code: 'head-differs', repo: path, expected: String(judged.sha), actual: goal.sha })
+  if (judged && judged['sha'] !== goal.sha)
+    throw new Failed({ code: 'head-differs', repo: path, expected: String(judged['sha']), actual: goal.sha })
 }
 
 async function moveTo(ctx: StepContext, { repo, head }: Opened, goal: Goal, mark: string): Promise<void> {

@@ -55,14 +55,14 @@ const SAFE: Readonly<Record<string, (value: string) => boolean>> = {
 /** Of no single submodule. With a bad one, each `git fetch` and `git submodule update` fails. */
 const SAFE_FOR_ALL: Readonly<Record<string, (value: string) => boolean>> = {
   'submodule.fetchjobs': value => /^\d{1,4}$/.test(value),
-  'fetch.recursesubmodules': value => SAFE.fetchrecursesubmodules!(value),
+  'fetch.recursesubmodules': value => SAFE['fetchrecursesubmodules']!(value),
 }
 
 /**
  * Pure; lines of `git config --get-regexp`. A name may hold what looks like the end of a key, so every way to read a line
  * is judged; a line that begins otherwise belongs to a value with a line break.
  */
-export function problemsOf(text: string): string[] {
+function problemsOf(text: string): string[] {
   return text.split('\n').flatMap(line => {
     if (line === '') return []
     const [, alone = '', setting = ''] = /^([a-z]+\.[a-z]+)(?: (.*))?$/.exec(line) ?? []

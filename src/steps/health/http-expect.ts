@@ -33,7 +33,7 @@ export const expectField = () =>
     .prefault({})
     .describe('What makes an answer a good one.')
 
-export type Expect = z.infer<ReturnType<typeof expectField>>
+type Expect = z.infer<ReturnType<typeof expectField>>
 type Redact = (text: string) => string
 export type Answer = { status: number; body: string }
 

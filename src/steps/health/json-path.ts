@@ -1,7 +1,7 @@
 /** A strict little piece of JSONPath: `$.a.b[0]['c']`, one place and never several. */
 import type { Json } from '../../document/json.ts'
 
-export type JsonPath = readonly (string | number)[]
+type JsonPath = readonly (string | number)[]
 
 /** Null when the text is not such a path. */
 export function parseJsonPath(text: string): JsonPath | null {

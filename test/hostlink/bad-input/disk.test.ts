@@ -50,7 +50,8 @@ describe.skipIf(refused !== null)(
     test('output_to_file: the answer comes, and says what is missing', async () => {
       const answer = await ask({ command: 'head -c 2000000 /dev/zero', output_to_file: true })
       // Either the command saw the full disk itself, or the daemon did on its behalf.
-      const told = answer.status === 'error' || answer.exit_code !== 0 || answer.stdout_truncated === true
+      const told =
+        answer.status === 'error' || answer['exit_code'] !== 0 || answer['stdout_truncated'] === true
       expect(told, JSON.stringify(answer)).toBe(true)
       for (const name of readdirSync(output)) if (name.startsWith('hl_')) rmSync(join(output, name))
     })
@@ -58,11 +59,12 @@ describe.skipIf(refused !== null)(
     test('a job that fills the disk ends, and says so', async () => {
       const submitted = await ask({ command: 'head -c 2000000 /dev/zero; echo behind >&2', detach: true })
       expect(submitted).toMatchObject({ status: 'ok', detached: true })
-      await until('the job is done', async () => (await jobState(submitted.job_id)).done === true)
-      const state = await jobState(submitted.job_id)
-      const told = state.exit_code !== 0 || state.stdout_truncated === true || state.state === 'error'
+      await until('the job is done', async () => (await jobState(submitted['job_id']))['done'] === true)
+      const state = await jobState(submitted['job_id'])
+      const told =
+        state['exit_code'] !== 0 || state['stdout_truncated'] === true || state['state'] === 'error'
       expect(told, JSON.stringify(state)).toBe(true)
-      truncateSync(join(output, 'jobs', String(submitted.job_id), 'stdout'))
+      truncateSync(join(output, 'jobs', String(submitted['job_id']), 'stdout'))
     })
 
     test('a job cannot begin on a full disk, is refused, and leaves nothing behind', async () => {
@@ -74,7 +76,7 @@ describe.skipIf(refused !== null)(
       expect(String(answer.error_msg)).toMatch(/space/i)
       rmSync(filler)
       const jobsAfter = await ask({ type: 'job', action: 'list' })
-      expect((jobsAfter.jobs as unknown[]).length).toBe((jobsBefore.jobs as unknown[]).length)
+      expect((jobsAfter['jobs'] as unknown[]).length).toBe((jobsBefore['jobs'] as unknown[]).length)
     })
 
     test('meanwhile and afterwards commands without files run as ever', async () => {

@@ -100,7 +100,7 @@ test('output_to_file twice with one id, or where a file stands already, makes an
   writeFileSync(planted, 'mine')
   const answer = await exec({ id: 'planted', command: 'printf new', output_to_file: true })
   expect(readFileSync(planted, 'utf8')).toBe('mine')
-  expect(readFileSync(String(answer.stdout_file), 'utf8')).toBe('new')
+  expect(readFileSync(String(answer['stdout_file']), 'utf8')).toBe('new')
 })
 
 test.each([
@@ -123,7 +123,7 @@ test('a workdir of 1000 bytes is used as it is', async () => {
   const made = await exec({
     command: `d=${daemon.folder}; for i in 1 2 3 4 5; do d=$d/${'y'.repeat(200)}; done; mkdir -p $d; echo $d`,
   })
-  const workdir = String(made.stdout).trim()
+  const workdir = String(made['stdout']).trim()
   expect(workdir.length).toBeGreaterThan(1000)
   expect(await exec({ argv: ['pwd'], workdir })).toMatchObject({ status: 'ok', stdout: `${workdir}\n` })
 })

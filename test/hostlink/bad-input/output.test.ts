@@ -49,7 +49,7 @@ test('output without an end is cut at the limit of time, and both streams are co
       stdout_truncated: true,
       stderr_truncated: true,
     })
-    expect(answer.stdout_original_bytes).toBeGreaterThan(1_000_000)
+    expect(answer['stdout_original_bytes']).toBeGreaterThan(1_000_000)
   })
   expect(peakRssKib(daemon.pid) - before).toBeLessThan(64 * 1024)
 })

@@ -98,7 +98,7 @@ test('a hundred SIGHUP under load lose no request and no descriptor', async () =
     }, 10)
     while (hangups < 100) {
       const answers = await Promise.all([1, 2, 3, 4].map(n => ask({ command: `echo ${n}` })))
-      expect(answers.map(answer => answer.stdout)).toEqual(['1\n', '2\n', '3\n', '4\n'])
+      expect(answers.map(answer => answer['stdout'])).toEqual(['1\n', '2\n', '3\n', '4\n'])
     }
     clearInterval(storm)
   })

@@ -47,7 +47,7 @@ async function allow(rules: object[], options: RigOptions = {}) {
   daemon = rig
   return async (argv: string[], more: object = {}) => {
     const answer = await askOnce({ socket: rig.socket, token: TOKEN }, { type: 'exec', argv, ...more })
-    return answer.status === 'ok' ? answer.stdout : answer.error_msg
+    return answer.status === 'ok' ? answer['stdout'] : answer.error_msg
   }
 }
 
@@ -64,7 +64,7 @@ test.runIf(isRoot)(
     mkdirSync(at('bound'))
     mkdirSync(at('bin'))
     for (const name of ['bound/file', 'other']) writeFileSync(at(name), 'x\n')
-    const env = { PATH: `${at('bin')}:${process.env.PATH}` }
+    const env = { PATH: `${at('bin')}:${process.env['PATH']}` }
     const ask = await allow(
       [
         { argv: ['pwd'], workdir: at('bound') },

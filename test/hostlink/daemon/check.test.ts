@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { runService } from '../../../src/host/service.ts'
 import { runCheck } from '../../../src/hostlink/daemon/config/check.ts'
 import { startDaemon } from '../../../src/hostlink/daemon/main.ts'
 
@@ -36,7 +37,7 @@ async function check(settings: string) {
   }
   const io = { out: say, err: say, env: process.env, uid: 0, program: [] }
   return {
-    code: await runCheck(['-c', file], io),
+    code: await runCheck(['-c', file], io, runService),
     said: said.replaceAll(folder, '').split('\n').slice(0, -1),
   }
 }
@@ -202,12 +203,11 @@ test('rules with wildcards are shown the template to write, and the daemon does 
     'hint: write argv: [git, tag, "v{name}"]',
     '/h.conf: 9 problems, 0 warnings',
   ])
-  const started = await startDaemon({
-    configFile: join(folder, 'h.conf'),
-    pidFile: null,
-    isVerbose: false,
-    env: process.env,
-  })
+  const configFile = join(folder, 'h.conf')
+  const started = await startDaemon(
+    { configFile, pidFile: null, isVerbose: false, env: process.env },
+    runService,
+  )
   expect(started).toEqual({
     failed: expect.stringContaining('hint: write argv: [git, checkout, --detach, "{ref}"]'),
   })
@@ -330,7 +330,7 @@ test('a config that is not there', async () => {
     said += more
   }
   const io = { out: say, err: say, env: {}, uid: 0, program: [] }
-  expect(await runCheck(['--config', '/no/such.conf'], io)).toBe(1)
+  expect(await runCheck(['--config', '/no/such.conf'], io, runService)).toBe(1)
   expect(said).toBe(
     '/no/such.conf: no such file or directory\nhint: write one with: hostlinkd init\n/no/such.conf: 1 problem, 0 warnings\n',
   )

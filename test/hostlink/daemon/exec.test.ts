@@ -218,7 +218,7 @@ describe('output', () => {
       command: 'head -c 300000 /dev/zero | tr "\\0" x',
       max_stdout_bytes: 999_999_999,
     })
-    expect(String(answer.stdout)).toHaveLength(200_000)
+    expect(String(answer['stdout'])).toHaveLength(200_000)
     expect(answer).toMatchObject({ stdout_truncated: true, stdout_original_bytes: 300_000 })
   })
 
@@ -241,15 +241,15 @@ describe('output', () => {
     })
     expect(answer).toMatchObject({ stdout_original_bytes: 300_000, stdout_truncated: false })
     expect(answer).not.toHaveProperty('stdout')
-    expect(answer.stdout_file).toBe(join(daemon.outputFolder, 'hl_f.1_stdout'))
-    expect(statSync(String(answer.stdout_file)).size).toBe(300_000)
-    expect(statSync(String(answer.stdout_file)).mode & 0o777).toBe(0o600)
-    expect(readFileSync(String(answer.stderr_file), 'utf8')).toBe('e\n')
+    expect(answer['stdout_file']).toBe(join(daemon.outputFolder, 'hl_f.1_stdout'))
+    expect(statSync(String(answer['stdout_file'])).size).toBe(300_000)
+    expect(statSync(String(answer['stdout_file'])).mode & 0o777).toBe(0o600)
+    expect(readFileSync(String(answer['stderr_file']), 'utf8')).toBe('e\n')
   })
 
   test.each(['../../evil', 'a/b', '', '.'.repeat(80), 'x\ny', 'é'])('id %j makes no path', async id => {
     const answer = await exec({ id, argv: ['echo', 'x'], output_to_file: true })
-    expect(answer.stdout_file).toMatch(new RegExp(`^${daemon.outputFolder}/hl_[0-9a-f]{12}_stdout$`))
+    expect(answer['stdout_file']).toMatch(new RegExp(`^${daemon.outputFolder}/hl_[0-9a-f]{12}_stdout$`))
   })
 
   test('never follows or overwrites what is there', async () => {
@@ -259,8 +259,8 @@ describe('output', () => {
     symlinkSync(victim, join(daemon.outputFolder, 'hl_link_stderr'))
     symlinkSync(join(daemon.folder, 'dangling'), join(daemon.outputFolder, 'hl_link_stdout'))
     const answer = await exec({ id: 'link', command: 'echo x; echo y >&2', output_to_file: true })
-    expect(answer.stdout_file).toMatch(/hl_link-[0-9a-f]{12}_stdout$/)
-    expect(lstatSync(String(answer.stdout_file)).isFile()).toBe(true)
+    expect(answer['stdout_file']).toMatch(/hl_link-[0-9a-f]{12}_stdout$/)
+    expect(lstatSync(String(answer['stdout_file'])).isFile()).toBe(true)
     expect(readFileSync(victim, 'utf8')).toBe('precious')
     expect(existsSync(join(daemon.folder, 'dangling'))).toBe(false)
   })

@@ -7,9 +7,9 @@ import { parse } from 'yaml'
 import { composeText, unitText } from '../../../src/hostlink/daemon/config/init-texts.ts'
 import { parsePolicyFile } from '../../../src/hostlink/daemon/policy/policy-file.ts'
 import { parseTargets } from '../../../src/hostlink/targets.ts'
+import { until } from '../../jobs/jobs-rig.ts'
 import { HOSTLINKD } from '../../rig/daemon.ts'
 import { HOSTLINK } from '../../rig/hostlink-cli.ts'
-import { until } from './jobs-rig.ts'
 
 const example = (name: string) =>
   readFileSync(new URL(`../../../examples/openclaw/${name}`, import.meta.url), 'utf8')
@@ -29,7 +29,7 @@ afterEach(() => rmSync(prefix, { recursive: true, force: true }))
 function hostlinkd(args: string[], env: Record<string, string> = {}, uid?: number) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [HOSTLINKD, ...args], {
     encoding: 'utf8',
-    env: { PATH: process.env.PATH ?? '', HOME: prefix, ...env },
+    env: { PATH: process.env['PATH'] ?? '', HOME: prefix, ...env },
     ...(uid === undefined ? {} : { uid, gid: uid }),
   })
   return { status, stdout: stdout.replaceAll(prefix, ''), stderr: stderr.replaceAll(prefix, '') }

@@ -48,8 +48,8 @@ test.each(['SIGKILL', 'SIGTERM'] as const)(
     await first.ended
 
     const second = await start()
-    const job = { type: 'job', job_id: begun.job_id }
-    expect(await askOnce(second, fields)).toMatchObject({ job_id: begun.job_id, attached: true })
+    const job = { type: 'job', job_id: begun['job_id'] }
+    expect(await askOnce(second, fields)).toMatchObject({ job_id: begun['job_id'], attached: true })
     expect(await askOnce(second, { ...job, action: 'wait' })).toMatchObject({ state: 'exited', exit_code: 0 })
     expect(await askOnce(second, { ...job, action: 'tail' })).toMatchObject({ data: 'end\n', done: true })
     expect(readFileSync(marks, 'utf8')).toBe('once\n')
@@ -80,7 +80,7 @@ test('a token with an allowlist may do what its rules say, its jobs are its own,
     },
   )
   const foreign = await askOnce(daemon, { type: 'exec', command: 'true', detach: true })
-  const info = { type: 'job', action: 'status', job_id: foreign.job_id }
+  const info = { type: 'job', action: 'status', job_id: foreign['job_id'] }
   expect((await ask(info)).status).toBe('not_found')
   expect((await askOnce(daemon, info)).status).toBe('ok')
 
@@ -114,7 +114,7 @@ test('a rule that is bound to a folder runs the command there, under the folderâ
   const ask = (message: object) => askOnce({ socket: daemon.socket, token }, message)
   const begun = await ask({ type: 'exec', argv: ['pwd'], workdir: join(folder, 'link'), detach: true })
   expect(begun.status).toBe('ok')
-  const info = await ask({ type: 'job', action: 'wait', job_id: begun.job_id })
+  const info = await ask({ type: 'job', action: 'wait', job_id: begun['job_id'] })
   expect(info).toMatchObject({ exit_code: 0, workdir: inside })
   expect(await ask({ type: 'exec', argv: ['pwd'], workdir: folder })).toMatchObject({ status: 'denied' })
 })
@@ -136,7 +136,7 @@ test('running commands belong to their token: no other one cancels them or attac
   expect(await askOnce(other, { type: 'cancel', key: 'k' })).toMatchObject({ cancelled: false })
   const own = await askOnce(other, { type: 'exec', key: 'k', argv: ['sleep', '0'] })
   expect(own).toMatchObject({ status: 'ok', exit_code: 0 })
-  expect(own.attached).toBeUndefined()
+  expect(own['attached']).toBeUndefined()
   expect(await askOnce(daemon, { type: 'cancel', target_id: 'mine' })).toMatchObject({ cancelled: true })
   expect(await running).toMatchObject({ status: 'error', cancelled: true })
 })

@@ -114,7 +114,7 @@ describe('under systemd', () => {
   function notifier(script: string): { PATH: string; told: string } {
     const bin = mkdtempSync(join(folder, 'bin-'))
     writeFileSync(join(bin, 'systemd-notify'), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
-    return { PATH: `${bin}:${process.env.PATH}`, told: join(bin, 'told') }
+    return { PATH: `${bin}:${process.env['PATH']}`, told: join(bin, 'told') }
   }
   const TELL = 'echo "$NOTIFY_SOCKET $*" >"${0%/*}/part" && mv "${0%/*}/part" "${0%/*}/told"'
 
@@ -124,7 +124,7 @@ describe('under systemd', () => {
     await until('systemd is told', () => existsSync(told))
     expect(readFileSync(told, 'utf8')).toBe('/run/systemd/notify --ready --status=listening\n')
     const answer = await askOnce(daemon, { type: 'exec', command: 'echo "<$NOTIFY_SOCKET>"' })
-    expect(answer.stdout).toBe('<>\n')
+    expect(answer['stdout']).toBe('<>\n')
   })
 
   test('that it could not be told is logged, and ends nothing', async () => {

@@ -53,16 +53,16 @@ describe.skipIf(!isRoot || nobody === null)('a daemon of root with run_as_user',
     const ask = (fields: object) => askOnce(daemon, { type: 'exec', ...fields })
     const who = await ask({ command: 'grep -E "^(Uid|Gid|Groups)" /proc/self/status; echo $HOME $USER' })
     const { uid, gid, home } = nobody!
-    expect(who.stdout).toContain(`Uid:\t${[uid, uid, uid, uid].join('\t')}\n`)
-    expect(who.stdout).toContain(`Gid:\t${[gid, gid, gid, gid].join('\t')}\n`)
-    expect(who.stdout).toMatch(new RegExp(`^Groups:\t${gid} ?$`, 'm'))
-    expect(who.stdout).toContain(`${home} nobody\n`)
+    expect(who['stdout']).toContain(`Uid:\t${[uid, uid, uid, uid].join('\t')}\n`)
+    expect(who['stdout']).toContain(`Gid:\t${[gid, gid, gid, gid].join('\t')}\n`)
+    expect(who['stdout']).toMatch(new RegExp(`^Groups:\t${gid} ?$`, 'm'))
+    expect(who['stdout']).toContain(`${home} nobody\n`)
     expect(await ask({ command: 'cat /proc/1/environ' })).toMatchObject({ exit_code: 1 })
     expect(await ask({ command: 'echo x', output_to_file: true, id: 'f' })).toMatchObject({ exit_code: 0 })
     const { job_id } = await ask({ command: 'id -u', detach: true })
     await until('the job has ended', async () => {
       const info = await askOnce(daemon, { type: 'job', action: 'status', job_id })
-      return info.done === true && info.exit_code === 0
+      return info['done'] === true && info['exit_code'] === 0
     })
     await until('the audit log has lines', () => existsSync(join(folder, 'out', 'audit.ndjson')))
     daemon.signal('SIGTERM')

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { createRuns, type RunOptions } from '../../../src/hostlink/daemon/exec/runs.ts'
 
 const command = (argv: string[], more: Partial<RunOptions> & { onStart?: () => void } = {}): RunOptions => ({
-  process: { argv, env: { PATH: process.env.PATH ?? '' }, onStart: more.onStart },
+  process: { argv, env: { PATH: process.env['PATH'] ?? '' }, onStart: more.onStart },
   owner: 'a',
   key: more.key,
   identity: null,

@@ -118,7 +118,7 @@ describe('a stream', () => {
     expect([stdout.toString() === numbers, stderr.toString() === numbers]).toEqual([true, true])
     on.send({ type: 'exec', id: 'at once', command })
     const answer = await on.peer.answer()
-    expect([answer.stdout === numbers, answer.stderr === numbers]).toEqual([true, true])
+    expect([answer['stdout'] === numbers, answer['stderr'] === numbers]).toEqual([true, true])
   })
 
   test('that nobody reads stops the command, and nobody else', async () => {
@@ -141,7 +141,7 @@ describe('a stream', () => {
       return before !== '' && before === progress()
     })
     expect(Number(before)).toBeLessThan(300)
-    expect((await on.ask({ type: 'exec', argv: ['echo', 'x'] })).stdout).toBe('x\n')
+    expect((await on.ask({ type: 'exec', argv: ['echo', 'x'] }))['stdout']).toBe('x\n')
     expect(rssKib(daemon.pid)).toBeLessThan(300 * 1024)
     peer.socket.resume()
     expect((await streamed(peer)).stdout).toHaveLength(40_000_000)

@@ -234,7 +234,7 @@ describe('a swap between the look and the use', () => {
         said += chunk
       }
       const ended = await runProcess(
-        { argv: ['cat', 'secret'], env: { PATH: process.env.PATH! }, cwd: real, cwdIs: found },
+        { argv: ['cat', 'secret'], env: { PATH: process.env['PATH']! }, cwd: real, cwdIs: found },
         { stdout: sink, stderr: () => {} },
       )
       if (said.includes('SECRET')) seen.escaped += 1
@@ -256,7 +256,7 @@ describe('a swap between the look and the use', () => {
     const ended = await runProcess(
       {
         argv: ['true'],
-        env: { PATH: process.env.PATH! },
+        env: { PATH: process.env['PATH']! },
         cwd: at('place'),
         cwdIs: { ...found!, ino: found!.ino + 1_000_000 },
       },

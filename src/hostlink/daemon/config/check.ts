@@ -6,11 +6,9 @@ import { auditPath } from '../audit.ts'
 import { type BinIo, complain } from '../bin-io.ts'
 import { outputFault } from '../exec/output-folder.ts'
 import { findProgram } from '../exec/program.ts'
-import { checkGrants } from '../host-runs/check-grants.ts'
-import { grantProblems } from '../host-runs/installed.ts'
-import { runsStateDir } from '../host-runs/program.ts'
 import { ruleDoubts } from '../policy/check-rules.ts'
 import { loadTokens } from '../policy/tokens.ts'
+import type { RunService } from '../run-service.ts'
 import { findUser } from '../user.ts'
 import { getgid } from './accounts.ts'
 import { type Config, place } from './config.ts'
@@ -29,7 +27,7 @@ const FLAGS = { config: { type: 'string', short: 'c' }, help: { type: 'boolean',
 
 type Found = { problems: Problem[]; warnings: Problem[] }
 
-export async function runCheck(argv: readonly string[], io: BinIo): Promise<number> {
+export async function runCheck(argv: readonly string[], io: BinIo, service: RunService): Promise<number> {
   const read = readFlags(argv, FLAGS)
   if ('reason' in read) return complain(io, `check: ${read.reason}`, read.hint ?? 'hostlinkd check --help')
   const flags = read.values
@@ -38,7 +36,7 @@ export async function runCheck(argv: readonly string[], io: BinIo): Promise<numb
     return 0
   }
   const file = flags.config ?? '/etc/hostlink/hostlink.conf'
-  const { problems, warnings } = await checkConfig(file, io.env)
+  const { problems, warnings } = await checkConfig(file, io.env, service)
   for (const problem of problems) io.out(`${wordProblem(problem)}\n`)
   for (const warning of warnings) io.out(`warning: ${wordProblem(warning)}\n`)
   const count = (list: Problem[], word: string) => `${list.length} ${word}${list.length === 1 ? '' : 's'}`
@@ -48,7 +46,7 @@ export async function runCheck(argv: readonly string[], io: BinIo): Promise<numb
   return problems.length === 0 ? 0 : 1
 }
 
-export async function checkConfig(file: string, env: NodeJS.ProcessEnv): Promise<Found> {
+async function checkConfig(file: string, env: NodeJS.ProcessEnv, service: RunService): Promise<Found> {
   const loaded = loadConfig(file)
   if ('problems' in loaded) return { problems: loaded.problems, warnings: loaded.warnings ?? [] }
   const { config } = loaded
@@ -60,8 +58,8 @@ export async function checkConfig(file: string, env: NodeJS.ProcessEnv): Promise
     for (const token of tokens.tokens.tokens) found.warnings.push(...ruleDoubts(config, token, env))
   }
   if (!('problems' in tokens)) {
-    found.problems.push(...grantProblems(config, tokens.tokens.tokens))
-    const grants = await checkGrants(config, tokens.tokens.tokens, env)
+    found.problems.push(...service.grantProblems(config, tokens.tokens.tokens))
+    const grants = await service.checkGrants(config, tokens.tokens.tokens, env)
     found.problems.push(...grants.problems)
     found.warnings.push(...grants.warnings)
   }
@@ -73,7 +71,7 @@ export async function checkConfig(file: string, env: NodeJS.ProcessEnv): Promise
   const unfit = outputFault(config, user)
   if (unfit !== null) found.problems.push(at(config, unfit.key, unfit.reason, unfit.hint))
   if (config.logTarget.startsWith('/')) checkFolder(config, 'log_target', dirname(config.logTarget), found)
-  checkFolder(config, 'runs_state_dir', runsStateDir(config, env), found)
+  checkFolder(config, 'runs_state_dir', service.stateFolder(config, env), found)
   if (config.hostopsCommand !== null && statOf(config.hostopsCommand) === null) {
     found.problems.push(at(config, 'hostops_command', `there is no ${config.hostopsCommand}`))
   }

@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 
 /** Reads a value that is known not to be empty; the reason follows the key in a sentence. */
 export type Parsed<T> = { value: T } | { reason: string }
-export type Key<T> = { readonly fallback: T; readonly parse: (text: string) => Parsed<T> }
+type Key<T> = { readonly fallback: T; readonly parse: (text: string) => Parsed<T> }
 
 /** Node's timers go no further. */
 const LONGEST_MS = 2_147_483_647

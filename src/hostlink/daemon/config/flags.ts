@@ -6,7 +6,7 @@ type Options = NonNullable<ParseArgsConfig['options']>
 type Values<T extends Options> = ReturnType<typeof parseArgs<{ options: T }>>['values']
 
 /** Why a command line cannot be followed, and what may have been meant. */
-export type Misread = { readonly reason: string; readonly hint: string | null }
+type Misread = { readonly reason: string; readonly hint: string | null }
 
 export function readFlags<T extends Options>(
   args: readonly string[],

@@ -45,7 +45,7 @@ output_tmpdir = ${places.output}
 `
 }
 
-export type Unit = {
+type Unit = {
   readonly program: readonly string[]
   readonly places: Places
   readonly group: Group

@@ -55,9 +55,9 @@ export async function runInit(argv: readonly string[], io: BinIo): Promise<numbe
 /** Root gets the system's places, anybody else his own. */
 function placesFor({ config, prefix = '' }: Flags, { env, uid }: BinIo): Places | null {
   const below = (path: string) => (prefix === '' ? path : join(resolve(prefix), path))
-  const home = env.XDG_CONFIG_HOME || join(env.HOME ?? '/', '.config')
+  const home = env['XDG_CONFIG_HOME'] || join(env['HOME'] ?? '/', '.config')
   const isRoot = uid === 0
-  const runtime = isRoot ? '/run' : env.XDG_RUNTIME_DIR
+  const runtime = isRoot ? '/run' : env['XDG_RUNTIME_DIR']
   if (!runtime) return null
   const file =
     config === undefined

@@ -3,13 +3,13 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } f
 import { systemReason } from '../../../process/system-error.ts'
 import type { Problem } from './problem.ts'
 
-export type Trust = {
+type Trust = {
   /** Besides its owner: nobody, one group, any one group, or everybody. */
   readonly mayBeRead: number | 'any' | 'by all' | null
   readonly what: 'token' | 'policy'
 }
 
-export type PrivateFile = { text: string; warnings: Problem[] } | { problem: Problem }
+type PrivateFile = { text: string; warnings: Problem[] } | { problem: Problem }
 
 const MAX_BYTES = { token: 4096, policy: 1024 * 1024 }
 

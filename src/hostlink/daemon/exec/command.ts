@@ -14,7 +14,7 @@ export type Command = {
  * Runs the text that it finds in HOSTLINK_COMMAND. The text is expanded before the line that unsets the variable
  * runs, so that it is in no argv, in no descendant's environment, and in no variable of the shell.
  */
-export const SHELL_STUB = 'eval "unset HOSTLINK_COMMAND\n$HOSTLINK_COMMAND"'
+const SHELL_STUB = 'eval "unset HOSTLINK_COMMAND\n$HOSTLINK_COMMAND"'
 
 /** What commands inherit of the daemon's environment, besides `LC_*` and the names in `env_allow`. */
 const INHERITED = ['HOME', 'LANG', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'TMPDIR', 'TZ', 'USER']

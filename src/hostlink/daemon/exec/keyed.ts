@@ -11,7 +11,7 @@ type Command = {
   readonly endedAt: number | null
 }
 
-export type Keyed<C extends Command> = {
+type Keyed<C extends Command> = {
   get(name: string): C | undefined
   add(name: string, command: C): void
   /** Of one that was added and has ended now. */

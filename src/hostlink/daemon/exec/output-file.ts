@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { makeFolder } from '../../../process/make-folder.ts'
 import type { Sink } from '../../../process/output.ts'
 
-export type OutputFile = { readonly path: string; readonly sink: Sink; close(): Promise<void> }
+type OutputFile = { readonly path: string; readonly sink: Sink; close(): Promise<void> }
 export type OutputFiles = { readonly stdout: OutputFile; readonly stderr: OutputFile }
 
 const FRESH = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW

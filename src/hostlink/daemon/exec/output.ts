@@ -1,7 +1,7 @@
 /** Where a command's output goes: the first bytes for the answer, the last ones for those who attach later. */
 import type { Sink } from '../../../process/output.ts'
 
-export type Listener = (chunk: Buffer) => Promise<void> | undefined
+type Listener = (chunk: Buffer) => Promise<void> | undefined
 
 export type OutputOptions = {
   readonly keepFirst: number

@@ -6,7 +6,7 @@ import { DEFAULT_PATH } from './command.ts'
 /** Its path as it is found, which may be a link; null when there is no such program that we may execute. */
 export function findProgram(argv0: string, env: NodeJS.ProcessEnv): string | null {
   if (argv0.includes('/')) return argv0.startsWith('/') ? executable(argv0) : null
-  for (const folder of (env.PATH ?? DEFAULT_PATH).split(':')) {
+  for (const folder of (env['PATH'] ?? DEFAULT_PATH).split(':')) {
     const found = folder.startsWith('/') ? executable(join(folder, argv0)) : null
     if (found !== null) return found
   }

@@ -13,7 +13,7 @@ export function answerFrame(node: string, id: string, body: Body): Buffer[] {
   const { status, error_msg, ...fields } = body
   const failure = error_msg === undefined ? {} : { error_msg }
   const message = { version: WIRE_VERSION, id, node, status, ...failure, ...fields }
-  const hasLarge = fields.stdout instanceof LargeText || fields.stderr instanceof LargeText
+  const hasLarge = fields['stdout'] instanceof LargeText || fields['stderr'] instanceof LargeText
   return hasLarge ? encodeFrameOf(jsonParts(message)) : [encodeMessage(message)]
 }
 

@@ -9,7 +9,7 @@ const LONGEST_DELAY_MS = 2000
 /** Failures that are logged one by one in each window; a flood is summed up. */
 const LOGGED_EACH = 20
 
-export type Guard = {
+type Guard = {
   /** Logs the failure; resolves when it may be answered. True: this one is worth an audit line of its own. */
   failed(peer: string): { isLogged: boolean; mayAnswer: Promise<void> }
 }

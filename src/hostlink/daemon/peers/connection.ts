@@ -17,7 +17,7 @@ export type ConnectionEvents = {
 /**
  * `ended`: the peer has shut down its writing side or more. `gone`: nobody is there to read an answer.
  */
-export type Departure = 'ended' | 'gone'
+type Departure = 'ended' | 'gone'
 
 export class Connection {
   readonly name: string

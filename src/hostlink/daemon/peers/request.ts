@@ -4,7 +4,7 @@ import { isUtf8 } from 'node:buffer'
 export const MAX_DEPTH = 8
 export const MAX_VALUES = 100_000
 /** Each new key costs as much as fifty numbers: 50 000 of them held everybody up for 100 ms. */
-export const MAX_KEYS = 10_000
+const MAX_KEYS = 10_000
 
 export type Request = {
   readonly type: string
@@ -55,7 +55,7 @@ function envelope(fields: Record<string, unknown>): Request {
     type: typeof type === 'string' ? type : '',
     id: typeof id === 'string' ? id : '',
     token: typeof token === 'string' ? token : null,
-    keepAlive: fields.keep_alive === true,
+    keepAlive: fields['keep_alive'] === true,
     fields,
   }
 }

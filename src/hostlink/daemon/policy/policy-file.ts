@@ -15,7 +15,7 @@ export type TokenEntry = {
   readonly line: number
 }
 
-export type PolicyFileResult = { entries: TokenEntry[] } | { problems: Problem[] }
+type PolicyFileResult = { entries: TokenEntry[] } | { problems: Problem[] }
 
 const absolute = z.string().regex(/^\//, 'is not an absolute path')
 const playbookSchema = z.strictObject({
@@ -137,7 +137,7 @@ function wordIssue(
 }
 
 function hintOf(issue: z.core.$ZodIssue): { hint?: string } {
-  const hint: unknown = issue.code === 'custom' ? issue.params?.hint : undefined
+  const hint: unknown = issue.code === 'custom' ? issue.params?.['hint'] : undefined
   return typeof hint === 'string' ? { hint } : {}
 }
 

@@ -13,7 +13,7 @@ const FOLLOWED = /([ \t]+)(?!-)(?:"[^"]*"?|'[^']*'?|[^\s;&|]+)/y
 const BEARER = /\b(bearer|basic)([ \t]+)[A-Za-z0-9+/_=.~-]+/gi
 const USERINFO = /((?<![a-z0-9+.-])[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:)[^\s/@]+@/gi
 
-export const isSecretName = (name: string): boolean => SECRET_NAME.test(name)
+const isSecretName = (name: string): boolean => SECRET_NAME.test(name)
 
 /** `known`: texts that are secret wherever they stand. */
 export function redactText(text: string, known: readonly string[]): string {

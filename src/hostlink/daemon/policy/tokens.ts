@@ -16,13 +16,13 @@ export type TokenTable = {
   readonly tokens: readonly Token[]
 }
 
-export type TokensResult = { tokens: TokenTable; warnings: Problem[] } | { problems: Problem[] }
+type TokensResult = { tokens: TokenTable; warnings: Problem[] } | { problems: Problem[] }
 
 type Entry = { readonly token: Token; readonly secret: string; readonly from: Omit<Problem, 'reason'> }
 type Found = { entries: Entry[]; problems: Problem[]; warnings: Problem[] }
 
 /** The config's own token; in a policy file this name is taken. */
-export const OWN_TOKEN = 'default'
+const OWN_TOKEN = 'default'
 
 /** Reads token files and the policy file; the YAML parser is loaded only when there is a policy file. */
 export async function loadTokens(config: Config, env: NodeJS.ProcessEnv): Promise<TokensResult> {

@@ -9,7 +9,7 @@ export type Judged = { config: Config; powers: readonly Power[] }
 /** `base`: null where nothing runs yet, so that everything is new. */
 export function addedPowers(target: Judged, base: Judged | null): Power[] {
   const had = new Set(base?.powers.map(each => each.key))
-  const volumes = isMap(base?.config.volumes) ? base.config.volumes : {}
+  const volumes = isMap(base?.config['volumes']) ? base.config['volumes'] : {}
   const added = target.powers.filter(({ key }) => {
     if (had.has(key)) return false
     const [, before, what, source] = /^([^:]*:)(bind-ro|devices-ro|volume)=(.*)$/.exec(key) ?? []
@@ -39,7 +39,7 @@ function lostLimits(target: Config, base: Config): Power[] {
 
 function limitsOf(service: Record<string, unknown>): [key: string, words: string][] {
   const list = (field: string) => (Array.isArray(service[field]) ? (service[field] as unknown[]) : [])
-  const [user = '', group = ''] = text(service.user ?? '').split(':')
+  const [user = '', group = ''] = text(service['user'] ?? '').split(':')
   return [
     ...list('cap_drop').map((given): [string, string] => {
       // The engine takes each spelling for the same.
@@ -49,7 +49,7 @@ function limitsOf(service: Record<string, unknown>): [key: string, words: string
     ...(list('security_opt').some(isLimit)
       ? [['no-new-privileges', 'refuse new privileges'] as [string, string]]
       : []),
-    ...(service.read_only === true ? [['read_only', 'have a read-only root'] as [string, string]] : []),
+    ...(service['read_only'] === true ? [['read_only', 'have a read-only root'] as [string, string]] : []),
     ...(user !== '' && !isRoot(user) ? [['user', 'run as a plain user'] as [string, string]] : []),
     // The image decides what a name means.
     ...(/^\d+$/.test(user) && !isRoot(user)
@@ -62,9 +62,9 @@ function limitsOf(service: Record<string, unknown>): [key: string, words: string
 /** Without any network but such as lead nowhere. */
 function wallsOf(service: Record<string, unknown>, { networks }: Config): [key: string, words: string][] {
   const all = isMap(networks) ? networks : {}
-  const used = isMap(service.networks) ? Object.keys(service.networks) : []
-  const isInternal = (name: string) => isMap(all[name]) && all[name].internal === true
-  const isApart = service.network_mode === 'none' || (used.length > 0 && used.every(isInternal))
+  const used = isMap(service['networks']) ? Object.keys(service['networks']) : []
+  const isInternal = (name: string) => isMap(all[name]) && all[name]['internal'] === true
+  const isApart = service['network_mode'] === 'none' || (used.length > 0 && used.every(isInternal))
   return isApart ? [['internal', 'be limited to internal networks']] : []
 }
 

@@ -66,7 +66,7 @@ async function thatRuns(ctx: StepContext, stack: Stack, rendered: string, drifte
 }
 
 /** `unknown`: services whose containers were made from what cannot be told any more. */
-export type Base = { config: Config; unknown: string[] }
+type Base = { config: Config; unknown: string[] }
 
 type Against = {
   stack: Stack
@@ -76,7 +76,7 @@ type Against = {
 
 /** These services, and the files that they name. */
 function only(config: Config, isKept: (service: string) => boolean): Config {
-  const all = isMap(config.services) ? Object.entries(config.services) : []
+  const all = isMap(config['services']) ? Object.entries(config['services']) : []
   const kept = Object.fromEntries(all.filter(([name]) => isKept(name)))
   const used = JSON.stringify(kept)
   const named = (kind: string) => {

@@ -25,7 +25,7 @@ function one(
     case 'context':
       return contextPowers(name, full, value, resolve)
     case 'dockerfile':
-      return filePowers(name, full, below(text(build.context ?? ''), text(value)), resolve)
+      return filePowers(name, full, below(text(build['context'] ?? ''), text(value)), resolve)
     case 'additional_contexts':
       return named(value).flatMap(context => contextPowers(name, full, context, resolve))
     case 'secrets':

@@ -30,7 +30,7 @@ export type Examined = {
 }
 
 /** What runs, which is asked for while git looks for the commit. */
-export type Now = { stack: Promise<Stack>; base: Promise<Running | null> }
+type Now = { stack: Promise<Stack>; base: Promise<Running | null> }
 
 export async function withNow<T>(
   ctx: StepContext,
@@ -47,7 +47,7 @@ export async function withNow<T>(
   }
 }
 
-export type Question = {
+type Question = {
   now: Now
   dir: string
   services: readonly string[]

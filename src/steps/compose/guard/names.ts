@@ -18,11 +18,11 @@ export async function namePowers(
   const fresh = Object.entries(volumesOf(target)).filter(([key]) => !Object.hasOwn(had, key))
   const owners = fresh.length === 0 ? new Map<string, string>() : await owningProjects(ctx)
   const taken = fresh.flatMap(([key, volume]) => {
-    const name = text(isMap(volume) ? (volume.name ?? '') : '')
+    const name = text(isMap(volume) ? (volume['name'] ?? '') : '')
     const owner = owners.get(name)
-    return owner === undefined || owner === target.name ? [] : foreign(`volumes/${key}`, name)
+    return owner === undefined || owner === target['name'] ? [] : foreign(`volumes/${key}`, name)
   })
-  const project = text(target.name ?? '')
+  const project = text(target['name'] ?? '')
   const isOwn = base !== null || stack.project !== undefined || project === defaultName(stack.dir)
   return [
     ...taken,

@@ -40,7 +40,7 @@ export function filePowers(name: string, field: string, value: unknown, resolve:
 /** Folders of the host that its containers may write: what is below may be a link of theirs at any time. */
 export const writableIn = ({ services, volumes }: Config): string[] => [
   ...Object.values(isMap(services) ? services : {}).flatMap(service => {
-    const mounts = isMap(service) && Array.isArray(service.volumes) ? service.volumes : []
+    const mounts = isMap(service) && Array.isArray(service['volumes']) ? service['volumes'] : []
     return mounts
       .filter(isMap)
       .flatMap(({ type, source, read_only: readOnly }) =>
@@ -48,7 +48,7 @@ export const writableIn = ({ services, volumes }: Config): string[] => [
       )
   }),
   ...Object.values(isMap(volumes) ? volumes : {}).flatMap(volume => {
-    const { device } = isMap(volume) && isMap(volume.driver_opts) ? volume.driver_opts : {}
+    const { device } = isMap(volume) && isMap(volume['driver_opts']) ? volume['driver_opts'] : {}
     return typeof device === 'string' && device.startsWith('/') ? [posix.normalize(device)] : []
   }),
 ]

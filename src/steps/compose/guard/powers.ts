@@ -94,11 +94,13 @@ function service(name: string, field: string, value: unknown, resolve: Resolve):
       return list(value).flatMap(mount => mountPower(name, mount, resolve))
     case 'env_file':
     case 'label_file':
-      return list(value).flatMap(file => filePowers(name, field, isMap(file) ? file.path : file, resolve))
+      return list(value).flatMap(file => filePowers(name, field, isMap(file) ? file['path'] : file, resolve))
     case 'labels':
       return labelPowers(name, value)
     case 'logging':
-      return isMap(value) && LOG_DRIVERS.has(text(value.driver ?? '')) ? [] : unknownField(name, field, value)
+      return isMap(value) && LOG_DRIVERS.has(text(value['driver'] ?? ''))
+        ? []
+        : unknownField(name, field, value)
     case 'deploy':
       return deployPowers(name, value)
     case 'build':
@@ -132,7 +134,7 @@ function usedPowers(name: string, value: unknown, config: Config, resolve: Resol
     const defined = isMap(config[kind]) ? config[kind] : {}
     const used = isMap(value[kind])
       ? Object.keys(value[kind])
-      : list(value[kind] ?? []).map(each => text(isMap(each) ? each.source : each))
+      : list(value[kind] ?? []).map(each => text(isMap(each) ? each['source'] : each))
     return used
       .filter(each => TOP[kind]!(each, defined[each], config, resolve).length > 0)
       .map(each => power(name, kind, `${name} would use ${kind}/${each}`, each))
@@ -141,9 +143,9 @@ function usedPowers(name: string, value: unknown, config: Config, resolve: Resol
 
 /** Other stacks may start what has that name. Its tag does not matter: people count their own versions there. */
 function builtName(name: string, value: unknown, config: Config): Power[] {
-  if (!isMap(value) || !value.build || !value.image) return []
-  const image = repositoryOf(text(value.image))
-  return image === `${text(config.name)}-${name}`
+  if (!isMap(value) || !value['build'] || !value['image']) return []
+  const image = repositoryOf(text(value['image']))
+  return image === `${text(config['name'])}-${name}`
     ? []
     : [power(name, 'build.image', `${name} would build the image ${image}`, image)]
 }
@@ -179,9 +181,9 @@ function portPower(name: string, port: unknown): Power[] {
 
 function mountPower(name: string, mount: unknown, resolve: Resolve): Power[] {
   if (!isMap(mount)) return unknownField(name, 'volumes', mount)
-  if (mount.type === 'tmpfs') return []
-  if (mount.type === 'bind') return bindPowers(name, mount, resolve)
-  if (mount.type !== 'volume') return unknownField(name, 'volumes', mount)
+  if (mount['type'] === 'tmpfs') return []
+  if (mount['type'] === 'bind') return bindPowers(name, mount, resolve)
+  if (mount['type'] !== 'volume') return unknownField(name, 'volumes', mount)
   const { type: _, source, target: __, read_only: ___, volume: options, consistency: ____, ...more } = mount
   const { nocopy: _a, subpath: _b, ...unknown } = isMap(options) ? options : {}
   const named =
@@ -225,7 +227,7 @@ type Own = (name: string, field: string, value: unknown) => Power[] | null
 function resource(kind: string, name: string, value: unknown, config: Config, own: Own): Power[] {
   const full = `${kind}/${name}`
   return fields(full, value, (field, each) => {
-    if (field === 'name') return text(each) === `${text(config.name)}_${name}` ? [] : foreign(full, each)
+    if (field === 'name') return text(each) === `${text(config['name'])}_${name}` ? [] : foreign(full, each)
     if (field === 'external') return each === false ? [] : foreign(full, `external ${name}`)
     return own(full, field, each) ?? unknownField(full, field, each)
   })

@@ -14,10 +14,11 @@ export function withVersions(
     const version = path === undefined ? undefined : versionOf(posix.resolve(dir, path))
     return version === undefined ? option : `${option}@${version}`
   }
-  const services = Object.entries(isMap(config.services) ? config.services : {}).map(([name, service]) =>
-    isMap(service) && Array.isArray(service.security_opt)
-      ? [name, { ...service, security_opt: service.security_opt.map(versioned) }]
-      : [name, service],
+  const services = Object.entries(isMap(config['services']) ? config['services'] : {}).map(
+    ([name, service]) =>
+      isMap(service) && Array.isArray(service['security_opt'])
+        ? [name, { ...service, security_opt: service['security_opt'].map(versioned) }]
+        : [name, service],
   )
   return { ...config, services: Object.fromEntries(services) }
 }

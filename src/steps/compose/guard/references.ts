@@ -56,19 +56,19 @@ function isPlain(document: Document.Parsed): boolean {
 
 function referencesOf(root: unknown): Reference[] {
   if (!isMap(root)) return []
-  const services = isMap(root.services) ? Object.entries(root.services) : []
+  const services = isMap(root['services']) ? Object.entries(root['services']) : []
   return [
-    ...list(root.include).flatMap(includes),
+    ...list(root['include']).flatMap(includes),
     ...services.flatMap(([service, value]) => (isMap(value) ? ofService(service, value) : [])),
   ]
 }
 
 function includes(entry: unknown): Reference[] {
   const long = isMap(entry) ? entry : { path: entry }
-  const names = list(long.path).filter(isText)
-  const folder = isText(long.project_directory) ? long.project_directory : null
+  const names = list(long['path']).filter(isText)
+  const folder = isText(long['project_directory']) ? long['project_directory'] : null
   const home = folder ?? posix.dirname(names[0] ?? '.')
-  const own = list(long.env_file).filter(isText)
+  const own = list(long['env_file']).filter(isText)
   const env = own.length > 0 ? own : [`${home}/.env`]
   return [
     ...names.map((name): Reference => ({ how: 'include', service: null, name, folder: home })),
@@ -85,10 +85,10 @@ function includes(entry: unknown): Reference[] {
 }
 
 function ofService(service: string, value: Record<string, unknown>): Reference[] {
-  const file = isMap(value.extends) ? value.extends.file : undefined
+  const file = isMap(value['extends']) ? value['extends']['file'] : undefined
   const read = (how: 'env_file' | 'label_file') =>
     list(value[how]).flatMap((each): Reference[] => {
-      const name = isMap(each) ? each.path : each
+      const name = isMap(each) ? each['path'] : each
       return isText(name) ? [{ how, service, name, folder: null }] : []
     })
   return [

@@ -1,0 +1,77 @@
+/** The program that runs playbooks, as the daemon starts it: its words, its state, its answers. */
+import { join } from 'node:path'
+import { packagePath } from '../build/package-path.ts'
+import type { Config } from '../hostlink/daemon/config/config.ts'
+import { commandFor } from '../hostlink/daemon/exec/command.ts'
+import type { RunStart } from '../hostlink/messages.ts'
+import { runProcess } from '../process/process.ts'
+
+const ANSWER_LIMIT_MS = 60_000
+const LARGEST_ANSWER_BYTES = 8 * 1024 * 1024
+
+export function hostopsCommand({ hostopsCommand: given }: Pick<Config, 'hostopsCommand'>): string[] {
+  if (given !== null) return /\.[cm]?js$/.test(given) ? [process.execPath, given] : [given]
+  return [process.execPath, packagePath('dist/hostops.cjs')]
+}
+
+/** Where runs keep their state: on the host's disk, since it must outlive a restart of the host. */
+export function runsStateDir(
+  { runsStateDir: given }: Pick<Config, 'runsStateDir'>,
+  env: NodeJS.ProcessEnv,
+): string {
+  if (given !== null) return given
+  if (process.getuid?.() === 0) return '/var/lib/hostops'
+  const { XDG_STATE_HOME: xdg, HOME: home = '/' } = env
+  return join(xdg?.startsWith('/') ? xdg : join(home, '.local', 'state'), 'hostops')
+}
+
+/** Words for one run. Everything that a caller chose stands in files, or is a plain word behind its option. */
+export function runArguments(
+  runId: string,
+  folder: string,
+  texts: readonly string[],
+  start: RunStart,
+): string[] {
+  const { allow_dirty, rollback, check, timeout, wait_lock, plan } = start.options ?? {}
+  return [
+    'run',
+    join(folder, 'playbook.yaml'),
+    ...['--run-id', runId, '--target', 'local', '--output', 'json', '--as-host'],
+    ...['--inputs', join(folder, 'inputs.json')],
+    ...texts.flatMap((name, at) => ['-i', `${name}=@${join(folder, `input-${at}`)}`]),
+    ...(allow_dirty ? ['--allow-dirty'] : []),
+    ...(rollback === false ? ['--no-rollback'] : []),
+    ...(check ? ['--check'] : []),
+    ...(timeout === undefined ? [] : ['--timeout', timeout]),
+    ...(wait_lock === undefined ? [] : ['--wait-lock', wait_lock]),
+    ...(plan === undefined ? [] : ['--plan', plan]),
+  ]
+}
+
+export type Said = { exit_code: number; stdout: string; stderr: string }
+
+/** Asks the program about runs; null when it could not be asked. */
+export async function askProgram(
+  args: readonly string[],
+  { config, hostEnv, stateDir }: { config: Config; hostEnv: NodeJS.ProcessEnv; stateDir: string },
+): Promise<Said | null> {
+  const argv = [...hostopsCommand(config), ...args]
+  const { env } = commandFor(
+    { argv, command: undefined, env: { HOSTOPS_STATE_DIR: stateDir } },
+    config,
+    hostEnv,
+  )
+  const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
+  let bytes = 0
+  const keep = (stream: 'stdout' | 'stderr') => (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes <= LARGEST_ANSWER_BYTES) chunks[stream].push(chunk)
+  }
+  const ended = await runProcess(
+    { argv, env, cwd: '/', timeoutMs: ANSWER_LIMIT_MS },
+    { stdout: keep('stdout'), stderr: keep('stderr') },
+  )
+  if (ended.how !== 'exited' || bytes > LARGEST_ANSWER_BYTES) return null
+  const text = (stream: 'stdout' | 'stderr') => Buffer.concat(chunks[stream]).toString('utf8')
+  return { exit_code: ended.code, stdout: text('stdout'), stderr: text('stderr') }
+}

@@ -1,0 +1,179 @@
+/**
+ * `<runs_state_dir>/requests/<run id>/`: who asked for a run and with what, 0700 and 0600. A folder is made whole
+ * and at most once, so that a run id means one run whoever asks, how often and at which daemon.
+ *
+ *   request.json   whose it is, what tells it from another request of this id, and the program's arguments
+ *   playbook.yaml  the text that runs
+ *   inputs.json    values with types; input-0, input-1, ...: values as text, whose types the playbook decides
+ *   values.json    the same values for who goes on with the run later
+ *   job            the job that works on it at the moment
+ *
+ * Beside it, `runs/<run id>/` is the engine's own folder: its `run.json` tells the runner, `report.json` the end.
+ */
+import { randomBytes } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as z from 'zod'
+import { createFolder, removeLeftovers } from '../process/new-folder.ts'
+import { livenessOf, type RunnerPlace } from '../runs/runner-identity.ts'
+
+const requestSchema = z.object({
+  token: z.string(),
+  identity: z.string(),
+  playbook: z.string(),
+  argv: z.array(z.string()),
+  created_ms: z.number(),
+  /** Of the installed playbook as it was then. */
+  digest: z.string().optional(),
+  /** Of its job, where that of the run's id has been used by a mistake. */
+  key: z.string().optional(),
+})
+export type HostRunRequest = z.output<typeof requestSchema>
+
+const headSchema = z.object({
+  pid: z.number().int().positive(),
+  pidStarted: z.string().nullable(),
+  boot: z.string().nullable().optional(),
+  machine: z.string().optional(),
+  pids: z.string().optional(),
+  pulse: z.string().optional(),
+})
+
+const codeSchema = z.object({ exitCode: z.number().int().optional() })
+const reportSchema = z.object({ outcome: z.string() })
+
+export type HostRunStore = {
+  folder(runId: string): string
+  /** False when this id is taken. */
+  create(
+    runId: string,
+    request: HostRunRequest,
+    files: Readonly<Record<string, string | Buffer>>,
+  ): Promise<boolean>
+  read(runId: string): HostRunRequest | null
+  ids(): string[]
+  /** Of a daemon that ended while it made a request. */
+  removeLeftovers(now: number): Promise<void>
+  job(runId: string): string | null
+  setJob(runId: string, jobId: string): void
+  /** What the engine's own folder tells. `begun`: it is there; `settled`: it ended, and how is known. */
+  state(runId: string): { begun: boolean; ended: boolean; settled: boolean; alive: boolean }
+  /** Whether nothing came of the run but being told what was wrong with what was asked for: nothing was contacted. */
+  isMistake(runId: string): boolean
+  /** Takes such a run away, with what it was asked for with: its id may mean another run from now on. */
+  forgetMistake(runId: string): void
+  /** The stored report and the exit code that belongs to it, where both are there. */
+  report(runId: string): { text: string; exitCode: number } | null
+  /** The lines of the journal that are whole. */
+  journal(runId: string): { [field: string]: unknown }[]
+  steps(runId: string): string
+  /** The file with the values that it was asked for with, or was given since; null: they are gone. */
+  values(runId: string): string | null
+  giveValues(runId: string, texts: Readonly<Record<string, string>>): void
+  /** Values may be secrets: they go as soon as nobody can need them any more. */
+  forgetValues(runId: string): void
+  remove(runId: string): void
+}
+
+export function openHostRunStore(root: string): HostRunStore {
+  const requests = join(root, 'requests')
+  const folder = (runId: string) => join(requests, runId)
+  const runFolder = (runId: string) => join(root, 'runs', runId)
+  return {
+    folder,
+    create: (runId, request, files) =>
+      createFolder(requests, runId, { ...files, 'request.json': JSON.stringify(request) }, { flush: true }),
+    read: runId => requestSchema.safeParse(readJson(join(folder(runId), 'request.json'))).data ?? null,
+    ids: () => names(requests).filter(name => !name.startsWith('.')),
+    removeLeftovers: now => removeLeftovers(requests, now),
+    job: runId => readText(join(folder(runId), 'job'))?.trim() ?? null,
+    setJob: (runId, jobId) => {
+      const draft = join(folder(runId), '.job')
+      writeFileSync(draft, `${jobId}\n`, { mode: 0o600 })
+      renameSync(draft, join(folder(runId), 'job'))
+    },
+    state: runId => {
+      const head = headSchema.safeParse(readJson(join(runFolder(runId), 'run.json'))).data
+      const report = reportSchema.safeParse(readJson(join(runFolder(runId), 'report.json'))).data
+      const ended = report !== undefined
+      const settled = ended && report.outcome !== 'unknown'
+      return {
+        begun: existsSync(runFolder(runId)),
+        ended,
+        settled,
+        // Nobody goes on with a run whose runner may live where it cannot be seen from here.
+        alive: head !== undefined && !ended && livenessOf(head as RunnerPlace, runFolder(runId)) !== 'dead',
+      }
+    },
+    isMistake: runId => {
+      const report = reportSchema.safeParse(readJson(join(runFolder(runId), 'report.json'))).data
+      return report?.outcome === 'invalid' && !existsSync(join(runFolder(runId), 'journal.ndjson'))
+    },
+    forgetMistake: runId => {
+      // At once out of everybody's sight.
+      for (const place of [runFolder(runId), folder(runId)]) {
+        const gone = join(requests, `.gone-${runId}-${randomBytes(6).toString('hex')}`)
+        renameSync(place, gone)
+        rmSync(gone, { recursive: true, force: true })
+      }
+    },
+    report: runId => {
+      const text = readText(join(runFolder(runId), 'report.json'))?.trim()
+      const { exitCode } = codeSchema.safeParse(readJson(join(runFolder(runId), 'run.json'))).data ?? {}
+      const isWhole = text !== undefined && reportSchema.safeParse(parse(text)).success
+      return isWhole && exitCode !== undefined ? { text, exitCode } : null
+    },
+    journal: runId =>
+      (readText(join(runFolder(runId), 'journal.ndjson')) ?? '').split('\n').flatMap(line => {
+        const entry = parse(line)
+        return typeof entry === 'object' && entry !== null ? [entry as { [field: string]: unknown }] : []
+      }),
+    steps: runId => join(runFolder(runId), 'steps'),
+    values: runId => {
+      // Requests of an older daemon have only the second.
+      const files = ['values.json', 'inputs.json'].map(name => join(folder(runId), name))
+      return files.find(file => existsSync(file)) ?? null
+    },
+    giveValues: (runId, texts) => {
+      const file = join(folder(runId), 'values.json')
+      const before = readJson(file)
+      const known = typeof before === 'object' ? before : {}
+      const draft = `${file}.${randomBytes(6).toString('hex')}`
+      writeFileSync(draft, JSON.stringify({ ...known, ...texts }), { mode: 0o600 })
+      renameSync(draft, file)
+    },
+    forgetValues: runId => {
+      for (const name of names(folder(runId))) {
+        if (/^(inputs|values)\.json|^input-\d+$/.test(name))
+          rmSync(join(folder(runId), name), { force: true })
+      }
+    },
+    remove: runId => rmSync(folder(runId), { recursive: true, force: true }),
+  }
+}
+
+function names(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
+
+function readText(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return null
+  }
+}
+
+const readJson = (file: string): unknown => parse(readText(file) ?? '')
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}

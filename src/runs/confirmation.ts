@@ -1,0 +1,130 @@
+/**
+ * Who decides about a confirmation: a file in the run's folder, one for each deadline, made once and never changed.
+ * Whoever makes it first has decided: somebody who confirms, or the runner when the time is over. So nobody is told
+ * that a run is confirmed which is then taken back.
+ */
+import { type FSWatcher, linkSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Confirmations } from '../engine/running.ts'
+import { confirm } from '../steps/confirm.ts'
+import { JOURNAL_VERSION, parseJournal } from './journal-text.ts'
+
+type Decision = 'confirmed' | 'missed'
+
+/** Watches are not there on every file system. */
+const POLL_MS = 1000
+
+export const awaitConfirmIn = (folder: string): Confirmations => {
+  const set = new Map<number, number>()
+  return {
+    deadlineIn: ms => {
+      const deadline = Date.now() + ms
+      set.set(deadline, performance.now() + ms)
+      return deadline
+    },
+    wait: (deadline, signal) =>
+      new Promise(resolve => {
+        // The clock of the machine is looked at once: who sets it neither shortens nor lengthens the waiting.
+        const over = set.get(deadline) ?? performance.now() + (deadline - Date.now())
+        let watcher: FSWatcher | null = null
+        let timer: NodeJS.Timeout | undefined
+        const end = (confirmed: boolean) => {
+          watcher?.close()
+          clearTimeout(timer)
+          signal.removeEventListener('abort', look)
+          resolve(confirmed)
+        }
+        const look = () => {
+          clearTimeout(timer)
+          // Looked for before the clock is: what came in time counts, also when nobody lived to see it come.
+          if (decision(folder, deadline) === 'confirmed') return end(true)
+          if (signal.aborted) return end(false)
+          const left = over - performance.now()
+          if (left <= 0) return end(decide(folder, deadline, 'missed') === 'confirmed')
+          timer = setTimeout(look, Math.min(POLL_MS, left))
+        }
+        try {
+          watcher = watch(folder, look)
+          watcher.on('error', () => watcher?.close())
+        } catch {
+          // Polling is enough.
+        }
+        signal.addEventListener('abort', look)
+        look()
+      }),
+  }
+}
+
+export type Awaited = {
+  step: string
+  deadline: number
+  over: boolean
+  /** A later step that will wait for one, and does not yet. */
+  next: string | null
+}
+
+/** The last confirmation that a run has waited for, by its journal; null: it has not come to one. */
+export function awaitedConfirmation(folder: string): Awaited | null {
+  let awaited: Awaited | null = null
+  let toCome: string[] = []
+  for (const event of parseJournal(readJournal(folder), JOURNAL_VERSION).events) {
+    if (event.type === 'run-started')
+      toCome = event.steps.filter(step => step.uses === confirm.uses).map(step => step.id)
+    if (event.type === 'confirm-awaited' || event.type === 'step-finished')
+      toCome = toCome.filter(step => step !== event.id)
+    if (event.type === 'confirm-awaited')
+      awaited = { step: event.id, deadline: event.deadline, over: false, next: null }
+    const isOver =
+      event.type === 'rollback-started' ||
+      event.type === 'run-finished' ||
+      (event.type === 'step-finished' && event.id === awaited?.step)
+    if (isOver && awaited) awaited.over = true
+    if (event.type === 'rollback-started' || event.type === 'run-finished') toCome = []
+  }
+  return awaited && { ...awaited, next: toCome[0] ?? null }
+}
+
+/** Null where the journal has not begun. */
+export function hasConfirmStep(folder: string): boolean | null {
+  const { events } = parseJournal(readJournal(folder), JOURNAL_VERSION)
+  const started = events.find(event => event.type === 'run-started')
+  return started?.steps.some(step => step.uses === confirm.uses) ?? null
+}
+
+/** Of the step that waits with this deadline; null: nobody has decided yet. */
+export function decision(folder: string, deadline: number): Decision | null {
+  try {
+    return readFileSync(fileOf(folder, deadline), 'utf8').startsWith('confirmed') ? 'confirmed' : 'missed'
+  } catch {
+    return null
+  }
+}
+
+/** What was decided in the end, by this call or by an earlier one. */
+export function decide(folder: string, deadline: number, wanted: Decision): Decision {
+  const file = fileOf(folder, deadline)
+  const draft = `${file}.${process.pid}`
+  try {
+    writeFileSync(draft, `${wanted}\n`, { mode: 0o600, flush: true })
+    linkSync(draft, file)
+    return wanted
+  } catch (error) {
+    const earlier = decision(folder, deadline)
+    if (earlier !== null) return earlier
+    // No room for the file: an answer that nobody can find later is none.
+    if (wanted === 'missed') return 'missed'
+    throw error
+  } finally {
+    rmSync(draft, { force: true })
+  }
+}
+
+const fileOf = (folder: string, deadline: number) => join(folder, `confirm-${deadline}`)
+
+function readJournal(folder: string): string {
+  try {
+    return readFileSync(join(folder, 'journal.ndjson'), 'utf8')
+  } catch {
+    return ''
+  }
+}

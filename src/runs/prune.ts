@@ -1,0 +1,80 @@
+/** Old runs go by number and by age, a few with each run that ends; one that has not ended itself stays, however old it is. */
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { removeDrafts } from './drafts.ts'
+import { isSettled, type Keep, readRun, runIds } from './runs-folder.ts'
+
+/** `began`: to the second, so that most ids tell it themselves and no file has to be read. */
+type Old = { folder: string; began: string }
+
+const DAY_MS = 86_400_000
+/** Of each call, so that no run pays for what a thousand others left behind. */
+const MOST_REMOVED = 5
+
+/**
+ * Runs that executed something, and those that did not (dry runs, wrong usage), are counted apart: a caller who
+ * makes fifty mistakes must not push out the last upgrade. What has not ended is never removed.
+ */
+export function prune(state: string, keep: Keep, now: number): void {
+  removeDrafts(join(state, 'runs'), now)
+  const oldest = secondOf(new Date(now - keep.days * DAY_MS).toISOString())
+  const runs = runIds(state).map(id => ({ folder: join(state, 'runs', id), began: beganAt(state, id) }))
+  if (runs.length <= keep.runs && runs.every(({ began }) => began >= oldest)) return
+  runs.sort(newestFirst)
+  const isBeyond = counted(runs, keep.runs)
+  let removed = 0
+  for (let at = runs.length - 1; at >= 0 && removed < MOST_REMOVED; at -= 1) {
+    const { folder, began } = runs[at]!
+    if ((began < oldest || isBeyond(at)) && isOver(folder) && remove(folder)) removed += 1
+  }
+}
+
+/** Whether so many of its sort are newer. Looks at no more of the newer ones than it must: thousands may be there. */
+function counted(runs: readonly Old[], most: number): (at: number) => boolean {
+  const counts = new Map<boolean, number>()
+  const fullAt = new Map<boolean, number>()
+  let seen = 0
+  return at => {
+    if (at < most) return false
+    const sort = executed(runs[at]!)
+    for (; seen < at && !fullAt.has(sort); seen += 1) {
+      const each = executed(runs[seen]!)
+      const count = (counts.get(each) ?? 0) + 1
+      counts.set(each, count)
+      if (count === most) fullAt.set(each, seen)
+    }
+    return at > (fullAt.get(sort) ?? at)
+  }
+}
+
+const executed = ({ folder }: Old) => existsSync(join(folder, 'journal.ndjson'))
+
+function isOver(folder: string): boolean {
+  const run = readRun(folder)
+  return run !== null && !run.alive && isSettled(run)
+}
+
+/** One that cannot be removed is in nobody's way. */
+function remove(folder: string): boolean {
+  try {
+    rmSync(folder, { recursive: true, force: true })
+    return true
+  } catch {
+    return false
+  }
+}
+
+function beganAt(state: string, id: string): string {
+  if (/^\d{8}T\d{6}Z-/.test(id)) return id.slice(0, 16)
+  return secondOf(startOf(join(state, 'runs', id)))
+}
+
+/** `20261120T180900Z`, as in ids. */
+const secondOf = (date: string): string => date.replace(/[-:]|\.\d+/g, '')
+
+const startOf = (folder: string): string => readRun(folder)?.head.startedAt ?? ''
+
+const newestFirst = (a: Old, b: Old): number =>
+  compare(b.began, a.began) || compare(startOf(b.folder), startOf(a.folder))
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)

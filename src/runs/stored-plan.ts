@@ -1,0 +1,113 @@
+/** What a run folder keeps of its beginning, so that another runner can go on: the plan and the playbook's own text. */
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Plan } from '../engine/plan.ts'
+import { Failed } from '../failure.ts'
+import { loadPlaybook } from '../playbook/load.ts'
+import type { Playbook } from '../playbook/playbook.ts'
+import { kinds } from '../steps/index.ts'
+import { posixQuote } from '../transport/quote.ts'
+import { JOURNAL_VERSION, type JournalText, parseJournal } from './journal-text.ts'
+import { type RunEntry, unwritable } from './runs-folder.ts'
+
+export type Kept = { plan: Plan; playbook: Playbook; journal: JournalText }
+
+/** Returns the hash that the plan can be told by later. */
+export function keepRun(folder: string, plan: Plan, playbook: Playbook): string {
+  const text = `${JSON.stringify(plan)}\n`
+  try {
+    writeFileSync(join(folder, 'plan.json'), text, { mode: 0o600 })
+    writeFileSync(join(folder, 'playbook.yaml'), playbook.text, { mode: 0o600 })
+  } catch (error) {
+    throw new Failed(unwritable(folder, error))
+  }
+  return hashOf(text)
+}
+
+/** Died before its first intent was on the disk: nothing was done. */
+export function neverBegan({ folder, report, alive }: RunEntry): boolean {
+  if (report !== null || alive) return false
+  try {
+    const text = readFileSync(join(folder, 'journal.ndjson'), 'utf8')
+    const { events, newer } = parseJournal(text, JOURNAL_VERSION)
+    // A log of a step comes after the journal's first line.
+    return events.length === 0 && !newer && isBeginning(text) && !existsSync(join(folder, 'steps'))
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT'
+  }
+}
+
+const FIRST_WORDS = `{"v":${JOURNAL_VERSION},"seq":1,`
+
+/** Of a first line that was not written to its end. Anything else was a journal once. */
+function isBeginning(text: string): boolean {
+  const written = text.replace(/[\0\s]+$/, '')
+  return !written.includes('\n') && FIRST_WORDS.startsWith(written.slice(0, FIRST_WORDS.length))
+}
+
+/** Throws `Failed` where the folder does not hold enough to go on. */
+export function readKept(run: RunEntry): Kept {
+  const { folder } = run
+  const { runId, planHash } = run.head
+  const text = (name: string): string => {
+    try {
+      return readFileSync(join(folder, name), 'utf8')
+    } catch {
+      throw new Failed({
+        code: 'usage',
+        problem: `run ${runId} keeps no ${name}, so there is nothing to go on from`,
+        hint: givenUp(runId, folder),
+      })
+    }
+  }
+  const journal = parseJournal(text('journal.ndjson'), JOURNAL_VERSION)
+  if (journal.newer) {
+    throw new Failed({
+      code: 'usage',
+      problem: `run ${runId} was begun by a newer hostops`,
+      hint: 'go on with that version',
+    })
+  }
+  if (journal.events.length === 0) {
+    throw new Failed({
+      code: 'usage',
+      problem: `the journal of run ${runId} cannot be read, so there is nothing to go on from`,
+      hint: givenUp(runId, folder),
+    })
+  }
+  const planText = text('plan.json')
+  if (planHash !== undefined && hashOf(planText) !== planHash) throw moved(run, 'plan.json')
+  const plan = parsed(planText)
+  if (plan === null) throw moved(run, 'plan.json')
+  const playbookText = text('playbook.yaml')
+  if (sha256(playbookText) !== plan.playbookDigest) throw moved(run, 'playbook.yaml')
+  const loaded = loadPlaybook(playbookText, plan.playbook, kinds)
+  if (!loaded.ok) {
+    throw new Failed({ code: 'internal', problem: `the playbook that run ${runId} keeps is no longer valid` })
+  }
+  return { plan, playbook: loaded.playbook, journal }
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+const hashOf = (text: string): string => sha256(text).slice(0, 20)
+
+function parsed(text: string): Plan | null {
+  try {
+    return JSON.parse(text) as Plan
+  } catch {
+    return null
+  }
+}
+
+/** There is no other way out for who has a run that nobody can go on with any more. */
+const givenUp = (runId: string, folder: string): string =>
+  `look at the host: hostops report ${runId} tells what is known; once all is as it should be, give the run up: rm -r ${posixQuote(folder)}`
+
+const moved = ({ folder, head: { runId } }: RunEntry, name: string): Failed =>
+  new Failed({
+    code: 'usage',
+    problem: `the ${name} of run ${runId} is not the one that it began with`,
+    hint: givenUp(runId, folder),
+  })

@@ -1,0 +1,56 @@
+import { describe, expect, test } from 'vitest'
+import { parseJournal } from '../../src/runs/journal-text.ts'
+
+const line = (seq: number, event: object = { type: 'snapshot-started' }) =>
+  JSON.stringify({ v: 1, seq, at: 'now', ...event })
+const read = (text: string) => {
+  const { events, torn, newer, end } = parseJournal(text, 1)
+  return { lines: events.length, torn, newer, end }
+}
+const whole = { torn: false, newer: false }
+
+describe('a journal as text', () => {
+  test('is read without its torn last line', () => {
+    const said = line(1)
+    const text = `${said}\n{"v":1,"seq":2,"type":"step-st`
+    expect(read(text)).toEqual({ lines: 1, torn: true, newer: false, end: said.length })
+    expect(parseJournal(text, 1).events).toEqual([{ type: 'snapshot-started' }])
+  })
+  test('is read up to a line that is broken in the middle', () => {
+    expect(read(`${line(1)}\n\0\0\0\n${line(2)}\n`)).toMatchObject({ lines: 1, torn: true })
+  })
+  test('is read without the room behind its lines', () => {
+    const said = `${line(1)}\n${line(2)}`
+    expect(read(`${said}\t\t\t\n`)).toEqual({ ...whole, lines: 2, end: said.length })
+    expect(read(`${said}\t\t\t\n\t\t\t\n`)).toEqual({ ...whole, lines: 2, end: said.length })
+    expect(read(`${said}\t\t\t\n\t\t`)).toEqual({ ...whole, lines: 2, end: said.length })
+    expect(read('\t\t\t\n')).toEqual({ ...whole, lines: 0, end: 0 })
+    expect(parseJournal(`${line(1)}\t\n`, 1).id).toBe(parseJournal(`${line(1)}\n`, 1).id)
+  })
+  test('is read without a line that was torn in the middle of that room', () => {
+    expect(read(`${line(1)}\n{"v":1,"seq":2,"ty\t\t\t\n`)).toMatchObject({ lines: 1, torn: true })
+  })
+  test('is read with a line whose end a power cut has taken, and the beginning of the next one', () => {
+    const said = `${line(1)}\n${line(2)}`
+    for (const rest of [`"said"}\n${line(4)}\n`, '"sai'])
+      expect(read(`${said}\t\t${rest}`)).toEqual({ lines: 2, torn: true, newer: false, end: said.length })
+    expect(read(`${said}\t\t`)).toEqual({ ...whole, lines: 2, end: said.length })
+  })
+  test('is read up to a place where lines are missing: those behind it were promised to nobody', () => {
+    const said = line(1)
+    expect(read(`${said}\n\t\t\t\n${line(3)}\n`)).toEqual({
+      lines: 1,
+      torn: true,
+      newer: false,
+      end: said.length,
+    })
+    expect(read(`${line(2)}\n`)).toMatchObject({ lines: 0, torn: true })
+    expect(read(`${line(1)}\n${line(1)}\n`)).toMatchObject({ lines: 1, torn: true })
+  })
+  test('of a newer hostops is not guessed at', () => {
+    expect(read(`${line(1, { v: 2, type: 'x' })}\n`)).toMatchObject({ lines: 0, torn: false, newer: true })
+  })
+  test('may be empty', () => {
+    expect(read('')).toEqual({ ...whole, lines: 0, end: 0 })
+  })
+})
