@@ -13,10 +13,10 @@ export type Failure =
   | NoLongerHolds
 
 /** What the journal calls done is not what the target shows. */
-export type NoLongerHolds = { code: 'no-longer-holds'; runId: string; step: string; because: Failure }
+type NoLongerHolds = { code: 'no-longer-holds'; runId: string; step: string; because: Failure }
 
 /** Nothing is in flight: `failed` is how the step ended whose end was not seen at first, `left` was not begun. */
-export type HalfWay = {
+type HalfWay = {
   code: 'half-way'
   runId: string
   step: string | null
@@ -155,9 +155,9 @@ export type StackDifference = {
 
 /** `what` in words of the engine: "mount /data from /srv/data", "port *:18789 to 18789/tcp". */
 export type Loss = { service: string; what: string }
-export type Sole = { service: string; why: string }
+type Sole = { service: string; why: string }
 /** `key`: what a reviewer allows it by. */
-export type AddedPower = { key: string; words: string }
+type AddedPower = { key: string; words: string }
 type NamedImage = { service: string; image: string | null }
 /** The values of the shipped playbook's input `imageFrom`. */
 export type ImageSource = 'compose' | 'dockerfile' | 'registry'
@@ -190,12 +190,14 @@ export type RunFailure =
   | {
       code: 'self-upgrade'
       step: string
-      who: 'runner' | 'daemon' | 'link'
+      who: 'runner' | 'daemon'
       place: string
+      /** What its author's command does, nobody knows before it runs. */
+      may: boolean
       command: string
     }
   /** The run lives on the host already, and the host in the container. */
-  | { code: 'self-upgrade'; step: string; who: 'host'; place: string }
+  | { code: 'self-upgrade'; step: string; who: 'host'; place: string; may: boolean }
   | { code: 'approval-denied'; step: string; reason: string }
   | { code: 'irreversible'; step: string }
   | { code: 'end-not-seen'; runId: string; step: string }

@@ -47,27 +47,24 @@ export const RUN: Words<RunFailure> = {
   }),
   'lock-unwritable': failure => ({ message: `cannot take a lock on the target: ${failure.detail}` }),
   'self-upgrade': failure => {
-    const { step, place } = failure
+    const { step, place, may } = failure
+    const ends = may ? 'may end' : 'would end'
+    const or = may ? `; where ${step} does not, set endsRunner: never in it` : ''
     switch (failure.who) {
       case 'runner':
         return {
-          message: `${step} would end the container that this runner lives in (${place}), so nobody would see the end of it`,
-          hint: failure.command,
-        }
-      case 'link':
-        return {
-          message: `${step} would end the ${place} that this run works through, and what it does there with it`,
-          hint: failure.command,
+          message: `${step} ${ends} the container that this runner lives in (${place}), so nobody would see the end of it`,
+          hint: `${failure.command}${or}`,
         }
       case 'daemon':
         return {
-          message: `${step} would end the container that the daemon of the target lives in (${place})`,
+          message: `${step} ${ends} the container that the daemon of the target lives in (${place})`,
           hint: 'let hostlinkd run on the host itself, or in a stack that no playbook replaces',
         }
       case 'host':
         return {
-          message: `${step} would end the container that this run lives in (${place}), although it lives on the host`,
-          hint: 'its engine has to be outside of that container: --on-host --target hostlink, with hostlinkd on the host itself or in a stack that no playbook replaces',
+          message: `${step} ${ends} the container that this run lives in (${place}), although it lives on the host`,
+          hint: `its engine has to be outside of that container: --on-host --target hostlink, with hostlinkd on the host itself or in a stack that no playbook replaces${or}`,
         }
     }
   },

@@ -1,12 +1,9 @@
 /** What a process can know of the container that it is in, and what of it a plan replaces. */
 import { describe, expect, test } from 'vitest'
 import { containerIds } from '../../src/cli/self-upgrade/own-container.ts'
-import { isEnded, selfUpgrade } from '../../src/cli/self-upgrade/refusal.ts'
-import { stepEnds } from '../../src/cli/self-upgrade/step-ends.ts'
+import { isReplaced, selfUpgrade, stopsOf } from '../../src/cli/self-upgrade/preflight.ts'
 import type { Plan } from '../../src/engine/plan.ts'
 import type { Transport } from '../../src/transport/transport.ts'
-import { startDaemonRig } from '../rig/daemon.ts'
-import { hostopsRig } from '../rig/hostops.ts'
 
 const ID = 'a1'.repeat(32)
 const OTHER = 'b2'.repeat(32)
@@ -40,7 +37,7 @@ describe('the container that a process is in', () => {
   })
 })
 
-test('is ended with its own service in its own project, and with nothing else', () => {
+test('is replaced with its own service in its own project, and with nothing else', () => {
   const own = {
     who: 'runner',
     id: ID,
@@ -49,137 +46,42 @@ test('is ended with its own service in its own project, and with nothing else', 
     service: 'agent',
     folder: '/srv/gateway',
   } as const
-  const step = { kind: 'services', project: 'gateway', folder: '/elsewhere', services: ['agent'] } as const
-  expect(isEnded(own, step)).toBe(true)
-  expect(isEnded(own, { ...step, services: null })).toBe(true)
-  expect(isEnded(own, { ...step, services: ['web'] })).toBe(false)
-  expect(isEnded(own, { ...step, project: 'other' })).toBe(false)
+  const replaced = { project: 'gateway', folder: '/elsewhere', services: ['agent'] }
+  expect(isReplaced(own, replaced)).toBe(true)
+  expect(isReplaced(own, { ...replaced, services: null })).toBe(true)
+  expect(isReplaced(own, { ...replaced, services: ['web'] })).toBe(false)
+  expect(isReplaced(own, { ...replaced, project: 'other' })).toBe(false)
   // Where compose does not tell the project's name, its folder does.
-  expect(isEnded(own, { ...step, project: null })).toBe(false)
-  expect(isEnded(own, { ...step, project: null, folder: '/srv/gateway' })).toBe(true)
-  for (const [names, hit] of [
-    [['gw-1'], true],
-    [['web', ID.slice(0, 12)], true],
-    [['gw-2', 'b2b2b2b2'], false],
-    [['a'], false],
-  ] as const)
-    expect(isEnded(own, { kind: 'containers', names: [...names] }), String(names)).toBe(hit)
-  expect(isEnded({ ...own, project: null, service: null }, { ...step, services: null })).toBe(false)
-  expect(isEnded(own, { kind: 'engine' })).toBe(true)
+  expect(isReplaced(own, { ...replaced, project: null })).toBe(false)
+  expect(isReplaced(own, { ...replaced, project: null, folder: '/srv/gateway' })).toBe(true)
+  expect(isReplaced({ ...own, project: null, service: null }, { ...replaced, services: null })).toBe(false)
 })
 
-describe('what a command ends', () => {
-  const ends = (argv: string[], more: object = {}) =>
-    stepEnds({ id: 's', uses: 'command', when: null, cwd: '/srv/gw', with: { argv, ...more } } as never).ends
-  const words = (text: string) => text.split(' ')
+describe('what a step may stop', () => {
+  const kinds = (uses: string, given: object, when: unknown = null) =>
+    stopsOf({ id: 's', uses, when, with: given } as never).map(({ kind }) => kind)
 
   test.each([
-    ['docker compose up -d --build agent', ['agent'], true],
-    ['docker compose -f a.yml --profile x -p gw up --scale agent=2 -t 5', [], true],
-    ['docker compose up -d --no-deps agent web', ['agent', 'web'], false],
-    ['docker --log-level debug compose --project-directory /srv/gw restart -t 3 agent', ['agent'], false],
-    ['docker compose down -v --rmi local', [], false],
-    ['docker compose stop', [], false],
-    ['docker compose kill -s TERM agent', ['agent'], false],
-    ['docker compose rm -fs agent', ['agent'], false],
-    ['/usr/bin/docker-compose up -d', [], true],
-    ['podman compose up -d agent', ['agent'], true],
-    ['podman-compose -f a.yml restart', [], false],
-    ['nerdctl compose down', [], false],
-    ['sudo -n docker compose up -d', [], true],
-    ['env A=b docker compose up', [], true],
-    ['sudo -u deploy docker compose up', [], true],
-    ['sudo -nu deploy -gops A=b docker compose up', [], true],
-    ['sudo --user deploy -- docker compose up', [], true],
-    ['env -u X docker compose up', [], true],
-  ])('%s', (text, services, dependencies) => {
-    const [found] = ends(words(text))
-    expect(found).toMatchObject({ kind: 'project', folder: '/srv/gw', services, dependencies })
-    const { argv, cwd } = (found as Extract<typeof found, { kind: 'project' }>).config
-    expect(argv.slice(-3)).toEqual(['config', '--format', 'json'])
-    expect([cwd, argv.some(word => ['up', 'down', 'restart', 'kill'].includes(word))]).toEqual([
-      '/srv/gw',
-      false,
-    ])
+    ['a command', 'command', { argv: ['ls'] }, ['anything']],
+    ['a script', 'script', { script: './deploy.sh' }, ['anything']],
+    ['a command that only reads', 'command', { argv: ['ls'], effect: 'read' }, []],
+    ['one whose author knows better', 'command', { argv: ['x'], endsRunner: 'never' }, []],
+    ['one whose effect is not known yet', 'command', { argv: ['x'], effect: { $expr: 'x' } }, ['anything']],
+    ['a program in a container', 'compose.exec', { dir: '/s', service: 'a', argv: ['x'] }, []],
+    [
+      'the way back from it, which runs on the target',
+      'compose.exec',
+      { dir: '/s', service: 'a', argv: ['x'], undo: ['y'] },
+      ['anything'],
+    ],
+    ['services', 'compose.up', { dir: '/s', services: ['a'] }, ['services']],
+    ['services beside each other', 'compose.rollout', { dir: '/s', services: ['a'] }, ['services']],
+    ['services that are known later', 'compose.up', { dir: { $expr: 'x' } }, ['unknown']],
+    ['nothing', 'compose.build', { dir: '/s' }, []],
+  ])('%s', (_, uses, given, found) => {
+    expect(kinds(uses, given)).toEqual(found)
+    expect(kinds(uses, given, false)).toEqual([])
   })
-
-  test.each([
-    ['docker restart gw', { kind: 'containers', names: ['gw'] }],
-    ['docker restart -t 5 gw web', { kind: 'containers', names: ['gw', 'web'] }],
-    ['docker container stop --signal TERM gw', { kind: 'containers', names: ['gw'] }],
-    ['docker rm -f gw', { kind: 'containers', names: ['gw'] }],
-    ['docker kill gw', { kind: 'containers', names: ['gw'] }],
-    ['podman restart gw', { kind: 'containers', names: ['gw'], engine: 'podman' }],
-    ['podman --log-level debug container stop gw', { kind: 'containers', names: ['gw'], engine: 'podman' }],
-    ['sudo nerdctl rm -f gw', { kind: 'containers', names: ['gw'], engine: 'nerdctl' }],
-    ['systemctl restart hostlinkd', { kind: 'unit', unit: 'hostlinkd' }],
-    ['sudo systemctl --no-block stop docker.service', { kind: 'unit', unit: 'docker' }],
-    ['service docker restart', { kind: 'unit', unit: 'docker' }],
-  ])('%s', (text, found) => {
-    expect(ends(words(text))).toEqual([found])
-  })
-
-  test.each([
-    ['docker compose build --pull agent'],
-    ['docker compose pull'],
-    ['docker compose ps'],
-    ['docker compose logs agent'],
-    ['docker compose --dry-run up -d'],
-    ['docker compose exec agent restart'],
-    ['docker build -t restart .'],
-    ['docker -H tcp://other:2375 compose up -d'],
-    ['docker --context other restart gw'],
-    ['podman --connection other restart gw'],
-    ['nerdctl --namespace k8s.io rm -f gw'],
-    ['podman build -t restart .'],
-    ['docker ps'],
-    ['systemctl status docker'],
-    ['systemctl restart nginx'],
-    ['systemctl --user restart docker'],
-    ['service nginx restart'],
-    ['echo docker restart gw'],
-    ['sudo -l'],
-  ])('%s: nothing', text => {
-    expect(ends(words(text))).toEqual([])
-  })
-
-  test('also on the way back, and not where the step is not taken', () => {
-    expect(ends(['true'], { reactivate: ['docker', 'restart', 'gw'] })).toMatchObject([{ names: ['gw'] }])
-    expect(ends(['true'], { undo: ['docker', 'stop', 'gw'] })).toMatchObject([{ names: ['gw'] }])
-    expect(ends(['docker', 'restart', 'gw'], { reactivate: true })).toHaveLength(1)
-    const never = {
-      id: 's',
-      uses: 'command',
-      when: false,
-      cwd: null,
-      with: { argv: ['docker', 'stop', 'x'] },
-    }
-    expect(stepEnds(never as never)).toMatchObject({ ends: [], unclear: [] })
-  })
-})
-
-test('a run through hostlinkd that would end it is refused before anything happens, and told what to type', async () => {
-  const rig = hostopsRig()
-  const daemon = await startDaemonRig()
-  try {
-    const env = { HOSTLINK_SOCKET: daemon.socket, HOSTLINK_TOKEN: daemon.token }
-    const steps = [
-      { id: 'before', run: ['touch', rig.path('touched')], undo: ['true'] },
-      { id: 'again', run: ['systemctl', 'restart', 'hostlinkd'], effect: 'disrupt' },
-    ]
-    const file = rig.playbook('own', steps)
-    const ended = await rig.run(['run', file, '--target', 'hostlink'], { env })
-    expect(ended).toMatchObject({
-      code: 3,
-      report: { outcome: 'refused', errorCode: 'self-upgrade', changed: false },
-    })
-    expect(ended.report.error).toContain('again would end the hostlinkd that this run works through')
-    expect(ended.stderr).toContain(`hostops run ${file} --target hostlink --on-host --detach`)
-    expect(rig.exists('touched')).toBe(false)
-  } finally {
-    await daemon.stop()
-    await rig.remove()
-  }
 })
 
 describe('through a daemon that lives in a container', () => {
@@ -229,43 +131,8 @@ describe('through a daemon that lives in a container', () => {
     expect(await failure({ services: ['web'] })).toMatchObject(refusal)
     const rollout = (with_: object) => plan({ dir: '/srv/tools', ...with_ }, 'compose.rollout')
     const reaches = rollout({ services: ['web'] })
-    const switches = rollout({ services: ['other'], switch: ['docker', 'restart', 'tools-link-1'] })
-    for (const each of [reaches, switches])
-      expect((await selfUpgrade(each, target().transport, 'x')).failure).toMatchObject(refusal)
+    expect((await selfUpgrade(reaches, target().transport, 'x')).failure).toMatchObject(refusal)
     expect((await selfUpgrade(rollout({ services: ['other'] }), target().transport, 'x')).failure).toBe(null)
-  })
-
-  test('so is one that stops it by hand, in the stack, alone, or with its engine', async () => {
-    const by = (argv: string[]) => refusal(plan({ argv }, 'command'), target().transport, 'hostops run x')
-    const hits = [
-      ['docker', 'compose', 'restart', 'link'],
-      ['docker', 'compose', '-p', 'tools', 'up', '-d', 'web'],
-      ['docker', 'restart', 'tools-link-1'],
-      ['docker', 'stop', ID.slice(0, 12)],
-      ['systemctl', 'restart', 'docker'],
-    ]
-    for (const argv of hits)
-      expect(await by(argv), argv.join(' ')).toMatchObject({
-        code: 'self-upgrade',
-        who: 'daemon',
-        step: 'up',
-      })
-    const others = [
-      ['docker', 'compose', 'restart', 'web'],
-      ['docker', 'restart', 'tools-web-1'],
-    ]
-    for (const argv of others) expect(await by(argv), argv.join(' ')).toBe(null)
-  })
-
-  test('of another engine, which knows the container, as well', async () => {
-    const labels = { 'com.docker.compose.project': 'tools', 'com.docker.compose.service': 'link' }
-    const podman = `${JSON.stringify({ id: ID, name: '/tools-link-1', labels })}\n`
-    const by = (argv: string[], answers: { [program: string]: string }) =>
-      refusal(plan({ argv }, 'command'), target(answers).transport, 'hostops run x')
-    const restart = ['podman', 'restart', 'tools-link-1']
-    expect(await by(restart, { inspect: '', podman })).toMatchObject({ code: 'self-upgrade', who: 'daemon' })
-    expect(await by(restart, { inspect: '', podman: '' })).toBe(null)
-    expect(await by(['docker', 'restart', 'tools-link-1'], { inspect: '', podman })).toBe(null)
   })
 
   test('everything else runs', async () => {
@@ -275,7 +142,7 @@ describe('through a daemon that lives in a container', () => {
     expect(await failure({ services: [] }, { cat: '0::/system.slice/ssh.service\nweb\n' })).toBe(null)
   })
 
-  test('what cannot be known is a warning, with the command and the way out', async () => {
+  test('what a command does is a warning, with the way out', async () => {
     const given = { steps: [{ id: 'go', uses: 'script', when: null, with: { script: './deploy.sh "$X"' } }] }
     const seen = (answers?: { [program: string]: string }) =>
       selfUpgrade(given as unknown as Plan, target(answers).transport, 'hostops run x')
@@ -284,7 +151,7 @@ describe('through a daemon that lives in a container', () => {
       warnings: [
         {
           id: 'go',
-          text: 'could end the container that the daemon of the target lives in (service link of compose project tools): what "./deploy.sh ..." does is known only when it runs; if it does that, let hostlinkd run on the host itself',
+          text: 'may end the container that the daemon of the target lives in (service link of compose project tools): if it does, let hostlinkd run on the host itself',
         },
       ],
     })
@@ -293,11 +160,9 @@ describe('through a daemon that lives in a container', () => {
   })
 
   test('on the host there is no command to type instead', async () => {
-    const here = plan({ argv: ['docker', 'restart', 'tools-link-1'] }, 'command')
+    const here = plan({ dir: '/srv/tools', services: ['link'] })
     expect((await selfUpgrade(here, target().transport, null)).failure).toEqual({
-      code: 'self-upgrade',
-      who: 'host',
-      step: 'up',
+      ...{ code: 'self-upgrade', who: 'host', step: 'up', may: false },
       place: 'service link of compose project tools',
     })
   })

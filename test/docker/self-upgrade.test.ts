@@ -161,10 +161,32 @@ describe.skipIf(!dockerAnswers())('a client in the container that is replaced', 
     expect((await inside('report', 'self', '--target', 'hostlink')).stdout).toBe(line.stdout)
   })
 
+  test('runs no command there whose author does not say that it ends nothing', async () => {
+    const asked = (more: object) => {
+      const steps = [{ id: 'touch', run: ['touch', '/host/touched'], undo: ['true'], ...more }]
+      return inside('run', join('/host', basename(writePlaybook(steps))), '--target', 'hostlink')
+    }
+    const writePlaybook = (steps: object[]) => {
+      const file = rig.playbook('touches', steps)
+      writeFileSync(join(host.folder, basename(file)), readFileSync(file))
+      return file
+    }
+    const told = await asked({})
+    expect(reportOf(told.stdout)).toMatchObject({
+      outcome: 'refused',
+      errorCode: 'self-upgrade',
+      changed: false,
+    })
+    expect(told.stderr).toContain('touch may end the container that this runner lives in')
+    expect(told.stderr).toContain('set endsRunner: never in it')
+    expect(reportOf((await asked({ effect: 'read' })).stdout)).toMatchObject({ outcome: 'unchanged' })
+    expect(reportOf((await asked({ endsRunner: 'never' })).stdout)).toMatchObject({ outcome: 'succeeded' })
+  })
+
   test('does not finish there what somebody else began and would end it; what does not, it takes back', async () => {
     const before = container()
     const steps = [
-      { id: 'long', script: 'echo on; sleep 600', undo: ['true'] },
+      { id: 'long', script: 'echo on; sleep 600', undo: ['true'], endsRunner: 'never' },
       { uses: 'compose.up', with: { dir: stack } },
     ]
     const env = { ...host.env, HOSTOPS_STATE_DIR: join(host.folder, 'st') }

@@ -211,7 +211,7 @@ async function refuseToEndItself(
   if (options.asHost || ownIdsHere().length === 0) return
   const begun = kept.journal.events.flatMap(event => (event.type === 'step-started' ? [event.id] : []))
   const steps = kept.plan.steps.filter(({ id }) => verb === 'resume' || begun.includes(id))
-  const { selfUpgrade } = await import('../self-upgrade/refusal.ts')
+  const { selfUpgrade } = await import('../self-upgrade/preflight.ts')
   const command = `from outside of it: HOSTOPS_STATE_DIR=${state} hostops ${verb} ${run.head.runId}`
   const { failure } = await selfUpgrade({ ...kept.plan, steps }, transport, command)
   if (failure?.code === 'self-upgrade' && failure.who === 'runner') throw new Failed(failure)

@@ -24,7 +24,7 @@ import { wordedError } from '../print-failure.ts'
 import { type RunOptions, wrongUse } from '../run-options.ts'
 import { recorderFor } from '../run-recorder.ts'
 import { ownIdsHere } from '../self-upgrade/own-container.ts'
-import type { Foresight } from '../self-upgrade/refusal.ts'
+import type { Preflight } from '../self-upgrade/preflight.ts'
 import { readSettings } from '../settings.ts'
 import { catchSignals, type Signals, unlessSignalled } from '../signals.ts'
 import type { Recorder } from '../state/record.ts'
@@ -113,7 +113,7 @@ function confirmStep({ steps }: Plan): Failure | null {
 async function dryRun(prepared: Prepared, options: RunOptions, io: Io, recorder: Recorder): Promise<RunEnd> {
   const { plan } = prepared
   const ahead =
-    ownIdsHere().length === 0 ? [] : (await import('../self-upgrade/refusal.ts')).selfUpgradeAhead(plan)
+    ownIdsHere().length === 0 ? [] : (await import('../self-upgrade/preflight.ts')).selfUpgradeAhead(plan)
   const warnings = [...ahead, ...prepared.warnings]
   if (options.output === 'json' && !options.quiet) {
     recorder.show(await chooseFace(options, io, clock.now))
@@ -163,9 +163,9 @@ async function foreseen(
   options: RunOptions,
   name: string,
   transport: Transport,
-): Promise<Foresight> {
+): Promise<Preflight> {
   if (transport.name === 'local' && ownIdsHere().length === 0) return { failure: null, warnings: [] }
-  const { selfUpgrade } = await import('../self-upgrade/refusal.ts')
+  const { selfUpgrade } = await import('../self-upgrade/preflight.ts')
   return selfUpgrade(
     plan,
     transport,

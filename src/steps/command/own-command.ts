@@ -35,6 +35,12 @@ export const ownFields = () => ({
     .describe(
       'A read-only command, or { script, shell }, that must succeed once the step is undone. Without it nobody knows whether the undo has worked.',
     ),
+  endsRunner: z
+    .literal('never')
+    .optional()
+    .describe(
+      'never: it does not end the container that hostops itself runs in. Needed there, unless effect is read or the run lives on the host.',
+    ),
   changed: z
     .boolean()
     .optional()
@@ -48,6 +54,7 @@ export type Own = {
   undo?: string[] | OwnScript | undefined
   reactivate?: true | string[] | OwnScript | undefined
   verify?: string[] | OwnScript | undefined
+  endsRunner?: 'never' | undefined
   changed?: boolean | undefined
 }
 
