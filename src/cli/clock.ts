@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Clock } from '../engine/running.ts'
+import type { Clock } from '../engine/run-input.ts'
 
 /** Not `performance.now()`: Node loads ten files of its own at the first use of that, and a short run waits for them. */
 function sinceBoot(): number {

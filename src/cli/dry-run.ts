@@ -2,7 +2,7 @@
 
 import { printDuration } from '../duration.ts'
 import type { Plan, PlannedStep } from '../engine/plan.ts'
-import type { Warning } from '../engine/running.ts'
+import type { Warning } from '../engine/run-input.ts'
 import type { Template } from '../playbook/playbook.ts'
 import type { PlannedArg, PlannedCommand } from '../steps/step.ts'
 

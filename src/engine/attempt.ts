@@ -4,7 +4,7 @@ import type { Retry } from '../playbook/playbook.ts'
 import type { StepResult } from '../steps/step.ts'
 import type { Emit } from './events.ts'
 import { mayRetry } from './outcome.ts'
-import type { Clock } from './running.ts'
+import type { Clock } from './run-input.ts'
 
 export type Attempts =
   | { ok: true; result: StepResult; attempts: number }

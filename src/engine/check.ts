@@ -2,16 +2,16 @@
 
 import type { Json } from '../document/json.ts'
 import type { Failure } from '../failure.ts'
-import type { Known } from '../playbook/expression.ts'
+import type { Scope } from '../playbook/expression.ts'
 import type { CheckFinding } from '../steps/step.ts'
 import { toFailure } from './attempt.ts'
 import { shortHash } from './hash.ts'
-import { knownAtStart } from './known.ts'
 import { decideOutcome } from './outcome.ts'
 import { type PlannedStep, startEvent, warningEvents } from './plan.ts'
 import { redactDeep } from './redact.ts'
-import { type Guarded, guarded, type RunEnd, type RunInput, type Running } from './running.ts'
-import { canBeReady, contextFor, makeReady, newStates, type StepState, whenHolds } from './state.ts'
+import { type Guarded, guarded, type RunEnd, type RunInput, type Running } from './run-input.ts'
+import { scopeAtStart } from './scope.ts'
+import { canBeReady, contextFor, makeReady, newStates, type StepState, whenHolds } from './step-state.ts'
 import { makeStops } from './stop.ts'
 
 /** Findings come as `checked` events, then `plan-hashed`. Never rejects. */
@@ -26,7 +26,7 @@ async function execute(input: Guarded, signal: AbortSignal): Promise<RunEnd> {
   const { emit, plan } = input
   emit(startEvent(input.runId, plan))
   for (const warning of warningEvents(input.warnings)) emit(warning)
-  const known = knownAtStart(input)
+  const known = scopeAtStart(input)
   const seen: Json[] = []
   let failed: { step: string; failure: Failure } | null = null
   for (const state of newStates(input)) {
@@ -64,7 +64,7 @@ async function execute(input: Guarded, signal: AbortSignal): Promise<RunEnd> {
 async function check(
   input: Guarded,
   state: StepState,
-  known: Known,
+  known: Scope,
   signal: AbortSignal,
 ): Promise<CheckFinding[]> {
   const { kind, planned } = state

@@ -3,7 +3,7 @@
 import type { Json } from '../document/json.ts'
 import type { Failure } from '../failure.ts'
 import type { Effect, Evidence, Facts, Movement, Observation, PlannedCommand } from '../steps/step.ts'
-import type { StartedCommand, StreamName } from '../transport/transport.ts'
+import type { CommandHandle, StreamName } from '../transport/transport.ts'
 
 export type { Json } from '../document/json.ts'
 export type { Effect, Evidence, Facts, Movement, Observation, PlannedCommand } from '../steps/step.ts'
@@ -39,7 +39,7 @@ export type Event =
   | { type: 'resumed'; runId: string; done: string[]; inFlight: string | null }
   | { type: 'step-started'; id: string; effect: Effect; attempt: number; commands: PlannedCommand[] }
   /** A command that may change something has begun; how it can be found again. `place`: the how manieth of its step. */
-  | { type: 'command-started'; id: string; place: number; command: StartedCommand }
+  | { type: 'command-started'; id: string; place: number; command: CommandHandle }
   /** One line of a command's output: without escapes and control bytes, secrets redacted, bounded in length. */
   | { type: 'output'; id: string; stream: StreamName; line: string }
   | { type: 'said'; id: string; line: string }

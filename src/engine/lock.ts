@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto'
 import { Failed } from '../failure.ts'
 import type { StepContext } from '../steps/step.ts'
-import { stepContext } from './context.ts'
 import { type Holder, type Judgement, type LockInput, readHolder } from './holder.ts'
 import { LOCK_SCRIPT } from './lock-script.ts'
+import type { Guarded } from './run-input.ts'
 import type { Run } from './run-state.ts'
-import type { Guarded } from './running.ts'
-import { canBeReady, makeReady } from './state.ts'
+import { stepContext } from './step-context.ts'
+import { canBeReady, makeReady } from './step-state.ts'
 
 export type Lock = {
   release(): Promise<void>

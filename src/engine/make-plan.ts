@@ -2,13 +2,13 @@
 
 import type { Json } from '../document/json.ts'
 import { Failed, type Failure } from '../failure.ts'
-import type { Known } from '../playbook/expression.ts'
+import type { Scope } from '../playbook/expression.ts'
 import type { Playbook, PlaybookStep, Retry, Template } from '../playbook/playbook.ts'
 import { resolveTemplate } from '../playbook/resolve.ts'
 import { expressionsOf, hasExpressions } from '../playbook/template.ts'
 import type { Effect, Facts, PlannedCommand } from '../steps/step.ts'
-import { knownOf } from './known.ts'
 import type { Plan, PlannedStep } from './plan.ts'
+import { scopeOf } from './scope.ts'
 
 type PlanInput = {
   playbook: Playbook
@@ -70,9 +70,9 @@ function planned(input: PlanInput): Planned {
 
 type Scopes = {
   /** What may be written into a plan: everything but secrets. */
-  known: Known
+  known: Scope
   /** With masks for secrets, so that a plan can show commands that take one; the same where there are none. */
-  shown: Known
+  shown: Scope
 }
 
 function makeScopes(input: PlanInput): Scopes {
@@ -82,7 +82,7 @@ function makeScopes(input: PlanInput): Scopes {
   const masked = Object.fromEntries(
     entries.map(([name, value]) => [name, isSecret(name) && value !== null ? MASK : value]),
   )
-  const known = knownOf(input.playbook, {
+  const known = scopeOf(input.playbook, {
     env: input.env,
     run: { target: input.target },
     inputs: open,

@@ -3,12 +3,12 @@
  * back ends them, as an interrupt would have done: nothing is ever done beside one that still runs.
  */
 import { Failed } from '../failure.ts'
-import type { StartedCommand } from '../transport/transport.ts'
+import type { CommandHandle } from '../transport/transport.ts'
 import type { Run } from './run-state.ts'
-import { mayRepeat, type StepState } from './state.ts'
+import { mayRepeat, type StepState } from './step-state.ts'
 
 /** What belongs together must not be cut off half-way: a job ends by itself, and so does a part of a rollback. */
-const mayEnd = ({ kind }: StartedCommand): boolean => kind !== 'job'
+const mayEnd = ({ kind }: CommandHandle): boolean => kind !== 'job'
 
 /** Throws `Failed` when one still runs in the end. */
 export async function letOrphansEnd(run: Run, verb: 'resume' | 'rollback'): Promise<void> {
@@ -36,7 +36,7 @@ export async function letOrphansEnd(run: Run, verb: 'resume' | 'rollback'): Prom
 const isDoneAgain = ({ input }: Run, state: StepState | undefined): boolean =>
   state !== undefined && (mayRepeat(state) || input.assume === 'not-done')
 
-function worded(command: StartedCommand): string {
+function worded(command: CommandHandle): string {
   switch (command.kind) {
     case 'announced':
       return 'a process'

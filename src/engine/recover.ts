@@ -2,7 +2,7 @@
 
 import type { Json } from '../document/json.ts'
 import type { Failure } from '../failure.ts'
-import type { StartedCommand } from '../transport/transport.ts'
+import type { CommandHandle } from '../transport/transport.ts'
 import type { Event, Movement } from './events.ts'
 
 type StepEnd = Extract<Event, { type: 'step-finished' }>
@@ -33,7 +33,7 @@ type RecoveredCommand = {
   id: string
   /** Absent in journals of older versions. */
   place: number | undefined
-  command: StartedCommand
+  command: CommandHandle
   movement: Movement | null
 }
 

@@ -6,9 +6,9 @@ import { decideOutcome } from './outcome.ts'
 import { startEvent } from './plan.ts'
 import { rollbackScope } from './rollback.ts'
 import { takeOver } from './run.ts'
+import type { RunEnd, RunInput, Running } from './run-input.ts'
 import { newRun, type Run } from './run-state.ts'
-import type { RunEnd, RunInput, Running } from './running.ts'
-import { contextFor, makeReady, type StepState } from './state.ts'
+import { contextFor, makeReady, type StepState } from './step-state.ts'
 import { hasWayBack, withoutWayBack } from './verification.ts'
 
 /** Findings come as `checked` events. Never rejects. */

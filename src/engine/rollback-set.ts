@@ -3,7 +3,7 @@ import type { Failure } from '../failure.ts'
 import { toFailure } from './attempt.ts'
 import { rollbackScope } from './rollback.ts'
 import type { Run } from './run-state.ts'
-import { contextFor } from './state.ts'
+import { contextFor } from './step-state.ts'
 
 /** Null: it is. A point of no return is no gap: it was known when the run was begun. */
 export async function missingFromSet(run: Run): Promise<Failure | null> {

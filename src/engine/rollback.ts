@@ -8,8 +8,8 @@ import { toFailure } from './attempt.ts'
 import type { Emit, Event, Movement } from './events.ts'
 import type { RollbackEnd } from './outcome.ts'
 import { partKey, type RecoveredPart } from './recover.ts'
-import type { Guarded } from './running.ts'
-import { contextFor, mayChange, type StepState } from './state.ts'
+import type { Guarded } from './run-input.ts'
+import { contextFor, mayChange, type StepState } from './step-state.ts'
 import { type Look, movesOf, type PartEnd, verification, withoutWayBack } from './verification.ts'
 
 type Part = { movement: Movement; state: StepState; act: (context: StepContext) => Promise<StepResult> }

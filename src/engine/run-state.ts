@@ -1,13 +1,13 @@
 /** A run while it runs. */
 
 import type { Failure } from '../failure.ts'
-import type { Known } from '../playbook/expression.ts'
+import type { Scope } from '../playbook/expression.ts'
 import type { Facts } from '../steps/step.ts'
 import type { Emit } from './events.ts'
-import { knownAtStart } from './known.ts'
 import { redactDeep } from './redact.ts'
-import { type Guarded, guarded, type RunInput } from './running.ts'
-import { newStates, type StepState } from './state.ts'
+import { type Guarded, guarded, type RunInput } from './run-input.ts'
+import { scopeAtStart } from './scope.ts'
+import { newStates, type StepState } from './step-state.ts'
 import { makeStops, type Stops } from './stop.ts'
 
 /** What goes on beside the steps, until it is told that the run has ended; `done` lets go of it. */
@@ -26,7 +26,7 @@ export type Run = {
   readonly stops: Stops
   readonly states: readonly StepState[]
   /** Grows with the outputs of the steps. */
-  readonly known: Known
+  readonly known: Scope
   /** Whether the state before the first change was recorded. */
   recorded: boolean
   readonly observations: Observation[]
@@ -45,7 +45,7 @@ export function newRun(given: RunInput): Run {
     redact: value => redactDeep(value, secrets),
     stops: makeStops(input.clock, emit),
     states: newStates(input),
-    known: knownAtStart(input),
+    known: scopeAtStart(input),
     recorded: false,
     observations: [],
     noted: false,

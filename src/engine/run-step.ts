@@ -4,8 +4,8 @@ import type { Json } from '../document/json.ts'
 import { Failed, type Failure } from '../failure.ts'
 import type { StepResult } from '../steps/step.ts'
 import { type Attempts, attemptStep, toFailure } from './attempt.ts'
-import { recordBefore } from './record.ts'
 import type { Run } from './run-state.ts'
+import { recordBefore } from './snapshots.ts'
 import {
   contextFor,
   makeReady,
@@ -15,7 +15,7 @@ import {
   type StepState,
   standsAmong,
   whenHolds,
-} from './state.ts'
+} from './step-state.ts'
 
 /** Null when the run may go on. Never throws. */
 export async function runStep(run: Run, state: StepState): Promise<Failure | null> {

@@ -1,21 +1,21 @@
 /** The engine: runs a plan on a target and tells everything as events. Draws nothing, words nothing, exits nothing. */
 import type { Failure } from '../failure.ts'
 import { toFailure } from './attempt.ts'
-import { startObserving, stopObserving, tidyUp } from './beside.ts'
 import type { Outcome } from './events.ts'
-import { doubt } from './holds.ts'
 import { acquireLocks, type Lock } from './lock.ts'
-import { forgetNote, readNote, writeNote } from './note.ts'
+import { markLostRecord, readLostRecordMark, removeLostRecordMark } from './lost-record-mark.ts'
+import { startObserving, stopObserving, tidyUp } from './observe.ts'
 import { letOrphansEnd } from './orphans.ts'
 import { decideOutcome, type RollbackEnd } from './outcome.ts'
 import { startEvent, warningEvents } from './plan.ts'
 import { hasBegun } from './recover.ts'
 import { keepEvidence, rollBack, willReactivate } from './rollback.ts'
 import { missingFromSet } from './rollback-set.ts'
+import type { RunEnd, RunInput, Running } from './run-input.ts'
 import { newRun, type Run } from './run-state.ts'
 import { runStep } from './run-step.ts'
-import type { RunEnd, RunInput, Running } from './running.ts'
-import { canBeReady, makeReady, mayChange, type StepState } from './state.ts'
+import { canBeReady, makeReady, mayChange, type StepState } from './step-state.ts'
+import { checkStillDone } from './still-done.ts'
 
 /** Without a step: the run was stopped between two of them. */
 type StepFailure = { step: string | null; failure: Failure }
@@ -66,12 +66,12 @@ async function alone(run: Run, work: Work, verb: Verb): Promise<RunEnd> {
   const { recovered } = run.input
   try {
     await letOrphansEnd(run, verb)
-    if (recovered) run.noted = (await readNote(run.input)) !== null
+    if (recovered) run.noted = (await readLostRecordMark(run.input)) !== null
   } catch (error) {
     return idle(toFailure(error))
   }
   // What takes back is safe to do twice, whatever the host has come to meanwhile.
-  const against = recovered && verb === 'resume' && !recovered.rollback ? await doubt(run) : null
+  const against = recovered && verb === 'resume' && !recovered.rollback ? await checkStillDone(run) : null
   return against === null ? work(run) : idle(against)
 }
 
@@ -222,14 +222,14 @@ async function noteWhereUnrecorded(run: Run): Promise<void> {
   const { input } = run
   if (input.record?.isWhole() ?? true) return
   run.noted = true
-  await writeNote(input, null)
+  await markLostRecord(input, null)
 }
 
 /** Of who ends. */
 async function settleNote(run: Run, { outcome }: RunEnd): Promise<void> {
   if (!run.noted) return
-  if (!run.input.record?.isWhole()) await writeNote(run.input, outcome)
-  else if (outcome !== 'unknown') await forgetNote(run.input)
+  if (!run.input.record?.isWhole()) await markLostRecord(run.input, outcome)
+  else if (outcome !== 'unknown') await removeLostRecordMark(run.input)
 }
 
 const hasActed = ({ states }: Run): boolean =>

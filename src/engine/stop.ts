@@ -1,7 +1,7 @@
 /** The three things that stop a run, each once and each with its reason: a person, a signal, the clock. */
 import { Failed } from '../failure.ts'
 import type { Emit } from './events.ts'
-import type { Clock, RunControl } from './running.ts'
+import type { Clock, RunControl } from './run-input.ts'
 
 export type Stops = {
   control: RunControl

@@ -1,6 +1,6 @@
 /** Whether what was taken back was seen to be as before. Pure. */
 import type { Event, Movement, Observation } from './events.ts'
-import type { StepState } from './state.ts'
+import type { StepState } from './step-state.ts'
 
 export type PartEnd = Extract<Event, { type: 'part-finished' }>
 export type Look = Observation & { id: string }

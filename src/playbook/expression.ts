@@ -22,7 +22,7 @@ import type { CelType, ExpressionProblem, ExpressionTypes, Reference } from './r
 import { expressionsOf } from './template.ts'
 
 /** What is known. Absent names are not known yet; null means known to be without a value. */
-export type Known = {
+export type Scope = {
   types: ExpressionTypes
   inputs: { [name: string]: Json }
   steps: { [id: string]: { [output: string]: Json } }
@@ -73,7 +73,7 @@ export function checkExpression(source: string, types: ExpressionTypes): Checked
 }
 
 /** Throws `Failed` (`expression-failed`) when the value cannot be computed. Everything it needs must be known. */
-export function evaluateExpression(source: string, known: Known, where: string): Json {
+export function evaluateExpression(source: string, known: Scope, where: string): Json {
   const fail = (problem: string): never => {
     throw new Failed({ code: 'expression-failed', where, expression: source, problem })
   }
@@ -131,11 +131,11 @@ export function dependencies(template: Template, types: ExpressionTypes): Depend
 }
 
 /** Whether every reference of the expression has a value, or is known to have none. */
-export function isKnown(source: string, known: Known): boolean {
+export function isKnown(source: string, known: Scope): boolean {
   return parse(source, known.types).references.every(reference => lookUp(reference, known) !== undefined)
 }
 
-function lookUp(reference: Reference, known: Known): Json | undefined {
+function lookUp(reference: Reference, known: Scope): Json | undefined {
   const { root, name, output } = reference
   if (root === 'inputs') return own(known.inputs, name)
   if (root === 'env') return own(known.env, name) ?? null

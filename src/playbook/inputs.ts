@@ -7,7 +7,7 @@
 import type { Json } from '../document/json.ts'
 import { nearest } from '../document/nearest.ts'
 import { Failed, type InputProblem } from '../failure.ts'
-import { dependencies, type Known } from './expression.ts'
+import { dependencies, type Scope } from './expression.ts'
 import {
   type Candidate,
   type Given,
@@ -103,7 +103,7 @@ function fromDefault(
     return { ok: false, detail: `needs a ${spec.type}${description}` }
   }
   if (!hasExpressions(spec.default)) return checkInput(spec, spec.default as Json)
-  const known: Known = { types: expressionTypes(playbook), inputs: values, steps: {}, run: {}, env: {} }
+  const known: Scope = { types: expressionTypes(playbook), inputs: values, steps: {}, run: {}, env: {} }
   if (dependencies(spec.default, known.types).inputs.some(each => !Object.hasOwn(values, each))) return null
   try {
     const checked = checkInput(spec, evaluate(spec.default, known, `inputs.${name}.default`))

@@ -2,7 +2,7 @@
 
 import type { Json } from '../document/json.ts'
 import { Failed } from '../failure.ts'
-import { evaluateExpression, isKnown, type Known } from './expression.ts'
+import { evaluateExpression, isKnown, type Scope } from './expression.ts'
 import type { Expression, Interpolated, Template } from './playbook.ts'
 import { expressionsOf, hasExpressions, isExpression, isInterpolated } from './template.ts'
 
@@ -10,7 +10,7 @@ import { expressionsOf, hasExpressions, isExpression, isInterpolated } from './t
  * `where` names the place in messages: `step "git.fetch", with.ref`. Results are never read as templates again:
  * the text `${{ ... }}` in an input's value stays that text. Throws `Failed` (`expression-failed`).
  */
-export function resolveTemplate(template: Template, known: Known, where: string): Template {
+export function resolveTemplate(template: Template, known: Scope, where: string): Template {
   if (typeof template !== 'object' || template === null) return template
   if (Array.isArray(template)) {
     return template.map((item, index) => resolveTemplate(item, known, `${where}[${index}]`))
@@ -25,7 +25,7 @@ export function resolveTemplate(template: Template, known: Known, where: string)
 }
 
 /** Full evaluation: everything that the template needs must be known. Throws `Failed` (`expression-failed`). */
-export function evaluate(template: Template, known: Known, where: string): Json {
+export function evaluate(template: Template, known: Scope, where: string): Json {
   const value = resolveTemplate(template, known, where)
   if (!hasExpressions(value)) return value as Json
   throw new Failed({
@@ -36,7 +36,7 @@ export function evaluate(template: Template, known: Known, where: string): Json 
   })
 }
 
-function resolveText({ $text }: Interpolated, known: Known, where: string): string | Interpolated {
+function resolveText({ $text }: Interpolated, known: Scope, where: string): string | Interpolated {
   const parts: (string | Expression)[] = []
   for (const part of $text) {
     const done = typeof part === 'string' || !isKnown(part.$expr, known) ? part : textOf(part, known, where)
@@ -48,7 +48,7 @@ function resolveText({ $text }: Interpolated, known: Known, where: string): stri
   return { $text: parts }
 }
 
-function textOf({ $expr }: Expression, known: Known, where: string): string {
+function textOf({ $expr }: Expression, known: Scope, where: string): string {
   const value = evaluateExpression($expr, known, where)
   if (typeof value === 'string') return value
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)

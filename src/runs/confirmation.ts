@@ -5,7 +5,7 @@
  */
 import { type FSWatcher, linkSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Confirmations } from '../engine/running.ts'
+import type { Confirmations } from '../engine/run-input.ts'
 import { confirm } from '../steps/confirm.ts'
 import { JOURNAL_VERSION, parseJournal } from './journal-text.ts'
 

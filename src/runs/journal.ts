@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import type { Event } from '../engine/events.ts'
-import { mayChange } from '../engine/state.ts'
+import { mayChange } from '../engine/step-state.ts'
 import { Failed } from '../failure.ts'
 import { giveReserve, takeReserve } from './disk-reserve.ts'
 import { openJournalFile } from './journal-file.ts'

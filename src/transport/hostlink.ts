@@ -4,19 +4,19 @@ import { type EndpointProblem, resolveEndpoint } from '../hostlink/endpoint.ts'
 import { connect } from '../hostlink/link/client.ts'
 import type { Link, LinkFailure, Result } from '../hostlink/link/link.ts'
 import type { ExecAnswer } from '../hostlink/messages.ts'
+import { overtakeJob, overtakeKey } from './adopt-orphan.ts'
 import { patiently, runJob, UNKNOWN_KEY, wireKey } from './hostlink-job.ts'
 import { fitsInto, hostlinkRequest, type WireCommand } from './hostlink-request.ts'
 import { connectedOfFailure, resultOfAnswer, resultOfFailure } from './hostlink-result.ts'
 import { collectOutput, DEFAULT_KEEP_BYTES, type Output } from './output.ts'
-import { overtakeJob, overtakeKey } from './overtake.ts'
 import { unquotable } from './quote.ts'
 import type {
   Command,
+  CommandHandle,
   Connected,
   ExecOptions,
   ExecResult,
   Overtaking,
-  StartedCommand,
   StreamName,
   Transport,
   TransportOptions,
@@ -73,7 +73,7 @@ function hostlinkTransport(name: string, link: Link, longestMs: number): Transpo
   }
 }
 
-async function overtake(link: Link, command: StartedCommand, options: Overtaking) {
+async function overtake(link: Link, command: CommandHandle, options: Overtaking) {
   if (command.kind !== 'job' && command.kind !== 'key') return 'unknown'
   if (command.kind === 'job') {
     const info = async () => {

@@ -5,9 +5,9 @@
 
 import type { JobInfo, JobStart, Owner } from '../jobs/job-info.ts'
 import { openJobs } from '../jobs/jobs.ts'
+import { overtakeJob } from './adopt-orphan.ts'
 import { followJob, type Got, type JobSource } from './follow-job.ts'
 import type { Output } from './output.ts'
-import { overtakeJob } from './overtake.ts'
 import { posixQuote } from './quote.ts'
 import type { Command, ExecOptions, ExecResult, Overtaking } from './transport.ts'
 

@@ -3,13 +3,13 @@ import { createHash, randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { collectOutput, type Output } from './output.ts'
 import { unquotable } from './quote.ts'
+import { semaphore } from './semaphore.ts'
+import { overtakeOverSsh } from './ssh-adopt-orphan.ts'
 import { type Master, openMaster, type SshSettings } from './ssh-master.ts'
-import { overtakeOverSsh } from './ssh-overtake.ts'
 import type { SshProblem } from './ssh-problem.ts'
 import type { Job } from './ssh-script.ts'
 import { type Ended, session } from './ssh-session.ts'
 import type { Command, Connected, ExecOptions, ExecResult, Transport, TransportOptions } from './transport.ts'
-import { turnstile } from './turnstile.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
 /** sshd takes ten sessions for a connection, and the master has one. */
@@ -45,7 +45,7 @@ function sshTransport(settings: SshSettings, first: Master): Transport {
   let master = first
   let opening: Promise<SshProblem | null> | null = null
   let closed = false
-  const turns = turnstile(MOST_SESSIONS)
+  const turns = semaphore(MOST_SESSIONS)
 
   /** Null once there is a connection. */
   const connection = async (): Promise<SshProblem | null> => {

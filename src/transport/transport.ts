@@ -23,7 +23,7 @@ export type ExecOptions = {
   /** With `key`: asks for what was started under it, and starts nothing; `lost` when nobody knows of it. */
   attachOnly?: boolean | undefined
   /** Told how the command can be found again, as soon as that is known. Must not throw. */
-  onStart?: ((command: StartedCommand) => void) | undefined
+  onStart?: ((command: CommandHandle) => void) | undefined
   /** The command must finish even when this process, the link or the daemon ends. */
   durable?: boolean | undefined
 }
@@ -69,7 +69,7 @@ export type Announced = {
 }
 
 /** How a command is found again by somebody who did not start it. `announced`: the next thing would be its process. */
-export type StartedCommand =
+export type CommandHandle =
   | Announced
   | { kind: 'process'; pid: number; started: string | null; boot: string | null }
   | { kind: 'job'; job: string }
@@ -100,7 +100,7 @@ export type Transport = {
   /** A durable command is near: what its start takes may begin. Never rejects or waits. */
   prepareDurable?(): void
   /** Of a command that another runner has started, and does not look after any more. Absent: nobody can tell. */
-  overtake?(command: StartedCommand, options: Overtaking): Promise<'ended' | 'running' | 'unknown'>
+  overtake?(command: CommandHandle, options: Overtaking): Promise<'ended' | 'running' | 'unknown'>
   /** Idempotent; ends nothing that is durable. */
   close(): Promise<void>
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Event } from '../../src/engine/events.ts'
 import { recover } from '../../src/engine/recover.ts'
 import type { Failure } from '../../src/failure.ts'
-import type { StartedCommand } from '../../src/transport/transport.ts'
+import type { CommandHandle } from '../../src/transport/transport.ts'
 import { noTransport, type Played, play, type Scenario, setKind, thingKind } from '../rig/engine.ts'
 
 const broken: Failure = { code: 'command-failed', argv: ['x'], exitCode: 1, signal: null, tail: '' }
@@ -232,7 +232,7 @@ describe('commands in flight', () => {
   const announced = (argv: string, at: number) => ({ kind: 'announced', argv, at, boot: 'b' }) as const
   const process = (pid: number) => ({ kind: 'process', pid, started: '1', boot: 'b' }) as const
   const begun: Event = { type: 'step-started', id: 's', effect: 'write', attempt: 1, commands: [] }
-  const started = (place: number, command: StartedCommand): Event => ({
+  const started = (place: number, command: CommandHandle): Event => ({
     type: 'command-started',
     id: 's',
     place,
@@ -269,7 +269,7 @@ describe('commands in flight', () => {
   })
 
   test('of an older version, which gave them no number', () => {
-    const old = (command: StartedCommand) => ({ type: 'command-started', id: 's', command }) as Event
+    const old = (command: CommandHandle) => ({ type: 'command-started', id: 's', command }) as Event
     expect(inFlight(old(announced('one', 1)), old(process(11)))).toEqual([process(11)])
   })
 })

@@ -1,7 +1,7 @@
 /** Whether a step leaves the window to a later one. */
 import { describe, expect, test } from 'vitest'
-import type { knownAtStart } from '../../src/engine/known.ts'
-import { type StepState, standsAmong } from '../../src/engine/state.ts'
+import type { scopeAtStart } from '../../src/engine/scope.ts'
+import { type StepState, standsAmong } from '../../src/engine/step-state.ts'
 import type { Effect } from '../../src/steps/step.ts'
 
 type Step = { stands?: true; effect?: Effect | null; when?: boolean; continueOnError?: boolean }
@@ -12,7 +12,7 @@ const among = (...steps: Step[]): boolean =>
       const planned = { id: `s${at}`, when, effect, continueOnError }
       return { planned, kind: stands ? { stands } : {} } as unknown as StepState
     }),
-    { inputs: {}, steps: {}, env: {}, run: {} } as unknown as ReturnType<typeof knownAtStart>,
+    { inputs: {}, steps: {}, env: {}, run: {} } as unknown as ReturnType<typeof scopeAtStart>,
   )
 
 describe('the window is left to a later step', () => {

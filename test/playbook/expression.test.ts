@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Failed } from '../../src/failure.ts'
-import { checkExpression, dependencies, type Known } from '../../src/playbook/expression.ts'
+import { checkExpression, dependencies, type Scope } from '../../src/playbook/expression.ts'
 import type { Template } from '../../src/playbook/playbook.ts'
 import type { ExpressionTypes } from '../../src/playbook/reference.ts'
 import { evaluate, resolveTemplate } from '../../src/playbook/resolve.ts'
@@ -26,7 +26,7 @@ const types: ExpressionTypes = {
   env: ['HOME', 'UNSET'],
 }
 
-const known: Known = {
+const known: Scope = {
   types,
   inputs: { ref: 'main', count: 3, ratio: 2, on: true, tag: null, max: 7, token: 's3cret' },
   steps: {
@@ -169,7 +169,7 @@ describe('checking', () => {
 })
 
 describe('partial evaluation', () => {
-  const planning: Known = {
+  const planning: Scope = {
     types,
     inputs: { ref: 'main', count: 3, ratio: 2, on: true, tag: null, max: 7 },
     steps: {},
@@ -256,7 +256,7 @@ describe('properties', () => {
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), json => {
         const value = JSON.parse(JSON.stringify(json))
         if (JSON.stringify(value).match(/"\$(expr|text)":/)) return
-        const scope: Known = { ...known, steps: { ...known.steps, get: { json: value } } }
+        const scope: Scope = { ...known, steps: { ...known.steps, get: { json: value } } }
         const back = evaluate(template('${{ steps.get.json }}'), scope, 'x')
         expect(JSON.stringify(back)).toBe(JSON.stringify(value))
       }),

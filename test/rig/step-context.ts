@@ -1,10 +1,10 @@
 /** What the engine gives to a step, over the real local transport. */
 
 import type { Json } from '../../src/document/json.ts'
-import { stepContext as engineContext } from '../../src/engine/context.ts'
-import { newHold } from '../../src/engine/hold.ts'
 import type { Looks } from '../../src/engine/looks.ts'
+import { newHold } from '../../src/engine/pause-probes.ts'
 import { NO_SECRETS } from '../../src/engine/redact.ts'
+import { stepContext as engineContext } from '../../src/engine/step-context.ts'
 import type { Observation, StepContext } from '../../src/steps/step.ts'
 import { localTransport } from '../../src/transport/local.ts'
 import type { Command } from '../../src/transport/transport.ts'

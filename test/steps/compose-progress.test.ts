@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { newHold } from '../../src/engine/hold.ts'
+import { newHold } from '../../src/engine/pause-probes.ts'
 import { replacedAfter, upInSilence } from '../../src/steps/compose/progress.ts'
 import type { ExecRequest, StepContext } from '../../src/steps/step.ts'
 

@@ -1,7 +1,7 @@
 /** What compose.rollout decides: who cannot run twice, which containers are of which generation, and how they come back. */
 import { describe, expect, test } from 'vitest'
 import { partsOf } from '../../src/steps/compose/change-over.ts'
-import type { KeptImage } from '../../src/steps/compose/images.ts'
+import type { KeptImage } from '../../src/steps/compose/image-pins.ts'
 import { wayBack } from '../../src/steps/compose/rollout-back.ts'
 import type { Replica } from '../../src/steps/compose/stability.ts'
 import { whyNotTwice } from '../../src/steps/compose/twice.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { pinName } from '../../src/steps/compose/images.ts'
+import { pinName } from '../../src/steps/compose/image-pins.ts'
 import {
   asFound,
   crashed,

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { recover } from '../../engine/recover.ts'
 import { startRehearsal } from '../../engine/rehearse.ts'
-import type { RunEnd } from '../../engine/running.ts'
+import type { RunEnd } from '../../engine/run-input.ts'
 import { Failed, type Failure } from '../../failure.ts'
 import { type Kept, readKept } from '../../runs/stored-plan.ts'
 import { kinds } from '../../steps/index.ts'

@@ -11,7 +11,7 @@ export async function report(given: string, options: { config?: string }, io: Io
   const run = await openRun(given, options, io)
   if (run === null) return EXIT_USAGE
   if (!mayBeAsked(run)) return printReport(run, io)
-  const { settleRun } = await import('../state/settle.ts')
+  const { settleRun } = await import('../state/reconcile.ts')
   const asked = await settleRun(run, { patienceMs: PATIENCE_MS, io })
   return printReport(asked.run, io, asked.told)
 }

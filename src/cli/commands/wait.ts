@@ -24,7 +24,7 @@ export async function wait(
   for (let run = found; ; ) {
     if (!run.alive || run.unseen) {
       if (!mayBeAsked(run)) return printReport(run, io)
-      const { settleRun } = await import('../state/settle.ts')
+      const { settleRun } = await import('../state/reconcile.ts')
       const asked = await settleRun(run, { patienceMs: deadline - Date.now(), io })
       return printReport(asked.run, io, asked.told)
     }

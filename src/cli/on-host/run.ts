@@ -1,7 +1,7 @@
 /** `hostops run --on-host` and `--detach`: the engine runs on the host, this process only looks on and may die. */
 import type { Event } from '../../engine/events.ts'
 import { isRunId, newRunId } from '../../engine/run-id.ts'
-import type { RunEnd } from '../../engine/running.ts'
+import type { RunEnd } from '../../engine/run-input.ts'
 import { Failed, type Failure } from '../../failure.ts'
 import { emptyDraft, toReport } from '../../report/build.ts'
 import { stateDir } from '../../runs/runs-folder.ts'

@@ -4,7 +4,7 @@
  */
 import * as z from 'zod'
 import type { Plan, PlannedStep } from '../../engine/plan.ts'
-import type { Warning } from '../../engine/running.ts'
+import type { Warning } from '../../engine/run-input.ts'
 import type { Failure } from '../../failure.ts'
 import { once } from '../../steps/command/once.ts'
 import { composeArgv } from '../../steps/compose/compose.ts'

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import type { Emit, Event } from '../../engine/events.ts'
 import type { Plan } from '../../engine/plan.ts'
-import type { RunEnd, RunRecord } from '../../engine/running.ts'
+import type { RunEnd, RunRecord } from '../../engine/run-input.ts'
 import { Failed, type Failure } from '../../failure.ts'
 import type { Playbook } from '../../playbook/playbook.ts'
 import { addEvent, emptyDraft, type ReportHead, toReport } from '../../report/build.ts'

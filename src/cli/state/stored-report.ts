@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Event } from '../../engine/events.ts'
-import type { RunEnd } from '../../engine/running.ts'
+import type { RunEnd } from '../../engine/run-input.ts'
 import type { Failure, FailureCode } from '../../failure.ts'
 import { addEvent, emptyDraft, type ReportDraft, toReport } from '../../report/build.ts'
 import type { Report } from '../../report/schema.ts'

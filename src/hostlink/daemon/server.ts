@@ -4,7 +4,7 @@ import type { Jobs } from '../../jobs/jobs.ts'
 import type { Audit } from './audit.ts'
 import type { Config } from './config/config.ts'
 import { createDispatch, isKnownType, UNKNOWN_TYPE } from './dispatch.ts'
-import { createRuns } from './exec/runs.ts'
+import { createExecutions } from './exec/executions.ts'
 import type { Log } from './log.ts'
 import { answerFrame, type Body, badRequest } from './peers/answer.ts'
 import { createGuard } from './peers/auth.ts'
@@ -40,7 +40,7 @@ const LAST_ANSWERS_MS = 1000
 
 export function createServer(options: ServerOptions): Server {
   const { config, tokens, audit, log } = options
-  const runs = createRuns()
+  const runs = createExecutions()
   const guard = createGuard(log)
   const looking = createTurns()
   const quiet = createQuiet()

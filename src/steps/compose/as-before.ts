@@ -2,9 +2,9 @@
 import { Failed } from '../../failure.ts'
 import type { StepContext } from '../step.ts'
 import type { Stack } from './compose.ts'
-import { type KeptImage, type KeptStack, madeSince } from './images.ts'
+import { type KeptImage, type KeptStack, madeSince } from './image-pins.ts'
 import { readReplicas } from './project.ts'
-import { requireFiles } from './put-back.ts'
+import { requireFiles } from './restore-files.ts'
 import { isUp, type Replica } from './stability.ts'
 
 /** Every container runs the image and the configuration that it ran before, as many are up, and none is there that was not. */

@@ -15,6 +15,7 @@ import {
 } from './compose.ts'
 import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
+import { findStack, type KeptStack, keepImages, seeImages } from './image-pins.ts'
 import { namedImages, sourceOf } from './image-source.ts'
 import {
   IMAGE_NAMES,
@@ -26,7 +27,6 @@ import {
   rehearseImages,
   sawImage,
 } from './image-steps.ts'
-import { findStack, type KeptStack, keepImages, seeImages } from './images.ts'
 import { imageIds } from './inspect-images.ts'
 import { rebuildLost } from './lost.ts'
 import { type Project, readProject, type Service } from './project.ts'

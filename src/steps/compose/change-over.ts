@@ -1,11 +1,11 @@
 /** One generation of containers in the place of another, with both of them running in between. */
 import { stand } from '../standing.ts'
 import type { Sign, StepContext } from '../step.ts'
-import { stopAndRemove } from './back.ts'
 import type { Stack } from './compose.ts'
 import { addressOf } from './possessions.ts'
 import { upInSilence } from './progress.ts'
 import { readReplicas } from './project.ts'
+import { stopAndRemove } from './restore-stack.ts'
 import type { Expected, Replica } from './stability.ts'
 import { awaitedSign } from './standing-stack.ts'
 

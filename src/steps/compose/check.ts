@@ -5,11 +5,11 @@ import { canonicalPath } from '../fields.ts'
 import type { CheckFinding, StepContext } from '../step.ts'
 import { LOOKING, type Stack } from './compose.ts'
 import { findDrifted, hashesOf } from './drift.ts'
-import { type KeptImage, seeImages } from './images.ts'
-import { mountedFiles } from './keep.ts'
+import { type KeptImage, seeImages } from './image-pins.ts'
 import { holdingsIn, lossesOf } from './keep-stack.ts'
 import { jsonOf, type Project } from './project.ts'
 import { leftovers } from './repair.ts'
+import { mountedFiles } from './saved-files.ts'
 import type { Replica } from './stability.ts'
 
 type Given = Stack & { services: readonly string[]; removeOrphans: boolean; allowLoss: boolean }

@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import { absolutePath, canonicalPath } from '../fields.ts'
 import type { Done, ExecRequest, Facts, StepContext } from '../step.ts'
-import { composeFailed } from './failed.ts'
+import { composeFailed } from './compose-error.ts'
 import { type Foreign, foreignIn, withoutQuotes } from './foreign.ts'
 import { composeEnv, inFolder, LOOKING } from './stack.ts'
 

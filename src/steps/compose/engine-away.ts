@@ -6,7 +6,7 @@
 import type { Json } from '../../document/json.ts'
 import { Failed } from '../../failure.ts'
 import type { StepContext, StepKind } from '../step.ts'
-import { composeFailed } from './failed.ts'
+import { composeFailed } from './compose-error.ts'
 
 /** A package upgrade takes seconds; a host whose engine is away for longer needs a person. */
 const WAIT_MS = 120_000

@@ -1,8 +1,8 @@
 /** What the report says of a stack. */
 
 import type { Facts, ServiceFact, StepContext } from '../step.ts'
-import type { KeptImage } from './images.ts'
-import { type DiskSeen, freeBytes } from './keep.ts'
+import type { KeptImage } from './image-pins.ts'
+import { type DiskSeen, freeBytes } from './saved-files.ts'
 import type { Replica } from './stability.ts'
 
 /** One entry for each service that was there before or is there now; the worst replica speaks for all of them. */

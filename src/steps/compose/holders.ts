@@ -7,7 +7,7 @@ import { canonicalPath } from '../fields.ts'
 import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { docker, LOOKING, type Stack } from './compose.ts'
-import { type KeptStack, pinsIn } from './images.ts'
+import { type KeptStack, pinsIn } from './image-pins.ts'
 import { jsonOf } from './project.ts'
 
 const LABEL = 'hostops.holds'

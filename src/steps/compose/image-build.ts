@@ -15,10 +15,11 @@ import {
   stackFields,
   stackLock,
 } from './compose.ts'
+import { composeFailed } from './compose-error.ts'
 import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
-import { composeFailed } from './failed.ts'
 import { hasRegistryHost, imageField, repositoryOf, sameImageName } from './image-name.ts'
+import { findStack, type KeptStack, keepImages, seeImages } from './image-pins.ts'
 import { isFile, namedImages, sourceOf } from './image-source.ts'
 import {
   IMAGE_NAMES,
@@ -30,7 +31,6 @@ import {
   rehearseImages,
   sawImage,
 } from './image-steps.ts'
-import { findStack, type KeptStack, keepImages, seeImages } from './images.ts'
 import { imageIds } from './inspect-images.ts'
 import { rebuildLost } from './lost.ts'
 import { jsonOf, type Project, readProject } from './project.ts'

@@ -3,7 +3,7 @@ import { Failed } from '../../failure.ts'
 import type { CheckFinding, PlannedCommand, StepContext, StepResult } from '../step.ts'
 import type { Stack } from './compose.ts'
 import { hasRegistryHost } from './image-name.ts'
-import { type KeptImage, type KeptStack, missingPins, putImagesBack } from './images.ts'
+import { type KeptImage, type KeptStack, missingPins, putImagesBack } from './image-pins.ts'
 import { imageIds } from './inspect-images.ts'
 import { missingFinding } from './lost.ts'
 

@@ -3,7 +3,7 @@ import { canonicalPath } from '../fields.ts'
 import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { LOOKING } from './compose.ts'
-import { composeFailed } from './failed.ts'
+import { composeFailed } from './compose-error.ts'
 import { jsonOf } from './project.ts'
 
 /** Null: there is no such image. */

@@ -5,11 +5,11 @@ import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { docker, LOOKING, type Stack } from './compose.ts'
 import { configThatRuns, findDrifted } from './drift.ts'
-import { type Found, findStack, imagesOf, type KeptImage, type KeptStack, pinImages } from './images.ts'
-import { keepText } from './keep.ts'
+import { type Found, findStack, imagesOf, type KeptImage, type KeptStack, pinImages } from './image-pins.ts'
 import { mountedDigests } from './mounted-files.ts'
 import { lost, type Possession, possessionsIn, possessionsOf } from './possessions.ts'
 import { jsonOf } from './project.ts'
+import { keepText } from './saved-files.ts'
 import type { Replica } from './stability.ts'
 
 type Given = Stack & { services: readonly string[]; allowLoss: boolean }

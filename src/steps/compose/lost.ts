@@ -4,10 +4,10 @@ import { canonicalPath } from '../fields.ts'
 import { lines } from '../plain-text.ts'
 import type { CheckFinding, StepContext, StepResult } from '../step.ts'
 import { docker, LOOKING, type Stack } from './compose.ts'
-import { type KeptStack, missingPins, type Pin, pinsIn } from './images.ts'
+import { type KeptStack, missingPins, type Pin, pinsIn } from './image-pins.ts'
 import { imageIds } from './inspect-images.ts'
-import { STATE_FOLDER } from './keep.ts'
 import { readReplicas } from './project.ts'
+import { STATE_FOLDER } from './saved-files.ts'
 
 type Lost = Pin & { service: string; name: string }
 

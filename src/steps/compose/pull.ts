@@ -5,10 +5,11 @@ import { once } from '../command/once.ts'
 import { canonicalPath } from '../fields.ts'
 import type { CheckFinding, StepContext, StepKind } from '../step.ts'
 import { LOOKING, type Stack, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
+import { pullFailed } from './compose-error.ts'
 import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
-import { pullFailed } from './failed.ts'
 import { imageField, repositoryOf, sameImageName } from './image-name.ts'
+import { findStack, type KeptStack, keepImages, seeImages } from './image-pins.ts'
 import { namedImages, sourceOf } from './image-source.ts'
 import {
   IMAGE_NAMES,
@@ -18,7 +19,6 @@ import {
   rehearseImages,
   sawImage,
 } from './image-steps.ts'
-import { findStack, type KeptStack, keepImages, seeImages } from './images.ts'
 import { imageIds } from './inspect-images.ts'
 import { jsonOf, type Project, readProject, type Service } from './project.ts'
 import { runningStack } from './running-stack.ts'

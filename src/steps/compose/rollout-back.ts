@@ -1,11 +1,11 @@
 /** The way back of `compose.rollout`: the old version beside the new one, where nothing of it is left. */
 import { longestFor } from '../standing.ts'
 import type { StepContext } from '../step.ts'
-import { backArgs, upInPlace } from './back.ts'
 import { changeOver, type How } from './change-over.ts'
 import type { Stack } from './compose.ts'
-import type { KeptImage, KeptStack } from './images.ts'
+import type { KeptImage, KeptStack } from './image-pins.ts'
 import { readReplicas } from './project.ts'
+import { backArgs, upInPlace } from './restore-stack.ts'
 import { isSound, isUp, type Replica } from './stability.ts'
 import { trafficMover, wasMoved } from './traffic.ts'
 import { BACK_MS } from './wait.ts'

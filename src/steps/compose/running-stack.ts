@@ -9,8 +9,8 @@ import { canonicalPath } from '../fields.ts'
 import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { composeArgv, docker, inFolder, LOOKING, type Stack } from './compose.ts'
-import { STATE_FOLDER } from './keep.ts'
 import { inspectReplicas, jsonOf, ofStacks } from './project.ts'
+import { STATE_FOLDER } from './saved-files.ts'
 import type { Replica } from './stability.ts'
 
 /** A container, as far as it tells of which stack it is. */

@@ -4,8 +4,8 @@ import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { LOOKING } from './compose.ts'
 import { type Holder, holdsFor, listHolders, removeHolders } from './holders.ts'
-import { FAILED, type KeptStack, PINS } from './images.ts'
-import { STATE_FOLDER } from './keep.ts'
+import { FAILED, type KeptStack, PINS } from './image-pins.ts'
+import { STATE_FOLDER } from './saved-files.ts'
 
 const OURS = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
 const QUIET = { quiet: true, repeatable: true } as const

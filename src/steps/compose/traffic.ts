@@ -3,7 +3,7 @@ import { succeed } from '../command/run-command.ts'
 import { canonicalPath } from '../fields.ts'
 import type { StepContext } from '../step.ts'
 import { LOOKING } from './compose.ts'
-import type { KeptStack } from './images.ts'
+import type { KeptStack } from './image-pins.ts'
 
 type Mover = (env: Record<string, string>) => Promise<void>
 type Given = { dir: string; switch?: string[] | undefined }

@@ -2,7 +2,6 @@ import * as z from 'zod'
 import { once } from '../command/once.ts'
 import { type Ear, forField, listening, longestFor, msOf, oldForField, stand } from '../standing.ts'
 import type { StepContext, StepKind } from '../step.ts'
-import { backArgs } from './back.ts'
 import { checkUp } from './check.ts'
 import { composeArgv, servicesField, stackFields } from './compose.ts'
 import { survivingEngine } from './engine-away.ts'
@@ -20,6 +19,7 @@ import {
   replacesContainers,
   type Snapshot,
 } from './replace-containers.ts'
+import { backArgs } from './restore-stack.ts'
 import { sawReplicas } from './seen.ts'
 import { fingerprint, type Replica } from './stability.ts'
 import { maxRestartsField, type StackSign, startedSign } from './standing-stack.ts'

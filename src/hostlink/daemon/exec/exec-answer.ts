@@ -6,8 +6,8 @@ import { MAX_PAYLOAD_BYTES } from '../../frame.ts'
 import type { ExecAnswer, Status } from '../../messages.ts'
 import type { Body } from '../peers/answer.ts'
 import { fitJson, type Text, toText } from '../peers/answer-text.ts'
+import type { Execution, ExecutionEnd } from './executions.ts'
 import type { Limits } from './limits.ts'
-import type { Run, RunEnd } from './runs.ts'
 
 type Asked = {
   readonly limits: Limits
@@ -24,7 +24,7 @@ type Fields = Partial<Omit<ExecAnswer, Envelope | 'stdout' | 'stderr'>> & {
 /** For everything of an answer that is not output. */
 const ENVELOPE_ROOM = 64 * 1024
 
-export function endBody(run: Run, end: RunEnd, asked: Asked): Body {
+export function endBody(run: Execution, end: ExecutionEnd, asked: Asked): Body {
   const { limits } = asked
   const verdict = verdictOf(run, end)
   const texts = asked.isStream || run.files ? null : textsOf(run, asked)
@@ -55,7 +55,7 @@ export function endBody(run: Run, end: RunEnd, asked: Asked): Body {
 
 type Verdict = { status: Status; exitCode: number; reason: string | null }
 
-function verdictOf(run: Run, end: RunEnd): Verdict {
+function verdictOf(run: Execution, end: ExecutionEnd): Verdict {
   const failed = (reason: string): Verdict => ({ status: 'error', exitCode: -1, reason })
   switch (end.how) {
     case 'exited':
@@ -78,7 +78,7 @@ function verdictOf(run: Run, end: RunEnd): Verdict {
 }
 
 /** An answer has a largest size: what does not fit is cut off, and said to be. */
-function textsOf(run: Run, asked: Asked): Record<'stdout' | 'stderr', Text> {
+function textsOf(run: Execution, asked: Asked): Record<'stdout' | 'stderr', Text> {
   const kept = { stdout: run.output.stdout.kept(), stderr: run.output.stderr.kept() }
   const room = MAX_PAYLOAD_BYTES - ENVELOPE_ROOM - 6 * Buffer.byteLength(asked.id)
   const stderrRoom = Math.max(room / 2, room - 6 * kept.stdout.length)

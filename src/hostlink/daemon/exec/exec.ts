@@ -13,14 +13,14 @@ import type { Asked, Token, Verdict } from '../policy/policy.ts'
 import type { Judgement } from '../policy/rule.ts'
 import { commandFor } from './command.ts'
 import { endBody } from './exec-answer.ts'
+import type { Execution, Executions } from './executions.ts'
 import { jobStart, ownerOf } from './job-start.ts'
 import { type Limits, limitsOf } from './limits.ts'
-import type { Run, Runs } from './runs.ts'
 
 export type Asker = { readonly request: Request; readonly connection: Connection; readonly token: Token }
 export type ExecSurroundings = {
   readonly config: () => Config
-  readonly runs: Runs
+  readonly runs: Executions
   readonly jobs: Jobs
   readonly decide: (token: Token, asked: Asked) => Verdict
   readonly hostEnv: NodeJS.ProcessEnv
@@ -90,7 +90,7 @@ function signalOf({ signal = 'TERM' }: CancelRequest): NodeJS.Signals | null {
   return name === 'TERM' || name === 'KILL' || name === 'INT' ? `SIG${name}` : null
 }
 
-function findKeyed({ request, token }: Asker, { runs }: ExecSurroundings): Run | undefined {
+function findKeyed({ request, token }: Asker, { runs }: ExecSurroundings): Execution | undefined {
   const { key } = request.fields
   return typeof key === 'string' ? runs.byKey(token.name, key) : undefined
 }
@@ -117,7 +117,7 @@ function startRun(
   limits: Limits,
   judgement: Judgement,
   { config, runs, hostEnv }: ExecSurroundings,
-): Run {
+): Execution {
   const { file, argv0, args, env } = commandFor(wanted, config(), hostEnv, judgement.file)
   const keepsText = !wanted.stream && !wanted.output_to_file
   return runs.start({
@@ -142,7 +142,12 @@ function startRun(
 }
 
 /** Makes the asker one of those who await the run: it gets the output, and its departure may end the run. */
-function join(run: Run, { request, connection }: Asker, wanted: ExecRequest, config: Config): () => void {
+function join(
+  run: Execution,
+  { request, connection }: Asker,
+  wanted: ExecRequest,
+  config: Config,
+): () => void {
   const undo: (() => void)[] = []
   if (wanted.stream) {
     for (const stream of ['stdout', 'stderr'] as const) {

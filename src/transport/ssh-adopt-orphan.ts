@@ -1,7 +1,7 @@
 /** Commands over ssh that outlived their runner: they have noted themselves on the host, and are looked for there. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FAMILY, NOTES } from './ssh-script.ts'
-import type { ExecOptions, ExecResult, Overtaking, StartedCommand } from './transport.ts'
+import type { CommandHandle, ExecOptions, ExecResult, Overtaking } from './transport.ts'
 
 type Exec = (
   command: { argv: string[] },
@@ -51,7 +51,7 @@ type Seen = 'ended' | 'running' | 'left' | 'unknown'
 
 export async function overtakeOverSsh(
   exec: Exec,
-  command: StartedCommand,
+  command: CommandHandle,
   options: Overtaking,
 ): Promise<'ended' | 'running' | 'unknown'> {
   if (command.kind !== 'marked' && command.kind !== 'job') return 'unknown'

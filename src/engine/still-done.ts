@@ -4,15 +4,15 @@
  */
 import type { Failure } from '../failure.ts'
 import { toFailure } from './attempt.ts'
-import { readNote } from './note.ts'
+import { readLostRecordMark } from './lost-record-mark.ts'
 import type { Run } from './run-state.ts'
-import { contextFor, type StepState } from './state.ts'
+import { contextFor, type StepState } from './step-state.ts'
 
 /** Null: nothing speaks against going on. Nothing is changed, whatever the answer. */
-export async function doubt(run: Run): Promise<Failure | null> {
+export async function checkStillDone(run: Run): Promise<Failure | null> {
   const { runId } = run.input
   try {
-    const note = await readNote(run.input)
+    const note = await readLostRecordMark(run.input)
     if (note !== null) return { code: 'record-incomplete', runId, outcome: note.outcome }
   } catch (error) {
     return toFailure(error)

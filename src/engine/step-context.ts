@@ -4,11 +4,11 @@ import type { Done, ExecRequest, StepContext } from '../steps/step.ts'
 import type { ExecResult, StreamName, Transport } from '../transport/transport.ts'
 import type { Emit, Movement } from './events.ts'
 import { shortHash } from './hash.ts'
-import type { Hold } from './hold.ts'
 import { lineReader } from './lines.ts'
 import { isLook, type Looks, lookAgain, lookOnce } from './looks.ts'
+import type { Hold } from './pause-probes.ts'
 import type { Redactor } from './redact.ts'
-import type { Clock } from './running.ts'
+import type { Clock } from './run-input.ts'
 
 type ContextInput = {
   runId: string

@@ -2,13 +2,13 @@
 import { canonicalPath } from '../fields.ts'
 import type { StepContext } from '../step.ts'
 import { docker, type Stack } from './compose.ts'
-import { type KeptImage, type KeptStack, madeSince } from './images.ts'
-import { renderedStack } from './keep.ts'
+import { type KeptImage, type KeptStack, madeSince } from './image-pins.ts'
 import { madeByProject } from './keep-stack.ts'
 import { upInSilence } from './progress.ts'
 import { readReplicas } from './project.ts'
-import { notPutBack, putFilesBack } from './put-back.ts'
 import { repair } from './repair.ts'
+import { notPutBack, putFilesBack } from './restore-files.ts'
+import { renderedStack } from './saved-files.ts'
 import { isUp, type Replica } from './stability.ts'
 
 type Seen = Pick<Replica, 'id' | 'name'>

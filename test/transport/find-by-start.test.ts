@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { readProcessStat } from '../../src/process/stat.ts'
-import { announcer, findAnnounced } from '../../src/transport/announced.ts'
+import { announcer, findAnnounced } from '../../src/transport/find-by-start.ts'
 
 const children: ChildProcess[] = []
 afterEach(() => {

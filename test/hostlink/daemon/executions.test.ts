@@ -1,8 +1,11 @@
 /** The slots of running commands, whatever becomes of the commands. */
 import { expect, test } from 'vitest'
-import { createRuns, type RunOptions } from '../../../src/hostlink/daemon/exec/runs.ts'
+import { createExecutions, type ExecutionOptions } from '../../../src/hostlink/daemon/exec/executions.ts'
 
-const command = (argv: string[], more: Partial<RunOptions> & { onStart?: () => void } = {}): RunOptions => ({
+const command = (
+  argv: string[],
+  more: Partial<ExecutionOptions> & { onStart?: () => void } = {},
+): ExecutionOptions => ({
   process: { argv, env: { PATH: process.env['PATH'] ?? '' }, onStart: more.onStart },
   owner: 'a',
   key: more.key,
@@ -12,12 +15,12 @@ const command = (argv: string[], more: Partial<RunOptions> & { onStart?: () => v
   files: more.files ?? null,
 })
 
-test.each<[string, RunOptions]>([
+test.each<[string, ExecutionOptions]>([
   ['ended', command(['true'])],
   ['could not be started', command(['/nowhere/such-program'])],
   ['has no place for its output', command(['true'], { files: { folder: '/dev/null/nowhere', id: 'a' } })],
 ])('a command that %s gives its slot back before anybody hears of its end', async (_, options) => {
-  const runs = createRuns()
+  const runs = createExecutions()
   const run = runs.start(options)
   expect(runs.active).toBe(1)
   await run.ended
@@ -26,7 +29,7 @@ test.each<[string, RunOptions]>([
 })
 
 test('so does one that breaks in a way that nobody foresaw, and it holds up no shutdown', async () => {
-  const runs = createRuns()
+  const runs = createExecutions()
   const broken = () =>
     runs.start(
       command(['true'], {

@@ -2,16 +2,16 @@
 
 import type { Json } from '../document/json.ts'
 import { Failed, type Failure } from '../failure.ts'
-import type { Known } from '../playbook/expression.ts'
+import type { Scope } from '../playbook/expression.ts'
 import { evaluate, resolveTemplate } from '../playbook/resolve.ts'
 import { hasExpressions } from '../playbook/template.ts'
 import type { Effect, StepContext, StepKind } from '../steps/step.ts'
-import { stepContext } from './context.ts'
 import type { Movement, StepStatus } from './events.ts'
 import type { Looks } from './looks.ts'
 import type { PlannedStep } from './plan.ts'
 import type { RecoveredStep } from './recover.ts'
-import type { Guarded, RunInput } from './running.ts'
+import type { Guarded, RunInput } from './run-input.ts'
+import { stepContext } from './step-context.ts'
 
 export type Ready = {
   /** The validated `with`. */
@@ -60,7 +60,7 @@ const newState = (planned: PlannedStep, kind: StepKind, earlier: RecoveredStep |
 export const mayChange = (effect: Effect): boolean => effect !== 'read' && effect !== 'fetch'
 
 /** Resolves and validates what a step was given; throws `Failed` when a value is not there or not right. */
-export function makeReady(state: StepState, known: Known): Ready {
+export function makeReady(state: StepState, known: Scope): Ready {
   if (state.ready) return state.ready
   const { planned, kind } = state
   const given = evaluate(planned.with, known, `${planned.id}: with`)
@@ -85,19 +85,19 @@ export const mayRepeat = ({ kind, ready }: StepState): boolean =>
   ready !== null && (!mayChange(ready.effect) || (kind.repeatable?.(ready.input) ?? false))
 
 /** Whether all that the step was given can be known from this scope. */
-export function canBeReady(state: StepState, known: Known): boolean {
+export function canBeReady(state: StepState, known: Scope): boolean {
   const { with: given, env, cwd, id } = state.planned
   return [given, env, cwd].every(part => !hasExpressions(resolveTemplate(part, known, id)))
 }
 
-export function whenHolds(state: StepState, known: Known): boolean {
+export function whenHolds(state: StepState, known: Scope): boolean {
   const { when, id } = state.planned
   if (when === null || typeof when === 'boolean') return when !== false
   return evaluate(when, known, `${id}: when`) === true
 }
 
 /** Of these steps, in order: whether one waits until what was started stands, before any changes something. Pure. */
-export function standsAmong(steps: readonly StepState[], known: Known): boolean {
+export function standsAmong(steps: readonly StepState[], known: Scope): boolean {
   for (const state of steps) {
     const { planned, kind } = state
     try {

@@ -2,7 +2,7 @@
 import type { Facts } from '../steps/step.ts'
 import { toFailure } from './attempt.ts'
 import type { Run } from './run-state.ts'
-import { contextFor, type StepState } from './state.ts'
+import { contextFor, type StepState } from './step-state.ts'
 
 const NO_LIMIT_MS = 2 ** 31 - 1
 const TIDY_MS = 60_000

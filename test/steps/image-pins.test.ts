@@ -6,7 +6,7 @@ import { basename, join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { composeBuild } from '../../src/steps/compose/build.ts'
 import { notBuilt } from '../../src/steps/compose/built.ts'
-import { pullFailed } from '../../src/steps/compose/failed.ts'
+import { pullFailed } from '../../src/steps/compose/compose-error.ts'
 import { imageBuild } from '../../src/steps/compose/image-build.ts'
 import {
   hasRegistryHost,

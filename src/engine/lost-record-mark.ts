@@ -7,14 +7,14 @@ import type { Failure } from '../failure.ts'
 import { toFailure } from './attempt.ts'
 import type { Outcome } from './events.ts'
 import { askTarget, targetContext } from './lock.ts'
-import type { Guarded } from './running.ts'
+import type { Guarded } from './run-input.ts'
 
 /** `outcome`: null while that runner had not come to its end. */
-type Note = { runId: string; outcome: Outcome | null }
+type Mark = { runId: string; outcome: Outcome | null }
 
 /** Whatever becomes of it, the way back begins. */
-export async function writeNote(run: Guarded, outcome: Outcome | null): Promise<void> {
-  const note: Note = { runId: run.runId, outcome }
+export async function markLostRecord(run: Guarded, outcome: Outcome | null): Promise<void> {
+  const note: Mark = { runId: run.runId, outcome }
   try {
     await ask(run, 'write', JSON.stringify(note))
   } catch (error) {
@@ -24,7 +24,7 @@ export async function writeNote(run: Guarded, outcome: Outcome | null): Promise<
 }
 
 /** Null: there is none. Throws `Failed` when the target cannot be asked. */
-export async function readNote(run: Guarded): Promise<Note | null> {
+export async function readLostRecordMark(run: Guarded): Promise<Mark | null> {
   if (!keepsRecord(run)) return null
   try {
     const { word, content } = await ask(run, 'read', '')
@@ -35,7 +35,7 @@ export async function readNote(run: Guarded): Promise<Note | null> {
   }
 }
 
-export async function forgetNote(run: Guarded): Promise<void> {
+export async function removeLostRecordMark(run: Guarded): Promise<void> {
   await ask(run, 'remove', '').catch(() => {})
 }
 
@@ -54,9 +54,9 @@ async function ask(run: Guarded, verb: 'write' | 'read' | 'remove', content: str
 }
 
 /** What cannot be read says at least that something was to be said. */
-function parsed(runId: string, content: string): Note {
+function parsed(runId: string, content: string): Mark {
   try {
-    const { outcome } = JSON.parse(content) as Note
+    const { outcome } = JSON.parse(content) as Mark
     return { runId, outcome: typeof outcome === 'string' ? outcome : null }
   } catch {
     return { runId, outcome: null }

@@ -5,9 +5,9 @@ import { AS_OWNER_OF_FOLDER } from '../git/owner.ts'
 import { plainText } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { LOOKING, type Stack } from './compose.ts'
-import type { KeptStack } from './images.ts'
-import { renderedIn } from './keep.ts'
+import type { KeptStack } from './image-pins.ts'
 import { CONFIG } from './project.ts'
+import { renderedIn } from './saved-files.ts'
 
 /**
  * A file that differs is kept beside the copy that takes its place, one that is gone gets its mode and owner back. One that

@@ -3,12 +3,12 @@
  * and nothing else is. So the end may come to be known; where steps are left, it is known where the run stands.
  */
 import type { Failure } from '../failure.ts'
-import { doubt } from './holds.ts'
 import { announce, takeOver, verdict } from './run.ts'
+import type { RunEnd, RunInput } from './run-input.ts'
 import { newRun, type Run } from './run-state.ts'
 import { askForStep, runStep } from './run-step.ts'
-import type { RunEnd, RunInput } from './running.ts'
-import { makeReady, type StepState } from './state.ts'
+import { makeReady, type StepState } from './step-state.ts'
+import { checkStillDone } from './still-done.ts'
 
 /** Never rejects. `unknown` where nobody could tell how the step in flight ended: then nothing is known that was not before. */
 export async function settle(input: RunInput): Promise<RunEnd> {
@@ -22,7 +22,7 @@ export async function settle(input: RunInput): Promise<RunEnd> {
 
 async function ask(run: Run): Promise<RunEnd> {
   const { runId } = run.input
-  const against = await doubt(run)
+  const against = await checkStillDone(run)
   if (against !== null) return { outcome: 'unknown', failedStep: null, failure: against }
   const left: string[] = []
   let failed: { step: string; failure: Failure } | null = null

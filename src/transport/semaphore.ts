@@ -1,5 +1,5 @@
 /** At most `most` at once; the others wait, in order. */
-export function turnstile(most: number) {
+export function semaphore(most: number) {
   let inside = 0
   const waiting: (() => void)[] = []
   return {

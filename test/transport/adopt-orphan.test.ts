@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connect } from '../../src/transport/connect.ts'
-import type { StartedCommand, Transport } from '../../src/transport/transport.ts'
+import type { CommandHandle, Transport } from '../../src/transport/transport.ts'
 import { type DaemonRig, startDaemonRig } from '../rig/daemon.ts'
 import { poll } from '../rig/hostops.ts'
 
@@ -27,9 +27,9 @@ async function open(target: string): Promise<Transport> {
 }
 
 /** Begun by a transport that is closed then. */
-async function left(target: string, script: string): Promise<StartedCommand> {
+async function left(target: string, script: string): Promise<CommandHandle> {
   const first = await open(target)
-  let started: StartedCommand | null = null
+  let started: CommandHandle | null = null
   const argv = ['sh', '-c', `echo on > '${folder}/on'; ${script}`]
   void first.exec(
     { argv },
@@ -49,7 +49,7 @@ const readIfThere = (file: string) => {
 }
 
 describe.each(['local', 'hostlink'])('a job at %s', target => {
-  const overtake = async (command: StartedCommand, end: boolean, signal = new AbortController().signal) => {
+  const overtake = async (command: CommandHandle, end: boolean, signal = new AbortController().signal) => {
     const transport = await open(target)
     let waited = 0
     const onWaiting = () => {

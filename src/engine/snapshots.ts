@@ -1,9 +1,9 @@
 /** What the host was like before the first change: all that a rollback will have to go by. */
 
 import type { Json } from '../document/json.ts'
-import { startObserving } from './beside.ts'
+import { startObserving } from './observe.ts'
 import type { Run } from './run-state.ts'
-import { canBeReady, contextFor, makeReady, type StepState } from './state.ts'
+import { canBeReady, contextFor, makeReady, type StepState } from './step-state.ts'
 
 /**
  * Before the first change, the state of everything that the run may change is recorded: for all steps at once, since

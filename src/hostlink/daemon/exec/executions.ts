@@ -1,14 +1,14 @@
 /** Running commands, and the keyed ones for a while after their end: slots, keys, cancellation, shutdown. */
 import { type Ended, type Running, startProcess } from '../../../process/process.ts'
 import { type ProcessSpec, startFailureCode } from '../../../process/start.ts'
-import { createKeyed } from './keyed.ts'
 import { Output, type OutputOptions } from './output.ts'
 import { type OutputFiles, openOutputFiles } from './output-file.ts'
+import { createRecentExecutions } from './recent-executions.ts'
 
 const SWEEP_MS = 60_000
 const SHUTDOWN_PATIENCE_MS = 2000
 
-export type RunOptions = {
+export type ExecutionOptions = {
   readonly process: ProcessSpec
   readonly owner: string
   readonly key: string | undefined
@@ -20,15 +20,15 @@ export type RunOptions = {
   readonly files: { readonly folder: string; readonly id: string } | null
 }
 
-export type RunEnd = Ended | { how: 'no-output-file'; error: unknown }
+export type ExecutionEnd = Ended | { how: 'no-output-file'; error: unknown }
 
-export type Run = {
-  readonly options: RunOptions
+export type Execution = {
+  readonly options: ExecutionOptions
   /** The requests that wait for it. */
   readonly ids: Set<string>
   readonly output: Readonly<Record<'stdout' | 'stderr', Output>>
   files: OutputFiles | null
-  readonly ended: Promise<RunEnd>
+  readonly ended: Promise<ExecutionEnd>
   endedAt: number | null
   stopReason: 'cancelled' | 'shutdown' | null
   /** Clients that are there, and whether one of them wanted it to go on without any. */
@@ -37,24 +37,24 @@ export type Run = {
   terminate(reason: 'cancelled' | 'shutdown', signal?: NodeJS.Signals): void
 }
 
-export type Runs = {
+export type Executions = {
   /** Commands that hold a slot. */
   readonly active: number
-  start(options: RunOptions): Run
-  byKey(owner: string, key: string): Run | undefined
+  start(options: ExecutionOptions): Execution
+  byKey(owner: string, key: string): Execution | undefined
   /** Running ones of this owner that somebody awaits under this id. */
-  byId(owner: string, id: string): Run[]
+  byId(owner: string, id: string): Execution[]
   /** Gives running commands 2 s, then ends them; resolves when none is left. */
   shutdown(): Promise<void>
 }
 
-export function createRuns(now: () => number = Date.now): Runs {
-  const running = new Set<Run>()
-  const keyed = createKeyed<Run>(now)
+export function createExecutions(now: () => number = Date.now): Executions {
+  const running = new Set<Execution>()
+  const keyed = createRecentExecutions<Execution>(now)
   const sweep = setInterval(keyed.sweep, SWEEP_MS)
   sweep.unref()
 
-  const start = (options: RunOptions): Run => {
+  const start = (options: ExecutionOptions): Execution => {
     const run = begin(options)
     running.add(run)
     const name = options.key === undefined ? null : slot(options.owner, options.key)
@@ -90,7 +90,7 @@ export function createRuns(now: () => number = Date.now): Runs {
 
 const slot = (owner: string, key: string) => `${owner}\0${key}`
 
-function begin(options: RunOptions): Run {
+function begin(options: ExecutionOptions): Execution {
   const opened: { files: OutputFiles | null } = { files: null }
   const output = (stream: 'stdout' | 'stderr') => {
     const kept: OutputOptions = { keepFirst: options.keepFirst[stream], keepLast: options.keepLast }
@@ -98,7 +98,7 @@ function begin(options: RunOptions): Run {
   }
   let process: Running | null = null
   let early: NodeJS.Signals | null = null
-  const live = async (): Promise<RunEnd> => {
+  const live = async (): Promise<ExecutionEnd> => {
     try {
       if (options.files) opened.files = await openOutputFiles(options.files.folder, options.files.id)
     } catch (error) {
@@ -119,7 +119,7 @@ function begin(options: RunOptions): Run {
     await Promise.allSettled([opened.files?.stdout.close(), opened.files?.stderr.close()])
     return ended
   }
-  const run: Run = {
+  const run: Execution = {
     options,
     ids: new Set(),
     output: { stdout: output('stdout'), stderr: output('stderr') },

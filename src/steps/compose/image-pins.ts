@@ -8,11 +8,11 @@ import { lines } from '../plain-text.ts'
 import type { StepContext } from '../step.ts'
 import { compose, composeArgv, docker, LOOKING, type Stack } from './compose.ts'
 import { imageIds, inspectImages } from './inspect-images.ts'
-import { type KeptFiles, keepFiles, seeDisk } from './keep.ts'
 import type { Possession } from './possessions.ts'
 import { type Project, readRendered, type Service, withProfiles } from './project.ts'
 import { withoutLeftovers } from './repair.ts'
 import { containersOf, plainStack, type RunningStack, runningStack } from './running-stack.ts'
+import { type KeptFiles, keepFiles, seeDisk } from './saved-files.ts'
 import { isUp, type Replica } from './stability.ts'
 
 export type Pin = { id: string; pin: string }

@@ -21,7 +21,7 @@ type Keyed<C extends Command> = {
 }
 
 /** Every command comes by here, so that none of the others is looked at but those that go. */
-export function createKeyed<C extends Command>(now: () => number): Keyed<C> {
+export function createRecentExecutions<C extends Command>(now: () => number): Keyed<C> {
   const all = new Map<string, C>()
   // Maps keep the order of insertion: in these two the one that ended first comes first.
   const ended = new Map<string, C>()

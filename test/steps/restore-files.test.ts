@@ -2,8 +2,8 @@ import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writ
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { KeptStack } from '../../src/steps/compose/images.ts'
-import { putFilesBack, requireFiles } from '../../src/steps/compose/put-back.ts'
+import type { KeptStack } from '../../src/steps/compose/image-pins.ts'
+import { putFilesBack, requireFiles } from '../../src/steps/compose/restore-files.ts'
 import { fails } from '../rig/checkout.ts'
 import { stepContext } from '../rig/step-context.ts'
 

@@ -1,7 +1,7 @@
 /** For how long a keyed command can be asked for, and that asking for one looks at no other. */
 import { expect, test } from 'vitest'
-import { createKeyed } from '../../../src/hostlink/daemon/exec/keyed.ts'
 import { Output } from '../../../src/hostlink/daemon/exec/output.ts'
+import { createRecentExecutions } from '../../../src/hostlink/daemon/exec/recent-executions.ts'
 
 const MIB = 1024 * 1024
 const MINUTES = 60_000
@@ -11,7 +11,7 @@ type Command = { output: Record<'stdout' | 'stderr', Output>; endedAt: number | 
 function commands() {
   let time = 0
   let looks = 0
-  const keyed = createKeyed<Command>(() => time)
+  const keyed = createRecentExecutions<Command>(() => time)
   const output = (bytes: number) => {
     const kept = new Output({ keepFirst: bytes, keepLast: 0 })
     kept.take(Buffer.alloc(bytes))
