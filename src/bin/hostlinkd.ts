@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** hostlinkd: flags, subcommands, signals. The only place of the daemon that ends the process. */
+/** hostlinkd: flags, subcommands, signals. The only place of the daemon that ends the process, and the one that gives it the run service. */
 import { realpathSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { VERSION } from '../build/version.ts'

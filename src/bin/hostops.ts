@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The bin: the only exit. The version is answered before anything else is loaded. Built as CommonJS, because Node's
- * ES module loader alone is a tenth of what an empty program costs.
+ * hostops: the only place of the runner that ends the process. The version is printed before anything else is loaded. Built as
+ * CommonJS, because Node's ES module loader alone is a tenth of what an empty program costs.
  */
 import { writeSync } from 'node:fs'
 import { findCode, keepCode } from '../build/code-cache.ts'

@@ -1,6 +1,6 @@
 /**
- * hostlink-supervise FOLDER: looks after one job, whose words come over stdin. With `--spare` it waits for the folder too, and
- * goes without a trace when there never is one.
+ * hostlink-supervise FOLDER: looks after one job, whose command comes over stdin. With `--spare` in place of the folder it waits
+ * for that as well, and ends without a trace if no job comes.
  */
 import { text } from 'node:stream/consumers'
 import { SPARE } from '../jobs/job-spec.ts'

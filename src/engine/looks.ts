@@ -1,11 +1,11 @@
-/** What is looked at twice in the same moment is looked at once: by several steps, or by one just behind another. */
+/** Equal looks at the host within the same moment are made once, whether two steps run concurrently or one after the other. */
 import type { Done, ExecRequest } from '../steps/step.ts'
 
-/** Of the present moment: until a step does something that may change what is seen, and never longer than this. */
+/** Answers that are still current: until a step does something that may change them, and for 2 s at most. */
 export type Looks = Map<string, { at: number; answer: Promise<Done> }>
 const MOMENT_MS = 2000
 
-/** Answers by what an equal request was answered. A failure is nobody else's: whoever shared it asks for itself. */
+/** Reuses the answer to an equal request. A failure is not reused: each caller then asks for itself. */
 export async function lookOnce(
   looks: Looks,
   key: string,
@@ -23,7 +23,7 @@ export async function lookOnce(
   return lookAgain(looks, key, now, ask)
 }
 
-/** Asks in any case, and lets others have the answer. */
+/** Always asks, and lets others reuse the answer. */
 export function lookAgain(looks: Looks, key: string, now: number, ask: () => Promise<Done>): Promise<Done> {
   for (const [old, { at }] of looks) if (now - at > MOMENT_MS) looks.delete(old)
   const answer = ask()
@@ -31,6 +31,6 @@ export function lookAgain(looks: Looks, key: string, now: number, ask: () => Pro
   return answer
 }
 
-/** Quiet, and safe to do twice: then once is enough for two. */
+/** A quiet and repeatable command changes nothing, so two callers can share its answer. */
 export const isLook = ({ repeatable, quiet, onLine, signal }: ExecRequest): boolean =>
   repeatable === true && quiet === true && onLine === undefined && signal === undefined

@@ -41,8 +41,8 @@ export function goOnWaiting(around: AroundRuns, everyMs: number): { stop(): void
 }
 
 /**
- * Whether it waits for a confirmation, or has missed one and is not back yet: nobody may be able to come and say so. By
- * the journal's own words: the format is documented, and its reader belongs to another layer.
+ * Whether the run waits for a confirmation, or has missed one and is not rolled back yet: nobody may be able to come and say so.
+ * Goes by the lines that JOURNAL.md documents.
  */
 export function hangsOnConfirmation(journal: readonly { readonly [field: string]: unknown }[]): boolean {
   let step: unknown = null

@@ -22,7 +22,7 @@ import { openHostRunStore } from './store.ts'
 
 const RECOVER_EVERY_MS = 5000
 
-/** What `hostlinkd` is given to serve runs with. */
+/** The service that `bin/hostlinkd.ts` gives to the daemon. */
 export const runService: RunService = {
   open: options => openHostRuns(options),
   grantProblems,

@@ -1,4 +1,4 @@
-/** What is asked and told of a job, as it goes over the wire. */
+/** The plain types of jobs: what starts one, and the queries and answers about it, which go over the wire as they are. */
 import type { FolderId } from '../process/workdir.ts'
 
 /** Looked up in `env.PATH` when `file` has no slash. `argv0`: the name that the program sees as its own. */
@@ -16,10 +16,10 @@ export type JobStart = {
   readonly command: Command
   /** The command as people read it. */
   readonly text: string
-  /** Of two starts with one key, equal where they mean the same. */
+  /** Two starts with one key mean the same job if this is equal. */
   readonly asked: readonly unknown[]
   readonly key?: string | undefined
-  /** Only one that was started already. */
+  /** Starts nothing: only finds a job that was started already. */
   readonly attachOnly?: boolean | undefined
   readonly workdir?: string | undefined
   readonly workdirIs?: FolderId | undefined
@@ -40,7 +40,7 @@ export type JobQuery =
   | { action: 'cancel'; job_id: string; signal?: string | undefined }
   | { action: 'wait'; job_id: string; timeout_ms?: number | undefined }
 
-/** `error_msg` stands right behind it. */
+/** On the wire `error_msg` follows it directly. */
 export type JobStatus = 'ok' | 'error' | 'bad_request' | 'not_found'
 
 export type JobState = 'starting' | 'running' | 'lost' | 'exited' | 'timeout' | 'error'

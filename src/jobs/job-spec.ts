@@ -1,7 +1,7 @@
 import type { FolderId } from '../process/workdir.ts'
 import type { Command } from './job-info.ts'
 
-/** What the daemon tells a supervisor over its standard input: never in any process's arguments, never on disk. */
+/** What a supervisor gets over its standard input: never in any process's arguments, never on disk. */
 export type JobSpec = {
   readonly command: Command
   readonly workdir?: string | undefined

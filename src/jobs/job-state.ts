@@ -9,7 +9,7 @@ import type { End } from './spool-files.ts'
 const STARTING_MS = 15_000
 
 /**
- * `isStarting`: this daemon holds a supervisor that has begun. `readAgain` is asked once more when the supervisor
+ * `isStarting`: this process holds a supervisor that it has started. `readAgain` is asked once more when the supervisor
  * is gone, because it may have written the end just before it went.
  */
 export async function currentInfo(

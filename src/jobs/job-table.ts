@@ -7,7 +7,7 @@ import type { JobInfo } from './job-info.ts'
 import { currentInfo } from './job-state.ts'
 import { listSpools, readSpool, removeSpool, type Spool } from './spool.ts'
 
-/** What happened to them, for whoever keeps a log. */
+/** Receives what happened to jobs: the daemon's log, or nothing. */
 export type Log = { readonly [level in 'debug' | 'info' | 'warn']: (text: string) => void }
 export type Job = { readonly spool: Spool; readonly info: JobInfo }
 
@@ -21,7 +21,7 @@ export type JobTable = {
   /** Takes a place for a job that is about to begin; false when as many run already, of all or of its token. */
   admit(id: string, token: string, most: Most): Promise<boolean>
   forget(id: string): void
-  /** This daemon holds the job's supervisor from `began` to `ended`. */
+  /** This process holds the job's supervisor from `began` to `ended`. */
   began(id: string): void
   ended(id: string): void
   /** Removes what ended longer than that ago. Never what runs, and never what is not ours. */

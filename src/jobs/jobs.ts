@@ -1,4 +1,4 @@
-/** Detached commands: each in a spool folder of its own, run by a supervisor that outlives the daemon. */
+/** Detached commands: each in a spool folder of its own, run by a supervisor that outlives the process that started it. */
 import { createHash, randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { join } from 'node:path'
@@ -39,9 +39,9 @@ export type Jobs = {
 }
 
 export type JobSettings = {
-  /** The folder that the folder of jobs is in. */
+  /** The parent of `jobs/`, the folder with all spools. */
   readonly folder: string
-  /** That run at a time. */
+  /** The limit of jobs that run at a time. */
   readonly most: number
   readonly retentionS: number
   readonly maxSpoolBytes: number

@@ -1,5 +1,5 @@
 /**
- * The spool folder of a job, `<output_tmpdir>/jobs/<id>/`: what is in it, how it comes to be, how it is read.
+ * The spool folder of a job, `<folder of the settings>/jobs/<id>/`: what is in it, how it comes to be, how it is read.
  *
  *   command     the command's text, for people
  *   created     seconds since 1970

@@ -211,7 +211,7 @@ function syncFolder(folder: string): void {
   }
 }
 
-/** Null when the daemon ended before it had said everything; what it did say it has checked. */
+/** Null if the process that started the job ended before it had sent everything; it has checked what it sends. */
 function parseSpec(input: string): JobSpec | null {
   try {
     return JSON.parse(input) as JobSpec

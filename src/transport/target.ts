@@ -1,4 +1,4 @@
-/** A target as people write it: its kind, and what stands behind the colon. Pure. */
+/** A target as people write it: its kind, and the part after the colon. Pure. */
 
 export function partsOf(target: string): { kind: string; rest: string | undefined } {
   const colon = target.indexOf(':')
@@ -7,5 +7,5 @@ export function partsOf(target: string): { kind: string; rest: string | undefine
     : { kind: target.slice(0, colon), rest: target.slice(colon + 1) }
 }
 
-/** Whether a daemon runs the commands, and none is forked from this process. */
+/** Whether a daemon runs the commands, so that this process forks none. */
 export const isHostlink = (target: string): boolean => partsOf(target).kind === 'hostlink'

@@ -1,4 +1,4 @@
-// What the daemon holds when idle, after 10 000 execs, and after as many again: what it holds then is all that it ever will.
+// Memory of the daemon when idle, after 10 000 execs, and after as many again, when it must have stopped growing.
 import { atMost, descriptors, main, openClient, pause, rssMiB, startDaemon, told } from './rig.mjs'
 
 const EXECS = 10_000

@@ -1,6 +1,6 @@
 /**
- * Does the plan end the container in which this runner lives, or the daemon that it works through? It would be cut off
- * in the middle, the service would stay down, and nobody would be left to go back.
+ * Refuses a plan that would end the container of this runner, or of the daemon that it works through. The run would be cut off
+ * in the middle, the service would stay down, and nothing would be left to roll back.
  */
 import * as z from 'zod'
 import type { Plan, PlannedStep } from '../../engine/plan.ts'
@@ -15,7 +15,7 @@ import { canonicalPath } from '../../steps/fields.ts'
 import type { Command, Transport } from '../../transport/transport.ts'
 import { containerIds, ownIdsHere } from './own-container.ts'
 
-/** A container on which somebody's life depends; `project` and `service` where compose made it. */
+/** The container in which the runner or the daemon lives; `project` and `service` are set if Compose made it. */
 export type Own = {
   who: 'runner' | 'daemon'
   id: string
@@ -24,12 +24,12 @@ export type Own = {
   service: string | null
   folder: string | null
 }
-/** `failure`: what the run would not survive. */
+/** `failure`: the reason to refuse the plan. */
 export type Preflight = { failure: Failure | null; warnings: Warning[] }
 
 const LOOK_MS = 20_000
 
-/** What cannot be looked at is not seen. `command`: how to let the run live on the host; null where it does. */
+/** Refuses nothing if the engine cannot be asked. `command`: starts the run on the host instead; null if it is there already. */
 export async function selfUpgrade(
   plan: Plan,
   transport: Transport,
@@ -60,7 +60,7 @@ export async function selfUpgrade(
   return { ...clear, warnings: warningsOf(stops, first, command === null) }
 }
 
-/** Of a plan that nobody is asked about. Pure. */
+/** Warnings for `--dry-run`, which does not look at the target. Pure. */
 export const selfUpgradeAhead = (plan: Plan): Warning[] =>
   warnings(plan.steps.flatMap(stopsOf), 'this runner lives in (told by --check)', ON_HOST)
 
@@ -82,8 +82,8 @@ function warningsOf(stops: readonly Stop[], own: Own, livesOnHost: boolean): War
 }
 
 /**
- * What a step of a plan may stop. `anything`: what its author's command does, nobody reads. `unknown`: it replaces services
- * whose names are known only when it runs.
+ * What a step of a plan may stop. `anything`: it runs a command of its author's, which is not read. `unknown`: it replaces
+ * services whose names are known only when it runs.
  */
 export type Stop = { step: string } & (
   | { kind: 'services'; config: Command; project: string | null; folder: string; services: string[] }
@@ -93,7 +93,7 @@ export type Stop = { step: string } & (
 
 const REPLACING = [composeUp, composeRollout] as const
 
-/** Pure. The way back counts too: it would be cut off as well. */
+/** Pure. The rollback counts too: it would be cut off as well. */
 export function stopsOf({ id, uses, when, env, with: given }: PlannedStep): Stop[] {
   if (when === false) return []
   const own = given as { effect?: unknown; endsRunner?: unknown; undo?: unknown; reactivate?: unknown }
@@ -118,7 +118,7 @@ export function stopsOf({ id, uses, when, env, with: given }: PlannedStep): Stop
   return [{ step: id, kind: 'services', config, project, folder, services }]
 }
 
-/** `services`: all of the project where null. */
+/** `services`: null means all of the project. */
 type Replaced = { project: string | null; folder: string; services: readonly string[] | null }
 
 /** Pure. */
@@ -133,7 +133,7 @@ const placeOf = ({ project, service, name }: Pick<Own, 'project' | 'service' | '
 
 type Ids = { runner: string[]; daemon: string[] }
 
-/** Through the transport one sees where its far end lives; that is here, where it is this machine itself. */
+/** Through the transport, the files of `/proc` are those of its far end. The local transport has no far end but this process. */
 async function ownIds(transport: Transport): Promise<Ids> {
   const here = ownIdsHere()
   if (transport.name === 'local') return { runner: here, daemon: [] }
@@ -152,7 +152,7 @@ const inspectSchema = once(() =>
   }),
 )
 
-/** Only the engine that the plan works on knows the container, if it is one of its own. */
+/** Asks the engine that the plan works on: a container of any other engine is not found, and the plan cannot end it. */
 async function inspect({ runner, daemon }: Ids, transport: Transport): Promise<Own[]> {
   const format = '{"id":{{json .Id}},"name":{{json .Name}},"labels":{{json .Config.Labels}}}'
   const ids = [...new Set([...runner, ...daemon])]

@@ -1,4 +1,4 @@
-/** What the CLI touches of the world; bin.ts has the real one. */
+/** Everything that the hostlink client touches of its process; `bin/hostlink.ts` passes in the real one. */
 
 import type { Env, ReadFile } from '../targets.ts'
 import type { InterruptSignal } from './exit-code.ts'

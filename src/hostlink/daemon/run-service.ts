@@ -1,4 +1,4 @@
-/** Runs on this host, as the daemon asks for them. Who builds the daemon brings the service: the wire knows no playbooks. */
+/** The interface through which the daemon serves runs. `bin/hostlinkd.ts` passes in `host/service.ts`: the wire knows no playbooks. */
 import type { Jobs } from '../../jobs/jobs.ts'
 import type { RunRequest } from '../messages.ts'
 import type { Config } from './config/config.ts'
@@ -9,9 +9,9 @@ import type { Asked, Token, Verdict } from './policy/policy.ts'
 
 export type RunService = {
   open(options: HostRunsOptions): HostRuns
-  /** Of tokens whose playbooks are not installed as they were reviewed. */
+  /** Reports tokens whose playbooks are not installed as they were reviewed. */
   grantProblems(config: Config, tokens: readonly Token[]): Problem[]
-  /** Of what those playbooks let their callers do; asks hostops. */
+  /** Reports what those playbooks let their callers do; starts hostops to describe them. */
   checkGrants(config: Config, tokens: readonly Token[], env: NodeJS.ProcessEnv): Promise<GrantFindings>
   /** Where runs keep their state. */
   stateFolder(config: Config, env: NodeJS.ProcessEnv): string
@@ -28,9 +28,9 @@ export type HostRunsOptions = {
 
 export type HostRuns = {
   handle(request: RunRequest, token: Token, decide: Decide, gone: AbortSignal): Promise<Body>
-  /** From now on, runs that wait for a confirmation go on when their runner is dead. */
+  /** From now on, runs that wait for a confirmation are resumed if their runner is dead. */
   goOn(): void
-  /** Ends waits. Runs go on. */
+  /** Ends the waits of requests; the runs themselves continue. */
   close(): void
 }
 

@@ -39,7 +39,7 @@ export const ownFields = () => ({
     .literal('never')
     .optional()
     .describe(
-      'never: it does not end the container that hostops itself runs in. Needed there, unless effect is read or the run lives on the host.',
+      'never: the step does not end the container that hostops runs in. Needed only in a container, unless effect is read or the run is on the host.',
     ),
   changed: z
     .boolean()

@@ -1,10 +1,10 @@
-/** A text that holds secrets goes to a command through its environment: every user of the host may read an argv. */
+/** Passes a text with secrets to a command through the environment, because every user of the host can read an argv. */
 
-/** No single variable may be longer than 128 KiB, nor all of them than some hundreds. */
+/** In characters. The kernel limits one variable to 128 KiB, and all of them together to some hundreds of KiB. */
 const PIECE = 30_000
 const AT_ONCE = 8
 
-/** Pure. Each with the variable that takes it, in as many lots as there are commands needed. */
+/** Pure. Splits texts into lots, one for each command that is needed; `keys` says which text each variable belongs to. */
 export function lotsOf<K>(
   texts: readonly (readonly [K, string])[],
 ): { keys: K[]; env: Record<string, string> }[] {
@@ -17,14 +17,14 @@ export function lotsOf<K>(
   return lots
 }
 
-/** A command that prints the text. */
+/** A command that prints the text. Pure. */
 export function printing(text: string): { argv: string[]; env: Record<string, string> } {
   const pieces = piecesOf(text)
   const script = `n=0; while [ "$n" -lt "$1" ]; do ${PRINT_PIECE}; n=$((n + 1)); done`
   return { argv: ['sh', '-c', script, 'hostops-print', String(pieces.length)], env: variables(pieces) }
 }
 
-/** For a script: prints the piece with the number `$n`. */
+/** Shell text that prints the piece with the number `$n`. */
 export const PRINT_PIECE = `eval "printf %s \\"\\$HOSTOPS_PIECE_$n\\""`
 
 const piecesOf = (text: string): string[] => text.match(new RegExp(`[\\s\\S]{1,${PIECE}}`, 'gu')) ?? []

@@ -1,4 +1,4 @@
-/** What the engine's events tell of the ends of containers, before it answers questions about them. */
+/** Deaths of containers from the engine's events, which come before it answers questions about those containers. */
 import type { Heard } from './events.ts'
 import { isUp, type Replica } from './stability.ts'
 
@@ -10,7 +10,7 @@ export class Deaths {
   readonly #asked = new Map<string, number>()
   #tell = () => {}
 
-  /** Whether a look is worth it. */
+  /** Returns whether the containers should be looked at now. */
   hears({ container, what, at, exitCode }: Heard): boolean {
     if (what === 'kill') this.#asked.set(container, at)
     if (what === 'die' && exitCode > 0) this.#ends.set(container, { at, exitCode })
@@ -27,14 +27,14 @@ export class Deaths {
     return this.#latest.some(each => this.#endOf(each) !== null)
   }
 
-  /** Resolves when one of those that ran at the latest look does. */
+  /** Resolves when a container that ran at the latest look dies. */
   next(): Promise<void> {
     return new Promise(resolve => {
       this.#tell = resolve
     })
   }
 
-  /** With what was heard of those that seem to be up. */
+  /** Corrects a look: containers that seem to be up, but whose death was reported, are shown as exited. */
   applied(now: readonly Replica[]): readonly Replica[] {
     return now.map(each => {
       const end = this.#endOf(each)
@@ -44,7 +44,7 @@ export class Deaths {
     })
   }
 
-  /** What somebody has asked for (`kill`) is none: a person, a proxy, or an engine that is about to go. */
+  /** An end after a `kill` does not count: a person, a proxy or an engine that shuts down has asked for it. */
   #endOf({ id, status, startedAt }: Replica): End | null {
     const end = this.#ends.get(id)
     const started = Date.parse(startedAt)

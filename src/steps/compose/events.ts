@@ -1,10 +1,10 @@
-/** What the engine remembers to have happened to a container. */
+/** The engine's events about containers: those that it remembers, and new ones as they happen. */
 
 import { lines } from '../plain-text.ts'
 import type { Sign, StepContext } from '../step.ts'
 import { docker, LOOKING } from './compose.ts'
 
-/** The last of these events in the last ten minutes, in the given format; undefined when there was none. */
+/** The last of these events in the last ten minutes, in the given format; undefined if there was none. */
 export async function lastEvent(
   ctx: StepContext,
   dir: string,
@@ -21,8 +21,8 @@ export async function lastEvent(
 }
 
 /**
- * By the target's clock. Docker cuts a relative time to whole seconds, so that where `date` knows nothing smaller, it has to be
- * the next one, or what has just happened is left out.
+ * By the target's clock. Docker cuts a relative time to whole seconds, so where `date` has no fractions, the next second is used:
+ * otherwise the newest events would be left out.
  */
 const UNTIL_NOW = `
 now=$(date +%s.%N 2>/dev/null)
@@ -30,18 +30,17 @@ case $now in '' | *[!0-9.]*) now=-1s ;; esac
 exec docker events --until="$now" "$@"
 `
 
-/** Of a container: `die`, `kill`, or how its health has changed. `at`: by the engine's clock, in milliseconds. */
+/** An event of a container: `die`, `kill`, or a change of its health. `at`: by the engine's clock, in milliseconds. */
 export type Heard = { container: string; what: string; at: number; exitCode: number }
 
-/**
- * Ends and changes of health in a project, told by one command instead of asking again and again. */
+/** Deaths, kills and changes of health in a project, from one command that keeps running instead of repeated questions. */
 export function newsOf(project: string, hears: (heard: Heard) => boolean): NonNullable<Sign['news']> {
   const kinds = ['die', 'kill', 'health_status'].map(kind => `event=${kind}`)
   const about = [`label=com.docker.compose.project=${project}`, ...kinds]
   return {
     about: project,
     async listen(ctx, untilMs, signal, tell) {
-      // A runner that dies cannot end it: then its own time does, by the target's clock.
+      // If the runner dies, the command ends by itself at this time, by the target's clock.
       const until = `--until=${Math.ceil(untilMs / 1000)}`
       const argv = [
         'docker',

@@ -1,7 +1,7 @@
 /**
- * What is kept before a rollback replaces the containers that failed. By docker alone: the files of the checkout may be on
- * their way back meanwhile. The way back waits for it, and the engine answers nothing about a container that it is just
- * starting again: what it must be asked is little.
+ * Evidence that is kept before a rollback replaces the containers that failed. It comes from docker alone, because the files of
+ * the checkout may be restored meanwhile. Containers are replaced only when it is complete, and the engine does not answer about a
+ * container that it is restarting, so it is asked as little as possible.
  */
 import { Failed, type Failure } from '../../failure.ts'
 import type { Evidence, StepContext } from '../step.ts'
@@ -16,7 +16,7 @@ type Given = Stack & { services: readonly string[] }
 export async function stackEvidence(
   ctx: StepContext,
   input: Given,
-  /** What is known of the project without any file. */
+  /** The project's name, if it is known without reading a file. */
   known: { project: string } | null,
   because: Failure,
 ): Promise<Evidence[]> {
@@ -50,7 +50,7 @@ async function logsOf(ctx: StepContext, input: Given, listed: readonly Listed[])
   return logs.flat().join('\n')
 }
 
-/** What is not as it should be, by the engine's own account, where the failure does not tell it, or not all of it. */
+/** The container at fault, if the failure does not name it or was reported before its last words were read. */
 async function suspects(
   ctx: StepContext,
   input: Given,
@@ -78,7 +78,7 @@ async function suspects(
   return [{ name: 'state', text: problem.detail, facts: { failedService } }]
 }
 
-/** What cannot be had is missing from the evidence, and keeps no rollback from happening. */
+/** Evidence that cannot be gathered is left out and does not stop the rollback. */
 async function unlessFailed<T>(work: Promise<T>): Promise<T | null> {
   try {
     return await work

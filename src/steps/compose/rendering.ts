@@ -1,4 +1,4 @@
-/** A stack as Compose renders it, with the hash that it gives each service, in one look. */
+/** A stack as Compose renders it, with the hash of each service, in one command. */
 import { PRIVATE_FOLDER } from '../command/private-folder.ts'
 import { canonicalPath } from '../fields.ts'
 import { lines } from '../plain-text.ts'
@@ -6,7 +6,7 @@ import type { StepContext } from '../step.ts'
 import { compose, composeArgv, LOOKING, type Stack, withComposeEnv, withoutWarnings } from './compose.ts'
 import { CONFIG } from './project.ts'
 
-/** By service, as Compose writes them to the labels of the containers that it makes. */
+/** Hashes by service, as Compose writes them to the labels of the containers that it makes. */
 export type Hashes = ReadonlyMap<string, string>
 
 /** Pure. */
@@ -14,7 +14,7 @@ export const hashesIn = (printed: string): Hashes =>
   new Map(lines(printed).map(line => line.split(' ') as [string, string]))
 
 const RULE = '--- hostops-hashes ---'
-/** The start of Compose is most of its time, so what renders and what hashes run at once. Ends as the first one does. */
+/** Compose spends most of its time starting, so rendering and hashing run concurrently. Exits with the code of the rendering. */
 const BOTH = `
 dir=$1 rule=$2; shift 2
 ${PRIVATE_FOLDER}
@@ -26,7 +26,7 @@ echo "$rule"
 cat "$top/hashes"
 `
 
-/** The same question for all who ask it, so that one of them is answered by what another has seen. */
+/** Every caller runs the same command, so that `engine/looks.ts` can give one caller the answer of another. */
 export async function renderStack(
   ctx: StepContext,
   stack: Stack,
@@ -35,7 +35,7 @@ export async function renderStack(
   const words = withComposeEnv(cwd, withoutWarnings(composeArgv(stack, CONFIG)))
   const argv = ['sh', '-c', BOTH, 'hostops-render', cwd, RULE, ...words]
   const done = ctx.platform === 'posix' ? await ctx.exec({ argv, cwd, ...LOOKING }) : null
-  // Asked again, and by itself, to tell what is wrong.
+  // Rendering alone, so that Compose's own error is reported.
   if (done?.code !== 0)
     return { rendered: (await compose(ctx, stack, CONFIG, LOOKING)).stdout, hashes: new Map() }
   const [rendered = '', hashes = ''] = done.stdout.split(`${RULE}\n`)

@@ -1,4 +1,4 @@
-/** A stack that does not stand, told with what its containers said last. */
+/** The failure of a stack that is not stable, with the last log lines of the container at fault. */
 import { Failed, type FailedService, type Failure } from '../../failure.ts'
 import { canonicalPath } from '../fields.ts'
 import { lines } from '../plain-text.ts'
@@ -23,7 +23,7 @@ export async function notStable(
   if (!broken || !replica) return new Failed(failure)
   const until = deathOf(replica)
   const failedService = describe(replica, broken.detail, '')
-  // The engine says nothing about a container while it starts that again.
+  // The engine gives no logs of a container while it restarts it, so the evidence reads them later.
   if (ctx.isHurried && until !== null) return new Failed({ ...failure, failedService, until })
   return new Failed(withWords({ ...failure, failedService }, await lastWords(ctx, stack, replica.id, until)))
 }
@@ -57,7 +57,7 @@ export const describe = (replica: Replica, why: string, logsTail: string): Faile
 
 type Said = { all: string[]; errors: string[] }
 
-/** In the order in which they were written; the engine gives the two streams apart. */
+/** Both streams in the order in which they were written; the engine gives them separately. */
 export async function lastLines(
   ctx: StepContext,
   stack: Stack,
@@ -66,14 +66,14 @@ export async function lastLines(
 ): Promise<Said> {
   const before = until === null ? [] : ['--until', until]
   const argv = ['docker', 'logs', '--timestamps', '--tail', `${KEPT_LINES}`, ...before, id]
-  // What it would have said is missing when this fails; that the stack does not stand must be told all the same.
+  // Without logs the failure is still reported.
   const done = await ctx.exec({ argv, cwd: canonicalPath(stack.dir), ...LOOKING })
   if (done.code !== 0) return { all: [], errors: [] }
   const errors = lines(done.stderr)
   return { all: [...lines(done.stdout), ...errors].sort().slice(-KEPT_LINES), errors }
 }
 
-/** What came later, when it was started again, is not what it died of. */
+/** Lines after `until` are left out: a container that was restarted wrote them, and they do not say why it died. */
 export async function lastWords(
   ctx: StepContext,
   stack: Stack,
@@ -86,7 +86,7 @@ export async function lastWords(
   return { text: wordsOf(ctx, all), cause: cause === undefined ? null : withoutTime(cause) }
 }
 
-/** The question is the one that evidence asks: a busy engine answers it once. */
+/** Runs the same command as the evidence, so that a busy engine answers it once. */
 async function linesUntil(ctx: StepContext, stack: Stack, id: string, until: string): Promise<Said> {
   const said = await lastLines(ctx, stack, id)
   const isBefore = (line: string) => Date.parse(line.split(' ', 1)[0]!) <= Date.parse(until)
@@ -128,7 +128,7 @@ export async function withExitCodes(
   return seen
 }
 
-/** Null: the engine does not tell, and that the stack does not stand must be told all the same. */
+/** Null if the engine does not say: the failure is still reported. */
 async function lastExitCode(ctx: StepContext, stack: Stack, id: string): Promise<number | null> {
   const wanted = { kinds: ['die'], format: '{{.Actor.Attributes.exitCode}}' }
   try {

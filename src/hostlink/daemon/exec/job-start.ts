@@ -1,4 +1,4 @@
-/** A detached command of a request, as the jobs take it. */
+/** From a request, its token and the config to the plain types of `jobs/`, which knows none of the three. */
 import type { JobStart, Owner } from '../../../jobs/job-info.ts'
 import type { JobSettings } from '../../../jobs/jobs.ts'
 import type { ExecRequest } from '../../messages.ts'
