@@ -8,7 +8,7 @@ import { supervise } from '../jobs/supervise.ts'
 
 const [folder] = process.argv.slice(2)
 if (folder === undefined) {
-  process.stderr.write('hostlink-supervise is started by hostlinkd\n')
+  process.stderr.write('hostlink-supervise is started by hostlinkd or hostops\n')
   process.exitCode = 2
 } else if (folder === SPARE) {
   const said = await text(process.stdin)

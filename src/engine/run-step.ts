@@ -114,7 +114,7 @@ async function attempts(run: Run, state: StepState, ready: Ready, first: First):
         attachOnly,
         movement: null,
         standsLater,
-        isHurried: !planned.continueOnError,
+        isHurried: !planned.continueOnError && attempt === planned.retry.attempts,
         looks: input.looks,
         looksAnew: true,
       }

@@ -139,8 +139,8 @@ async function runToItsEnd(run: Run): Promise<RunEnd> {
 
 async function goOnTakingBack(run: Run, because: Failure): Promise<RunEnd> {
   const failedStep = run.states.find(state => state.status === 'failed')?.planned.id ?? null
-  const { rollback } = await afterwards(run, because, true)
-  return verdict(run, { step: failedStep, failure: because }, rollback)
+  const { rollback, failure } = await afterwards(run, because, true)
+  return verdict(run, { step: failedStep, failure: failure ?? because }, rollback)
 }
 
 async function runSteps(run: Run): Promise<StepFailure | null> {

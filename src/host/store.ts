@@ -15,7 +15,8 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { join } from 'node:path'
 import * as z from 'zod'
 import { createFolder, removeLeftovers } from '../process/new-folder.ts'
-import { livenessOf, type RunnerPlace } from '../runs/runner-identity.ts'
+import { isMistake } from '../runs/create-run.ts'
+import { isSettled, readReport, readRun } from '../runs/runs-folder.ts'
 
 const requestSchema = z.object({
   token: z.string(),
@@ -29,18 +30,6 @@ const requestSchema = z.object({
   key: z.string().optional(),
 })
 export type HostRunRequest = z.output<typeof requestSchema>
-
-const headSchema = z.object({
-  pid: z.number().int().positive(),
-  pidStarted: z.string().nullable(),
-  boot: z.string().nullable().optional(),
-  machine: z.string().optional(),
-  pids: z.string().optional(),
-  pulse: z.string().optional(),
-})
-
-const codeSchema = z.object({ exitCode: z.number().int().optional() })
-const reportSchema = z.object({ outcome: z.string() })
 
 export type HostRunStore = {
   folder(runId: string): string
@@ -93,21 +82,19 @@ export function openHostRunStore(root: string): HostRunStore {
       renameSync(draft, join(folder(runId), 'job'))
     },
     state: runId => {
-      const head = headSchema.safeParse(readJson(join(runFolder(runId), 'run.json'))).data
-      const report = reportSchema.safeParse(readJson(join(runFolder(runId), 'report.json'))).data
-      const ended = report !== undefined
-      const settled = ended && report.outcome !== 'unknown'
+      const report = readReport(runFolder(runId))
+      const ended = report !== null
       return {
         begun: existsSync(runFolder(runId)),
         ended,
-        settled,
+        settled: isSettled({ report }),
         // Nobody goes on with a run whose runner may live where it cannot be seen from here.
-        alive: head !== undefined && !ended && livenessOf(head as RunnerPlace, runFolder(runId)) !== 'dead',
+        alive: !ended && (readRun(runFolder(runId))?.alive ?? false),
       }
     },
     isMistake: runId => {
-      const report = reportSchema.safeParse(readJson(join(runFolder(runId), 'report.json'))).data
-      return report?.outcome === 'invalid' && !existsSync(join(runFolder(runId), 'journal.ndjson'))
+      const folder = runFolder(runId)
+      return isMistake({ folder, report: readReport(folder) })
     },
     forgetMistake: runId => {
       // At once out of everybody's sight.
@@ -118,10 +105,10 @@ export function openHostRunStore(root: string): HostRunStore {
       }
     },
     report: runId => {
+      const run = readRun(runFolder(runId))
       const text = readText(join(runFolder(runId), 'report.json'))?.trim()
-      const { exitCode } = codeSchema.safeParse(readJson(join(runFolder(runId), 'run.json'))).data ?? {}
-      const isWhole = text !== undefined && reportSchema.safeParse(parse(text)).success
-      return isWhole && exitCode !== undefined ? { text, exitCode } : null
+      const exitCode = run?.head.exitCode
+      return run?.report && text !== undefined && exitCode !== undefined ? { text, exitCode } : null
     },
     journal: runId =>
       (readText(join(runFolder(runId), 'journal.ndjson')) ?? '').split('\n').flatMap(line => {

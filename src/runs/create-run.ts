@@ -53,5 +53,6 @@ function takeAgain(folder: string, head: RunHead): Created {
   }
 }
 
-const isMistake = ({ folder, report }: RunEntry): boolean =>
+/** Nothing came of it but being told what was wrong with what was asked for: its id is free again. */
+export const isMistake = ({ folder, report }: Pick<RunEntry, 'folder' | 'report'>): boolean =>
   report?.outcome === 'invalid' && !existsSync(join(folder, 'journal.ndjson'))

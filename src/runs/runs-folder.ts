@@ -80,15 +80,15 @@ export function readRun(folder: string): RunEntry | null {
   const written = readJson<RunHead>(join(folder, 'run.json'))
   const head = typeof written?.runId === 'string' ? written : headFromJournal(folder)
   if (head === null) return null
-  const report = readReport(join(folder, 'report.json'))
+  const report = readReport(folder)
   // Whoever goes on with a run that has a report is its runner until it has written another.
   const liveness = head.exitCode === undefined ? livenessOf(head, folder) : 'dead'
   return { folder, head, report, alive: liveness !== 'dead', unseen: liveness === 'unseen' }
 }
 
 /** What no runner has written is no end: the journal tells how far it came. */
-function readReport(file: string): Report | null {
-  const report = readJson<Report>(file)
+export function readReport(folder: string): Report | null {
+  const report = readJson<Report>(join(folder, 'report.json'))
   return report !== null && OUTCOMES.includes(report.outcome) ? report : null
 }
 
@@ -107,7 +107,7 @@ function headFromJournal(folder: string): RunHead | null {
 const NO_PROCESS = 0
 
 /** Its end is known for good; any other may still have to be finished or taken back. */
-export const isSettled = ({ report }: RunEntry): boolean =>
+export const isSettled = ({ report }: Pick<RunEntry, 'report'>): boolean =>
   report !== null && report.outcome !== 'unknown' && report.errorCode !== 'half-way'
 
 /** Nobody here knows its end, and a daemon may. */

@@ -11,7 +11,7 @@ import { main } from './rig.mjs'
 const STEPS = 1000
 const src = path => fileURLToPath(new URL(`../../src/${path}`, import.meta.url))
 const program = `
-import { keepHeapSmall } from ${JSON.stringify(src('cli/start/v8-flags.ts'))}
+import { keepHeapSmall } from ${JSON.stringify(src('process/v8-flags.ts'))}
 import { makePlan } from ${JSON.stringify(src('engine/make-plan.ts'))}
 import { loadPlaybook } from ${JSON.stringify(src('playbook/load.ts'))}
 import { kinds } from ${JSON.stringify(src('steps/index.ts'))}

@@ -39,7 +39,7 @@ async function leave(id: string, journal: Entry[] | null, left: { head?: object;
   const folder = join(root, 'runs', id)
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'journal.ndjson'), journal.map(entry => `${JSON.stringify(entry)}\n`).join(''))
-  writeFileSync(join(folder, 'run.json'), JSON.stringify(left.head ?? DEAD))
+  writeFileSync(join(folder, 'run.json'), JSON.stringify({ runId: id, ...(left.head ?? DEAD) }))
   if (left.report) writeFileSync(join(folder, 'report.json'), JSON.stringify(left.report))
 }
 

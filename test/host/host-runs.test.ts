@@ -129,7 +129,10 @@ test('what is asked for beside a runner that lives is not what the run is follow
   await ask(start)
   mkdirSync(join(root, 'runs', 'r'), { recursive: true })
   const { pid, started, boot } = noteSelf()
-  writeFileSync(join(root, 'runs', 'r', 'run.json'), JSON.stringify({ pid, pidStarted: started, boot }))
+  writeFileSync(
+    join(root, 'runs', 'r', 'run.json'),
+    JSON.stringify({ runId: 'r', pid, pidStarted: started, boot }),
+  )
   const job = () => readFileSync(join(root, 'requests', 'r', 'job'), 'utf8').trim()
   expect(await ask(resume)).toMatchObject({ status: 'ok', job_id: 'job-2' })
   expect(job()).toBe('job-1')

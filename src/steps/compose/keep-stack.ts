@@ -54,7 +54,7 @@ async function wayBackTo(
   if (others.length === 0 || folder === null) return {}
   const services = [...new Set(others.map(each => each.service))]
   const ran = await configThatRuns(ctx, stack, rendered, others)
-  const was = ran === null ? null : await keepText(ctx, folder, 'was.json', ran)
+  const was = ran === null ? null : await keepText(ctx, folder, `was.${ctx.stepId}.json`, ran)
   ctx.say(driftInWords(services, was !== null))
   return { drifted: services, was }
 }

@@ -71,9 +71,11 @@ const KEPT = `${NAME}${PRINT}`
 const STORE = `${FOLDER}
 new=$1 last=$2; shift 2
 [ -n "$new" ] || new=$(mktemp -d "$folder/.new.XXXXXX") || exit 3
+# The answer to the last lot was lost, and it is asked for again.
+[ -d "$new" ] || set --
 n=0; for name do ${PRINT_PIECE} >"$new/$name" || exit 3; n=$((n + 1)); done
 [ -n "$last" ] || { echo "$new"; exit 0; }
-(
+[ ! -d "$new" ] || (
   cd "$new" || exit
   for name in rule root free raw.json hashes stack.json compose.json; do cat "$name".[0-9]* >"$name" 2>/dev/null; done
   mv -n rule root free raw.json hashes stack.json compose.json "$folder" 2>/dev/null
@@ -186,9 +188,11 @@ async function run(
 ): Promise<string> {
   const done = await ctx.exec({ argv: ['sh', '-c', script, 'hostops-keep', ...words], env, ...LOOKING })
   if (done.code === 0) return done.stdout
-  const path = 'hostops/rollback on the target'
-  throw new Failed({ code: 'state-unwritable', path, problem: done.stderr })
+  throw unwritable(done.stderr)
 }
+
+const unwritable = (problem: string) =>
+  new Failed({ code: 'state-unwritable', path: 'hostops/rollback on the target', problem })
 
 type Stored = { folder: string; disk: DiskSeen | null; raw: string; hashes: Hashes; rendered: string }
 
@@ -199,6 +203,16 @@ function storedIn(said: string): Stored {
   return { folder, disk: diskIn(`${root}\n${free}`), raw, hashes: hashesIn(hashes), rendered }
 }
 
+/** Another lot of a text whose earlier ones are in `$draft`; with `last`, it gets its name. */
+const KEEP_TEXT = `
+umask 077
+folder=$1 draft=$2 last=$3; shift 3
+[ -n "$draft" ] || draft=$(mktemp "$folder/.text.XXXXXX") || exit 3
+n=0; for part do ${PRINT_PIECE} >>"$draft" || exit 3; n=$((n + 1)); done
+[ -z "$last" ] || { mv -f -- "$draft" "$folder/$last" && draft=$folder/$last; } || exit 3
+echo "$draft"
+`
+
 /** Kept beside that: the configuration that ran, where the files give another one. Answers with its path. */
 export async function keepText(
   ctx: StepContext,
@@ -206,11 +220,15 @@ export async function keepText(
   name: string,
   text: string,
 ): Promise<string> {
-  const path = `${folder}/${name}`
-  const script = `umask 077; path=$1; shift; n=0; for piece do ${PRINT_PIECE} >>"$path"; n=$((n + 1)); done`
-  await ctx.exec({ argv: ['rm', '-f', '--', path], quiet: true })
-  for (const { keys, env } of lotsOf([[name, text]]))
-    await ctx.exec({ argv: ['sh', '-c', script, 'hostops-write', path, ...keys], env, quiet: true })
+  const lots = lotsOf([[name, text]])
+  let path = ''
+  for (const [at, { keys, env }] of lots.entries()) {
+    const words = [folder, path, at === lots.length - 1 ? name : '', ...keys]
+    const argv = ['sh', '-c', KEEP_TEXT, 'hostops-write', ...words]
+    const done = await ctx.exec({ argv, env, quiet: true })
+    if (done.code !== 0) throw unwritable(done.stderr)
+    path = done.stdout.trim()
+  }
   return path
 }
 

@@ -124,17 +124,27 @@ function stackSign(
   return {
     forMs,
     latest: () => latest,
-    rebase: memory.rebase,
+    rebase() {
+      begun = null
+      memory.rebase()
+    },
     news: newsOf(project, heard => deaths.hears(heard)),
     async begin(ctx) {
-      begun = forMs === 0 ? await read(ctx) : await seenNow(ctx)
-      deaths.sees(begun)
-      return begun
+      const now = forMs === 0 ? await read(ctx) : await seenNow(ctx)
+      if (forMs !== 0) begun = now
+      deaths.sees(now)
+      return now
     },
     async look(ctx: StepContext) {
-      const found = deaths.applied(begun ?? (await seenNow(ctx)))
+      const raw = begun ?? (await seenNow(ctx))
       begun = null
-      const now = await withExitCodes(ctx, stack, memory.learn(found), found)
+      // Learned as they were seen: what has died since was there.
+      const known = memory.learn(raw)
+      const heard = maxRestarts > 0 ? raw : deaths.applied(raw)
+      // Others may have changed since, where the one that died is nobody's concern.
+      const isOld = raw === latest && !memory.judge(heard).final
+      const found = isOld ? deaths.applied(await read(ctx)) : heard
+      const now = await withExitCodes(ctx, stack, isOld ? memory.learn(found) : known, found)
       latest = now
       deaths.sees(now)
       likely = [...now.map(({ id }) => id), ...(memory.besides ?? [])]
