@@ -46,6 +46,16 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'duration.ts': [],
 }
 
+/** Each pair that goes is one reason less to know both in order to change one. */
+const TO_BE_PARTED = [
+  'cli <-> cli/commands',
+  'cli <-> cli/program',
+  'cli <-> cli/state',
+  'cli/commands <-> cli/on-host',
+  'hostlink <-> hostlink/link',
+  'steps/compose <-> steps/compose/guard',
+]
+
 /** Files that only these may import. */
 const ONLY_FOR: Record<string, (importer: string) => boolean> = {
   'transport/connect.ts': importer => importer.startsWith('cli/'),
@@ -68,6 +78,9 @@ describe('src/', () => {
   })
   test('has no cycles', () => {
     expect(cycles(files)).toEqual([])
+  })
+  test('has no two folders that import each other, but for those that are still to be parted', () => {
+    expect(mutual(files)).toEqual(TO_BE_PARTED)
   })
 })
 
@@ -127,6 +140,17 @@ describe('the rule finds', () => {
     expect(violations(new Map([['steps/git/git.ts', "import './gone.ts'"]]))).toHaveLength(1)
   })
 
+  test('two folders that import each other, without a cycle of files', () => {
+    const files = new Map([
+      ['steps/a.ts', "import './git/b.ts'"],
+      ['steps/git/b.ts', ''],
+      ['steps/git/c.ts', "import '../d.ts'"],
+      ['steps/d.ts', ''],
+    ])
+    expect(cycles(files)).toEqual([])
+    expect(mutual(files)).toEqual(['steps <-> steps/git'])
+  })
+
   test('a cycle over three files, once', () => {
     const files = new Map([
       ['steps/a.ts', "import './b.ts'"],
@@ -157,6 +181,24 @@ function objection(importer: string, imported: string, files: Files): string | n
   if (!allowed.includes(to)) return `${from} must not see ${to}`
   const through = ONLY_THROUGH[from]?.[to]
   return through && !through.includes(imported) ? `${from} sees only ${through.join(', ')}` : null
+}
+
+/** Pairs of folders, at any depth, of which each imports from the other. */
+function mutual(files: Files): string[] {
+  const seen = new Set(
+    [...files.keys()].flatMap(importer =>
+      importsOf(importer, files).flatMap(imported => {
+        const [from, to] = [dirname(importer), dirname(imported)]
+        return from === to || !files.has(imported) ? [] : [`${from} ${to}`]
+      }),
+    ),
+  )
+  return [...seen]
+    .flatMap(pair => {
+      const [from = '', to = ''] = pair.split(' ')
+      return from < to && seen.has(`${to} ${from}`) ? [`${from} <-> ${to}`] : []
+    })
+    .sort()
 }
 
 /** Each cycle once, beginning with the name that sorts first. */

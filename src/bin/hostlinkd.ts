@@ -4,7 +4,7 @@ import { realpathSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { VERSION } from '../build/version.ts'
 import { nearest } from '../document/nearest.ts'
-import type { BinIo } from '../hostlink/daemon/bin-io.ts'
+import type { BinIo } from '../hostlink/daemon/config/bin-io.ts'
 import { readFlags } from '../hostlink/daemon/config/flags.ts'
 
 const USAGE = `usage: hostlinkd [-c FILE] [-p PIDFILE] [-f] [-v]
@@ -37,7 +37,7 @@ async function main(args: string[]): Promise<number> {
   if (subcommand === 'init') return (await import('../hostlink/daemon/config/init.ts')).runInit(rest, io())
   if (subcommand === 'check') {
     const [{ runCheck }, { runService }] = await Promise.all([
-      import('../hostlink/daemon/config/check.ts'),
+      import('../hostlink/daemon/check.ts'),
       import('../host/service.ts'),
     ])
     return runCheck(rest, io(), runService)

@@ -4,7 +4,7 @@ import { printDuration } from '../duration.ts'
 import type { Plan, PlannedStep } from '../engine/plan.ts'
 import type { Warning } from '../engine/run-input.ts'
 import type { Template } from '../playbook/playbook.ts'
-import type { PlannedArg, PlannedCommand } from '../steps/step.ts'
+import type { PlannedArg, PlannedCommand } from '../steps/contract/step.ts'
 
 export function printPlan(plan: Plan, warnings: readonly Warning[]): string {
   const lines = [`${plan.playbook} on ${plan.target}: nothing is contacted, nothing is executed`]

@@ -1,7 +1,7 @@
 /** One step to its end: attempts, backoff, its own time. */
 import { Failed, type Failure } from '../failure.ts'
 import type { Retry } from '../playbook/playbook.ts'
-import type { StepResult } from '../steps/step.ts'
+import type { StepResult } from '../steps/contract/step.ts'
 import type { Emit } from './events.ts'
 import { mayRetry } from './outcome.ts'
 import type { Clock } from './run-input.ts'

@@ -3,7 +3,7 @@
 import type { Json } from '../document/json.ts'
 import type { Failure } from '../failure.ts'
 import type { Scope } from '../playbook/expression.ts'
-import type { CheckFinding } from '../steps/step.ts'
+import type { CheckFinding } from '../steps/contract/step.ts'
 import { toFailure } from './attempt.ts'
 import { shortHash } from './hash.ts'
 import { decideOutcome } from './outcome.ts'

@@ -2,11 +2,25 @@
 
 import type { Json } from '../document/json.ts'
 import type { Failure } from '../failure.ts'
-import type { Effect, Evidence, Facts, Movement, Observation, PlannedCommand } from '../steps/step.ts'
+import type {
+  Effect,
+  Evidence,
+  Facts,
+  Movement,
+  Observation,
+  PlannedCommand,
+} from '../steps/contract/step.ts'
 import type { CommandHandle, StreamName } from '../transport/transport.ts'
 
 export type { Json } from '../document/json.ts'
-export type { Effect, Evidence, Facts, Movement, Observation, PlannedCommand } from '../steps/step.ts'
+export type {
+  Effect,
+  Evidence,
+  Facts,
+  Movement,
+  Observation,
+  PlannedCommand,
+} from '../steps/contract/step.ts'
 
 export const OUTCOMES = [
   'succeeded',

@@ -1,7 +1,7 @@
 /** One run at a time per checkout and compose project, by a lock on the target that names its holder. */
 import { createHash } from 'node:crypto'
 import { Failed } from '../failure.ts'
-import type { StepContext } from '../steps/step.ts'
+import type { StepContext } from '../steps/contract/step.ts'
 import { type Holder, type Judgement, type LockInput, readHolder } from './holder.ts'
 import { LOCK_SCRIPT } from './lock-script.ts'
 import type { Guarded } from './run-input.ts'

@@ -1,5 +1,5 @@
 /** Equal looks at the host within the same moment are made once, whether two steps run concurrently or one after the other. */
-import type { Done, ExecRequest } from '../steps/step.ts'
+import type { Done, ExecRequest } from '../steps/contract/step.ts'
 
 /** Answers that are still current: until a step does something that may change them, and for 2 s at most. */
 export type Looks = Map<string, { at: number; answer: Promise<Done> }>

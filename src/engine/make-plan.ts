@@ -6,7 +6,7 @@ import type { Scope } from '../playbook/expression.ts'
 import type { Playbook, PlaybookStep, Retry, Template } from '../playbook/playbook.ts'
 import { resolveTemplate } from '../playbook/resolve.ts'
 import { expressionsOf, hasExpressions } from '../playbook/template.ts'
-import type { Effect, Facts, PlannedCommand } from '../steps/step.ts'
+import type { Effect, Facts, PlannedCommand } from '../steps/contract/step.ts'
 import type { Plan, PlannedStep } from './plan.ts'
 import { scopeOf } from './scope.ts'
 

@@ -1,5 +1,5 @@
 /** What steps do beside the run: observing it from the first change to its end, and tidying up after a good one. */
-import type { Facts } from '../steps/step.ts'
+import type { Facts } from '../steps/contract/step.ts'
 import { toFailure } from './attempt.ts'
 import type { Run } from './run-state.ts'
 import { contextFor, type StepState } from './step-state.ts'

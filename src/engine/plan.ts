@@ -2,7 +2,7 @@
 
 import type { Json } from '../document/json.ts'
 import type { Expression, Retry, Template } from '../playbook/playbook.ts'
-import type { Effect, Facts, PlannedCommand } from '../steps/step.ts'
+import type { Effect, Facts, PlannedCommand } from '../steps/contract/step.ts'
 import type { Event } from './events.ts'
 
 export type PlannedStep = {

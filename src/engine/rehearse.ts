@@ -1,6 +1,6 @@
 /** `hostops rollback RUN --check`: whether all that taking a run back would need is still there. Changes nothing. */
 import { Failed, type Failure } from '../failure.ts'
-import type { CheckFinding } from '../steps/step.ts'
+import type { CheckFinding } from '../steps/contract/step.ts'
 import { toFailure } from './attempt.ts'
 import { decideOutcome } from './outcome.ts'
 import { startEvent } from './plan.ts'

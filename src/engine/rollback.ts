@@ -3,7 +3,7 @@
  * in forward order, verify. Goes on past a failed part, and says what remains.
  */
 import type { Failure } from '../failure.ts'
-import type { Facts, StepContext, StepResult } from '../steps/step.ts'
+import type { Facts, StepContext, StepResult } from '../steps/contract/step.ts'
 import { toFailure } from './attempt.ts'
 import type { Emit, Event, Movement } from './events.ts'
 import type { RollbackEnd } from './outcome.ts'

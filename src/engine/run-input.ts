@@ -3,7 +3,7 @@
 import type { Json } from '../document/json.ts'
 import type { Failure } from '../failure.ts'
 import type { Playbook } from '../playbook/playbook.ts'
-import type { Sign, StepKind } from '../steps/step.ts'
+import type { Sign, StepKind } from '../steps/contract/step.ts'
 import type { Transport } from '../transport/transport.ts'
 import type { Emit, Outcome } from './events.ts'
 import type { LockInput } from './holder.ts'

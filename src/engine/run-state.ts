@@ -2,7 +2,7 @@
 
 import type { Failure } from '../failure.ts'
 import type { Scope } from '../playbook/expression.ts'
-import type { Facts } from '../steps/step.ts'
+import type { Facts } from '../steps/contract/step.ts'
 import type { Emit } from './events.ts'
 import { redactDeep } from './redact.ts'
 import { type Guarded, guarded, type RunInput } from './run-input.ts'

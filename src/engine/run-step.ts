@@ -2,7 +2,7 @@
 
 import type { Json } from '../document/json.ts'
 import { Failed, type Failure } from '../failure.ts'
-import type { StepResult } from '../steps/step.ts'
+import type { StepResult } from '../steps/contract/step.ts'
 import { type Attempts, attemptStep, toFailure } from './attempt.ts'
 import type { Run } from './run-state.ts'
 import { recordBefore } from './snapshots.ts'

@@ -1,6 +1,6 @@
 /** What a step sees of the world: one transport, one deadline, one way to be stopped. */
 import { Failed, type Failure } from '../failure.ts'
-import type { Done, ExecRequest, StepContext } from '../steps/step.ts'
+import type { Done, ExecRequest, StepContext } from '../steps/contract/step.ts'
 import type { ExecResult, StreamName, Transport } from '../transport/transport.ts'
 import type { Emit, Movement } from './events.ts'
 import { shortHash } from './hash.ts'

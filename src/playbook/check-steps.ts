@@ -6,8 +6,8 @@ import { nearest } from '../document/nearest.ts'
 import { keysAt, literalHintAt } from '../document/schema-keys.ts'
 import type { Path, YamlFile } from '../document/yaml-file.ts'
 import { zodDiagnostics } from '../document/zod-diagnostics.ts'
-import { once } from '../steps/command/once.ts'
-import type { StepKind } from '../steps/step.ts'
+import { once } from '../steps/contract/once.ts'
+import type { StepKind } from '../steps/contract/step.ts'
 import {
   FORMS,
   keyOf,

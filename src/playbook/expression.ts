@@ -13,7 +13,7 @@
 import { type Context, Environment } from '@marcbachmann/cel-js'
 import type { Json } from '../document/json.ts'
 import { Failed } from '../failure.ts'
-import { once } from '../steps/command/once.ts'
+import { once } from '../steps/contract/once.ts'
 import { bareReference, readVariable } from './bare-reference.ts'
 import { fromCel, toCel } from './cel-value.ts'
 import { findReferences } from './find-references.ts'

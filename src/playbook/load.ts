@@ -8,7 +8,7 @@ import { withoutValues } from '../document/without-values.ts'
 import { readYaml, type YamlFile } from '../document/yaml-file.ts'
 import { zodDiagnostics } from '../document/zod-diagnostics.ts'
 import { parseDuration } from '../duration.ts'
-import { once } from '../steps/command/once.ts'
+import { once } from '../steps/contract/once.ts'
 import { checkSteps } from './check-steps.ts'
 import { hideSecrets, inputTypes, loadInputs, PLAIN_INPUT_KEYS } from './load-inputs.ts'
 import {

@@ -1,6 +1,6 @@
 /** A playbook that has passed every check: what planning starts from. */
 import type { Json } from '../document/json.ts'
-import type { StepKind } from '../steps/step.ts'
+import type { StepKind } from '../steps/contract/step.ts'
 
 export type InputType =
   | 'string'

@@ -5,7 +5,7 @@
  * and dashes: `steps["git.fetch-2"].sha` always works, `steps.git.fetch.sha` works for ids that are made of names
  * and dots; the longest id that exists and has the output wins.
  */
-import type { OutputType } from '../steps/step.ts'
+import type { OutputType } from '../steps/contract/step.ts'
 import type { InputType } from './playbook.ts'
 
 /** Plain JSON, so that a plan can carry it. Nullable: an optional input, or the output of a step that may not run. */

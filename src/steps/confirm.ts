@@ -1,8 +1,8 @@
 import * as z from 'zod'
 import { parseDuration, timeLimitSchema } from '../duration.ts'
 import { Failed } from '../failure.ts'
-import { once } from './command/once.ts'
-import type { StepKind } from './step.ts'
+import { once } from './contract/once.ts'
+import type { StepKind } from './contract/step.ts'
 
 const schema = once(() =>
   z.strictObject({

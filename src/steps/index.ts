@@ -12,6 +12,7 @@ import { composeRollout } from './compose/rollout.ts'
 import { composeUp } from './compose/up.ts'
 import { composeWait } from './compose/wait.ts'
 import { confirm } from './confirm.ts'
+import type { StepKind } from './contract/step.ts'
 import { envSet } from './env/env-set.ts'
 import { gitCheckout } from './git/checkout.ts'
 import { gitDirtyCheck } from './git/dirty-check.ts'
@@ -19,7 +20,6 @@ import { gitFetch } from './git/fetch.ts'
 import { healthPoll } from './health/health-poll.ts'
 import { httpGet } from './health/http-get.ts'
 import { notify } from './notify.ts'
-import type { StepKind } from './step.ts'
 
 export const kinds: Record<string, StepKind> = {
   command,

@@ -1,11 +1,11 @@
 import * as z from 'zod'
 import { Failed } from '../failure.ts'
-import { once } from './command/once.ts'
 import { succeed } from './command/run-command.ts'
-import { argv } from './fields.ts'
+import { argv } from './contract/fields.ts'
+import { once } from './contract/once.ts'
+import type { StepContext, StepKind } from './contract/step.ts'
 import { curlArgv, type Request, request, urlField } from './health/curl.ts'
 import { objection } from './health/http-expect.ts'
-import type { StepContext, StepKind } from './step.ts'
 
 const schema = once(() =>
   z

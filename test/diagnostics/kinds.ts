@@ -1,7 +1,7 @@
 /** A few step kinds of every shape, so that diagnostics do not change whenever a real kind does. */
 import * as z from 'zod'
 import { durationSchema } from '../../src/duration.ts'
-import type { OutputType, StepKind } from '../../src/steps/step.ts'
+import type { OutputType, StepKind } from '../../src/steps/contract/step.ts'
 
 function kind(uses: string, schema: z.ZodType, outputs: Record<string, OutputType> = {}): StepKind {
   return {

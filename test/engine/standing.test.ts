@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { scopeAtStart } from '../../src/engine/scope.ts'
 import { type StepState, standsAmong } from '../../src/engine/step-state.ts'
-import type { Effect } from '../../src/steps/step.ts'
+import type { Effect } from '../../src/steps/contract/step.ts'
 
 type Step = { stands?: true; effect?: Effect | null; when?: boolean; continueOnError?: boolean }
 

@@ -9,7 +9,7 @@ import { startRollback, startRun } from '../../src/engine/run.ts'
 import type { Clock, RunEnd, RunInput, Running, RunRecord } from '../../src/engine/run-input.ts'
 import { Failed, type Failure } from '../../src/failure.ts'
 import type { Playbook, PlaybookStep, Template } from '../../src/playbook/playbook.ts'
-import type { Effect, StepKind } from '../../src/steps/step.ts'
+import type { Effect, StepKind } from '../../src/steps/contract/step.ts'
 import type { Transport } from '../../src/transport/transport.ts'
 
 export type Host = { [name: string]: Json }

@@ -1,6 +1,6 @@
 /** The README's table of step kinds, from their own schemas. */
 import * as z from 'zod'
-import type { StepKind } from '../../src/steps/step.ts'
+import type { StepKind } from '../../src/steps/contract/step.ts'
 
 type Schema = {
   description?: string

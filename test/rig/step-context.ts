@@ -5,7 +5,7 @@ import type { Looks } from '../../src/engine/looks.ts'
 import { newHold } from '../../src/engine/pause-probes.ts'
 import { NO_SECRETS } from '../../src/engine/redact.ts'
 import { stepContext as engineContext } from '../../src/engine/step-context.ts'
-import type { Observation, StepContext } from '../../src/steps/step.ts'
+import type { Observation, StepContext } from '../../src/steps/contract/step.ts'
 import { localTransport } from '../../src/transport/local.ts'
 import type { Command } from '../../src/transport/transport.ts'
 

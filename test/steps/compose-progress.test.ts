@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { newHold } from '../../src/engine/pause-probes.ts'
 import { replacedAfter, upInSilence } from '../../src/steps/compose/progress.ts'
-import type { ExecRequest, StepContext } from '../../src/steps/step.ts'
+import type { ExecRequest, StepContext } from '../../src/steps/contract/step.ts'
 
 const after = (...lines: string[]) => [
   ...lines.reduce(replacedAfter, new Set<string>() as ReadonlySet<string>),

@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events'
 import { expect, test } from 'vitest'
+import type { StepContext } from '../../src/steps/contract/step.ts'
 import { measureDowntime } from '../../src/steps/health/downtime.ts'
-import type { StepContext } from '../../src/steps/step.ts'
 
 test('a long look listens for its end once, and tells the gap that it saw', async () => {
   const ended = new AbortController()

@@ -1,6 +1,6 @@
 /** When a version stands: decided from timed facts, without a clock. */
 import { describe, expect, test } from 'vitest'
-import { type Fact, judgeStanding, longestFor, NOT_YET } from '../../src/steps/standing.ts'
+import { type Fact, judgeStanding, longestFor, NOT_YET } from '../../src/steps/contract/standing.ts'
 
 /** `+` good, `-` bad, `!` final, `~` good after something was started again; a fact each second, from 0. */
 function ends(facts: string, limits: { timeout: number; for: number; rounds?: number }): string {

@@ -1,7 +1,7 @@
 /** What a target needs so that playbooks can run there. Every probe only reads. */
 
 import { findLostArgv, runOfPin } from '../../steps/compose/lost.ts'
-import { lines } from '../../steps/plain-text.ts'
+import { lines } from '../../steps/contract/plain-text.ts'
 import type { Transport } from '../../transport/transport.ts'
 import { bad, type Finding, good, unseen } from './finding.ts'
 import { bytes } from './here.ts'

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { makeFolder } from '../../process/make-folder.ts'
 import { systemReason } from '../../process/system-error.ts'
 import type { Config } from './config/config.ts'
-import type { Log } from './log.ts'
+import type { Log } from './config/log.ts'
 import { redactArgv, redactEnv, redactText } from './policy/redact.ts'
 
 export type AuditEntry = {

@@ -7,15 +7,15 @@ import { reasonWithPath } from '../../process/system-error.ts'
 import { type Audit, openAudit } from './audit.ts'
 import { type Config, place } from './config/config.ts'
 import { loadConfig } from './config/config-file.ts'
+import { type LogFile, openLog } from './config/log.ts'
 import { type Problem, wordProblem } from './config/problem.ts'
+import { becomeUser, findUser, loginEnvironment, type User } from './config/user.ts'
 import { jobSettings } from './exec/job-start.ts'
-import { outputFault } from './exec/output-folder.ts'
-import { type LogFile, openLog } from './log.ts'
+import { outputFault } from './output-folder.ts'
 import { type Accept, type Listening, listen, type Refused } from './peers/listen.ts'
 import { loadTokens, type TokenTable } from './policy/tokens.ts'
 import type { RunService } from './run-service.ts'
 import { createServer, type Server } from './server.ts'
-import { becomeUser, findUser, loginEnvironment, type User } from './user.ts'
 
 export type DaemonOptions = {
   readonly configFile: string

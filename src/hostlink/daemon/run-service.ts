@@ -2,8 +2,8 @@
 import type { Jobs } from '../../jobs/jobs.ts'
 import type { RunRequest } from '../messages.ts'
 import type { Config } from './config/config.ts'
+import type { Log } from './config/log.ts'
 import type { Problem } from './config/problem.ts'
-import type { Log } from './log.ts'
 import type { Body } from './peers/answer.ts'
 import type { Asked, Token, Verdict } from './policy/policy.ts'
 

@@ -1,7 +1,7 @@
 import * as z from 'zod'
-import { argv } from '../fields.ts'
-import type { StepKind } from '../step.ts'
-import { once } from './once.ts'
+import { argv } from '../contract/fields.ts'
+import { once } from '../contract/once.ts'
+import type { StepKind } from '../contract/step.ts'
 import { ownCommand, ownFields } from './own-command.ts'
 
 const schema = once(() =>

@@ -1,9 +1,17 @@
 /** What `command`, `script` and `compose.exec` share: effect, undo, reactivate, verify, and what a command's end means. */
 import * as z from 'zod'
 import type { Json } from '../../document/json.ts'
-import { argv, scriptText, shellField } from '../fields.ts'
-import { plainText } from '../plain-text.ts'
-import type { Done, Effect, ExecRequest, Movement, PlannedCommand, StepContext, StepResult } from '../step.ts'
+import { argv, scriptText, shellField } from '../contract/fields.ts'
+import { plainText } from '../contract/plain-text.ts'
+import type {
+  Done,
+  Effect,
+  ExecRequest,
+  Movement,
+  PlannedCommand,
+  StepContext,
+  StepResult,
+} from '../contract/step.ts'
 import { commandFailed, succeed } from './run-command.ts'
 
 const STDOUT_LIMIT = 64 * 1024

@@ -1,7 +1,7 @@
 /** Commands whose end decides: any other end than exit code 0 is a failure. */
 import { Failed } from '../../failure.ts'
-import { tailOf } from '../plain-text.ts'
-import type { Done, ExecRequest, StepContext } from '../step.ts'
+import { tailOf } from '../contract/plain-text.ts'
+import type { Done, ExecRequest, StepContext } from '../contract/step.ts'
 
 export async function succeed(ctx: StepContext, request: ExecRequest): Promise<Done> {
   const done = await ctx.exec(request)

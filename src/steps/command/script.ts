@@ -1,7 +1,7 @@
 import * as z from 'zod'
-import { scriptText, shellField } from '../fields.ts'
-import type { StepKind } from '../step.ts'
-import { once } from './once.ts'
+import { scriptText, shellField } from '../contract/fields.ts'
+import { once } from '../contract/once.ts'
+import type { StepKind } from '../contract/step.ts'
 import { ownCommand, ownFields, shellArgv } from './own-command.ts'
 
 const schema = once(() => z.strictObject({ script: scriptText(), shell: shellField(), ...ownFields() }))

@@ -1,6 +1,6 @@
 /** Whether a stack is what it was before a run. */
 import { Failed } from '../../failure.ts'
-import type { StepContext } from '../step.ts'
+import type { StepContext } from '../contract/step.ts'
 import type { Stack } from './compose.ts'
 import { type KeptImage, type KeptStack, madeSince } from './image-pins.ts'
 import { readReplicas } from './project.ts'

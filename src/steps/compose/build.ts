@@ -1,8 +1,8 @@
 import * as z from 'zod'
 import { Failed } from '../../failure.ts'
-import { once } from '../command/once.ts'
-import { canonicalPath } from '../fields.ts'
-import type { StepContext, StepKind } from '../step.ts'
+import { canonicalPath } from '../contract/fields.ts'
+import { once } from '../contract/once.ts'
+import type { StepContext, StepKind } from '../contract/step.ts'
 import {
   BUILDING,
   compose,

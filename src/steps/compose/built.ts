@@ -2,7 +2,7 @@
 
 import type { Json } from '../../document/json.ts'
 import { Failed } from '../../failure.ts'
-import type { StepContext } from '../step.ts'
+import type { StepContext } from '../contract/step.ts'
 import { sameImageName } from './image-name.ts'
 import type { Project, Service } from './project.ts'
 

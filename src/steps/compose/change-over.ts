@@ -1,6 +1,6 @@
 /** One generation of containers in the place of another, with both of them running in between. */
-import { stand } from '../standing.ts'
-import type { Sign, StepContext } from '../step.ts'
+import { stand } from '../contract/standing.ts'
+import type { Sign, StepContext } from '../contract/step.ts'
 import type { Stack } from './compose.ts'
 import { addressOf } from './possessions.ts'
 import { upInSilence } from './progress.ts'

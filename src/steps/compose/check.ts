@@ -1,8 +1,8 @@
 /** What `compose.up` would find and do, seen without touching anything. */
 import { createHash } from 'node:crypto'
 import type { Loss } from '../../failure.ts'
-import { canonicalPath } from '../fields.ts'
-import type { CheckFinding, StepContext } from '../step.ts'
+import { canonicalPath } from '../contract/fields.ts'
+import type { CheckFinding, StepContext } from '../contract/step.ts'
 import { LOOKING, type Stack } from './compose.ts'
 import { findDrifted, hashesOf } from './drift.ts'
 import { type KeptImage, seeImages } from './image-pins.ts'

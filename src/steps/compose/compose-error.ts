@@ -1,7 +1,7 @@
 /** What the end of a docker command means. Besides progress.ts the only place that reads the words of Docker and Compose. */
 import { Failed, type PullProblem } from '../../failure.ts'
-import { lines, tailOf } from '../plain-text.ts'
-import type { Done } from '../step.ts'
+import { lines, tailOf } from '../contract/plain-text.ts'
+import type { Done } from '../contract/step.ts'
 import { UNKNOWN, withoutQuotes } from './foreign.ts'
 
 const NO_PROGRAM = 127

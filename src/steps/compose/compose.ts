@@ -1,7 +1,7 @@
 /** Every `docker compose` command line is made here, and what its end means is told here. */
 import * as z from 'zod'
-import { absolutePath, canonicalPath } from '../fields.ts'
-import type { Done, ExecRequest, Facts, StepContext } from '../step.ts'
+import { absolutePath, canonicalPath } from '../contract/fields.ts'
+import type { Done, ExecRequest, Facts, StepContext } from '../contract/step.ts'
 import { composeFailed } from './compose-error.ts'
 import { type Foreign, foreignIn, withoutQuotes } from './foreign.ts'
 import { composeEnv, inFolder, LOOKING } from './stack.ts'

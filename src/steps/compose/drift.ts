@@ -4,10 +4,10 @@
  * believed only where Compose gives it the very hash that the container carries.
  */
 import * as z from 'zod'
-import { once } from '../command/once.ts'
 import { printing } from '../command/pieces.ts'
-import { canonicalPath } from '../fields.ts'
-import type { StepContext } from '../step.ts'
+import { canonicalPath } from '../contract/fields.ts'
+import { once } from '../contract/once.ts'
+import type { StepContext } from '../contract/step.ts'
 import { LOOKING, type Stack } from './compose.ts'
 import { jsonOf } from './project.ts'
 import { type Hashes, hashesIn } from './rendering.ts'

@@ -5,7 +5,7 @@
 
 import type { Json } from '../../document/json.ts'
 import { Failed } from '../../failure.ts'
-import type { StepContext, StepKind } from '../step.ts'
+import type { StepContext, StepKind } from '../contract/step.ts'
 import { composeFailed } from './compose-error.ts'
 
 /** A package upgrade takes seconds; a host whose engine is away for longer needs a person. */

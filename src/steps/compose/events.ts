@@ -1,7 +1,7 @@
 /** The engine's events about containers: those that it remembers, and new ones as they happen. */
 
-import { lines } from '../plain-text.ts'
-import type { Sign, StepContext } from '../step.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { Sign, StepContext } from '../contract/step.ts'
 import { docker, LOOKING } from './compose.ts'
 
 /** The last of these events in the last ten minutes, in the given format; undefined if there was none. */

@@ -4,7 +4,7 @@
  * container that it is restarting, so it is asked as little as possible.
  */
 import { Failed, type Failure } from '../../failure.ts'
-import type { Evidence, StepContext } from '../step.ts'
+import type { Evidence, StepContext } from '../contract/step.ts'
 import type { Stack } from './compose.ts'
 import { inspectReplicas, type Listed, listContainers } from './project.ts'
 import { projectOf } from './running-stack.ts'

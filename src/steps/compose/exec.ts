@@ -1,8 +1,8 @@
 import * as z from 'zod'
-import { once } from '../command/once.ts'
 import { ownCommand, ownFields } from '../command/own-command.ts'
-import { argv } from '../fields.ts'
-import type { StepKind } from '../step.ts'
+import { argv } from '../contract/fields.ts'
+import { once } from '../contract/once.ts'
+import type { StepKind } from '../contract/step.ts'
 import { composeArgv, loadable, SERVICE, stackFields, stackLock, withoutWarnings } from './compose.ts'
 import { plainStack, runningStack } from './running-stack.ts'
 

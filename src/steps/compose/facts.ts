@@ -1,6 +1,6 @@
 /** What the report says of a stack. */
 
-import type { Facts, ServiceFact, StepContext } from '../step.ts'
+import type { Facts, ServiceFact, StepContext } from '../contract/step.ts'
 import type { KeptImage } from './image-pins.ts'
 import { type DiskSeen, freeBytes } from './saved-files.ts'
 import type { Replica } from './stability.ts'

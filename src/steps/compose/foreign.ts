@@ -4,9 +4,9 @@
  */
 import { posix } from 'node:path'
 import { Failed, type Failure } from '../../failure.ts'
-import { canonicalPath } from '../fields.ts'
-import { lines } from '../plain-text.ts'
-import type { StepContext } from '../step.ts'
+import { canonicalPath } from '../contract/fields.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { StepContext } from '../contract/step.ts'
 import { type Outside, walk } from './guard/walk.ts'
 import { LOOKING } from './stack.ts'
 

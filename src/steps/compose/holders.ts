@@ -3,9 +3,9 @@
  * afterwards (`docker image prune -af`). It needs nothing of the image: the engine's own init is its program.
  */
 import { Failed } from '../../failure.ts'
-import { canonicalPath } from '../fields.ts'
-import { lines } from '../plain-text.ts'
-import type { StepContext } from '../step.ts'
+import { canonicalPath } from '../contract/fields.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { StepContext } from '../contract/step.ts'
 import { docker, LOOKING, type Stack } from './compose.ts'
 import { type KeptStack, pinsIn } from './image-pins.ts'
 import { jsonOf } from './project.ts'

@@ -3,9 +3,9 @@
  * from there without a build, without a registry.
  */
 import { Failed } from '../../failure.ts'
-import { canonicalPath } from '../fields.ts'
-import { lines } from '../plain-text.ts'
-import type { StepContext } from '../step.ts'
+import { canonicalPath } from '../contract/fields.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { StepContext } from '../contract/step.ts'
 import { compose, composeArgv, docker, LOOKING, type Stack } from './compose.ts'
 import { imageIds, inspectImages } from './inspect-images.ts'
 import type { Possession } from './possessions.ts'

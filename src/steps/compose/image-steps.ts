@@ -1,6 +1,6 @@
 /** What the kinds that bring images in have in common: their looks, their words, their way back. */
 import { Failed } from '../../failure.ts'
-import type { CheckFinding, PlannedCommand, StepContext, StepResult } from '../step.ts'
+import type { CheckFinding, PlannedCommand, StepContext, StepResult } from '../contract/step.ts'
 import type { Stack } from './compose.ts'
 import { hasRegistryHost } from './image-name.ts'
 import { type KeptImage, type KeptStack, missingPins, putImagesBack } from './image-pins.ts'

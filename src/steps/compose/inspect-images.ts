@@ -1,7 +1,7 @@
 /** Images by their names, as the engine has them now. */
-import { canonicalPath } from '../fields.ts'
-import { lines } from '../plain-text.ts'
-import type { StepContext } from '../step.ts'
+import { canonicalPath } from '../contract/fields.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { StepContext } from '../contract/step.ts'
 import { LOOKING } from './compose.ts'
 import { composeFailed } from './compose-error.ts'
 import { jsonOf } from './project.ts'

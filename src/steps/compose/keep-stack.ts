@@ -1,8 +1,8 @@
 /** All of a stack that a way back needs, recorded before the first change; and what an upgrade would do to it unasked. */
 import { Failed, type Loss } from '../../failure.ts'
-import { canonicalPath } from '../fields.ts'
-import { lines } from '../plain-text.ts'
-import type { StepContext } from '../step.ts'
+import { canonicalPath } from '../contract/fields.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { StepContext } from '../contract/step.ts'
 import { docker, LOOKING, type Stack } from './compose.ts'
 import { configThatRuns, findDrifted } from './drift.ts'
 import { type Found, findStack, imagesOf, type KeptImage, type KeptStack, pinImages } from './image-pins.ts'

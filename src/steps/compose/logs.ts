@@ -1,8 +1,8 @@
 import * as z from 'zod'
 import { durationSchema } from '../../duration.ts'
-import { once } from '../command/once.ts'
-import { plainText } from '../plain-text.ts'
-import type { StepKind } from '../step.ts'
+import { once } from '../contract/once.ts'
+import { plainText } from '../contract/plain-text.ts'
+import type { StepKind } from '../contract/step.ts'
 import { compose, composeArgv, servicesField, stackFacts, stackFields } from './compose.ts'
 import { runningStack } from './running-stack.ts'
 

@@ -1,8 +1,8 @@
 /** Kept images that are gone all the same: said in good time, and rebuilt from the restored tree as a last resort. */
 import { Failed } from '../../failure.ts'
-import { canonicalPath } from '../fields.ts'
-import { lines } from '../plain-text.ts'
-import type { CheckFinding, StepContext, StepResult } from '../step.ts'
+import { canonicalPath } from '../contract/fields.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { CheckFinding, StepContext, StepResult } from '../contract/step.ts'
 import { docker, LOOKING, type Stack } from './compose.ts'
 import { type KeptStack, missingPins, type Pin, pinsIn } from './image-pins.ts'
 import { imageIds } from './inspect-images.ts'

@@ -1,8 +1,8 @@
 /** Files of the tree that services have mounted: Compose leaves a container alone whose mounted file has changed. */
 import { createHash } from 'node:crypto'
-import { canonicalPath } from '../fields.ts'
+import { canonicalPath } from '../contract/fields.ts'
+import type { StepContext } from '../contract/step.ts'
 import { AS_OWNER_OF_FOLDER } from '../git/owner.ts'
-import type { StepContext } from '../step.ts'
 import { LOOKING, type Stack } from './compose.ts'
 import { jsonOf } from './project.ts'
 

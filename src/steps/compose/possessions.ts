@@ -4,7 +4,7 @@
  */
 import { posix } from 'node:path'
 import * as z from 'zod'
-import { once } from '../command/once.ts'
+import { once } from '../contract/once.ts'
 
 /**
  * Had: lost unless one of the keys is among those of the replacement. Has: all the keys that it stands for. Engines on a

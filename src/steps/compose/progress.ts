@@ -4,7 +4,7 @@
  * other question is answered either.
  */
 
-import type { StepContext } from '../step.ts'
+import type { StepContext } from '../contract/step.ts'
 import { compose, type Stack } from './compose.ts'
 import type { Foreign } from './foreign.ts'
 

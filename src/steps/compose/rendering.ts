@@ -1,8 +1,8 @@
 /** A stack as Compose renders it, with the hash of each service, in one command. */
 import { PRIVATE_FOLDER } from '../command/private-folder.ts'
-import { canonicalPath } from '../fields.ts'
-import { lines } from '../plain-text.ts'
-import type { StepContext } from '../step.ts'
+import { canonicalPath } from '../contract/fields.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { StepContext } from '../contract/step.ts'
 import { compose, composeArgv, LOOKING, type Stack, withComposeEnv, withoutWarnings } from './compose.ts'
 import { CONFIG } from './project.ts'
 

@@ -3,8 +3,8 @@
  * one under the name `<12 hex>_<name>`, never started. The next `up` would fail on the name.
  */
 
-import { canonicalPath } from '../fields.ts'
-import type { StepContext } from '../step.ts'
+import { canonicalPath } from '../contract/fields.ts'
+import type { StepContext } from '../contract/step.ts'
 import { docker, type Stack } from './compose.ts'
 import { lastEvent } from './events.ts'
 import { listContainers } from './project.ts'

@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import type { Json } from '../../document/json.ts'
 import { Failed, type Loss } from '../../failure.ts'
-import type { Facts, StepContext, StepKind, StepResult } from '../step.ts'
+import type { Facts, StepContext, StepKind, StepResult } from '../contract/step.ts'
 import { requireAsBefore } from './as-before.ts'
 import { requireBuilt } from './built.ts'
 import { loadable, type Stack, stackFacts, stackLock } from './compose.ts'

@@ -1,6 +1,6 @@
 /** The way back of running containers: from the kept images, without a build and without a registry. */
-import { canonicalPath } from '../fields.ts'
-import type { StepContext } from '../step.ts'
+import { canonicalPath } from '../contract/fields.ts'
+import type { StepContext } from '../contract/step.ts'
 import { docker, type Stack } from './compose.ts'
 import { type KeptImage, type KeptStack, madeSince } from './image-pins.ts'
 import { madeByProject } from './keep-stack.ts'

@@ -1,6 +1,6 @@
 /** The way back of `compose.rollout`: the old version beside the new one, where nothing of it is left. */
-import { longestFor } from '../standing.ts'
-import type { StepContext } from '../step.ts'
+import { longestFor } from '../contract/standing.ts'
+import type { StepContext } from '../contract/step.ts'
 import { changeOver, type How } from './change-over.ts'
 import type { Stack } from './compose.ts'
 import type { KeptImage, KeptStack } from './image-pins.ts'

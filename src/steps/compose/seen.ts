@@ -1,5 +1,5 @@
 /** What was looked at of a stack, as observations. */
-import type { StepContext } from '../step.ts'
+import type { StepContext } from '../contract/step.ts'
 import type { Problem, Replica } from './stability.ts'
 
 /** Which image each service runs, and how often it was restarted. */

@@ -1,6 +1,6 @@
 /** The containers of a stack as what has to stand: those that a run has started, or those that a step waits for. */
 import * as z from 'zod'
-import type { Look, Sign, StepContext } from '../step.ts'
+import type { Look, Sign, StepContext } from '../contract/step.ts'
 import type { Stack } from './compose.ts'
 import { Deaths } from './deaths.ts'
 import { newsOf } from './events.ts'

@@ -1,7 +1,7 @@
 /** The ways back of older runs go, nothing else does: names of our own making, folders of our own making. */
 
-import { lines } from '../plain-text.ts'
-import type { StepContext } from '../step.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { StepContext } from '../contract/step.ts'
 import { LOOKING } from './compose.ts'
 import { type Holder, holdsFor, listHolders, removeHolders } from './holders.ts'
 import { FAILED, type KeptStack, PINS } from './image-pins.ts'

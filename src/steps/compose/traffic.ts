@@ -1,7 +1,7 @@
 /** The command that moves the traffic, and whether it was begun: only then is there something to move back. */
 import { succeed } from '../command/run-command.ts'
-import { canonicalPath } from '../fields.ts'
-import type { StepContext } from '../step.ts'
+import { canonicalPath } from '../contract/fields.ts'
+import type { StepContext } from '../contract/step.ts'
 import { LOOKING } from './compose.ts'
 import type { KeptStack } from './image-pins.ts'
 

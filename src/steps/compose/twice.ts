@@ -1,6 +1,6 @@
 /** Whether two containers of a service can run side by side. Pure. */
 import * as z from 'zod'
-import { once } from '../command/once.ts'
+import { once } from '../contract/once.ts'
 import { anonymousVolumes } from './possessions.ts'
 import type { Service } from './project.ts'
 import type { Replica } from './stability.ts'

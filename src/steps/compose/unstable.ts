@@ -1,8 +1,8 @@
 /** The failure of a stack that is not stable, with the last log lines of the container at fault. */
 import { Failed, type FailedService, type Failure } from '../../failure.ts'
-import { canonicalPath } from '../fields.ts'
-import { lines } from '../plain-text.ts'
-import type { StepContext } from '../step.ts'
+import { canonicalPath } from '../contract/fields.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { StepContext } from '../contract/step.ts'
 import { LOOKING, type Stack } from './compose.ts'
 import { lastEvent } from './events.ts'
 import { sawReplicas } from './seen.ts'

@@ -1,10 +1,10 @@
 import * as z from 'zod'
 import { type EnvFileProblem, Failed } from '../../failure.ts'
-import { once } from '../command/once.ts'
 import { fileField, inFolder, LOOKING, stackLock } from '../compose/compose.ts'
 import { folderWords } from '../compose/saved-files.ts'
-import { absolutePath, canonicalPath } from '../fields.ts'
-import type { Done, ExecRequest, StepContext, StepKind } from '../step.ts'
+import { absolutePath, canonicalPath } from '../contract/fields.ts'
+import { once } from '../contract/once.ts'
+import type { Done, ExecRequest, StepContext, StepKind } from '../contract/step.ts'
 import { quoteEnvValue } from './quote.ts'
 import { ENV_FILE } from './script.ts'
 

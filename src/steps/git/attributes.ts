@@ -1,7 +1,7 @@
 /** The attributes that files of a commit will have: git is asked over an index of nothing but its files of attributes. */
 import { PRIVATE_FOLDER } from '../command/private-folder.ts'
-import { lines } from '../plain-text.ts'
-import type { StepContext } from '../step.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { StepContext } from '../contract/step.ts'
 import { careful, enter, placeOf, type Repo, unquoted } from './git.ts'
 
 /** ENTRIES PATHS GIT... */

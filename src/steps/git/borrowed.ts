@@ -5,8 +5,8 @@
  */
 import { Failed } from '../../failure.ts'
 import { commandFailed } from '../command/run-command.ts'
-import { lines } from '../plain-text.ts'
-import type { StepContext } from '../step.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { StepContext } from '../contract/step.ts'
 import { careful, enter, gitArgv, placeOf, type Repo, readGit } from './git.ts'
 
 /** None of them names anything; what is not here is left out. */

@@ -3,8 +3,9 @@
  * gets into the checkout.
  */
 import { Failed } from '../../failure.ts'
-import { canonicalPath } from '../fields.ts'
-import type { CheckFinding, StepContext } from '../step.ts'
+import { canonicalPath } from '../contract/fields.ts'
+import { isFullCommitName } from '../contract/ref-name.ts'
+import type { CheckFinding, StepContext } from '../contract/step.ts'
 import { withBorrowed } from './borrowed.ts'
 import type { CheckoutWith } from './checkout-with.ts'
 import { remoteUrl } from './fetch.ts'
@@ -14,7 +15,6 @@ import { requireSafeModules } from './modules.ts'
 import { branchTip } from './move.ts'
 import { type Allowed, requireAllowed, requirePublished } from './published.ts'
 import { commitAt, resolveRef, wantedRef } from './ref.ts'
-import { isFullCommitName } from './ref-name.ts'
 import { type Opened, openRepository } from './repository.ts'
 
 type Upstream = { kind: 'branch' | 'tag' | 'commit'; name: string; sha: string }

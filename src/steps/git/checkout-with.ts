@@ -1,6 +1,6 @@
 import * as z from 'zod'
-import { once } from '../command/once.ts'
-import { refField, remoteField, repoField } from '../fields.ts'
+import { refField, remoteField, repoField } from '../contract/fields.ts'
+import { once } from '../contract/once.ts'
 
 export const checkoutSchema = once(() =>
   z.strictObject({

@@ -1,6 +1,6 @@
 /** Whether a branch may be moved to what was fetched: only forward, never over anybody's commits. */
 import { Failed } from '../../failure.ts'
-import type { StepContext } from '../step.ts'
+import type { StepContext } from '../contract/step.ts'
 import { fetchInto, privateRefs } from './fetch.ts'
 import { ask, readGit } from './git.ts'
 import type { Opened } from './repository.ts'

@@ -7,7 +7,7 @@
  */
 import { Failed } from '../../failure.ts'
 import { commandFailed } from '../command/run-command.ts'
-import type { Done, ExecRequest, StepContext } from '../step.ts'
+import type { Done, ExecRequest, StepContext } from '../contract/step.ts'
 import { indexLock } from './lock.ts'
 import { asOwner, type Owner } from './owner.ts'
 

@@ -5,7 +5,7 @@
  * lost.
  */
 import { Failed, type FailureCode } from '../../failure.ts'
-import type { StepContext } from '../step.ts'
+import type { StepContext } from '../contract/step.ts'
 import { ask, change, type Repo, readGit, unquoted } from './git.ts'
 import { treeDiff } from './tree-diff.ts'
 

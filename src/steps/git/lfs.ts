@@ -1,6 +1,6 @@
 /** Files that hold a pointer where Git LFS should have put their content: an image built from them is broken. */
 
-import type { StepContext } from '../step.ts'
+import type { StepContext } from '../contract/step.ts'
 import { type Repo, readGit, unquoted } from './git.ts'
 
 const POINTER = '^version https://git-lfs\\.github\\.com/spec/v1$'

@@ -1,6 +1,6 @@
 /** Who holds git's index.lock, and for how long. It is never deleted: somebody may be half-way through. */
 import { Failed } from '../../failure.ts'
-import type { Done, StepContext } from '../step.ts'
+import type { Done, StepContext } from '../contract/step.ts'
 
 const LOCKED = /Unable to create '([^'\n]+\.lock)': File exists/
 

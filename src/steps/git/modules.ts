@@ -1,7 +1,7 @@
 /** The .gitmodules of a commit, judged before HEAD moves there: a bad one makes `git status` fail from then on. */
 import { Failed } from '../../failure.ts'
-import { lines } from '../plain-text.ts'
-import type { StepContext } from '../step.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { StepContext } from '../contract/step.ts'
 import { attributesBy } from './attributes.ts'
 import { type Repo, readGit } from './git.ts'
 

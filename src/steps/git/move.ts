@@ -5,8 +5,8 @@
  */
 import { Failed } from '../../failure.ts'
 import { commandFailed } from '../command/run-command.ts'
-import { lines } from '../plain-text.ts'
-import type { StepContext } from '../step.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { StepContext } from '../contract/step.ts'
 import { ask, change, git, gitArgv, type Repo, readGit } from './git.ts'
 import { indexLock } from './lock.ts'
 import { branchRef } from './ref.ts'

@@ -3,7 +3,7 @@
  * asks that of every other repository.
  */
 import { Failed } from '../../failure.ts'
-import type { StepContext } from '../step.ts'
+import type { StepContext } from '../contract/step.ts'
 import { ask, enter, placeOf, type Repo } from './git.ts'
 
 const LOOK = `

@@ -3,7 +3,7 @@
  * these anyway, and never as another user.
  */
 import { Failed } from '../../failure.ts'
-import type { StepContext } from '../step.ts'
+import type { StepContext } from '../contract/step.ts'
 
 /** Somebody else than the runner, who is root. */
 export type Owner = { readonly uid: number; readonly gid: number; readonly hasAccount: boolean }

@@ -1,6 +1,6 @@
 /** Which commits a caller may choose: those that a branch or tag of the remote holds, or fewer. */
 import { Failed } from '../../failure.ts'
-import type { StepContext } from '../step.ts'
+import type { StepContext } from '../contract/step.ts'
 import { fetchInto, privateRefs, publishedRefs } from './fetch.ts'
 import { ask, type Repo, readGit } from './git.ts'
 import type { Opened } from './repository.ts'

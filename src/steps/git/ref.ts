@@ -2,11 +2,11 @@
 
 import { nearest } from '../../document/nearest.ts'
 import { Failed } from '../../failure.ts'
-import type { StepContext } from '../step.ts'
+import { isCommitName, isFullCommitName } from '../contract/ref-name.ts'
+import type { StepContext } from '../contract/step.ts'
 import { fetchInto, privateRefs } from './fetch.ts'
 import { ask, readGit } from './git.ts'
 import { type Allowed, requireAllowed, requirePublished } from './published.ts'
-import { isCommitName, isFullCommitName } from './ref-name.ts'
 import type { Opened } from './repository.ts'
 
 export type Resolved = {

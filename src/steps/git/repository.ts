@@ -1,7 +1,7 @@
 /** Finding out what a checkout is before anything is done to it. */
 import { Failed } from '../../failure.ts'
-import { lines } from '../plain-text.ts'
-import type { Done, StepContext } from '../step.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { Done, StepContext } from '../contract/step.ts'
 import { gitArgv, type Repo, readGit, repoAt } from './git.ts'
 import { ownerOf } from './owner.ts'
 

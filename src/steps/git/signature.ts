@@ -1,6 +1,6 @@
 import { Failed } from '../../failure.ts'
-import { lines } from '../plain-text.ts'
-import type { StepContext } from '../step.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { StepContext } from '../contract/step.ts'
 import { ask, readGit } from './git.ts'
 import type { Resolved } from './ref.ts'
 import type { Opened } from './repository.ts'

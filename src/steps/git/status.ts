@@ -1,5 +1,5 @@
 /** What differs between HEAD and the working tree, hidden differences included. */
-import type { StepContext } from '../step.ts'
+import type { StepContext } from '../contract/step.ts'
 import { withBorrowed } from './borrowed.ts'
 import { ask, type Repo, readGit, unquoted } from './git.ts'
 import { ownSubmodules } from './own-submodules.ts'

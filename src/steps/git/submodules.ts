@@ -1,7 +1,7 @@
 /** Submodules follow the commit that is checked out, forward and back; git's checkout leaves them where they were. */
 import { Failed } from '../../failure.ts'
 import { commandFailed } from '../command/run-command.ts'
-import type { StepContext } from '../step.ts'
+import type { StepContext } from '../contract/step.ts'
 import { ask, change, git, gitArgv, type Repo, readGit, unquoted, withoutSshPrompts } from './git.ts'
 import { ownSubmodules, requireOwnRepositories } from './own-submodules.ts'
 import { treeDiff } from './tree-diff.ts'

@@ -1,5 +1,5 @@
 /** What differs between two commits, also where the .gitmodules of the working tree is one that git refuses to read. */
-import type { StepContext } from '../step.ts'
+import type { StepContext } from '../contract/step.ts'
 import { ask, type Repo, readGit } from './git.ts'
 
 /** `raw`: as of `diff-tree --raw`. `modulesWork`: whether git's submodule commands can be used there. */

@@ -4,8 +4,8 @@
  */
 import * as z from 'zod'
 import { commandFailed } from '../command/run-command.ts'
-import { lines } from '../plain-text.ts'
-import type { StepContext } from '../step.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { StepContext } from '../contract/step.ts'
 import type { Answer } from './http-expect.ts'
 
 export type Request = {

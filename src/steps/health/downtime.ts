@@ -1,6 +1,6 @@
 /** How long something did not answer well, as seen from the target while other things go on. */
 import { Failed } from '../../failure.ts'
-import type { Facts, StepContext } from '../step.ts'
+import type { Facts, StepContext } from '../contract/step.ts'
 
 /** From question to question, however long the answer takes: a longer gap is always seen. */
 const EVERY_MS = 500

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import * as z from 'zod'
 import type { Json } from '../../document/json.ts'
-import { lines } from '../plain-text.ts'
+import { lines } from '../contract/plain-text.ts'
 import { parseJsonPath, valueAt } from './json-path.ts'
 
 const statusField = () =>

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type AuditEntry, openAudit } from '../../../src/hostlink/daemon/audit.ts'
 import { type Config, parseConfig } from '../../../src/hostlink/daemon/config/config.ts'
-import type { Log } from '../../../src/hostlink/daemon/log.ts'
+import type { Log } from '../../../src/hostlink/daemon/config/log.ts'
 import { redactArgv, redactText } from '../../../src/hostlink/daemon/policy/redact.ts'
 
 const TOKEN = 'daemon-token-0123456789'

@@ -1,7 +1,7 @@
 /** How long a wrong token waits for its answer: never less than said here. Not more is nobody's promise. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import type { Log } from '../../../src/hostlink/daemon/log.ts'
+import type { Log } from '../../../src/hostlink/daemon/config/log.ts'
 import { createGuard } from '../../../src/hostlink/daemon/peers/auth.ts'
 
 /** Timers count whole milliseconds from the beginning of the loop's turn. */

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { runService } from '../../../src/host/service.ts'
-import { runCheck } from '../../../src/hostlink/daemon/config/check.ts'
+import { runCheck } from '../../../src/hostlink/daemon/check.ts'
 import { startDaemon } from '../../../src/hostlink/daemon/main.ts'
 
 let folder: string

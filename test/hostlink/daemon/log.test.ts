@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { openLog, printable } from '../../../src/hostlink/daemon/log.ts'
+import { openLog, printable } from '../../../src/hostlink/daemon/config/log.ts'
 
 let folder: string
 beforeEach(() => {

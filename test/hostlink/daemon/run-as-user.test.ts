@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findUser } from '../../../src/hostlink/daemon/user.ts'
+import { findUser } from '../../../src/hostlink/daemon/config/user.ts'
 import { askOnce } from '../../rig/ask.ts'
 import { HOSTLINKD, startDaemonRig, writeConfig } from '../../rig/daemon.ts'
 import { isRunning, until } from '../../rig/observe.ts'

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
+import { DEFAULT_PATH } from '../../../process/default-path.ts'
 import { systemReason } from '../../../process/system-error.ts'
-import { DEFAULT_PATH } from '../exec/command.ts'
-import type { Log } from '../log.ts'
+import type { Log } from './log.ts'
 
 /**
  * `systemctl start` waits for this, and fails when the daemon ends before it. systemd's own program says it, because

@@ -1,4 +1,5 @@
 /** From a request to what is executed: file, arguments, environment. Pure, and the same for exec and jobs. */
+import { DEFAULT_PATH } from '../../../process/default-path.ts'
 import type { ExecRequest } from '../../messages.ts'
 
 export type Command = {
@@ -18,7 +19,6 @@ const SHELL_STUB = 'eval "unset HOSTLINK_COMMAND\n$HOSTLINK_COMMAND"'
 
 /** What commands inherit of the daemon's environment, besides `LC_*` and the names in `env_allow`. */
 const INHERITED = ['HOME', 'LANG', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'TMPDIR', 'TZ', 'USER']
-export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 export type CommandSettings = { readonly shell: string; readonly envAllow: readonly string[] }
 

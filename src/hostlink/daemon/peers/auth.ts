@@ -1,6 +1,6 @@
 /** Slows those who guess tokens, and nobody else. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Log } from '../log.ts'
+import type { Log } from '../config/log.ts'
 
 const WINDOW_MS = 60_000
 const FIRST_DELAY_MS = 200

@@ -8,7 +8,7 @@ import { makeFolder } from '../../../process/make-folder.ts'
 import { systemReason } from '../../../process/system-error.ts'
 import { getgid } from '../config/accounts.ts'
 import type { Config } from '../config/config.ts'
-import type { Log } from '../log.ts'
+import type { Log } from '../config/log.ts'
 
 export type Listening = {
   readonly places: readonly string[]

@@ -4,7 +4,7 @@ import { getgid } from '../config/accounts.ts'
 import { type Config, place, SHORTEST_TOKEN_BYTES } from '../config/config.ts'
 import { readPrivateFile } from '../config/private-file.ts'
 import type { Problem } from '../config/problem.ts'
-import { findUser } from '../user.ts'
+import { findUser } from '../config/user.ts'
 import type { Token } from './policy.ts'
 import type { TokenEntry } from './policy-file.ts'
 

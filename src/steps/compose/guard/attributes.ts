@@ -1,9 +1,9 @@
 /** A tree can have git write another text into the work tree than the one that it keeps, and that was judged. */
 import { posix } from 'node:path'
 import { Failed } from '../../../failure.ts'
+import type { StepContext } from '../../contract/step.ts'
 import { attributesBy } from '../../git/attributes.ts'
 import type { Opened } from '../../git/repository.ts'
-import type { StepContext } from '../../step.ts'
 import { type Power, power } from './power.ts'
 import { entriesOf, type Ground, inTree } from './tree.ts'
 

@@ -1,8 +1,8 @@
 /** The baseline: the configuration that the containers were created from, not files edited since. */
 
-import { canonicalPath } from '../../fields.ts'
-import { lines } from '../../plain-text.ts'
-import type { StepContext } from '../../step.ts'
+import { canonicalPath } from '../../contract/fields.ts'
+import { lines } from '../../contract/plain-text.ts'
+import type { StepContext } from '../../contract/step.ts'
 import { docker, LOOKING, type Stack } from '../compose.ts'
 import { configThatRuns, findDrifted } from '../drift.ts'
 import { jsonOf, ofProject, projectFrom, readReplicas } from '../project.ts'

@@ -1,9 +1,9 @@
 /** What an upgrade to a commit would let the stack do that it may not do now. Changes nothing on the target. */
 import { posix } from 'node:path'
 import { Failed } from '../../../failure.ts'
-import { canonicalPath } from '../../fields.ts'
+import { canonicalPath } from '../../contract/fields.ts'
+import type { StepContext } from '../../contract/step.ts'
 import type { Opened } from '../../git/repository.ts'
-import type { StepContext } from '../../step.ts'
 import { LOOKING, type Stack } from '../compose.ts'
 import { runningStack } from '../running-stack.ts'
 import { addedPowers, type Judged } from './added.ts'

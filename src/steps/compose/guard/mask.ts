@@ -1,5 +1,5 @@
 /** A tree can put any variable into any field: what a refusal says must not bring its owner's secrets to the caller. */
-import type { StepContext } from '../../step.ts'
+import type { StepContext } from '../../contract/step.ts'
 import { inFolder, LOOKING, type Stack } from '../compose.ts'
 import { keyWord, type Power, shown } from './power.ts'
 

@@ -1,7 +1,7 @@
 /** Names by which a stack would get what others have made, although each of them may be its own. */
 import { posix } from 'node:path'
-import { lines } from '../../plain-text.ts'
-import type { StepContext } from '../../step.ts'
+import { lines } from '../../contract/plain-text.ts'
+import type { StepContext } from '../../contract/step.ts'
 import { LOOKING, type Stack } from '../compose.ts'
 import type { Config } from './places.ts'
 import { isMap, type Power, power, text } from './power.ts'

@@ -1,9 +1,9 @@
 /** Renders a stack as a commit has it, in a private folder of the target, as if it stood where it is going to stand. */
 import { Failed } from '../../../failure.ts'
 import { PRIVATE_FOLDER } from '../../command/private-folder.ts'
+import type { StepContext } from '../../contract/step.ts'
 import { gitWords, placeOf } from '../../git/git.ts'
 import type { Opened } from '../../git/repository.ts'
-import type { StepContext } from '../../step.ts'
 import { composeArgv, inFolder, LOOKING, type Stack, withComposeEnv } from '../compose.ts'
 import { CONFIG, jsonOf } from '../project.ts'
 import { type Config, isIn } from './places.ts'

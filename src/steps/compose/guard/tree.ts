@@ -2,10 +2,10 @@
 import { randomBytes } from 'node:crypto'
 import { posix } from 'node:path'
 import { Failed } from '../../../failure.ts'
+import { lines } from '../../contract/plain-text.ts'
+import type { StepContext } from '../../contract/step.ts'
 import { ask, gitWords, placeOf, unquoted } from '../../git/git.ts'
 import type { Opened } from '../../git/repository.ts'
-import { lines } from '../../plain-text.ts'
-import type { StepContext } from '../../step.ts'
 import { LOOKING } from '../stack.ts'
 
 export type Ground = {

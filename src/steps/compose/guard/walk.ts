@@ -1,7 +1,7 @@
 /** Follows the files that a stack is made of at a commit, as Compose would, without letting Compose read one of them. */
 import { posix } from 'node:path'
 import { Failed } from '../../../failure.ts'
-import type { StepContext } from '../../step.ts'
+import type { StepContext } from '../../contract/step.ts'
 import { inFolder } from '../stack.ts'
 import { isBelow, isIn } from './places.ts'
 import { type Power, power } from './power.ts'

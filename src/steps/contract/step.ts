@@ -1,8 +1,8 @@
 /** The contract of a step kind: validation, planning, running and taking back stand together in one file per kind. */
 import type { z } from 'zod'
-import type { Json } from '../document/json.ts'
-import type { Failed, FailedService, Failure } from '../failure.ts'
-import type { Command } from '../transport/transport.ts'
+import type { Json } from '../../document/json.ts'
+import type { Failed, FailedService, Failure } from '../../failure.ts'
+import type { Command } from '../../transport/transport.ts'
 
 /** Ordered by what it takes to come back: nothing, nothing, a restore, a restore with downtime, no way back. */
 export type Effect = 'read' | 'fetch' | 'write' | 'disrupt' | 'irreversible'

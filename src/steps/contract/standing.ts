@@ -1,7 +1,7 @@
 /** One window for all steps of a run that wait for a version to stand: `timeout` to the first good sign, then `for`. */
 
-import { durationSchema, parseDuration } from '../duration.ts'
-import { Failed } from '../failure.ts'
+import { durationSchema, parseDuration } from '../../duration.ts'
+import { Failed } from '../../failure.ts'
 import type { Look, Sign, StepContext } from './step.ts'
 
 const FOR_MS = 10_000

@@ -1,10 +1,10 @@
 /** The folder of jobs, output files and the audit log. The daemon believes what it finds there. */
 import { type Stats, statSync } from 'node:fs'
-import { spoolRoot } from '../../../jobs/spool.ts'
-import { auditPath } from '../audit.ts'
-import type { Config } from '../config/config.ts'
-import type { KeyName } from '../config/config-keys.ts'
-import type { User } from '../user.ts'
+import { spoolRoot } from '../../jobs/spool.ts'
+import { auditPath } from './audit.ts'
+import type { Config } from './config/config.ts'
+import type { KeyName } from './config/config-keys.ts'
+import type { User } from './config/user.ts'
 
 const STICKY = 0o1000
 const OTHERS_WRITE = 0o022

@@ -1,7 +1,7 @@
 /** The daemon's log. Logging never throws and never stops a request: what cannot be written is counted. */
 import { closeSync, openSync, writeSync } from 'node:fs'
-import { systemReason } from '../../process/system-error.ts'
-import { LOG_LEVELS, type LogLevel } from './config/config-keys.ts'
+import { systemReason } from '../../../process/system-error.ts'
+import { LOG_LEVELS, type LogLevel } from './config-keys.ts'
 
 export type Log = Readonly<Record<LogLevel, (text: string) => void>>
 

@@ -1,4 +1,4 @@
-import { Failed } from '../failure.ts'
+import { Failed } from '../../failure.ts'
 import { lines } from './plain-text.ts'
 
 /** The failure, when a full disk is why a command ended; otherwise null. */

@@ -1,7 +1,7 @@
 /** Schema parts that several kinds share. The descriptions are what editors show. */
 import { posix, win32 } from 'node:path'
 import * as z from 'zod'
-import { isRefName } from './git/ref-name.ts'
+import { isRefName } from './ref-name.ts'
 
 const CONTROL = /[\u0000-\u001f\u007f]/
 const WINDOWS_PATH = /^([A-Za-z]:[\\/]|\\\\)/

@@ -1,7 +1,7 @@
 /** Finds programs the way execvp does. */
 import { accessSync, constants, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { DEFAULT_PATH } from './command.ts'
+import { DEFAULT_PATH } from '../../../process/default-path.ts'
 
 /** Its path as it is found, which may be a link; null when there is no such program that we may execute. */
 export function findProgram(argv0: string, env: NodeJS.ProcessEnv): string | null {
