@@ -111,7 +111,7 @@ export type ServicesFailure =
       failedService?: FailedService
       /** The last thing that it wrote to stderr, where it wrote any. */
       cause?: string
-      /** What it said until then is still to be read: the way back does not wait for that. */
+      /** Its last words, said until then, are read with the evidence: the rollback does not wait for them. */
       until?: string
       /** The last answers of URLs that were polled meanwhile. */
       probes?: { url: string; ok: boolean; last: string }[]
@@ -192,7 +192,7 @@ export type RunFailure =
       step: string
       who: 'runner' | 'daemon'
       place: string
-      /** What its author's command does, nobody knows before it runs. */
+      /** Nobody knows what the command does before it runs. */
       may: boolean
       command: string
     }

@@ -90,14 +90,14 @@ export function stepContext(input: ContextInput): StepContext {
       const place = commands
       const { looks } = input
       if (!looks) return run(request, place)
-      // What has a signal of its own goes on beside others, and listens.
+      // A command with a signal of its own listens beside the others and changes nothing.
       if (!isLook(request)) return request.signal ? run(request, place) : change(looks, request, place)
       const look = input.looksAnew ? lookAgain : lookOnce
       return look(looks, keyOf(input, request), clock.now(), () => run(request, place))
     },
   }
 
-  /** What was seen before says nothing from here on. What a step looks at meanwhile is about what it does. */
+  /** From here on, answers from before may be wrong. A look during the change is about the change and stays. */
   function change(looks: Looks, request: ExecRequest, place: number): Promise<Done> {
     looks.clear()
     return run(request, place)

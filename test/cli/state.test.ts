@@ -237,3 +237,32 @@ test('on a terminal: the tree, Ctrl-C as a key, and a terminal that is left as i
   expect(seen).not.toContain('\u001b[?')
   rmSync(rig.path('line'))
 })
+
+test('on a terminal the verdict is what a person sees last, of a run and of its report', async () => {
+  const playbook = rig.playbook('last-screen', [
+    { run: ['sh', '-c', 'echo no cards >&2; exit 3'], undo: ['true'] },
+  ])
+  const shown = async (...args: string[]) => {
+    const words = [process.execPath, HOSTOPS, ...args].map(word => `'${word}'`).join(' ')
+    const child = spawn('script', ['-qec', `stty cols 80 rows 24; ${words}`, '/dev/null'], {
+      env: { ...rig.env, TERM: 'xterm' },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    let seen = ''
+    child.stdout.setEncoding('utf8').on('data', text => {
+      seen += text
+    })
+    await new Promise(resolve => child.once('close', resolve))
+    return stripVTControlCharacters(seen)
+  }
+  for (const args of [
+    ['run', playbook, '--run-id', 'seen'],
+    ['report', 'seen'],
+  ]) {
+    const text = await shown(...args)
+    const [line, verdict] = ['OPENCLAW_RESULT_JSON:', 'Rolled back'].map(part => text.lastIndexOf(part))
+    expect(line).toBeGreaterThan(-1)
+    expect(verdict, args[0]).toBeGreaterThan(line!)
+    expect(text.match(/OPENCLAW_RESULT_JSON:/g)).toHaveLength(1)
+  }
+})

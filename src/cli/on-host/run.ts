@@ -164,7 +164,10 @@ export async function followed(
     // A runner that is gone has no last words: the host says what is known.
     const words =
       lines.length > 0 ? `${lines.join('\n')}\n` : hostWords(answer.value.stderr ?? '', host.target)
+    // On a terminal the verdict is what a person sees last.
+    if (io.stdout.isTTY) io.stdout.write(told.line)
     io.stderr.write(`${io.stderr.isTTY ? '\n' : ''}${words}`)
+    if (io.stdout.isTTY) return { ...told, line: '' }
   }
   return told
 }

@@ -166,6 +166,8 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
         io.stderr.write(`${jsonLine({ time: new Date(now()).toISOString(), ...draft.end })}\n`)
       await face?.close()
       copyReport(report, told.reportFile, complain)
+      // On a terminal the verdict is what a person sees last, and the line would push it off the screen.
+      if (io.stdout.isTTY) io.stdout.write(resultLine(report))
       if (!told.json && isTold) {
         const lines = summary.lines({
           runId: head.runId,
@@ -176,7 +178,7 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
         })
         io.stderr.write(`${io.stderr.isTTY ? '\n' : ''}${lines.join('\n')}\n`)
       }
-      io.stdout.write(resultLine(report))
+      if (!io.stdout.isTTY) io.stdout.write(resultLine(report))
       if (place?.keep) prune(place.state, place.keep, now())
       return code
     },

@@ -61,12 +61,13 @@ function codeOf({ folder, head }: RunEntry, { outcome }: Report): number {
 export function printReport(run: RunEntry, io: Io, told = false): number {
   const { report, exitCode } = storedReport(run)
   const { runId } = run.head
+  if (io.stdout.isTTY) io.stdout.write(resultLine(report))
   if (run.unseen) io.stderr.write(wordedError(runnerUnseen(run)))
   else if (run.alive) io.stderr.write(`${runId} is still running\nhint: hostops wait ${runId}\n`)
   else if (!told && !isSettled(run) && report.success !== true && !neverBegan(run)) {
     io.stderr.write(wordedError(openEnd(run)))
   } else if (!told) io.stderr.write(lastWords(run, report, io))
-  io.stdout.write(resultLine(report))
+  if (!io.stdout.isTTY) io.stdout.write(resultLine(report))
   return exitCode
 }
 

@@ -13,7 +13,7 @@ export type RunService = {
   grantProblems(config: Config, tokens: readonly Token[]): Problem[]
   /** Reports what those playbooks let their callers do; starts hostops to describe them. */
   checkGrants(config: Config, tokens: readonly Token[], env: NodeJS.ProcessEnv): Promise<GrantFindings>
-  /** Where runs keep their state. */
+  /** The folder in which runs keep their state. */
   stateFolder(config: Config, env: NodeJS.ProcessEnv): string
 }
 

@@ -40,12 +40,15 @@ export class Deaths {
       const end = this.#endOf(each)
       if (end === null) return each
       const finishedAt = new Date(end.at).toISOString()
-      return { ...each, status: 'exited', exitCode: end.exitCode, finishedAt, died: true }
+      // Where it is being started again, that has been seen.
+      const status = each.status === 'running' ? 'exited' : each.status
+      return { ...each, status, exitCode: end.exitCode, finishedAt, died: true }
     })
   }
 
   /** An end after a `kill` does not count: a person, a proxy or an engine that shuts down has asked for it. */
-  #endOf({ id, status, startedAt }: Replica): End | null {
+  #endOf({ id, status, startedAt, died }: Replica): End | null {
+    if (died) return null
     const end = this.#ends.get(id)
     const started = Date.parse(startedAt)
     if (end === undefined || !isUp({ status }) || end.at < started) return null
