@@ -7,7 +7,7 @@ import { docker, LOOKING, type Stack } from './compose.ts'
 import { type KeptStack, missingPins, type Pin, pinsIn } from './image-pins.ts'
 import { imageIds } from './inspect-images.ts'
 import { readReplicas } from './project.ts'
-import { STATE_FOLDER } from './saved-files.ts'
+import { STATE_FOLDER } from './rollback-folder.ts'
 
 type Lost = Pin & { service: string; name: string }
 

@@ -10,7 +10,7 @@ import { lines } from '../contract/plain-text.ts'
 import type { StepContext } from '../contract/step.ts'
 import { composeArgv, docker, inFolder, LOOKING, type Stack } from './compose.ts'
 import { inspectReplicas, jsonOf, ofStacks } from './project.ts'
-import { STATE_FOLDER } from './saved-files.ts'
+import { STATE_FOLDER } from './rollback-folder.ts'
 import type { Replica } from './stability.ts'
 
 /** A container, as far as it tells of which stack it is. */

@@ -2,14 +2,14 @@
  * The files of a stack as they were before the first change: the rendered configuration, the compose files and the env
  * files, in a folder of the target's user (0700, files 0600) and never in the work tree, which must stay clean.
  */
-import { createHash } from 'node:crypto'
 import { Failed } from '../../failure.ts'
 import { lotsOf, PRINT_PIECE } from '../command/pieces.ts'
 import { canonicalPath } from '../contract/fields.ts'
 import type { StepContext } from '../contract/step.ts'
-import { composeArgv, inFolder, LOOKING, type Stack, stackLock, withComposeEnv } from './compose.ts'
+import { composeArgv, inFolder, LOOKING, type Stack, withComposeEnv } from './compose.ts'
 import { jsonOf, type Project, projectFrom, readRendered, withProfiles } from './project.ts'
 import { type Hashes, hashesIn, renderStack } from './rendering.ts'
+import { FOLDER, folderWords, NAME, type Named } from './rollback-folder.ts'
 
 type KeptFile = { path: string; kept: string }
 export type DiskSeen = { root: string; freeBytes: number }
@@ -26,36 +26,7 @@ export type KeptFiles = {
   disk: DiskSeen | null
 }
 
-/** For a script that has the runner's state folder in `$state`, or nothing: then it is the target user's. */
-export const STATE_FOLDER = `
-home=\${XDG_STATE_HOME:-\${HOME:+$HOME/.local/state}}
-home=\${home:-/var/lib}/hostops
-state=\${state:-$home}
-`
-
 const RULE = '--- hostops ---'
-/** Shell: the folder of this user for what a run keeps of a stack, named by `folderWords`. */
-const NAME = `
-umask 077
-state=$1 dir=$2 key=$3 run=$4 part=$5; shift 5
-${STATE_FOLDER}
-folder=$state/rollback/$key/$run/$part
-`
-/** The same, made where it is not there yet. */
-export const FOLDER = `${NAME}
-mkdir -p "$folder" || exit 3
-[ -f "$state/rollback/$key/dir" ] || printf '%s\\n' "$dir" >"$state/rollback/$key/dir"
-`
-/** `named`: the stack as the playbook names it, so that all runs of it find one folder. */
-export const folderWords = (ctx: StepContext, named: Named, part: string) => [
-  ctx.stateFolder ?? '',
-  canonicalPath(named.dir),
-  stackKey(named),
-  safe(ctx.runId),
-  shortHash(part),
-]
-type Named = Pick<Stack, 'dir' | 'project'>
-
 /** What a run has kept once stays as it is: a later step of the same run finds what was there before the first one. */
 const PRINT = `
 echo "$folder"
@@ -270,10 +241,6 @@ export async function freeBytes(ctx: StepContext, root: string): Promise<number 
   return kilobytes === undefined ? null : Number(kilobytes) * 1024
 }
 
-/** One name for a stack among the folders of a user: readable, and never two stacks under one. */
-const stackKey = (stack: Named) =>
-  `${safe(canonicalPath(stack.dir).split('/').at(-1) ?? '')}-${shortHash(stackLock(stack))}`
-
 async function copy(ctx: StepContext, folder: string, paths: readonly string[]): Promise<KeptFile[]> {
   const done = await ctx.exec({ argv: ['sh', '-c', COPY, 'hostops-copy', folder, ...paths], ...LOOKING })
   const there = done.stdout.split('\n').filter(Boolean).map(Number)
@@ -306,6 +273,3 @@ export function mountedFiles(rendered: string): string[] {
     .map(each => each?.file)
     .filter(file => typeof file === 'string')
 }
-
-const safe = (text: string) => text.replace(/[^A-Za-z0-9_.-]/g, '-').slice(0, 100) || 'stack'
-const shortHash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 8)

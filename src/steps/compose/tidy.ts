@@ -5,7 +5,7 @@ import type { StepContext } from '../contract/step.ts'
 import { LOOKING } from './compose.ts'
 import { type Holder, holdsFor, listHolders, removeHolders } from './holders.ts'
 import { FAILED, type KeptStack, PINS } from './image-pins.ts'
-import { STATE_FOLDER } from './saved-files.ts'
+import { STATE_FOLDER } from './rollback-folder.ts'
 
 const OURS = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
 const QUIET = { quiet: true, repeatable: true } as const

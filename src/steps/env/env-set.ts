@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { type EnvFileProblem, Failed } from '../../failure.ts'
 import { fileField, inFolder, LOOKING, stackLock } from '../compose/compose.ts'
-import { folderWords } from '../compose/saved-files.ts'
+import { folderWords } from '../compose/rollback-folder.ts'
 import { absolutePath, canonicalPath } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
 import type { Done, ExecRequest, StepContext, StepKind } from '../contract/step.ts'

@@ -2,7 +2,7 @@
  * How an env file is changed where it lies. Values come through the environment and leave it for the file only; what is
  * printed are keys.
  */
-import { FOLDER } from '../compose/saved-files.ts'
+import { FOLDER } from '../compose/rollback-folder.ts'
 import { AS_OWNER_OF_FOLDER } from '../git/owner.ts'
 
 /**
