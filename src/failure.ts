@@ -212,12 +212,29 @@ export type RunFailure =
   /** Killed, or its machine went down: `step` was under way. */
   | { code: 'runner-gone'; runId: string; step: string | null }
   | { code: 'not-begun'; runId: string }
+  | { code: 'not-confirmable'; runId: string; because: NotConfirmable }
+  | { code: 'not-cancellable'; runId: string; because: NotCancellable }
   | { code: 'taken-back'; runId: string }
   | { code: 'no-way-back'; step: string }
   | { code: 'not-done'; step: string; movement: 'restore' | 'reactivate' | 'verify' }
   | { code: 'not-restored'; step: string; problem: string }
   | { code: 'state-unwritable'; path: string; problem: string }
   | { code: 'internal'; problem: string }
+
+/** `step` waited and does so no more, `next` will wait; `until`: when the time was over, in ISO 8601. */
+export type NotConfirmable =
+  | { why: 'no-confirm-step' }
+  | { why: 'not-yet' }
+  | { why: 'has-ended' }
+  | { why: 'later-step'; step: string; next: string }
+  | { why: 'over' }
+  | { why: 'too-late'; until: string }
+
+export type NotCancellable =
+  | { why: 'has-ended' }
+  | { why: 'no-runner' }
+  | { why: 'elsewhere'; machine: string }
+  | { why: 'not-signalled'; pid: number; detail: string }
 
 /** The container that broke the run, as it was when it was found out; `exitCode` is null while it runs. */
 export type FailedService = {

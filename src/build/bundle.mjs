@@ -146,7 +146,12 @@ const parts = {
   // For expressions that are more than the name of a value.
   cel: ['./cel.js'],
   // What a run on this machine adds, when no terminal is there to draw on.
-  run: modulesOf('src/cli/commands/run.ts', 'src/transport/local.ts', 'src/ui/lines.ts'),
+  run: modulesOf(
+    'src/cli/commands/run.ts',
+    'src/app/start-run.ts',
+    'src/transport/local.ts',
+    'src/ui/lines.ts',
+  ),
   more: [...outputs.keys()],
 }
 const partOf = {}

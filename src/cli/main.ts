@@ -1,9 +1,9 @@
 /** Arguments in, exit code out. */
 import { type Command, CommanderError } from 'commander'
-import { EXIT_OK, EXIT_USAGE } from './exit-code.ts'
-import type { Io } from './io.ts'
-import { wordedError } from './print-failure.ts'
+import { EXIT_OK, EXIT_USAGE } from '../report/exit-code.ts'
+import { wordedError } from './print/print-failure.ts'
 import { makeProgram } from './program.ts'
+import type { Io } from './terminal/io.ts'
 
 export async function main(given: string[], io: Io): Promise<number> {
   const args = asOption(given)
@@ -50,10 +50,12 @@ async function usageError(error: CommanderError, args: string[], io: Io): Promis
     return refuseUsage({ code: 'usage', problem, hint }, args, io)
   }
   if (args[0] === 'resume' || args[0] === 'rollback') {
-    const { tellAttempt } = await import('./state/attempt-line.ts')
+    const { refusedAttempt } = await import('../app/refused-attempt.ts')
+    const { printAttempt } = await import('./print/print-attempt.ts')
     const run = args.slice(1).find(word => !word.startsWith('-')) ?? ''
     const output = args.some(word => /^(--output=)?json$/.test(word)) ? 'json' : 'auto'
-    return tellAttempt(run, { code: 'usage', problem, hint }, { output }, io)
+    const ended = refusedAttempt(run, { code: 'usage', problem, hint })
+    return printAttempt({ ended, run: null }, { output }, io)
   }
   io.stderr.write(wordedError({ code: 'usage', problem, hint }))
   return EXIT_USAGE

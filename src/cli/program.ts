@@ -1,7 +1,6 @@
 /** The command line as data for commander. Each command's own code is loaded when it is called, not before. */
 import { type Argument, Command } from 'commander'
 import { VERSION } from '../build/version.ts'
-import type { Io } from './io.ts'
 import { addActs } from './program/acts.ts'
 import { addDoctor } from './program/doctor.ts'
 import { addHistory } from './program/history.ts'
@@ -9,6 +8,7 @@ import type { AddCommands } from './program/options.ts'
 import { addPlaybooks } from './program/playbooks.ts'
 import { addRecovery } from './program/recovery.ts'
 import { addRun } from './program/run.ts'
+import type { Io } from './terminal/io.ts'
 
 /**
  * `done` is told the exit code of the command that was called. `asked` is the first word: where it is a command, only

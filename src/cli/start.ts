@@ -1,7 +1,7 @@
 /** The program behind the bin: the only catch-all. Everything is written when it settles. */
-import { EXIT_NO, EXIT_OK } from './exit-code.ts'
+import { EXIT_NO, EXIT_OK } from '../report/exit-code.ts'
 import { main } from './main.ts'
-import { closeStreams, processIo } from './process-io.ts'
+import { closeStreams, processIo } from './terminal/process-io.ts'
 
 /** Before the code that was compiled is kept. */
 export const usualFlags = async (): Promise<void> => (await import('../process/v8-flags.ts')).usualFlags()

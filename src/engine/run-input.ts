@@ -35,7 +35,7 @@ export type Confirmations = {
 export type Warning = { id: string; text: string }
 
 /** What is kept of a run: its journal. */
-export type RunRecord = {
+export type JournalHandle = {
   /** Of this one record: run ids may be given twice, in two state folders. */
   id(): string
   /** Whether all that was emitted is on the disk. */
@@ -66,7 +66,7 @@ export type RunInput = {
   /** Taken back by hand although something of the rollback set is gone. */
   rebuild?: boolean | undefined
   /** Absent: nothing keeps what is emitted. */
-  record?: RunRecord | undefined
+  record?: JournalHandle | undefined
   /** What it throws for `step-started` ends that step before it acts; elsewhere it must not throw. */
   emit: Emit
 }

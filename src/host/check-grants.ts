@@ -3,10 +3,8 @@
 import { nearest } from '../document/nearest.ts'
 import type { Config } from '../hostlink/daemon/config/config.ts'
 import type { Problem } from '../hostlink/daemon/config/problem.ts'
-import { failure } from '../hostlink/daemon/peers/answer.ts'
 import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { GrantFindings } from '../hostlink/daemon/run-service.ts'
-import { askProgram, runsStateDir } from './hostops-command.ts'
 import { findInstalled } from './installed-playbooks.ts'
 import { BROKEN, type Offered, offerTo } from './playbooks.ts'
 
@@ -19,12 +17,9 @@ export async function checkGrants(
   const found: GrantFindings = { problems: [], warnings: [] }
   // With the YAML parser, which only those need who have such tokens.
   const { bindsRefs, unguarded } = await import('./guarded.ts')
-  const about = { config, hostEnv: env, stateDir: runsStateDir(config, env) }
-  const ask = async (args: readonly string[]) =>
-    (await askProgram(args, about)) ?? failure('hostops list did not answer')
   for (const token of tokens) {
     if (token.policy.kind !== 'playbooks') continue
-    const offered = await offerTo(token.policy, config, ask)
+    const offered = await offerTo(token.policy, config, env)
     const place = { file: config.policyFile ?? config.file, key: `tokens.${token.name}.playbooks` }
     if (typeof offered === 'string') {
       const reason = `what the playbooks want cannot be looked at: ${offered}`

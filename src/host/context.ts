@@ -4,10 +4,13 @@ import type { HostRunsOptions } from '../hostlink/daemon/run-service.ts'
 import type { Owner } from '../jobs/job-info.ts'
 import type { Most } from '../jobs/job-table.ts'
 import type { Jobs } from '../jobs/jobs.ts'
+import type { Runs } from '../runs/runs.ts'
 import type { HostRunStore } from './store.ts'
 
 export type AroundRuns = HostRunsOptions & {
   readonly store: HostRunStore
+  /** What the engine's own folders show. */
+  readonly runs: Runs
   readonly stateDir: string
   /** `hostops ARGV` as a job of this token, once for each key. */
   readonly startJob: (
@@ -19,8 +22,6 @@ export type AroundRuns = HostRunsOptions & {
   ) => ReturnType<Jobs['start']>
   /** Runs that somebody goes on with, and the jobs that do; null while one is being started. */
   readonly again: Map<string, string | null>
-  /** Programs that are being asked at the moment. */
-  readonly asking: { count: number }
 }
 
 /** What a job is looked up by is the name of its token alone. */

@@ -1,13 +1,9 @@
-/** The program that runs playbooks, as the daemon starts it: its words, its state, its answers. */
+/** The program that runs playbooks, as the daemon starts it: its words, its state, its environment. */
 import { join } from 'node:path'
 import { packagePath } from '../build/package-path.ts'
 import type { Config } from '../hostlink/daemon/config/config.ts'
-import { commandFor } from '../hostlink/daemon/exec/command.ts'
+import { type CommandSettings, commandFor } from '../hostlink/daemon/exec/command.ts'
 import type { RunStart } from '../hostlink/messages.ts'
-import { runProcess } from '../process/process.ts'
-
-const ANSWER_LIMIT_MS = 60_000
-const LARGEST_ANSWER_BYTES = 8 * 1024 * 1024
 
 export function hostopsCommand({ hostopsCommand: given }: Pick<Config, 'hostopsCommand'>): string[] {
   if (given !== null) return /\.[cm]?js$/.test(given) ? [process.execPath, given] : [given]
@@ -48,30 +44,13 @@ export function runArguments(
   ]
 }
 
-export type Said = { exit_code: number; stdout: string; stderr: string }
-
-/** Asks the program about runs; null when it could not be asked. */
-export async function askProgram(
-  args: readonly string[],
-  { config, hostEnv, stateDir }: { config: Config; hostEnv: NodeJS.ProcessEnv; stateDir: string },
-): Promise<Said | null> {
-  const argv = [...hostopsCommand(config), ...args]
-  const { env } = commandFor(
-    { argv, command: undefined, env: { HOSTOPS_STATE_DIR: stateDir } },
-    config,
+/** The environment of a run that is started here. */
+export const runEnvironment = (
+  settings: CommandSettings & Pick<Config, 'runsStateDir'>,
+  hostEnv: NodeJS.ProcessEnv,
+): Readonly<Record<string, string>> =>
+  commandFor(
+    { argv: ['hostops'], command: undefined, env: { HOSTOPS_STATE_DIR: runsStateDir(settings, hostEnv) } },
+    settings,
     hostEnv,
-  )
-  const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
-  let bytes = 0
-  const keep = (stream: 'stdout' | 'stderr') => (chunk: Buffer) => {
-    bytes += chunk.length
-    if (bytes <= LARGEST_ANSWER_BYTES) chunks[stream].push(chunk)
-  }
-  const ended = await runProcess(
-    { argv, env, cwd: '/', timeoutMs: ANSWER_LIMIT_MS },
-    { stdout: keep('stdout'), stderr: keep('stderr') },
-  )
-  if (ended.how !== 'exited' || bytes > LARGEST_ANSWER_BYTES) return null
-  const text = (stream: 'stdout' | 'stderr') => Buffer.concat(chunks[stream]).toString('utf8')
-  return { exit_code: ended.code, stdout: text('stdout'), stderr: text('stderr') }
-}
+  ).env

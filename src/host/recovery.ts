@@ -4,8 +4,9 @@
  * that is gone to its end. About the others a person decides; they are named in the log, once. Values of ended runs are removed here.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import * as z from 'zod'
+import type { Event } from '../engine/events.ts'
 import { systemReason } from '../process/system-error.ts'
+import { hasReport, hasSettled, mayLive } from '../runs/run-status.ts'
 import { type AroundRuns, ownerOf } from './context.ts'
 
 /** Ids that are still answered for, though their run and its report are gone. */
@@ -40,33 +41,23 @@ export function goOnWaiting(around: AroundRuns, everyMs: number): { stop(): void
   return { stop: () => clearInterval(timer) }
 }
 
-/**
- * Whether the run waits for a confirmation, or has missed one and is not rolled back yet: nobody may be able to come and say so.
- * Goes by the lines that JOURNAL.md documents.
- */
-export function hangsOnConfirmation(journal: readonly { readonly [field: string]: unknown }[]): boolean {
-  let step: unknown = null
+/** Whether the run waits for a confirmation, or has missed one and is not rolled back yet. Pure. */
+export function hangsOnConfirmation(events: readonly Event[]): boolean {
+  let step: string | null = null
   let missed = false
-  for (const entry of journal) {
-    const { type, id } = entry
-    if (type === 'confirm-awaited') step = id
-    else if (type === 'step-finished' && id === step) {
-      missed = wasMissed(entry)
+  for (const event of events) {
+    if (event.type === 'confirm-awaited') step = event.id
+    else if (event.type === 'step-finished' && event.id === step) {
+      missed = event.failure?.code === 'approval-denied' && !event.tolerated
       step = null
-    } else if (type === 'rollback-started') step = null
-    else if (type === 'run-finished') {
+    } else if (event.type === 'rollback-started') step = null
+    else if (event.type === 'run-finished') {
       missed = false
       step = null
     }
   }
   return step !== null || missed
 }
-
-const endSchema = z.object({
-  failure: z.object({ code: z.literal('approval-denied') }),
-  tolerated: z.literal(false),
-})
-const wasMissed = (entry: unknown): boolean => endSchema.safeParse(entry).success
 
 /** Somebody asked for that, and it needs the values that it was given. */
 async function goesOn(id: string, { again, store, jobs }: AroundRuns): Promise<boolean> {
@@ -85,27 +76,28 @@ async function lookAt(
   settled: Set<string>,
   named: Set<string>,
 ): Promise<void> {
-  const { store, jobs, log, stateDir } = around
+  const { store, jobs, log, stateDir, runs } = around
   const request = store.read(id)
-  const { begun, ended, settled: isSettled, alive } = store.state(id)
+  const status = store.status(id)
   if (around.again.has(id)) return
-  if (request === null || ended) {
+  if (request === null || (status !== null && hasReport(status))) {
     settled.add(id)
     // What did not end for certain may still have to be finished, with its secrets.
-    if (isSettled) store.forgetValues(id)
+    if (status !== null && hasSettled(status)) store.forgetValues(id)
     return
   }
   const job = store.job(id)
-  if (alive || job === null || named.has(id)) return
+  if ((status !== null && mayLive(status)) || job === null || named.has(id)) return
   const info = await jobs.handle({ action: 'status', job_id: job }, ownerOf(request.token))
   // What is read last counts: the runner may have ended meanwhile.
-  if ((info.status === 'ok' && !info.done) || store.state(id).ended) return
-  if (!begun) {
+  const now = store.status(id)
+  if ((info.status === 'ok' && !info.done) || (now !== null && hasReport(now))) return
+  if (!store.hasRun(id)) {
     // It never came to a run; the job's own output says why.
     settled.add(id)
     return store.forgetValues(id)
   }
-  if (!hangsOnConfirmation(store.journal(id))) {
+  if (!hangsOnConfirmation(await runs.events(id))) {
     named.add(id)
     const command = (verb: string) => `HOSTOPS_STATE_DIR=${stateDir} hostops ${verb} ${id}`
     return log.warn(
@@ -125,7 +117,7 @@ async function lookAt(
 function forgetOldest(ids: readonly string[], settled: Set<string>, { store }: AroundRuns): void {
   if (ids.length <= MOST_KEPT) return
   const gone = ids
-    .filter(id => settled.has(id) && !store.state(id).begun)
+    .filter(id => settled.has(id) && !store.hasRun(id))
     .map(id => ({ id, at: store.read(id)?.created_ms ?? 0 }))
     .sort((a, b) => a.at - b.at)
   for (const { id } of gone.slice(0, ids.length - MOST_KEPT)) {

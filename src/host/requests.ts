@@ -1,13 +1,15 @@
-/** Answers what is asked about runs on this host: list, report, wait, events, logs, confirm, cancel. */
-import { open, readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+/** Answers questions about runs on this host: list, report, wait, events, journal, logs, confirm, cancel. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Failed } from '../failure.ts'
 import { type Body, badRequest, failure } from '../hostlink/daemon/peers/answer.ts'
-import { placesFor } from '../hostlink/daemon/policy/places.ts'
 import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { RunRequest } from '../hostlink/messages.ts'
+import { EXIT_OK, EXIT_REFUSED } from '../report/exit-code.ts'
+import { RESULT_PREFIX, resultLine } from '../report/result-line.ts'
+import { hasReport, mayLive } from '../runs/run-status.ts'
+import type { RunReport } from '../runs/runs.ts'
+import { sentence } from '../wording/word.ts'
 import { type AroundRuns, ownerOf } from './context.ts'
-import { askProgram } from './hostops-command.ts'
 import { offeredPlaybooks } from './playbooks.ts'
 import { hangsOnConfirmation } from './recovery.ts'
 
@@ -18,10 +20,8 @@ const LONGEST_WAIT_MS = 60_000
 const POLL_MS = 200
 const BEGINS_WITHIN_MS = 20_000
 const MOST_LISTED = 200
-const MOST_ASKING = 4
-const CHUNK_BYTES = 256 * 1024
-const RESULT_PREFIX = 'OPENCLAW_RESULT_JSON:'
-const BUSY = 'server busy, max concurrent commands reached'
+const MOST_ENTRIES = 2000
+const MOST_OUTPUT_BYTES = 4 * 1024 * 1024
 
 export async function answerRunRequest(
   request: Exclude<RunRequest, { action: 'start' | 'resume' | 'rollback' }>,
@@ -29,10 +29,24 @@ export async function answerRunRequest(
 ): Promise<Body> {
   const { token } = around
   if (request.action === 'list') return list(around)
-  if (request.action === 'playbooks')
-    return offeredPlaybooks(token, around.config(), args => asked(args, around))
+  if (request.action === 'playbooks') return offeredPlaybooks(token, around.config(), around.hostEnv)
   const { run_id: runId } = request
   if (!mayUse(token, runId, around)) return { status: 'not_found', error_msg: `no such run: ${runId}` }
+  try {
+    return await answerAbout(request, around)
+  } catch (error) {
+    if (error instanceof Failed) return failure(sentence(error.failure))
+    throw error
+  }
+}
+
+type AboutRun = Extract<
+  Parameters<typeof answerRunRequest>[0],
+  { action: 'report' | 'wait' | 'events' | 'journal' | 'logs' | 'confirm' | 'cancel' }
+>
+
+async function answerAbout(request: AboutRun, around: Around): Promise<Body> {
+  const { run_id: runId } = request
   switch (request.action) {
     case 'report':
       return report(runId, around)
@@ -40,93 +54,87 @@ export async function answerRunRequest(
       return wait(request, around)
     case 'events':
       return events(request, around)
+    case 'journal':
+      return journal(request, around)
     case 'logs':
       return logs(request, around)
     case 'confirm':
-      return ask(['confirm', runId], runId, around)
+      return acted(runId, async () => ({ ...(await around.runs.confirm(runId)) }))
     case 'cancel':
-      return ask(['cancel', runId, '--signal', request.signal ?? 'TERM'], runId, around)
+      return acted(runId, async () => {
+        await around.runs.cancel(runId, request.signal ?? 'TERM')
+        return {}
+      })
   }
 }
 
 export function mayUse({ name, policy }: Token, runId: string, { store }: AroundRuns): boolean {
   const request = store.read(runId)
-  return policy.kind === 'full' ? request !== null || store.state(runId).begun : request?.token === name
+  return policy.kind === 'full' ? request !== null || store.hasRun(runId) : request?.token === name
 }
 
 async function list(around: Around): Promise<Body> {
-  const said = await asked(['runs', '--json', '--limit', String(MOST_LISTED)], around)
-  if ('status' in said) return said
-  let runs: { runId: string }[]
-  try {
-    runs = JSON.parse(said.stdout)
-  } catch {
-    return failure(`hostops does not tell its runs: ${said.stderr.trim()}`)
-  }
   const { token } = around
   const seesAll = token.policy.kind === 'full'
+  const runs = (await around.runs.list()).slice(0, MOST_LISTED)
   return { status: 'ok', runs: runs.filter(run => seesAll || mayUse(token, run.runId, around)) }
 }
 
-async function ask(args: readonly string[], runId: string, around: Around): Promise<Body> {
-  const said = await asked(args, around)
-  return 'status' in said ? said : { status: 'ok', run_id: runId, ...said }
-}
-
-async function asked(args: readonly string[], { config, hostEnv, stateDir, asking, token }: Around) {
-  if (asking.count >= placesFor(token, MOST_ASKING)) return failure(BUSY)
-  asking.count += 1
+/** What cannot be done at the moment is an answer, with the reason as data. */
+async function acted(runId: string, act: () => Promise<object>): Promise<Body> {
   try {
-    const said = await askProgram(args, { config: config(), hostEnv, stateDir })
-    return said ?? failure(`hostops ${args[0]} did not answer`)
-  } finally {
-    asking.count -= 1
+    return { status: 'ok', run_id: runId, exit_code: EXIT_OK, ...(await act()) }
+  } catch (error) {
+    if (!(error instanceof Failed)) throw error
+    return { status: 'ok', run_id: runId, exit_code: EXIT_REFUSED, failure: error.failure }
   }
 }
 
-/** The stored line, or what the program makes of the journal. A run that could not even make its folder has said how it ended on the job's own output. */
+const told = (runId: string, { status, report, exitCode, failure: why }: RunReport): Body => ({
+  ...{ status: 'ok', run_id: runId, run_status: status, exit_code: exitCode, stdout: resultLine(report) },
+  ...(why === null ? {} : { failure: why }),
+})
+
+/** From the run's folder. A run that could not even make one has printed how it ended, as its job's output shows. */
 async function report(runId: string, around: Around, until = Date.now() + BEGINS_WITHIN_MS): Promise<Body> {
-  const { store, jobs } = around
-  const stored = store.report(runId)
-  // Characters beyond these are written in a way of its own, which the program knows.
-  if (stored !== null && /^[\x20-\x7e]+$/.test(stored.text)) {
-    const stdout = `${RESULT_PREFIX}${stored.text}\n`
-    return { status: 'ok', run_id: runId, exit_code: stored.exitCode, stdout, stderr: '' }
-  }
-  const request = store.read(runId)
+  const { store, runs, gone } = around
+  if (store.hasRun(runId)) return told(runId, await runs.report(runId))
   const job = store.job(runId)
-  if (store.state(runId).begun || request === null || job === null)
-    return ask(['report', runId], runId, around)
-  const owner = ownerOf(request.token)
-  const info = await jobs.handle({ action: 'status', job_id: job }, owner)
-  const output = await jobs.handle(
-    { action: 'tail', job_id: job, stream: 'stdout', offset: 0, max_bytes: 4 * 1024 * 1024, wait_ms: 0 },
-    owner,
-  )
-  if (info.status !== 'ok' || output.data === undefined) return gone(runId)
-  if (!info.done) {
-    // Its runner is starting: asked a moment later, there is a line.
-    if (Date.now() >= until || around.gone.aborted) return failure(`run ${runId} has not begun yet`)
-    await sleep(POLL_MS, undefined, { signal: around.gone }).catch(() => {})
-    return report(runId, around, until)
-  }
-  if (!output.data.startsWith(RESULT_PREFIX))
-    return failure(`run ${runId} did not begin: ${info.error_msg ?? 'no report'}`)
-  return { status: 'ok', run_id: runId, exit_code: info.exit_code, stdout: output.data, stderr: '' }
+  const printed = job === null ? null : await printedBy(runId, job, around)
+  if (printed === null) return noReport(runId)
+  if (printed.done)
+    return printed.body ?? failure(`run ${runId} did not begin: ${printed.why ?? 'no report'}`)
+  // Its runner is starting: asked a moment later, there is a report.
+  if (Date.now() >= until || gone.aborted) return failure(`run ${runId} has not begun yet`)
+  await sleep(POLL_MS, undefined, { signal: gone }).catch(() => {})
+  return report(runId, around, until)
 }
 
-const gone = (runId: string): Body => ({
+const noReport = (runId: string): Body => ({
   status: 'not_found',
   error_msg: `run ${runId} has ended, and its report is kept no longer`,
 })
+
+/** The line that a runner has printed. Null if its job is not known any more; `body` is null if it printed none. */
+async function printedBy(runId: string, job: string, { store, jobs }: Around) {
+  const owner = ownerOf(store.read(runId)?.token ?? '')
+  const info = await jobs.handle({ action: 'status', job_id: job }, owner)
+  const from = { job_id: job, stream: 'stdout', offset: 0, max_bytes: MOST_OUTPUT_BYTES, wait_ms: 0 } as const
+  const output = await jobs.handle({ action: 'tail', ...from }, owner)
+  if (info.status !== 'ok' || output.data === undefined) return null
+  const line = output.data.startsWith(RESULT_PREFIX) ? output.data : null
+  const body: Body | null =
+    line === null ? null : { status: 'ok', run_id: runId, exit_code: info.exit_code, stdout: line }
+  return { done: info.done === true, body, why: info.error_msg }
+}
 
 async function wait({ run_id, job_id, timeout_ms }: On<'wait'>, around: Around): Promise<Body> {
   const limit = Math.min(Math.max(timeout_ms ?? LONGEST_WAIT_MS, 0), LONGEST_WAIT_MS)
   for (const deadline = Date.now() + limit; ; ) {
     const over = job_id === undefined ? await isOver(run_id, around) : await hasEnded(run_id, job_id, around)
     if (over) {
-      const told = await (job_id === undefined ? report(run_id, around) : printed(run_id, job_id, around))
-      return told.status === 'ok' ? { ...told, done: true } : told
+      const body = await reportBy(run_id, job_id, around)
+      return body.status === 'ok' ? { ...body, done: true } : body
     }
     const left = deadline - Date.now()
     if (left <= 0 || around.gone.aborted) return { status: 'ok', run_id, done: false }
@@ -134,7 +142,13 @@ async function wait({ run_id, job_id, timeout_ms }: On<'wait'>, around: Around):
   }
 }
 
-/** Of one runner, whatever came before it: whoever is not found has ended. */
+/** The line that one runner ended with, or the run's own report if it printed none. */
+async function reportBy(runId: string, job: string | undefined, around: Around): Promise<Body> {
+  const printed = job === undefined ? null : await printedBy(runId, job, around)
+  return printed?.body ?? report(runId, around)
+}
+
+/** One runner, whatever came before it. If it cannot be found, it has ended. */
 async function hasEnded(runId: string, job: string, { store, jobs }: Around): Promise<boolean> {
   const owner = store.read(runId)?.token
   if (owner === undefined) return true
@@ -142,32 +156,22 @@ async function hasEnded(runId: string, job: string, { store, jobs }: Around): Pr
   return info.status !== 'ok' || info.done === true
 }
 
-/** The line that a runner ended with; the run's own report where it said none. */
-async function printed(runId: string, job: string, around: Around): Promise<Body> {
-  const owner = ownerOf(around.store.read(runId)?.token ?? '')
-  const info = await around.jobs.handle({ action: 'status', job_id: job }, owner)
-  const output = await around.jobs.handle(
-    { action: 'tail', job_id: job, stream: 'stdout', offset: 0, max_bytes: 4 * 1024 * 1024, wait_ms: 0 },
-    owner,
-  )
-  if (info.status !== 'ok' || !output.data?.startsWith(RESULT_PREFIX)) return report(runId, around)
-  return { status: 'ok', run_id: runId, exit_code: info.exit_code, stdout: output.data, stderr: '' }
-}
-
-async function isOver(runId: string, { store, jobs }: Around): Promise<boolean> {
-  const { ended, alive } = store.state(runId)
-  if (ended || alive) return ended
+async function isOver(runId: string, { store, jobs, runs }: Around): Promise<boolean> {
+  const status = store.status(runId)
+  if (status !== null && (hasReport(status) || mayLive(status))) return hasReport(status)
   const request = store.read(runId)
   const job = store.job(runId)
   if (request !== null && job !== null) {
     const info = await jobs.handle({ action: 'status', job_id: job }, ownerOf(request.token))
     if (info.status === 'ok' && !info.done) return false
   }
-  // Somebody goes on with it soon.
-  return store.state(runId).ended || !hangsOnConfirmation(store.journal(runId))
+  const now = store.status(runId)
+  if (now === null || hasReport(now)) return true
+  // Another runner continues it soon.
+  return !hangsOnConfirmation(await runs.events(runId))
 }
 
-/** What the runner tells while it works: the job's stderr. Another runner's words begin at their beginning. */
+/** What the runner tells while it works: the stderr of its job. The words of another runner begin at 0. */
 async function events(request: On<'events'>, { store, jobs, gone: signal }: Around): Promise<Body> {
   const { run_id, job_id, offset = 0, max_bytes, wait_ms } = request
   const owner = store.read(run_id)
@@ -186,27 +190,19 @@ async function events(request: On<'events'>, { store, jobs, gone: signal }: Arou
   return { status: 'ok', run_id, job_id: job, data, offset: from, next_offset, binary, done }
 }
 
-/** Names of the steps' logs with their sizes; of one of them, bytes from `offset` on, in base64. */
-async function logs({ run_id, file, offset = 0 }: On<'logs'>, { store }: Around): Promise<Body> {
-  const folder = store.steps(run_id)
-  const names = (await readdir(folder).catch(() => [])).filter(name => name.endsWith('.log')).sort()
-  if (file === undefined) {
-    const files = await Promise.all(
-      names.map(async name => ({
-        name,
-        bytes: (await stat(join(folder, name)).catch(() => null))?.size ?? 0,
-      })),
-    )
-    return { status: 'ok', run_id, files }
-  }
-  if (!names.includes(file)) return badRequest('file: is no log of this run')
-  const handle = await open(join(folder, file), 'r')
-  try {
-    const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
-    const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, offset)
-    const data = buffer.subarray(0, bytesRead).toString('base64')
-    return { status: 'ok', run_id, data, offset, next_offset: offset + bytesRead }
-  } finally {
-    await handle.close()
-  }
+async function journal({ run_id, after = 0 }: On<'journal'>, { runs, store }: Around): Promise<Body> {
+  const all = store.hasRun(run_id) ? await runs.events(run_id) : []
+  const entries = all.slice(after, after + MOST_ENTRIES)
+  const next = after + entries.length
+  return { status: 'ok', run_id, entries, next_after: next, done: next >= all.length }
+}
+
+/** Names of the steps' logs with their sizes, or bytes of one of them from `offset` on, in base64. */
+async function logs({ run_id, file, offset = 0 }: On<'logs'>, { runs, store }: Around): Promise<Body> {
+  const files = store.hasRun(run_id) ? await runs.logs(run_id) : []
+  if (file === undefined) return { status: 'ok', run_id, files }
+  if (!files.some(({ name }) => name === file)) return badRequest('file: is no log of this run')
+  const chunk = await runs.readLog(run_id, file, offset)
+  const data = chunk.toString('base64')
+  return { status: 'ok', run_id, data, offset, next_offset: offset + chunk.length }
 }

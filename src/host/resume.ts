@@ -6,6 +6,7 @@
 import { type Body, failure } from '../hostlink/daemon/peers/answer.ts'
 import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { RunRequest } from '../hostlink/messages.ts'
+import { mayLive } from '../runs/run-status.ts'
 import type { AroundRuns } from './context.ts'
 import { mayUse } from './requests.ts'
 
@@ -20,9 +21,9 @@ export async function goOnWith(request: Again, token: Token, around: AroundRuns)
     const there = `HOSTOPS_STATE_DIR=${stateDir} hostops ${action} ${runId}`
     return failure(`run ${runId} was begun on the host itself; go on with it there: ${there}`)
   }
-  const { alive } = store.state(runId)
+  const status = store.status(runId)
   // Beside a runner that lives it only says so; whoever follows the run goes on to follow that one.
-  if (alive) return begin(request, known.token, token, around)
+  if (status !== null && mayLive(status)) return begin(request, known.token, token, around)
   // From here on: what is given must not be taken for what an ended run has left.
   again.set(runId, null)
   let job = ''

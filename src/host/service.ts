@@ -10,6 +10,7 @@ import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { HostRuns, HostRunsOptions, RunService } from '../hostlink/daemon/run-service.ts'
 import type { ExecRequest } from '../hostlink/messages.ts'
 import { systemReason } from '../process/system-error.ts'
+import { runsHere } from '../runs/runs-here.ts'
 import { checkGrants } from './check-grants.ts'
 import { type AroundRuns, ownerOf } from './context.ts'
 import { hostopsCommand, runsStateDir } from './hostops-command.ts'
@@ -34,6 +35,7 @@ export function openHostRuns(options: HostRunsOptions): HostRuns {
   const { config, hostEnv } = options
   const stateDir = runsStateDir(config(), hostEnv)
   const store = openHostRunStore(stateDir)
+  const runs = runsHere(stateDir)
   const closing = new AbortController()
   const startJob: AroundRuns['startJob'] = (owner, key, argv, workdir, most) =>
     options.jobs.start(
@@ -45,7 +47,7 @@ export function openHostRuns(options: HostRunsOptions): HostRuns {
       ownerOf(owner),
       most,
     )
-  const around: AroundRuns = { ...options, store, stateDir, startJob, again: new Map(), asking: { count: 0 } }
+  const around: AroundRuns = { ...options, store, stateDir, runs, startJob, again: new Map() }
   let recovery: { stop(): void } | null = null
 
   return {

@@ -30,7 +30,7 @@ export async function startOnHost(
   }
   const runId = request.run_id ?? newRunId()
   // Begun by somebody on this host: whoever asks with its id must not come to own it.
-  if (store.read(runId) === null && store.state(runId).begun) {
+  if (store.read(runId) === null && store.hasRun(runId)) {
     return badRequest(`run_id: ${runId} was used for a run of somebody else`)
   }
   const texts = Object.entries(request.input_texts ?? {})
@@ -91,7 +91,7 @@ function mends(
 ): boolean {
   const before = store.read(runId)
   const isSame = before?.identity === identity && before.digest === digest
-  return before?.token === token && !isSame && store.isMistake(runId)
+  return before?.token === token && !isSame && store.status(runId) === 'mistake'
 }
 
 /** The job is keyed: whoever finds a request without one starts it, and no two of them start it twice. */

@@ -15,8 +15,8 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { join } from 'node:path'
 import * as z from 'zod'
 import { createFolder, removeLeftovers } from '../process/new-folder.ts'
-import { isMistake } from '../runs/create-run.ts'
-import { isSettled, readReport, readRun } from '../runs/runs-folder.ts'
+import type { RunStatus } from '../runs/run-status.ts'
+import { readRun } from '../runs/runs-folder.ts'
 
 const requestSchema = z.object({
   token: z.string(),
@@ -45,17 +45,12 @@ export type HostRunStore = {
   removeLeftovers(now: number): Promise<void>
   job(runId: string): string | null
   setJob(runId: string, jobId: string): void
-  /** What the engine's own folder tells. `begun`: it is there; `settled`: it ended, and how is known. */
-  state(runId: string): { begun: boolean; ended: boolean; settled: boolean; alive: boolean }
-  /** Whether nothing came of the run but being told what was wrong with what was asked for: nothing was contacted. */
-  isMistake(runId: string): boolean
-  /** Takes such a run away, with what it was asked for with: its id may mean another run from now on. */
+  /** The engine has made its own folder. */
+  hasRun(runId: string): boolean
+  /** Null as long as the engine has no folder. */
+  status(runId: string): RunStatus | null
+  /** Removes a run that only reported a mistake, with its request: its id may mean another run from now on. */
   forgetMistake(runId: string): void
-  /** The stored report and the exit code that belongs to it, where both are there. */
-  report(runId: string): { text: string; exitCode: number } | null
-  /** The lines of the journal that are whole. */
-  journal(runId: string): { [field: string]: unknown }[]
-  steps(runId: string): string
   /** The file with the values that it was asked for with, or was given since; null: they are gone. */
   values(runId: string): string | null
   giveValues(runId: string, texts: Readonly<Record<string, string>>): void
@@ -81,21 +76,8 @@ export function openHostRunStore(root: string): HostRunStore {
       writeFileSync(draft, `${jobId}\n`, { mode: 0o600 })
       renameSync(draft, join(folder(runId), 'job'))
     },
-    state: runId => {
-      const report = readReport(runFolder(runId))
-      const ended = report !== null
-      return {
-        begun: existsSync(runFolder(runId)),
-        ended,
-        settled: isSettled({ report }),
-        // Nobody goes on with a run whose runner may live where it cannot be seen from here.
-        alive: !ended && (readRun(runFolder(runId))?.alive ?? false),
-      }
-    },
-    isMistake: runId => {
-      const folder = runFolder(runId)
-      return isMistake({ folder, report: readReport(folder) })
-    },
+    hasRun: runId => existsSync(runFolder(runId)),
+    status: runId => readRun(runFolder(runId))?.status ?? null,
     forgetMistake: runId => {
       // At once out of everybody's sight.
       for (const place of [runFolder(runId), folder(runId)]) {
@@ -104,18 +86,6 @@ export function openHostRunStore(root: string): HostRunStore {
         rmSync(gone, { recursive: true, force: true })
       }
     },
-    report: runId => {
-      const run = readRun(runFolder(runId))
-      const text = readText(join(runFolder(runId), 'report.json'))?.trim()
-      const exitCode = run?.head.exitCode
-      return run?.report && text !== undefined && exitCode !== undefined ? { text, exitCode } : null
-    },
-    journal: runId =>
-      (readText(join(runFolder(runId), 'journal.ndjson')) ?? '').split('\n').flatMap(line => {
-        const entry = parse(line)
-        return typeof entry === 'object' && entry !== null ? [entry as { [field: string]: unknown }] : []
-      }),
-    steps: runId => join(runFolder(runId), 'steps'),
     values: runId => {
       // Requests of an older daemon have only the second.
       const files = ['values.json', 'inputs.json'].map(name => join(folder(runId), name))

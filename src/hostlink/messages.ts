@@ -170,6 +170,7 @@ export const runRequest = z.discriminatedUnion('action', [
     max_bytes: optional(count),
     wait_ms: optional(count),
   }),
+  z.object({ action: z.literal('journal'), run_id: runId, after: optional(count.min(0)) }),
   z.object({
     action: z.literal('logs'),
     run_id: runId,
@@ -245,6 +246,13 @@ export type RunAnswer = Envelope & {
   data?: string
   next_offset?: number
   files?: { name: string; bytes: number }[]
-  runs?: { [field: string]: unknown }[]
-  playbooks?: { [field: string]: unknown }[]
+  runs?: unknown[]
+  playbooks?: unknown[]
+  run_status?: string
+  /** Why the end of the run is open, or why it could not be confirmed or cancelled. */
+  failure?: unknown
+  entries?: unknown[]
+  next_after?: number
+  step?: string
+  already?: boolean
 }

@@ -6,8 +6,12 @@
 import { type FSWatcher, linkSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Confirmations } from '../engine/run-input.ts'
+import { Failed, type NotConfirmable } from '../failure.ts'
 import { confirm } from '../steps/confirm.ts'
 import { JOURNAL_VERSION, parseJournal } from './journal-text.ts'
+import { mayLive } from './run-status.ts'
+import type { Confirmed } from './runs.ts'
+import type { RunEntry } from './runs-folder.ts'
 
 type Decision = 'confirmed' | 'missed'
 
@@ -55,7 +59,29 @@ export const awaitConfirmIn = (folder: string): Confirmations => {
   }
 }
 
-export type Awaited = {
+/** Confirms the step that waits at the moment. Throws `Failed` if none does. */
+export function confirmRun({ folder, head, report, status }: RunEntry): Confirmed {
+  const refused = (because: NotConfirmable) =>
+    new Failed({ code: 'not-confirmable', runId: head.runId, because })
+  const awaited = awaitedConfirmation(folder)
+  if (awaited === null) {
+    if (hasConfirmStep(folder) === false) throw refused({ why: 'no-confirm-step' })
+    throw refused({ why: report === null ? 'not-yet' : 'has-ended' })
+  }
+  const { step, deadline, over, next } = awaited
+  if (over && next !== null) throw refused({ why: 'later-step', step, next })
+  const earlier = decision(folder, deadline)
+  if (earlier === null && over) throw refused({ why: 'over' })
+  if (earlier !== 'confirmed') {
+    // A runner that waits knows better when the time is over: the clock of the machine may have been set since.
+    const isLate =
+      (!mayLive(status) && Date.now() > deadline) || decide(folder, deadline, 'confirmed') === 'missed'
+    if (isLate) throw refused({ why: 'too-late', until: new Date(deadline).toISOString() })
+  }
+  return { step, already: earlier === 'confirmed' }
+}
+
+type Awaited = {
   step: string
   deadline: number
   over: boolean

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Failure } from '../failure.ts'
 import { makeFolder } from '../process/make-folder.ts'
 import { DRAFT } from './drafts.ts'
-import { headText, type RunEntry, type RunHead, readRun, unwritable, writeHead } from './runs-folder.ts'
+import { headText, type RunHead, readRun, unwritable, writeHead } from './runs-folder.ts'
 
 export type Created =
   | { ok: true; folder: string }
@@ -39,7 +39,7 @@ const IS_THERE: ReadonlySet<string> = new Set(['ENOTEMPTY', 'EEXIST', 'ENOTDIR']
  */
 function takeAgain(folder: string, head: RunHead): Created {
   const before = readRun(folder)
-  if (before === null || before.alive || !isMistake(before)) return { ok: false, used: true }
+  if (before?.status !== 'mistake') return { ok: false, used: true }
   const taken = join(folder, `.after-${before.head.pid}-${Date.parse(before.head.startedAt)}`)
   try {
     writeFileSync(taken, '', { mode: 0o600, flag: 'wx' })
@@ -52,7 +52,3 @@ function takeAgain(folder: string, head: RunHead): Created {
     return { ok: false, used: false, failure: unwritable(folder, error) }
   }
 }
-
-/** Nothing came of it but being told what was wrong with what was asked for: its id is free again. */
-export const isMistake = ({ folder, report }: Pick<RunEntry, 'folder' | 'report'>): boolean =>
-  report?.outcome === 'invalid' && !existsSync(join(folder, 'journal.ndjson'))

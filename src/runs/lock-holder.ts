@@ -4,8 +4,9 @@ import { hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Holder, Judgement, LockInput } from '../engine/holder.ts'
 import { livesStill, noteSelf } from '../process/identity.ts'
+import { hasSettled, mayLive } from './run-status.ts'
 import { machineOf, pidNamespace } from './runner-identity.ts'
-import { isSettled, type RunHead, readRun } from './runs-folder.ts'
+import { type RunHead, readRun } from './runs-folder.ts'
 
 export function lockInput(runId: string, state: string, waitMs: number, now: number): LockInput {
   const { pid, started, boot } = noteSelf()
@@ -30,14 +31,14 @@ function judge(other: Holder, self: Holder, state: string): Judgement {
   const { pid, processStart, boot } = other
   if (other.machine !== self.machine) {
     const run = runOf(other, state)
-    if (run === null || run.alive || !isRunnerOf(run.head, other)) return 'unknown'
-    return isSettled(run) ? 'finished' : 'interrupted'
+    if (run === null || mayLive(run.status) || !isRunnerOf(run.head, other)) return 'unknown'
+    return hasSettled(run.status) ? 'finished' : 'interrupted'
   }
   if (boot === self.boot && livesStill({ pid, started: processStart || null })) return 'alive'
   // Its own first: an id may be given twice.
   const run = (other.state === undefined ? null : runOf(other, other.state)) ?? runOf(other, state)
   if (run === null) return other.state !== undefined && canLookInto(other.state, other) ? 'lost' : 'unknown'
-  return isSettled(run) ? 'finished' : 'interrupted'
+  return hasSettled(run.status) ? 'finished' : 'interrupted'
 }
 
 /** Of another user's folder nobody knows what is in it. */

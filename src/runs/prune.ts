@@ -2,7 +2,8 @@
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeDrafts } from './drafts.ts'
-import { isSettled, type Keep, readRun, runIds } from './runs-folder.ts'
+import { hasSettled } from './run-status.ts'
+import { type Keep, readRun, runIds } from './runs-folder.ts'
 
 /** `began`: to the second, so that most ids tell it themselves and no file has to be read. */
 type Old = { folder: string; began: string }
@@ -51,7 +52,7 @@ const executed = ({ folder }: Old) => existsSync(join(folder, 'journal.ndjson'))
 
 function isOver(folder: string): boolean {
   const run = readRun(folder)
-  return run !== null && !run.alive && isSettled(run)
+  return run !== null && hasSettled(run.status)
 }
 
 /** One that cannot be removed is in nobody's way. */

@@ -2,13 +2,16 @@
  * The state folder: `runs/<run id>/` with `run.json` (who runs it), `report.json` (the end, once there is one),
  * and, once the engine has begun, `journal.ndjson` and one log per step.
  */
-import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { OUTCOMES } from '../engine/events.ts'
 import type { Failure } from '../failure.ts'
+import type { Surroundings } from '../process/surroundings.ts'
 import type { Report } from '../report/schema.ts'
 import { isHostlink } from '../transport/target.ts'
+import { JOURNAL_VERSION, parseJournal } from './journal-text.ts'
+import { mayLive, type RunStatus, type RunTraces, statusOf } from './run-status.ts'
 import { livenessOf, type RunnerPlace } from './runner-identity.ts'
 
 export type RunHead = {
@@ -23,19 +26,14 @@ export type RunHead = {
   planHash?: string
 } & RunnerPlace
 
-/** `alive`: not proven dead; `unseen`: nor proven to live. */
 export type RunEntry = {
   folder: string
   head: RunHead
   report: Report | null
-  alive: boolean
-  unseen: boolean
+  status: RunStatus
 }
 
 export const DEFAULT_KEEP: Keep = { runs: 50, days: 90 }
-
-/** What of this process says where its files are. */
-type Surroundings = { env: Readonly<Record<string, string | undefined>>; cwd: string }
 
 export function stateDir({ env, cwd }: Surroundings, fromSettings: string | undefined): string {
   const given = env['HOSTOPS_STATE_DIR'] || fromSettings
@@ -82,8 +80,33 @@ export function readRun(folder: string): RunEntry | null {
   if (head === null) return null
   const report = readReport(folder)
   // Whoever goes on with a run that has a report is its runner until it has written another.
-  const liveness = head.exitCode === undefined ? livenessOf(head, folder) : 'dead'
-  return { folder, head, report, alive: liveness !== 'dead', unseen: liveness === 'unseen' }
+  const runner = head.exitCode === undefined ? livenessOf(head, folder) : 'dead'
+  const journal = runner === 'dead' && isJournalNeeded(report) ? journalIn(folder) : 'written'
+  return { folder, head, report, status: statusOf({ runner, report, journal }) }
+}
+
+/** Reading it for every run that has ended would take too long. */
+const isJournalNeeded = (report: Report | null): boolean => report === null || report.outcome === 'invalid'
+
+function journalIn(folder: string): RunTraces['journal'] {
+  let text: string
+  try {
+    text = readFileSync(join(folder, 'journal.ndjson'), 'utf8')
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'none' : 'written'
+  }
+  const { events, newer } = parseJournal(text, JOURNAL_VERSION)
+  // The log of a step comes after the first line of the journal.
+  const isBlank = events.length === 0 && !newer && isBeginning(text) && !existsSync(join(folder, 'steps'))
+  return isBlank ? 'blank' : 'written'
+}
+
+const FIRST_WORDS = `{"v":${JOURNAL_VERSION},"seq":1,`
+
+/** A first line that was not written to its end. Anything else was a journal once. */
+function isBeginning(text: string): boolean {
+  const written = text.replace(/[\0\s]+$/, '')
+  return !written.includes('\n') && FIRST_WORDS.startsWith(written.slice(0, FIRST_WORDS.length))
 }
 
 /** What no runner has written is no end: the journal tells how far it came. */
@@ -106,31 +129,9 @@ function headFromJournal(folder: string): RunHead | null {
 
 const NO_PROCESS = 0
 
-/** Its end is known for good; any other may still have to be finished or taken back. */
-export const isSettled = ({ report }: Pick<RunEntry, 'report'>): boolean =>
-  report !== null && report.outcome !== 'unknown' && report.errorCode !== 'half-way'
-
-/** Nobody here knows its end, and a daemon may. */
-export const mayBeAsked = ({ alive, head, report }: RunEntry): boolean =>
-  !alive && (report === null || report.outcome === 'unknown') && isHostlink(head.target ?? '')
-
-export type Found = { ok: true; run: RunEntry } | { ok: false; failure: Failure }
-
-/** By id, or by an unambiguous beginning of one. */
-export function findRun(state: string, given: string): Found {
-  const ids = runIds(state)
-  const matches = ids.includes(given) ? [given] : ids.filter(id => given !== '' && id.startsWith(given))
-  if (matches.length > 1) {
-    return notFound(
-      `"${given}" is the beginning of ${matches.length} runs: ${matches.slice(0, 5).join(', ')}`,
-    )
-  }
-  const [id] = matches
-  if (id === undefined) return notFound(`no run "${given}" in ${state}`)
-  const folder = join(state, 'runs', id)
-  const run = readRun(folder)
-  return run ? { ok: true, run } : notFound(`what ${folder} holds does not tell of a run`, 'look into it')
-}
+/** Its end is not known here, but a daemon may know it. */
+export const mayBeAsked = ({ status, head, report }: RunEntry): boolean =>
+  !mayLive(status) && (report === null || report.outcome === 'unknown') && isHostlink(head.target ?? '')
 
 /** How many ended runs stay, and for how long. */
 export type Keep = { runs: number; days: number }
@@ -152,12 +153,5 @@ function readJson<T>(file: string): T | null {
     return null
   }
 }
-
-const LISTS = 'hostops runs   lists them; those of a host: hostops runs --target hostlink'
-
-const notFound = (problem: string, hint = LISTS): Found => ({
-  ok: false,
-  failure: { code: 'usage', problem, hint },
-})
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)

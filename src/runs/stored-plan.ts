@@ -1,6 +1,6 @@
 /** What a run folder keeps of its beginning, so that another runner can go on: the plan and the playbook's own text. */
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Plan } from '../engine/plan.ts'
 import { Failed } from '../failure.ts'
@@ -23,27 +23,6 @@ export function keepRun(folder: string, plan: Plan, playbook: Playbook): string 
     throw new Failed(unwritable(folder, error))
   }
   return hashOf(text)
-}
-
-/** Died before its first intent was on the disk: nothing was done. */
-export function neverBegan({ folder, report, alive }: RunEntry): boolean {
-  if (report !== null || alive) return false
-  try {
-    const text = readFileSync(join(folder, 'journal.ndjson'), 'utf8')
-    const { events, newer } = parseJournal(text, JOURNAL_VERSION)
-    // A log of a step comes after the journal's first line.
-    return events.length === 0 && !newer && isBeginning(text) && !existsSync(join(folder, 'steps'))
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT'
-  }
-}
-
-const FIRST_WORDS = `{"v":${JOURNAL_VERSION},"seq":1,`
-
-/** Of a first line that was not written to its end. Anything else was a journal once. */
-function isBeginning(text: string): boolean {
-  const written = text.replace(/[\0\s]+$/, '')
-  return !written.includes('\n') && FIRST_WORDS.startsWith(written.slice(0, FIRST_WORDS.length))
 }
 
 /** Throws `Failed` where the folder does not hold enough to go on. */

@@ -11,6 +11,6 @@ export type Screen = {
   write(text: string): void
   columns(): number
   now(): number
-  /** Makes a command one that can be typed at this place, for a run that lives elsewhere. */
-  typed?: (command: string) => string
+  /** How a command names the host of the run, like ` --target hostlink`; absent for this machine. */
+  at?: string
 }

@@ -3,9 +3,9 @@
  * no line of it can be taken for one of ours.
  */
 import type { Event } from '../engine/events.ts'
+import { printable } from '../wording/printable.ts'
 import { sentence } from '../wording/word.ts'
 import type { Face, Screen } from './face.ts'
-import { printable } from './printable.ts'
 import { confirmInWords, elapsed, plural, verifiedInWords } from './words.ts'
 
 /**
@@ -30,7 +30,7 @@ export function linesFace(screen: Screen): Face {
     if (left <= 0) return
     left -= text.length
     line(text)
-    if (left <= 0) line(`output is not shown any more; more of it: hostops logs ${runId}`)
+    if (left <= 0) line(`output is not shown any more; more of it: hostops logs ${runId}${screen.at ?? ''}`)
   }
 
   return {
@@ -41,7 +41,7 @@ export function linesFace(screen: Screen): Face {
       if (event.type === 'step-finished') running = null
       if (event.type === 'output') output(`${event.id} | ${event.line}`)
       else if (event.type === 'confirm-awaited')
-        line(`${event.id}: ${confirmInWords(event, runId, screen.typed)}`)
+        line(`${event.id}: ${confirmInWords(event, runId, screen.at)}`)
       else for (const text of say(event)) line(text)
     },
     close: () => clearInterval(tick),

@@ -2,8 +2,9 @@
  * The part of the terminal that is drawn again and again, and the lines above it that stay. Every frame is one write;
  * the cursor is never hidden, so that no way of ending (Ctrl-Z, kill -9) can leave it hidden.
  */
+
+import { printable } from '../wording/printable.ts'
 import type { Screen } from './face.ts'
-import { printable } from './printable.ts'
 import { cutTo, width } from './text.ts'
 
 export type Terminal = Screen & { rows(): number; colour: boolean; unicode: boolean }

@@ -1,8 +1,8 @@
 /** The last words of a run: how it ended, why, what changed, what remains, what to type next. */
 import type { Event, Outcome } from '../engine/events.ts'
 import type { FailedService, Failure } from '../failure.ts'
+import { printable } from '../wording/printable.ts'
 import { word } from '../wording/word.ts'
-import { printable } from './printable.ts'
 import { wrap } from './text.ts'
 import { type Sight, verdict } from './verdict.ts'
 import { elapsed } from './words.ts'
@@ -20,8 +20,8 @@ type SummaryEnd = {
   columns: number | null
   /** What was seen, as the report says; absent: nothing is known of it. */
   sight?: Sight
-  /** Makes a hint one for this place. */
-  typed?: (hint: string) => string
+  /** How a command names the host of the run, like ` --target hostlink`; absent for this machine. */
+  at?: string
 }
 
 export function makeSummary(): Summary {
@@ -132,17 +132,21 @@ function left(failure: Failure & { step: string | null }): string {
 }
 
 /** Where the host is left as it should not be, and nothing else says how to take it back. */
-function wayBack({ stopsAt, isStuck }: Seen, { outcome, failure }: End, runId: string): string | null {
+function wayBack(
+  { stopsAt, isStuck }: Seen,
+  { outcome, failure }: End,
+  { runId, at = '' }: SummaryEnd,
+): string | null {
   if (outcome !== 'rollback-failed' && outcome !== 'failed-changed') return null
   return stopsAt !== null || isStuck || failure?.code === 'half-way'
     ? null
-    : `hostops rollback ${runId}   takes back what is left of it`
+    : `hostops rollback ${runId}${at}   takes back what is left of it`
 }
 
 function tell(seen: Seen, end: End, more: SummaryEnd): string[] {
   const isDone = end.outcome === 'rolled-back' || end.outcome === 'failed-unchanged'
   const isAsked = isDone && end.failure?.code === 'taken-back'
-  const worded = end.failure && !isAsked ? word(end.failure) : null
+  const worded = end.failure && !isAsked ? word(end.failure, more.at) : null
   const where = end.failedStep === null ? '' : `${end.failedStep}: `
   const isNarrow = more.columns !== null && more.columns < NARROW
   const indent = isNarrow ? NARROW_INDENT : INDENT
@@ -170,9 +174,7 @@ function tell(seen: Seen, end: End, more: SummaryEnd): string[] {
   add('remains', seen.remains)
   add(
     'hint',
-    [worded?.hint ?? null, more.stored ? wayBack(seen, end, more.runId) : null]
-      .filter(hint => hint !== null)
-      .map(hint => more.typed?.(hint) ?? hint),
+    [worded?.hint ?? null, more.stored ? wayBack(seen, end, more) : null].filter(hint => hint !== null),
   )
   if (seen.hash !== null) add('plan', [`${seen.hash} (to run just this: --plan ${seen.hash})`])
   if (more.stored) add('run', [more.runId])

@@ -58,7 +58,7 @@ export function treeFace(terminal: Terminal): Face {
         return running ? running.output(event.line) : say(`${paint.yellow(event.id)}: ${event.line}`)
       }
       case 'confirm-awaited':
-        return say(`${paint.yellow(event.id)}: ${confirmInWords(event, runId, terminal.typed)}`)
+        return say(`${paint.yellow(event.id)}: ${confirmInWords(event, runId, terminal.at)}`)
       case 'step-retrying':
         return say(
           `${paint.yellow(terminal.unicode ? '↻' : '~')} ${event.id}: attempt ${event.attempt} failed, again in ${elapsed(event.delayMs)}: ${sentence(event.failure)}`,

@@ -32,11 +32,7 @@ export function verifiedInWords({
 export const plural = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 's'}`
 
 /** What has to be typed, and until when. */
-export function confirmInWords(
-  { deadline }: { deadline: number },
-  runId: string,
-  typed: (command: string) => string = command => command,
-): string {
+export function confirmInWords({ deadline }: { deadline: number }, runId: string, at = ''): string {
   const until = new Date(deadline).toISOString().slice(0, 19)
-  return `taken back unless this is typed before ${until}Z: ${typed(`hostops confirm ${runId}`)}`
+  return `taken back unless this is typed before ${until}Z: hostops confirm ${runId}${at}`
 }

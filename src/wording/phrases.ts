@@ -3,9 +3,12 @@ import type { Failure } from '../failure.ts'
 
 export type Worded = { message: string; hint?: string }
 
-/** One entry for each code of a family: a family with a code more does not build. */
+/**
+ * One entry for each code of a family: a family with a code more does not build. `at`: how a command names the host that the
+ * run lives on, like ` --target hostlink`; empty for this machine.
+ */
 export type Words<F extends Failure> = {
-  readonly [C in F['code']]: (failure: Extract<F, { code: C }>) => Worded
+  readonly [C in F['code']]: (failure: Extract<F, { code: C }>, at: string) => Worded
 }
 
 export const quoted = (text: string) => `"${text}"`

@@ -162,13 +162,13 @@ export const SERVICES: Words<ServicesFailure> = {
   'env-keys-differ': failure => ({
     message: `${failure.keys.join(', ')} in ${failure.path}: changed by somebody else since, and left as found`,
   }),
-  'rollback-set-missing': failure => ({
+  'rollback-set-missing': (failure, at) => ({
     message: `the way back is not complete: ${failure.what.join(', ')} is missing`,
     ...(failure.runId === undefined
       ? {}
-      : { hint: goOn(failure.runId, 'goes on without it, and reports what is not as before') }),
+      : { hint: goOn(failure.runId, at, 'goes on without it, and reports what is not as before') }),
   }),
-  'pin-lost': ({ pins, rebuilt, runId }) =>
+  'pin-lost': ({ pins, rebuilt, runId }, at) =>
     rebuilt.length > 0
       ? {
           message: `the old version of ${rebuilt.join(', ')} runs again, but was rebuilt from the old commit: it is not the image that ran before, which is gone (${pins.join(', ')})`,
@@ -178,7 +178,7 @@ export const SERVICES: Words<ServicesFailure> = {
           message: `a kept image is gone: ${pins.join(', ')}`,
           ...(runId === undefined
             ? {}
-            : { hint: goOn(runId, 'builds it again from the old commit, which may give another image') }),
+            : { hint: goOn(runId, at, 'builds it again from the old commit, which may give another image') }),
         },
   'images-differ': failure => ({ message: `not the recorded image: ${failure.services.join(', ')}` }),
   unhealthy: failure => ({
@@ -220,4 +220,4 @@ const ENV_FILE: Record<EnvFileProblem, string> = {
   binary: 'it holds NUL bytes',
   'no-shell': 'the target has no POSIX shell',
 }
-const goOn = (runId: string, does: string) => `hostops rollback ${runId} --rebuild   ${does}`
+const goOn = (runId: string, at: string, does: string) => `hostops rollback ${runId}${at} --rebuild   ${does}`

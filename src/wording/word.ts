@@ -1,32 +1,56 @@
 /** The one place where failures become words: lower case, no full stop, then what to type next. */
-import type { Failure } from '../failure.ts'
+import type { Failure, FailureCode } from '../failure.ts'
 import { ASKING } from './asking.ts'
 import { GIT } from './git.ts'
 import type { Worded, Words } from './phrases.ts'
-import { RUN } from './run.ts'
+import { goOn, RUN } from './run.ts'
 import { SERVICES } from './services.ts'
 import { TARGET } from './target.ts'
 
 const WORDS: Words<Failure> = {
   ...{ ...ASKING, ...TARGET, ...GIT, ...SERVICES, ...RUN },
   // Here, because they tell another failure.
-  'half-way': ({ runId, step, failed, left }) => {
+  'half-way': ({ runId, step, failed, left }, at) => {
     const end = failed ? `${step} has failed: ${sentence(failed)}` : 'all that was begun has ended well'
     const rest = left.length === 0 ? 'nothing was taken back' : `not begun: ${left.join(', ')}`
-    const finish = failed ? '' : `hostops resume ${runId} finishes it, `
+    const finish = failed ? '' : `hostops resume ${runId}${at} finishes it, `
     return {
       message: `the run was left half-way; ${end}; ${rest}`,
-      hint: `${finish}hostops rollback ${runId} takes it back`,
+      hint: `${finish}hostops rollback ${runId}${at} takes it back`,
     }
   },
-  'no-longer-holds': ({ runId, step, because }) => ({
+  'no-longer-holds': ({ runId, step, because }, at) => ({
     message: `what ${step} has done no longer holds, so that nothing was done behind it: ${sentence(because)}`,
-    hint: `look at the host; hostops rollback ${runId} takes back what the run has begun`,
+    hint: `look at the host; hostops rollback ${runId}${at} takes back what the run has begun`,
   }),
 }
 
-// The entry of a code takes the failure of that code: what TypeScript cannot follow through a lookup.
-export const word = (failure: Failure): Worded =>
-  (WORDS[failure.code] as (failure: Failure) => Worded)(failure)
+/** Also for what another hostops has sent: a code or a shape that is not known here is reported by its code. */
+export function word(failure: Failure, at = ''): Worded {
+  // The entry of a code takes the failure of that code, which TypeScript cannot follow through a lookup.
+  const words = WORDS[failure.code] as ((failure: Failure, at: string) => Worded) | undefined
+  try {
+    return words?.(failure, at) ?? { message: failure.code }
+  } catch {
+    return { message: failure.code }
+  }
+}
 
 export const sentence = (failure: Failure): string => word(failure).message
+
+/** Of a run whose end is open: always with what may be done about it. */
+export function wordOpenEnd(failure: Failure, runId: string, at = ''): Worded {
+  if (HINTS_AT_RUN.has(failure.code)) return word(failure, at)
+  return { message: sentence(failure), hint: goOn(runId, at) }
+}
+
+const HINTS_AT_RUN: ReadonlySet<FailureCode> = new Set([
+  'usage',
+  'runner-gone',
+  'runner-unseen',
+  'end-not-seen',
+  'half-way',
+  'no-longer-holds',
+  'record-incomplete',
+  'still-runs',
+])

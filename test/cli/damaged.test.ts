@@ -13,11 +13,11 @@ import {
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { storedReport } from '../../src/cli/state/stored-report.ts'
 import { Failed } from '../../src/failure.ts'
 import { reportSchema } from '../../src/report/schema.ts'
 import { readRun } from '../../src/runs/runs-folder.ts'
-import { neverBegan, readKept } from '../../src/runs/stored-plan.ts'
+import { readKept } from '../../src/runs/stored-plan.ts'
+import { storedReport } from '../../src/runs/stored-report.ts'
 import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
 
 const HOOKS = fileURLToPath(new URL('../rig/hooks.mjs', import.meta.url))
@@ -94,7 +94,7 @@ test('each way: the report is one, it is never better than what is known, and wh
     // What was cut off or never begun is told as such only where nothing else can be true.
     if (how === 'open') expect(report.success, id).not.toBe(true)
     if (report.outcome === 'failed-unchanged')
-      expect([neverBegan(run), name], id).toEqual([true, 'journal.ndjson'])
+      expect([run.status, name], id).toEqual(['not-started', 'journal.ndjson'])
     try {
       expect(readKept(run).journal.events.length, id).toBeGreaterThan(0)
     } catch (error) {
@@ -138,7 +138,7 @@ test('an ended run whose journal is gone is not "taken back" by nobody, and its 
 test('of an ended run that somebody goes on with the report is not that of the runner before', () => {
   const whole = readRun(folderOf('whole'))!
   expect(storedReport(whole)).toMatchObject({ exitCode: 0, report: { outcome: 'succeeded', success: true } })
-  const { report } = storedReport({ ...whole, alive: true })
+  const { report } = storedReport({ ...whole, status: 'running' })
   expect(report).toMatchObject({ outcome: 'started', success: null, changed: null })
 })
 

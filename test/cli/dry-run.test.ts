@@ -1,7 +1,7 @@
 /** What a dry run prints of a plan, and a check of steps that no probe looks ahead for: what is known, and what is not. */
 import { expect, test } from 'vitest'
-import { clock } from '../../src/cli/clock.ts'
-import { printPlan } from '../../src/cli/dry-run.ts'
+import { clock } from '../../src/app/clock.ts'
+import { printPlan } from '../../src/cli/print/print-plan.ts'
 import { renderDiagnostics } from '../../src/document/print-diagnostics.ts'
 import { startCheck } from '../../src/engine/check.ts'
 import { makePlan } from '../../src/engine/make-plan.ts'

@@ -99,7 +99,7 @@ describe('a run on the host', () => {
     const ended = await at('wait', 'r')
     const late = await handOver()
     expect(late).toMatchObject({ code: 1, stdout: ended.stdout, report: { outcome: 'rolled-back' } })
-    expect(late.stderr).toBe('r was started before, and has ended\n')
+    expect(late.stderr).toContain('r was started before, and has ended\nRolled back, verified')
   })
 
   test('goes on when its client is killed', async () => {
@@ -266,7 +266,7 @@ describe('a run on the host', () => {
     expect(ended.report).toMatchObject({ runId: 'r', outcome: 'unknown', success: null })
     expect(ended.code).toBe(6)
     expect(ended.stderr).toMatch(
-      /error: the runner of r is gone, and nobody saw how \w+ ended\nhint: hostops resume r --target hostlink goes on with it, hostops rollback r --target hostlink takes it back\n$/,
+      /error {4}the runner of r is gone, and nobody saw how \w+ ended\n {2}hint {5}hostops resume r --target hostlink goes on with it, hostops rollback r --target hostlink takes it back\n/,
     )
     letGo()
     const resumed = await rig.run(['resume', 'r'], { env: { HOSTOPS_STATE_DIR: host.state } })

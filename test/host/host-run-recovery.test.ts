@@ -8,6 +8,7 @@ import { goOnWaiting } from '../../src/host/recovery.ts'
 import { openHostRunStore } from '../../src/host/store.ts'
 import { bootId } from '../../src/process/identity.ts'
 import { readProcessStat } from '../../src/process/stat.ts'
+import { runsHere } from '../../src/runs/runs-here.ts'
 import { until } from '../rig/observe.ts'
 
 let root: string
@@ -29,6 +30,8 @@ const MISSED: Entry[] = [
 const DEAD = { pid: 4_194_000, pidStarted: '1' }
 const ME = { pid: process.pid, pidStarted: readProcessStat(process.pid)?.started ?? null }
 
+const line = (entry: Entry, at: number) => `${JSON.stringify({ v: 1, seq: at + 1, ...entry })}\n`
+
 /** A run with its request, as an earlier daemon and its runner have left it. */
 async function leave(id: string, journal: Entry[] | null, left: { head?: object; report?: object } = {}) {
   const request = { token: 't', identity: 'i', playbook: 'p', argv: ['run'], created_ms: 1 }
@@ -38,7 +41,7 @@ async function leave(id: string, journal: Entry[] | null, left: { head?: object;
   if (journal === null) return
   const folder = join(root, 'runs', id)
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'journal.ndjson'), journal.map(entry => `${JSON.stringify(entry)}\n`).join(''))
+  writeFileSync(join(folder, 'journal.ndjson'), journal.map(line).join(''))
   writeFileSync(join(folder, 'run.json'), JSON.stringify({ runId: id, ...(left.head ?? DEAD) }))
   if (left.report) writeFileSync(join(folder, 'report.json'), JSON.stringify(left.report))
 }
@@ -53,6 +56,7 @@ async function found({ runs = [] as string[], again = new Map<string, string | n
   const around = {
     log: { error: say, warn: say, info: say, debug: say },
     stateDir: root,
+    runs: runsHere(root),
     again,
     store: {
       ...store,

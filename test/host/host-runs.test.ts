@@ -60,6 +60,14 @@ function open() {
 const ask = (request: object, token = owner) =>
   open().handle(request as RunRequest, token, () => ({ allowed: true }), new AbortController().signal)
 
+/** The engine's folder of a run whose runner has ended. */
+function ended(outcome: string) {
+  const folder = join(root, 'runs', 'r')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'run.json'), JSON.stringify({ runId: 'r', pid: 4_194_000, exitCode: 0 }))
+  writeFileSync(join(folder, 'report.json'), JSON.stringify({ outcome }))
+}
+
 const start = { type: 'run', action: 'start', run_id: 'r', playbook: { text: 'x' }, inputs: {} }
 const resume = { type: 'run', action: 'resume', run_id: 'r', attempt: 'first' }
 
@@ -143,13 +151,9 @@ test('what is asked for beside a runner that lives is not what the run is follow
 
 test('a run that nothing came of but being told what was wrong leaves its id to who mends that', async () => {
   const folder = join(root, 'runs', 'r')
-  const told = (outcome: string) => {
-    mkdirSync(folder, { recursive: true })
-    writeFileSync(join(folder, 'report.json'), JSON.stringify({ outcome }))
-  }
   const mended = { ...start, inputs: { a: 1 } }
   await ask(start)
-  told('invalid')
+  ended('invalid')
   // The same again has the same answer, and somebody else has no part in it.
   expect(await ask(start)).toMatchObject({ status: 'ok', attached: true, job_id: 'job-1' })
   expect(await ask(mended, stranger)).toMatchObject({ status: 'bad_request' })
@@ -158,10 +162,10 @@ test('a run that nothing came of but being told what was wrong leaves its id to 
   expect(keys).toEqual(['run/r', expect.stringMatching(/^run\/r\/again\/[0-9a-f]{16}$/)])
   expect(await ask(mended)).toMatchObject({ attached: true, job_id: 'job-2' })
   for (const outcome of ['succeeded', 'refused', 'unknown']) {
-    told(outcome)
+    ended(outcome)
     expect(await ask({ ...start, inputs: { a: 2 } }), outcome).toMatchObject({ status: 'bad_request' })
   }
-  told('invalid')
+  ended('invalid')
   writeFileSync(join(folder, 'journal.ndjson'), '')
   expect(await ask({ ...start, inputs: { a: 2 } })).toMatchObject({ status: 'bad_request' })
 })
@@ -172,8 +176,7 @@ test('an installed playbook that was mended is another one', async () => {
   const byName = { ...start, playbook: { name: 'p' }, inputs: { a: 1 } }
   writeFileSync(playbook, 'wrong')
   await ask(byName)
-  mkdirSync(join(root, 'runs', 'r'), { recursive: true })
-  writeFileSync(join(root, 'runs', 'r', 'report.json'), JSON.stringify({ outcome: 'invalid' }))
+  ended('invalid')
   expect(await ask(byName)).toMatchObject({ attached: true })
   writeFileSync(playbook, 'right')
   expect(await ask(byName)).toMatchObject({ attached: false })
@@ -181,8 +184,7 @@ test('an installed playbook that was mended is another one', async () => {
 
 test('the end of the mistake is not taken for that of the run that came after it', async () => {
   await ask(start)
-  mkdirSync(join(root, 'runs', 'r'), { recursive: true })
-  writeFileSync(join(root, 'runs', 'r', 'report.json'), JSON.stringify({ outcome: 'invalid' }))
+  ended('invalid')
   const again = new Map<string, string | null>()
   const seen: unknown[] = []
   const startJob = async () => {
@@ -208,8 +210,8 @@ test('a report that is asked for while the runner starts waits for it, and does 
   await ask(start)
   const report = ask({ type: 'run', action: 'report', run_id: 'r' })
   await new Promise(resolve => setTimeout(resolve, 100))
-  mkdirSync(join(root, 'runs', 'r'), { recursive: true })
-  expect(await report).toMatchObject({ status: 'ok', run_id: 'r', exit_code: 0 })
+  ended('succeeded')
+  expect(await report).toMatchObject({ status: 'ok', run_id: 'r', run_status: 'settled', exit_code: 0 })
 })
 
 test('a token with a policy starts no playbook whose caller chooses what runs as root, and the owner does', async () => {

@@ -6,7 +6,7 @@ import type { LockInput } from '../../src/engine/holder.ts'
 import { makePlan } from '../../src/engine/make-plan.ts'
 import type { Recovered } from '../../src/engine/recover.ts'
 import { startRollback, startRun } from '../../src/engine/run.ts'
-import type { Clock, RunEnd, RunInput, Running, RunRecord } from '../../src/engine/run-input.ts'
+import type { Clock, JournalHandle, RunEnd, RunInput, Running } from '../../src/engine/run-input.ts'
 import { Failed, type Failure } from '../../src/failure.ts'
 import type { Playbook, PlaybookStep, Template } from '../../src/playbook/playbook.ts'
 import type { Effect, StepKind } from '../../src/steps/contract/step.ts'
@@ -130,7 +130,7 @@ export type Scenario = {
   recovered?: Recovered
   assume?: 'done' | 'not-done'
   takeBack?: boolean
-  record?: RunRecord
+  record?: JournalHandle
   onEvent?: (event: Event, running: Running, host: Host) => void
 }
 

@@ -18,7 +18,7 @@ async function shown(face: 'lines' | 'tree', events: Event[]): Promise<string> {
     },
     columns: () => 200,
     now: () => 0,
-    typed: (command: string) => `${command} --target hostlink`,
+    at: ' --target hostlink',
   }
   const drawn =
     face === 'lines'

@@ -123,7 +123,7 @@ test.each([
   const because = { code: 'internal', problem: 'x' } as const
   made.add({ type: 'rollback-started', because, steps: ['a'], stopsAt })
   made.add({ type: 'run-finished', outcome, failedStep: 'a', failure: null })
-  const typed = (hint: string) => hint.replace('rollback r', 'rollback r --target hostlink')
-  const lines = made.lines({ runId: 'r', durationMs: 1, stored: true, columns: null, typed })
+  const at = ' --target hostlink'
+  const lines = made.lines({ runId: 'r', durationMs: 1, stored: true, columns: null, at })
   expect(lines.filter(line => line.includes('hint'))).toEqual(hints)
 })

@@ -1,40 +1,18 @@
-/** `hostops cancel`: what Ctrl-C is for a run that has no terminal. The second one stops the rolling back. */
+/** `hostops cancel`: does what Ctrl-C does in a terminal, for a run that has none. */
+import { EXIT_OK } from '../../report/exit-code.ts'
+import { type OfRuns, withRuns } from '../open/with-runs.ts'
+import type { Io } from '../terminal/io.ts'
 
-import { isHere, machineOf } from '../../runs/runner-identity.ts'
-import { EXIT_OK, EXIT_REFUSED, EXIT_USAGE } from '../exit-code.ts'
-import type { Io } from '../io.ts'
-import { openRun } from '../state/open-state.ts'
-
-export async function cancel(
+export const cancel = (
   given: string,
-  options: { config?: string; signal: 'INT' | 'TERM' },
+  options: OfRuns & { signal: 'INT' | 'TERM' },
   io: Io,
-): Promise<number> {
-  const run = await openRun(given, options, io)
-  if (run === null) return EXIT_USAGE
-  const { runId, pid } = run.head
-  if (!run.alive) {
+): Promise<number> =>
+  withRuns(options, io, async runs => {
+    const runId = await runs.find(given)
+    await runs.cancel(runId, options.signal)
     io.stderr.write(
-      run.report === null
-        ? `error: ${runId} has no runner that could be told\nhint: hostops rollback ${runId}   takes it back, hostops resume ${runId} finishes it\n`
-        : `error: ${runId} has ended already\nhint: hostops report ${runId}\n`,
+      `${runId} was told to stop and to roll back\nhint: hostops wait ${runId}${runs.at}   waits for its end; a second cancel stops the rolling back\n`,
     )
-    return EXIT_REFUSED
-  }
-  if (!isHere(run.head)) {
-    io.stderr.write(
-      `error: the runner of ${runId} is not in this container or on this machine\nhint: on ${machineOf(run.head)}: hostops cancel ${runId}\n`,
-    )
-    return EXIT_REFUSED
-  }
-  try {
-    process.kill(pid, `SIG${options.signal}`)
-  } catch (error) {
-    io.stderr.write(`error: cannot signal process ${pid} of ${runId}: ${(error as Error).message}\n`)
-    return EXIT_REFUSED
-  }
-  io.stderr.write(
-    `${runId} was told to stop and to roll back\nhint: hostops wait ${runId}   waits for its end; a second cancel stops the rolling back\n`,
-  )
-  return EXIT_OK
-}
+    return EXIT_OK
+  })

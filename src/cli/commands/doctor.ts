@@ -1,19 +1,20 @@
 /** `hostops doctor`: what is there, what is missing, and what mends it. Changes nothing. */
 import { join } from 'node:path'
+import { targetFailure } from '../../app/connect-to.ts'
+import { readSettings } from '../../app/settings.ts'
+import { Failed } from '../../failure.ts'
+import { EXIT_NO, EXIT_OK, EXIT_USAGE } from '../../report/exit-code.ts'
 import { stateDir } from '../../runs/runs-folder.ts'
 import { connect } from '../../transport/connect.ts'
 import { isHostlink } from '../../transport/target.ts'
-import { jsonLine, printable } from '../../ui/printable.ts'
-import { word } from '../../wording/word.ts'
-import { targetFailure } from '../connect-to.ts'
+import { jsonLine, printable } from '../../wording/printable.ts'
+import { sentence } from '../../wording/word.ts'
 import { bad, type Finding, good, type Section, unseen } from '../doctor/finding.ts'
 import { checkHere } from '../doctor/here.ts'
 import { checkLink } from '../doctor/link.ts'
 import { checkTools } from '../doctor/tools.ts'
-import { EXIT_NO, EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
-import type { Io } from '../io.ts'
-import { wordedError } from '../print-failure.ts'
-import { readSettings } from '../settings.ts'
+import { wordedError } from '../print/print-failure.ts'
+import type { Io } from '../terminal/io.ts'
 
 export async function doctor(
   options: { target?: string; json?: boolean; config?: string },
@@ -46,9 +47,12 @@ export async function doctor(
 }
 
 async function checkPlaybooks(target: string, state: string, io: Io): Promise<Finding[]> {
-  const { playbooksAt } = await import('../on-host/offered.ts')
-  const playbooks = await playbooksAt(target, state, io)
-  if ('code' in playbooks) return [unseen('playbooks', word(playbooks).message)]
+  const { playbooksAt } = await import('../open/with-runs.ts')
+  const playbooks = await playbooksAt(target, state, io).catch((error: unknown) => {
+    if (error instanceof Failed) return error.failure
+    throw error
+  })
+  if ('code' in playbooks) return [unseen('playbooks', sentence(playbooks))]
   if (playbooks.length === 0)
     return [bad('playbooks', 'the policy names none', 'name one in policy.yaml on the host')]
   return playbooks.map(({ name, description, problem }) =>

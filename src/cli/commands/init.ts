@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
-import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
-import type { Io } from '../io.ts'
+import { EXIT_OK, EXIT_USAGE } from '../../report/exit-code.ts'
+import type { Io } from '../terminal/io.ts'
 
 /** A commented starter playbook that is valid as it stands. Overwrites nothing unless told to. */
 export async function init(file: string | undefined, options: { force?: boolean }, io: Io): Promise<number> {

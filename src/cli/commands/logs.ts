@@ -1,90 +1,70 @@
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
-import { join } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readRun } from '../../runs/runs-folder.ts'
-import { printable } from '../../ui/printable.ts'
-import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
-import type { Io } from '../io.ts'
-import { openRun } from '../state/open-state.ts'
+import { EXIT_OK, EXIT_USAGE } from '../../report/exit-code.ts'
+import type { Runs } from '../../runs/runs.ts'
+import { printable } from '../../wording/printable.ts'
+import { type OfRuns, withRuns } from '../open/with-runs.ts'
+import type { Io } from '../terminal/io.ts'
 
 const POLL_MS = 250
-const CHUNK = 64 * 1024
 
-export async function logs(
-  given: string,
-  options: { follow?: boolean; step?: string; config?: string },
-  io: Io,
-): Promise<number> {
-  const run = await openRun(given, options, io)
-  if (run === null) return EXIT_USAGE
-  const folder = join(run.folder, 'steps')
-  const names = logNames(folder)
-  if (
-    options.step !== undefined &&
-    !options.follow &&
-    !names.some(name => stepOfLog(name) === options.step)
-  ) {
-    const there = [...new Set(names.map(stepOfLog))].join(', ') || 'none'
-    io.stderr.write(
-      `error: no output of a step "${options.step}" in ${run.head.runId}\nhint: there are: ${there}\n`,
-    )
-    return EXIT_USAGE
-  }
-  const printers = new Map<string, () => void>()
-  const print = () => {
-    for (const name of logNames(folder)) {
-      if (options.step !== undefined && stepOfLog(name) !== options.step) continue
-      const printer =
-        printers.get(name) ??
-        makePrinter(join(folder, name), options.step === undefined ? `${stepOfLog(name)} | ` : '', io)
-      printers.set(name, printer)
-      printer()
+type LogsOptions = OfRuns & { follow?: boolean; step?: string }
+
+export const logs = (given: string, options: LogsOptions, io: Io): Promise<number> =>
+  withRuns(options, io, async runs => {
+    const runId = await runs.find(given)
+    const { step, follow = false } = options
+    const files = await runs.logs(runId)
+    if (step !== undefined && !follow && !files.some(({ name }) => stepOfLog(name) === step)) {
+      const there = [...new Set(files.map(({ name }) => stepOfLog(name)))].join(', ') || 'none'
+      io.stderr.write(
+        `error: no output of a step "${printable(step)}" in ${runId}\nhint: there are: ${printable(there)}\n`,
+      )
+      return EXIT_USAGE
     }
-  }
-  for (let alive = true; options.follow && alive; ) {
-    // Asked before printing: what was written until then is printed for certain.
-    alive = readRun(run.folder)?.alive ?? false
-    print()
-    if (alive) await sleep(POLL_MS)
-  }
-  print()
-  if (logNames(folder).length === 0) io.stderr.write(`no step of ${run.head.runId} has printed anything\n`)
-  return EXIT_OK
-}
+    const printers = new Map<string, () => Promise<void>>()
+    const print = async () => {
+      const listed = await runs.logs(runId)
+      for (const { name } of listed) {
+        if (step !== undefined && stepOfLog(name) !== step) continue
+        const prefix = step === undefined ? `${printable(stepOfLog(name))} | ` : ''
+        const printer =
+          printers.get(name) ?? makePrinter(offset => runs.readLog(runId, name, offset), prefix, io)
+        printers.set(name, printer)
+        await printer()
+      }
+      return listed.length
+    }
+    let printed = 0
+    for (let isOver = !follow; ; ) {
+      printed = await print()
+      if (isOver) break
+      // Looked up before the last printing: what was written until then is printed for certain.
+      isOver = await hasEnded(runs, runId)
+      if (!isOver) await sleep(POLL_MS)
+    }
+    if (printed === 0) io.stderr.write(`no step of ${runId} has printed anything\n`)
+    return EXIT_OK
+  })
+
+const hasEnded = async (runs: Runs, runId: string): Promise<boolean> => (await runs.wait(runId, 0)) !== null
 
 /** Prints what has been added since the last call, whole lines only. */
-function makePrinter(file: string, prefix: string, io: Io): () => void {
+function makePrinter(read: (offset: number) => Promise<Buffer>, prefix: string, io: Io): () => Promise<void> {
   const decoder = new StringDecoder('utf8')
-  const buffer = Buffer.alloc(CHUNK)
   let offset = 0
   let rest = ''
-  return () => {
-    const fd = openSync(file, 'r')
-    try {
-      for (;;) {
-        const read = readSync(fd, buffer, 0, CHUNK, offset)
-        if (read === 0) return
-        offset += read
-        const lines = (rest + decoder.write(buffer.subarray(0, read))).split('\n')
-        rest = lines.pop() ?? ''
-        if (lines.length > 0) io.stdout.write(lines.map(line => `${prefix}${printable(line)}\n`).join(''))
-      }
-    } finally {
-      closeSync(fd)
+  return async () => {
+    for (;;) {
+      const chunk = await read(offset)
+      if (chunk.length === 0) return
+      offset += chunk.length
+      const lines = (rest + decoder.write(chunk)).split('\n')
+      rest = lines.pop() ?? ''
+      if (lines.length > 0) io.stdout.write(lines.map(line => `${prefix}${printable(line)}\n`).join(''))
     }
-  }
-}
-
-function logNames(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-      .filter(name => name.endsWith('.log'))
-      .sort()
-  } catch {
-    return []
   }
 }
 
 /** `002-git.fetch.log` */
-export const stepOfLog = (name: string) => name.replace(/^\d+-/, '').replace(/\.log$/, '')
+const stepOfLog = (name: string) => name.replace(/^\d+-/, '').replace(/\.log$/, '')

@@ -1,26 +1,22 @@
 import type { Failure } from '../../failure.ts'
-import { DEFAULT_KEEP, stateDir } from '../../runs/runs-folder.ts'
-import type { Io } from '../io.ts'
-import type { RunOptions } from '../run-options.ts'
-import { recorderFor } from '../run-recorder.ts'
-import { readSettings } from '../settings.ts'
+import type { RunOptions } from '../open/run-options.ts'
+import type { Io } from '../terminal/io.ts'
+import { run } from './run.ts'
 
-/** For arguments that could not be read: nothing of them is believed but where the report should go. */
-export async function refuseUsage(failure: Failure, args: readonly string[], io: Io): Promise<number> {
-  const reportFile = valueAfter(args, '--report-file')
-  const runId = valueAfter(args, '--run-id')
+/** For arguments that could not be parsed: of them only the places for the report are used. */
+export function refuseUsage(failure: Failure, args: readonly string[], io: Io): Promise<number> {
+  const [reportFile, runId, config] = ['--report-file', '--run-id', '--config'].map(option =>
+    valueAfter(args, option),
+  )
   const options: RunOptions = {
     input: [],
     rollback: true,
     output: valueAfter(args, '--output') === 'json' ? 'json' : 'auto',
     ...(reportFile === undefined ? {} : { reportFile }),
     ...(runId === undefined ? {} : { runId }),
+    ...(config === undefined ? {} : { config }),
   }
-  const recorder = recorderFor(options, io)
-  const config = valueAfter(args, '--config')
-  const settings = readSettings(config === undefined ? {} : { config }, io)
-  recorder.open(stateDir(io, settings.ok ? settings.settings.stateDir : undefined), DEFAULT_KEEP)
-  return recorder.finish({ outcome: 'invalid', failedStep: null, failure })
+  return run('', options, io, failure)
 }
 
 function valueAfter(args: readonly string[], option: string): string | undefined {

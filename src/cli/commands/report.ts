@@ -1,17 +1,16 @@
-import { mayBeAsked } from '../../runs/runs-folder.ts'
-import { EXIT_USAGE } from '../exit-code.ts'
-import type { Io } from '../io.ts'
-import { openRun } from '../state/open-state.ts'
-import { printReport } from '../state/stored-report.ts'
+import { type OfRuns, withRuns } from '../open/with-runs.ts'
+import { printReport } from '../print/print-report.ts'
+import type { Io } from '../terminal/io.ts'
+import { unknownIfSilent } from './wait.ts'
 
-/** How long a daemon is asked for an end that is not known yet. */
-const PATIENCE_MS = 5000
-
-export async function report(given: string, options: { config?: string }, io: Io): Promise<number> {
-  const run = await openRun(given, options, io)
-  if (run === null) return EXIT_USAGE
-  if (!mayBeAsked(run)) return printReport(run, io)
-  const { settleRun } = await import('../state/reconcile.ts')
-  const asked = await settleRun(run, { patienceMs: PATIENCE_MS, io })
-  return printReport(asked.run, io, asked.told)
-}
+export const report = (given: string, options: OfRuns, io: Io): Promise<number> =>
+  withRuns(
+    options,
+    io,
+    async runs => {
+      const runId = await runs.find(given)
+      const { at } = runs
+      return printReport(await runs.report(runId), { at, events: () => runs.events(runId) }, io)
+    },
+    unknownIfSilent(given, options),
+  )

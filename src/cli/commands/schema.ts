@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { packagePath } from '../../build/package-path.ts'
-import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
-import type { Io } from '../io.ts'
+import { EXIT_OK, EXIT_USAGE } from '../../report/exit-code.ts'
+import type { Io } from '../terminal/io.ts'
 
 const FILES: Readonly<Record<string, string>> = {
   playbook: 'playbook.schema.json',

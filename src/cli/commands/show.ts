@@ -1,23 +1,28 @@
+import type { HostPlaybook } from '../../app/at-host/playbooks.ts'
 import { renderDiagnostics } from '../../document/print-diagnostics.ts'
 import { printDuration } from '../../duration.ts'
+import { Failed } from '../../failure.ts'
 import { findPlaybook } from '../../playbook/catalog.ts'
 import { type DescribedInput, describeInputs, writtenTemplate } from '../../playbook/describe.ts'
 import { loadPlaybook } from '../../playbook/load.ts'
 import type { Playbook } from '../../playbook/playbook.ts'
 import type { Settings } from '../../playbook/settings.ts'
+import { EXIT_OK, EXIT_USAGE } from '../../report/exit-code.ts'
 import { kinds } from '../../steps/index.ts'
-import { jsonLine, printable } from '../../ui/printable.ts'
-import { readCatalogOptions } from '../catalog-options.ts'
-import { colors } from '../colors.ts'
-import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
-import type { Io } from '../io.ts'
-import { wordedError } from '../print-failure.ts'
-import { table } from '../table.ts'
+import { jsonLine, printable } from '../../wording/printable.ts'
+import { readCatalogOptions } from '../open/catalog-options.ts'
+import { withPlaybooksOf } from '../open/with-runs.ts'
+import { wordedError } from '../print/print-failure.ts'
+import { table } from '../print/table.ts'
+import { colors } from '../terminal/colors.ts'
+import type { Io } from '../terminal/io.ts'
 
-export type ShowOptions = { json?: boolean; playbooks?: string; config?: string }
+export type ShowOptions = { json?: boolean; playbooks?: string; config?: string; target?: string }
 
 /** What a caller must know to run a playbook, and where each value comes from that the caller does not give. */
 export async function show(nameOrFile: string, options: ShowOptions, io: Io): Promise<number> {
+  const { target } = options
+  if (target !== undefined && target !== 'local') return showAt(nameOrFile, { ...options, target }, io)
   const catalog = readCatalogOptions(options, io)
   if (catalog === null) return EXIT_USAGE
   const found = findPlaybook(nameOrFile, catalog)
@@ -99,10 +104,9 @@ function asText(described: Described): string {
 }
 
 /** A description may be of several lines. */
-export const printableLines = (text: string): string =>
-  `${text.trim().split('\n').map(printable).join('\n')}\n`
+const printableLines = (text: string): string => `${text.trim().split('\n').map(printable).join('\n')}\n`
 
-export const inputRows = (inputs: readonly DescribedInput[]): string[][] => inputs.map(inputRow)
+const inputRows = (inputs: readonly DescribedInput[]): string[][] => inputs.map(inputRow)
 
 function inputRow(input: DescribedInput): string[] {
   const rules = [
@@ -121,4 +125,31 @@ function valueText({ from, value }: DescribedInput): string {
   if (from === 'caller') return 'required'
   if (from === 'none') return 'optional'
   return `${String(value)} (${from})`
+}
+
+const showAt = (name: string, options: ShowOptions & { target: string }, io: Io): Promise<number> =>
+  withPlaybooksOf(options, io, playbooks => {
+    const { target } = options
+    const playbook = playbooks.find(each => each.name === name)
+    if (playbook === undefined)
+      throw new Failed({
+        code: 'usage',
+        problem: `no playbook "${name}" that this token may run at ${target}`,
+        hint: `hostops list --target ${target}   shows those that there are`,
+      })
+    io.stdout.write(options.json ? `${jsonLine(playbook)}\n` : asTextAt(playbook, target))
+    return EXIT_OK
+  })
+
+function asTextAt({ name, description, inputs, problem }: HostPlaybook, target: string): string {
+  const given = inputs.filter(({ from }) => from === 'caller').map(input => ` -i ${input.name}=...`)
+  return [
+    `${printable(name)}\n`,
+    description === null ? '' : printableLines(description),
+    problem === null ? '' : `\ncannot run: ${printable(problem)}\n`,
+    inputs.length === 0 ? '' : `\ninputs\n${table(inputRows(inputs), '  ')}`,
+    problem === null
+      ? `\nhostops run ${printable(name)}${given.join('')} --target ${target} --on-host\n`
+      : '',
+  ].join('')
 }

@@ -2,13 +2,13 @@ import { createSource, type Diagnostic, error } from '../../document/diagnostic.
 import { type DiagnosticFormat, renderDiagnostics } from '../../document/print-diagnostics.ts'
 import { type CatalogOptions, findPlaybook } from '../../playbook/catalog.ts'
 import { loadPlaybook } from '../../playbook/load.ts'
+import { EXIT_OK, EXIT_USAGE } from '../../report/exit-code.ts'
 import { kinds } from '../../steps/index.ts'
-import { jsonLine } from '../../ui/printable.ts'
+import { jsonLine } from '../../wording/printable.ts'
 import { word } from '../../wording/word.ts'
-import { readCatalogOptions } from '../catalog-options.ts'
-import { colors } from '../colors.ts'
-import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
-import type { Io } from '../io.ts'
+import { readCatalogOptions } from '../open/catalog-options.ts'
+import { colors } from '../terminal/colors.ts'
+import type { Io } from '../terminal/io.ts'
 
 export type ValidateOptions = { format: string; playbooks?: string; config?: string }
 

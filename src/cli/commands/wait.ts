@@ -1,37 +1,61 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { DURATION_HINT, parseDuration } from '../../duration.ts'
-import { mayBeAsked, readRun } from '../../runs/runs-folder.ts'
-import { EXIT_USAGE } from '../exit-code.ts'
-import type { Io } from '../io.ts'
-import { openRun } from '../state/open-state.ts'
-import { printReport, printUnended } from '../state/stored-report.ts'
+import { Failed, type Failure } from '../../failure.ts'
+import { emptyDraft, toReport } from '../../report/build.ts'
+import { exitCode } from '../../report/exit-code.ts'
+import { resultLine } from '../../report/result-line.ts'
+import type { Report } from '../../report/schema.ts'
+import { HostRefusal } from '../../runs/host-link.ts'
+import { sentence } from '../../wording/word.ts'
+import { type OfRuns, printRefusal, type Refuse, withRuns } from '../open/with-runs.ts'
+import { wordedError } from '../print/print-failure.ts'
+import { printReport } from '../print/print-report.ts'
+import type { Io } from '../terminal/io.ts'
 
-const POLL_MS = 250
+export function wait(given: string, options: OfRuns & { timeout?: string }, io: Io): Promise<number> {
+  const refuse = unknownIfSilent(given, options)
+  return withRuns(
+    options,
+    io,
+    async runs => {
+      const limit = options.timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(options.timeout)
+      if (limit === null)
+        throw new Failed({ code: 'usage', problem: '--timeout is no duration', hint: DURATION_HINT })
+      const runId = await runs.find(given)
+      const ended = await runs.wait(runId, limit)
+      const { at } = runs
+      if (ended !== null) return printReport(ended, { at, events: () => runs.events(runId) }, io)
+      const { report, failure } = await runs.report(runId)
+      return printUnknown(report, failure ?? { code: 'has-a-runner', runId, pid: null }, at, io)
+    },
+    refuse,
+  )
+}
 
-export async function wait(
-  given: string,
-  options: { timeout?: string; config?: string },
-  io: Io,
-): Promise<number> {
-  const limit = options.timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(options.timeout)
-  if (limit === null) {
-    io.stderr.write(`error: --timeout is no duration\nhint: ${DURATION_HINT}\n`)
-    return EXIT_USAGE
-  }
-  const found = await openRun(given, options, io)
-  if (found === null) return EXIT_USAGE
-  const deadline = Date.now() + limit
-  for (let run = found; ; ) {
-    if (!run.alive || run.unseen) {
-      if (!mayBeAsked(run)) return printReport(run, io)
-      const { settleRun } = await import('../state/reconcile.ts')
-      const asked = await settleRun(run, { patienceMs: deadline - Date.now(), io })
-      return printReport(asked.run, io, asked.told)
+/** A caller that parses the last line learns that the end is not known, not that nothing was changed. */
+export const unknownIfSilent =
+  (given: string, { target }: OfRuns): Refuse =>
+  (error, at, io) => {
+    const { failure } = error
+    const isSilent =
+      error instanceof HostRefusal &&
+      (error.reply.again || failure.code === 'unreachable' || failure.code === 'auth-failed')
+    if (!isSilent) return printRefusal(error, at, io)
+    const head = {
+      runId: given,
+      playbook: null,
+      target: target ?? null,
+      dryRun: false,
+      startedAt: Date.now(),
     }
-    if (Date.now() >= deadline) {
-      return printUnended(run, io)
-    }
-    await sleep(Math.min(POLL_MS, deadline - Date.now()))
-    run = readRun(run.folder) ?? { ...run, alive: false }
+    return printUnknown(toReport(emptyDraft(head), null), failure, at, io)
   }
+
+function printUnknown(known: Report, failure: Failure, at: string, io: Io): number {
+  const { code: errorCode } = failure
+  const unknown = { outcome: 'unknown', success: null, changed: null } as const
+  const line = resultLine({ ...known, ...unknown, errorCode, error: sentence(failure) })
+  if (io.stdout.isTTY) io.stdout.write(line)
+  io.stderr.write(wordedError(failure, at))
+  if (!io.stdout.isTTY) io.stdout.write(line)
+  return exitCode('unknown', failure)
 }

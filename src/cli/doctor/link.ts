@@ -4,7 +4,7 @@ import { type EndpointProblem, resolveEndpoint } from '../../hostlink/endpoint.t
 import { connect } from '../../hostlink/link/client.ts'
 import type { Endpoint, LinkFailure } from '../../hostlink/link/link.ts'
 import type { PingAnswer } from '../../hostlink/messages.ts'
-import type { Io } from '../io.ts'
+import type { Io } from '../terminal/io.ts'
 import { bad, type Finding, good } from './finding.ts'
 
 const NEEDED = ['argv', 'stream', 'keep_alive', 'key', 'cancel'] as const

@@ -1,13 +1,6 @@
 /** The commands that tell something to a run that goes on. */
 import { Option } from 'commander'
-import {
-  type AddCommands,
-  hostOption,
-  isAtHost,
-  type OfRun,
-  RUN_ARGUMENT,
-  stateConfigOption,
-} from './options.ts'
+import { type AddCommands, hostOption, type OfRun, RUN_ARGUMENT, stateConfigOption } from './options.ts'
 
 export const addActs: AddCommands = (program, io, done) => {
   program
@@ -20,7 +13,6 @@ export const addActs: AddCommands = (program, io, done) => {
     .addOption(stateConfigOption())
     .addOption(hostOption())
     .action(async (run: string, options: OfRun) => {
-      if (isAtHost(options)) return done(await (await atHost()).confirmAt(run, options, io))
       const { confirm } = await import('../commands/confirm.ts')
       done(await confirm(run, options, io))
     })
@@ -35,10 +27,7 @@ export const addActs: AddCommands = (program, io, done) => {
     .addOption(hostOption())
     .addOption(new Option('--signal <name>').choices(['INT', 'TERM']).default('TERM').hideHelp())
     .action(async (run: string, options: OfRun & { signal: 'INT' | 'TERM' }) => {
-      if (isAtHost(options)) return done(await (await atHost()).cancelAt(run, options, io))
       const { cancel } = await import('../commands/cancel.ts')
       done(await cancel(run, options, io))
     })
 }
-
-const atHost = () => import('../on-host/asked.ts')

@@ -1,12 +1,5 @@
 /** The commands that tell about runs: of this machine, or with a target of those on a host. */
-import {
-  type AddCommands,
-  hostOption,
-  isAtHost,
-  type OfRun,
-  RUN_ARGUMENT,
-  stateConfigOption,
-} from './options.ts'
+import { type AddCommands, hostOption, type OfRun, RUN_ARGUMENT, stateConfigOption } from './options.ts'
 
 export const addHistory: AddCommands = (program, io, done) => {
   program
@@ -18,7 +11,6 @@ export const addHistory: AddCommands = (program, io, done) => {
     .addOption(stateConfigOption())
     .addOption(hostOption())
     .action(async (options: OfRun & { limit: string; json?: boolean }) => {
-      if (isAtHost(options)) return done(await (await atHost()).runsAt(options, io))
       const { runs } = await import('../commands/runs.ts')
       done(await runs(options, io))
     })
@@ -30,7 +22,6 @@ export const addHistory: AddCommands = (program, io, done) => {
     .addOption(stateConfigOption())
     .addOption(hostOption())
     .action(async (run: string, options: OfRun) => {
-      if (isAtHost(options)) return done(await (await atHost()).reportAt(run, options, io))
       const { report } = await import('../commands/report.ts')
       done(await report(run, options, io))
     })
@@ -44,7 +35,6 @@ export const addHistory: AddCommands = (program, io, done) => {
     .addOption(stateConfigOption())
     .addOption(hostOption())
     .action(async (run: string, options: OfRun & { follow?: boolean; step?: string }) => {
-      if (isAtHost(options)) return done(await (await atHost()).logsAt(run, options, io))
       const { logs } = await import('../commands/logs.ts')
       done(await logs(run, options, io))
     })
@@ -57,10 +47,7 @@ export const addHistory: AddCommands = (program, io, done) => {
     .addOption(stateConfigOption())
     .addOption(hostOption())
     .action(async (run: string, options: OfRun & { timeout?: string }) => {
-      if (isAtHost(options)) return done(await (await atHost()).waitAt(run, options, io))
       const { wait } = await import('../commands/wait.ts')
       done(await wait(run, options, io))
     })
 }
-
-const atHost = () => import('../on-host/asked.ts')

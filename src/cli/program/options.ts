@@ -1,6 +1,6 @@
 /** What several commands take alike: their options, their arguments, and the way their end is told. */
 import { type Command, Option } from 'commander'
-import type { Io } from '../io.ts'
+import type { Io } from '../terminal/io.ts'
 
 /** Adds a group of commands; `done` is told the exit code of the one that was called. */
 export type AddCommands = (program: Command, io: Io, done: (code: number) => void) => void
@@ -26,8 +26,5 @@ export const outputOption = () =>
 export const quietOption = () => new Option('-q, --quiet', 'nothing on stderr but what went wrong')
 /** Set by who started this process so that it outlives every client: only there `confirm` can be waited for. */
 export const asHostOption = () => new Option('--as-host').hideHelp()
-
-export const isAtHost = <O extends OfRun>(options: O): options is O & { target: string } =>
-  options.target !== undefined
 
 export const collect = (value: string, all: string[] = []) => [...all, value]

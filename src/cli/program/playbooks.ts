@@ -29,8 +29,7 @@ export const addPlaybooks: AddCommands = (program, io, done) => {
       .option('--json', 'one JSON array on stdout, with the inputs of each'),
   )
     .addOption(thereOption())
-    .action(async (options: ListOptions & OfHost) => {
-      if (isThere(options)) return done(await (await atHost()).listAt(options, io))
+    .action(async (options: ListOptions) => {
       const { list } = await import('../commands/list.ts')
       done(await list(options, io))
     })
@@ -43,8 +42,7 @@ export const addPlaybooks: AddCommands = (program, io, done) => {
       .option('--json', 'one JSON object on stdout'),
   )
     .addOption(thereOption())
-    .action(async (playbook: string, options: ShowOptions & OfHost) => {
-      if (isThere(options)) return done(await (await atHost()).showAt(playbook, options, io))
+    .action(async (playbook: string, options: ShowOptions) => {
       const { show } = await import('../commands/show.ts')
       done(await show(playbook, options, io))
     })
@@ -69,12 +67,8 @@ export const addPlaybooks: AddCommands = (program, io, done) => {
     })
 }
 
-type OfHost = { target?: string }
 const thereOption = () =>
   new Option('-t, --target <target>', 'of a host, as far as its token may run them: hostlink, hostlink:NAME')
-const isThere = <O extends OfHost>(options: O): options is O & { target: string } =>
-  options.target !== undefined && options.target !== 'local'
-const atHost = () => import('../on-host/offered.ts')
 
 const looksUp = (command: Command) =>
   command.addOption(playbooksOption()).option('--config <file>', 'settings')

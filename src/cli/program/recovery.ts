@@ -38,19 +38,9 @@ export const addRecovery: AddCommands = (program, io, done) => {
       .addOption(quietOption())
       .addOption(stateConfigOption())
       .addOption(hostOption())
-      .action(async (run: string, options: ResumeOptions & { target?: string }) => {
-        const commands = await import('../commands/resume.ts')
-        const given = { ...options, input: options.input ?? [] }
-        const { target } = given
-        if (target !== undefined) {
-          const { goOnAt } = await import('../on-host/again.ts')
-          return done(await goOnAt(verb, run, { ...given, target }, io))
-        }
-        if (options.check) {
-          const { rehearse } = await import('../commands/rehearse.ts')
-          return done(await rehearse(run, given, io))
-        }
-        done(await commands[verb](run, given, io))
+      .action(async (run: string, options: ResumeOptions) => {
+        const { continueRun } = await import('../commands/resume.ts')
+        done(await continueRun(verb, run, { ...options, input: options.input ?? [] }, io))
       })
     if (verb === 'rollback') {
       command

@@ -1,4 +1,4 @@
-import type { RunOptions } from '../run-options.ts'
+import type { RunOptions } from '../open/run-options.ts'
 import {
   type AddCommands,
   asHostOption,

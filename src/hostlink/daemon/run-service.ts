@@ -11,7 +11,7 @@ export type RunService = {
   open(options: HostRunsOptions): HostRuns
   /** Reports tokens whose playbooks are not installed as they were reviewed. */
   grantProblems(config: Config, tokens: readonly Token[]): Problem[]
-  /** Reports what those playbooks let their callers do; starts hostops to describe them. */
+  /** Reports what those playbooks let their callers do. */
   checkGrants(config: Config, tokens: readonly Token[], env: NodeJS.ProcessEnv): Promise<GrantFindings>
   /** The folder in which runs keep their state. */
   stateFolder(config: Config, env: NodeJS.ProcessEnv): string
@@ -19,8 +19,14 @@ export type RunService = {
 
 export type GrantFindings = { problems: Problem[]; warnings: Problem[] }
 
+/** The part of the configuration that runs depend on. */
+export type RunSettings = Pick<
+  Config,
+  'runsStateDir' | 'playbooksDir' | 'hostopsCommand' | 'shell' | 'envAllow' | 'maxJobs' | 'jobMaxTimeoutMs'
+>
+
 export type HostRunsOptions = {
-  readonly config: () => Config
+  readonly config: () => RunSettings
   readonly log: Log
   readonly jobs: Jobs
   readonly hostEnv: NodeJS.ProcessEnv

@@ -1,0 +1,49 @@
+/** Connects to a target. An interruption ends the attempt. */
+import type { Failure } from '../failure.ts'
+import { connect, wrongTarget } from '../transport/connect.ts'
+import type { Connected, Transport } from '../transport/transport.ts'
+import type { Interrupts } from './interrupts.ts'
+
+type Reached = { ok: true; transport: Transport } | { ok: false; failure: Failure }
+
+type Way = {
+  env: Readonly<Record<string, string | undefined>>
+  jobsFolder: string
+  interrupts: Interrupts
+}
+
+export async function connectTo(target: string, { env, jobsFolder, interrupts }: Way): Promise<Reached> {
+  const stop = new AbortController()
+  interrupts.handle(() => stop.abort())
+  const connected = await connect(target, { env, jobsFolder, signal: stop.signal })
+  if (!interrupts.first)
+    return connected.ok ? connected : { ok: false, failure: failureOf(connected, target) }
+  if (connected.ok) await connected.transport.close()
+  return { ok: false, failure: { code: 'interrupted', signal: interrupts.first } }
+}
+
+/** Found before anything is contacted, so that a dry run reports it as well. */
+export function targetFailure(target: string): Failure | null {
+  const wrong = wrongTarget(target)
+  return wrong === null ? null : failureOf(wrong, target)
+}
+
+export function failureOf(connected: Connected & { ok: false }, target: string): Failure {
+  switch (connected.problem) {
+    case 'bad-target':
+      return {
+        code: 'usage',
+        problem: connected.reason,
+        ...(connected.hint ? { hint: connected.hint } : {}),
+      }
+    case 'auth-failed':
+      return { code: 'auth-failed', target }
+    case 'unreachable':
+      return {
+        code: 'unreachable',
+        target,
+        reason: connected.reason,
+        ...(connected.hint ? { hint: connected.hint } : {}),
+      }
+  }
+}

@@ -1,0 +1,26 @@
+import { readSettings } from '../../app/settings.ts'
+import { playbooksProblem } from '../../app/start-options.ts'
+import { renderDiagnostics } from '../../document/print-diagnostics.ts'
+import type { CatalogOptions } from '../../playbook/catalog.ts'
+import type { Settings } from '../../playbook/settings.ts'
+import { wordedError } from '../print/print-failure.ts'
+import { colors } from '../terminal/colors.ts'
+import type { Io } from '../terminal/io.ts'
+
+/** Where playbooks are looked for. Prints what is wrong with the settings, and is null then. */
+export function readCatalogOptions(
+  options: { playbooks?: string; config?: string },
+  io: Io,
+): (CatalogOptions & { settings: Settings }) | null {
+  const read = readSettings(options, io)
+  if (!read.ok) {
+    io.stderr.write(renderDiagnostics(read.diagnostics, 'text', colors(io.stderr, io.env)))
+    return null
+  }
+  const wrong = playbooksProblem(options.playbooks, io.cwd)
+  if (wrong !== null) {
+    io.stderr.write(wordedError(wrong))
+    return null
+  }
+  return { playbooks: options.playbooks, settings: read.settings, env: io.env, cwd: io.cwd }
+}

@@ -1,0 +1,8 @@
+/** Opens hosts for operations that may never need one: the code of the link is loaded with the first. */
+import type { AtHost } from '../../app/at-host/ended.ts'
+import type { Io } from '../terminal/io.ts'
+
+export const opener =
+  (io: Io): AtHost['openHost'] =>
+  async (target, state, signal) =>
+    (await import('./open-host.ts')).openHost(io, target, state, signal)

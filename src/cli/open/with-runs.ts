@@ -1,0 +1,92 @@
+/** Opens the runs that a command is about: those of this machine, or with `--target` those at a host. */
+import type { HostPlaybook } from '../../app/at-host/playbooks.ts'
+import { openState } from '../../app/open-run.ts'
+import { ownRuns } from '../../app/own-runs.ts'
+import { Failed, type Failure } from '../../failure.ts'
+import { EXIT_REFUSED, EXIT_USAGE } from '../../report/exit-code.ts'
+import { atOf, type HostLink, HostRefusal, noReply } from '../../runs/host-link.ts'
+import type { Runs } from '../../runs/runs.ts'
+import { wordedError } from '../print/print-failure.ts'
+import type { Io } from '../terminal/io.ts'
+
+export type OfRuns = { target?: string; config?: string }
+
+const EXIT_UNREACHABLE = 4
+export const EXIT_UNKNOWN = 6
+
+/** Prints a failure as `refuse` says. */
+export async function withRuns(
+  options: OfRuns,
+  io: Io,
+  work: (runs: Runs) => Promise<number>,
+  refuse: Refuse = printRefusal,
+): Promise<number> {
+  try {
+    const runs = await openRuns(options, io)
+    try {
+      return await work(runs)
+    } finally {
+      runs.close()
+    }
+  } catch (error) {
+    if (error instanceof Failed) return refuse(error, atOf(options), io)
+    throw error
+  }
+}
+
+/** Prints why a command could not be carried out. `at`: how a command names the host. */
+export type Refuse = (error: Failed, at: string, io: Io) => number
+
+async function openRuns({ target, ...options }: OfRuns, io: Io): Promise<Runs> {
+  const state = openState(options, io)
+  if (target === undefined) return ownRuns(state, io)
+  const host = await openHost(target, state, io)
+  const { runsAt } = await import('../../runs/runs-at.ts')
+  return runsAt(host)
+}
+
+async function openHost(target: string, state: string, io: Io): Promise<HostLink> {
+  const opened = await (await import('./open-host.ts')).openHost(io, target, state)
+  if (opened.ok) return opened.host
+  throw new HostRefusal(noReply(opened.failure))
+}
+
+/** The playbooks that a host lets this token run. */
+export async function withPlaybooksOf(
+  { target, ...options }: OfRuns & { target: string },
+  io: Io,
+  work: (playbooks: HostPlaybook[]) => number,
+): Promise<number> {
+  try {
+    return work(await playbooksAt(target, openState(options, io), io))
+  } catch (error) {
+    if (error instanceof Failed) return printRefusal(error, atOf({ target }), io)
+    throw error
+  }
+}
+
+/** Throws `Failed` if the host does not tell. */
+export async function playbooksAt(target: string, state: string, io: Io): Promise<HostPlaybook[]> {
+  const host = await openHost(target, state, io)
+  const { playbooksOf } = await import('../../app/at-host/playbooks.ts')
+  try {
+    return await playbooksOf(host)
+  } finally {
+    host.close()
+  }
+}
+
+export function printRefusal(error: Failed, at: string, io: Io): number {
+  io.stderr.write(wordedError(error.failure, at))
+  return refusalCode(error)
+}
+
+function refusalCode(error: Failed): number {
+  const { code } = error.failure
+  if (REFUSED.has(code)) return EXIT_REFUSED
+  if (!(error instanceof HostRefusal)) return EXIT_USAGE
+  if (error.reply.again) return EXIT_UNKNOWN
+  return code === 'usage' ? EXIT_USAGE : EXIT_UNREACHABLE
+}
+
+const REFUSED: ReadonlySet<Failure['code']> = new Set(['denied', 'not-confirmable', 'not-cancellable'])

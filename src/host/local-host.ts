@@ -1,0 +1,56 @@
+/** Runs on this machine that outlive their client: the daemon's own code and spool, without a daemon. */
+import { join } from 'node:path'
+import type { Log } from '../hostlink/daemon/config/log.ts'
+import type { RunSettings } from '../hostlink/daemon/run-service.ts'
+import { type RunAnswer, runRequest } from '../hostlink/messages.ts'
+import { type JobSettings, openJobs } from '../jobs/jobs.ts'
+import { type HostLink, refusal } from '../runs/host-link.ts'
+import { openHostRuns } from './service.ts'
+
+const ignore = () => {}
+const SILENT: Log = { error: ignore, warn: ignore, info: ignore, debug: ignore }
+const MOST_JOBS = 64
+const DAY_S = 86_400
+const WEEK_MS = 7 * DAY_S * 1000
+const SPOOL_BYTES = 256 * 1024 * 1024
+
+export function openLocalHost(state: string, program: string): HostLink {
+  const settings: RunSettings = {
+    runsStateDir: state,
+    playbooksDir: '/etc/hostops/playbooks',
+    hostopsCommand: program,
+    shell: '/bin/sh',
+    envAllow: Object.keys(process.env),
+    maxJobs: MOST_JOBS,
+    jobMaxTimeoutMs: WEEK_MS,
+  }
+  const ofJobs: JobSettings = {
+    folder: join(state, 'jobs'),
+    most: MOST_JOBS,
+    retentionS: DAY_S,
+    maxSpoolBytes: SPOOL_BYTES,
+    defaultTimeoutMs: WEEK_MS,
+    maxTimeoutMs: WEEK_MS,
+  }
+  const jobs = openJobs({ settings: () => ofJobs, log: SILENT })
+  const runs = openHostRuns({ config: () => settings, log: SILENT, hostEnv: process.env, jobs })
+  return {
+    target: 'local',
+    ask: async (action, fields, signal = new AbortController().signal) => {
+      const request = runRequest.safeParse({ action, ...fields })
+      if (!request.success) {
+        const [issue] = request.error.issues
+        return refusal('local', 'bad_request', `${issue?.path.join('.') || 'request'}: ${issue?.message}`)
+      }
+      const owner = { name: 'local', policy: { kind: 'full' } } as const
+      const answer = await runs.handle(request.data, owner, () => ({ allowed: true }), signal)
+      if (answer.status !== 'ok')
+        return refusal('local', answer.status, answer.error_msg ?? 'no reason given')
+      return { ok: true, value: answer as unknown as RunAnswer }
+    },
+    close: () => {
+      runs.close()
+      jobs.close()
+    },
+  }
+}

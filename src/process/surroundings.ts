@@ -1,0 +1,5 @@
+/** The parts of this process that commands depend on. They are passed in, so that nothing reaches for globals. */
+export type Surroundings = {
+  env: Readonly<Record<string, string | undefined>>
+  cwd: string
+}

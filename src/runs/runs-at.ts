@@ -1,0 +1,134 @@
+/** The runs at a host, through a link to it. Nothing that a host answers is believed to have the right shape. */
+import * as z from 'zod'
+import { type Event, OUTCOMES } from '../engine/events.ts'
+import { Failed, type Failure } from '../failure.ts'
+import type { RunAnswer } from '../hostlink/messages.ts'
+import { RESULT_PREFIX } from '../report/result-line.ts'
+import type { Report } from '../report/schema.ts'
+import { byBeginning, lastOf } from './find-run.ts'
+import { atOf, type HostLink, must, type Reply, withRetries } from './host-link.ts'
+import { RUN_STATUSES } from './run-status.ts'
+import type { RunReport, RunRow, Runs } from './runs.ts'
+
+const LONG_WAIT_MS = 50_000
+
+export function runsAt(host: HostLink): Runs {
+  const ask = async (action: string, fields: object) =>
+    must(await withRetries(() => host.ask(action, fields)))
+  const where = { place: `at ${host.target}`, at: atOf(host) }
+  const list = async () => rowsOf(await ask('list', {}))
+  return {
+    ...where,
+    list,
+    async find(given, verb) {
+      if (given === 'last') return lastOf(await list(), verb ?? null, where)
+      const probe = await withRetries(() => host.ask('logs', { run_id: given }))
+      if (probe.ok) return given
+      // Any other answer is not about the run.
+      if (probe.failure.code !== 'usage') must(probe)
+      const ids = (await list()).map(row => row.runId)
+      return byBeginning(given, ids, where)
+    },
+    report: async runId => reportIn(await ask('report', { run_id: runId }), runId),
+    async wait(runId, withinMs) {
+      for (const deadline = Date.now() + withinMs; ; ) {
+        const left = deadline - Date.now()
+        const reply = await waitAt(host, runId, Math.max(0, Math.min(LONG_WAIT_MS, left)))
+        const answer = must(reply)
+        if (answer.done) return reportIn(answer, runId)
+        if (left <= LONG_WAIT_MS) return null
+      }
+    },
+    async events(runId) {
+      const events: Event[] = []
+      for (let after = 0; ; ) {
+        const { entries = [], next_after, done: isLast } = await ask('journal', { run_id: runId, after })
+        events.push(...entries.filter(isEvent))
+        if (isLast !== false || next_after === undefined || next_after <= after) return events
+        after = next_after
+      }
+    },
+    logs: async runId => (await ask('logs', { run_id: runId })).files ?? [],
+    async readLog(runId, name, offset) {
+      const { data } = await ask('logs', { run_id: runId, file: name, offset })
+      return Buffer.from(data ?? '', 'base64')
+    },
+    async confirm(runId) {
+      const answer = done(await ask('confirm', { run_id: runId }))
+      return { step: answer.step ?? '', already: answer.already === true }
+    },
+    async cancel(runId, signal) {
+      // Asked once only: a second request means something else.
+      done(must(await host.ask('cancel', { run_id: runId, signal })))
+    },
+    close: () => host.close(),
+  }
+}
+
+export const waitAt = (
+  host: HostLink,
+  runId: string,
+  timeoutMs: number,
+  signal?: AbortSignal,
+  runner?: string,
+): Promise<Reply> =>
+  withRetries(
+    () => host.ask('wait', { run_id: runId, job_id: runner, timeout_ms: timeoutMs }, signal),
+    signal,
+  )
+
+export function reportIn(answer: RunAnswer, runId: string): RunReport {
+  const told = reportOf(answer)
+  if (told !== null) return told
+  const failure: Failure = { code: 'usage', problem: `the host tells no report of ${runId}` }
+  throw new Failed(failure)
+}
+
+/** Null if the answer holds no report. */
+export function reportOf(answer: RunAnswer): RunReport | null {
+  const { stdout = '', exit_code = 70, failure } = answer
+  const text = stdout.split('\n').findLast(line => line.startsWith(RESULT_PREFIX))
+  const report = text === undefined ? null : parsedReport(text.slice(RESULT_PREFIX.length))
+  if (report === null) return null
+  const status = statusSchema.safeParse(answer.run_status).data ?? 'settled'
+  return { status, report, exitCode: exit_code, failure: isFailure(failure) ? fromHere(failure) : null }
+}
+
+/** The process of a runner at a host tells nobody here anything. */
+const fromHere = (failure: Failure): Failure =>
+  failure.code === 'has-a-runner' ? { ...failure, pid: null } : failure
+
+function parsedReport(text: string): Report | null {
+  try {
+    const report = JSON.parse(text) as Report
+    return typeof report.runId === 'string' && typeof report.outcome === 'string' ? report : null
+  } catch {
+    return null
+  }
+}
+
+function done(answer: RunAnswer): RunAnswer {
+  if (isFailure(answer.failure)) throw new Failed(answer.failure)
+  return answer
+}
+
+const statusSchema = z.enum(RUN_STATUSES)
+const rowSchema = z.object({
+  runId: z.string(),
+  outcome: z.enum([...OUTCOMES, 'running']),
+  success: z.boolean().nullable(),
+  playbook: z.string().nullable(),
+  target: z.string().nullable(),
+  startedAt: z.string(),
+  durationMs: z.number().nullable(),
+  folder: z.string(),
+  blockedBy: z
+    .object({ error: z.string(), run: z.object({ runId: z.string(), folder: z.string() }).nullable() })
+    .optional(),
+})
+
+const rowsOf = ({ runs }: RunAnswer): RunRow[] =>
+  (runs ?? []).flatMap(row => (rowSchema.safeParse(row).data as RunRow | undefined) ?? [])
+
+const isEvent = (value: unknown): value is Event => typeof (value as Event | null)?.type === 'string'
+const isFailure = (value: unknown): value is Failure => typeof (value as Failure | null)?.code === 'string'
