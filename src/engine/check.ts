@@ -68,12 +68,12 @@ async function check(
   signal: AbortSignal,
 ): Promise<CheckFinding[]> {
   const { kind, planned } = state
-  if (!kind.check) return foretold(planned)
+  if (!kind.look?.check) return foretold(planned)
   if (!canBeReady(state, known)) return [{ text: 'depends on steps that have not run', seen: null }]
   if (typeof planned.when === 'boolean' && !whenHolds(state, known)) return []
   const ready = makeReady(state, known)
   const context = contextFor(input, state, { phase: 'check', timeoutMs: planned.timeoutMs, signal })
-  return await kind.check(context, ready.input)
+  return await kind.look.check(context, ready.input)
 }
 
 /** Of a step that no probe can look ahead for: that it would run, and not a word about what comes of it. */

@@ -53,8 +53,9 @@ export async function acquireLocks(run: Run): Promise<Lock> {
 function lockNames(run: Run): string[] {
   const names = new Set<string>()
   for (const state of run.states) {
-    if (!state.kind.locks || state.planned.when === false || !canBeReady(state, run.known)) continue
-    for (const name of state.kind.locks(makeReady(state, run.known).input)) names.add(name)
+    const { locks } = state.kind.plan
+    if (!locks || state.planned.when === false || !canBeReady(state, run.known)) continue
+    for (const name of locks(makeReady(state, run.known).input)) names.add(name)
   }
   return [...names].sort()
 }

@@ -48,13 +48,13 @@ async function rehearse(run: Run): Promise<RunEnd> {
 async function look(run: Run, state: StepState): Promise<CheckFinding[]> {
   const { kind, planned, snapshot } = state
   if (!hasWayBack(state)) return stuck(state)
-  if (!kind.rehearse || snapshot === undefined) return []
+  if (!kind.undo?.rehearse || snapshot === undefined) return []
   const context = contextFor(run.input, state, {
     phase: 'rehearse',
     timeoutMs: planned.timeoutMs,
     signal: run.stops.steps,
   })
-  return kind.rehearse(context, makeReady(state, run.known).input, snapshot)
+  return kind.undo.rehearse(context, makeReady(state, run.known).input, snapshot)
 }
 
 function stuck(state: StepState): CheckFinding[] {
