@@ -4,27 +4,42 @@ import type { Scalar } from 'yaml'
 export function sourceOffset(node: Scalar, text: string, offset: number): number {
   const [start, end] = node.range ?? [0, 0]
   const value = String(node.value)
-  const quote = text[start]
-  const quoted = quote === '"' || quote === "'"
-  let at = quoted ? start + 1 : start
-  if (quote === '|' || quote === '>') at = Math.max(start, text.indexOf('\n', start) + 1)
-  if (value.startsWith(text.slice(at, at + Math.min(offset, value.length)))) return Math.min(at + offset, end)
+  const from = contentStart(text, start)
+  if (value.startsWith(text.slice(from, from + Math.min(offset, value.length))))
+    return Math.min(from + offset, end)
   // Walks source and value side by side; what the value does not show (indents, escapes) is stepped over.
-  for (let index = 0; index < offset && at < end; index += 1) {
-    const wanted = value[index]!
-    if (quote === '"' && text[at] === '\\') {
-      at = afterEscape(text, at)
-    } else if (quote === "'" && wanted === "'") {
-      at += 2
-    } else {
-      // A folded line break shows as a space; an indent does not show at all.
-      while (at < end && text[at] !== wanted && !(wanted === ' ' && text[at] === '\n')) at += 1
-      at += 1
-    }
-  }
-  while (at < end && value[offset] !== undefined && /\s/.test(text[at]!) && text[at] !== value[offset])
-    at += 1
+  let at = from
+  for (let index = 0; index < offset && at < end; index += 1)
+    at = behind(value[index]!, { text, at, end, quote: text[start] })
+  const next = value[offset]
+  while (next !== undefined && at < end && /\s/.test(text[at]!) && text[at] !== next) at += 1
   return Math.min(at, end)
+}
+
+function contentStart(text: string, start: number): number {
+  switch (text[start]) {
+    case '"':
+    case "'":
+      return start + 1
+    case '|':
+    case '>':
+      return Math.max(start, text.indexOf('\n', start) + 1)
+    default:
+      return start
+  }
+}
+
+type Source = { text: string; at: number; end: number; quote: string | undefined }
+
+/** Where the source goes on once it has shown this character of the value. */
+function behind(wanted: string, { text, at, end, quote }: Source): number {
+  if (quote === '"' && text[at] === '\\') return afterEscape(text, at)
+  if (quote === "'" && wanted === "'") return at + 2
+  // A folded line break shows as a space; an indent does not show at all.
+  const shows = (char: string | undefined) => char === wanted || (wanted === ' ' && char === '\n')
+  let found = at
+  while (found < end && !shows(text[found])) found += 1
+  return found + 1
 }
 
 function afterEscape(text: string, at: number): number {

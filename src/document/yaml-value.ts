@@ -69,11 +69,9 @@ function mapToJson(map: YAMLMap, conversion: Conversion): Json {
   const seen = new Map<string, Node>()
   for (const { key, value } of map.items as Pair<Node, Node | null>[]) {
     const name = keyName(key)
-    if (name === null || name === '<<' || name === '$expr' || name === '$text') {
-      const what =
-        name === null ? 'a key must be text' : name === '<<' ? 'merge keys are not supported' : null
-      const message = what ?? `the key \`${name}\` is reserved`
-      diagnostics.push(error('yaml-unsupported', nodePlace(key, source), message))
+    const refusal = refusalOf(name)
+    if (name === null || refusal !== null) {
+      diagnostics.push(error('yaml-unsupported', nodePlace(key, source), refusal ?? 'a key must be text'))
       conversion.isIncomplete = true
       continue
     }
@@ -96,6 +94,11 @@ function mapToJson(map: YAMLMap, conversion: Conversion): Json {
     entries.push([name, toJson(value, conversion)])
   }
   return Object.fromEntries(entries)
+}
+
+function refusalOf(key: string | null): string | null {
+  if (key === '<<') return 'merge keys are not supported'
+  return key === '$expr' || key === '$text' ? `the key \`${key}\` is reserved` : null
 }
 
 /** Prose has commas, keys have no blanks, and a description changes nothing: what was meant is certain. */

@@ -64,17 +64,19 @@ function wrongValue(issue: Issue, path: Path, value: unknown, probed: Probed): D
   }
   if (issue.code === 'invalid_value') {
     const options = issue.values.map(String)
-    const quoted = typeof value === 'string' && options.includes(value)
-    const suggestion = typeof value === 'string' && !quoted ? nearest(value, options) : undefined
     const list = options.length === 1 ? options[0]! : `one of ${options.join(', ')}`
-    return error('wrong-value', place, `${name} must be ${list}`, {
-      suggestion,
-      hint: quoted ? `without quotes: ${value}` : undefined,
-    })
+    return error('wrong-value', place, `${name} must be ${list}`, whichWasMeant(value, options))
   }
   const said = plain(issue.message)
   const must = /^(an?|one|the name|at (least|most)|up to) /.test(said) ? ' must be' : ':'
   return error('wrong-value', place, `${name}${must} ${said}`)
+}
+
+function whichWasMeant(value: unknown, options: readonly string[]) {
+  if (typeof value !== 'string') return {}
+  return options.includes(value)
+    ? { hint: `without quotes: ${value}` }
+    : { suggestion: nearest(value, options) }
 }
 
 function diagnoseExpression(issue: Issue, path: Path, symbol: symbol, probed: Probed): Diagnostic[] {

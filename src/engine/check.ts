@@ -1,79 +1,38 @@
 /** `--check`: what would change, by read-only probes, and the hash that a later run can be held to. */
-
 import type { Json } from '../document/json.ts'
-import type { Failure } from '../failure.ts'
-import type { Scope } from '../playbook/expression.ts'
 import type { CheckFinding } from '../steps/contract/step.ts'
-import { toFailure } from './attempt.ts'
+import { finishUnchanged, reportFindings } from './findings.ts'
 import { shortHash } from './hash.ts'
-import { decideOutcome } from './outcome.ts'
 import { type PlannedStep, startEvent, warningEvents } from './plan.ts'
-import { redactDeep } from './redact.ts'
-import { type Guarded, guarded, type RunEnd, type RunInput, type Running } from './run-input.ts'
-import { scopeAtStart } from './scope.ts'
-import { canBeReady, contextFor, makeReady, newStates, type StepState, whenHolds } from './step-state.ts'
-import { makeStops } from './stop.ts'
+import type { RunEnd, RunInput, Running } from './run-input.ts'
+import { newRun, type Run } from './run-state.ts'
+import { canBeReady, contextFor, makeReady, type StepState, whenHolds } from './step-state.ts'
 
 /** Findings come as `checked` events, then `plan-hashed`. Never rejects. */
-export function startCheck(given: RunInput): Running {
-  const input = guarded(given)
-  const stops = makeStops(input.clock, input.emit)
-  const ended = execute(input, stops.steps).then(end => redactDeep(end, input.secrets))
-  return { control: stops.control, ended }
+export function startCheck(input: RunInput): Running {
+  const run = newRun(input)
+  return { control: run.stops.control, ended: checkPlan(run) }
 }
 
-async function execute(input: Guarded, signal: AbortSignal): Promise<RunEnd> {
-  const { emit, plan } = input
+async function checkPlan(run: Run): Promise<RunEnd> {
+  const { emit, input, states } = run
+  const { plan } = input
   emit(startEvent(input.runId, plan))
   for (const warning of warningEvents(input.warnings)) emit(warning)
-  const known = scopeAtStart(input)
-  const seen: Json[] = []
-  let failed: { step: string; failure: Failure } | null = null
-  for (const state of newStates(input)) {
-    const id = state.planned.id
-    try {
-      if (signal.aborted) throw signal.reason
-      for (const finding of await check(input, state, known, signal)) {
-        seen.push([id, finding.seen])
-        emit({
-          type: 'checked',
-          id,
-          text: finding.text,
-          seen: finding.seen,
-          failure: finding.failure ?? null,
-        })
-        if (finding.failure) failed ??= { step: id, failure: finding.failure }
-      }
-    } catch (error) {
-      failed ??= { step: id, failure: toFailure(error) }
-      break
-    }
-  }
+  const { seen, failed } = await reportFindings(run, states, state => checkStep(run, state), 'stop')
   if (failed === null) emit({ type: 'plan-hashed', hash: shortHash({ plan: plan as unknown as Json, seen }) })
-  const failure = failed?.failure ?? null
-  const facts = { failure, acted: false, changed: false, couldChange: false, rollback: null }
-  const end: RunEnd = {
-    outcome: failure === null ? 'planned' : decideOutcome(facts),
-    failedStep: failed?.step ?? null,
-    failure,
-  }
-  emit({ type: 'run-finished', ...end })
-  return end
+  return finishUnchanged(run, failed)
 }
 
-async function check(
-  input: Guarded,
-  state: StepState,
-  known: Scope,
-  signal: AbortSignal,
-): Promise<CheckFinding[]> {
+async function checkStep({ input, known, stops }: Run, state: StepState): Promise<CheckFinding[]> {
   const { kind, planned } = state
-  if (!kind.check) return foretold(planned)
+  if (!kind.look?.check) return foretold(planned)
   if (!canBeReady(state, known)) return [{ text: 'depends on steps that have not run', seen: null }]
   if (typeof planned.when === 'boolean' && !whenHolds(state, known)) return []
   const ready = makeReady(state, known)
-  const context = contextFor(input, state, { phase: 'check', timeoutMs: planned.timeoutMs, signal })
-  return await kind.check(context, ready.input)
+  const { timeoutMs } = planned
+  const context = contextFor(input, state, { phase: 'check', timeoutMs, signal: stops.steps })
+  return kind.look.check(context, ready.input)
 }
 
 /** Of a step that no probe can look ahead for: that it would run, and not a word about what comes of it. */

@@ -53,8 +53,9 @@ export async function acquireLocks(run: Run): Promise<Lock> {
 function lockNames(run: Run): string[] {
   const names = new Set<string>()
   for (const state of run.states) {
-    if (!state.kind.locks || state.planned.when === false || !canBeReady(state, run.known)) continue
-    for (const name of state.kind.locks(makeReady(state, run.known).input)) names.add(name)
+    const { locks } = state.kind.plan
+    if (!locks || state.planned.when === false || !canBeReady(state, run.known)) continue
+    for (const name of locks(makeReady(state, run.known).input)) names.add(name)
   }
   return [...names].sort()
 }
@@ -72,17 +73,7 @@ async function acquire(run: Run, lock: LockInput, name: string, mine: string): P
       answer = await askTarget(context, 'replace', name, mine, answer.content)
       if (answer.word === 'mine') return
     }
-    if (judgement === 'interrupted')
-      throw new Failed({
-        code: 'interrupted-run',
-        what: name,
-        runId: holder!.runId,
-        ...elsewhere(holder, lock),
-      })
-    if (judgement === 'lost') {
-      const { runId, state = lock.holder.state ?? '' } = holder!
-      throw new Failed({ code: 'record-gone', what: name, runId, state, lock: answer.path })
-    }
+    refuseToWait(lock, name, { holder, judgement, path: answer.path })
     if (clock.now() >= deadline) throw held(name, holder, answer, lock)
     const waitsFor = called(holder)
     if (told !== waitsFor)
@@ -91,6 +82,19 @@ async function acquire(run: Run, lock: LockInput, name: string, mine: string): P
     await context.sleep(Math.min(ASK_AGAIN_MS, deadline - clock.now()))
     answer = await askTarget(context, 'acquire', name, mine)
   }
+}
+
+/** Throws where no waiting helps: the holder's run is to be settled first, or its record is gone. */
+function refuseToWait(
+  lock: LockInput,
+  what: string,
+  { holder, judgement, path }: { holder: Holder | null; judgement: Judgement; path: string },
+): void {
+  if (holder === null) return
+  const { runId, state = lock.holder.state ?? '' } = holder
+  if (judgement === 'interrupted')
+    throw new Failed({ code: 'interrupted-run', what, runId, ...elsewhere(holder, lock) })
+  if (judgement === 'lost') throw new Failed({ code: 'record-gone', what, runId, state, lock: path })
 }
 
 /** Ids may be given twice, by callers with state folders of their own: only who goes on with a run takes its lock over. */

@@ -157,12 +157,12 @@ function look(step: PlaybookStep, given: Template): Look {
     return { effect: null, about: {}, commands: [], undo: [], verify: [], problems }
   }
   return {
-    effect: step.kind.effect(parsed.data),
-    about: step.kind.about?.(parsed.data) ?? {},
-    commands: step.kind.commands(parsed.data),
-    undo: step.kind.undoCommands?.(parsed.data) ?? [],
-    verify: step.kind.verifyCommands?.(parsed.data) ?? [],
-    limitMs: step.kind.limitMs?.(parsed.data),
+    effect: step.kind.plan.effect(parsed.data),
+    about: step.kind.plan.about?.(parsed.data) ?? {},
+    commands: step.kind.plan.commands(parsed.data),
+    undo: step.kind.plan.undoCommands?.(parsed.data) ?? [],
+    verify: step.kind.plan.verifyCommands?.(parsed.data) ?? [],
+    limitMs: step.kind.plan.limitMs?.(parsed.data),
     problems: [],
   }
 }

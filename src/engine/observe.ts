@@ -10,7 +10,7 @@ const TIDY_MS = 60_000
 export function startObserving(run: Run, states: readonly StepState[]): void {
   for (const state of states) {
     const { kind, planned, ready, snapshot } = state
-    if (!kind.observe || !ready || snapshot === undefined) continue
+    if (!kind.look?.observe || !ready || snapshot === undefined) continue
     const ended = new AbortController()
     // Neither a stop nor a rollback ends it: the end of the run does.
     const done = new AbortController()
@@ -19,7 +19,7 @@ export function startObserving(run: Run, states: readonly StepState[]): void {
       timeoutMs: NO_LIMIT_MS,
       signal: done.signal,
     })
-    const facts = kind.observe(context, ready.input, snapshot, ended.signal).catch((): Facts => ({}))
+    const facts = kind.look.observe(context, ready.input, snapshot, ended.signal).catch((): Facts => ({}))
     run.observations.push({ id: planned.id, ended, done, facts })
   }
 }
@@ -37,14 +37,14 @@ export async function tidyUp(run: Run, takenBack: boolean): Promise<void> {
   const { emit, input, stops } = run
   for (const state of run.states) {
     const { kind, planned, ready, snapshot } = state
-    if (!kind.tidy || !ready || snapshot === undefined || stops.steps.aborted) continue
+    if (!kind.undo?.tidy || !ready || snapshot === undefined || stops.steps.aborted) continue
     try {
       const context = contextFor(input, state, {
         phase: 'tidy',
         timeoutMs: TIDY_MS,
         signal: stops.steps,
       })
-      await kind.tidy(context, ready.input, snapshot, takenBack)
+      await kind.undo.tidy(context, ready.input, snapshot, takenBack)
     } catch (error) {
       emit({ type: 'said', id: planned.id, line: `not tidied up: ${toFailure(error).code}` })
     }

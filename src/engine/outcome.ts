@@ -27,14 +27,15 @@ export function decideOutcome(facts: RunFacts): Outcome {
   if (failure === null) return facts.couldChange && !facts.changed ? 'unchanged' : 'succeeded'
   if (facts.allowed) return facts.changed ? 'failed-changed' : 'failed-unchanged'
   if (!facts.acted) return beforeAnyChange(failure)
-  if (rollback === null) {
-    if (failure.code === 'link-lost' || failure.code === 'end-not-seen') return 'unknown'
-    return failure.code === 'interrupted' ? 'interrupted' : 'failed-changed'
-  }
-  if (rollback.verified === false) return 'rollback-failed'
+  if (rollback !== null) return afterRollback(failure, rollback)
+  if (failure.code === 'link-lost' || failure.code === 'end-not-seen') return 'unknown'
+  return failure.code === 'interrupted' ? 'interrupted' : 'failed-changed'
+}
+
+function afterRollback(failure: Failure, { verified, changedSomething }: RollbackEnd): Outcome {
+  if (verified === false) return 'rollback-failed'
   if (failure.code === 'interrupted') return 'interrupted'
-  const isSeenUnchanged = rollback.verified === true && !rollback.changedSomething
-  return isSeenUnchanged ? 'failed-unchanged' : 'rolled-back'
+  return verified && !changedSomething ? 'failed-unchanged' : 'rolled-back'
 }
 
 /** Of who has done nothing. */

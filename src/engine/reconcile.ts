@@ -21,33 +21,35 @@ export async function settle(input: RunInput): Promise<RunEnd> {
 }
 
 async function ask(run: Run): Promise<RunEnd> {
-  const { runId } = run.input
   const against = await checkStillDone(run)
   if (against !== null) return { outcome: 'unknown', failedStep: null, failure: against }
-  const left: string[] = []
-  let failed: { step: string; failure: Failure } | null = null
-  for (const state of run.states) {
-    const step = state.planned.id
-    if (left.length > 0 || failed) {
-      if (state.planned.when !== false) left.push(step)
-      continue
-    }
+  for (const [at, state] of run.states.entries()) {
     const failure = await learn(run, state)
-    if (failure === 'left') left.push(step)
-    else if (failure !== null) failed = { step, failure }
+    if (failure === null) continue
+    const later = run.states.slice(at + 1).filter(({ planned }) => planned.when !== false)
+    if (failure === 'left') return halfWay(run, null, [state, ...later])
+    const step = state.planned.id
     // Begun again by nobody, and not known to have ended.
-    if (failed && isUnknown(failed.failure))
-      return { outcome: 'unknown', failedStep: step, failure: failed.failure }
+    if (isUnknown(failure)) return { outcome: 'unknown', failedStep: step, failure }
+    return halfWay(run, { step, failure }, later)
   }
-  if (failed === null && left.length === 0) return verdict(run, null, null)
+  return verdict(run, null, null)
+}
+
+function halfWay(
+  run: Run,
+  failed: { step: string; failure: Failure } | null,
+  left: readonly StepState[],
+): RunEnd {
+  const step = failed?.step ?? null
   const failure: Failure = {
     code: 'half-way',
-    runId,
-    step: failed?.step ?? null,
+    runId: run.input.runId,
+    step,
     failed: failed?.failure ?? null,
-    left,
+    left: left.map(({ planned }) => planned.id),
   }
-  return verdict(run, { step: failed?.step ?? null, failure }, null)
+  return verdict(run, { step, failure }, null)
 }
 
 /** Null: it ended well. */

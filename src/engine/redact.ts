@@ -121,20 +121,21 @@ function* uriForms(text: string): Generator<string> {
 /** A secret inside a longer text that was encoded stands at one of three alignments; its ragged ends are left out. */
 function* base64Forms(text: string): Generator<string> {
   const bytes = Buffer.from(text)
-  for (const lead of [0, 1, 2]) {
-    const padded = Buffer.concat([Buffer.alloc(lead), bytes])
-      .toString('base64')
-      .replace(/=+$/, '')
-    const from = lead === 0 ? 0 : lead + 1
-    const ragged = (lead + bytes.length) % 3
-    const core = padded.slice(from, ragged === 0 ? undefined : -1)
-    for (const form of lead === 0 ? [padded, core] : [core]) {
-      yield form
-      yield form.replaceAll('+', '-').replaceAll('/', '_')
-      // `base64` and `openssl base64` break their lines.
-      if (lead === 0) for (const width of [76, 64]) yield* pieces(form, width)
-    }
+  for (const form of [unpadded(bytes), coreAt(0, bytes)]) {
+    yield* inBothAlphabets(form)
+    // `base64` and `openssl base64` break their lines.
+    for (const width of [76, 64]) yield* pieces(form, width)
   }
+  for (const lead of [1, 2]) yield* inBothAlphabets(coreAt(lead, bytes))
+}
+
+const unpadded = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '')
+const inBothAlphabets = (form: string) => [form, form.replaceAll('+', '-').replaceAll('/', '_')]
+
+function coreAt(lead: number, bytes: Buffer): string {
+  const whole = unpadded(Buffer.concat([Buffer.alloc(lead), bytes]))
+  const ragged = (lead + bytes.length) % 3
+  return whole.slice(lead === 0 ? 0 : lead + 1, ragged === 0 ? undefined : -1)
 }
 
 function* pieces(text: string, width: number): Generator<string> {

@@ -1,8 +1,7 @@
 /** `hostops rollback RUN --check`: whether all that taking a run back would need is still there. Changes nothing. */
-import { Failed, type Failure } from '../failure.ts'
+import { Failed } from '../failure.ts'
 import type { CheckFinding } from '../steps/contract/step.ts'
-import { toFailure } from './attempt.ts'
-import { decideOutcome } from './outcome.ts'
+import { finishUnchanged, reportFindings } from './findings.ts'
 import { startEvent } from './plan.ts'
 import { rollbackScope } from './rollback.ts'
 import { takeOver } from './run.ts'
@@ -18,43 +17,26 @@ export function startRehearsal(input: RunInput): Running {
 }
 
 async function rehearse(run: Run): Promise<RunEnd> {
-  const { emit, input, states, stops } = run
+  const { emit, input, states } = run
   emit(startEvent(input.runId, input.plan))
   for (const state of states) takeOver(run, state)
   const { steps, stopsAt } = rollbackScope(states)
-  let failed: { step: string; failure: Failure } | null = null
-  for (const state of stopsAt ? [stopsAt, ...steps] : steps) {
-    const id = state.planned.id
-    try {
-      if (stops.steps.aborted) throw stops.steps.reason
-      const findings = state === stopsAt ? [pointOfNoReturn(id)] : await look(run, state)
-      for (const { text, seen, failure = null } of findings) {
-        emit({ type: 'checked', id, text, seen, failure })
-        if (failure) failed ??= { step: id, failure }
-      }
-    } catch (error) {
-      failed ??= { step: id, failure: toFailure(error) }
-      if (stops.steps.aborted) break
-    }
-  }
-  const failure = failed?.failure ?? null
-  const facts = { failure, acted: false, changed: false, couldChange: false, rollback: null }
-  const outcome = failure === null ? 'planned' : decideOutcome(facts)
-  const end = run.redact({ outcome, failedStep: failed?.step ?? null, failure })
-  emit({ type: 'run-finished', ...end })
-  return end
+  const find = async (state: StepState) =>
+    state === stopsAt ? [pointOfNoReturn(state.planned.id)] : look(run, state)
+  const { failed } = await reportFindings(run, stopsAt ? [stopsAt, ...steps] : steps, find, 'go-on')
+  return finishUnchanged(run, failed)
 }
 
 async function look(run: Run, state: StepState): Promise<CheckFinding[]> {
   const { kind, planned, snapshot } = state
   if (!hasWayBack(state)) return stuck(state)
-  if (!kind.rehearse || snapshot === undefined) return []
+  if (!kind.undo?.rehearse || snapshot === undefined) return []
   const context = contextFor(run.input, state, {
     phase: 'rehearse',
     timeoutMs: planned.timeoutMs,
     signal: run.stops.steps,
   })
-  return kind.rehearse(context, makeReady(state, run.known).input, snapshot)
+  return kind.undo.rehearse(context, makeReady(state, run.known).input, snapshot)
 }
 
 function stuck(state: StepState): CheckFinding[] {

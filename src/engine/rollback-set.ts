@@ -11,10 +11,10 @@ export async function missingFromSet(run: Run): Promise<Failure | null> {
   try {
     for (const state of rollbackScope(run.states).steps) {
       const { kind, planned, ready, snapshot } = state
-      if (!kind.rehearse || !ready || snapshot === undefined) continue
+      if (!kind.undo?.rehearse || !ready || snapshot === undefined) continue
       const { timeoutMs } = planned
       const context = contextFor(input, state, { phase: 'rehearse', timeoutMs, signal: stops.rollback })
-      const findings = await kind.rehearse(context, ready.input, snapshot)
+      const findings = await kind.undo.rehearse(context, ready.input, snapshot)
       const failure = findings.find(finding => finding.failure)?.failure
       if (failure) return withRun(failure, input.runId)
     }

@@ -3,7 +3,7 @@
  * in forward order, verify. Goes on past a failed part, and says what remains.
  */
 import type { Failure } from '../failure.ts'
-import type { Facts, StepContext, StepResult } from '../steps/contract/step.ts'
+import type { Facts } from '../steps/contract/step.ts'
 import { toFailure } from './attempt.ts'
 import type { Emit, Event, Movement } from './events.ts'
 import type { RollbackEnd } from './outcome.ts'
@@ -12,7 +12,7 @@ import type { Guarded } from './run-input.ts'
 import { contextFor, mayChange, type StepState } from './step-state.ts'
 import { type Look, movesOf, type PartEnd, verification, withoutWayBack } from './verification.ts'
 
-type Part = { movement: Movement; state: StepState; act: (context: StepContext) => Promise<StepResult> }
+type Part = { movement: Movement; state: StepState }
 
 /** The steps that a rollback takes back, and the step that it must not go past. Pure. */
 export function rollbackScope(states: readonly StepState[]): {
@@ -26,7 +26,7 @@ export function rollbackScope(states: readonly StepState[]): {
 
 /** What brings a running system back outlives its caller. Pure. */
 export const willReactivate = (states: readonly StepState[]): boolean =>
-  rollbackScope(states).steps.some(({ kind, ready }) => kind.reactivate && ready?.effect === 'disrupt')
+  rollbackScope(states).steps.some(({ kind, ready }) => kind.undo?.reactivate && ready?.effect === 'disrupt')
 
 /** Whether what runs may have been touched, or nobody can say what was. Pure. */
 const mayHaveTouchedRunning = (scope: readonly StepState[]): boolean =>
@@ -37,28 +37,17 @@ function rollbackParts(
   verified: readonly StepState[],
   scope: readonly StepState[],
 ): { parts: Part[]; remains: Failure[] } {
-  const parts: Part[] = []
-  for (const state of [...scope].reverse()) {
-    const { kind, ready, snapshot } = state
-    if (!movesOf(state).includes('restore')) continue
-    const act = (context: StepContext) => kind.restore!(context, ready!.input, snapshot ?? null)
-    parts.push({ movement: 'restore', state, act })
-  }
-  for (const state of scope) {
-    const { kind, ready, snapshot } = state
-    if (!movesOf(state).includes('reactivate')) continue
-    const act = (context: StepContext) => kind.reactivate!(context, ready!.input, snapshot ?? null)
-    parts.push({ movement: 'reactivate', state, act })
-  }
   const isTouched = mayHaveTouchedRunning(scope)
-  for (const state of verified) {
-    const { kind, ready, snapshot } = state
-    if (state.status === 'skipped' || !movesOf(state).includes('verify')) continue
-    // What nobody has touched is not waited for.
-    if (kind.stands && !isTouched && !scope.includes(state)) continue
-    const act = (context: StepContext) => kind.verify!(context, ready!.input, snapshot ?? null)
-    parts.push({ movement: 'verify', state, act })
-  }
+  // What nobody has touched is not waited for.
+  const isWorthALook = (state: StepState) =>
+    state.status !== 'skipped' && (!state.kind.plan.stands || isTouched || scope.includes(state))
+  const partsIn = (movement: Movement, states: readonly StepState[]): Part[] =>
+    states.filter(state => movesOf(state).includes(movement)).map(state => ({ movement, state }))
+  const parts = [
+    ...partsIn('restore', [...scope].reverse()),
+    ...partsIn('reactivate', scope),
+    ...partsIn('verify', verified.filter(isWorthALook)),
+  ]
   const remains: Failure[] = withoutWayBack(scope).map(({ planned }) => ({
     code: 'no-way-back',
     step: planned.id,
@@ -163,7 +152,7 @@ async function besideOthers(
 /** Null: it may be anything. */
 type Touches = readonly string[] | null
 const touchesOf = ({ kind, ready }: StepState): Touches =>
-  ready === null ? null : (kind.touches?.(ready.input) ?? null)
+  ready === null ? null : (kind.plan.touches?.(ready.input) ?? null)
 const doMeet = (one: Touches, other: Touches): boolean =>
   one === null || other === null || one.some(thing => other.includes(thing))
 
@@ -183,7 +172,7 @@ const timesOf = (before: RecoveredPart | undefined, afresh: boolean): number => 
 /** Never rejects. */
 async function runPart(
   { run, emit, signal }: { run: Guarded; emit: Emit; signal: AbortSignal },
-  { movement, state, act }: Part,
+  { movement, state }: Part,
   times: number,
 ): Promise<PartEnd> {
   const id = state.planned.id
@@ -195,7 +184,8 @@ async function runPart(
   try {
     const { timeoutMs } = state.planned
     const phase = times === 1 ? movement : `${movement}.${times}`
-    const result = await act(contextFor(run, state, { phase, timeoutMs, signal, movement }))
+    const context = contextFor(run, state, { phase, timeoutMs, signal, movement })
+    const result = await state.kind.undo![movement]!(context, state.ready!.input, state.snapshot ?? null)
     changed = result.changed !== false
     facts = result.facts ?? {}
   } catch (error) {
@@ -233,10 +223,11 @@ function gather(
   state: StepState,
 ): Promise<{ event: Event; failure?: Failure | undefined }> | null {
   const { kind, ready, snapshot, planned } = state
-  if (!kind.evidence || !ready || state.status === 'skipped' || !state.begun || signal.aborted) return null
+  if (!kind.look?.evidence || !ready || state.status === 'skipped' || !state.begun || signal.aborted)
+    return null
   const { looks } = run
   const context = contextFor(run, state, { phase: 'evidence', timeoutMs: EVIDENCE_MS, signal, looks })
-  return kind.evidence(context, ready.input, snapshot ?? null, because).then(
+  return kind.look.evidence(context, ready.input, snapshot ?? null, because).then(
     found => {
       const evidence = found.map(({ failure: _, ...kept }) => kept)
       const failure = found.find(each => each.failure)?.failure

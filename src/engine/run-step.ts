@@ -96,7 +96,7 @@ async function attempts(run: Run, state: StepState, ready: Ready, first: First):
     emit,
     announce(attempt) {
       if (run.lost !== null) throw new Failed(run.lost)
-      const commands = kind.commands(ready.input)
+      const commands = kind.plan.commands(ready.input)
       if (mayChange(ready.effect)) for (const sign of input.standing.values()) sign.rebase()
       emit({ type: 'step-started', id: planned.id, effect: ready.effect, attempt, commands })
       state.begun = true
@@ -118,9 +118,9 @@ async function attempts(run: Run, state: StepState, ready: Ready, first: First):
         looks: input.looks,
         looksAnew: true,
       }
-      if (kind.outlives) input.transport.prepareDurable?.()
+      if (kind.plan.outlives) input.transport.prepareDurable?.()
       try {
-        return await kind.run(contextFor(input, state, around), ready.input, state.snapshot ?? null)
+        return await kind.act.run(contextFor(input, state, around), ready.input, state.snapshot ?? null)
       } catch (error) {
         const failure = toFailure(error)
         const unknown = failure.code === 'link-lost' || isAboutReaching(failure)

@@ -19,7 +19,7 @@ export async function recordBefore(run: Run, due: StepState): Promise<void> {
     : run.states.filter(state => state === due || (isPlanned(state) && canBeReady(state, known)))
   run.recorded = true
   for (const state of waiting) makeReady(state, known)
-  const missing = waiting.filter(state => state.kind.snapshot && state.snapshot === undefined)
+  const missing = waiting.filter(state => state.kind.act.snapshot && state.snapshot === undefined)
   if (missing.length > 0) emit({ type: 'snapshot-started' })
   const taken = await Promise.allSettled(missing.map(state => take(run, state)))
   for (const [at, state] of missing.entries()) {
@@ -42,7 +42,7 @@ async function take(run: Run, state: StepState): Promise<Json> {
     signal: run.stops.steps,
     looks: run.input.looks,
   })
-  return state.kind.snapshot!(context, state.ready!.input)
+  return state.kind.act.snapshot!(context, state.ready!.input)
 }
 
 /** What is certainly skipped may lack the very input that its condition asks for. */

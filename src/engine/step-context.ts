@@ -104,22 +104,24 @@ export function stepContext(input: ContextInput): StepContext {
   }
 
   async function run(request: ExecRequest, place: number): Promise<Done> {
-    const honoured = transport.startsOnce || request.durable === true
-    const key = honoured && !request.repeatable ? startOnceKey(input, place, request) : null
     // Without a name to ask by, to ask would be to run it once more.
-    if (input.attachOnly && !request.repeatable && !input.transport.attaches)
+    if (input.attachOnly && !request.repeatable && !transport.attaches)
       throw new Failed({ code: 'end-not-seen', runId: input.runId, step: input.stepId })
+    const most = request.repeatable ? READ_TRIES : 1
     for (let tries = 1; ; tries += 1) {
-      throwIfStopped(signal)
-      const timeoutMs = Math.min(request.timeoutMs ?? Number.POSITIVE_INFINITY, remainingMs())
-      if (timeoutMs <= 0) throw stepTimeout(input)
-      const executed = await execute(input, request, timeoutMs, { key, place })
-      if (mayHaveRun(executed.result)) input.onRan?.()
-      if (executed.result.kind !== 'lost' || !request.repeatable || tries === READ_TRIES) {
-        return settle(input, request, timeoutMs, executed)
-      }
+      const executed = await tryOnce(request, place)
+      if (executed.result.kind !== 'lost' || tries === most) return settle(input, request, executed)
       await clock.sleep(READ_RETRY_MS * tries, signal)
     }
+  }
+
+  async function tryOnce(request: ExecRequest, place: number): Promise<Executed> {
+    throwIfStopped(signal)
+    const timeoutMs = Math.min(request.timeoutMs ?? Number.POSITIVE_INFINITY, remainingMs())
+    if (timeoutMs <= 0) throw stepTimeout(input)
+    const executed = await execute(input, request, timeoutMs, place)
+    if (mayHaveRun(executed.result)) input.onRan?.()
+    return executed
   }
 }
 
@@ -143,9 +145,14 @@ function mayHaveRun({ kind }: ExecResult): boolean {
 
 /**
  * The same place in the same attempt of the same run, and the same command: a runner that takes over asks for it
- * again by this name and finds the one that was started, and never takes another command for it.
+ * again by this name and finds the one that was started, and never takes another command for it. Null: it has no name.
  */
-function startOnceKey(input: ContextInput, place: number, { argv, cwd }: ExecRequest): string {
+function startOnceKey(
+  input: ContextInput,
+  place: number,
+  { argv, cwd, durable, repeatable }: ExecRequest,
+): string | null {
+  if (repeatable || !(input.transport.startsOnce || durable)) return null
   const command = shortHash({ argv: [...argv], cwd: cwd ?? input.cwd ?? null })
   return `${input.runId}/${input.stepId.slice(0, 60)}/${input.phase}/${place}/${command}`
 }
@@ -154,8 +161,9 @@ async function execute(
   input: ContextInput,
   request: ExecRequest,
   timeoutMs: number,
-  { key, place }: { key: string | null; place: number },
+  place: number,
 ): Promise<Executed> {
+  const key = startOnceKey(input, place, request)
   const shown = request.quiet && !request.onLine ? null : readers(input, request)
   const result = await input.transport.exec(
     { argv: request.argv, cwd: request.cwd ?? input.cwd, env: { ...input.env, ...request.env } },
@@ -173,10 +181,10 @@ async function execute(
   )
   shown?.stdout.end()
   shown?.stderr.end()
-  return { result, ends: shown ? lastOf(shown) : lastOfQuiet(input, result) }
+  return { result, timeoutMs, ends: shown ? lastOf(shown) : lastOfQuiet(input, result) }
 }
 
-type Executed = { result: ExecResult; ends: Done['ends'] }
+type Executed = { result: ExecResult; timeoutMs: number; ends: Done['ends'] }
 
 const LAST_LINES = 40
 
@@ -217,12 +225,7 @@ function keepingLast(secrets: Redactor, onLine: (line: string) => void) {
   return { ...lines, last: () => kept.slice(-LAST_LINES).join('\n') }
 }
 
-function settle(
-  input: ContextInput,
-  request: ExecRequest,
-  timeoutMs: number,
-  { result, ends }: Executed,
-): Done {
+function settle(input: ContextInput, request: ExecRequest, { result, timeoutMs, ends }: Executed): Done {
   const argv = [...request.argv]
   const target = input.transport.name
   const { secrets } = input

@@ -73,7 +73,7 @@ export function makeReady(state: StepState, known: Scope): Ready {
   const cwd = evaluate(planned.cwd, known, `${planned.id}: cwd`)
   state.ready = {
     input: parsed.data,
-    effect: kind.effect(parsed.data),
+    effect: kind.plan.effect(parsed.data),
     env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, asText(value)])),
     cwd: cwd === null ? undefined : asText(cwd),
   }
@@ -82,7 +82,7 @@ export function makeReady(state: StepState, known: Scope): Ready {
 
 /** What was begun, with nobody there to see its end, may be done again. */
 export const mayRepeat = ({ kind, ready }: StepState): boolean =>
-  ready !== null && (!mayChange(ready.effect) || (kind.repeatable?.(ready.input) ?? false))
+  ready !== null && (!mayChange(ready.effect) || (kind.plan.repeatable?.(ready.input) ?? false))
 
 /** Whether all that the step was given can be known from this scope. */
 export function canBeReady(state: StepState, known: Scope): boolean {
@@ -105,7 +105,7 @@ export function standsAmong(steps: readonly StepState[], known: Scope): boolean 
     } catch {
       return false
     }
-    if (kind.stands) return !planned.continueOnError
+    if (kind.plan.stands) return !planned.continueOnError
     if (planned.effect === null || mayChange(planned.effect)) return false
   }
   return false

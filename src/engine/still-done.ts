@@ -28,14 +28,14 @@ export async function checkStillDone(run: Run): Promise<Failure | null> {
 
 async function ask(run: Run, state: StepState): Promise<Failure | null> {
   const { kind, planned, ready, earlier, snapshot } = state
-  if (!kind.holds || !ready || earlier?.end?.status !== 'succeeded') return null
+  if (!kind.look?.holds || !ready || earlier?.end?.status !== 'succeeded') return null
   const context = contextFor(run.input, state, {
     phase: 'holds',
     timeoutMs: planned.timeoutMs,
     signal: run.stops.steps,
   })
   try {
-    await kind.holds(context, ready.input, earlier.end.outputs, snapshot ?? null)
+    await kind.look.holds(context, ready.input, earlier.end.outputs, snapshot ?? null)
     return null
   } catch (error) {
     return toFailure(error)
@@ -47,7 +47,7 @@ function lastOfTheirKind(states: readonly StepState[]): StepState[] {
   const last = new Map<string, StepState>()
   for (const state of states) {
     if (!state.begun || !state.ready || state.status === 'skipped') continue
-    const about = state.kind.locks?.(state.ready.input) ?? [state.planned.id]
+    const about = state.kind.plan.locks?.(state.ready.input) ?? [state.planned.id]
     last.set(JSON.stringify([state.planned.uses, about]), state)
   }
   return [...last.values()]

@@ -10,22 +10,22 @@ type Verification = { verified: boolean | null; notVerified: string[] }
 /** The movements that a step has something to do in. */
 export function movesOf({ kind, ready, snapshot, begun }: StepState): Movement[] {
   if (!ready) return []
-  const moves = kind.moves?.(ready.input) ?? (['restore', 'reactivate', 'verify'] as const)
+  const moves = kind.plan.moves?.(ready.input) ?? (['restore', 'reactivate', 'verify'] as const)
   const isRecorded = snapshot !== undefined
-  const has: Record<Movement, boolean> = {
-    restore: kind.restore !== undefined && (isRecorded || !kind.snapshot),
-    reactivate: kind.reactivate !== undefined,
+  const canDo: Record<Movement, boolean> = {
+    restore: isRecorded || !kind.act.snapshot,
+    reactivate: true,
     // Never recorded and never begun: there is nothing to hold it to.
-    verify: kind.verify !== undefined && (isRecorded || begun),
+    verify: isRecorded || begun,
   }
-  return moves.filter(movement => has[movement])
+  return moves.filter(movement => kind.undo?.[movement] && canDo[movement])
 }
 
 /** Nothing brings these back, and they are known to leave the host changed. */
 export const withoutWayBack = (scope: readonly StepState[]): StepState[] =>
   scope.filter(state => {
     const { kind, ready } = state
-    const leaves = ready !== null && (kind.leaves?.(ready.input) ?? true)
+    const leaves = ready !== null && (kind.plan.leaves?.(ready.input) ?? true)
     return leaves && !wasUnchanged(state) && !hasWayBack(state)
   })
 

@@ -22,15 +22,19 @@ export const confirm: StepKind<z.infer<ReturnType<typeof schema>>> = {
   },
   outputs: {},
   timeoutMs: 24 * 60 * 60_000,
-  limitMs: input => parseDuration(input.within)!,
-  effect: () => 'read',
-  commands: () => [],
-  async run(ctx, input) {
-    if (ctx.confirmed === null) {
-      throw new Failed({ code: 'approval-denied', step: ctx.stepId, reason: ONLY_ON_HOST })
-    }
-    if (await ctx.confirmed(parseDuration(input.within)!)) return { changed: false }
-    const reason = `nobody confirmed it within ${input.within}`
-    throw new Failed({ code: 'approval-denied', step: ctx.stepId, reason })
+  plan: {
+    effect: () => 'read',
+    limitMs: input => parseDuration(input.within)!,
+    commands: () => [],
+  },
+  act: {
+    async run(ctx, input) {
+      if (ctx.confirmed === null) {
+        throw new Failed({ code: 'approval-denied', step: ctx.stepId, reason: ONLY_ON_HOST })
+      }
+      if (await ctx.confirmed(parseDuration(input.within)!)) return { changed: false }
+      const reason = `nobody confirmed it within ${input.within}`
+      throw new Failed({ code: 'approval-denied', step: ctx.stepId, reason })
+    },
   },
 }

@@ -39,18 +39,24 @@ export const notify: StepKind<With> = {
   },
   outputs: { delivered: 'bool' },
   timeoutMs: 60_000,
-  // It tells of the host and leaves it as it is.
-  effect: () => 'read',
-  commands: input => [
-    { argv: input.url === undefined ? (input.command ?? []) : curlArgv('posix', post(input, 'RUN', 'STEP')) },
-  ],
-  async run(ctx, input) {
-    const problem = await deliver(ctx, input)
-    if (problem !== null) {
-      if (input.required) throw problem
-      ctx.say(`nobody was told: ${problem.failure.code}`)
-    }
-    return { changed: false, outputs: { delivered: problem === null } }
+  plan: {
+    // It tells of the host and leaves it as it is.
+    effect: () => 'read',
+    commands: input => [
+      {
+        argv: input.url === undefined ? (input.command ?? []) : curlArgv('posix', post(input, 'RUN', 'STEP')),
+      },
+    ],
+  },
+  act: {
+    async run(ctx, input) {
+      const problem = await deliver(ctx, input)
+      if (problem !== null) {
+        if (input.required) throw problem
+        ctx.say(`nobody was told: ${problem.failure.code}`)
+      }
+      return { changed: false, outputs: { delivered: problem === null } }
+    },
   },
 }
 

@@ -10,9 +10,13 @@ function kind(uses: string, schema: z.ZodType, outputs: Record<string, OutputTyp
     schema,
     outputs,
     timeoutMs: 1000,
-    effect: () => 'read',
-    commands: () => [],
-    run: async () => ({ changed: false }),
+    plan: {
+      effect: () => 'read',
+      commands: () => [],
+    },
+    act: {
+      run: async () => ({ changed: false }),
+    },
   }
 }
 

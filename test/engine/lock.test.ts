@@ -129,8 +129,8 @@ describe('the lock on the target', () => {
       const { clock, beaten } = quickHeart()
       const kind: Scenario['kind'] = (host, calls) => {
         const set = setKind(host, calls)
-        const act = (where === 'run' ? set.run : set.restore!) as typeof set.run
-        const midst: typeof set.run = async (ctx, input, snapshot) => {
+        const act = (where === 'run' ? set.act.run : set.undo!.restore!) as typeof set.act.run
+        const midst: typeof set.act.run = async (ctx, input, snapshot) => {
           try {
             return await act(ctx, input, snapshot)
           } finally {
@@ -140,7 +140,9 @@ describe('the lock on the target', () => {
             }
           }
         }
-        return { ...set, [where]: midst }
+        return where === 'run'
+          ? { ...set, act: { ...set.act, run: midst } }
+          : { ...set, undo: { ...set.undo, restore: midst } }
       }
       const played = await play({ transport, lock: lockAs('first'), clock, steps, kind })
       inScript('remove', name)

@@ -155,8 +155,9 @@ describe('who goes on with a run', () => {
     'and takes it back also verifies what was recorded and never begun, of kinds %s a lock',
     async how => {
       const kind: Scenario['kind'] = (host, calls) => {
-        const { locks, ...lockless } = setKind(host, calls)
-        return how === 'with' ? { ...lockless, locks: locks! } : lockless
+        const set = setKind(host, calls)
+        const { locks, ...lockless } = set.plan
+        return how === 'with' ? set : { ...set, plan: lockless }
       }
       const run = { ...good, kind }
       const { events, host } = await dieAfter(run, at((await play(run)).events, 'step-finished', 'a'))

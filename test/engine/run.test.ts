@@ -286,13 +286,11 @@ describe('a way back', () => {
     const allBack = new Promise<void>(resolve => {
       restored = resolve
     })
-    const kind: Scenario['kind'] = (host, calls) => ({
-      ...thingKind(host, calls),
-      async evidence(ctx) {
-        await Promise.race([allBack, ctx.sleep(5000)])
-        return []
-      },
-    })
+    const evidence: NonNullable<StepKind['look']>['evidence'] = async ctx => {
+      await Promise.race([allBack, ctx.sleep(5000)])
+      return []
+    }
+    const kind: Scenario['kind'] = (host, calls) => ({ ...thingKind(host, calls), look: { evidence } })
     const onEvent = (event: Event) => {
       if (event.type === 'part-finished' && event.id === 'a') restored()
     }
@@ -316,10 +314,8 @@ describe('a way back', () => {
   })
 
   test('waits for nothing that was not touched', async () => {
-    const waiting = (...given: Parameters<typeof setKind>) => ({
-      ...thingKind(...given),
-      stands: true as const,
-    })
+    const standing = (kind: StepKind): StepKind => ({ ...kind, plan: { ...kind.plan, stands: true } })
+    const waiting: typeof setKind = (...given) => standing(thingKind(...given))
     const verified = async (effect: string, kind: typeof setKind) => {
       const failing = { ...steps[3]!, with: { ...steps[3]!.with, effect } }
       const { calls } = await play({ kind, steps: [...steps.slice(0, 2), failing, steps[2]!] })
@@ -330,10 +326,7 @@ describe('a way back', () => {
     expect(await verified('write', waiting)).toEqual(['verify x', 'verify z'])
     expect(await verified('disrupt', waiting)).toEqual(all)
     expect(await verified('write', thingKind)).toEqual(all)
-    const unknown = (...given: Parameters<typeof setKind>) => ({
-      ...setKind(...given),
-      stands: true as const,
-    })
+    const unknown: typeof setKind = (...given) => standing(setKind(...given))
     expect(await verified('write', unknown)).toEqual(all)
   })
 })
@@ -356,12 +349,16 @@ describe('what is recorded before the first change', () => {
     schema: z.strictObject({}),
     outputs: {},
     timeoutMs: 1000,
-    effect: () => 'write',
-    commands: () => [],
-    snapshot: async ctx => (await ctx.exec(request)).code,
-    run: async ctx => {
-      await ctx.exec(request)
-      return { changed: true }
+    plan: {
+      effect: () => 'write',
+      commands: () => [],
+    },
+    act: {
+      snapshot: async ctx => (await ctx.exec(request)).code,
+      run: async ctx => {
+        await ctx.exec(request)
+        return { changed: true }
+      },
     },
   })
   const count = async (request: ExecRequest, env = {}) => {
@@ -440,11 +437,15 @@ describe('a step whose target is gone before its first command', () => {
     schema: z.strictObject({}),
     outputs: {},
     timeoutMs: 1000,
-    effect: () => 'write',
-    commands: () => [],
-    run: async ctx => {
-      await ctx.exec({ argv: ['true'] })
-      return { changed: true }
+    plan: {
+      effect: () => 'write',
+      commands: () => [],
+    },
+    act: {
+      run: async ctx => {
+        await ctx.exec({ argv: ['true'] })
+        return { changed: true }
+      },
     },
   }
   const transport: Transport = {

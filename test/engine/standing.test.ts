@@ -10,7 +10,7 @@ const among = (...steps: Step[]): boolean =>
   standsAmong(
     steps.map(({ stands, effect = 'read', when = true, continueOnError = false }, at) => {
       const planned = { id: `s${at}`, when, effect, continueOnError }
-      return { planned, kind: stands ? { stands } : {} } as unknown as StepState
+      return { planned, kind: { plan: stands ? { stands } : {} } } as unknown as StepState
     }),
     { inputs: {}, steps: {}, env: {}, run: {} } as unknown as ReturnType<typeof scopeAtStart>,
   )

@@ -8,7 +8,7 @@ import { gitFetch } from '../../src/steps/git/fetch.ts'
 import { type Scratch, scratch } from './git.ts'
 import { type Rig, stepContext } from './step-context.ts'
 
-export type Snapshot = Parameters<NonNullable<typeof gitCheckout.restore>>[2]
+export type Snapshot = Awaited<ReturnType<NonNullable<typeof gitCheckout.act.snapshot>>>
 export type Checkout = ReturnType<typeof checkoutRig>
 
 export function checkoutRig(s: Scratch = scratch()) {
@@ -25,17 +25,18 @@ export function checkoutRig(s: Scratch = scratch()) {
     environment(env: Record<string, string>) {
       ctx = stepContext({ env: { ...s.env, ...env } })
     },
-    fetch: (more: object = {}) => gitFetch.run(ctx, gitFetch.schema.parse({ repo, ...more }), null),
+    fetch: (more: object = {}) => gitFetch.act.run(ctx, gitFetch.schema.parse({ repo, ...more }), null),
     async snapshot(ref: string, more: object = {}): Promise<Snapshot> {
-      return JSON.parse(JSON.stringify(await gitCheckout.snapshot!(ctx, input(ref, more))))
+      return JSON.parse(JSON.stringify(await gitCheckout.act.snapshot!(ctx, input(ref, more))))
     },
     checkout: (ref: string, more: object = {}, before: Snapshot | null = null) =>
-      gitCheckout.run(ctx, input(ref, more), before),
+      gitCheckout.act.run(ctx, input(ref, more), before),
     restore: (ref: string, before: Snapshot, more: object = {}) =>
-      gitCheckout.restore!(ctx, input(ref, more), before),
-    verify: (ref: string, before: Snapshot) => gitCheckout.verify!(ctx, input(ref), before),
-    check: (ref: string, more: object = {}) => gitCheckout.check!(ctx, input(ref, more)),
-    dirty: (more: object = {}) => gitDirtyCheck.run(ctx, gitDirtyCheck.schema.parse({ repo, ...more }), null),
+      gitCheckout.undo!.restore!(ctx, input(ref, more), before),
+    verify: (ref: string, before: Snapshot) => gitCheckout.undo!.verify!(ctx, input(ref), before),
+    check: (ref: string, more: object = {}) => gitCheckout.look!.check!(ctx, input(ref, more)),
+    dirty: (more: object = {}) =>
+      gitDirtyCheck.act.run(ctx, gitDirtyCheck.schema.parse({ repo, ...more }), null),
     head: () => s.git('app', 'rev-parse', 'HEAD'),
     /** `HEAD` when detached. */
     branch: () => s.git('app', 'rev-parse', '--symbolic-full-name', 'HEAD'),

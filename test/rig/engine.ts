@@ -61,59 +61,72 @@ export function setKind(host: Host, calls: string[]): StepKind {
     schema,
     outputs: { value: 'string' },
     timeoutMs: 10_000,
-    effect: input => input.effect as Effect,
-    locks: input => (input.lock ? [input.lock] : []),
-    commands: input => [{ argv: ['set', input.name, String(input.to)] }],
-    async snapshot(_ctx, input) {
-      calls.push(`snapshot ${input.name}`)
-      return host[input.name] ?? null
+    plan: {
+      effect: input => input.effect as Effect,
+      locks: input => (input.lock ? [input.lock] : []),
+      commands: input => [{ argv: ['set', input.name, String(input.to)] }],
     },
-    async run(ctx, input) {
-      calls.push(`run ${input.name}`)
-      const changed = host[input.name] !== input.to
-      if (input.effect !== 'read') host[input.name] = input.to
-      if (input.waitMs > 0) await ctx.sleep(input.waitMs)
-      if (input.fail && failures < input.failTimes) {
-        failures += 1
-        throw new Failed(input.fail)
-      }
-      return { changed: changed && input.effect !== 'read', outputs: { value: String(input.to) } }
+    act: {
+      async snapshot(_ctx, input) {
+        calls.push(`snapshot ${input.name}`)
+        return host[input.name] ?? null
+      },
+      async run(ctx, input) {
+        calls.push(`run ${input.name}`)
+        const changed = host[input.name] !== input.to
+        if (input.effect !== 'read') host[input.name] = input.to
+        if (input.waitMs > 0) await ctx.sleep(input.waitMs)
+        if (input.fail && failures < input.failTimes) {
+          failures += 1
+          throw new Failed(input.fail)
+        }
+        return { changed: changed && input.effect !== 'read', outputs: { value: String(input.to) } }
+      },
     },
-    async evidence(_ctx, input) {
-      calls.push(`evidence ${input.name}`)
-      return input.evidence ? [{ name: input.name, text: input.evidence }] : []
+    undo: {
+      async restore(ctx, input, snapshot) {
+        calls.push(`restore ${input.name}`)
+        if (input.restoreWaitMs > 0) await ctx.sleep(input.restoreWaitMs)
+        if (input.restoreFails)
+          throw new Failed({ code: 'not-restored', step: input.name, problem: 'it is stuck' })
+        const changed = (host[input.name] ?? null) !== snapshot
+        host[input.name] = snapshot
+        return { changed }
+      },
+      async reactivate(_ctx, input) {
+        calls.push(`reactivate ${input.name}`)
+        return { changed: false }
+      },
+      async verify(ctx, input, snapshot) {
+        calls.push(`verify ${input.name}`)
+        const now = host[input.name] ?? null
+        ctx.saw({ what: 'state', target: input.name, saw: String(now), ok: now === snapshot })
+        if ((host[input.name] ?? null) !== snapshot) {
+          throw new Failed({
+            code: 'head-differs',
+            repo: input.name,
+            expected: String(snapshot),
+            actual: '?',
+          })
+        }
+        return { changed: false }
+      },
     },
-    async restore(ctx, input, snapshot) {
-      calls.push(`restore ${input.name}`)
-      if (input.restoreWaitMs > 0) await ctx.sleep(input.restoreWaitMs)
-      if (input.restoreFails)
-        throw new Failed({ code: 'not-restored', step: input.name, problem: 'it is stuck' })
-      const changed = (host[input.name] ?? null) !== snapshot
-      host[input.name] = snapshot
-      return { changed }
-    },
-    async reactivate(_ctx, input) {
-      calls.push(`reactivate ${input.name}`)
-      return { changed: false }
-    },
-    async verify(ctx, input, snapshot) {
-      calls.push(`verify ${input.name}`)
-      const now = host[input.name] ?? null
-      ctx.saw({ what: 'state', target: input.name, saw: String(now), ok: now === snapshot })
-      if ((host[input.name] ?? null) !== snapshot) {
-        throw new Failed({ code: 'head-differs', repo: input.name, expected: String(snapshot), actual: '?' })
-      }
-      return { changed: false }
+    look: {
+      async evidence(_ctx, input) {
+        calls.push(`evidence ${input.name}`)
+        return input.evidence ? [{ name: input.name, text: input.evidence }] : []
+      },
     },
   }
   return kind as StepKind
 }
 
 /** Says what it touches. */
-export const thingKind = (host: Host, calls: string[]): StepKind => ({
-  ...setKind(host, calls),
-  touches: input => [(input as { thing: string }).thing],
-})
+export function thingKind(host: Host, calls: string[]): StepKind {
+  const kind = setKind(host, calls)
+  return { ...kind, plan: { ...kind.plan, touches: input => [(input as { thing: string }).thing] } }
+}
 
 export type Scenario = {
   steps: (Partial<Omit<PlaybookStep, 'with'>> & { id: string; with: { [key: string]: unknown } })[]

@@ -33,7 +33,11 @@ const GIT = [
 function planned(uses: string, given: object) {
   const kind = kinds[uses]!
   const input = kind.schema.parse(given)
-  return { do: kind.commands(input), undo: kind.undoCommands?.(input) ?? [], effect: kind.effect(input) }
+  return {
+    do: kind.plan.commands(input),
+    undo: kind.plan.undoCommands?.(input) ?? [],
+    effect: kind.plan.effect(input),
+  }
 }
 
 test('git: every command names the repository and keeps the user’s settings from running programs', () => {

@@ -43,11 +43,11 @@ describe.skipIf(missing !== null)('the rollback set', () => {
       .filter(Boolean)
       .sort()
   const goBack = async (given: ReturnType<typeof input>, before: Awaited<ReturnType<typeof keep>>) => {
-    await composeUp.restore!(ctx, given, before)
-    await composeUp.reactivate!(ctx, given, before)
-    await composeUp.verify!(ctx, given, before)
+    await composeUp.undo!.restore!(ctx, given, before)
+    await composeUp.undo!.reactivate!(ctx, given, before)
+    await composeUp.undo!.verify!(ctx, given, before)
   }
-  const keep = (given: ReturnType<typeof input>) => composeUp.snapshot!(ctx, given)
+  const keep = (given: ReturnType<typeof input>) => composeUp.act.snapshot!(ctx, given)
 
   beforeAll(makeBaseImage)
   beforeEach(() => {
@@ -83,7 +83,7 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     expect(new Set(before.split('\n')).size).toBe(2)
     const set = await keep(input())
     expect(set.kept.images[0]?.others).toHaveLength(1)
-    await composeUp.run(ctx, input({ forceRecreate: true }), set)
+    await composeUp.act.run(ctx, input({ forceRecreate: true }), set)
     expect(running()).toHaveLength(1)
     await goBack(input(), set)
     expect(images().split('\n').sort()).toEqual(before.split('\n').sort())
@@ -105,7 +105,7 @@ describe.skipIf(missing !== null)('the rollback set', () => {
       'compose.yaml',
       old.replace('services: {', `services: { fresh: { image: "${image('a')}", ${SLEEP} },`),
     )
-    await composeUp.run(ctx, input(), set)
+    await composeUp.act.run(ctx, input(), set)
     expect(running()).toHaveLength(2)
     write('compose.yaml', old)
     await goBack(input(), set)
@@ -143,7 +143,7 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     const set = await keep(input())
     expect(statSync(join(set.kept.folder!, 'compose.json')).mode & 0o777).toBe(0o600)
     write('.env', 'LETTER=b\nPRICE=6\n')
-    await composeUp.run(ctx, input(), set)
+    await composeUp.act.run(ctx, input(), set)
     expect(running()).not.toEqual(before)
     rmSync(join(dir, '.env'))
     breakIt()
@@ -192,7 +192,7 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     write('deep/side.env', 'SIDE=2\n')
     write('deep/word.txt', 'new word\n')
     write('page.conf', 'new page\n')
-    await composeUp.run(ctx, input(), set)
+    await composeUp.act.run(ctx, input(), set)
     expect(facts()).not.toEqual(before)
     await goBack(input(), set)
     expect(facts()).toEqual(before)
@@ -229,7 +229,7 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     mine(more)
     compose('up', '-d')
     const check = async (given = input()) => {
-      const found = await composeUp.check!(ctx, given)
+      const found = await composeUp.look!.check!(ctx, given)
       return { texts: found.map(({ text }) => text), seen: JSON.stringify(found.map(({ seen }) => seen)) }
     }
     const first = await check()
@@ -286,7 +286,7 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     const before = docker('inspect', '--format', '{{json .Config.Cmd}}', `${project}-app-1`)
     const set = await keep(input())
     write('part.yaml', app('command: ["sleep", "5"], restart: always'))
-    await composeUp.run(ctx, input(), set)
+    await composeUp.act.run(ctx, input(), set)
     await goBack(input(), set)
     expect(docker('inspect', '--format', '{{json .Config.Cmd}}', `${project}-app-1`)).toBe(before)
   })
@@ -314,14 +314,14 @@ describe.skipIf(missing !== null)('the rollback set', () => {
       docker('tag', image('a'), image('run'))
       compose('up', '-d')
       const before = docker('inspect', '--format', '{{.Image}}', `${project}-app-1`)
-      const set = await composeUp.snapshot!(named, given)
+      const set = await composeUp.act.snapshot!(named, given)
       expect(set.kept.project).toBe(project)
       docker('tag', image('b'), image('run'))
-      await composeUp.run(named, given, set)
+      await composeUp.act.run(named, given, set)
       expect(docker('inspect', '--format', '{{.Image}}', `${project}-app-1`)).not.toBe(before)
-      await composeUp.restore!(named, given, set)
-      await composeUp.reactivate!(named, given, set)
-      await composeUp.verify!(named, given, set)
+      await composeUp.undo!.restore!(named, given, set)
+      await composeUp.undo!.reactivate!(named, given, set)
+      await composeUp.undo!.verify!(named, given, set)
       expect(docker('inspect', '--format', '{{.Image}}', `${project}-app-1`)).toBe(before)
       expect(running()).toHaveLength(1)
       expect(docker('ps', '-aq', '--filter', `label=com.docker.compose.project=${project}-not`)).toBe('')
@@ -335,12 +335,12 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     const set = await keep(input())
     const lost = set.kept.envFiles[0]!.kept
     rmSync(lost)
-    expect(await composeUp.rehearse!(ctx, input(), set)).toMatchObject([
+    expect(await composeUp.undo!.rehearse!(ctx, input(), set)).toMatchObject([
       { failure: { code: 'rollback-set-missing', what: [lost] } },
     ])
     write('.env', 'LETTER=b\n')
-    await composeUp.restore!(ctx, input(), set)
-    await fails(composeUp.reactivate!(ctx, input(), set), { code: 'not-restored' })
+    await composeUp.undo!.restore!(ctx, input(), set)
+    await fails(composeUp.undo!.reactivate!(ctx, input(), set), { code: 'not-restored' })
     expect(readFileSync(join(dir, '.env'), 'utf8')).toBe('LETTER=b\n')
   })
 
@@ -354,7 +354,7 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     const given = input({ files: ['one.yaml', 'two.yaml'], services: ['app'] })
     const set = await keep(given)
     expect(set.kept.images.map(each => each.service).sort()).toEqual(['app', 'db'])
-    await composeUp.run(ctx, given, set)
+    await composeUp.act.run(ctx, given, set)
     compose('-f', 'one.yaml', '-f', 'two.yaml', 'up', '-d', 'other')
     expect(running()).toHaveLength(3)
     await goBack(given, set)
@@ -367,16 +367,20 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     compose('up', '-d')
     const set = await keep(input())
     docker('tag', image('a'), image('run'))
-    await composeUp.run(ctx, input(), set)
+    await composeUp.act.run(ctx, input(), set)
     const before = running()
     const { pin } = set.kept.images[0]!
     docker('rmi', pin!, image('b'))
-    expect(await composeUp.rehearse!(ctx, input(), set)).toMatchObject([
+    expect(await composeUp.undo!.rehearse!(ctx, input(), set)).toMatchObject([
       { failure: { code: 'pin-lost', pins: [pin] } },
     ])
     // Nothing here could build it again.
-    expect(await composeUp.restore!(ctx, input(), set)).toEqual({ changed: false })
-    await fails(composeUp.reactivate!(ctx, input(), set), { code: 'pin-lost', pins: [pin], rebuilt: [] })
+    expect(await composeUp.undo!.restore!(ctx, input(), set)).toEqual({ changed: false })
+    await fails(composeUp.undo!.reactivate!(ctx, input(), set), {
+      code: 'pin-lost',
+      pins: [pin],
+      rebuilt: [],
+    })
     expect(running()).toEqual(before)
   })
 
@@ -389,7 +393,7 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     compose('up', '-d')
     const looks: Looks = new Map()
     const sharing = stepContext({ jobsFolder: join(home, 'jobs'), env: { XDG_STATE_HOME: home }, looks })
-    const kept = await Promise.all([1, 2].map(() => composeUp.snapshot!(sharing, input())))
+    const kept = await Promise.all([1, 2].map(() => composeUp.act.snapshot!(sharing, input())))
     const rendered = docker('compose', '-p', project, 'config', '--format', 'json')
     for (const { kept: each } of kept)
       expect(readFileSync(join(each.folder!, 'compose.json'), 'utf8').trim()).toBe(rendered)
@@ -401,14 +405,14 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     write('compose.yaml', `services: { app: { image: "${project}-x:\${LETTER}", ${SLEEP} } }\n`)
     compose('up', '-d')
     const before = running()
-    const old = await composeUp.snapshot!({ ...ctx, runId: 'old' }, input())
+    const old = await composeUp.act.snapshot!({ ...ctx, runId: 'old' }, input())
     expect(old.kept.folder).toContain(`${home}/hostops/rollback/`)
     write('.env', 'LETTER=b\n')
     compose('up', '-d')
     await goBack(input(), old)
     expect(running()).toEqual(before)
     const here = { ...ctx, stateFolder: join(home, 'state'), runId: 'new' }
-    const now = await composeUp.snapshot!(here, input())
+    const now = await composeUp.act.snapshot!(here, input())
     expect(now.kept.folder).toContain(`${home}/state/rollback/`)
     await forgetOld(here, now.kept, 1)
     expect(existsSync(join(old.kept.folder!, '..'))).toBe(false)
@@ -422,7 +426,7 @@ describe.skipIf(missing !== null)('the rollback set', () => {
     compose('up', '-d')
     const sets = []
     for (const runId of ['run-1', 'run-2', 'run-3']) {
-      sets.push(await composeUp.snapshot!({ ...ctx, runId }, input()))
+      sets.push(await composeUp.act.snapshot!({ ...ctx, runId }, input()))
       // Newer than the one before, for a clock of whole seconds too.
       execFileSync('touch', ['-d', `2026-01-0${sets.length}`, join(sets.at(-1)!.kept.folder!, '..')])
     }
@@ -448,8 +452,8 @@ describe.skipIf(missing !== null)('the rollback set', () => {
   test('takes the names of failed versions along, and none of a stack whose project begins with its name', async () => {
     write('compose.yaml', `services: { app: { image: "${image('a')}", ${SLEEP} } }\n`)
     compose('up', '-d')
-    const set = await composeUp.snapshot!({ ...ctx, runId: 'now' }, input())
-    await composeUp.snapshot!({ ...ctx, runId: 'killed' }, input())
+    const set = await composeUp.act.snapshot!({ ...ctx, runId: 'now' }, input())
+    await composeUp.act.snapshot!({ ...ctx, runId: 'killed' }, input())
     const failed = (name: string) => `hostops/failed/${project}-${name}`
     const all = [failed('app:now'), failed('app:killed'), failed('two-app:theirs')]
     for (const name of all) docker('tag', image('a'), name)

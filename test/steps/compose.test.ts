@@ -65,11 +65,11 @@ describe.skipIf(missing !== null)('on a real engine', () => {
     rmSync(dir, { recursive: true, force: true })
   })
 
-  const build = (more: object = {}) => composeBuild.run(ctx, composeBuild.schema.parse(stack(more)), null)
+  const build = (more: object = {}) => composeBuild.act.run(ctx, composeBuild.schema.parse(stack(more)), null)
   const up = (more: object = {}) =>
-    composeUp.run(ctx, composeUp.schema.parse(stack({ for: '1s', ...more })), null)
+    composeUp.act.run(ctx, composeUp.schema.parse(stack({ for: '1s', ...more })), null)
   const wait = (more: object = {}) =>
-    composeWait.run(
+    composeWait.act.run(
       ctx,
       composeWait.schema.parse(stack({ for: '2s', timeout: '30s', interval: '200ms', ...more })),
       null,
@@ -86,33 +86,36 @@ describe.skipIf(missing !== null)('on a real engine', () => {
 
     const buildInput = composeBuild.schema.parse(stack())
     const upInput = composeUp.schema.parse(stack())
-    const images = await composeBuild.snapshot!(ctx, buildInput)
-    const containers = await composeUp.snapshot!(ctx, upInput)
+    const images = await composeBuild.act.snapshot!(ctx, buildInput)
+    const containers = await composeUp.act.snapshot!(ctx, upInput)
     write('2', run('echo hello two; exec busybox sleep 1000'))
-    expect(await composeBuild.run(ctx, buildInput, images)).toMatchObject({
+    expect(await composeBuild.act.run(ctx, buildInput, images)).toMatchObject({
       changed: true,
       facts: { composeRebuilt: true },
     })
-    await composeUp.run(ctx, upInput, containers)
+    await composeUp.act.run(ctx, upInput, containers)
     expect(docker('inspect', '--format', '{{.Image}}', `${project}-app-1`)).not.toBe(old)
-    await fails(composeUp.verify!(ctx, upInput, containers), { code: 'images-differ', services: ['app'] })
+    await fails(composeUp.undo!.verify!(ctx, upInput, containers), {
+      code: 'images-differ',
+      services: ['app'],
+    })
     // Without the pin the old image would be untagged now, and the next prune would take it.
     expect(docker('image', 'inspect', '--format', '{{.RepoTags}}', old)).toBe(`[${images.images[0]!.pin}]`)
 
     write('1', run('echo hello; exec busybox sleep 1000'))
-    expect(await composeUp.restore!(ctx, upInput, containers)).toMatchObject({ changed: true })
-    expect(await composeBuild.restore!(ctx, buildInput, images)).toMatchObject({ changed: false })
-    await composeUp.reactivate!(ctx, upInput, containers)
-    await composeUp.verify!(ctx, upInput, containers)
+    expect(await composeUp.undo!.restore!(ctx, upInput, containers)).toMatchObject({ changed: true })
+    expect(await composeBuild.undo!.restore!(ctx, buildInput, images)).toMatchObject({ changed: false })
+    await composeUp.undo!.reactivate!(ctx, upInput, containers)
+    await composeUp.undo!.verify!(ctx, upInput, containers)
     expect(docker('inspect', '--format', '{{.Image}}', `${project}-app-1`)).toBe(old)
 
     const [kept] = images.images
     docker('rmi', kept!.pin!)
-    expect(await composeBuild.rehearse!(ctx, buildInput, images)).toMatchObject([
+    expect(await composeBuild.undo!.rehearse!(ctx, buildInput, images)).toMatchObject([
       { failure: { code: 'pin-lost', pins: [kept!.pin] } },
     ])
     // The name still means it, so that nothing has to be built again.
-    expect(await composeBuild.reactivate!(ctx, buildInput, images)).toEqual({ changed: false })
+    expect(await composeBuild.undo!.reactivate!(ctx, buildInput, images)).toEqual({ changed: false })
   })
 
   test('the port of a container that replaces another opens in silence, so that no question meets it without a network', async () => {
@@ -173,7 +176,7 @@ describe.skipIf(missing !== null)('on a real engine', () => {
     await up()
     await fails(wait(), { code: 'not-stable', detail: expect.stringContaining('exit code 0') })
     await wait({ oneShot: ['app'] })
-    expect(await composePs.run(ctx, composePs.schema.parse(stack()), null)).toMatchObject({
+    expect(await composePs.act.run(ctx, composePs.schema.parse(stack()), null)).toMatchObject({
       outputs: { running: 0, containers: [{ status: 'exited', exitCode: 0 }] },
     })
   })
@@ -201,10 +204,13 @@ describe.skipIf(missing !== null)('on a real engine', () => {
     const exec = composeExec.schema.parse(
       stack({ service: 'app', argv: ['busybox', 'cat', '/VERSION'], effect: 'read' }),
     )
-    expect(await composeExec.run(ctx, exec, null)).toMatchObject({ changed: false, outputs: { stdout: '1' } })
+    expect(await composeExec.act.run(ctx, exec, null)).toMatchObject({
+      changed: false,
+      outputs: { stdout: '1' },
+    })
     const logs = composeLogs.schema.parse(stack({ services: ['app'] }))
-    expect((await composeLogs.run(ctx, logs, null)).outputs?.['text']).toContain('hello')
-    const evidence = await composeUp.evidence!(ctx, composeUp.schema.parse(stack()), null, {
+    expect((await composeLogs.act.run(ctx, logs, null)).outputs?.['text']).toContain('hello')
+    const evidence = await composeUp.look!.evidence!(ctx, composeUp.schema.parse(stack()), null, {
       code: 'run-timeout',
       timeoutMs: 1,
     })
@@ -223,7 +229,7 @@ describe.skipIf(missing !== null)('on a real engine', () => {
       // As long as it waits for the engine.
       timeoutMs: 4000,
     })
-    await fails(composeUp.run(down, composeUp.schema.parse(stack()), null), { code: 'engine-down' })
+    await fails(composeUp.act.run(down, composeUp.schema.parse(stack()), null), { code: 'engine-down' })
     writeFileSync(join(dir, 'compose.yaml'), 'services: [')
     await fails(up(), { code: 'compose-file-invalid' })
     rmSync(join(dir, 'compose.yaml'))

@@ -55,11 +55,11 @@ describe.each(TOOLS)('env.set with %s', tools => {
   const input = (set: Record<string, string>, more: object = {}) => envSet.schema.parse({ dir, set, ...more })
   const begin = async (set: Record<string, string>) => {
     const given = input(set)
-    const before = await envSet.snapshot!(ctx, given)
-    const result = await envSet.run(ctx, given, before)
+    const before = await envSet.act.snapshot!(ctx, given)
+    const result = await envSet.act.run(ctx, given, before)
     const back = async () => {
-      const restored = await envSet.restore!(ctx, given, before)
-      await envSet.verify!(ctx, given, before)
+      const restored = await envSet.undo!.restore!(ctx, given, before)
+      await envSet.undo!.verify!(ctx, given, before)
       return restored
     }
     return { given, before, result, back }
@@ -134,7 +134,7 @@ describe.each(TOOLS)('env.set with %s', tools => {
     write('A=2\nK=theirs\n')
     await fails(back(), { code: 'env-keys-differ', path: path(), keys: ['K'] })
     expect(read()).toBe('A=1\nK=theirs\n')
-    await fails(envSet.verify!(ctx, given, before), { code: 'env-keys-differ', keys: ['K'] })
+    await fails(envSet.undo!.verify!(ctx, given, before), { code: 'env-keys-differ', keys: ['K'] })
     expect(ctx.seen.at(-1)).toMatchObject({ what: 'files', saw: 'K not as before', ok: false })
   })
 
@@ -144,9 +144,9 @@ describe.each(TOOLS)('env.set with %s', tools => {
     const { result, given, before, back } = await begin({ K: 'new' })
     expect(result).toMatchObject({ changed: false, outputs: { keys: [] } })
     expect(statSync(path()).ino).toBe(ino)
-    await envSet.holds!(ctx, given, {}, before)
+    await envSet.look!.holds!(ctx, given, {}, before)
     write('K=other\n')
-    await fails(envSet.holds!(ctx, given, {}, before), { code: 'env-keys-differ', keys: ['K'] })
+    await fails(envSet.look!.holds!(ctx, given, {}, before), { code: 'env-keys-differ', keys: ['K'] })
     write('K=new\n')
     expect(await back()).toEqual({ changed: false })
   })
@@ -154,17 +154,17 @@ describe.each(TOOLS)('env.set with %s', tools => {
   test('a step that is done again keeps what was there before the first time', async () => {
     write('K=old\n')
     const given = input({ K: 'new' })
-    const before = await envSet.snapshot!(ctx, given)
-    await envSet.run(ctx, given, before)
-    expect(await envSet.snapshot!(ctx, given)).toEqual(before)
-    expect(await envSet.run(ctx, given, before)).toMatchObject({ changed: false })
-    await envSet.restore!(ctx, given, before)
+    const before = await envSet.act.snapshot!(ctx, given)
+    await envSet.act.run(ctx, given, before)
+    expect(await envSet.act.snapshot!(ctx, given)).toEqual(before)
+    expect(await envSet.act.run(ctx, given, before)).toMatchObject({ changed: false })
+    await envSet.undo!.restore!(ctx, given, before)
     expect(read()).toBe('K=old\n')
   })
 
   test('a missing file, a link, a folder and a file of zeros are refused, and nothing is made', async () => {
     const given = input({ K: 'new' })
-    const refused = (why: string) => fails(envSet.snapshot!(ctx, given), unusable(why))
+    const refused = (why: string) => fails(envSet.act.snapshot!(ctx, given), unusable(why))
     await refused('missing')
     expect(readdirSync(dir)).toEqual([])
     mkdirSync(path())
@@ -173,7 +173,7 @@ describe.each(TOOLS)('env.set with %s', tools => {
     writeFileSync(join(dir, 'real'), 'K=old\n')
     symlinkSync('real', path())
     await refused('symlink')
-    await fails(envSet.check!(ctx, given), unusable('symlink'))
+    await fails(envSet.look!.check!(ctx, given), unusable('symlink'))
     rmSync(path())
     linkSync(join(dir, 'real'), path())
     await refused('hard-link')
@@ -186,10 +186,10 @@ describe.each(TOOLS)('env.set with %s', tools => {
   test('a check tells keys and never values, and sees when they have changed', async () => {
     write('K=value-before\nS=same\n')
     const given = input({ K: 'value-after', S: 'same' })
-    const [first] = await envSet.check!(ctx, given)
+    const [first] = await envSet.look!.check!(ctx, given)
     expect(first!.text).toBe(`${path()}: K would be set, S is set to that already`)
     write('K=value-after\nS=same\n')
-    const [second] = await envSet.check!(ctx, given)
+    const [second] = await envSet.look!.check!(ctx, given)
     expect(second!.seen).not.toEqual(first!.seen)
     expect(JSON.stringify([first, second])).not.toContain('value-')
     expect(read()).toBe('K=value-after\nS=same\n')
@@ -216,7 +216,7 @@ describe.each(TOOLS)('env.set with %s', tools => {
       execFileSync('cp', ['-a', join(stack, run), join(stack, `run-${n}`)])
       utimesSync(join(stack, `run-${n}`), new Date(), new Date(Date.now() - n * 3_600_000))
     }
-    await envSet.tidy!(ctx, given, before, false)
+    await envSet.undo!.tidy!(ctx, given, before, false)
     const kept = readdirSync(stack).filter(name => existsSync(join(stack, name, part)))
     // As many as compose.up can be told to keep: the way back of each of those needs its env file.
     expect(kept).toHaveLength(100)
@@ -264,11 +264,11 @@ describe.skipIf(process.getuid?.() !== 0)('env.set as root, in a folder of someb
   test('it changes the file and puts it back, and all of it stays theirs', async () => {
     // What only root could pass does not stop them.
     chmodSync(top, 0o700)
-    const before = await envSet.snapshot!(ctx, given())
-    await envSet.run(ctx, given(), before)
+    const before = await envSet.act.snapshot!(ctx, given())
+    await envSet.act.run(ctx, given(), before)
     expect(readFileSync(path(), 'utf8')).toBe('K=new\n')
-    await envSet.restore!(ctx, given(), before)
-    await envSet.verify!(ctx, given(), before)
+    await envSet.undo!.restore!(ctx, given(), before)
+    await envSet.undo!.verify!(ctx, given(), before)
     expect(readFileSync(path(), 'utf8')).toBe('K=old\n')
     expect(readdirSync(join(top, 'app'))).toEqual(['.env'])
     expect(statSync(path())).toMatchObject({ uid: OWNER, gid: OWNER })
@@ -278,9 +278,9 @@ describe.skipIf(process.getuid?.() !== 0)('env.set as root, in a folder of someb
   test('it does there what they could do, and no more', async () => {
     execFileSync('chown', ['0:0', path()])
     chmodSync(path(), 0o644)
-    await fails(envSet.snapshot!(ctx, given()), { code: 'env-file-unusable', why: 'unwritable' })
+    await fails(envSet.act.snapshot!(ctx, given()), { code: 'env-file-unusable', why: 'unwritable' })
     chmodSync(path(), 0o600)
-    await fails(envSet.check!(ctx, given()), { code: 'env-file-unusable', why: 'unreadable' })
+    await fails(envSet.look!.check!(ctx, given()), { code: 'env-file-unusable', why: 'unreadable' })
     expect(readFileSync(path(), 'utf8')).toBe('K=old\n')
   })
 
@@ -298,8 +298,8 @@ describe.skipIf(process.getuid?.() !== 0)('env.set as root, in a folder of someb
       for (let round = 0; round < 20; round += 1) {
         const set = { K: `new-${round}` }
         const input = envSet.schema.parse({ dir: join(top, 'app'), set })
-        const before = await envSet.snapshot!(ctx, input).catch(() => null)
-        await envSet.run(ctx, input, before).catch(() => null)
+        const before = await envSet.act.snapshot!(ctx, input).catch(() => null)
+        await envSet.act.run(ctx, input, before).catch(() => null)
       }
       expect(swaps.isAlive()).toBe(true)
     } finally {

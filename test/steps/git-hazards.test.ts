@@ -274,7 +274,7 @@ describe('the true cause of a failed fetch', () => {
       detail: expect.stringContaining('nowhere'),
     })
     const parsed = gitFetch.schema.parse({ repo: s.path('app'), remote: 'nowhere' })
-    await fails(gitFetch.check!(r.ctx, parsed), { code: 'fetch-failed' })
+    await fails(gitFetch.look!.check!(r.ctx, parsed), { code: 'fetch-failed' })
   })
   test('the upstream repository is gone', async () => {
     rmSync(s.path('up'), { recursive: true })
@@ -557,8 +557,8 @@ describe('hostile names', () => {
     const two = s.commit('up', { 'app.txt': 'two\n' }, 'two')
     s.clone('up', 'app $(id) \'" ü')
     const repo = s.path('app $(id) \'" ü')
-    await gitFetch.run(r.ctx, gitFetch.schema.parse({ repo }), null)
-    const done = await gitCheckout.run(r.ctx, gitCheckout.schema.parse({ repo, ref: odd }), null)
+    await gitFetch.act.run(r.ctx, gitFetch.schema.parse({ repo }), null)
+    const done = await gitCheckout.act.run(r.ctx, gitCheckout.schema.parse({ repo, ref: odd }), null)
     expect(done.outputs).toMatchObject({ sha: two, branch: odd })
   })
 })
@@ -593,7 +593,7 @@ describe('not a checkout', () => {
     s.git('app', 'worktree', 'add', '-q', s.path('tree'), '-b', 'side')
     for (const name of ['link', 'tree']) {
       const parsed = gitDirtyCheck.schema.parse({ repo: s.path(name) })
-      expect(await gitDirtyCheck.run(r.ctx, parsed, null)).toMatchObject({ outputs: { dirty: false } })
+      expect(await gitDirtyCheck.act.run(r.ctx, parsed, null)).toMatchObject({ outputs: { dirty: false } })
     }
     await r.fetch()
     await fails(r.checkout('refs/heads/side'), { code: 'step-input-invalid' })
@@ -686,7 +686,7 @@ describe('detached HEAD and the way back', () => {
     const controller = new AbortController()
     const interrupted = new Failed({ code: 'interrupted', signal: 'SIGINT' })
     const ctx = stepContext({ env: s.env, signal: controller.signal })
-    const running = gitCheckout.run(
+    const running = gitCheckout.act.run(
       ctx,
       gitCheckout.schema.parse({ repo: s.path('app'), ref: 'main' }),
       before,

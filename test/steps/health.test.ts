@@ -40,13 +40,14 @@ afterEach(() => {
 })
 
 const poll = (more: object = {}) =>
-  healthPoll.run(
+  healthPoll.act.run(
     ctx,
     healthPoll.schema.parse({ urls: [`${base}/x`], timeout: '5s', for: '50ms', interval: '20ms', ...more }),
     null,
   )
 const parsed = (more: object) => healthPoll.schema.parse({ urls: [`${base}/x`], timeout: '5s', ...more })
-const get = (more: object = {}) => httpGet.run(ctx, httpGet.schema.parse({ url: `${base}/x`, ...more }), null)
+const get = (more: object = {}) =>
+  httpGet.act.run(ctx, httpGet.schema.parse({ url: `${base}/x`, ...more }), null)
 const status =
   (code: number, body = '') =>
   (_request: IncomingMessage, response: ServerResponse) =>
@@ -87,9 +88,9 @@ withCurl('health.poll', () => {
     expect(performance.now() - started).toBeLessThan(3500)
   })
   test('a number of rounds is still a window', async () => {
-    expect(healthPoll.limitMs!(parsed({ successes: 3, interval: '2s' }))).toBe(9000)
-    expect(healthPoll.limitMs!(parsed({ successes: 3, for: '1s' }))).toBe(6000)
-    expect(healthPoll.limitMs!(parsed({}))).toBe(15_000)
+    expect(healthPoll.plan.limitMs!(parsed({ successes: 3, interval: '2s' }))).toBe(9000)
+    expect(healthPoll.plan.limitMs!(parsed({ successes: 3, for: '1s' }))).toBe(6000)
+    expect(healthPoll.plan.limitMs!(parsed({}))).toBe(15_000)
   })
   test('good answers count only in a row', async () => {
     const answers = [200, 503, 200, 200, 500, 200, 200, 200]
@@ -121,11 +122,11 @@ withCurl('health.poll', () => {
     await new Promise(resolve => server.close(resolve))
     const url = `http://127.0.0.1:${port}/healthz`
     const given = healthPoll.schema.parse({ urls: [url], timeout: '200ms', interval: '50ms' })
-    const [finding] = await healthPoll.check!(ctx, given)
+    const [finding] = await healthPoll.look!.check!(ctx, given)
     expect(finding?.text).toContain('is the URL right?')
-    const before = await healthPoll.snapshot!(ctx, given)
+    const before = await healthPoll.act.snapshot!(ctx, given)
     expect(ctx.said.join()).toContain(`${url}: nothing answers before the run`)
-    const found = await failure(healthPoll.run(ctx, given, before))
+    const found = await failure(healthPoll.act.run(ctx, given, before))
     expect(found).toMatchObject({ code: 'unhealthy', silent: [url] })
     expect(word(found).message).toContain('nothing answered there before the run either')
   })
@@ -244,7 +245,7 @@ withCurl('http.get', () => {
 
 withCurl('notify', () => {
   const tell = (more: object) =>
-    notify.run(ctx, notify.schema.parse({ message: 'up "again"\n$(id)', ...more }), null)
+    notify.act.run(ctx, notify.schema.parse({ message: 'up "again"\n$(id)', ...more }), null)
 
   test('a webhook gets the message as JSON', async () => {
     const bodies: string[] = []

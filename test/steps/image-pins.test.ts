@@ -142,14 +142,14 @@ describe.skipIf(missing !== null)('image.build', () => {
   test('takes build args as given, and as the env file has them; these are in no argument', async () => {
     write('.env', 'B=\'it costs $5 "now"\'\n')
     const given = input({ services: ['app'], args: { A: 'x y' }, argsFrom: ['B', 'C'] })
-    const result = await imageBuild.run(ctx, given, null)
+    const result = await imageBuild.act.run(ctx, given, null)
     expect(result).toMatchObject({ changed: true, outputs: { image }, facts: { composeRebuilt: true } })
     expect(docker('run', '--rm', '--network', 'none', image, 'cat', '/args')).toBe('x y|it costs $5 "now"|c')
     expect(JSON.stringify(ctx.ran.map(({ argv }) => argv))).not.toContain('it costs')
     expect(ctx.seen).toMatchObject([{ what: 'image', target: image, saw: expect.stringMatching(/^none → /) }])
-    await imageBuild.holds!(ctx, given, result.outputs!, null)
+    await imageBuild.look!.holds!(ctx, given, result.outputs!, null)
     docker('tag', 'hostops-base:1', image)
-    await fails(imageBuild.holds!(ctx, given, result.outputs!, null), { code: 'images-differ' })
+    await fails(imageBuild.look!.holds!(ctx, given, result.outputs!, null), { code: 'images-differ' })
   })
 
   test('puts back what the name meant, also where nothing runs', async () => {
@@ -157,10 +157,10 @@ describe.skipIf(missing !== null)('image.build', () => {
     const idOf = () => docker('image', 'inspect', '--format', '{{.Id}}', image)
     const before = idOf()
     const given = input({ services: ['app'] })
-    const snapshot = await imageBuild.snapshot!(ctx, given)
-    await imageBuild.run(ctx, given, snapshot)
+    const snapshot = await imageBuild.act.snapshot!(ctx, given)
+    await imageBuild.act.run(ctx, given, snapshot)
     expect(idOf()).not.toBe(before)
-    expect(await imageBuild.restore!(ctx, given, snapshot)).toEqual({ changed: true })
+    expect(await imageBuild.undo!.restore!(ctx, given, snapshot)).toEqual({ changed: true })
     expect(idOf()).toBe(before)
   })
 
@@ -168,7 +168,7 @@ describe.skipIf(missing !== null)('image.build', () => {
     mkdirSync(join(dir, 'sub'))
     write('sub/other.Dockerfile', 'FROM hostops-base:1\nCOPY note /note\n')
     write('sub/note', 'from sub')
-    await imageBuild.run(
+    await imageBuild.act.run(
       ctx,
       input({ services: ['app'], context: 'sub', file: 'sub/other.Dockerfile' }),
       null,
@@ -177,14 +177,15 @@ describe.skipIf(missing !== null)('image.build', () => {
   })
 
   test('refuses a tag that no service uses, more than one image, and a file that is not there', async () => {
-    const refused = (more: object, failure: object) => fails(imageBuild.snapshot!(ctx, input(more)), failure)
+    const refused = (more: object, failure: object) =>
+      fails(imageBuild.act.snapshot!(ctx, input(more)), failure)
     await refused({ tag: 'other:1' }, { code: 'image-unused', image: 'other:1', instead: 'dockerfile' })
     await refused({}, { code: 'step-input-invalid' })
     await refused({ services: ['app'], file: 'gone' }, { code: 'nothing-to-build', file: join(dir, 'gone') })
     rmSync(join(dir, 'Dockerfile'))
     await refused({ services: ['app'] }, { code: 'nothing-to-build', instead: 'registry' })
     const build = composeBuild.schema.parse({ dir, services: ['app'] })
-    await fails(composeBuild.check!(ctx, build), { code: 'nothing-to-build', instead: 'registry' })
+    await fails(composeBuild.look!.check!(ctx, build), { code: 'nothing-to-build', instead: 'registry' })
     expect(
       docker('image', 'ls', '-q', '--filter', `reference=hostops/rollback/${basename(dir).toLowerCase()}*`),
     ).toBe('')
@@ -193,7 +194,7 @@ describe.skipIf(missing !== null)('image.build', () => {
   test('compose.pull refuses a stack with nothing to pull, and a variable without an image', async () => {
     write('docker-compose.yml', 'services: { app: { build: . } }\n')
     const pull = composePull.schema.parse({ dir, services: ['app'] })
-    await fails(composePull.snapshot!(ctx, pull), { code: 'nothing-to-pull', instead: 'compose' })
+    await fails(composePull.act.snapshot!(ctx, pull), { code: 'nothing-to-pull', instead: 'compose' })
     expect(composePull.schema.safeParse({ dir, variable: 'A' }).success).toBe(false)
   })
 })

@@ -20,7 +20,7 @@ const log = (word: string) => ['sh', '-c', 'echo "$1" >> "$2"', 'sh', word, join
 
 test('each argument arrives as it is', async () => {
   const odd = ['', ' ', '$(id)', '"\'', 'a\nb', '*', '-n', 'ü']
-  const done = await command.run(
+  const done = await command.act.run(
     ctx,
     input([process.execPath, '-p', 'JSON.stringify(process.argv.slice(1))', '--', ...odd]),
     null,
@@ -31,7 +31,7 @@ test('each argument arrives as it is', async () => {
 })
 
 test('JSON on stdout is there as a value', async () => {
-  const done = await command.run(ctx, input(['echo', '{"a":[1]}'], { effect: 'read' }), null)
+  const done = await command.act.run(ctx, input(['echo', '{"a":[1]}'], { effect: 'read' }), null)
   expect(done).toEqual({ changed: false, outputs: { exitCode: 0, stdout: '{"a":[1]}', json: { a: [1] } } })
 })
 
@@ -42,7 +42,7 @@ test.each([
   const said: string[] = []
   const print = `process.stdout.write(JSON.stringify({ a: 'x'.repeat(${bytes}) }))`
   const asked = input([process.execPath, '-e', print], { effect: 'read' })
-  const done = await command.run({ ...ctx, say: line => said.push(line) }, asked, null)
+  const done = await command.act.run({ ...ctx, say: line => said.push(line) }, asked, null)
   expect(said).toEqual(told)
   expect(done.outputs?.['json'] === undefined).toBe(told.length > 0)
 })
@@ -53,7 +53,7 @@ test('a short JSON is a value beside a stderr without end, and nothing is said o
   const noisy = (stdout: string) =>
     `process.stderr.write('x'.repeat(1_200_000)); process.stdout.write('${stdout}')`
   const run = (stdout: string) =>
-    command.run(tell, input([process.execPath, '-e', noisy(stdout)], { effect: 'read' }), null)
+    command.act.run(tell, input([process.execPath, '-e', noisy(stdout)], { effect: 'read' }), null)
   expect((await run('{"a":1}')).outputs?.['json']).toEqual({ a: 1 })
   expect((await run('{no json')).outputs?.['json']).toBeUndefined()
   expect(said).toEqual([])
@@ -61,12 +61,12 @@ test('a short JSON is a value beside a stderr without end, and nothing is said o
 
 test('what is one JSON object only where it was cut is no value', async () => {
   const print = `process.stdout.write('{"a":1}' + '\\n'.repeat(2 ** 20) + 'and more')`
-  const done = await command.run(ctx, input([process.execPath, '-e', print], { effect: 'read' }), null)
+  const done = await command.act.run(ctx, input([process.execPath, '-e', print], { effect: 'read' }), null)
   expect(done.outputs?.['json']).toBeUndefined()
 })
 
 test('stdout is kept without escapes, and not without end', async () => {
-  const done = await command.run(
+  const done = await command.act.run(
     ctx,
     input(['sh', '-c', "printf '\\033[2K\\033[31mred\\033[0m\\r\\n'; head -c 200000 /dev/zero | tr '\\0' x"]),
     null,
@@ -76,24 +76,27 @@ test('stdout is kept without escapes, and not without end', async () => {
 })
 
 test('another exit code is a failure with the last lines', async () => {
-  await fails(command.run(ctx, input(['sh', '-c', 'echo out; echo why >&2; exit 3']), null), {
+  await fails(command.act.run(ctx, input(['sh', '-c', 'echo out; echo why >&2; exit 3']), null), {
     code: 'command-failed',
     exitCode: 3,
     signal: null,
     tail: 'why',
   })
-  await fails(command.run(ctx, input(['sh', '-c', 'kill -9 $$']), null), {
+  await fails(command.act.run(ctx, input(['sh', '-c', 'kill -9 $$']), null), {
     exitCode: null,
     signal: 'SIGKILL',
   })
-  await fails(command.run(ctx, input(['/nowhere']), null), { code: 'command-not-started', why: 'not-found' })
+  await fails(command.act.run(ctx, input(['/nowhere']), null), {
+    code: 'command-not-started',
+    why: 'not-found',
+  })
 })
 
 test('undo and reactivate run what they say', async () => {
   const given = input(log('do'), { undo: log('undo'), reactivate: true })
-  await command.run(ctx, given, null)
-  expect(await command.restore!(ctx, given, null)).toEqual({ changed: true })
-  expect(await command.reactivate!(ctx, given, null)).toEqual({ changed: true })
+  await command.act.run(ctx, given, null)
+  expect(await command.undo!.restore!(ctx, given, null)).toEqual({ changed: true })
+  expect(await command.undo!.reactivate!(ctx, given, null)).toEqual({ changed: true })
   expect(readFileSync(join(dir, 'log'), 'utf8')).toBe('do\nundo\ndo\n')
 })
 
@@ -106,19 +109,19 @@ test.each([
   ['all', { undo: ['a'], reactivate: ['b'], verify: ['c'] }, ['restore', 'reactivate', 'verify'], false],
 ])('where the playbook says %s, a rollback has these movements', (_what, more, moves, leaves) => {
   const given = input(['true'], more)
-  expect(command.moves!(given)).toEqual(moves)
-  expect(command.leaves!(given)).toBe(leaves)
+  expect(command.plan.moves!(given)).toEqual(moves)
+  expect(command.plan.leaves!(given)).toBe(leaves)
 })
 
 test('verify is a look, recorded also where it fails; so is a command that only reads', async () => {
   const rig = stepContext()
   const given = (verify: object | string[]) => input(['true'], { verify })
-  await command.verify!(rig, given(['test', 'a', '=', 'a']), null)
-  await fails(command.verify!(rig, given({ script: 'exit 3', shell: 'sh' }), null), {
+  await command.undo!.verify!(rig, given(['test', 'a', '=', 'a']), null)
+  await fails(command.undo!.verify!(rig, given({ script: 'exit 3', shell: 'sh' }), null), {
     code: 'command-failed',
   })
-  await command.run(rig, input(['true'], { effect: 'read' }), null)
-  await command.run(rig, input(['true']), null)
+  await command.act.run(rig, input(['true'], { effect: 'read' }), null)
+  await command.act.run(rig, input(['true']), null)
   expect(rig.seen.map(({ what, target, saw, ok }) => [what, target, saw, ok])).toEqual([
     ['command', 'test a = a', 'exit code 0', true],
     ['command', 'sh -c exit 3', 'exit code 3', false],
@@ -128,8 +131,8 @@ test('verify is a look, recorded also where it fails; so is a command that only 
 
 test('a script gets its values from the environment', async () => {
   const rig = stepContext({ env: { REF: '$(touch hacked); "' } })
-  const done = await script.run(rig, text({ script: 'printf %s "$REF"\nexit 0' }), null)
+  const done = await script.act.run(rig, text({ script: 'printf %s "$REF"\nexit 0' }), null)
   expect(done.outputs?.['stdout']).toBe('$(touch hacked); "')
-  const bash = await script.run(rig, text({ script: 'a=(1 2); echo $' + '{#a[@]}', shell: 'bash' }), null)
+  const bash = await script.act.run(rig, text({ script: 'a=(1 2); echo $' + '{#a[@]}', shell: 'bash' }), null)
   expect(bash.outputs?.['stdout']).toBe('2')
 })

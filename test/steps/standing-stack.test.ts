@@ -68,13 +68,13 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
     const up = composeUp.schema.parse({ ...stack, for: '4s' })
     const first = context(standing, 'up', wait !== 'compose.up')
     watchedSeconds = first.watchedSeconds
-    const started = await composeUp.run(first, up, null)
+    const started = await composeUp.act.run(first, up, null)
     if (wait === 'compose.up') return started
     const last = context(standing, 'wait', false)
     watchedSeconds = () => first.watchedSeconds() + last.watchedSeconds()
-    if (wait === 'health.poll') return healthPoll.run(last, poll(), null)
+    if (wait === 'health.poll') return healthPoll.act.run(last, poll(), null)
     const gate = composeWait.schema.parse({ ...stack, timeout: '30s', for: '4s' })
-    return composeWait.run(last, gate, null)
+    return composeWait.act.run(last, gate, null)
   }
   const failureOf = (wait: Wait) => failureIn(through(wait))
   const failureIn = async (work: Promise<StepResult>): Promise<Failure> => {
@@ -161,9 +161,9 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
     const started = performance.now()
     const contexts = ['up', 'wait', 'poll'].map(id => context(standing, id, id !== 'poll'))
     const [first, second, last] = contexts as [Rig, Rig, Rig]
-    await composeUp.run(first, composeUp.schema.parse({ ...stack, for: '5s' }), null)
-    await composeWait.run(second, composeWait.schema.parse(stack), null)
-    await healthPoll.run(last, poll({ for: '1s' }), null)
+    await composeUp.act.run(first, composeUp.schema.parse({ ...stack, for: '5s' }), null)
+    await composeWait.act.run(second, composeWait.schema.parse(stack), null)
+    await healthPoll.act.run(last, poll({ for: '1s' }), null)
     const seconds = (performance.now() - started) / 1000
     // The longest that any of them names, once.
     expect(last.watchedSeconds()).toBeGreaterThan(4.9)
@@ -178,13 +178,13 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
   ])('%s', async (_name, tells) => {
     write(`${ANSWER}; sleep 9; exit 3`, ONCE)
     const standing: StepContext['standing'] = new Map()
-    await composeUp.run(context(standing, 'up', true), composeUp.schema.parse({ dir, project }), null)
+    await composeUp.act.run(context(standing, 'up', true), composeUp.schema.parse({ dir, project }), null)
     const last = context(standing, 'poll', false)
     const refused = new Failed({ code: 'denied', target: 'local', rule: 'events' })
     const exec: StepContext['exec'] = request =>
       request.argv[1] === 'events' && !tells ? Promise.reject(refused) : last.exec(request)
     const started = performance.now()
-    const ended = healthPoll.run({ ...last, exec }, poll({ for: '40s' }), null)
+    const ended = healthPoll.act.run({ ...last, exec }, poll({ for: '40s' }), null)
     expect(await failureIn(ended)).toMatchObject({ code: 'not-stable' })
     expect(performance.now() - started).toBeLessThan(14_500)
   })
@@ -193,10 +193,10 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
     const health = checked('wget -q -O /dev/null http://127.0.0.1:PORT/', ', start_period: 100s')
     write(`sleep 60; ${ANSWER}; exec sleep 1000`, health.replaceAll('PORT', `${port}`))
     const standing: StepContext['standing'] = new Map()
-    await composeUp.run(context(standing, 'up', true), composeUp.schema.parse({ dir, project }), null)
+    await composeUp.act.run(context(standing, 'up', true), composeUp.schema.parse({ dir, project }), null)
     const last = context(standing, 'poll', false)
     const started = performance.now()
-    await healthPoll.run(last, poll({ timeout: '90s', interval: '3s', for: '2s' }), null)
+    await healthPoll.act.run(last, poll({ timeout: '90s', interval: '3s', for: '2s' }), null)
     expect(performance.now() - started).toBeGreaterThan(50_000)
     expect(last.watchedSeconds()).toBeGreaterThan(50)
   })
@@ -204,10 +204,10 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
   test('leaves no command behind', async () => {
     write(`${ANSWER}; exec sleep 1000`, LOOP)
     const standing: StepContext['standing'] = new Map()
-    await composeUp.run(context(standing, 'up', true), composeUp.schema.parse({ dir, project }), null)
+    await composeUp.act.run(context(standing, 'up', true), composeUp.schema.parse({ dir, project }), null)
     const last = context(standing, 'poll', false)
     const listeners = () => spawnSync('pgrep', ['-f', `docker events .*${project}`]).status === 0
-    const polling = healthPoll.run(last, poll({ for: '3s' }), null)
+    const polling = healthPoll.act.run(last, poll({ for: '3s' }), null)
     const heard: boolean[] = []
     const timer = setInterval(() => heard.push(listeners()), 200)
     await polling
@@ -219,9 +219,9 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
   test('a container that a step in between has restarted was meant to be', async () => {
     write(`${ANSWER}; exec sleep 1000`, LOOP)
     const standing: StepContext['standing'] = new Map()
-    await composeUp.run(context(standing, 'up', true), composeUp.schema.parse({ dir, project }), null)
+    await composeUp.act.run(context(standing, 'up', true), composeUp.schema.parse({ dir, project }), null)
     execFileSync('docker', ['restart', '-t', '0', `${project}-app-1`], { stdio: 'ignore' })
-    const again = healthPoll.run(context(standing, 'poll', false), poll({ for: '1s' }), null)
+    const again = healthPoll.act.run(context(standing, 'poll', false), poll({ for: '1s' }), null)
     for (const sign of standing.values()) sign.rebase()
     expect(await again).toMatchObject({ outputs: { healthy: true } })
   })

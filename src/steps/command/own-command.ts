@@ -3,15 +3,7 @@ import * as z from 'zod'
 import type { Json } from '../../document/json.ts'
 import { argv, scriptText, shellField } from '../contract/fields.ts'
 import { plainText } from '../contract/plain-text.ts'
-import type {
-  Done,
-  Effect,
-  ExecRequest,
-  Movement,
-  PlannedCommand,
-  StepContext,
-  StepResult,
-} from '../contract/step.ts'
+import type { Done, Effect, ExecRequest, StepContext, StepKind } from '../contract/step.ts'
 import { commandFailed, succeed } from './run-command.ts'
 
 const STDOUT_LIMIT = 64 * 1024
@@ -70,7 +62,7 @@ export type Own = {
 export function ownCommand<W extends Own>(
   argvOf: (input: W) => string[],
   complete: (ctx: StepContext, input: W) => Promise<W> = async (_ctx, input) => input,
-) {
+): Omit<StepKind<W>, 'uses' | 'summary' | 'schema' | 'timeoutMs'> {
   const undoArgv = (input: W) => (input.undo === undefined ? null : words(input.undo))
   const reactivateArgv = (input: W) => {
     if (input.reactivate === undefined) return null
@@ -79,42 +71,45 @@ export function ownCommand<W extends Own>(
 
   return {
     outputs: { exitCode: 'int', stdout: 'string', json: 'map' },
-    effect: (input: W): Effect => input.effect,
-    commands: (input: W): PlannedCommand[] => [{ argv: argvOf(input) }],
-    undoCommands: (input: W): PlannedCommand[] =>
-      [undoArgv(input), reactivateArgv(input)].flatMap(command => (command ? [{ argv: command }] : [])),
-    verifyCommands: (input: W): PlannedCommand[] =>
-      input.verify === undefined ? [] : [{ argv: words(input.verify) }],
-    async run(ctx: StepContext, input: W): Promise<StepResult> {
-      const isRead = input.effect === 'read'
-      const request = { argv: argvOf(await complete(ctx, input)), repeatable: isRead }
-      const done = isRead ? await look(ctx, request) : await succeed(ctx, request)
-      return { changed: input.changed ?? (isRead ? false : null), outputs: outputsOf(ctx, done) }
+    plan: {
+      effect: input => input.effect,
+      commands: input => [{ argv: argvOf(input) }],
+      undoCommands: input =>
+        [undoArgv(input), reactivateArgv(input)].flatMap(command => (command ? [{ argv: command }] : [])),
+      verifyCommands: input => (input.verify === undefined ? [] : [{ argv: words(input.verify) }]),
+      moves: input => [
+        ...(undoArgv(input) === null ? [] : ['restore' as const]),
+        ...(reactivateArgv(input) === null ? [] : ['reactivate' as const]),
+        ...(input.verify === undefined ? [] : ['verify' as const]),
+      ],
+      // What is not written out is not known; a check of its own will see.
+      leaves: input => input.changed === true && input.verify === undefined,
     },
-    moves(input: W): Movement[] {
-      return [
-        ...(undoArgv(input) === null ? [] : (['restore'] as const)),
-        ...(reactivateArgv(input) === null ? [] : (['reactivate'] as const)),
-        ...(input.verify === undefined ? [] : (['verify'] as const)),
-      ]
+    act: {
+      async run(ctx, input) {
+        const isRead = input.effect === 'read'
+        const request = { argv: argvOf(await complete(ctx, input)), repeatable: isRead }
+        const done = isRead ? await look(ctx, request) : await succeed(ctx, request)
+        return { changed: input.changed ?? (isRead ? false : null), outputs: outputsOf(ctx, done) }
+      },
     },
-    // What is not written out is not known; a check of its own will see.
-    leaves: (input: W): boolean => input.changed === true && input.verify === undefined,
-    async restore(ctx: StepContext, input: W): Promise<StepResult> {
-      const undo = undoArgv(input)
-      if (undo !== null) await succeed(ctx, { argv: undo })
-      return { changed: undo !== null }
+    undo: {
+      async restore(ctx, input) {
+        const undo = undoArgv(input)
+        if (undo !== null) await succeed(ctx, { argv: undo })
+        return { changed: undo !== null }
+      },
+      async reactivate(ctx, input) {
+        const again = reactivateArgv(input.reactivate === true ? await complete(ctx, input) : input)
+        if (again !== null) await succeed(ctx, { argv: again })
+        return { changed: again !== null }
+      },
+      async verify(ctx, input) {
+        if (input.verify !== undefined) await look(ctx, { argv: words(input.verify), repeatable: true })
+        return { changed: false }
+      },
     },
-    async reactivate(ctx: StepContext, input: W): Promise<StepResult> {
-      const again = reactivateArgv(input.reactivate === true ? await complete(ctx, input) : input)
-      if (again !== null) await succeed(ctx, { argv: again })
-      return { changed: again !== null }
-    },
-    async verify(ctx: StepContext, input: W): Promise<StepResult> {
-      if (input.verify !== undefined) await look(ctx, { argv: words(input.verify), repeatable: true })
-      return { changed: false }
-    },
-  } as const
+  }
 }
 
 /** A command that only reads, and has to succeed. */

@@ -52,80 +52,88 @@ export const composeBuild: StepKind<With, KeptStack> = {
   },
   outputs: { changed: 'bool', project: 'string', images: 'map' },
   timeoutMs: 30 * 60_000,
-  effect: () => 'write',
-  outlives: true,
-  repeatable: () => true,
-  about: stackFacts,
-  locks: input => [stackLock(input)],
-  touches: () => IMAGE_NAMES,
-  commands: input => {
-    const what = { unknown: 'the services with build: that these depend on' }
-    const more = input.services.length === 0 ? [] : [what]
-    return [{ argv: [...composeArgv(input, buildArgs(input, input.services)), ...more], cwd: input.dir }]
+  plan: {
+    effect: () => 'write',
+    outlives: true,
+    repeatable: () => true,
+    about: stackFacts,
+    locks: input => [stackLock(input)],
+    touches: () => IMAGE_NAMES,
+    commands: input => {
+      const what = { unknown: 'the services with build: that these depend on' }
+      const more = input.services.length === 0 ? [] : [what]
+      return [{ argv: [...composeArgv(input, buildArgs(input, input.services)), ...more], cwd: input.dir }]
+    },
+    undoCommands: () => IMAGES_BACK,
   },
-  undoCommands: () => IMAGES_BACK,
-  async check(ctx, input) {
-    const { images, project } = await seeImages(ctx, input, input.services, 'reach')
-    const built = await toBuild(ctx, input, project)
-    const isBuilt = (service: string) => built.some(({ name }) => name === service)
-    return images
-      .filter(({ service }) => isBuilt(service))
-      .flatMap(image => [keptFinding(image), ...nameFinding(image.name)])
+  act: {
+    async snapshot(ctx, input) {
+      const found = await findStack(ctx, input, input.services)
+      await toBuild(ctx, input, found.files.project)
+      return keepImages(ctx, found, 'reach')
+    },
+    async run(ctx, input, before) {
+      // Read again: the tree is another one by now.
+      const stack = before?.stack ?? (await runningStack(ctx, input, input.services))
+      const [project, foreign] = await Promise.all([
+        readProject(ctx, stack, input.services),
+        loadable(ctx, stack),
+      ])
+      const built = await toBuild(ctx, input, project)
+      for (const { image } of built) for (const { text } of nameFinding(image ?? '')) ctx.say(text)
+      const names = built.map(({ name }) => name)
+      await compose(ctx, stack, buildArgs(input, names), BUILDING, foreign)
+      const [images, disk] = await Promise.all([
+        namedNow(ctx, input, project, built),
+        diskFacts(ctx, before?.disk ?? null),
+      ])
+      const old = new Map(before?.images.map(image => [image.service, image.named]))
+      const changed = Object.entries(images).some(([service, id]) => old.get(service) !== id)
+      for (const [service, id] of Object.entries(images)) sawImage(ctx, service, old.get(service) ?? null, id)
+      return {
+        changed,
+        outputs: { changed, project: project.name, images },
+        facts: { composeRebuilt: true, ...disk },
+      }
+    },
   },
-  async snapshot(ctx, input) {
-    const found = await findStack(ctx, input, input.services)
-    await toBuild(ctx, input, found.files.project)
-    return keepImages(ctx, found, 'reach')
+  undo: {
+    restore: survivingEngine(imagesBack),
+    reactivate: survivingEngine((ctx, input, before) =>
+      rebuildLost(ctx, input, before, async services => {
+        const stack = { ...input, ...before?.stack }
+        const { reach } = await readProject(ctx, stack, services)
+        const built = reach.flatMap(({ name, builds }) => (builds && services.includes(name) ? [name] : []))
+        if (built.length > 0) await compose(ctx, stack, ['build', ...built], BUILDING)
+        return built
+      }),
+    ),
+    verify: survivingEngine(namesAsBefore),
+    rehearse: rehearseImages,
   },
-  async run(ctx, input, before) {
-    // Read again: the tree is another one by now.
-    const stack = before?.stack ?? (await runningStack(ctx, input, input.services))
-    const [project, foreign] = await Promise.all([
-      readProject(ctx, stack, input.services),
-      loadable(ctx, stack),
-    ])
-    const built = await toBuild(ctx, input, project)
-    for (const { image } of built) for (const { text } of nameFinding(image ?? '')) ctx.say(text)
-    const names = built.map(({ name }) => name)
-    await compose(ctx, stack, buildArgs(input, names), BUILDING, foreign)
-    const [images, disk] = await Promise.all([
-      namedNow(ctx, input, project, built),
-      diskFacts(ctx, before?.disk ?? null),
-    ])
-    const old = new Map(before?.images.map(image => [image.service, image.named]))
-    const changed = Object.entries(images).some(([service, id]) => old.get(service) !== id)
-    for (const [service, id] of Object.entries(images)) sawImage(ctx, service, old.get(service) ?? null, id)
-    return {
-      changed,
-      outputs: { changed, project: project.name, images },
-      facts: { composeRebuilt: true, ...disk },
-    }
+  look: {
+    async check(ctx, input) {
+      const { images, project } = await seeImages(ctx, input, input.services, 'reach')
+      const built = await toBuild(ctx, input, project)
+      const isBuilt = (service: string) => built.some(({ name }) => name === service)
+      return images
+        .filter(({ service }) => isBuilt(service))
+        .flatMap(image => [keptFinding(image), ...nameFinding(image.name)])
+    },
+    /** Only of what it has built: other names may have been pulled anew since. */
+    async holds(ctx, input, { images }, before) {
+      const old = new Map(before?.images.map(image => [image.service, image.named]))
+      const reached = Object.entries((images ?? {}) as Record<string, string | null>)
+      const moved = reached.filter(([service, id]) => old.get(service) !== id)
+      if (moved.length === 0) return
+      const stack = before?.stack ?? (await runningStack(ctx, input, input.services))
+      const project = await readProject(ctx, stack, input.services)
+      const now = await namedNow(ctx, input, project, project.reach)
+      const differ = moved.flatMap(([service, id]) => (now[service] === id ? [] : [service]))
+      if (differ.length > 0) throw new Failed({ code: 'images-differ', services: differ })
+    },
   },
-  /** Only of what it has built: other names may have been pulled anew since. */
-  async holds(ctx, input, { images }, before) {
-    const old = new Map(before?.images.map(image => [image.service, image.named]))
-    const reached = Object.entries((images ?? {}) as Record<string, string | null>)
-    const moved = reached.filter(([service, id]) => old.get(service) !== id)
-    if (moved.length === 0) return
-    const stack = before?.stack ?? (await runningStack(ctx, input, input.services))
-    const project = await readProject(ctx, stack, input.services)
-    const now = await namedNow(ctx, input, project, project.reach)
-    const differ = moved.flatMap(([service, id]) => (now[service] === id ? [] : [service]))
-    if (differ.length > 0) throw new Failed({ code: 'images-differ', services: differ })
-  },
-  restore: imagesBack,
-  reactivate: (ctx, input, before) =>
-    rebuildLost(ctx, input, before, async services => {
-      const stack = { ...input, ...before?.stack }
-      const { reach } = await readProject(ctx, stack, services)
-      const built = reach.flatMap(({ name, builds }) => (builds && services.includes(name) ? [name] : []))
-      if (built.length > 0) await compose(ctx, stack, ['build', ...built], BUILDING)
-      return built
-    }),
-  verify: namesAsBefore,
-  rehearse: rehearseImages,
 }
-survivingEngine(composeBuild, ['restore', 'reactivate', 'verify'])
 
 /** Everything buildable that `up` starts in the new tree: an old dependency must not run beside a new service. */
 async function toBuild(ctx: StepContext, input: With, { services, reach }: Project): Promise<Service[]> {

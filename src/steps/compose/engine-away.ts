@@ -3,9 +3,8 @@
  * is done again. How a command dies with its engine has many words: whether the engine answers is asked.
  */
 
-import type { Json } from '../../document/json.ts'
 import { Failed } from '../../failure.ts'
-import type { StepContext, StepKind } from '../contract/step.ts'
+import type { StepContext } from '../contract/step.ts'
 import { composeFailed } from './compose-error.ts'
 
 /** A package upgrade takes seconds; a host whose engine is away for longer needs a person. */
@@ -20,19 +19,11 @@ const RESERVE_MS = 1000
 /** The steps of a run share one signal, its rollback another: each waits in vain once. */
 const inVain = new WeakSet<AbortSignal>()
 
-type Part = 'run' | 'restore' | 'reactivate' | 'verify'
-
-/** These parts of the kind are safe to repeat. */
-export function survivingEngine<W, S extends Json>(kind: StepKind<W, S>, parts: readonly Part[]): void {
-  const { run, restore, reactivate, verify } = kind
-  if (parts.includes('run')) kind.run = (ctx, ...given) => acrossAbsence(ctx, () => run(ctx, ...given))
-  if (restore && parts.includes('restore'))
-    kind.restore = (ctx, ...given) => acrossAbsence(ctx, () => restore(ctx, ...given))
-  if (reactivate && parts.includes('reactivate'))
-    kind.reactivate = (ctx, ...given) => acrossAbsence(ctx, () => reactivate(ctx, ...given))
-  if (verify && parts.includes('verify'))
-    kind.verify = (ctx, ...given) => acrossAbsence(ctx, () => verify(ctx, ...given))
-}
+/** For a part of a kind that is safe to repeat. */
+export const survivingEngine =
+  <Given extends unknown[], T>(part: (ctx: StepContext, ...given: Given) => Promise<T>) =>
+  (ctx: StepContext, ...given: Given): Promise<T> =>
+    acrossAbsence(ctx, () => part(ctx, ...given))
 
 /** Throws what `work` threw where the engine was there all the time, or does not come back in time. */
 async function acrossAbsence<T>(ctx: StepContext, work: () => Promise<T>): Promise<T> {

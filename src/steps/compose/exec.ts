@@ -30,6 +30,13 @@ const schema = once(() =>
 )
 type With = z.infer<ReturnType<typeof schema>>
 
+// `undo` and `reactivate` are commands of the target, so that they work when the container does not.
+const own = ownCommand<With>(execArgv, async (ctx, input) => {
+  const stack = await runningStack(ctx, input, [input.service])
+  await loadable(ctx, stack)
+  return { ...input, ...plainStack(stack) }
+})
+
 export const composeExec: StepKind<With> = {
   uses: 'compose.exec',
   summary: 'Runs a program in the container of a service, without a terminal.',
@@ -37,13 +44,8 @@ export const composeExec: StepKind<With> = {
     return schema()
   },
   timeoutMs: 5 * 60_000,
-  locks: input => [stackLock(input)],
-  // `undo` and `reactivate` are commands of the target, so that they work when the container does not.
-  ...ownCommand<With>(execArgv, async (ctx, input) => {
-    const stack = await runningStack(ctx, input, [input.service])
-    await loadable(ctx, stack)
-    return { ...input, ...plainStack(stack) }
-  }),
+  ...own,
+  plan: { ...own.plan, locks: input => [stackLock(input)] },
 }
 
 function execArgv(input: With): string[] {

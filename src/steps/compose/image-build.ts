@@ -73,73 +73,81 @@ export const imageBuild: StepKind<With, KeptStack> = {
   },
   outputs: { changed: 'bool', project: 'string', image: 'string', imageId: 'string' },
   timeoutMs: 30 * 60_000,
-  effect: () => 'write',
-  repeatable: () => true,
-  about: stackFacts,
-  locks: input => [stackLock(input)],
-  touches: () => IMAGE_NAMES,
-  commands: input => [
-    {
-      argv: buildArgv(input, input.tag ?? { unknown: 'the image that the services use' }),
-      cwd: input.dir,
+  plan: {
+    effect: () => 'write',
+    repeatable: () => true,
+    about: stackFacts,
+    locks: input => [stackLock(input)],
+    touches: () => IMAGE_NAMES,
+    commands: input => [
+      {
+        argv: buildArgv(input, input.tag ?? { unknown: 'the image that the services use' }),
+        cwd: input.dir,
+      },
+    ],
+    undoCommands: () => IMAGES_BACK,
+  },
+  act: {
+    async snapshot(ctx, input) {
+      const found = await findStack(ctx, input, input.services)
+      await tagFor(ctx, input, found.files.project)
+      return keepImages(ctx, found, 'reach')
     },
-  ],
-  undoCommands: () => IMAGES_BACK,
-  async check(ctx, input) {
-    const { project, images } = await seeImages(ctx, input, input.services, 'reach')
-    const tag = await tagFor(ctx, input, project)
-    return [
-      { text: `${tag} would be built from ${dockerfileOf(input)}`, seen: { tag } },
-      ...images.filter(({ name }) => sameImageName(name, tag)).map(keptFinding),
-      ...nameFinding(tag),
-    ]
-  },
-  async snapshot(ctx, input) {
-    const found = await findStack(ctx, input, input.services)
-    await tagFor(ctx, input, found.files.project)
-    return keepImages(ctx, found, 'reach')
-  },
-  async run(ctx, input, before) {
-    // Read again: the tree is another one by now.
-    const stack = before?.stack ?? (await runningStack(ctx, input, input.services))
-    const project = await readProject(ctx, stack, input.services)
-    const tag = await tagFor(ctx, input, project)
-    requireKnownName(ctx, input, tag, before)
-    for (const { text } of nameFinding(tag)) ctx.say(text)
-    const old = await idOf(ctx, input, tag)
-    await build(ctx, input, stack, tag)
-    const [id, disk] = await Promise.all([idOf(ctx, input, tag), diskFacts(ctx, before?.disk ?? null)])
-    sawImage(ctx, tag, old, id)
-    // A step that is done again has moved the name already.
-    const was = before?.images.find(image => sameImageName(image.name, tag))?.named
-    const changed = id !== (was === undefined ? old : was)
-    return {
-      changed,
-      outputs: { changed, project: project.name, image: tag, imageId: id },
-      facts: { composeRebuilt: true, ...disk },
-    }
-  },
-  async holds(ctx, input, { image, imageId }) {
-    if (typeof image !== 'string' || (await idOf(ctx, input, image)) === imageId) return
-    throw new Failed({ code: 'images-differ', services: [image] })
-  },
-  restore: imagesBack,
-  reactivate: (ctx, input, before) =>
-    rebuildLost(ctx, input, before, async services => {
-      const stack = before?.stack ?? input
-      const { reach } = await readProject(ctx, stack, services)
-      const names = new Set(
-        reach.flatMap(({ name, image }) => (services.includes(name) && image ? [image] : [])),
-      )
-      const [tag] = [...names].filter(name => input.tag === undefined || sameImageName(name, input.tag))
-      if (tag === undefined) return []
+    async run(ctx, input, before) {
+      // Read again: the tree is another one by now.
+      const stack = before?.stack ?? (await runningStack(ctx, input, input.services))
+      const project = await readProject(ctx, stack, input.services)
+      const tag = await tagFor(ctx, input, project)
+      requireKnownName(ctx, input, tag, before)
+      for (const { text } of nameFinding(tag)) ctx.say(text)
+      const old = await idOf(ctx, input, tag)
       await build(ctx, input, stack, tag)
-      return reach.flatMap(({ name, image }) => (image !== null && sameImageName(image, tag) ? [name] : []))
-    }),
-  verify: namesAsBefore,
-  rehearse: rehearseImages,
+      const [id, disk] = await Promise.all([idOf(ctx, input, tag), diskFacts(ctx, before?.disk ?? null)])
+      sawImage(ctx, tag, old, id)
+      // A step that is done again has moved the name already.
+      const was = before?.images.find(image => sameImageName(image.name, tag))?.named
+      const changed = id !== (was === undefined ? old : was)
+      return {
+        changed,
+        outputs: { changed, project: project.name, image: tag, imageId: id },
+        facts: { composeRebuilt: true, ...disk },
+      }
+    },
+  },
+  undo: {
+    restore: survivingEngine(imagesBack),
+    reactivate: survivingEngine((ctx, input, before) =>
+      rebuildLost(ctx, input, before, async services => {
+        const stack = before?.stack ?? input
+        const { reach } = await readProject(ctx, stack, services)
+        const names = new Set(
+          reach.flatMap(({ name, image }) => (services.includes(name) && image ? [image] : [])),
+        )
+        const [tag] = [...names].filter(name => input.tag === undefined || sameImageName(name, input.tag))
+        if (tag === undefined) return []
+        await build(ctx, input, stack, tag)
+        return reach.flatMap(({ name, image }) => (image !== null && sameImageName(image, tag) ? [name] : []))
+      }),
+    ),
+    verify: survivingEngine(namesAsBefore),
+    rehearse: rehearseImages,
+  },
+  look: {
+    async check(ctx, input) {
+      const { project, images } = await seeImages(ctx, input, input.services, 'reach')
+      const tag = await tagFor(ctx, input, project)
+      return [
+        { text: `${tag} would be built from ${dockerfileOf(input)}`, seen: { tag } },
+        ...images.filter(({ name }) => sameImageName(name, tag)).map(keptFinding),
+        ...nameFinding(tag),
+      ]
+    },
+    async holds(ctx, input, { image, imageId }) {
+      if (typeof image !== 'string' || (await idOf(ctx, input, image)) === imageId) return
+      throw new Failed({ code: 'images-differ', services: [image] })
+    },
+  },
 }
-survivingEngine(imageBuild, ['restore', 'reactivate', 'verify'])
 
 async function build(ctx: StepContext, input: With, stack: Stack, tag: string): Promise<void> {
   const env = await argsFromEnv(ctx, stack, input.argsFrom)

@@ -24,13 +24,17 @@ export const composeLogs: StepKind<With> = {
   },
   outputs: { text: 'string' },
   timeoutMs: 60_000,
-  effect: () => 'read',
-  about: stackFacts,
-  commands: input => [{ argv: composeArgv(input, logsArgs(input)), cwd: input.dir }],
-  async run(ctx, input) {
-    const stack = await runningStack(ctx, input, input.services)
-    const done = await compose(ctx, stack, logsArgs(input), { repeatable: true, keepBytes: 1024 * 1024 })
-    return { changed: false, outputs: { text: plainText(done.stdout) } }
+  plan: {
+    effect: () => 'read',
+    about: stackFacts,
+    commands: input => [{ argv: composeArgv(input, logsArgs(input)), cwd: input.dir }],
+  },
+  act: {
+    async run(ctx, input) {
+      const stack = await runningStack(ctx, input, input.services)
+      const done = await compose(ctx, stack, logsArgs(input), { repeatable: true, keepBytes: 1024 * 1024 })
+      return { changed: false, outputs: { text: plainText(done.stdout) } }
+    },
   },
 }
 

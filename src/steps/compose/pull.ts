@@ -57,93 +57,101 @@ export const composePull: StepKind<With, Snapshot> = {
   },
   outputs: { changed: 'bool', project: 'string', images: 'map' },
   timeoutMs: 30 * 60_000,
-  effect: () => 'write',
-  repeatable: () => true,
-  about: stackFacts,
-  locks: input => [stackLock(input)],
-  touches: () => IMAGE_NAMES,
-  commands: input => [
-    {
-      argv: ['docker', 'pull', '--', input.image ?? { unknown: 'the image of each service' }],
-      cwd: input.dir,
+  plan: {
+    effect: () => 'write',
+    repeatable: () => true,
+    about: stackFacts,
+    locks: input => [stackLock(input)],
+    touches: () => IMAGE_NAMES,
+    commands: input => [
+      {
+        argv: ['docker', 'pull', '--', input.image ?? { unknown: 'the image of each service' }],
+        cwd: input.dir,
+      },
+    ],
+    undoCommands: () => IMAGES_BACK,
+  },
+  act: {
+    async snapshot(ctx, input) {
+      await requireUsed(ctx, input)
+      const kept = await keepImages(ctx, await findStack(ctx, input, input.services), 'named')
+      const digests = await digestsOf(
+        ctx,
+        kept.images.map(({ name }) => name),
+      )
+      return {
+        kept,
+        digests: Object.fromEntries(
+          kept.images.map(({ service, name }) => [service, digests.get(name) ?? null]),
+        ),
+      }
     },
-  ],
-  undoCommands: () => IMAGES_BACK,
-  async check(ctx, input) {
-    await requireUsed(ctx, input)
-    const { images } = await seeImages(ctx, input, input.services, 'named')
-    const digests = await digestsOf(
-      ctx,
-      images.map(({ name }) => name),
-    )
-    return images.map(({ service, name, id }): CheckFinding => {
-      const digest = digests.get(name) ?? null
-      const now =
-        id === null ? 'no image yet' : `${name} is ${digest ?? id.slice(7, 19)}, kept for a rollback`
-      const next = input.image === undefined ? '' : `; ${input.image} would be pulled`
-      return { text: `${service}: ${now}${next}`, seen: { service, id, digest } }
-    })
+    async run(ctx, input, before) {
+      const stack = before?.kept.stack ?? (await runningStack(ctx, input, input.services))
+      const project = await readProject(ctx, stack, input.services)
+      const services = await toPull(ctx, input, project.services)
+      // The compose file of the new tree, and the env file as it is by now.
+      await requireImage(ctx, input, services)
+      const wanted = new Map(services.map(each => [each.image!, each.platform]))
+      const old = await imageIds(ctx, input.dir, [...wanted.keys()])
+      for (const [name, platform] of wanted) await pull(ctx, input, name, platform)
+      const [ids, digests, disk] = await Promise.all([
+        imageIds(ctx, input.dir, [...wanted.keys()]),
+        digestsOf(ctx, [...wanted.keys()]),
+        diskFacts(ctx, before?.kept.disk ?? null),
+      ])
+      for (const name of wanted.keys()) sawImage(ctx, name, old.get(name) ?? null, ids.get(name) ?? null)
+      const pulled = services.map(({ name, image }) => {
+        const after = digests.get(image!) ?? null
+        return { service: name, image: image!, before: before?.digests[name] ?? null, after }
+      })
+      const was = new Map(before?.kept.images.map(({ service, named }) => [service, named]))
+      const changed = services.some(
+        ({ name, image }) => (was.has(name) ? was.get(name) : old.get(image!)) !== ids.get(image!),
+      )
+      const images: Json = Object.fromEntries(
+        services.map(({ name, image }) => [name, ids.get(image!) ?? null]),
+      )
+      return { changed, outputs: { changed, project: project.name, images }, facts: { pulled, ...disk } }
+    },
   },
-  async snapshot(ctx, input) {
-    await requireUsed(ctx, input)
-    const kept = await keepImages(ctx, await findStack(ctx, input, input.services), 'named')
-    const digests = await digestsOf(
-      ctx,
-      kept.images.map(({ name }) => name),
-    )
-    return {
-      kept,
-      digests: Object.fromEntries(
-        kept.images.map(({ service, name }) => [service, digests.get(name) ?? null]),
-      ),
-    }
+  undo: {
+    restore: survivingEngine((ctx, input, before) => imagesBack(ctx, input, before.kept)),
+    verify: survivingEngine((ctx, input, before) => namesAsBefore(ctx, input, before?.kept ?? null)),
+    rehearse: (ctx, input, before) => rehearseImages(ctx, input, before.kept),
   },
-  async run(ctx, input, before) {
-    const stack = before?.kept.stack ?? (await runningStack(ctx, input, input.services))
-    const project = await readProject(ctx, stack, input.services)
-    const services = await toPull(ctx, input, project.services)
-    // The compose file of the new tree, and the env file as it is by now.
-    await requireImage(ctx, input, services)
-    const wanted = new Map(services.map(each => [each.image!, each.platform]))
-    const old = await imageIds(ctx, input.dir, [...wanted.keys()])
-    for (const [name, platform] of wanted) await pull(ctx, input, name, platform)
-    const [ids, digests, disk] = await Promise.all([
-      imageIds(ctx, input.dir, [...wanted.keys()]),
-      digestsOf(ctx, [...wanted.keys()]),
-      diskFacts(ctx, before?.kept.disk ?? null),
-    ])
-    for (const name of wanted.keys()) sawImage(ctx, name, old.get(name) ?? null, ids.get(name) ?? null)
-    const pulled = services.map(({ name, image }) => {
-      const after = digests.get(image!) ?? null
-      return { service: name, image: image!, before: before?.digests[name] ?? null, after }
-    })
-    const was = new Map(before?.kept.images.map(({ service, named }) => [service, named]))
-    const changed = services.some(
-      ({ name, image }) => (was.has(name) ? was.get(name) : old.get(image!)) !== ids.get(image!),
-    )
-    const images: Json = Object.fromEntries(
-      services.map(({ name, image }) => [name, ids.get(image!) ?? null]),
-    )
-    return { changed, outputs: { changed, project: project.name, images }, facts: { pulled, ...disk } }
+  look: {
+    async check(ctx, input) {
+      await requireUsed(ctx, input)
+      const { images } = await seeImages(ctx, input, input.services, 'named')
+      const digests = await digestsOf(
+        ctx,
+        images.map(({ name }) => name),
+      )
+      return images.map(({ service, name, id }): CheckFinding => {
+        const digest = digests.get(name) ?? null
+        const now =
+          id === null ? 'no image yet' : `${name} is ${digest ?? id.slice(7, 19)}, kept for a rollback`
+        const next = input.image === undefined ? '' : `; ${input.image} would be pulled`
+        return { text: `${service}: ${now}${next}`, seen: { service, id, digest } }
+      })
+    },
+    async holds(ctx, input, { images }, before) {
+      const reached = (images ?? {}) as Record<string, string | null>
+      const stack = before?.kept.stack ?? (await runningStack(ctx, input, input.services))
+      const { services } = await readProject(ctx, stack, input.services)
+      const now = await imageIds(
+        ctx,
+        input.dir,
+        services.flatMap(({ image }) => image ?? []),
+      )
+      const isThere = ({ name, image }: Service) =>
+        !(name in reached) || now.get(image ?? '') === reached[name]
+      const differ = services.filter(service => !isThere(service)).map(({ name }) => name)
+      if (differ.length > 0) throw new Failed({ code: 'images-differ', services: differ })
+    },
   },
-  async holds(ctx, input, { images }, before) {
-    const reached = (images ?? {}) as Record<string, string | null>
-    const stack = before?.kept.stack ?? (await runningStack(ctx, input, input.services))
-    const { services } = await readProject(ctx, stack, input.services)
-    const now = await imageIds(
-      ctx,
-      input.dir,
-      services.flatMap(({ image }) => image ?? []),
-    )
-    const isThere = ({ name, image }: Service) => !(name in reached) || now.get(image ?? '') === reached[name]
-    const differ = services.filter(service => !isThere(service)).map(({ name }) => name)
-    if (differ.length > 0) throw new Failed({ code: 'images-differ', services: differ })
-  },
-  restore: (ctx, input, before) => imagesBack(ctx, input, before.kept),
-  verify: (ctx, input, before) => namesAsBefore(ctx, input, before?.kept ?? null),
-  rehearse: (ctx, input, before) => rehearseImages(ctx, input, before.kept),
 }
-survivingEngine(composePull, ['restore', 'verify'])
 
 /** Rendered as it will be once the variable is set: an image that no service starts is not worth a change. */
 async function requireUsed(ctx: StepContext, input: With): Promise<void> {

@@ -6,6 +6,7 @@ import type { Facts, StepContext, StepKind, StepResult } from '../contract/step.
 import { requireAsBefore } from './as-before.ts'
 import { requireBuilt } from './built.ts'
 import { loadable, type Stack, stackFacts, stackLock } from './compose.ts'
+import { survivingEngine } from './engine-away.ts'
 import { stackEvidence } from './evidence.ts'
 import { diskFacts, serviceFacts } from './facts.ts'
 import type { Foreign } from './foreign.ts'
@@ -46,69 +47,79 @@ export const keepRollbacksField = () =>
 type Given = Stack & { services: readonly string[]; allowLoss: boolean; keepRollbacks: number }
 export type Snapshot = { kept: KeptStack; containers: string }
 
-export const replacesContainers: Omit<
-  StepKind<Given, Snapshot>,
-  'uses' | 'summary' | 'schema' | 'commands' | 'run'
-> = {
+type Kind = StepKind<Given, Snapshot>
+
+export const replacesContainers = {
   outputs: { changed: 'bool', containers: 'list' },
   timeoutMs: 15 * 60_000,
-  effect: () => 'disrupt',
-  outlives: true,
-  repeatable: () => true,
-  about: stackFacts,
-  locks: input => [stackLock(input)],
-  touches: () => IMAGE_NAMES,
-  async snapshot(ctx, input) {
-    const { kept, replicas } = await keepStack(ctx, input)
-    return { kept, containers: fingerprint(replicas) }
+  plan: {
+    effect: () => 'disrupt',
+    outlives: true,
+    repeatable: () => true,
+    about: stackFacts,
+    locks: input => [stackLock(input)],
+    touches: () => IMAGE_NAMES,
   },
-  async holds(ctx, input, { containers }, before) {
-    const reached = (Array.isArray(containers) ? containers : []) as { service: string; image: string }[]
-    const stack = before?.kept.stack ?? (await runningStack(ctx, input, input.services))
-    const project = before?.kept.project ?? (await readProject(ctx, stack, input.services)).name
-    const now = await readReplicas(ctx, input, project, null)
-    const services = [...new Set(reached.map(({ service }) => service))]
-    const differ = services.filter(name => imagesIn(reached, name) !== imagesIn(now, name))
-    if (differ.length > 0) throw new Failed({ code: 'images-differ', services: differ })
+  act: {
+    async snapshot(ctx, input) {
+      const { kept, replicas } = await keepStack(ctx, input)
+      return { kept, containers: fingerprint(replicas) }
+    },
   },
-  evidence: (ctx, input, before, because) =>
-    stackEvidence(ctx, { ...input, ...before?.kept.stack }, before?.kept ?? null, because),
-  /** For stacks whose images are pulled and not built: nobody else puts their names back. */
-  async restore(ctx, input, before) {
-    return { changed: await putImagesBack(ctx, input, before.kept) }
+  undo: {
+    /** For stacks whose images are pulled and not built: nobody else puts their names back. */
+    restore: survivingEngine(async (ctx, input, before) => {
+      return { changed: await putImagesBack(ctx, input, before.kept) }
+    }),
+    reactivate: survivingEngine((ctx, input, before) => reactivate(ctx, input, before)),
+    verify: survivingEngine(async (ctx, input, before) => {
+      if (before === null) return { changed: false }
+      const [now, disk] = await Promise.all([
+        requireAsBefore(ctx, before.kept.stack ?? input, before.kept).catch(error =>
+          orRebuilt(ctx, input, before.kept, error),
+        ),
+        diskFacts(ctx, before.kept.disk),
+      ])
+      // Other containers than before the run: the host was changed, and is back.
+      return { changed: fingerprint(now) !== before.containers, facts: factsOf(before, now, disk) }
+    }),
+    tidy: (ctx, input, before, takenBack) => forgetOld(ctx, before.kept, input.keepRollbacks, takenBack),
+    async rehearse(ctx, input, before) {
+      const [pins, files] = await Promise.all([
+        missingPins(ctx, input, before.kept),
+        missingFiles(ctx, before.kept),
+      ])
+      const missing = missingFinding(pins, files)
+      if (missing !== null) return [missing]
+      const images = before.kept.images.filter(image => image.running.length > 0)
+      const what =
+        images.length === 0
+          ? 'nothing ran before'
+          : images.map(each => `${each.service} ${each.pin}`).join(', ')
+      return [{ text: `kept: ${what}`, seen: null }]
+    },
   },
-  reactivate: (ctx, input, before) => reactivate(ctx, input, before),
-  async verify(ctx, input, before) {
-    if (before === null) return { changed: false }
-    const [now, disk] = await Promise.all([
-      requireAsBefore(ctx, before.kept.stack ?? input, before.kept).catch(error =>
-        orRebuilt(ctx, input, before.kept, error),
-      ),
-      diskFacts(ctx, before.kept.disk),
-    ])
-    // Other containers than before the run: the host was changed, and is back.
-    return { changed: fingerprint(now) !== before.containers, facts: factsOf(before, now, disk) }
+  look: {
+    async holds(ctx, input, { containers }, before) {
+      const reached = (Array.isArray(containers) ? containers : []) as { service: string; image: string }[]
+      const stack = before?.kept.stack ?? (await runningStack(ctx, input, input.services))
+      const project = before?.kept.project ?? (await readProject(ctx, stack, input.services)).name
+      const now = await readReplicas(ctx, input, project, null)
+      const services = [...new Set(reached.map(({ service }) => service))]
+      const differ = services.filter(name => imagesIn(reached, name) !== imagesIn(now, name))
+      if (differ.length > 0) throw new Failed({ code: 'images-differ', services: differ })
+    },
+    evidence: (ctx, input, before, because) =>
+      stackEvidence(ctx, { ...input, ...before?.kept.stack }, before?.kept ?? null, because),
+    async observe(ctx, input, { kept }, ended) {
+      const told = notePins(ctx, kept).then(() => sayLost(ctx, kept))
+      await Promise.allSettled([holdImages(ctx, input, kept, ended), told])
+      return {}
+    },
   },
-  tidy: (ctx, input, before, takenBack) => forgetOld(ctx, before.kept, input.keepRollbacks, takenBack),
-  async rehearse(ctx, input, before) {
-    const [pins, files] = await Promise.all([
-      missingPins(ctx, input, before.kept),
-      missingFiles(ctx, before.kept),
-    ])
-    const missing = missingFinding(pins, files)
-    if (missing !== null) return [missing]
-    const images = before.kept.images.filter(image => image.running.length > 0)
-    const what =
-      images.length === 0
-        ? 'nothing ran before'
-        : images.map(each => `${each.service} ${each.pin}`).join(', ')
-    return [{ text: `kept: ${what}`, seen: null }]
-  },
-  async observe(ctx, input, { kept }, ended) {
-    const told = notePins(ctx, kept).then(() => sayLost(ctx, kept))
-    await Promise.allSettled([holdImages(ctx, input, kept, ended), told])
-    return {}
-  },
+} satisfies Pick<Kind, 'outputs' | 'timeoutMs' | 'undo' | 'look'> & {
+  plan: Omit<Kind['plan'], 'commands'>
+  act: Omit<Kind['act'], 'run'>
 }
 
 /** `bring`: how the containers return, where they are not replaced in their places. */

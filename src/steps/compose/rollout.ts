@@ -81,78 +81,89 @@ export const composeRollout: StepKind<With, Snapshot> = {
     return schema()
   },
   ...replacesContainers,
-  commands: input => [
-    { argv: [...composeArgv(input, UP), { unknown: 'the services that these depend on' }], cwd: input.dir },
-    ...besideCommands(input, UP, 'the old containers'),
-  ],
-  undoCommands: input => besideCommands(input, backArgs([]), 'the new containers'),
-  async check(ctx, input) {
-    const { project, rendered, replicas } = await seeImages(ctx, input, input.services, 'reach')
-    const failure = soleFailure(input, project, rendered, replicas)
-    const words = failure?.services.map(({ service, why }) => `${service} ${why}`) ?? []
-    const findings = failure === null ? [] : [{ text: words.join(', '), seen: { soles: words }, failure }]
-    return [...findings, ...(await checkUp(ctx, { ...input, removeOrphans: false }))]
+  plan: {
+    ...replacesContainers.plan,
+    commands: input => [
+      { argv: [...composeArgv(input, UP), { unknown: 'the services that these depend on' }], cwd: input.dir },
+      ...besideCommands(input, UP, 'the old containers'),
+    ],
+    undoCommands: input => besideCommands(input, backArgs([]), 'the new containers'),
   },
-  async snapshot(ctx, input) {
-    const stack = await runningStack(ctx, input, input.services)
-    const { project, rendered } = await readRendered(ctx, stack, input.services)
-    const replicas = await readReplicas(ctx, stack, project.name, input.services)
-    requireTwice(input, project, rendered, replicas)
-    return replacesContainers.snapshot!(ctx, input)
+  act: {
+    async snapshot(ctx, input) {
+      const stack = await runningStack(ctx, input, input.services)
+      const { project, rendered } = await readRendered(ctx, stack, input.services)
+      const replicas = await readReplicas(ctx, stack, project.name, input.services)
+      requireTwice(input, project, rendered, replicas)
+      return replacesContainers.act.snapshot(ctx, input)
+    },
+    run: survivingEngine(async (ctx, input, before) => {
+      const target = await readTarget(ctx, input, before)
+      const { stack, project, config, losses } = target
+      requireTwice(input, config, target.rendered, target.found)
+      const was = await repaired(ctx, target)
+      const digests = await mountedDigests(ctx, stack, target.rendered)
+      const images = before?.kept.images ?? []
+      const found = await upDependencies(ctx, input, target, { images, was, digests })
+      const known = new Set(before?.kept.containers ?? was.map(({ id }) => id))
+      const isAsGiven = await asGiven(ctx, target)
+      const isStale = (service: string) =>
+        input.forceRecreate || images.some(each => each.service === service && filesChanged(each, digests))
+      const isRolled = ({ service }: Replica) => input.services.includes(service)
+      const oneShots = config.reach.flatMap(({ name, oneShot }) => (oneShot ? [name] : []))
+      const sign = await changeOver(
+        ctx,
+        {
+          ...{ stack, project, found, known },
+          services: config.services.map(({ name, replicas }) => ({ name, replicas })),
+          dependencies: config.reach.filter(({ name }) => !input.services.includes(name)),
+          // Begun by this run, by an earlier attempt or runner: it goes on with what is sound of it.
+          stays: each =>
+            isAsGiven(each) && (known.has(each.id) ? isUp(each) && !isStale(each.service) : isSound(each)),
+          stale: found.filter(each =>
+            isRolled(each)
+              ? !known.has(each.id) && isAsGiven(each) && !isSound(each)
+              : oneShots.includes(each.service) && !isAsGiven(each),
+          ),
+        },
+        {
+          ...waitingOf(input),
+          up: UP,
+          moveTraffic: input.switch ? trafficMover(ctx, input, before?.kept ?? null) : null,
+        },
+      )
+      const [now, disk] = await Promise.all([
+        readReplicas(ctx, stack, project, null),
+        diskFacts(ctx, before?.kept.disk ?? null),
+      ])
+      if (sign) ctx.standing.set(ctx.stepId, { ...sign, forMs: null })
+      sawReplicas(ctx, now)
+      return replacedResult(before, { was, now, disk, digests, losses })
+    }),
   },
-  async run(ctx, input, before) {
-    const target = await readTarget(ctx, input, before)
-    const { stack, project, config, losses } = target
-    requireTwice(input, config, target.rendered, target.found)
-    const was = await repaired(ctx, target)
-    const digests = await mountedDigests(ctx, stack, target.rendered)
-    const images = before?.kept.images ?? []
-    const found = await upDependencies(ctx, input, target, { images, was, digests })
-    const known = new Set(before?.kept.containers ?? was.map(({ id }) => id))
-    const isAsGiven = await asGiven(ctx, target)
-    const isStale = (service: string) =>
-      input.forceRecreate || images.some(each => each.service === service && filesChanged(each, digests))
-    const isRolled = ({ service }: Replica) => input.services.includes(service)
-    const oneShots = config.reach.flatMap(({ name, oneShot }) => (oneShot ? [name] : []))
-    const sign = await changeOver(
-      ctx,
-      {
-        ...{ stack, project, found, known },
-        services: config.services.map(({ name, replicas }) => ({ name, replicas })),
-        dependencies: config.reach.filter(({ name }) => !input.services.includes(name)),
-        // Begun by this run, by an earlier attempt or runner: it goes on with what is sound of it.
-        stays: each =>
-          isAsGiven(each) && (known.has(each.id) ? isUp(each) && !isStale(each.service) : isSound(each)),
-        stale: found.filter(each =>
-          isRolled(each)
-            ? !known.has(each.id) && isAsGiven(each) && !isSound(each)
-            : oneShots.includes(each.service) && !isAsGiven(each),
-        ),
-      },
-      {
-        ...waitingOf(input),
-        up: UP,
-        moveTraffic: input.switch ? trafficMover(ctx, input, before?.kept ?? null) : null,
-      },
-    )
-    const [now, disk] = await Promise.all([
-      readReplicas(ctx, stack, project, null),
-      diskFacts(ctx, before?.kept.disk ?? null),
-    ])
-    if (sign) ctx.standing.set(ctx.stepId, { ...sign, forMs: null })
-    sawReplicas(ctx, now)
-    return replacedResult(before, { was, now, disk, digests, losses })
-  },
-  reactivate: (ctx, input, before) =>
-    reactivate(
-      ctx,
-      input,
-      before,
-      kept => (ctx, from, there) =>
-        bringBackBeside(ctx, { ...input, ...waitingOf(input) }, kept, { from, there }),
+  undo: {
+    ...replacesContainers.undo,
+    reactivate: survivingEngine((ctx, input, before) =>
+      reactivate(
+        ctx,
+        input,
+        before,
+        kept => (ctx, from, there) =>
+          bringBackBeside(ctx, { ...input, ...waitingOf(input) }, kept, { from, there }),
+      ),
     ),
+  },
+  look: {
+    ...replacesContainers.look,
+    async check(ctx, input) {
+      const { project, rendered, replicas } = await seeImages(ctx, input, input.services, 'reach')
+      const failure = soleFailure(input, project, rendered, replicas)
+      const words = failure?.services.map(({ service, why }) => `${service} ${why}`) ?? []
+      const findings = failure === null ? [] : [{ text: words.join(', '), seen: { soles: words }, failure }]
+      return [...findings, ...(await checkUp(ctx, { ...input, removeOrphans: false }))]
+    },
+  },
 }
-survivingEngine(composeRollout, ['run', 'restore', 'reactivate', 'verify'])
 
 const waitingOf = (input: With): Pick<How, 'forMs' | 'timeoutMs' | 'maxRestarts' | 'drainMs'> => ({
   forMs: msOf(input.for),

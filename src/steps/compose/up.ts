@@ -59,31 +59,39 @@ export const composeUp: StepKind<With, Snapshot> = {
     return schema()
   },
   ...replacesContainers,
-  commands: input => [{ argv: composeArgv(input, upArgs(input)), cwd: input.dir }],
-  undoCommands: input => [{ argv: composeArgv(input, backArgs(input.services)), cwd: input.dir }],
-  check: checkUp,
-  async run(ctx, input, before) {
-    const target = await readTarget(ctx, input, before)
-    const { stack, project, losses, foreign } = target
-    const [was, digests] = await Promise.all([
-      repaired(ctx, target),
-      mountedDigests(ctx, stack, target.rendered),
-    ])
-    const forMs = msOf(input.for ?? input.watch)
-    const sign = startedSign({ stack, project, forMs, maxRestarts: input.maxRestarts }, was)
-    // From now on, since a container may die before `up` has ended.
-    const ear = listening(ctx, sign, ctx.now() + ctx.remainingMs())
-    const started = async () => {
-      await upInSilence(ctx, stack, upArgs(input), foreign)
-      await recreateStale(ctx, target, input.pull, { images: before?.kept.images ?? [], was, digests })
-      return Promise.all([watch(ctx, sign, was, ear), diskFacts(ctx, before?.kept.disk ?? null)])
-    }
-    const [now, disk] = await started().finally(ear.stop)
-    sawReplicas(ctx, now)
-    return replacedResult(before, { was, now, disk, digests, losses })
+  plan: {
+    ...replacesContainers.plan,
+    commands: input => [{ argv: composeArgv(input, upArgs(input)), cwd: input.dir }],
+    undoCommands: input => [{ argv: composeArgv(input, backArgs(input.services)), cwd: input.dir }],
+  },
+  act: {
+    ...replacesContainers.act,
+    run: survivingEngine(async (ctx, input, before) => {
+      const target = await readTarget(ctx, input, before)
+      const { stack, project, losses, foreign } = target
+      const [was, digests] = await Promise.all([
+        repaired(ctx, target),
+        mountedDigests(ctx, stack, target.rendered),
+      ])
+      const forMs = msOf(input.for ?? input.watch)
+      const sign = startedSign({ stack, project, forMs, maxRestarts: input.maxRestarts }, was)
+      // From now on, since a container may die before `up` has ended.
+      const ear = listening(ctx, sign, ctx.now() + ctx.remainingMs())
+      const started = async () => {
+        await upInSilence(ctx, stack, upArgs(input), foreign)
+        await recreateStale(ctx, target, input.pull, { images: before?.kept.images ?? [], was, digests })
+        return Promise.all([watch(ctx, sign, was, ear), diskFacts(ctx, before?.kept.disk ?? null)])
+      }
+      const [now, disk] = await started().finally(ear.stop)
+      sawReplicas(ctx, now)
+      return replacedResult(before, { was, now, disk, digests, losses })
+    }),
+  },
+  look: {
+    ...replacesContainers.look,
+    check: checkUp,
   },
 }
-survivingEngine(composeUp, ['run', 'restore', 'reactivate', 'verify'])
 
 const upArgs = (input: With) => [
   'up',

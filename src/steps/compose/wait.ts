@@ -49,31 +49,38 @@ export const composeWait: StepKind<With, Snapshot> = {
   },
   outputs: { containers: 'list', durationMs: 'int' },
   timeoutMs: 60 * 60_000,
-  limitMs: input => msOf(input.timeout)! + longestFor([{ forMs: forMsOf(input) }]),
-  effect: () => 'read',
-  stands: true,
-  about: stackFacts,
-  locks: input => [stackLock(input)],
-  commands: input => [
-    { argv: composeArgv(input, ['config', '--format', 'json']), cwd: input.dir },
-    { argv: ['docker', 'inspect', { unknown: 'the containers that there are then' }] },
-  ],
-  async snapshot(ctx, input) {
-    const stack = await runningStack(ctx, input, input.services)
-    const project = await readProject(ctx, stack, input.services)
-    const now = await containersOf(ctx, input, project.name)
-    const there = expectedOf(input, project).filter(({ name }) => now.some(each => each.service === name))
-    return { project: project.name, there }
+  plan: {
+    effect: () => 'read',
+    limitMs: input => msOf(input.timeout)! + longestFor([{ forMs: forMsOf(input) }]),
+    stands: true,
+    about: stackFacts,
+    locks: input => [stackLock(input)],
+    commands: input => [
+      { argv: composeArgv(input, ['config', '--format', 'json']), cwd: input.dir },
+      { argv: ['docker', 'inspect', { unknown: 'the containers that there are then' }] },
+    ],
   },
-  run: (ctx, input) => gateNow(ctx, input, false),
-  async verify(ctx, input, before) {
-    if (before === null) return gateNow(ctx, input, true)
-    if (before.there.length === 0) return { changed: false }
-    return gate(ctx, input, { project: before.project, expected: before.there, alone: true })
+  act: {
+    async snapshot(ctx, input) {
+      const stack = await runningStack(ctx, input, input.services)
+      const project = await readProject(ctx, stack, input.services)
+      const now = await containersOf(ctx, input, project.name)
+      const there = expectedOf(input, project).filter(({ name }) => now.some(each => each.service === name))
+      return { project: project.name, there }
+    },
+    run: survivingEngine((ctx, input) => gateNow(ctx, input, false)),
   },
-  evidence: stackEvidence,
+  undo: {
+    verify: survivingEngine(async (ctx, input, before) => {
+      if (before === null) return gateNow(ctx, input, true)
+      if (before.there.length === 0) return { changed: false }
+      return gate(ctx, input, { project: before.project, expected: before.there, alone: true })
+    }),
+  },
+  look: {
+    evidence: stackEvidence,
+  },
 }
-survivingEngine(composeWait, ['run', 'verify'])
 
 const expectedOf = (input: With, project: Project): Expected[] =>
   project.services.map(({ name, replicas, oneShot }) => {

@@ -206,75 +206,90 @@ export type CheckFinding = {
 /** `failure`: the one that it was gathered for, with what nobody had read by then. */
 export type Evidence = { name: string; text: string; facts?: Facts; failure?: Failure }
 
-/** `W` is the validated `with`; `S` is what was recorded before the first change, journalled as JSON. */
+/**
+ * `W` is the validated `with`; `S` is what was recorded before the first change, journalled as JSON. `plan` is pure, `look`
+ * is read-only, `act` changes the host and `undo` takes it back.
+ */
 export type StepKind<W = unknown, S extends Json = Json> = {
   readonly uses: string
   readonly summary: string
   readonly schema: z.ZodType<W>
   readonly outputs: Readonly<Record<string, OutputType>>
   readonly timeoutMs: number
-  /** How long its input lets it take, where that is what normally ends it. Pure. */
-  limitMs?(input: W): number
-  effect(input: W): Effect
-  /** Waits until what was started stands. */
-  readonly stands?: true
-  /** Has commands that outlive their caller, whose start may be prepared. */
-  readonly outlives?: true
-  /** What the report can name before anything has run. Pure. */
-  about?(input: W): Facts
-  /** What `run` will execute, as far as it is known before the run. Pure. */
-  commands(input: W): PlannedCommand[]
-  /** What `restore` and `reactivate` will execute. Pure; empty when there is nothing to take back. */
-  undoCommands?(input: W): PlannedCommand[]
-  /** What `verify` will execute, where the playbook says so. Pure. */
-  verifyCommands?(input: W): PlannedCommand[]
-  /** What one run at a time must own: checkouts and compose projects, as canonical texts. */
-  locks?(input: W): string[]
-  /** Read-only, with `--check`. */
-  check?(ctx: StepContext, input: W): Promise<CheckFinding[]>
-  /**
-   * Read-only; taken for every step before the first change of the run, side by side. What several of them look at is looked
-   * at once.
-   */
-  snapshot?(ctx: StepContext, input: W): Promise<S>
-  run(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
-  /**
-   * Read-only, before another runner goes on behind this step: throws `Failed` when what it reached, as its outputs tell,
-   * is not what the target shows now. Absent: nobody can say.
-   */
-  holds?(ctx: StepContext, input: W, reached: { [output: string]: Json }, snapshot: S | null): Promise<void>
-  /** Whether it may be done again when it was begun and nobody saw its end. Default: only what changes nothing. */
-  repeatable?(input: W): boolean
-  /**
-   * Kept before a rollback destroys it. Must not change anything, nor read what a `restore` puts back. What the failure has
-   * named already need not be found again.
-   */
-  evidence?(ctx: StepContext, input: W, snapshot: S | null, because: Failure): Promise<Evidence[]>
-  /** The movements that have something to do for this input. Pure; absent: all that the kind has. */
-  moves?(input: W): readonly Movement[]
-  /** Whether success is known to leave the host changed where nothing restores it. Pure; absent: it is. */
-  leaves?(input: W): boolean
-  /**
-   * What `restore` puts back, by name: different things are restored side by side, and beside the gathering of evidence.
-   * Absent: it may be anything.
-   */
-  touches?(input: W): readonly string[]
-  /** Movement one, in reverse order: the state is put back. */
-  restore?(ctx: StepContext, input: W, snapshot: S): Promise<StepResult>
-  /** Movement two, in forward order: the running system follows the restored state. */
-  reactivate?(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
-  /** Read-only: whether everything is still there that taking back would need. */
-  rehearse?(ctx: StepContext, input: W, snapshot: S): Promise<CheckFinding[]>
-  /**
-   * Beside the steps from the first change to the end of the run, the rollback included: what it saw by the time that
-   * `ended` is aborted. Changes nothing but what is ours.
-   */
-  observe?(ctx: StepContext, input: W, snapshot: S, ended: AbortSignal): Promise<Facts>
-  /**
-   * After a run that ended well, or was taken back: our own leftovers of earlier runs go, and in the second case those of
-   * this one. What it throws is told and changes nothing.
-   */
-  tidy?(ctx: StepContext, input: W, snapshot: S, takenBack: boolean): Promise<void>
-  /** Movement three, in forward order: throws `Failed` when the host is not as it was. */
-  verify?(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
+
+  readonly plan: {
+    effect(input: W): Effect
+    /** How long its input lets it take, where that is what normally ends it. */
+    limitMs?(input: W): number
+    /** Waits until what was started stands. */
+    readonly stands?: true
+    /** Has commands that outlive their caller, whose start may be prepared. */
+    readonly outlives?: true
+    /** What the report can name before anything has run. */
+    about?(input: W): Facts
+    /** What one run at a time must own: checkouts and compose projects, as canonical texts. */
+    locks?(input: W): string[]
+    /**
+     * What `restore` puts back, by name: different things are restored side by side, and beside the gathering of evidence.
+     * Absent: it may be anything.
+     */
+    touches?(input: W): readonly string[]
+    /** The movements that have something to do for this input. Absent: all that the kind has. */
+    moves?(input: W): readonly Movement[]
+    /** Whether success is known to leave the host changed where nothing restores it. Absent: it is. */
+    leaves?(input: W): boolean
+    /** Whether it may be done again when it was begun and nobody saw its end. Default: only what changes nothing. */
+    repeatable?(input: W): boolean
+    /** What `run` will execute, as far as it is known before the run. */
+    commands(input: W): PlannedCommand[]
+    /** What `restore` and `reactivate` will execute; empty when there is nothing to take back. */
+    undoCommands?(input: W): PlannedCommand[]
+    /** What `verify` will execute, where the playbook says so. */
+    verifyCommands?(input: W): PlannedCommand[]
+  }
+
+  readonly act: {
+    /**
+     * Read-only; taken for every step before the first change of the run, side by side. What several of them look at is
+     * looked at once.
+     */
+    snapshot?(ctx: StepContext, input: W): Promise<S>
+    run(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
+  }
+
+  readonly undo?: {
+    /** Movement one, in reverse order: the state is put back. */
+    restore?(ctx: StepContext, input: W, snapshot: S): Promise<StepResult>
+    /** Movement two, in forward order: the running system follows the restored state. */
+    reactivate?(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
+    /** Movement three, in forward order: throws `Failed` when the host is not as it was. */
+    verify?(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
+    /** Read-only: whether everything is still there that taking back would need. */
+    rehearse?(ctx: StepContext, input: W, snapshot: S): Promise<CheckFinding[]>
+    /**
+     * After a run that ended well, or was taken back: our own leftovers of earlier runs go, and in the second case those
+     * of this one. What it throws is told and changes nothing.
+     */
+    tidy?(ctx: StepContext, input: W, snapshot: S, takenBack: boolean): Promise<void>
+  }
+
+  readonly look?: {
+    /** With `--check`. */
+    check?(ctx: StepContext, input: W): Promise<CheckFinding[]>
+    /**
+     * Before another runner goes on behind this step: throws `Failed` when what it reached, as its outputs tell, is not what
+     * the target shows now. Absent: nobody can say.
+     */
+    holds?(ctx: StepContext, input: W, reached: { [output: string]: Json }, snapshot: S | null): Promise<void>
+    /**
+     * Kept before a rollback destroys it. Must not read what a `restore` puts back. What the failure has named already need
+     * not be found again.
+     */
+    evidence?(ctx: StepContext, input: W, snapshot: S | null, because: Failure): Promise<Evidence[]>
+    /**
+     * Beside the steps from the first change to the end of the run, the rollback included: what it saw by the time that
+     * `ended` is aborted. Changes nothing but what is ours.
+     */
+    observe?(ctx: StepContext, input: W, snapshot: S, ended: AbortSignal): Promise<Facts>
+  }
 }

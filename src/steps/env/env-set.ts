@@ -40,68 +40,76 @@ export const envSet: StepKind<With, Snapshot> = {
   },
   outputs: { changed: 'bool', keys: 'list' },
   timeoutMs: 60_000,
-  effect: () => 'write',
-  repeatable: () => true,
-  locks: input => [stackLock(input)],
-  commands: input => [{ argv: [{ unknown: `sets ${keysOf(input).join(', ')} in ${pathOf(input)}` }] }],
-  undoCommands: input => [
-    { argv: [{ unknown: `puts ${keysOf(input).join(', ')} back in ${pathOf(input)}` }] },
-  ],
-  async check(ctx, input) {
-    const done = await script(ctx, input, 'wanted', { folder: '-', values: true, how: LOOKING })
-    const states = statesIn(done)
-    const texts = keysOf(input).map(key =>
-      states.get(key) === 'written' ? `${key} is set to that already` : `${key} would be set`,
-    )
-    const seen = { file: pathOf(input), keys: Object.fromEntries(states) }
-    return [{ text: `${pathOf(input)}: ${texts.join(', ')}`, seen }]
+  plan: {
+    effect: () => 'write',
+    repeatable: () => true,
+    locks: input => [stackLock(input)],
+    commands: input => [{ argv: [{ unknown: `sets ${keysOf(input).join(', ')} in ${pathOf(input)}` }] }],
+    undoCommands: input => [
+      { argv: [{ unknown: `puts ${keysOf(input).join(', ')} back in ${pathOf(input)}` }] },
+    ],
   },
-  async snapshot(ctx, input) {
-    const words = folderWords(ctx, input, pathOf(input))
-    const done = await exec(ctx, input, ['keep', pathOf(input), ...words], LOOKING)
-    return { folder: done.stdout.trim() }
+  act: {
+    async snapshot(ctx, input) {
+      const words = folderWords(ctx, input, pathOf(input))
+      const done = await exec(ctx, input, ['keep', pathOf(input), ...words], LOOKING)
+      return { folder: done.stdout.trim() }
+    },
+    async run(ctx, input, before) {
+      const folder = before?.folder ?? (await envSet.act.snapshot!(ctx, input)).folder
+      const done = await script(ctx, input, 'set', { folder, values: true, how: { quiet: true } })
+      const states = statesIn(done)
+      const keys = keysOf(input).filter(key => states.get(key) === 'other')
+      await look(ctx, input, folder, 'written')
+      return { changed: keys.length > 0, outputs: { changed: keys.length > 0, keys } }
+    },
   },
-  async run(ctx, input, before) {
-    const folder = before?.folder ?? (await envSet.snapshot!(ctx, input)).folder
-    const done = await script(ctx, input, 'set', { folder, values: true, how: { quiet: true } })
-    const states = statesIn(done)
-    const keys = keysOf(input).filter(key => states.get(key) === 'other')
-    await look(ctx, input, folder, 'written')
-    return { changed: keys.length > 0, outputs: { changed: keys.length > 0, keys } }
+  undo: {
+    /** What somebody else has made of a key since is theirs. */
+    async restore(ctx, input, { folder }) {
+      const states = statesIn(await script(ctx, input, 'restore', { folder, how: { quiet: true } }))
+      const keys = keysOf(input).filter(key => states.get(key) === 'other')
+      if (keys.length > 0) throw new Failed({ code: 'env-keys-differ', path: pathOf(input), keys })
+      return { changed: keysOf(input).some(key => states.get(key) === 'written') }
+    },
+    async verify(ctx, input, before) {
+      if (before !== null) await look(ctx, input, before.folder, 'before')
+      return { changed: false }
+    },
+    async rehearse(ctx, _input, { folder }) {
+      const copy = `${folder}/before`
+      if ((await ctx.exec({ argv: ['test', '-r', copy], ...LOOKING })).code === 0)
+        return [{ text: 'the env file as it was is kept', seen: null }]
+      const failure = { code: 'rollback-set-missing' as const, what: [copy] }
+      return [{ text: `missing: ${copy}`, seen: null, failure }]
+    },
+    /** <base>/<stack>/<run>/<part>: the copies of older runs go. `dir` beside them names the stack's folder. */
+    async tidy(ctx, _input, { folder }) {
+      const parts = folder.split('/')
+      const [part = '', own] = [parts.at(-1), parts.at(-2)]
+      const stack = parts.slice(0, -2).join('/')
+      const listed = await ctx.exec({ argv: ['ls', '-1t', stack], ...LOOKING })
+      const names = listed.stdout.split('\n').filter(name => /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name))
+      const runs = names.filter(name => name !== 'dir')
+      for (const run of runs.slice(KEPT_RUNS)) {
+        if (run === own) continue
+        await ctx.exec({ argv: ['rm', '-rf', '--', `${stack}/${run}/${part}`], quiet: true })
+      }
+    },
   },
-  async holds(ctx, input, _reached, before) {
-    if (before !== null) await look(ctx, input, before.folder, 'written')
-  },
-  /** What somebody else has made of a key since is theirs. */
-  async restore(ctx, input, { folder }) {
-    const states = statesIn(await script(ctx, input, 'restore', { folder, how: { quiet: true } }))
-    const keys = keysOf(input).filter(key => states.get(key) === 'other')
-    if (keys.length > 0) throw new Failed({ code: 'env-keys-differ', path: pathOf(input), keys })
-    return { changed: keysOf(input).some(key => states.get(key) === 'written') }
-  },
-  async verify(ctx, input, before) {
-    if (before !== null) await look(ctx, input, before.folder, 'before')
-    return { changed: false }
-  },
-  async rehearse(ctx, _input, { folder }) {
-    const copy = `${folder}/before`
-    if ((await ctx.exec({ argv: ['test', '-r', copy], ...LOOKING })).code === 0)
-      return [{ text: 'the env file as it was is kept', seen: null }]
-    const failure = { code: 'rollback-set-missing' as const, what: [copy] }
-    return [{ text: `missing: ${copy}`, seen: null, failure }]
-  },
-  /** <base>/<stack>/<run>/<part>: the copies of older runs go. `dir` beside them names the stack's folder. */
-  async tidy(ctx, _input, { folder }) {
-    const parts = folder.split('/')
-    const [part = '', own] = [parts.at(-1), parts.at(-2)]
-    const stack = parts.slice(0, -2).join('/')
-    const listed = await ctx.exec({ argv: ['ls', '-1t', stack], ...LOOKING })
-    const names = listed.stdout.split('\n').filter(name => /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name))
-    const runs = names.filter(name => name !== 'dir')
-    for (const run of runs.slice(KEPT_RUNS)) {
-      if (run === own) continue
-      await ctx.exec({ argv: ['rm', '-rf', '--', `${stack}/${run}/${part}`], quiet: true })
-    }
+  look: {
+    async check(ctx, input) {
+      const done = await script(ctx, input, 'wanted', { folder: '-', values: true, how: LOOKING })
+      const states = statesIn(done)
+      const texts = keysOf(input).map(key =>
+        states.get(key) === 'written' ? `${key} is set to that already` : `${key} would be set`,
+      )
+      const seen = { file: pathOf(input), keys: Object.fromEntries(states) }
+      return [{ text: `${pathOf(input)}: ${texts.join(', ')}`, seen }]
+    },
+    async holds(ctx, input, _reached, before) {
+      if (before !== null) await look(ctx, input, before.folder, 'written')
+    },
   },
 }
 

@@ -53,92 +53,94 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
     lfsPointers: 'list',
   },
   timeoutMs: 5 * 60_000,
-  effect: () => 'write',
-  repeatable: () => true,
-  about: input => ({ repoPath: input.repo, requestedRef: input.ref }),
-  locks: input => [checkoutLock(input)],
-  touches: input => [checkoutLock(input)],
-  commands: input =>
-    planned(
-      input,
-      isFullCommitName(input.ref) ? input.ref : { unknown: `the commit of ${input.ref} after the fetch` },
-    ),
-  undoCommands: input => planned(input, { unknown: 'the commit before the run' }),
-  check: checkFindings,
-
-  async snapshot(ctx, input) {
-    const { repo, head } = await openRepository(ctx, canonicalPath(input.repo))
-    const wanted = wantedRef(input.ref)
-    const mayBeBranch = wanted.kinds.includes('branch') && !isFullCommitName(input.ref)
-    const [tip, changes] = await Promise.all([
-      mayBeBranch ? branchTip(ctx, repo, wanted.name) : null,
-      localChanges(ctx, repo),
-    ])
-    const target = mayBeBranch ? { name: wanted.name, tip } : null
-    return { ...head, target, changes: trackedDigest(changes), mark: markOf(ctx) }
+  plan: {
+    effect: () => 'write',
+    repeatable: () => true,
+    about: input => ({ repoPath: input.repo, requestedRef: input.ref }),
+    locks: input => [checkoutLock(input)],
+    touches: input => [checkoutLock(input)],
+    commands: input =>
+      planned(
+        input,
+        isFullCommitName(input.ref) ? input.ref : { unknown: `the commit of ${input.ref} after the fetch` },
+      ),
+    undoCommands: input => planned(input, { unknown: 'the commit before the run' }),
   },
-
-  async run(ctx, input, snapshot) {
-    const opened = await openRepository(ctx, canonicalPath(input.repo))
-    const resolved = await resolveRef(ctx, opened, input.ref, input.remote, input)
-    const goal = await goalOf(ctx, opened, input, resolved)
-    const chosen = await requireStay(ctx, opened, input, { resolved, sha: goal.sha })
-    if (input.verify === 'signature') await requireSignature(ctx, opened, chosen)
-    const hasModules = await requireSafeModules(ctx, opened.repo, goal.sha)
-    requireGuarded(ctx, opened.repo, goal)
-    await moveTo(ctx, opened, goal, snapshot?.mark ?? markOf(ctx))
-    const after = await requireHead(ctx, opened.repo, goal)
-    // A repeated attempt starts from where the first one got to; the host was where the snapshot says.
-    const before = snapshot ?? opened.head
-    return resultOf(ctx, opened.repo, { before, after, hasModules: input.submodules && hasModules })
+  act: {
+    async snapshot(ctx, input) {
+      const { repo, head } = await openRepository(ctx, canonicalPath(input.repo))
+      const wanted = wantedRef(input.ref)
+      const mayBeBranch = wanted.kinds.includes('branch') && !isFullCommitName(input.ref)
+      const [tip, changes] = await Promise.all([
+        mayBeBranch ? branchTip(ctx, repo, wanted.name) : null,
+        localChanges(ctx, repo),
+      ])
+      const target = mayBeBranch ? { name: wanted.name, tip } : null
+      return { ...head, target, changes: trackedDigest(changes), mark: markOf(ctx) }
+    },
+    async run(ctx, input, snapshot) {
+      const opened = await openRepository(ctx, canonicalPath(input.repo))
+      const resolved = await resolveRef(ctx, opened, input.ref, input.remote, input)
+      const goal = await goalOf(ctx, opened, input, resolved)
+      const chosen = await requireStay(ctx, opened, input, { resolved, sha: goal.sha })
+      if (input.verify === 'signature') await requireSignature(ctx, opened, chosen)
+      const hasModules = await requireSafeModules(ctx, opened.repo, goal.sha)
+      requireGuarded(ctx, opened.repo, goal)
+      await moveTo(ctx, opened, goal, snapshot?.mark ?? markOf(ctx))
+      const after = await requireHead(ctx, opened.repo, goal)
+      // A repeated attempt starts from where the first one got to; the host was where the snapshot says.
+      const before = snapshot ?? opened.head
+      return resultOf(ctx, opened.repo, { before, after, hasModules: input.submodules && hasModules })
+    },
   },
-
-  async holds(ctx, input, { sha, branch }) {
-    const { repo } = await openRepository(ctx, canonicalPath(input.repo))
-    await requireHead(ctx, repo, { sha: String(sha), branch: branch ? String(branch) : null })
+  undo: {
+    async restore(ctx, input, snapshot) {
+      const { repo, head } = await openRepository(ctx, canonicalPath(input.repo))
+      const { target } = snapshot
+      const half = await settle(ctx, repo, head.sha)
+      const moved =
+        half ||
+        head.sha !== snapshot.sha ||
+        head.branch !== snapshot.branch ||
+        (target !== null && target.tip !== (await branchTip(ctx, repo, target.name)))
+      if (moved) {
+        await towards(ctx, repo, snapshot.sha, () => detachAt(ctx, repo, head, snapshot.sha))
+        if (target) await moveBranchBack(ctx, repo, target, snapshot.mark)
+        await reattach(ctx, repo, snapshot)
+      }
+      if (input.submodules) await followSubmodules(ctx, repo)
+      const after = await headOf(ctx, repo)
+      return { changed: moved, facts: { afterSha: after.sha, afterBranch: after.branch } }
+    },
+    async rehearse(ctx, input, snapshot) {
+      const { repo } = await openRepository(ctx, canonicalPath(input.repo))
+      const done = await readGit(ctx, repo, ['cat-file', '-e', `${snapshot.sha}^{commit}`])
+      const where = `${snapshot.sha.slice(0, 12)}${snapshot.branch === null ? '' : ` on ${snapshot.branch}`}`
+      if (done.code === 0) return [{ text: `back to ${where}`, seen: null }]
+      const failure = { code: 'rollback-set-missing' as const, what: [`commit ${snapshot.sha}`] }
+      return [{ text: `missing: ${where}`, seen: null, failure }]
+    },
+    async verify(ctx, input, snapshot) {
+      const { repo } = await openRepository(ctx, canonicalPath(input.repo))
+      if (snapshot === null) return { changed: false }
+      const after = await requireHead(ctx, repo, snapshot)
+      const entries = await localChanges(ctx, repo)
+      const ok = trackedDigest(entries) === snapshot.changes
+      const saw = ok ? 'as before' : `${entries.length} local changes`
+      ctx.saw({ what: 'files', target: repo.path, saw, ok })
+      if (!ok) {
+        const shown = entries.slice(0, 50).map(entry => `${entry.code} ${entry.path}`)
+        throw new Failed({ code: 'dirty-tree', repo: repo.path, entries: shown, total: entries.length })
+      }
+      return { changed: false, facts: { afterSha: after.sha, afterBranch: after.branch } }
+    },
   },
-
-  async restore(ctx, input, snapshot) {
-    const { repo, head } = await openRepository(ctx, canonicalPath(input.repo))
-    const { target } = snapshot
-    const half = await settle(ctx, repo, head.sha)
-    const moved =
-      half ||
-      head.sha !== snapshot.sha ||
-      head.branch !== snapshot.branch ||
-      (target !== null && target.tip !== (await branchTip(ctx, repo, target.name)))
-    if (moved) {
-      await towards(ctx, repo, snapshot.sha, () => detachAt(ctx, repo, head, snapshot.sha))
-      if (target) await moveBranchBack(ctx, repo, target, snapshot.mark)
-      await reattach(ctx, repo, snapshot)
-    }
-    if (input.submodules) await followSubmodules(ctx, repo)
-    const after = await headOf(ctx, repo)
-    return { changed: moved, facts: { afterSha: after.sha, afterBranch: after.branch } }
-  },
-
-  async rehearse(ctx, input, snapshot) {
-    const { repo } = await openRepository(ctx, canonicalPath(input.repo))
-    const done = await readGit(ctx, repo, ['cat-file', '-e', `${snapshot.sha}^{commit}`])
-    const where = `${snapshot.sha.slice(0, 12)}${snapshot.branch === null ? '' : ` on ${snapshot.branch}`}`
-    if (done.code === 0) return [{ text: `back to ${where}`, seen: null }]
-    const failure = { code: 'rollback-set-missing' as const, what: [`commit ${snapshot.sha}`] }
-    return [{ text: `missing: ${where}`, seen: null, failure }]
-  },
-
-  async verify(ctx, input, snapshot) {
-    const { repo } = await openRepository(ctx, canonicalPath(input.repo))
-    if (snapshot === null) return { changed: false }
-    const after = await requireHead(ctx, repo, snapshot)
-    const entries = await localChanges(ctx, repo)
-    const ok = trackedDigest(entries) === snapshot.changes
-    const saw = ok ? 'as before' : `${entries.length} local changes`
-    ctx.saw({ what: 'files', target: repo.path, saw, ok })
-    if (!ok) {
-      const shown = entries.slice(0, 50).map(entry => `${entry.code} ${entry.path}`)
-      throw new Failed({ code: 'dirty-tree', repo: repo.path, entries: shown, total: entries.length })
-    }
-    return { changed: false, facts: { afterSha: after.sha, afterBranch: after.branch } }
+  look: {
+    check: checkFindings,
+    async holds(ctx, input, { sha, branch }) {
+      const { repo } = await openRepository(ctx, canonicalPath(input.repo))
+      await requireHead(ctx, repo, { sha: String(sha), branch: branch ? String(branch) : null })
+    },
   },
 }
 

@@ -30,39 +30,46 @@ export const gitDirtyCheck: StepKind<With> = {
   },
   outputs: { dirty: 'bool', sha: 'string', branch: 'string', entries: 'list' },
   timeoutMs: 2 * 60_000,
-  effect: () => 'read',
-  about: input => ({ repoPath: input.repo }),
-  locks: input => [`checkout:${canonicalPath(input.repo)}`],
-  commands: input => {
-    const repo = repoAt(canonicalPath(input.repo))
-    const paths = pathspecs(input.ignore)
-    return [
-      { argv: gitArgv(repo, [...STATUS, ...paths]) },
-      { argv: gitArgv(repo, ['ls-files', '-v', '--stage', ...paths]) },
-    ]
+  plan: {
+    effect: () => 'read',
+    about: input => ({ repoPath: input.repo }),
+    locks: input => [`checkout:${canonicalPath(input.repo)}`],
+    commands: input => {
+      const repo = repoAt(canonicalPath(input.repo))
+      const paths = pathspecs(input.ignore)
+      return [
+        { argv: gitArgv(repo, [...STATUS, ...paths]) },
+        { argv: gitArgv(repo, ['ls-files', '-v', '--stage', ...paths]) },
+      ]
+    },
   },
-  async check(ctx, input): Promise<CheckFinding[]> {
-    const opened = await openRepository(ctx, canonicalPath(input.repo))
-    const entries = await withBorrowed(ctx, opened, ({ repo }) => localChanges(ctx, repo, input.ignore))
-    const failure = entries.length > 0 && !input.allow ? dirtyTree(input, entries) : null
-    return [
-      {
-        text: entries.length === 0 ? 'no local changes' : `${entries.length} local changes`,
-        seen: { changes: trackedDigest(entries), untracked: entries.some(entry => entry.code === '??') },
-        ...(failure ? { failure } : {}),
-      },
-    ]
+  act: {
+    async run(ctx, input): Promise<StepResult> {
+      const { opened, entries } = await look(ctx, input)
+      if (entries.length > 0 && !input.allow) throw new Failed(dirtyTree(input, entries))
+      if (entries.length > 0)
+        ctx.say(`${entries.length} local changes, allowed: ${shown(entries).join(', ')}`)
+      const { sha, branch } = opened.head
+      return {
+        changed: false,
+        outputs: { dirty: entries.length > 0, sha, branch: branch ?? '', entries: shown(entries) },
+        facts: { dirtyRepo: entries.length > 0, beforeSha: sha, beforeBranch: branch },
+      }
+    },
   },
-  async run(ctx, input): Promise<StepResult> {
-    const { opened, entries } = await look(ctx, input)
-    if (entries.length > 0 && !input.allow) throw new Failed(dirtyTree(input, entries))
-    if (entries.length > 0) ctx.say(`${entries.length} local changes, allowed: ${shown(entries).join(', ')}`)
-    const { sha, branch } = opened.head
-    return {
-      changed: false,
-      outputs: { dirty: entries.length > 0, sha, branch: branch ?? '', entries: shown(entries) },
-      facts: { dirtyRepo: entries.length > 0, beforeSha: sha, beforeBranch: branch },
-    }
+  look: {
+    async check(ctx, input): Promise<CheckFinding[]> {
+      const opened = await openRepository(ctx, canonicalPath(input.repo))
+      const entries = await withBorrowed(ctx, opened, ({ repo }) => localChanges(ctx, repo, input.ignore))
+      const failure = entries.length > 0 && !input.allow ? dirtyTree(input, entries) : null
+      return [
+        {
+          text: entries.length === 0 ? 'no local changes' : `${entries.length} local changes`,
+          seen: { changes: trackedDigest(entries), untracked: entries.some(entry => entry.code === '??') },
+          ...(failure ? { failure } : {}),
+        },
+      ]
+    },
   },
 }
 

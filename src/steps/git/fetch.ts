@@ -36,28 +36,34 @@ export const gitFetch: StepKind<With> = {
   },
   outputs: { remote: 'string', branches: 'int', tags: 'int', movedTags: 'list' },
   timeoutMs: 5 * 60_000,
-  effect: () => 'fetch',
-  about: input => ({ repoPath: input.repo }),
-  locks: input => [`checkout:${canonicalPath(input.repo)}`],
-  commands: input => {
-    const repo = repoAt(canonicalPath(input.repo))
-    return [{ argv: gitArgv(repo, fetchArgs(input, publishedRefs(input), input.depth)) }]
+  plan: {
+    effect: () => 'fetch',
+    about: input => ({ repoPath: input.repo }),
+    locks: input => [`checkout:${canonicalPath(input.repo)}`],
+    commands: input => {
+      const repo = repoAt(canonicalPath(input.repo))
+      return [{ argv: gitArgv(repo, fetchArgs(input, publishedRefs(input), input.depth)) }]
+    },
   },
-  async check(ctx, input): Promise<CheckFinding[]> {
-    const { repo } = await openRepository(ctx, canonicalPath(input.repo))
-    const url = await remoteUrl(ctx, repo, input.remote)
-    return [{ text: `fetches ${input.remote} (${url})`, seen: { remote: input.remote, url } }]
+  act: {
+    async run(ctx, input): Promise<StepResult> {
+      const { repo, shallow } = await openRepository(ctx, canonicalPath(input.repo))
+      if (input.depth !== undefined && !shallow) {
+        ctx.say('depth is left aside: this clone is complete, and a depth would cut its history off')
+      }
+      await fetchInto(ctx, repo, input, publishedRefs(input), shallow ? input.depth : undefined)
+      const outputs = await fetched(ctx, repo, input.remote)
+      const moved = outputs.movedTags
+      if (moved.length > 0) ctx.say(`tags that have moved upstream: ${moved.slice(0, 10).join(', ')}`)
+      return { changed: false, outputs: { ...outputs } }
+    },
   },
-  async run(ctx, input): Promise<StepResult> {
-    const { repo, shallow } = await openRepository(ctx, canonicalPath(input.repo))
-    if (input.depth !== undefined && !shallow) {
-      ctx.say('depth is left aside: this clone is complete, and a depth would cut its history off')
-    }
-    await fetchInto(ctx, repo, input, publishedRefs(input), shallow ? input.depth : undefined)
-    const outputs = await fetched(ctx, repo, input.remote)
-    const moved = outputs.movedTags
-    if (moved.length > 0) ctx.say(`tags that have moved upstream: ${moved.slice(0, 10).join(', ')}`)
-    return { changed: false, outputs: { ...outputs } }
+  look: {
+    async check(ctx, input): Promise<CheckFinding[]> {
+      const { repo } = await openRepository(ctx, canonicalPath(input.repo))
+      const url = await remoteUrl(ctx, repo, input.remote)
+      return [{ text: `fetches ${input.remote} (${url})`, seen: { remote: input.remote, url } }]
+    },
   },
 }
 

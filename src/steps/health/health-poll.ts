@@ -51,40 +51,48 @@ export const healthPoll: StepKind<With, Snapshot> = {
   },
   outputs: { healthy: 'bool', rounds: 'int', durationMs: 'int' },
   timeoutMs: 60 * 60_000,
-  limitMs: input => ms(input.timeout) + longestFor([{ forMs: forMsOf(input) }]),
-  effect: () => 'read',
-  stands: true,
-  commands: input =>
-    input.urls.map(url => ({ argv: curlArgv('posix', { url, timeoutMs: ms(input.requestTimeout) }) })),
-  async check(ctx, input): Promise<CheckFinding[]> {
-    const probes = await round(ctx, input, ms(input.requestTimeout))
-    return probes.map(probe => ({
-      text: `${probe.url}: ${probe.last}${probe.answered ? '' : NOBODY}`,
-      seen: null,
-    }))
+  plan: {
+    effect: () => 'read',
+    limitMs: input => ms(input.timeout) + longestFor([{ forMs: forMsOf(input) }]),
+    stands: true,
+    commands: input =>
+      input.urls.map(url => ({ argv: curlArgv('posix', { url, timeoutMs: ms(input.requestTimeout) }) })),
   },
-  async snapshot(ctx, input) {
-    const probes = await round(ctx, input, ms(input.requestTimeout))
-    const silent = probes.filter(probe => !probe.answered).map(probe => probe.url)
-    for (const url of silent) ctx.say(`${url}: nothing answers before the run${NOBODY}`)
-    return { good: input.urls.filter((_url, at) => probes[at]!.ok), silent }
+  act: {
+    async snapshot(ctx, input) {
+      const probes = await round(ctx, input, ms(input.requestTimeout))
+      const silent = probes.filter(probe => !probe.answered).map(probe => probe.url)
+      for (const url of silent) ctx.say(`${url}: nothing answers before the run${NOBODY}`)
+      return { good: input.urls.filter((_url, at) => probes[at]!.ok), silent }
+    },
+    run: (ctx, input, snapshot) => poll(ctx, input, { silent: snapshot?.silent ?? [] }),
   },
-  async observe(ctx, input, { good }, ended) {
-    if (good.length === 0) return {}
-    const allGood = async () => {
-      const probes = await round(ctx, { ...input, urls: good }, OBSERVE_LIMIT_MS)
-      return probes.every(probe => probe.ok)
-    }
-    return measureDowntime(ctx, ended, allGood)
+  undo: {
+    async verify(ctx, input, snapshot) {
+      const urls = snapshot?.good ?? input.urls
+      if (urls.length === 0)
+        return { changed: false, facts: factsOf(await round(ctx, input, ms(input.requestTimeout))) }
+      // The old version has stood before: one good answer is enough, and a slow start is no failed rollback.
+      const timeout = ms(input.timeout) < LEAST_BACK_MS ? `${LEAST_BACK_MS}ms` : input.timeout
+      return poll(ctx, { ...input, urls, timeout, for: '0s', successes: 1 }, { silent: [], alone: true })
+    },
   },
-  run: (ctx, input, snapshot) => poll(ctx, input, { silent: snapshot?.silent ?? [] }),
-  async verify(ctx, input, snapshot) {
-    const urls = snapshot?.good ?? input.urls
-    if (urls.length === 0)
-      return { changed: false, facts: factsOf(await round(ctx, input, ms(input.requestTimeout))) }
-    // The old version has stood before: one good answer is enough, and a slow start is no failed rollback.
-    const timeout = ms(input.timeout) < LEAST_BACK_MS ? `${LEAST_BACK_MS}ms` : input.timeout
-    return poll(ctx, { ...input, urls, timeout, for: '0s', successes: 1 }, { silent: [], alone: true })
+  look: {
+    async check(ctx, input): Promise<CheckFinding[]> {
+      const probes = await round(ctx, input, ms(input.requestTimeout))
+      return probes.map(probe => ({
+        text: `${probe.url}: ${probe.last}${probe.answered ? '' : NOBODY}`,
+        seen: null,
+      }))
+    },
+    async observe(ctx, input, { good }, ended) {
+      if (good.length === 0) return {}
+      const allGood = async () => {
+        const probes = await round(ctx, { ...input, urls: good }, OBSERVE_LIMIT_MS)
+        return probes.every(probe => probe.ok)
+      }
+      return measureDowntime(ctx, ended, allGood)
+    },
   },
 }
 

@@ -32,21 +32,25 @@ export const httpGet: StepKind<With> = {
   },
   outputs: { status: 'int', body: 'string', json: 'map' },
   timeoutMs: 60 * 60_000,
-  limitMs: input => parseDuration(input.timeout)!,
-  effect: () => 'read',
-  commands: input => [{ argv: curlArgv('posix', requestOf(input)) }],
-  async run(ctx, input) {
-    const answer = await request(ctx, requestOf(input))
-    const problem = typeof answer === 'string' ? answer : objection(answer, input.expect, ctx.redact)
-    const saw = problem ?? (typeof answer === 'string' ? answer : `${answer.status}`)
-    ctx.saw({ what: 'http', target: shownUrl(input.url), saw, ok: problem === null })
-    if (typeof answer === 'string' || problem !== null) {
-      const probes = [{ url: shownUrl(input.url), ok: false, last: problem ?? '' }]
-      throw new Failed({ code: 'unhealthy', probes, timeoutMs: requestOf(input).timeoutMs })
-    }
-    const json = parseBody(answer.body)
-    const map = json !== null && typeof json === 'object' && !Array.isArray(json) ? { json } : {}
-    return { changed: false, outputs: { status: answer.status, body: answer.body, ...map } }
+  plan: {
+    effect: () => 'read',
+    limitMs: input => parseDuration(input.timeout)!,
+    commands: input => [{ argv: curlArgv('posix', requestOf(input)) }],
+  },
+  act: {
+    async run(ctx, input) {
+      const answer = await request(ctx, requestOf(input))
+      const problem = typeof answer === 'string' ? answer : objection(answer, input.expect, ctx.redact)
+      const saw = problem ?? (typeof answer === 'string' ? answer : `${answer.status}`)
+      ctx.saw({ what: 'http', target: shownUrl(input.url), saw, ok: problem === null })
+      if (typeof answer === 'string' || problem !== null) {
+        const probes = [{ url: shownUrl(input.url), ok: false, last: problem ?? '' }]
+        throw new Failed({ code: 'unhealthy', probes, timeoutMs: requestOf(input).timeoutMs })
+      }
+      const json = parseBody(answer.body)
+      const map = json !== null && typeof json === 'object' && !Array.isArray(json) ? { json } : {}
+      return { changed: false, outputs: { status: answer.status, body: answer.body, ...map } }
+    },
   },
 }
 

@@ -48,33 +48,39 @@ export const composeGuard: StepKind<With> = {
   },
   outputs: { repo: 'string', sha: 'string', powersAdded: 'list' },
   timeoutMs: 2 * 60_000,
-  effect: () => 'read',
-  about: input => ({ repoPath: input.repo, composePath: input.dir, requestedRef: input.ref }),
-  commands: input => {
-    const repo = repoAt(canonicalPath(input.repo))
-    return [
-      { argv: [...gitArgv(repo, ['cat-file', 'blob']), { unknown: 'the compose files of the commit' }] },
-      { argv: composeArgv({ ...input, profiles: ['*'] }, CONFIG) },
-    ]
+  plan: {
+    effect: () => 'read',
+    about: input => ({ repoPath: input.repo, composePath: input.dir, requestedRef: input.ref }),
+    commands: input => {
+      const repo = repoAt(canonicalPath(input.repo))
+      return [
+        { argv: [...gitArgv(repo, ['cat-file', 'blob']), { unknown: 'the compose files of the commit' }] },
+        { argv: composeArgv({ ...input, profiles: ['*'] }, CONFIG) },
+      ]
+    },
   },
-  check: checkPowers,
-  async run(ctx, input) {
-    const { repo, sha, added, unknown } = await withNow(ctx, input, async now => {
-      const opened = await openRepository(ctx, canonicalPath(input.repo))
-      const { sha } = await resolveRef(ctx, opened, input.ref, input.remote, { unpublished: true })
-      const examined = await examine(ctx, { ...questionOf(input), now, opened, sha })
-      return { repo: opened.repo, sha, ...examined }
-    })
-    const all = withAllowed(input, added)
-    for (const service of unknown) ctx.say(notKnown(service))
-    for (const each of all) ctx.say(`${each.words}${each.allowed ? ' (allowed)' : ''}`)
-    const refused = added.filter((_, at) => !all[at]!.allowed)
-    if (refused.length > 0) throw new Failed(refusal(input, refused))
-    return {
-      changed: false,
-      outputs: { repo: repo.path, sha, powersAdded: added.map(each => each.key) },
-      facts: { powersAdded: all },
-    }
+  act: {
+    async run(ctx, input) {
+      const { repo, sha, added, unknown } = await withNow(ctx, input, async now => {
+        const opened = await openRepository(ctx, canonicalPath(input.repo))
+        const { sha } = await resolveRef(ctx, opened, input.ref, input.remote, { unpublished: true })
+        const examined = await examine(ctx, { ...questionOf(input), now, opened, sha })
+        return { repo: opened.repo, sha, ...examined }
+      })
+      const all = withAllowed(input, added)
+      for (const service of unknown) ctx.say(notKnown(service))
+      for (const each of all) ctx.say(`${each.words}${each.allowed ? ' (allowed)' : ''}`)
+      const refused = added.filter((_, at) => !all[at]!.allowed)
+      if (refused.length > 0) throw new Failed(refusal(input, refused))
+      return {
+        changed: false,
+        outputs: { repo: repo.path, sha, powersAdded: added.map(each => each.key) },
+        facts: { powersAdded: all },
+      }
+    },
+  },
+  look: {
+    check: checkPowers,
   },
 }
 
