@@ -4,7 +4,7 @@
  */
 
 export type Failure =
-  | AskingFailure
+  | UsageFailure
   | TargetFailure
   | GitFailure
   | ServicesFailure
@@ -25,8 +25,8 @@ type HalfWay = {
 }
 
 /** Before anything is contacted. */
-export type AskingFailure =
-  | { code: 'usage'; problem: string; hint?: string }
+export type UsageFailure =
+  | ({ code: 'usage' } & Mistake)
   | {
       code: 'playbook-not-found'
       name: string
@@ -40,6 +40,49 @@ export type AskingFailure =
   /** `takes`: what there is, for who cannot look at the playbook. */
   | { code: 'inputs-invalid'; problems: InputProblem[]; playbook?: string; takes?: string[] }
   | { code: 'settings-invalid'; file: string; problems: string[] }
+
+/** What is wrong with a command. */
+export type Mistake =
+  /** In the words of the command line's parser. */
+  | { what: 'command-line'; problem: string; hint: string }
+  | { what: 'option'; option: string; wants: 'duration' | 'time-limit' | 'run-id' | 'count' }
+  | { what: 'playbooks-folder'; folder: string }
+  | { what: 'options-exclude'; options: string[] }
+  | { what: 'dry-run-on-host' }
+  | { what: 'not-at-host'; option: '--check' | '--inputs'; verb: string; run: string }
+  | { what: 'report-file'; file: string; why: 'empty' | 'folder' | 'no-folder' | 'unwritable' }
+  | { what: 'report-not-written'; file: string; detail: string }
+  | { what: 'inputs-file'; file: string; problem: string }
+  | { what: 'target'; reason: string; hint?: string }
+  | { what: 'no-runs-at'; target: string }
+  /** In the words of the daemon. */
+  | { what: 'refused-by'; target: string; message: string }
+  | { what: 'unreadable-answer'; from: string; of: string }
+  | { what: 'no-playbook-at'; name: string; target: string }
+  | NoSuchRun
+  | { what: 'run-id-used'; runId: string }
+  | { what: 'record'; runId: string; folder: string; why: BrokenRecord }
+  | { what: 'not-ended'; runId: string; target: string }
+  | { what: 'not-asked'; runId: string; target: string; because: Failure }
+  | { what: 'secrets-needed'; runId: string }
+
+/** `place`: `in FOLDER` or `at HOST`. */
+type NoSuchRun =
+  | { what: 'no-run'; given: string; place: string }
+  | { what: 'many-runs'; given: string; matches: string[] }
+  | { what: 'no-run-yet'; place: string }
+  | { what: 'none-began'; place: string; attempt: string; outcome: string }
+  | { what: 'not-a-run'; folder: string }
+  /** The last attempt was refused because of a run that is not known here. `state`: the folder that has it. */
+  | {
+      what: 'blocked'
+      attempt: string
+      error: string
+      run: { runId: string; state: string } | null
+      verb: string
+    }
+
+type BrokenRecord = { of: 'journal'; is: 'newer' | 'unreadable' } | { of: string; is: 'missing' | 'another' }
 
 /** Reaching the target, and running one command there. */
 export type TargetFailure =

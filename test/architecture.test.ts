@@ -37,7 +37,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   document: [],
   process: [],
   // The words of failures: for the faces only.
-  wording: ['steps', 'failure.ts', 'duration.ts'],
+  wording: ['steps', 'transport', 'failure.ts', 'duration.ts'],
   'failure.ts': [],
   'duration.ts': [],
 }

@@ -32,8 +32,7 @@ export function failureOf(connected: Connected & { ok: false }, target: string):
   switch (connected.problem) {
     case 'bad-target':
       return {
-        code: 'usage',
-        problem: connected.reason,
+        ...{ code: 'usage', what: 'target', reason: connected.reason },
         ...(connected.hint ? { hint: connected.hint } : {}),
       }
     case 'auth-failed':

@@ -15,7 +15,6 @@ import { mayBeAsked, type RunEntry, readRun, unwritable } from '../runs/runs-fol
 import { type Kept, readKept } from '../runs/stored-plan.ts'
 import { kinds } from '../steps/index.ts'
 import type { Transport } from '../transport/transport.ts'
-import { sentence } from '../wording/word.ts'
 import { clock } from './clock.ts'
 import { connectTo } from './connect-to.ts'
 import { environment } from './environment.ts'
@@ -70,7 +69,7 @@ async function asked(
 ): Promise<Answer | Unknown> {
   const { runId } = run.head
   if (Object.values(kept.playbook.inputs).some(({ type }) => type === 'secret'))
-    return { failure: secretsNeeded(runId) }
+    return { failure: { code: 'usage', what: 'secrets-needed', runId } }
   const { inputs } = kept.plan
   const connected = await connectTo(kept.plan.target, {
     env: around.env,
@@ -78,7 +77,8 @@ async function asked(
     interrupts: makeInterrupts(),
   })
   if (!connected.ok) {
-    return { failure: notAsked(runId, kept.plan.target, connected.failure) }
+    const { target } = kept.plan
+    return { failure: { code: 'usage', what: 'not-asked', runId, target, because: connected.failure } }
   }
   const { transport } = connected
   const events: Event[] = []
@@ -134,21 +134,9 @@ function keep(run: RunEntry, kept: Kept, { events, end }: Answer): Failure | nul
 }
 
 const stillRuns = (runId: string, { name }: Transport): Failure => ({
-  code: 'usage',
-  problem: `what run ${runId} has begun at ${name} has not ended yet`,
-  hint: `hostops wait ${runId}   waits for its end`,
-})
-
-const notAsked = (runId: string, target: string, because: Failure): Failure => ({
-  code: 'usage',
-  problem: `what became of run ${runId} could not be asked: ${sentence(because)}`,
-  hint: `hostops doctor --target ${target} tells why, hostops report ${runId} asks again`,
-})
-
-const secretsNeeded = (runId: string): Failure => ({
-  code: 'usage',
-  problem: `run ${runId} has secrets, and without them nobody can ask for its commands again`,
-  hint: `hostops resume ${runId} -i NAME=@FILE   goes on with it`,
+  ...{ code: 'usage', what: 'not-ended' },
+  runId,
+  target: name,
 })
 
 const stateOf = ({ folder }: RunEntry) => dirname(dirname(folder))

@@ -29,7 +29,7 @@ export async function secretInputs(
 /** May hold the other inputs of the run as well; only secrets are taken from it. */
 function readObject(file: string): { [name: string]: Json } {
   const wrong = (problem: string) =>
-    new Failed({ code: 'usage', problem: `--inputs ${inputsFileName(file)}: ${problem}` })
+    new Failed({ code: 'usage', what: 'inputs-file', file: inputsFileName(file), problem })
   let text: string
   try {
     text = readFileSync(file, 'utf8')

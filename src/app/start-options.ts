@@ -1,9 +1,9 @@
 /** What a run is started with, and the mistakes in it that can be found before anything is read. */
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { DURATION_HINT, parseDuration, parseTimeLimit, TIME_LIMIT_HINT } from '../duration.ts'
-import { isRunId, RUN_ID_RULE } from '../engine/run-id.ts'
-import type { Failure } from '../failure.ts'
+import { parseDuration, parseTimeLimit } from '../duration.ts'
+import { isRunId } from '../engine/run-id.ts'
+import type { Failure, Mistake } from '../failure.ts'
 
 export type StartOptions = {
   input: string[]
@@ -25,31 +25,32 @@ export type StartOptions = {
 }
 
 export function wrongStart(options: StartOptions, cwd: string): Failure | null {
-  if (options.runId !== undefined && !isRunId(options.runId))
-    return usage('--run-id is no run id', RUN_ID_RULE)
+  if (options.runId !== undefined && !isRunId(options.runId)) return wrongOption('--run-id', 'run-id')
   if (options.timeout !== undefined && parseTimeLimit(options.timeout) === null)
-    return usage('--timeout is no time limit', TIME_LIMIT_HINT)
+    return wrongOption('--timeout', 'time-limit')
   const wrong = waitLockProblem(options) ?? playbooksProblem(options.playbooks, cwd)
   if (wrong !== null) return wrong
-  const asked = [
+  const exclusive: [string, boolean | undefined][] = [
     ['--dry-run', options.dryRun],
     ['--check', options.check],
     ['--plan', options.plan !== undefined],
-  ].flatMap(([option, given]) => (given ? [option] : []))
-  return asked.length > 1 ? usage(`${asked.join(' and ')} exclude each other`, 'give one of them') : null
+  ]
+  const given = exclusive.flatMap(([option, isGiven]) => (isGiven ? [option] : []))
+  return given.length > 1 ? { code: 'usage', what: 'options-exclude', options: given } : null
 }
 
 export const waitLockProblem = ({ waitLock }: Pick<StartOptions, 'waitLock'>): Failure | null =>
-  waitLock === undefined || parseDuration(waitLock) !== null
-    ? null
-    : usage('--wait-lock is no duration', DURATION_HINT)
+  waitLock === undefined || parseDuration(waitLock) !== null ? null : wrongOption('--wait-lock', 'duration')
 
 /** A playbook with the same name in another folder must not run instead. */
 export const playbooksProblem = (folder: string | undefined, cwd: string): Failure | null =>
   folder === undefined || isFolder(resolve(cwd, folder))
     ? null
-    : usage(`--playbooks: there is no folder "${folder}"`, 'name a folder that holds NAME.yaml files')
+    : { code: 'usage', what: 'playbooks-folder', folder }
 
-const usage = (problem: string, hint: string): Failure => ({ code: 'usage', problem, hint })
+export const wrongOption = (
+  option: string,
+  wants: Extract<Mistake, { what: 'option' }>['wants'],
+): Failure => ({ ...{ code: 'usage', what: 'option' }, option, wants })
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false

@@ -94,7 +94,8 @@ async function attempt(work: Work, began: () => void): Promise<RunEnd> {
   const keep = { runs: keepRuns ?? DEFAULT_KEEP.runs, days: keepDays ?? DEFAULT_KEEP.days }
   const created = sink.open(state, keep)
   if (work.wrong) return invalid(work.wrong)
-  if (!created.ok && created.used) return invalid(idUsed(sink.head.runId))
+  if (!created.ok && created.used)
+    return invalid({ code: 'usage', what: 'run-id-used', runId: sink.head.runId })
   if (!settings.ok) {
     watcher.note({ kind: 'mistakes', diagnostics: settings.diagnostics })
     return invalid(settings.failure)
@@ -219,8 +220,3 @@ function notConnected(failure: Failure): RunEnd {
 
 const invalid = (failure: Failure): RunEnd => ({ outcome: 'invalid', failedStep: null, failure })
 const refused = (failure: Failure): RunEnd => ({ outcome: 'refused', failedStep: null, failure })
-const idUsed = (runId: string): Failure => ({
-  code: 'usage',
-  problem: `the run id ${runId} is used already`,
-  hint: `hostops report ${runId}   tells how that run ended`,
-})

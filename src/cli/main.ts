@@ -1,5 +1,6 @@
 /** Arguments in, exit code out. */
 import { type Command, CommanderError } from 'commander'
+import type { Failure } from '../failure.ts'
 import { EXIT_OK, EXIT_USAGE } from '../report/exit-code.ts'
 import { wordedError } from './print/print-failure.ts'
 import { makeProgram } from './program.ts'
@@ -44,20 +45,20 @@ function withKnownHelp(args: string[], { commands }: Command): string[] {
 
 /** What ends in a report line does so as well when it was asked for in the wrong way. */
 async function usageError(error: CommanderError, args: string[], io: Io): Promise<number> {
-  const { problem, hint } = reword(error, args)
+  const failure: Failure = { code: 'usage', what: 'command-line', ...reword(error, args) }
   if (args[0] === 'run') {
     const { refuseUsage } = await import('./commands/refuse-usage.ts')
-    return refuseUsage({ code: 'usage', problem, hint }, args, io)
+    return refuseUsage(failure, args, io)
   }
   if (args[0] === 'resume' || args[0] === 'rollback') {
     const { refusedAttempt } = await import('../app/refused-attempt.ts')
     const { printAttempt } = await import('./print/print-attempt.ts')
     const run = args.slice(1).find(word => !word.startsWith('-')) ?? ''
     const output = args.some(word => /^(--output=)?json$/.test(word)) ? 'json' : 'auto'
-    const ended = refusedAttempt(run, { code: 'usage', problem, hint })
+    const ended = refusedAttempt(run, failure)
     return printAttempt({ ended, run: null }, { output }, io)
   }
-  io.stderr.write(wordedError({ code: 'usage', problem, hint }))
+  io.stderr.write(wordedError(failure))
   return EXIT_USAGE
 }
 

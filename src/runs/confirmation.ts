@@ -90,7 +90,7 @@ type Awaited = {
 }
 
 /** The last confirmation that a run has waited for, by its journal; null: it has not come to one. */
-export function awaitedConfirmation(folder: string): Awaited | null {
+function awaitedConfirmation(folder: string): Awaited | null {
   let awaited: Awaited | null = null
   let toCome: string[] = []
   for (const event of parseJournal(readJournal(folder), JOURNAL_VERSION).events) {
@@ -111,7 +111,7 @@ export function awaitedConfirmation(folder: string): Awaited | null {
 }
 
 /** Null where the journal has not begun. */
-export function hasConfirmStep(folder: string): boolean | null {
+function hasConfirmStep(folder: string): boolean | null {
   const { events } = parseJournal(readJournal(folder), JOURNAL_VERSION)
   const started = events.find(event => event.type === 'run-started')
   return started?.steps.some(step => step.uses === confirm.uses) ?? null

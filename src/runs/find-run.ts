@@ -4,36 +4,31 @@
  */
 import { dirname, join } from 'node:path'
 import type { Outcome } from '../engine/events.ts'
-import { Failed, type Failure } from '../failure.ts'
+import { Failed, type Mistake } from '../failure.ts'
 import type { Blocker, RunRow, Runs, Verb } from './runs.ts'
 import type { RunEntry } from './runs-folder.ts'
 import { draftFromJournal } from './stored-report.ts'
 
-type Place = Pick<Runs, 'place' | 'at'>
+type Place = Pick<Runs, 'place'>
 
-export function byBeginning(given: string, ids: readonly string[], { place, at }: Place): string {
+export function byBeginning(given: string, ids: readonly string[], { place }: Place): string {
   const matches = ids.includes(given) ? [given] : ids.filter(id => given !== '' && id.startsWith(given))
   const [id] = matches
   if (id !== undefined && matches.length === 1) return id
-  const problem =
-    matches.length > 1
-      ? `"${given}" is the beginning of ${matches.length} runs: ${matches.slice(0, 5).join(', ')}`
-      : `no run "${given}" ${place}`
-  throw notFound(problem, listing(at))
+  throw notFound(
+    matches.length > 1 ? { what: 'many-runs', given, matches } : { what: 'no-run', given, place },
+  )
 }
 
 /** `rows`: the newest first. Without a verb, a refused attempt is passed over. */
-export function lastOf(rows: readonly RunRow[], verb: Verb | null, { place, at }: Place): string {
+export function lastOf(rows: readonly RunRow[], verb: Verb | null, { place }: Place): string {
   const [attempt] = rows
-  if (attempt === undefined) throw notFound(`there is no run yet ${place}`, listing(at))
+  if (attempt === undefined) throw notFound({ what: 'no-run-yet', place })
   if (verb !== null && attempt.blockedBy !== undefined)
-    return blockingRun(attempt.runId, attempt.blockedBy, { known: rows.map(row => row.folder), verb, at })
+    return blockingRun(attempt.runId, attempt.blockedBy, { known: rows.map(row => row.folder), verb })
   const begun = rows.find(({ outcome }) => !NOT_BEGUN.has(outcome))
   if (begun !== undefined) return begun.runId
-  throw notFound(
-    `no run has begun yet ${place}; the last attempt is ${attempt.runId} (${attempt.outcome})`,
-    `hostops report ${attempt.runId}${at}   shows it`,
-  )
+  throw notFound({ what: 'none-began', place, attempt: attempt.runId, outcome: attempt.outcome })
 }
 
 /** Nothing of a run began there. */
@@ -63,22 +58,11 @@ export function blockerOf(attempt: RunEntry): Blocker | null {
 function blockingRun(
   attempt: string,
   { error, run }: Blocker,
-  { known, verb, at }: { known: readonly string[]; verb: Verb; at: string },
+  { known, verb }: { known: readonly string[]; verb: Verb },
 ): string {
   if (run !== null && known.includes(run.folder)) return run.runId
-  const hint =
-    run === null
-      ? `hostops report ${attempt}${at}`
-      : `where that run is known: HOSTOPS_STATE_DIR=${dirname(dirname(run.folder))} hostops ${verb} ${run.runId}`
-  throw notFound(`the last attempt, ${attempt}, was refused: ${error}`, hint)
+  const there = run === null ? null : { runId: run.runId, state: dirname(dirname(run.folder)) }
+  throw notFound({ what: 'blocked', attempt, error, run: there, verb })
 }
 
-const listing = (at: string): string =>
-  at === ''
-    ? 'hostops runs   lists them; those of a host: hostops runs --target hostlink'
-    : `hostops runs${at}   lists them`
-
-const notFound = (problem: string, hint: string): Failed => {
-  const failure: Failure = { code: 'usage', problem, hint }
-  return new Failed(failure)
-}
+const notFound = (mistake: Mistake): Failed => new Failed({ code: 'usage', ...mistake })

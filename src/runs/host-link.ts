@@ -70,7 +70,7 @@ export function refusal(target: string, status: string, message: string): NoRepl
   const failure: Failure =
     status === 'denied'
       ? { code: 'denied', target, rule: message }
-      : { code: 'usage', problem: `${target}: ${message}` }
+      : { code: 'usage', what: 'refused-by', target, message }
   return noReply(failure, {
     missing: status === 'not_found',
     again: message.startsWith('server busy'),

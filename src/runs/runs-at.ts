@@ -29,13 +29,13 @@ export function runsAt(host: HostLink): Runs {
       const ids = (await list()).map(row => row.runId)
       return byBeginning(given, ids, where)
     },
-    report: async runId => reportIn(await ask('report', { run_id: runId }), runId),
+    report: async runId => reportIn(await ask('report', { run_id: runId }), runId, host.target),
     async wait(runId, withinMs) {
       for (const deadline = Date.now() + withinMs; ; ) {
         const left = deadline - Date.now()
         const reply = await waitAt(host, runId, Math.max(0, Math.min(LONG_WAIT_MS, left)))
         const answer = must(reply)
-        if (answer.done) return reportIn(answer, runId)
+        if (answer.done) return reportIn(answer, runId, host.target)
         if (left <= LONG_WAIT_MS) return null
       }
     },
@@ -77,11 +77,10 @@ export const waitAt = (
     signal,
   )
 
-export function reportIn(answer: RunAnswer, runId: string): RunReport {
+function reportIn(answer: RunAnswer, runId: string, target: string): RunReport {
   const told = reportOf(answer)
   if (told !== null) return told
-  const failure: Failure = { code: 'usage', problem: `the host tells no report of ${runId}` }
-  throw new Failed(failure)
+  throw new Failed({ code: 'usage', what: 'unreadable-answer', from: target, of: runId })
 }
 
 /** Null if the answer holds no report. */

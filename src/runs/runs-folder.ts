@@ -110,7 +110,7 @@ function isBeginning(text: string): boolean {
 }
 
 /** What no runner has written is no end: the journal tells how far it came. */
-export function readReport(folder: string): Report | null {
+function readReport(folder: string): Report | null {
   const report = readJson<Report>(join(folder, 'report.json'))
   return report !== null && OUTCOMES.includes(report.outcome) ? report : null
 }

@@ -24,8 +24,7 @@ export function runsHere(state: string): RunsHere {
     const folder = join(state, 'runs', runId)
     const run = readRun(folder)
     if (run !== null) return run
-    const problem = `what ${folder} holds does not tell of a run`
-    throw new Failed({ code: 'usage', problem, hint: 'look into it' })
+    throw new Failed({ code: 'usage', what: 'not-a-run', folder })
   }
   const list = () => listRuns(state).map(row)
   return {

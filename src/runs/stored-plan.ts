@@ -3,11 +3,10 @@ import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Plan } from '../engine/plan.ts'
-import { Failed } from '../failure.ts'
+import { Failed, type Mistake } from '../failure.ts'
 import { loadPlaybook } from '../playbook/load.ts'
 import type { Playbook } from '../playbook/playbook.ts'
 import { kinds } from '../steps/index.ts'
-import { posixQuote } from '../transport/quote.ts'
 import { JOURNAL_VERSION, type JournalText, parseJournal } from './journal-text.ts'
 import { type RunEntry, unwritable } from './runs-folder.ts'
 
@@ -33,34 +32,19 @@ export function readKept(run: RunEntry): Kept {
     try {
       return readFileSync(join(folder, name), 'utf8')
     } catch {
-      throw new Failed({
-        code: 'usage',
-        problem: `run ${runId} keeps no ${name}, so there is nothing to go on from`,
-        hint: givenUp(runId, folder),
-      })
+      throw broken(run, { of: name, is: 'missing' })
     }
   }
   const journal = parseJournal(text('journal.ndjson'), JOURNAL_VERSION)
-  if (journal.newer) {
-    throw new Failed({
-      code: 'usage',
-      problem: `run ${runId} was begun by a newer hostops`,
-      hint: 'go on with that version',
-    })
-  }
-  if (journal.events.length === 0) {
-    throw new Failed({
-      code: 'usage',
-      problem: `the journal of run ${runId} cannot be read, so there is nothing to go on from`,
-      hint: givenUp(runId, folder),
-    })
-  }
+  if (journal.newer) throw broken(run, { of: 'journal', is: 'newer' })
+  if (journal.events.length === 0) throw broken(run, { of: 'journal', is: 'unreadable' })
   const planText = text('plan.json')
-  if (planHash !== undefined && hashOf(planText) !== planHash) throw moved(run, 'plan.json')
+  if (planHash !== undefined && hashOf(planText) !== planHash)
+    throw broken(run, { of: 'plan.json', is: 'another' })
   const plan = parsed(planText)
-  if (plan === null) throw moved(run, 'plan.json')
+  if (plan === null) throw broken(run, { of: 'plan.json', is: 'another' })
   const playbookText = text('playbook.yaml')
-  if (sha256(playbookText) !== plan.playbookDigest) throw moved(run, 'playbook.yaml')
+  if (sha256(playbookText) !== plan.playbookDigest) throw broken(run, { of: 'playbook.yaml', is: 'another' })
   const loaded = loadPlaybook(playbookText, plan.playbook, kinds)
   if (!loaded.ok) {
     throw new Failed({ code: 'internal', problem: `the playbook that run ${runId} keeps is no longer valid` })
@@ -80,13 +64,7 @@ function parsed(text: string): Plan | null {
   }
 }
 
-/** There is no other way out for who has a run that nobody can go on with any more. */
-const givenUp = (runId: string, folder: string): string =>
-  `look at the host: hostops report ${runId} tells what is known; once all is as it should be, give the run up: rm -r ${posixQuote(folder)}`
-
-const moved = ({ folder, head: { runId } }: RunEntry, name: string): Failed =>
-  new Failed({
-    code: 'usage',
-    problem: `the ${name} of run ${runId} is not the one that it began with`,
-    hint: givenUp(runId, folder),
-  })
+const broken = (
+  { folder, head: { runId } }: RunEntry,
+  why: Extract<Mistake, { what: 'record' }>['why'],
+): Failed => new Failed({ code: 'usage', what: 'record', runId, folder, why })

@@ -13,7 +13,7 @@ import { isHere, machineOf } from './runner-identity.ts'
 import type { RunEntry } from './runs-folder.ts'
 
 /** `failure`: why its end is not known, or still open. */
-export type StoredReport = { report: Report; exitCode: number; failure: Failure | null }
+type StoredReport = { report: Report; exitCode: number; failure: Failure | null }
 
 export function storedReport(run: RunEntry): StoredReport {
   const { report, status } = run

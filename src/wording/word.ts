@@ -1,15 +1,22 @@
 /** The one place where failures become words: lower case, no full stop, then what to type next. */
 import type { Failure, FailureCode } from '../failure.ts'
-import { ASKING } from './asking.ts'
 import { GIT } from './git.ts'
 import type { Worded, Words } from './phrases.ts'
 import { goOn, RUN } from './run.ts'
 import { SERVICES } from './services.ts'
 import { TARGET } from './target.ts'
+import { USAGE, wordMistake } from './usage.ts'
 
 const WORDS: Words<Failure> = {
-  ...{ ...ASKING, ...TARGET, ...GIT, ...SERVICES, ...RUN },
+  ...{ ...USAGE, ...TARGET, ...GIT, ...SERVICES, ...RUN },
   // Here, because they tell another failure.
+  usage: (failure, at) =>
+    failure.what === 'not-asked'
+      ? {
+          message: `what became of run ${failure.runId} could not be asked: ${sentence(failure.because)}`,
+          hint: `hostops doctor --target ${failure.target} tells why, hostops report ${failure.runId} asks again`,
+        }
+      : wordMistake(failure, at),
   'half-way': ({ runId, step, failed, left }, at) => {
     const end = failed ? `${step} has failed: ${sentence(failed)}` : 'all that was begun has ended well'
     const rest = left.length === 0 ? 'nothing was taken back' : `not begun: ${left.join(', ')}`

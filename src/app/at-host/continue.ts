@@ -52,11 +52,8 @@ async function attempt(
   const state = openState(options, around)
   if (check || options.inputs !== undefined)
     throw new Failed({
-      code: 'usage',
-      problem: `${check ? '--check' : '--inputs'} is for runs of this machine`,
-      hint: check
-        ? `on the host: HOSTOPS_STATE_DIR=/var/lib/hostops hostops ${verb} ${given} --check (or what runs_state_dir in hostlink.conf says)`
-        : 'give a secret as -i NAME=@FILE',
+      ...{ code: 'usage', what: 'not-at-host', verb, run: given },
+      option: check ? '--check' : '--inputs',
     })
   const wrong = waitLockProblem(options)
   if (wrong) throw new Failed(wrong)

@@ -36,7 +36,7 @@ export async function followToEnd(
   if (leave.signal.aborted) return left(interrupts)
   if (!reply.ok) return lost(reply.failure)
   const told = reportOf(reply.value)
-  if (told === null) return lost({ code: 'usage', problem: `the host tells no report of ${runId}` })
+  if (told === null) return lost({ code: 'usage', what: 'unreadable-answer', from: host.target, of: runId })
   return { kind: 'told', told, at: atOf(host) }
 }
 

@@ -40,6 +40,7 @@ export async function playbooksOf(host: HostLink): Promise<HostPlaybook[]> {
   const { playbooks } = must(await withRetries(() => host.ask('playbooks', {})))
   const read = z.array(playbookSchema()).safeParse(playbooks)
   if (read.success) return read.data as HostPlaybook[]
-  const problem = `what ${host.target} tells of its playbooks cannot be read`
-  throw new HostRefusal(noReply({ code: 'usage', problem }))
+  throw new HostRefusal(
+    noReply({ code: 'usage', what: 'unreadable-answer', from: host.target, of: 'its playbooks' }),
+  )
 }

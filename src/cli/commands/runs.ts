@@ -1,3 +1,4 @@
+import { wrongOption } from '../../app/start-options.ts'
 import { Failed } from '../../failure.ts'
 import { EXIT_OK } from '../../report/exit-code.ts'
 import type { RunRow } from '../../runs/runs.ts'
@@ -8,10 +9,7 @@ import type { Io } from '../terminal/io.ts'
 
 export const runs = (options: OfRuns & { limit: string; json?: boolean }, io: Io): Promise<number> =>
   withRuns(options, io, async runs => {
-    if (!/^[1-9][0-9]{0,5}$/.test(options.limit)) {
-      const problem = '--limit takes a whole number from 1'
-      throw new Failed({ code: 'usage', problem, hint: 'hostops runs --limit 20' })
-    }
+    if (!/^[1-9][0-9]{0,5}$/.test(options.limit)) throw new Failed(wrongOption('--limit', 'count'))
     const rows = (await runs.list()).slice(0, Number(options.limit))
     if (options.json) io.stdout.write(`${jsonLine(rows)}\n`)
     else if (rows.length === 0) io.stderr.write(`no run yet ${runs.place}\n`)

@@ -131,12 +131,7 @@ const showAt = (name: string, options: ShowOptions & { target: string }, io: Io)
   withPlaybooksOf(options, io, playbooks => {
     const { target } = options
     const playbook = playbooks.find(each => each.name === name)
-    if (playbook === undefined)
-      throw new Failed({
-        code: 'usage',
-        problem: `no playbook "${name}" that this token may run at ${target}`,
-        hint: `hostops list --target ${target}   shows those that there are`,
-      })
+    if (playbook === undefined) throw new Failed({ code: 'usage', what: 'no-playbook-at', name, target })
     io.stdout.write(options.json ? `${jsonLine(playbook)}\n` : asTextAt(playbook, target))
     return EXIT_OK
   })

@@ -1,4 +1,5 @@
-import { DURATION_HINT, parseDuration } from '../../duration.ts'
+import { wrongOption } from '../../app/start-options.ts'
+import { parseDuration } from '../../duration.ts'
 import { Failed, type Failure } from '../../failure.ts'
 import { emptyDraft, toReport } from '../../report/build.ts'
 import { exitCode } from '../../report/exit-code.ts'
@@ -18,8 +19,7 @@ export function wait(given: string, options: OfRuns & { timeout?: string }, io: 
     io,
     async runs => {
       const limit = options.timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(options.timeout)
-      if (limit === null)
-        throw new Failed({ code: 'usage', problem: '--timeout is no duration', hint: DURATION_HINT })
+      if (limit === null) throw new Failed(wrongOption('--timeout', 'duration'))
       const runId = await runs.find(given)
       const ended = await runs.wait(runId, limit)
       const { at } = runs

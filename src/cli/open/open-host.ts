@@ -71,8 +71,4 @@ function notAnswered(target: string, failure: LinkFailure): NoReply {
   }
 }
 
-const noHost = (target: string): Failure => ({
-  code: 'usage',
-  problem: `${target} offers no runs on the host`,
-  hint: 'they need hostops’ own hostlinkd there: --target hostlink (hostops doctor --target hostlink shows what it offers)',
-})
+const noHost = (target: string): Failure => ({ code: 'usage', what: 'no-runs-at', target })

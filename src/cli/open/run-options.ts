@@ -1,5 +1,4 @@
 /** What `hostops run` is given, as commander passes it. */
-import { resolve } from 'node:path'
 import type { StartOptions } from '../../app/start-options.ts'
 import type { Failure } from '../../failure.ts'
 import { reportFileProblem } from '../print/report-file.ts'
@@ -11,16 +10,8 @@ export type RunOptions = StartOptions &
     detach?: boolean
   }
 
-export function wrongUse(options: RunOptions, cwd: string): Failure | null {
-  const usage = (problem: string, hint: string): Failure => ({ code: 'usage', problem, hint })
-  if (options.reportFile === '') return usage('--report-file is empty', 'name a file that can be written')
-  const file = options.reportFile === undefined ? null : reportFileProblem(resolve(cwd, options.reportFile))
-  if (file !== null)
-    return usage(`--report-file ${options.reportFile} ${file}`, 'name a file that can be written')
-  if ((options.onHost || options.detach) && options.dryRun)
-    return usage(
-      '--dry-run contacts no host',
-      'leave --on-host and --detach out, or ask the host with --check --on-host',
-    )
-  return null
+export function wrongUse({ reportFile, onHost, detach, dryRun }: RunOptions, cwd: string): Failure | null {
+  const why = reportFile === undefined ? null : reportFileProblem(reportFile, cwd)
+  if (why !== null) return { code: 'usage', what: 'report-file', file: reportFile ?? '', why }
+  return (onHost || detach) && dryRun ? { code: 'usage', what: 'dry-run-on-host' } : null
 }

@@ -12,7 +12,7 @@ import type { Io } from '../terminal/io.ts'
 export type OfRuns = { target?: string; config?: string }
 
 const EXIT_UNREACHABLE = 4
-export const EXIT_UNKNOWN = 6
+const EXIT_UNKNOWN = 6
 
 /** Prints a failure as `refuse` says. */
 export async function withRuns(

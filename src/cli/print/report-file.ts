@@ -1,15 +1,16 @@
 /** The copy of the report that a caller asks for with --report-file. */
 import { accessSync, constants, type Stats, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import type { Failure } from '../../failure.ts'
+import type { Failure, Mistake } from '../../failure.ts'
 import type { Report } from '../../report/schema.ts'
 import { writeAtomically } from '../../runs/atomic-file.ts'
+
+type ReportFileProblem = Extract<Mistake, { what: 'report-file' }>['why']
 
 /** The file, where one can be put there at all: what cannot be is told as wrong use, and not tried. */
 export function writableReportFile(given: string | undefined, cwd: string): string | undefined {
   if (given === undefined) return undefined
-  const file = resolve(cwd, given)
-  return reportFileProblem(file) === null ? file : undefined
+  return reportFileProblem(given, cwd) === null ? resolve(cwd, given) : undefined
 }
 
 export function copyReport(
@@ -21,7 +22,7 @@ export function copyReport(
   try {
     writeAtomically(file, `${JSON.stringify(report)}\n`, 0o666 & ~process.umask())
   } catch (error) {
-    complain({ code: 'usage', problem: `cannot write the report to ${file}: ${(error as Error).message}` })
+    complain({ code: 'usage', what: 'report-not-written', file, detail: (error as Error).message })
   }
 }
 
@@ -29,17 +30,19 @@ export function copyReport(
  * Why no report can be put there; null when one can. Told before the first change: at the end it is too late for who
  * waits for that file.
  */
-export function reportFileProblem(file: string): string | null {
+export function reportFileProblem(given: string, cwd: string): ReportFileProblem | null {
+  if (given === '') return 'empty'
+  const file = resolve(cwd, given)
   const there = statOf(file)
-  if (there?.isDirectory()) return 'is a folder'
+  if (there?.isDirectory()) return 'folder'
   // A device or a pipe is written to as it is.
   if (there !== null && !there.isFile()) return null
-  if (!statOf(dirname(file))?.isDirectory()) return 'stands in a folder that does not exist'
+  if (!statOf(dirname(file))?.isDirectory()) return 'no-folder'
   try {
     accessSync(dirname(file), constants.W_OK)
     return null
   } catch {
-    return 'stands in a folder that cannot be written to'
+    return 'unwritable'
   }
 }
 

@@ -20,7 +20,7 @@ import { printPlan } from './print-plan.ts'
 import { copyReport, writableReportFile } from './report-file.ts'
 import type { Shown } from './shown.ts'
 
-export type RunView = {
+type RunView = {
   watcher: Watcher
   /** Prints how the run ended. Returns the exit code. */
   finish(ended: Ended): Promise<number>
