@@ -39,6 +39,7 @@ export function runsAt(host: HostLink): Runs {
         if (left <= LONG_WAIT_MS) return null
       }
     },
+    hasEnded: async runId => must(await waitAt(host, runId, 0)).done === true,
     async events(runId) {
       const events: Event[] = []
       for (let after = 0; ; ) {

@@ -43,6 +43,7 @@ export function runsHere(state: string): RunsHere {
         await sleep(Math.min(POLL_MS, left))
       }
     },
+    hasEnded: async runId => entry(runId).status !== 'running',
     events: async runId => journalEvents(entry(runId).folder),
     logs: async runId => logFiles(join(entry(runId).folder, 'steps')),
     readLog: async (runId, name, offset) => readChunk(join(entry(runId).folder, 'steps', name), offset),

@@ -16,6 +16,8 @@ export type Runs = {
   report(runId: string): Promise<RunReport>
   /** Null if the run has not ended within that time. */
   wait(runId: string, withinMs: number): Promise<RunReport | null>
+  /** Nobody works on it at the moment. */
+  hasEnded(runId: string): Promise<boolean>
   /** All events of its journal; output is in the logs. */
   events(runId: string): Promise<Event[]>
   logs(runId: string): Promise<LogFile[]>

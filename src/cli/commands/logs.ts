@@ -1,7 +1,6 @@
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EXIT_OK, EXIT_USAGE } from '../../report/exit-code.ts'
-import type { Runs } from '../../runs/runs.ts'
 import { printable } from '../../wording/printable.ts'
 import { type OfRuns, withRuns } from '../open/with-runs.ts'
 import type { Io } from '../terminal/io.ts'
@@ -40,14 +39,12 @@ export const logs = (given: string, options: LogsOptions, io: Io): Promise<numbe
       printed = await print()
       if (isOver) break
       // Looked up before the last printing: what was written until then is printed for certain.
-      isOver = await hasEnded(runs, runId)
+      isOver = await runs.hasEnded(runId)
       if (!isOver) await sleep(POLL_MS)
     }
     if (printed === 0) io.stderr.write(`no step of ${runId} has printed anything\n`)
     return EXIT_OK
   })
-
-const hasEnded = async (runs: Runs, runId: string): Promise<boolean> => (await runs.wait(runId, 0)) !== null
 
 /** Prints what has been added since the last call, whole lines only. */
 function makePrinter(read: (offset: number) => Promise<Buffer>, prefix: string, io: Io): () => Promise<void> {

@@ -31,100 +31,146 @@ const STARTED_BEFORE = { followed: ': this follows it', running: '', ended: ', a
 const ONLY_THIS_LINE = 'the record of this run is not complete: only the line on stdout tells how it ended\n'
 
 export function openView(shown: Shown, io: Io): RunView {
-  const isJson = shown.output === 'json'
-  const isQuiet = shown.quiet === true
-  const summary = makeSummary()
-  const reportFile = writableReportFile(shown.reportFile, io.cwd)
-  let face: Face | null = null
-
-  let at = ''
-  let isEndSeen = false
-
-  const ready = async (where?: string) => {
-    at = where ?? ''
-    face = await chooseFace(shown, io, clock.now, where)
+  const screen: Screen = {
+    io,
+    shown,
+    reportFile: writableReportFile(shown.reportFile, io.cwd),
+    summary: makeSummary(),
+    face: null,
+    at: '',
+    isEndSeen: false,
   }
-  const event = (event: Event) => {
-    summary.add(event)
-    if (event.type === 'run-finished') isEndSeen = true
-    try {
-      face?.event(event)
-    } catch {
-      // A drawing that fails must not end a run.
-      face = null
-    }
+  return {
+    watcher: {
+      async ready(at) {
+        screen.at = at ?? ''
+        screen.face = await chooseFace(shown, io, clock.now, at)
+      },
+      event: event => showEvent(screen, event),
+      note: note => printNote(screen, note),
+    },
+    finish: ended => finish(screen, ended),
+    finishAtHost: ended => finishAtHost(screen, ended),
   }
-  const said = (line: string) => event({ type: 'said', id: 'link', line })
-  const forPeople = (text: string) => {
-    if (!isJson) io.stderr.write(text)
-  }
-  const note = (note: Note) => {
-    switch (note.kind) {
-      case 'mistakes':
-        return forPeople(renderDiagnostics(note.diagnostics, 'text'))
-      case 'plan':
-        if (isQuiet) return
-        if (!isJson) return io.stderr.write(`${printPlan(note.plan, note.warnings)}\n`)
-        face = jsonFace({ write: text => io.stderr.write(text), now: clock.now })
-        return writeEvent(io, { type: 'plan', plan: note.plan })
-      case 'warning':
-        return forPeople(wordedError(note.failure))
-      case 'fault':
-        return io.stderr.write(`${note.error instanceof Error ? note.error.stack : note.error}\n`)
-      case 'attached':
-        return forPeople(`${note.runId} was started before${STARTED_BEFORE[note.run]}\n`)
-      case 'silence':
-        return said(`${sentence(note.failure)}; the run goes on there, and is asked about again`)
-      case 'answer':
-        return said(`${at.replace(/^ --target /, '') || 'local'} answers again`)
-      case 'words':
-        return forPeople(`${printable(note.line)}\n`)
-    }
-  }
-
-  const isTold = ({ outcome }: Report) => !(isQuiet && isGood(outcome))
-  /** On a terminal the verdict is what a person sees last: a line behind it would push it off the screen. */
-  const close = (report: Report, words: string) => {
-    copyReport(report, reportFile, failure => forPeople(wordedError(failure)))
-    if (io.stdout.isTTY) io.stdout.write(resultLine(report))
-    if (isTold(report)) forPeople(words)
-    if (!io.stdout.isTTY) io.stdout.write(resultLine(report))
-  }
-  const finish = async ({ report, exitCode, end, isKept, isRecorded }: Ended): Promise<number> => {
-    if (!isRecorded) forPeople(ONLY_THIS_LINE)
-    // Without a face nobody has seen the end: nothing was started, or events are not wanted.
-    if (isJson && isTold(report) && face === null) writeEvent(io, { type: 'run-finished', ...end })
-    await face?.close()
-    const isOnScreen = io.stderr.isTTY
-    const columns = isOnScreen ? io.stderr.columns() : null
-    if (!isEndSeen) summary.add({ type: 'run-finished', ...end })
-    const { runId, durationMs } = report
-    const lines = summary.lines({ runId, durationMs, stored: isKept, sight: report, columns, at })
-    close(report, `${isOnScreen ? '\n' : ''}${lines.join('\n')}\n`)
-    return exitCode
-  }
-  const finishAtHost = async (ended: EndedAtHost): Promise<number> => {
-    if (ended.kind === 'told') {
-      const { report, exitCode, failure } = ended.told
-      const { outcome, failedStep } = report
-      at = ended.at
-      return finish({
-        ...{ report, exitCode, isKept: true, isRecorded: true },
-        end: { outcome, failedStep, failure },
-      })
-    }
-    const { report, exitCode, end } = ended.ended
-    const { runId } = report
-    await face?.close()
-    if (isJson && end.failure !== null) writeEvent(io, { type: 'run-finished', ...end })
-    const isOpen = end.outcome === 'started' || end.outcome === 'unknown'
-    const goesOn = `${runId} ${end.failure ? 'may go on' : 'goes on'} at the host\nhint: hostops wait ${runId}${ended.at}\n`
-    close(report, `${end.failure ? wordedError(end.failure) : ''}${isOpen ? goesOn : ''}`)
-    return exitCode
-  }
-
-  return { watcher: { ready, event, note }, finish, finishAtHost }
 }
+
+type Screen = {
+  readonly io: Io
+  readonly shown: Shown
+  /** The whole path. */
+  readonly reportFile: string | undefined
+  readonly summary: ReturnType<typeof makeSummary>
+  /** Null before the run has started, and if no events are wanted. */
+  face: Face | null
+  /** How a command names the host, like ` --target hostlink`; empty for this machine. */
+  at: string
+  isEndSeen: boolean
+}
+
+function showEvent(screen: Screen, event: Event): void {
+  screen.summary.add(event)
+  if (event.type === 'run-finished') screen.isEndSeen = true
+  try {
+    screen.face?.event(event)
+  } catch {
+    // A drawing that fails must not end a run.
+    screen.face = null
+  }
+}
+
+function printNote(screen: Screen, note: Note): void {
+  switch (note.kind) {
+    case 'plan':
+      showPlan(screen, note)
+      break
+    case 'fault':
+      screen.io.stderr.write(`${note.error instanceof Error ? note.error.stack : note.error}\n`)
+      break
+    case 'silence':
+    case 'answer':
+      showEvent(screen, { type: 'said', id: 'link', line: linkWords(note, screen.at) })
+      break
+    default:
+      forPeople(screen, noteText(note))
+  }
+}
+
+function noteText(note: Extract<Note, { kind: 'mistakes' | 'warning' | 'attached' | 'words' }>): string {
+  switch (note.kind) {
+    case 'mistakes':
+      return renderDiagnostics(note.diagnostics, 'text')
+    case 'warning':
+      return wordedError(note.failure)
+    case 'attached':
+      return `${note.runId} was started before${STARTED_BEFORE[note.run]}\n`
+    case 'words':
+      return `${printable(note.line)}\n`
+  }
+}
+
+const linkWords = (note: Extract<Note, { kind: 'silence' | 'answer' }>, at: string): string =>
+  note.kind === 'silence'
+    ? `${sentence(note.failure)}; the run goes on there, and is asked about again`
+    : `${at.replace(/^ --target /, '') || 'local'} answers again`
+
+function showPlan(screen: Screen, { plan, warnings }: Extract<Note, { kind: 'plan' }>): void {
+  const { io, shown } = screen
+  if (shown.quiet) return
+  if (shown.output === 'json') {
+    screen.face = jsonFace({ write: text => io.stderr.write(text), now: clock.now })
+    writeEvent(io, { type: 'plan', plan })
+  } else io.stderr.write(`${printPlan(plan, warnings)}\n`)
+}
+
+function forPeople({ io, shown }: Screen, text: string): void {
+  if (shown.output !== 'json') io.stderr.write(text)
+}
+
+async function finish(screen: Screen, ended: Ended): Promise<number> {
+  const { io, shown, summary, at } = screen
+  const { report, exitCode, end, isKept, isRecorded } = ended
+  if (!isRecorded) forPeople(screen, ONLY_THIS_LINE)
+  // Without a face nobody has seen the end: nothing was started, or events are not wanted.
+  if (shown.output === 'json' && isTold(screen, report) && screen.face === null)
+    writeEvent(io, { type: 'run-finished', ...end })
+  if (!screen.isEndSeen) summary.add({ type: 'run-finished', ...end })
+  const { runId, durationMs } = report
+  const columns = io.stderr.isTTY ? io.stderr.columns() : null
+  const lines = summary.lines({ runId, durationMs, stored: isKept, sight: report, columns, at })
+  await printEnd(screen, report, `${io.stderr.isTTY ? '\n' : ''}${lines.join('\n')}\n`)
+  return exitCode
+}
+
+async function finishAtHost(screen: Screen, { at, ...ended }: EndedAtHost): Promise<number> {
+  if (ended.kind === 'told') {
+    const { report, exitCode, failure } = ended.told
+    const { outcome, failedStep } = report
+    screen.at = at
+    const end = { outcome, failedStep, failure }
+    return finish(screen, { report, exitCode, end, isKept: true, isRecorded: true })
+  }
+  const { report, exitCode, end } = ended.ended
+  const { runId, outcome } = report
+  if (screen.shown.output === 'json' && end.failure !== null)
+    writeEvent(screen.io, { type: 'run-finished', ...end })
+  const goesOn = `${runId} ${end.failure ? 'may go on' : 'goes on'} at the host\nhint: hostops wait ${runId}${at}\n`
+  const isOpen = outcome === 'started' || outcome === 'unknown'
+  const error = end.failure === null ? '' : wordedError(end.failure)
+  await printEnd(screen, report, `${error}${isOpen ? goesOn : ''}`)
+  return exitCode
+}
+
+/** On a terminal the verdict is what a person sees last: a line after it would push it off the screen. */
+async function printEnd(screen: Screen, report: Report, words: string): Promise<void> {
+  const { io, face, reportFile } = screen
+  await face?.close()
+  copyReport(report, reportFile, failure => forPeople(screen, wordedError(failure)))
+  if (io.stdout.isTTY) io.stdout.write(resultLine(report))
+  if (isTold(screen, report)) forPeople(screen, words)
+  if (!io.stdout.isTTY) io.stdout.write(resultLine(report))
+}
+
+const isTold = ({ shown }: Screen, { outcome }: Report): boolean => !(shown.quiet && isGood(outcome))
 
 const writeEvent = (io: Io, event: object) =>
   io.stderr.write(`${jsonLine({ time: new Date(clock.now()).toISOString(), ...event })}\n`)
