@@ -104,8 +104,8 @@ function checkForm(
   { file, kinds, diagnostics }: StepsContext,
 ): void {
   const path: Path = ['steps', index]
-  const report = (place: Path, message: string, hint?: string, related: Diagnostic['related'] = []) =>
-    diagnostics.push(error('wrong-value', file.keyPlace(place), message, { hint, related }))
+  const report = (place: Path, message: string, more: Parameters<typeof error>[3] = {}) =>
+    diagnostics.push(error('wrong-value', file.keyPlace(place), message, more))
   if (form === null) {
     report(path, 'a step needs `uses`, `run` or `script`')
     return
@@ -113,7 +113,7 @@ function checkForm(
   for (const other of FORMS) {
     if (other === form || step[other] === undefined) continue
     const related = [{ ...file.keyPlace([...path, form]), message: 'this step already is' }]
-    report([...path, other], `a step is either \`uses\`, \`run\` or \`script\``, undefined, related)
+    report([...path, other], 'a step is either `uses`, `run` or `script`', { related })
   }
   if (form !== 'uses' && step.with !== undefined) {
     report([...path, 'with'], `\`with\` belongs to \`uses\`; what \`${form}\` takes stands beside it`)
@@ -121,14 +121,24 @@ function checkForm(
   if (hasCommonKeysOnly(step)) return
   for (const field of shortForm()) {
     if (keyOf(step, field) === undefined) continue
-    if (form === 'uses' && !fieldsOf(kinds[uses]).includes(field)) {
-      report([...path, field], `\`${field}\` belongs to \`run\` and \`script\``)
-    } else if (form === 'uses') {
-      report([...path, field], `\`${field}\` belongs under \`with:\``)
-    } else if (field === 'shell' && form === 'run') {
-      report([...path, field], '`run` never uses a shell', 'use `script:` for that')
-    }
+    const misplaced = misplacedField(field, form, () => fieldsOf(kinds[uses]))
+    if (misplaced !== null) report([...path, field], misplaced.message, { hint: misplaced.hint })
   }
+}
+
+/** Why a field of the short forms cannot stand beside this form. */
+function misplacedField(
+  field: string,
+  form: (typeof FORMS)[number],
+  fields: () => readonly string[],
+): { message: string; hint?: string } | null {
+  if (form === 'uses')
+    return fields().includes(field)
+      ? { message: `\`${field}\` belongs under \`with:\`` }
+      : { message: `\`${field}\` belongs to \`run\` and \`script\`` }
+  if (form === 'run' && field === 'shell')
+    return { message: '`run` never uses a shell', hint: 'use `script:` for that' }
+  return null
 }
 
 function fieldsOf(kind: StepKind | undefined): string[] {

@@ -25,29 +25,38 @@ function visit(node: ASTNode, bound: ReadonlySet<string>, walk: Walk): void {
   const chain = chainOf(node)
   if (chain !== null && !bound.has(chain.root)) {
     addReference(chain, node, walk)
-    return
-  }
-  if (node.op === '[]' || node.op === '[?]') {
-    visit(node.args[0], bound, walk)
-    visit(node.args[1], bound, walk)
-  } else if (node.op === '.' || node.op === '.?') {
-    visit(node.args[0], bound, walk)
-  } else if (node.op === 'call') {
-    if (node.args[0] === 'has') checkHas(node.args[1], walk)
-    for (const arg of node.args[1]) visit(arg, bound, walk)
   } else if (node.op === 'rcall') {
     visitMethod(node.args, bound, walk)
-  } else if (node.op === 'map') {
-    for (const [key, value] of node.args) {
-      if (key.op === 'value' && key.args === '__proto__') problem(walk, key, 'a map cannot have this key')
-      visit(key, bound, walk)
-      visit(value, bound, walk)
-    }
-  } else if (node.op === '!_' || node.op === '-_') {
-    visit(node.args, bound, walk)
-  } else if (node.op !== 'value' && node.op !== 'id') {
-    for (const arg of node.args as readonly ASTNode[]) visit(arg, bound, walk)
+  } else {
+    if (node.op === 'call' && node.args[0] === 'has') checkHas(node.args[1], walk)
+    if (node.op === 'map') checkKeys(node.args, walk)
+    for (const each of insideOf(node)) visit(each, bound, walk)
   }
+}
+
+function insideOf(node: Exclude<ASTNode, { op: 'rcall' }>): readonly ASTNode[] {
+  switch (node.op) {
+    case 'value':
+    case 'id':
+      return []
+    case '.':
+    case '.?':
+      return [node.args[0]]
+    case '!_':
+    case '-_':
+      return [node.args]
+    case 'call':
+      return node.args[1]
+    case 'map':
+      return node.args.flat()
+    default:
+      return node.args as readonly ASTNode[]
+  }
+}
+
+function checkKeys(entries: readonly (readonly [ASTNode, ASTNode])[], walk: Walk): void {
+  for (const [key] of entries)
+    if (key.op === 'value' && key.args === '__proto__') problem(walk, key, 'a map cannot have this key')
 }
 
 const BINDING_METHODS = new Set(['all', 'exists', 'exists_one', 'map', 'filter', 'bind'])

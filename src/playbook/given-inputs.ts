@@ -47,22 +47,26 @@ export async function readCommandLine(
       })
       continue
     }
-    if (!text.startsWith('@')) given.set(name, { origin: 'command-line', text })
-    else if (text.startsWith('@@')) given.set(name, { origin: 'command-line', text: text.slice(1) })
-    else if (Object.hasOwn(playbook.inputs, name)) {
-      const read = await readInputFile(resolve(cwd, text.slice(1)), MAX_INPUT_BYTES)
-      // Editors and `echo` end files with a line feed that is no part of the value.
-      if (read.ok) given.set(name, { origin: 'command-line', text: read.text.replace(/\r?\n$/, '') })
-      else
-        problems.push({
-          input: name,
-          problem: 'unreadable',
-          detail: unreadFile(text, read.problem, playbook.inputs[name]!),
-        })
-      if (!read.ok) given.set(name, null)
-    } else given.set(name, { origin: 'command-line', text })
+    const spec = Object.hasOwn(playbook.inputs, name) ? playbook.inputs[name] : undefined
+    const read = await readValue(text, spec, cwd)
+    if (!read.ok) problems.push({ input: name, problem: 'unreadable', detail: read.detail })
+    given.set(name, read.ok ? { origin: 'command-line', text: read.text } : null)
   }
   return given
+}
+
+/** The text itself, or what the file behind its `@` holds. */
+async function readValue(
+  text: string,
+  spec: InputSpec | undefined,
+  cwd: string,
+): Promise<{ ok: true; text: string } | { ok: false; detail: string }> {
+  if (text.startsWith('@@')) return { ok: true, text: text.slice(1) }
+  if (!text.startsWith('@') || spec === undefined) return { ok: true, text }
+  const read = await readInputFile(resolve(cwd, text.slice(1)), MAX_INPUT_BYTES)
+  // Editors and `echo` end files with a line feed that is no part of the value.
+  if (read.ok) return { ok: true, text: read.text.replace(/\r?\n$/, '') }
+  return { ok: false, detail: unreadFile(text, read.problem, spec) }
 }
 
 /**

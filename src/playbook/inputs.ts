@@ -52,41 +52,45 @@ function settle(playbook: Playbook, given: Given, problems: InputProblem[]): Res
   const values: { [name: string]: Json } = {}
   const origins: { [name: string]: InputOrigin } = {}
   // Prototype names are no inputs: `in` would find them, `hasOwn` does not.
-  for (const name of given.keys()) {
-    if (Object.hasOwn(playbook.inputs, name)) continue
-    const suggestion = nearest(name, Object.keys(playbook.inputs))
-    const detail = `${playbook.name} has no such input`
-    problems.push({
-      input: shownName(name),
-      problem: 'unknown',
-      detail,
-      ...whence(given.get(name)),
-      ...(suggestion === undefined ? {} : { suggestion }),
-    })
-  }
+  for (const [name, candidate] of given)
+    if (!Object.hasOwn(playbook.inputs, name)) problems.push(unknownInput(playbook, name, candidate))
   for (const [name, spec] of Object.entries(playbook.inputs)) {
     const candidate = given.get(name)
-    if (candidate === null) continue
     const checked =
-      candidate === undefined ? fromDefault(playbook, name, spec, values) : check(spec, candidate)
+      candidate === undefined ? fromDefault(playbook, name, spec, values) : checkGiven(spec, candidate)
     if (checked === null) continue
+    const origin = originOf(spec, candidate)
     if (checked.ok) {
       values[name] = checked.value
-      origins[name] = candidate?.origin ?? (spec.default === undefined ? 'none' : 'default')
+      origins[name] = origin
     } else {
-      const missing = candidate === undefined && spec.default === undefined
-      const problem = missing ? 'missing' : 'ill-typed'
+      const problem = origin === 'none' ? 'missing' : 'ill-typed'
       problems.push({ input: name, problem, detail: checked.detail, ...whence(candidate) })
     }
   }
   return problems.length === 0 ? { ok: true, values, origins } : { ok: false, problems }
 }
 
+function unknownInput(playbook: Playbook, name: string, candidate: Candidate | null): InputProblem {
+  const suggestion = nearest(name, Object.keys(playbook.inputs))
+  return {
+    input: shownName(name),
+    problem: 'unknown',
+    detail: `${playbook.name} has no such input`,
+    ...whence(candidate),
+    ...(suggestion === undefined ? {} : { suggestion }),
+  }
+}
+
+const originOf = (spec: InputSpec, candidate: Candidate | null | undefined): InputOrigin =>
+  candidate?.origin ?? (spec.default === undefined ? 'none' : 'default')
+
 /** Who gave nothing wrong has to be told where it stands. */
 const whence = (candidate: Candidate | null | undefined): { inSettings?: true } =>
   candidate?.origin === 'settings' || candidate?.origin === 'pinned' ? { inSettings: true } : {}
 
-function check(spec: InputSpec, candidate: Candidate): Checked {
+function checkGiven(spec: InputSpec, candidate: Candidate | null): Checked | null {
+  if (candidate === null) return null
   return 'text' in candidate ? inputFromText(spec, candidate.text) : checkInput(spec, candidate.json)
 }
 

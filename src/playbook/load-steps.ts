@@ -59,20 +59,22 @@ export function outlineSteps(raw: unknown, { file, kinds, diagnostics }: StepsCo
   const next = new Map<string, number>()
   return steps.map(({ step, index }) => {
     const form = FORMS.find(each => step[each] !== undefined) ?? null
-    const uses = form === 'uses' ? step['uses'] : form === 'run' ? 'command' : form
-    const name = typeof uses === 'string' ? uses : ''
-    const kind = Object.hasOwn(kinds, name) ? kinds[name]! : null
-    if (form !== null && typeof uses === 'string' && kind === null) {
-      unknownKind(name, ['steps', index, form], { file, kinds, diagnostics })
+    const uses = kindNameOf(step, form)
+    const kind = Object.hasOwn(kinds, uses ?? '') ? kinds[uses!]! : null
+    if (form !== null && uses !== null && kind === null) {
+      unknownKind(uses, ['steps', index, form], { file, kinds, diagnostics })
     }
-    const id =
-      typeof step['id'] === 'string'
-        ? step['id']
-        : makeId(form === 'run' ? 'run' : name || 'step', taken, next)
+    const base = form === 'run' ? 'run' : uses || 'step'
+    const id = typeof step['id'] === 'string' ? step['id'] : makeId(base, taken, next)
     taken.add(id)
     const nullable = step['when'] !== undefined || step['continueOnError'] === true
-    return { index, form, uses: name, kind, id, nullable }
+    return { index, form, uses: uses ?? '', kind, id, nullable }
   })
+}
+
+function kindNameOf(step: Record<string, unknown>, form: OutlinedStep['form']): string | null {
+  if (form !== 'uses') return form === 'run' ? 'command' : form
+  return typeof step['uses'] === 'string' ? step['uses'] : null
 }
 
 export function stepTypes(outline: readonly OutlinedStep[]): ExpressionTypes['steps'] {
@@ -121,20 +123,22 @@ export function mergeWith(
     probe.value[field] = value
     probe.base[field] = path
   }
-  if (form === 'uses') {
-    for (const [field, value] of Object.entries(isRecord(step.with) ? step.with : {}))
-      put(field, value, ['steps', index, 'with', field])
-  } else if (form !== null) {
-    put(form === 'run' ? 'argv' : 'script', step[form], ['steps', index, form])
-  }
-  for (const field of keysAt(kind.schema, [])) {
+  for (const [field, value, path] of ownFields(step, index, form)) put(field, value, path)
+  const open = keysAt(kind.schema, []).filter(field => !Object.hasOwn(probe.value, field))
+  for (const field of open) {
     // A field beside `with` is told as such, so it need not be told as missing too.
-    const beside = !Object.hasOwn(probe.value, field) && !COMMON_KEYS.has(field)
-    if (beside) put(field, keyOf(step, field), ['steps', index, field])
-    const given = Object.hasOwn(probe.value, field)
-    if (!given && Object.hasOwn(defaults, field)) put(field, defaults[field], ['defaults', field])
+    const beside = COMMON_KEYS.has(field) ? undefined : keyOf(step, field)
+    if (beside !== undefined) put(field, beside, ['steps', index, field])
+    else if (Object.hasOwn(defaults, field)) put(field, defaults[field], ['defaults', field])
   }
   return probe
+}
+
+function ownFields(step: RawStep, index: number, form: OutlinedStep['form']): [string, unknown, Path][] {
+  if (form === null) return []
+  if (form !== 'uses') return [[form === 'run' ? 'argv' : 'script', step[form], ['steps', index, form]]]
+  const given = Object.entries(isRecord(step.with) ? step.with : {})
+  return given.map(([field, value]) => [field, value, ['steps', index, 'with', field]])
 }
 
 /** What the short forms of `command` and `script` take beside `run` and `script`. */

@@ -16,37 +16,45 @@ export function parseTemplate(text: string): ParsedText {
   const parts: (string | Expression)[] = []
   const sites: ExpressionSite[] = []
   let literal = ''
+  const endLiteral = () => {
+    if (literal !== '') parts.push(literal)
+    literal = ''
+  }
   let at = 0
-  while (at < text.length) {
-    const open = text.indexOf('${{', at)
-    if (open === -1) break
+  for (let open = text.indexOf('${{'); open !== -1; open = text.indexOf('${{', at)) {
     if (open > at && text[open - 1] === '$') {
       literal += `${text.slice(at, open - 1)}\${{`
       at = open + 3
       continue
     }
-    const end = endOfExpression(text, open + 3)
-    if (end === -1) {
-      return { ok: false, problem: '`${{` is never closed by `}}`', start: open, end: open + 3 }
-    }
-    const inner = text.slice(open + 3, end)
-    const source = inner.trim()
-    if (source === '') return { ok: false, problem: 'this expression is empty', start: open, end: end + 2 }
+    const site = siteAt(text, open)
+    if ('problem' in site) return { ok: false, ...site }
     literal += text.slice(at, open)
-    if (literal !== '') parts.push(literal)
-    literal = ''
-    parts.push({ $expr: source })
-    const start = open + 3 + inner.indexOf(source)
-    sites.push({ source, start, end: start + source.length })
-    at = end + 2
+    endLiteral()
+    parts.push({ $expr: site.source })
+    sites.push({ source: site.source, start: site.start, end: site.start + site.source.length })
+    at = site.close + 2
   }
   literal += text.slice(at)
-  if (literal !== '') parts.push(literal)
+  endLiteral()
   const [only] = parts
   if (parts.length <= 1 && (only === undefined || typeof only === 'string' || sites.length === 1)) {
     return { ok: true, template: only ?? '', sites }
   }
   return { ok: true, template: { $text: parts }, sites }
+}
+
+type Misshapen = { problem: string; start: number; end: number }
+
+/** The expression behind `${{`, and where its `}}` stands. */
+function siteAt(text: string, open: number): { source: string; start: number; close: number } | Misshapen {
+  const from = open + 3
+  const close = endOfExpression(text, from)
+  if (close === -1) return { problem: '`${{` is never closed by `}}`', start: open, end: from }
+  const inner = text.slice(from, close)
+  const source = inner.trim()
+  if (source === '') return { problem: 'this expression is empty', start: open, end: close + 2 }
+  return { source, start: from + inner.indexOf(source), close }
 }
 
 export function mayHoldExpression(text: string): boolean {
@@ -77,31 +85,25 @@ export function expressionsOf(node: Template): string[] {
   return Object.values(node).flatMap(expressionsOf)
 }
 
+const DEEPER: Record<string, number> = { '{': 1, '}': -1 }
+
 /** The offset of the closing `}}`, or -1. */
 function endOfExpression(text: string, from: number): number {
   let depth = 0
-  let at = from
-  while (at < text.length) {
+  for (let at = from; at !== -1 && at < text.length; at = behindToken(text, at)) {
     const char = text[at]!
-    if (char === '"' || char === "'") {
-      at = endOfString(text, at)
-      if (at === -1) return -1
-    } else if (char === '/' && text[at + 1] === '/') {
-      const newline = text.indexOf('\n', at)
-      if (newline === -1) return text.indexOf('}}', at)
-      at = newline
-    } else if (char === '{') {
-      depth += 1
-      at += 1
-    } else if (char === '}') {
-      if (depth === 0) return text[at + 1] === '}' ? at : -1
-      depth -= 1
-      at += 1
-    } else {
-      at += 1
-    }
+    // A comment on the last line ends where the expression does.
+    if (text.startsWith('//', at) && !text.includes('\n', at)) return text.indexOf('}}', at)
+    if (char === '}' && depth === 0) return text[at + 1] === '}' ? at : -1
+    depth += DEEPER[char] ?? 0
   }
   return -1
+}
+
+/** Behind a string, a comment or a single character; -1 where a string has no end. */
+function behindToken(text: string, at: number): number {
+  if (text[at] === '"' || text[at] === "'") return endOfString(text, at)
+  return text.startsWith('//', at) ? text.indexOf('\n', at) : at + 1
 }
 
 function endOfString(text: string, start: number): number {
