@@ -43,22 +43,23 @@ export function pwshCommand(command: Command, dialect: PwshDialect = 'standard')
 }
 
 /** What no process can be given, so that quoting cannot help; said by where it stands, never by the value. */
-export function unquotable(command: Command): string | null {
-  if (command.argv.length === 0 || command.argv[0] === '') return 'the command has no program'
-  for (const [index, arg] of command.argv.entries()) {
-    const problem = unencodable(arg)
-    if (problem !== null) return `argument ${index} ${problem}`
+export function unquotable({ argv, cwd, env = {} }: Command): string | null {
+  if (argv.length === 0 || argv[0] === '') return 'the command has no program'
+  const named = (what: string, text: string) => {
+    const problem = unencodable(text)
+    return problem === null ? [] : [`${what} ${problem}`]
   }
-  const cwdProblem =
-    command.cwd === undefined ? null : command.cwd === '' ? 'is empty' : unencodable(command.cwd)
-  if (cwdProblem !== null) return `the working directory ${cwdProblem}`
-  for (const [name, value] of Object.entries(command.env ?? {})) {
-    if (name === '' || name.includes('=') || unencodable(name) !== null)
-      return `${JSON.stringify(name)} cannot be the name of a variable`
-    const problem = unencodable(value)
-    if (problem !== null) return `the variable ${JSON.stringify(name)} ${problem}`
-  }
-  return null
+  const isName = (name: string) => name !== '' && !name.includes('=') && unencodable(name) === null
+  const [problem = null] = [
+    ...argv.flatMap((arg, index) => named(`argument ${index}`, arg)),
+    ...(cwd === '' ? ['the working directory is empty'] : named('the working directory', cwd ?? '')),
+    ...Object.entries(env).flatMap(([name, value]) =>
+      isName(name)
+        ? named(`the variable ${JSON.stringify(name)}`, value)
+        : [`${JSON.stringify(name)} cannot be the name of a variable`],
+    ),
+  ]
+  return problem
 }
 
 /** Half a surrogate pair has no UTF-8: it would silently arrive as another character. */

@@ -63,11 +63,8 @@ export async function overtakeOverSsh(
   }
   const isOver = (seen: Seen) => seen === 'ended' || (seen === 'left' && !options.leftBehind)
 
-  let seen = await ask('look')
-  if (isOver(seen)) return 'ended'
-  if (seen === 'unknown') return 'unknown'
-  options.onWaiting()
-  if (!options.end) {
+  const waitForEnd = async (first: Seen): Promise<Seen> => {
+    let seen = first
     let limit = performance.now() + options.timeoutMs + (kind === 'job' ? JOB_END_MS : 0)
     while (!isOver(seen) && !options.signal.aborted && performance.now() < limit) {
       await sleep(LOOK_MS, undefined, { signal: options.signal }).catch(() => {})
@@ -76,8 +73,14 @@ export async function overtakeOverSsh(
       // Its limit was for itself; who comes behind it has a moment.
       if (seen === 'left' && before !== 'left') limit = performance.now() + LEFT_BEHIND_MS
     }
-    if (isOver(seen)) return 'ended'
+    return seen
   }
+
+  const seen = await ask('look')
+  if (isOver(seen)) return 'ended'
+  if (seen === 'unknown') return 'unknown'
+  options.onWaiting()
+  if (!options.end && isOver(await waitForEnd(seen))) return 'ended'
   if (options.signal.aborted || kind === 'job') return 'running'
   return isOver(await ask('end')) ? 'ended' : 'running'
 }

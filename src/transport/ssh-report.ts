@@ -14,44 +14,44 @@ export type Scanner = {
   readonly report: Report | null
 }
 
+const NOTHING: Buffer = Buffer.alloc(0)
+
 /**
  * Everything before the line that has just the nonce is noise of the login shell. Behind it, on the stream that
  * `reports`, the nonce begins a report, which ends with its line.
  */
 export function scanner(nonce: string, reports: boolean): Scanner {
   const mark = Buffer.from(nonce)
-  let held = Buffer.alloc(0)
+  let held = NOTHING
   let begun = false
   let report: Report | null = null
 
-  const push = (chunk: Buffer): Buffer[] => {
-    if (begun && !reports) return [chunk]
-    let data = held.length === 0 ? chunk : Buffer.concat([held, chunk])
-    held = Buffer.alloc(0)
-    const passed: Buffer[] = []
-    while (data.length > 0) {
-      if (begun && !reports) {
-        passed.push(data)
-        break
-      }
-      const at = data.indexOf(mark)
-      const cut = at < 0 ? data.length - partial(data, mark) : at
-      if (begun && cut > 0) passed.push(data.subarray(0, cut))
-      const end = at < 0 ? -1 : data.indexOf(10, at)
-      if (end < 0) {
-        held = Buffer.from(data.subarray(cut))
-        break
-      }
-      if (begun) report ??= parse(data.toString('latin1', at + mark.length + 1, end))
-      else begun = true
-      data = data.subarray(end + 1)
+  const isPlain = () => begun && !reports
+  /** Passes what stands before the next mark, and answers with what stands behind its line. */
+  const scan = (data: Buffer, passed: Buffer[]): Buffer => {
+    const at = data.indexOf(mark)
+    const cut = at < 0 ? data.length - partial(data, mark) : at
+    if (begun && cut > 0) passed.push(data.subarray(0, cut))
+    const end = at < 0 ? -1 : data.indexOf(10, at)
+    if (end < 0) {
+      held = Buffer.from(data.subarray(cut))
+      return NOTHING
     }
-    return passed
+    if (begun) report ??= parse(data.toString('latin1', at + mark.length + 1, end))
+    else begun = true
+    return data.subarray(end + 1)
+  }
+  const push = (chunk: Buffer): Buffer[] => {
+    const passed: Buffer[] = []
+    let data = held.length === 0 ? chunk : Buffer.concat([held, chunk])
+    held = NOTHING
+    while (data.length > 0 && !isPlain()) data = scan(data, passed)
+    return data.length > 0 ? [...passed, data] : passed
   }
 
   return {
     push,
-    rest: () => (begun ? held : Buffer.alloc(0)),
+    rest: () => (begun ? held : NOTHING),
     get begun() {
       return begun
     },

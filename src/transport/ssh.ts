@@ -8,7 +8,7 @@ import { overtakeOverSsh } from './ssh-adopt-orphan.ts'
 import { type Master, openMaster, type SshSettings } from './ssh-master.ts'
 import type { SshProblem } from './ssh-problem.ts'
 import type { Job } from './ssh-script.ts'
-import { type Ended, session } from './ssh-session.ts'
+import { session } from './ssh-session.ts'
 import type { Command, Connected, ExecOptions, ExecResult, Transport, TransportOptions } from './transport.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
@@ -42,26 +42,8 @@ function refusedConnection(problem: SshProblem): Connected {
 }
 
 function sshTransport(settings: SshSettings, first: Master): Transport {
-  let master = first
-  let opening: Promise<SshProblem | null> | null = null
-  let closed = false
+  const connection = keepConnected(settings, first)
   const turns = semaphore(MOST_SESSIONS)
-
-  /** Null once there is a connection. */
-  const connection = async (): Promise<SshProblem | null> => {
-    if (closed) return { problem: 'unreachable', reason: 'the transport was closed' }
-    if (master.isOpen()) return null
-    opening ??= (async () => {
-      await master.close()
-      const opened = await openMaster(settings)
-      opening = null
-      if (!opened.ok) return opened
-      master = opened.master
-      if (closed) await master.close()
-      return null
-    })()
-    return opening
-  }
 
   const exec = async (command: Command, options: ExecOptions): Promise<ExecResult> => {
     const problem = unquotable(command)
@@ -69,35 +51,9 @@ function sshTransport(settings: SshSettings, first: Master): Transport {
     const output = collectOutput(options)
     if (!(await turns.enter(options.signal))) return { kind: 'cancelled', ...output.kept(0) }
     try {
-      return await persist(command, options, output)
+      return await persist(settings, connection, { command, options, output })
     } finally {
       turns.leave()
-    }
-  }
-
-  /** Tries again what certainly did not run, and follows a durable command again when the link was lost. */
-  const persist = async (command: Command, options: ExecOptions, output: Output): Promise<ExecResult> => {
-    const job = options.durable ? jobOf(options.key, command) : null
-    const mark = job === null && options.onStart ? randomBytes(16).toString('hex') : null
-    if (job) options.onStart?.({ kind: 'job', job: job.name })
-    if (mark) options.onStart?.({ kind: 'marked', mark })
-    let lost: ExecResult | null = null
-    for (let tries = 0; ; tries++) {
-      if (options.signal?.aborted && lost === null) return { kind: 'cancelled', ...output.kept(0) }
-      const missing = await connection()
-      const end: Ended = missing
-        ? { never: missing }
-        : await session(settings, master, { job, mark }, command, options, output)
-      if ('result' in end) {
-        if (end.result.kind !== 'lost' || job === null) return end.result
-        lost = end.result
-      }
-      const pause = RETRY_PAUSES_MS[tries]
-      const isHopeless = missing !== null && lost === null
-      if ('never' in end && (isHopeless || pause === undefined)) return lost ?? unreachable(end.never)
-      if (pause === undefined)
-        return lost ?? { kind: 'lost', reason: 'the connection was lost again and again' }
-      await sleep(pause)
     }
   }
 
@@ -108,11 +64,68 @@ function sshTransport(settings: SshSettings, first: Master): Transport {
     startsOnce: false,
     exec,
     overtake: (command, how) => overtakeOverSsh(exec, command, how),
-    close: async () => {
+    close: connection.close,
+  }
+}
+
+type Connection = ReturnType<typeof keepConnected>
+
+/** Opens a new master where the last one is gone. */
+function keepConnected(settings: SshSettings, first: Master) {
+  let master = first
+  let opening: Promise<SshProblem | Master> | null = null
+  let closed = false
+  const reopen = async (): Promise<SshProblem | Master> => {
+    await master.close()
+    const opened = await openMaster(settings)
+    opening = null
+    if (!opened.ok) return opened
+    master = opened.master
+    if (closed) await master.close()
+    return master
+  }
+  return {
+    async open(): Promise<SshProblem | Master> {
+      if (closed) return { problem: 'unreachable', reason: 'the transport was closed' }
+      if (master.isOpen()) return master
+      opening ??= reopen()
+      return opening
+    },
+    async close(): Promise<void> {
       closed = true
       await opening
       await master.close()
     },
+  }
+}
+
+type Wanted = { command: Command; options: ExecOptions; output: Output }
+
+/** Tries again what certainly did not run, and follows a durable command again when the link was lost. */
+async function persist(
+  settings: SshSettings,
+  connection: Connection,
+  { command, options, output }: Wanted,
+): Promise<ExecResult> {
+  const job = options.durable ? jobOf(options.key, command) : null
+  const mark = job === null && options.onStart ? randomBytes(16).toString('hex') : null
+  if (job) options.onStart?.({ kind: 'job', job: job.name })
+  if (mark) options.onStart?.({ kind: 'marked', mark })
+  let lost: ExecResult | null = null
+  const tryOnce = async (): Promise<{ result: ExecResult; again: boolean }> => {
+    const master = await connection.open()
+    if ('problem' in master) return { result: lost ?? unreachable(master), again: lost !== null }
+    const end = await session(settings, master, { job, mark }, command, options, output)
+    if ('never' in end) return { result: lost ?? unreachable(end.never), again: true }
+    return { result: end.result, again: end.result.kind === 'lost' && job !== null }
+  }
+  for (let tries = 0; ; tries++) {
+    if (options.signal?.aborted && lost === null) return { kind: 'cancelled', ...output.kept(0) }
+    const { result, again } = await tryOnce()
+    const pause = RETRY_PAUSES_MS[tries]
+    if (!again || pause === undefined) return result
+    if (result.kind === 'lost') lost = result
+    await sleep(pause)
   }
 }
 

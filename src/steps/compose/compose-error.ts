@@ -1,5 +1,5 @@
 /** What the end of a docker command means. Besides progress.ts the only place that reads the words of Docker and Compose. */
-import { Failed, type PullProblem } from '../../failure.ts'
+import { Failed, type Failure, type PullProblem } from '../../failure.ts'
 import { lines, tailOf } from '../contract/plain-text.ts'
 import type { Done } from '../contract/step.ts'
 import { UNKNOWN, withoutQuotes } from './foreign.ts'
@@ -18,49 +18,52 @@ export function composeFailed(dir: string, verb: string, done: Done, words: 'saf
 }
 
 function failureOf(dir: string, verb: string, done: Done): Failed {
-  const stdout = endOf(done, 'stdout')
-  const stderr = endOf(done, 'stderr')
-  const excerpt = buildExcerpt(lines(stdout))
-  const said = [...excerpt, ...lines(stderr)]
-  const detail = said.at(-1) ?? ''
-  const line = (pattern: RegExp) => said.findLast(text => pattern.test(text))
-  if (done.code === NO_PROGRAM && line(/docker.*not found/)) {
-    return new Failed({ code: 'command-not-started', argv: ['docker'], why: 'not-found', detail })
-  }
-  // The words of Docker 20.10 to 28, by what is tried first.
-  const plugin = line(/is not a docker command|unknown command: docker compose|unknown flag: --ansi/)
-  if (plugin !== undefined || line(/unknown (shorthand )?flag: .*(-d|'f'|--progress)/)) {
-    return new Failed({ code: 'compose-plugin-missing', detail: plugin ?? detail })
-  }
-  const denied = line(/permission denied while trying to connect to the [Dd]ocker/)
-  if (denied !== undefined) {
-    return new Failed({ code: 'engine-denied', detail: denied.replace(/: (Get|Post|Head) ".*$/, '') })
-  }
-  const down = line(/Cannot connect to the Docker daemon|error during connect|Is the docker daemon running/i)
-  if (down !== undefined) return new Failed({ code: 'engine-down', detail: down })
-  const full = line(/no space left on device|disk quota exceeded/i)
-  if (full !== undefined) return new Failed({ code: 'disk-full', detail: full })
-  const taken = line(/port is already allocated|address already in use|ports are not available/i)
-  if (taken !== undefined) return new Failed({ code: 'port-taken', dir, port: portIn(taken), detail: taken })
-  const unknown = /no such service: (\S+)/.exec(line(/no such service/) ?? '')?.[1]
-  if (unknown !== undefined)
-    return new Failed({ code: 'service-unknown', dir, services: [unknown], known: [] })
-  if (done.code === NO_FILE || line(/no configuration file provided|\.ya?ml: no such file or directory/)) {
-    return new Failed({ code: 'compose-file-missing', dir, detail })
-  }
-  // `config` does nothing but read the files.
-  if (done.code === BAD_FILE || verb === 'config')
-    return new Failed({ code: 'compose-file-invalid', dir, detail: withoutValue(detail) })
+  const excerpt = buildExcerpt(lines(endOf(done, 'stdout')))
+  const said = [...excerpt, ...lines(endOf(done, 'stderr'))]
+  const known = ofHost(said, done.code) ?? ofStack(said, dir, verb, done.code)
+  if (known !== null) return new Failed(known)
   const cause = excerpt.findLast(text => /error|fatal|panic|failed|cannot/i.test(text)) ?? excerpt.at(-1)
-  const tail = tailOf(done)
   return new Failed({
     code: 'compose-failed',
     dir,
     verb,
     exitCode: done.code,
-    tail,
+    tail: tailOf(done),
     ...(cause === undefined ? {} : { cause }),
   })
+}
+
+/** What is wrong with the host, whichever stack it is. The words of Docker 20.10 to 28, by what is tried first. */
+function ofHost(said: readonly string[], exitCode: number): Failure | null {
+  const line = (pattern: RegExp) => said.findLast(text => pattern.test(text))
+  const detail = said.at(-1) ?? ''
+  if (exitCode === NO_PROGRAM && line(/docker.*not found/))
+    return { code: 'command-not-started', argv: ['docker'], why: 'not-found', detail }
+  const plugin = line(/is not a docker command|unknown command: docker compose|unknown flag: --ansi/)
+  if (plugin !== undefined || line(/unknown (shorthand )?flag: .*(-d|'f'|--progress)/))
+    return { code: 'compose-plugin-missing', detail: plugin ?? detail }
+  const denied = line(/permission denied while trying to connect to the [Dd]ocker/)
+  if (denied !== undefined)
+    return { code: 'engine-denied', detail: denied.replace(/: (Get|Post|Head) ".*$/, '') }
+  const down = line(/Cannot connect to the Docker daemon|error during connect|Is the docker daemon running/i)
+  if (down !== undefined) return { code: 'engine-down', detail: down }
+  const full = line(/no space left on device|disk quota exceeded/i)
+  return full === undefined ? null : { code: 'disk-full', detail: full }
+}
+
+function ofStack(said: readonly string[], dir: string, verb: string, exitCode: number): Failure | null {
+  const line = (pattern: RegExp) => said.findLast(text => pattern.test(text))
+  const detail = said.at(-1) ?? ''
+  const taken = line(/port is already allocated|address already in use|ports are not available/i)
+  if (taken !== undefined) return { code: 'port-taken', dir, port: portIn(taken), detail: taken }
+  const unknown = /no such service: (\S+)/.exec(line(/no such service/) ?? '')?.[1]
+  if (unknown !== undefined) return { code: 'service-unknown', dir, services: [unknown], known: [] }
+  if (exitCode === NO_FILE || line(/no configuration file provided|\.ya?ml: no such file or directory/))
+    return { code: 'compose-file-missing', dir, detail }
+  // `config` does nothing but read the files.
+  if (exitCode === BAD_FILE || verb === 'config')
+    return { code: 'compose-file-invalid', dir, detail: withoutValue(detail) }
+  return null
 }
 
 /** In the words of Docker 20.10 to 28 and of what they quote from registries, by what is tried first. */

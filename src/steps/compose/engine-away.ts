@@ -33,15 +33,19 @@ async function acrossAbsence<T>(ctx: StepContext, work: () => Promise<T>): Promi
     try {
       return await work()
     } catch (error) {
-      if (!(error instanceof Failed) || ctx.signal.aborted || inVain.has(ctx.signal)) throw error
-      // The engine has just told it, and of nothing that was asked for.
-      if (error.failure.code === 'not-stable' && error.failure.until !== undefined) throw error
+      if (!mayBeOfAbsence(ctx, error)) throw error
       const absence = await absenceOf(ctx, error, deadline)
       if (absence === 'none' || (absence === 'slow' && !mayBeSlow)) throw error
       if (absence === 'slow') mayBeSlow = false
       ctx.say('the Docker engine was away and is back: doing this part again')
     }
   }
+}
+
+function mayBeOfAbsence(ctx: StepContext, error: unknown): error is Failed {
+  if (!(error instanceof Failed) || ctx.signal.aborted || inVain.has(ctx.signal)) return false
+  // The engine has just told it, and of nothing that was asked for.
+  return error.failure.code !== 'not-stable' || error.failure.until === undefined
 }
 
 /** `slow`: it may have been away, and answers by now. `over`: it was away, and is back. */

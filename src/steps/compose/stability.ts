@@ -141,28 +141,30 @@ function problemOf(
   first: Pick<Replica, 'restarts' | 'startedAt' | 'status'> | undefined,
   { oneShot, maxRestarts }: { oneShot: boolean; maxRestarts: number },
 ) {
+  const problem = (what: string, final: boolean) => ({
+    detail: `${now.name} ${what}${lastWords(now)}`,
+    final,
+  })
   const died = `exit code ${now.exitCode}${now.outOfMemory ? ', out of memory' : ''}`
-  const said = now.said === '' ? '' : `: ${now.said.split('\n').at(-1)?.slice(0, 200)}`
   const restarts = first === undefined ? 0 : now.restarts - first.restarts
-  if (restarts > maxRestarts)
-    return { detail: `${now.name} has restarted ${times(restarts)} (${died})${said}`, final: true }
+  if (restarts > maxRestarts) return problem(`has restarted ${times(restarts)} (${died})`, true)
   const isAgain = first?.status === 'running' && isUp(now) && first.startedAt !== now.startedAt
-  if (isAgain && restarts <= 0 && maxRestarts === 0)
-    return { detail: `${now.name} has ended and was started again${said}`, final: true }
-  if (now.died && maxRestarts === 0)
-    return { detail: `${now.name} has ended with ${died}${said}`, final: true }
+  if (isAgain && restarts <= 0 && maxRestarts === 0) return problem('has ended and was started again', true)
+  if (now.died && maxRestarts === 0) return problem(`has ended with ${died}`, true)
   switch (now.status) {
     case 'running':
       if (now.health === null || now.health === 'healthy') return null
-      return { detail: `${now.name} is ${now.health}${said}`, final: now.health === 'unhealthy' }
+      return problem(`is ${now.health}`, now.health === 'unhealthy')
     case 'exited':
       if (oneShot && now.exitCode === 0) return null
-      return { detail: `${now.name} has ended with ${died}${said}`, final: !now.comesBack }
+      return problem(`has ended with ${died}`, !now.comesBack)
     case 'dead':
-      return { detail: `${now.name} is dead${said}`, final: true }
+      return problem('is dead', true)
     default:
-      return { detail: `${now.name} is ${now.status} (${died})${said}`, final: false }
+      return problem(`is ${now.status} (${died})`, false)
   }
 }
+
+const lastWords = ({ said }: Replica) => (said === '' ? '' : `: ${said.split('\n').at(-1)?.slice(0, 200)}`)
 
 const times = (n: number) => (n === 1 ? 'once' : `${n} times`)

@@ -88,7 +88,8 @@ export async function stand(
 
 export type Ear = {
   add(sign: Sign): void
-  isDeaf(): boolean
+  /** Shorter where nothing can be heard. */
+  longestPause(intervalMs: number): number
   sleep(ms: number): Promise<void>
   stop(): Promise<void>
 }
@@ -125,7 +126,7 @@ export function listening(ctx: StepContext, first: Sign, untilMs: number): Ear {
   add(first)
   return {
     add,
-    isDeaf: () => open < listeners.size,
+    longestPause: intervalMs => (open < listeners.size ? Math.min(intervalMs, DEAF_MS) : intervalMs),
     async sleep(ms) {
       const woken = new Promise<void>(resolve => {
         wake = resolve
@@ -153,21 +154,17 @@ async function wait(
   const isEarly = !alone && ctx.standsLater()
   let standing = NOT_YET
   let blamed: Look | null = null
-  let endedWhenGood: number | null = null
-  let shown = ''
+  const say = sayChanges(ctx)
+  const endings = noticeEndings()
   for (let looks = 1; ; looks += 1) {
     const leftMs = (standing.since === null ? startedAt + timeoutMs : ends) - ctx.now()
     const [look, ...more] = await Promise.all([
       own.look(ctx, leftMs),
       ...others.map(sign => lookBeside(ctx, sign, leftMs)),
     ])
-    if (look.text !== shown) ctx.say(look.text)
-    shown = look.text
+    say(look.text)
     const all = [look, ...more.flatMap(each => each ?? [])]
-    const ended = all.reduce((sum, each) => sum + (each.ended ?? 0), 0)
-    if (look.good) endedWhenGood ??= ended
-    // What ends cleanly may be meant to, unless the version was good until then and is not any more.
-    const hasEnded = !look.good && endedWhenGood !== null && ended > endedWhenGood
+    const hasEnded = endings(look.good, all)
     const fact = together(ctx.now(), all, hasEnded)
     const isOther = standing.since !== null && fact.print !== standing.print
     blamed = blame(all, hasEnded, isOther) ?? blamed
@@ -175,10 +172,28 @@ async function wait(
     standing = now
     const durationMs = Math.round(ctx.now() - startedAt)
     if (verdict === 'stands' || (isEarly && fact.good && verdict === 'wait')) return { looks, durationMs }
-    const longest = ear.isDeaf() ? Math.min(intervalMs, DEAF_MS) : intervalMs
+    const longest = ear.longestPause(intervalMs)
     const pause = pauseOf(standing, longest, { at: ctx.now(), lastStart: startedAt + timeoutMs, forMs })
     if (verdict === 'fails' || pause >= ctx.remainingMs()) throw await (blamed ?? look).failure()
     await ear.sleep(pause)
+  }
+}
+
+function sayChanges(ctx: StepContext): (text: string) => void {
+  let shown = ''
+  return text => {
+    if (text !== shown) ctx.say(text)
+    shown = text
+  }
+}
+
+/** What ends cleanly may be meant to, unless the version was good until then and is not any more. */
+function noticeEndings(): (isGood: boolean, all: readonly Look[]) => boolean {
+  let whenGood: number | null = null
+  return (isGood, all) => {
+    const ended = all.reduce((sum, each) => sum + (each.ended ?? 0), 0)
+    if (isGood) whenGood ??= ended
+    return !isGood && whenGood !== null && ended > whenGood
   }
 }
 

@@ -19,10 +19,7 @@ export async function measureDowntime(
   ended: AbortSignal,
   good: () => Promise<boolean>,
 ): Promise<Required<Pick<Facts, 'downtimeSeconds' | 'downtime'>>> {
-  const gaps: Gap[] = []
-  let lastGood = ctx.now()
-  let lastBad = lastGood
-  let since: number | null = null
+  const gaps = gapsSince(ctx.now())
   let holds = ctx.held().times
   const over = aborted(ended)
   for (let last = false; ; ) {
@@ -30,29 +27,39 @@ export async function measureDowntime(
     const { over: letGo } = ctx.held()
     if (letGo !== null) await Promise.race([letGo, ctx.sleep(HELD_AT_MOST_MS), over])
     const { times } = ctx.held()
-    if (times !== holds) {
-      since ??= middle(lastGood, noticed)
-      lastBad = ctx.now()
-    }
+    if (times !== holds) gaps.bad(noticed, ctx.now())
     holds = times
     last = ended.aborted
     const asked = ctx.now()
     const isGood = await ask(good)
-    if (isGood === true) {
-      lastGood = ctx.now()
-      if (since !== null) gaps.push({ from: since, to: middle(lastBad, lastGood) })
-      since = null
-    } else if (isGood === false) {
-      since ??= middle(lastGood, asked)
-      lastBad = asked
-    }
-    if (last) return factsOf(since === null ? gaps : [...gaps, { from: since, to: null }])
-    const every = since === null ? EVERY_MS : EVERY_DOWN_MS
+    if (isGood === true) gaps.good(ctx.now())
+    else if (isGood === false) gaps.bad(asked, asked)
+    if (last) return factsOf(gaps.all())
+    const every = gaps.isDown() ? EVERY_DOWN_MS : EVERY_MS
     await Promise.race([ctx.sleep(Math.max(every / 2, every - (ctx.now() - asked))), over])
   }
 }
 
 type Gap = { from: number; to: number | null }
+
+function gapsSince(start: number) {
+  const gaps: Gap[] = []
+  let [lastGood, lastBad] = [start, start]
+  let since: number | null = null
+  return {
+    isDown: () => since !== null,
+    good(at: number) {
+      if (since !== null) gaps.push({ from: since, to: middle(lastBad, at) })
+      since = null
+      lastGood = at
+    },
+    bad(from: number, to: number) {
+      since ??= middle(lastGood, from)
+      lastBad = to
+    },
+    all: (): readonly Gap[] => (since === null ? gaps : [...gaps, { from: since, to: null }]),
+  }
+}
 
 const middle = (from: number, to: number) => from + Math.max(0, to - from) / 2
 

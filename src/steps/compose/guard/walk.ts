@@ -78,7 +78,7 @@ export async function walk(
     }))
     const read = await readFiles(ctx, ground, wanted)
     round = fresh.flatMap((item, at) =>
-      take(walked, { item, entry: wanted[at]!.entry, read: read[at]! }, ground, isAllowed),
+      take({ ground, walked, isAllowed }, { item, entry: wanted[at]!.entry, read: read[at]! }),
     )
   }
   return walked
@@ -133,52 +133,53 @@ async function defaultFiles(ctx: StepContext, ground: Ground, sha: string): Prom
   return override === undefined ? [main] : [main, override]
 }
 
+type Walk = { ground: Ground; walked: Walked; isAllowed: (key: string) => boolean }
 type Found = { item: Item; entry: Entry; read: Read }
 
 /** What it names is next. */
-function take(
-  walked: Walked,
-  { item, entry, read }: Found,
-  ground: Ground,
-  isAllowed: (key: string) => boolean,
-): Item[] {
-  const { path, how } = item
+function take(walk: Walk, found: Found): Item[] {
+  const { ground, walked } = walk
+  const { item, entry, read } = found
+  const { path, how, service } = item
   if (how === 'main') walked.main.push(path)
   // What Compose would read there is what lies there now. Values for a container alone decide nothing.
-  if (item.wasReal && entry.kind !== 'live' && (how !== 'env_file' || item.service === null))
+  if (item.wasReal && entry.kind !== 'live' && (how !== 'env_file' || service === null))
     throw invalid(ground, `${path} has an absolute name: use a path relative to the compose file`)
-  if (entry.kind === 'gone') return []
-  const isThere = entry.kind === 'blob' || entry.kind === 'link' || read.real !== null
-  // Named by the owner, but for a link that a tree may have put there.
-  const isOwners =
-    (how === 'main' || how === 'main-env') && (ground.opened !== null || !isWithin(ground, path))
-  const real = read.real ?? path
-  const place =
-    entry.kind === 'link'
-      ? `${entry.path} (a link of the tree)`
-      : livePlace(ground, { ...item, real }, isOwners || entry.kind === 'blob' || !isThere)
-  if (place !== null) {
-    walked.outside.push({ how, service: item.service, path: place })
-    const outside = outsidePower(item.service, how, place)
-    if (!note(walked, outside, isAllowed) || entry.kind === 'link') return []
-  }
-  if (place === null) walked.own.push({ how, service: item.service, path, real })
-  if (!isThere) return []
+  if (entry.kind === 'gone' || !admit(walk, found)) return []
+  if (entry.kind === 'live' && read.real === null) return []
   walked.files.set(path, entry)
-  if (how === 'main-env') for (const each of ownVariables(entry, read.text)) note(walked, each, isAllowed)
+  if (how === 'main-env') for (const each of ownVariables(entry, read.text)) note(walk, each)
   if (how !== 'main' && how !== 'include' && how !== 'extends') return []
   const references = read.text === null ? null : referencesIn(read.text)
   if (references === null) throw invalid(ground, `${path} is not plain YAML that the guard can follow`)
-  return references.flatMap(reference => follow(walked, item, reference, ground, isAllowed))
+  return references.flatMap(reference => follow(walk, item, reference))
+}
+
+/** Whether it may be followed: it is the stack's own, or allowed although it is not. */
+function admit({ ground, walked, isAllowed }: Walk, { item, entry, read }: Found): boolean {
+  const { path, how, service } = item
+  const own = { how, service, path, real: read.real ?? path }
+  const place =
+    entry.kind === 'link' ? `${entry.path} (a link of the tree)` : livePlace(ground, own, entry, read)
+  if (place === null) {
+    walked.own.push(own)
+    return true
+  }
+  walked.outside.push({ how, service, path: place })
+  return note({ walked, isAllowed }, outsidePower(service, how, place)) && entry.kind !== 'link'
 }
 
 /** Null: the stack's own. */
-function livePlace(ground: Ground, file: Own, isOwners: boolean): string | null {
-  if (isWritten(file, ground.written)) return file.path
+function livePlace(ground: Ground, file: Own, entry: Entry, read: Read): string | null {
+  const { how, path, real } = file
+  if (isWritten(file, ground.written)) return path
+  // Named by the owner, but for a link that a tree may have put there.
+  const isOwners =
+    (how === 'main' || how === 'main-env') && (ground.opened !== null || !isWithin(ground, path))
+  if (isOwners || entry.kind === 'blob' || read.real === null) return null
   // Beside the tree, the rest of the checkout may be another stack's.
-  const isOwn =
-    ground.opened === null ? isWithin(ground, file.real) : isIn(file.real, [ground.dir, ground.real.dir])
-  return isOwners || isOwn ? null : file.real
+  const isOwn = ground.opened === null ? isWithin(ground, real) : isIn(real, [ground.dir, ground.real.dir])
+  return isOwn ? null : real
 }
 
 /** A link needs the folder; words that decide something need no more than the file. */
@@ -187,13 +188,8 @@ export const isWritten = ({ how, service, path, real }: Own, folders: readonly s
     how === 'env_file' && service !== null ? isBelow(each, folders) : isIn(each, folders),
   )
 
-function follow(
-  walked: Walked,
-  from: Item,
-  { how, service, name, folder, implied }: Reference,
-  ground: Ground,
-  isAllowed: (key: string) => boolean,
-): Item[] {
+function follow(walk: Walk, from: Item, { how, service, name, folder, implied }: Reference): Item[] {
+  const { ground, walked } = walk
   const at = (text: string) => posix.normalize(posix.isAbsolute(text) ? text : posix.join(from.base, text))
   const path = at(name)
   // Compose's own way to say that there is none.
@@ -203,8 +199,9 @@ function follow(
   const isPlain = !/[$:~\u0000-\u001f]|^github\.com\//.test(name + (folder ?? ''))
   if (!isPlain || !isWithin(ground, path) || !isWithin(ground, base)) {
     if (implied) return []
-    walked.outside.push({ how, service, path: isPlain ? path : name })
-    if (!note(walked, outsidePower(service, how, isPlain ? path : name), isAllowed) || !isPlain) return []
+    const place = isPlain ? path : name
+    walked.outside.push({ how, service, path: place })
+    if (!note(walk, outsidePower(service, how, place)) || !isPlain) return []
   }
   const item = { path, base, how, service, optional: implied === true }
   return [{ ...item, isReal: isReal(folder ?? name), wasReal: isReal(name) }]
@@ -214,7 +211,7 @@ function follow(
 const climbs = (base: string, name: string) => /^\.\.(\/|$)/.test(posix.join(base.slice(1) || '.', name))
 
 /** Whether it may be followed all the same. */
-function note(walked: Walked, found: Power, isAllowed: (key: string) => boolean): boolean {
+function note({ walked, isAllowed }: Pick<Walk, 'walked' | 'isAllowed'>, found: Power): boolean {
   if (isAllowed(found.key)) return true
   walked.powers.push(found)
   return false
