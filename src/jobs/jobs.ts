@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { systemReason } from '../process/system-error.ts'
 import type { JobQuery, JobStart, JobStatus, Owner } from './job-info.ts'
 import { answerJobQuery, type JobAnswer } from './job-requests.ts'
+import type { JobSpec } from './job-spec.ts'
 import { type Log, type Most, openJobTable } from './job-table.ts'
 import { openWatches } from './job-watch.ts'
 import { createSpool, type Meta, readSpool, removeSpool, spoolRoot } from './spool.ts'
@@ -58,6 +59,8 @@ type JobsOptions = {
 
 const SWEEP_EVERY_MS = 10 * 60_000
 
+type Place = { root: string; id: string }
+
 export function openJobs(options: JobsOptions): Jobs {
   const { settings, log, superviseFile = findSupervisor() } = options
   const watches = openWatches()
@@ -69,49 +72,56 @@ export function openJobs(options: JobsOptions): Jobs {
   sweeper.unref()
   sweep()
 
+  /** Null: it is new, and has its spool. */
+  const enter = async (
+    { key, attachOnly, text }: JobStart,
+    owner: Owner,
+    { root, id, meta, most }: Place & { meta: Meta; most: Most },
+  ): Promise<JobStartAnswer | null> => {
+    const before = key === undefined ? null : await readSpool(root, id)
+    if (before !== null) return attach(id, before.meta, meta)
+    if (attachOnly) return { status: 'not_found', error_msg: 'no command of this key' }
+    if (!(await table.admit(id, owner.name, most))) return tooMany(Math.min(most.ofAll, most.ofToken))
+    if (await createSpool(root, id, meta, text)) return null
+    const other = await readSpool(root, id)
+    return other === null ? refused(`${join(root, id)} is in the way`) : attach(id, other.meta, meta)
+  }
+
+  const begin = async ({ root, id }: Place, spec: JobSpec): Promise<void> => {
+    const own = join(root, id)
+    table.began(id)
+    const onExit = () => {
+      table.ended(id)
+      watches.poke(own)
+    }
+    if (!spare.entrust(own, spec, onExit)) await startSupervisor(superviseFile, own, spec, onExit)
+  }
+
   const start = async (
     job: JobStart,
     owner: Owner,
     { ofAll = Number.POSITIVE_INFINITY, ofToken = Number.POSITIVE_INFINITY }: Partial<Most> = {},
   ): Promise<JobStartAnswer> => {
     const { folder, most: mostOfAll, maxSpoolBytes, ...limits } = settings()
-    const root = spoolRoot(folder)
     const limit = timeLimit(job.timeoutMs, limits)
     const meta = describe(job, owner, limit.timeout_ms, maxSpoolBytes)
     const id = job.key === undefined ? randomBytes(6).toString('hex') : keyedId(owner, job.key)
+    const place = { root: spoolRoot(folder), id }
     try {
-      const before = job.key === undefined ? null : await readSpool(root, id)
-      if (before !== null) return attach(id, before.meta, meta)
-      if (job.attachOnly) return { status: 'not_found', error_msg: 'no command of this key' }
       const most = { ofAll: Math.min(mostOfAll, ofAll), ofToken }
-      if (!(await table.admit(id, owner.name, most))) return tooMany(Math.min(most.ofAll, ofToken))
-      if (!(await createSpool(root, id, meta, job.text))) {
-        const other = await readSpool(root, id)
-        return other === null ? refused(`${join(root, id)} is in the way`) : attach(id, other.meta, meta)
-      }
+      const answer = await enter(job, owner, { ...place, meta, most })
+      if (answer !== null) return answer
     } catch (error) {
       table.forget(id)
       return refused(`the job cannot be kept: ${systemReason(error)}`)
     }
+    const { command, workdir, workdirIs } = job
     try {
-      const spec = {
-        command: job.command,
-        workdir: job.workdir,
-        workdirIs: job.workdirIs,
-        timeoutMs: limit.timeout_ms,
-        maxSpoolBytes,
-      }
-      const own = join(root, id)
-      table.began(id)
-      const onExit = () => {
-        table.ended(id)
-        watches.poke(own)
-      }
-      if (!spare.entrust(own, spec, onExit)) await startSupervisor(superviseFile, own, spec, onExit)
+      await begin(place, { command, workdir, workdirIs, timeoutMs: limit.timeout_ms, maxSpoolBytes })
     } catch (error) {
       table.ended(id)
       table.forget(id)
-      await removeSpool(root, id).catch(() => {})
+      await removeSpool(place.root, id).catch(() => {})
       return refused(`spawn failed: ${systemReason(error)}`)
     }
     log.info(`job ${id} begun by ${owner.name}`)

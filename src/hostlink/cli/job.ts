@@ -104,7 +104,8 @@ const ACTIONS: Readonly<Record<string, (job: Job) => Promise<Outcome>>> = {
   },
   tail: async job => {
     if (job.settings.json) return tailJson(job)
-    const drained = await drain(job, job.settings.tailStream, job.settings.follow)
+    const { tailStream, follow: follows } = job.settings
+    const drained = await (follows ? follow : drain)(job, tailStream)
     if (!drained.ok) return refusal(job, drained.failure)
     return report(job, await job.link.jobStatus(job.id, { signal: job.signal }))
   },
@@ -114,7 +115,7 @@ const ACTIONS: Readonly<Record<string, (job: Job) => Promise<Outcome>>> = {
     if (!waited.ok) return refusal(job, waited.failure)
     if (job.settings.showOutput)
       for (const stream of ['stdout', 'stderr'] as const) {
-        const drained = await drain(job, stream, false)
+        const drained = await drain(job, stream)
         if (!drained.ok) return refusal(job, drained.failure)
       }
     return job.settings.json ? json(job, waited.value, ended(waited.value)) : report(job, waited)
@@ -148,34 +149,42 @@ async function stillRunning(job: Job): Promise<Outcome> {
   return { kind: 'timeout' }
 }
 
-/** Writes what there is, and with `follow` what still comes; ends early once nobody reads it. */
-async function drain(job: Job, stream: 'stdout' | 'stderr', follow: boolean): Promise<Result<null>> {
-  const { link, id, signal, io } = job
-  const waits = link.features.has('job_wait')
-  for (let offset = 0; ; ) {
-    const wait = follow && waits ? { waitMs: WAIT_MS } : {}
-    const tail = await link.jobTail(id, { stream, offset, maxBytes: CHUNK_BYTES, signal, ...wait })
+type Stream = 'stdout' | 'stderr'
+/** Null: nobody reads it any more. */
+type Drained = { offset: number; done: boolean | undefined } | null
+
+/** Writes what there is from this offset on. */
+async function drain(
+  job: Job,
+  stream: Stream,
+  from = 0,
+  wait: { waitMs?: number } = {},
+): Promise<Result<Drained>> {
+  const { signal } = job
+  for (let offset = from; ; ) {
+    const tail = await job.link.jobTail(job.id, { stream, offset, maxBytes: CHUNK_BYTES, signal, ...wait })
     if (!tail.ok) return tail
-    if (!(await io.write(stream, tail.value.bytes))) return { ok: true, value: null }
-    const moved = tail.value.next_offset > offset
-    offset = tail.value.next_offset
-    if (moved) continue
-    if (!follow) return { ok: true, value: null }
-    const done = tail.value.done ?? (await isDone(job))
-    if (typeof done === 'object') return done
-    // What came between the last look at the stream and the end of the job is still to be fetched.
-    if (done) return waits ? { ok: true, value: null } : drainRest(job, stream, offset)
-    if (!waits) await new Promise(resolve => setTimeout(resolve, job.settings.intervalMs ?? POLL_MS))
+    const { bytes, next_offset, done } = tail.value
+    if (!(await job.io.write(stream, bytes))) return { ok: true, value: null }
+    if (next_offset <= offset) return { ok: true, value: { offset, done } }
+    offset = next_offset
   }
 }
 
-async function drainRest(job: Job, stream: 'stdout' | 'stderr', from: number): Promise<Result<null>> {
-  for (let offset = from; ; ) {
-    const tail = await job.link.jobTail(job.id, { stream, offset, maxBytes: CHUNK_BYTES, signal: job.signal })
-    if (!tail.ok) return tail
-    const read = await job.io.write(stream, tail.value.bytes)
-    if (!read || tail.value.next_offset <= offset) return { ok: true, value: null }
-    offset = tail.value.next_offset
+/** Writes what there is and what still comes, until the job has ended or nobody reads it. */
+async function follow(job: Job, stream: Stream): Promise<Result<Drained>> {
+  const waits = job.link.features.has('job_wait')
+  const wait = waits ? { waitMs: WAIT_MS } : {}
+  for (let from = 0; ; ) {
+    const drained = await drain(job, stream, from, wait)
+    if (!drained.ok || drained.value === null) return drained
+    const { offset } = drained.value
+    const done = drained.value.done ?? (await isDone(job))
+    if (typeof done === 'object') return done
+    // What came between the last look at the stream and the end of the job is still to be fetched.
+    if (done) return waits ? drained : drain(job, stream, offset)
+    if (!waits) await new Promise(resolve => setTimeout(resolve, job.settings.intervalMs ?? POLL_MS))
+    from = offset
   }
 }
 

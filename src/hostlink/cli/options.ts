@@ -36,23 +36,28 @@ export function parseCommandLine(args: readonly string[]): CommandLine | OptionP
   const line: CommandLine = { settings: initial(), command: null, words: [] }
   const left = [...args]
   for (let arg = left.shift(); arg !== undefined; arg = left.shift()) {
-    const isOption = arg.startsWith('-') && arg !== '-' && arg !== '--'
-    if (isOption) {
-      const problem = arg.startsWith('--') ? readLong(arg, left, line) : readShort(arg, left, line)
+    // From here on nothing is ours: `exec ls -la` hands -la to ls.
+    if (arg === '--') return withWords(line, left)
+    if (isOption(arg)) {
+      const problem = readOption(arg, left, line)
       if (problem) return problem
-    } else if (line.command === null && arg !== '--') {
+    } else if (line.command === 'exec') {
+      return withWords(line, [arg, ...left])
+    } else if (line.command === null) {
       line.command = arg
-    } else if (arg === '--' || line.command === 'exec') {
-      // From here on nothing is ours: `exec ls -la` hands -la to ls.
-      line.words.push(...(arg === '--' ? left : [arg, ...left]))
-      if (line.command === null) line.command = line.words.shift() ?? null
-      break
     } else {
       line.words.push(arg)
     }
   }
   return line
 }
+
+function withWords(line: CommandLine, more: readonly string[]): CommandLine {
+  const words = [...line.words, ...more]
+  return { ...line, command: line.command ?? words.shift() ?? null, words }
+}
+
+const isOption = (arg: string) => arg.startsWith('-') && arg !== '-' && arg !== '--'
 
 export const isProblem = (parsed: CommandLine | OptionProblem): parsed is OptionProblem => 'kind' in parsed
 
@@ -166,6 +171,9 @@ const OPTIONS: readonly Option[] = [
 /** Options of `job` are known only behind it, so that `exec -f` is an error and not silence. */
 const known = (line: CommandLine, match: (option: Option) => boolean): Option | undefined =>
   OPTIONS.find(option => match(option) && (!option.job || line.command === 'job'))
+
+const readOption = (arg: string, left: string[], line: CommandLine) =>
+  arg.startsWith('--') ? readLong(arg, left, line) : readShort(arg, left, line)
 
 function readLong(arg: string, left: string[], line: CommandLine): OptionProblem | null {
   const equals = arg.indexOf('=')

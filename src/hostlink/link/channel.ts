@@ -169,18 +169,21 @@ function openChannel(socket: Socket, token: string): Channel {
     const [only] = pending.keys()
     return only !== undefined && pending.size === 1 && answersTo(answer, only) ? take(only) : undefined
   }
+  /** Takes what has come, until a consumer is behind. */
+  const takeUntilHeld = (payloads: Generator<Buffer>): void | Promise<void> => {
+    for (let next = payloads.next(); !next.done && !ended; next = payloads.next()) {
+      const held = isOutputPayload(next.value) ? output(next.value) : message(next.value)
+      if (held) return held
+    }
+  }
   const feed = (payloads: Generator<Buffer>): void => {
     try {
-      for (let next = payloads.next(); !next.done; next = payloads.next()) {
-        if (ended) return
-        const held = isOutputPayload(next.value) ? output(next.value) : message(next.value)
-        if (!held) continue
+      const held = takeUntilHeld(payloads)
+      if (held) {
         // Nothing is read while a consumer is behind, so that nothing piles up here.
         socket.pause()
         held.then(() => feed(payloads))
-        return
-      }
-      if (socket.isPaused()) socket.resume()
+      } else if (!ended && socket.isPaused()) socket.resume()
     } catch (error) {
       const fault = error instanceof FrameError ? error.fault : String(error)
       end({ kind: 'protocol', reason: `the answer is no hostlink frame (${fault})` })

@@ -21,6 +21,7 @@ export function openPool(
 ): Pool {
   const idle: Channel[] = []
   const busy = new Set<Channel>()
+  const envelope = keepAlive ? { keep_alive: true } : {}
   let shared = first
   let opening: Promise<Result<Channel>> | null = null
   let closed = false
@@ -42,6 +43,12 @@ export function openPool(
     return channel.isOpen() ? Promise.resolve({ ok: true, value: channel }) : ownChannel()
   }
 
+  const release = (channel: Channel, isGood: boolean) => {
+    busy.delete(channel)
+    if (keepAlive && isGood && !closed) idle.push(channel)
+    else channel.close()
+  }
+
   const send: Send = async (body, options, onAbort) => {
     if (closed) return fail({ kind: 'lost', sent: false, reason: 'the link was closed' })
     // A command whose reader is slow must hold up nobody else: live output has a connection to itself.
@@ -51,15 +58,14 @@ export function openPool(
     const channel = dialed.value
     if (own) busy.add(channel)
     if (closed) channel.close()
-    const wire = keepAlive ? { ...body, keep_alive: true } : body
     const request = definite({ answerTimeoutMs: options.answerTimeoutMs, onOutput: options.onOutput })
+    let isGood = false
     try {
-      const result = await withSignal(channel, wire, request, options.signal, onAbort)
-      if (own && keepAlive && result.ok && !closed) idle.push(channel)
-      else if (own) channel.close()
+      const result = await withSignal(channel, { ...body, ...envelope }, request, options.signal, onAbort)
+      isGood = result.ok
       return result
     } finally {
-      busy.delete(channel)
+      if (own) release(channel, isGood)
     }
   }
 

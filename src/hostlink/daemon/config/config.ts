@@ -38,10 +38,7 @@ export function parseConfig(text: string, file: string): ConfigResult {
       problems.push({ file, line, key, reason: `is set twice (first on line ${lines.get(key)})` })
     } else {
       lines.set(key, line)
-      const parsed =
-        value === ''
-          ? { reason: 'is empty', hint: 'leave the line out for the default' }
-          : readValue(key, value)
+      const parsed = readValue(key, value)
       if ('reason' in parsed) problems.push({ file, line, key, ...parsed })
       else values[key] = parsed.value
     }
@@ -73,6 +70,7 @@ function didYouMean(key: string): { hint?: string } {
 }
 
 function readValue(key: KeyName, value: string): { value: unknown } | { reason: string; hint?: string } {
+  if (value === '') return { reason: 'is empty', hint: 'leave the line out for the default' }
   const parsed = KEYS[key].parse(value)
   if ('value' in parsed || !/\s[#;]/.test(value)) return parsed
   return { ...parsed, hint: 'a comment needs a line of its own' }

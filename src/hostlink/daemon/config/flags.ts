@@ -20,19 +20,28 @@ export function readFlags<T extends Options>(
     tokens: true,
   })
   for (const token of tokens) {
-    if (token.kind === 'positional') return misread(`takes no further word: "${token.value}"`)
-    if (token.kind === 'option-terminator') continue
-    const { name, rawName, value, inlineValue } = token
-    const option = Object.hasOwn(options, name) ? options[name] : undefined
-    if (option === undefined) {
-      const near = nearest(name, Object.keys(options))
-      return misread(`unknown option ${rawName}`, near === undefined ? null : `did you mean --${near}?`)
-    }
-    if (option.type === 'boolean' && value !== undefined) return misread(`${rawName} takes no value`)
-    if (option.type === 'string' && (!value || (!inlineValue && /^-./.test(value))))
-      return misread(`${rawName} needs a value`)
+    const wrong = misreadOf(token, options)
+    if (wrong) return wrong
   }
   return { values: parseArgs({ args: [...args], options }).values as Values<T> }
+}
+
+type Token = ReturnType<
+  typeof parseArgs<{ tokens: true; allowPositionals: true; strict: false }>
+>['tokens'][number]
+
+function misreadOf(token: Token, options: Options): Misread | null {
+  if (token.kind === 'positional') return misread(`takes no further word: "${token.value}"`)
+  if (token.kind === 'option-terminator') return null
+  const { name, rawName, value, inlineValue } = token
+  const option = Object.hasOwn(options, name) ? options[name] : undefined
+  if (option === undefined) {
+    const near = nearest(name, Object.keys(options))
+    return misread(`unknown option ${rawName}`, near === undefined ? null : `did you mean --${near}?`)
+  }
+  if (option.type === 'boolean') return value === undefined ? null : misread(`${rawName} takes no value`)
+  const isValue = value && (inlineValue || !/^-./.test(value))
+  return isValue ? null : misread(`${rawName} needs a value`)
 }
 
 const misread = (reason: string, hint: string | null = null): Misread => ({ reason, hint })

@@ -1,7 +1,14 @@
 /** The sockets that the daemon listens on; on a Unix path, only ever one daemon at a time. */
 import { createHash } from 'node:crypto'
 import { chmodSync, lchownSync, lstatSync, statSync, unlinkSync } from 'node:fs'
-import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net'
+import {
+  type AddressInfo,
+  connect,
+  createServer,
+  type ListenOptions,
+  type Server,
+  type Socket,
+} from 'node:net'
 import { basename, dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makeFolder } from '../../../process/make-folder.ts'
@@ -33,48 +40,54 @@ export async function listen(config: Config, accept: Accept, log: Log): Promise<
   const close = () => {
     for (const server of open) server.close()
   }
-  const abandon = (why: Refused): Refused => {
-    close()
-    return why
-  }
-  const add = (server: Server | Refused, place: string): Refused | null => {
-    if ('refused' in server) return abandon(server)
+  const listening = async (): Promise<Refused | null> => {
+    if (config.unixEnabled) {
+      const folder = prepareFolder(config, log)
+      if (folder !== null && typeof folder !== 'string') return folder
+      madeFolder = folder
+      const failed = await listenOnPath(config, accept, log, open)
+      if (failed) return failed
+      places.push(config.unixPath)
+    }
+    if (!config.tcpEnabled) return null
+    const server = await bindTcp(config, accept)
+    if ('refused' in server) return server
     open.push(server)
-    if (place !== '') places.push(place)
+    places.push(`${config.tcpBind}:${(server.address() as AddressInfo).port}`)
     return null
   }
-  if (config.unixEnabled) {
-    const path = config.unixPath
-    const folder = prepareFolder(config, log)
-    if (folder !== null && typeof folder !== 'string') return folder
-    madeFolder = folder
-    const alone = await claim(path, log)
-    if (alone !== null) {
-      const failed = add(alone, '')
-      if (failed) return failed
-    }
-    const stale = await removeStale(path)
-    if (stale) return abandon(stale)
-    const failed = add(await bindUnix(config, socket => accept(socket, 'unix')), path)
-    if (failed) return failed
-    const unfit = giveToGroup(config, path, log)
-    if (unfit) return abandon(unfit)
-  }
-  if (config.tcpEnabled) {
-    const options = { host: config.tcpBind, port: config.tcpPort }
-    const server = await bind(options, socket => {
-      socket.setNoDelay(true)
-      // A peer that vanished without a word is noticed by the kernel, which asks it.
-      socket.setKeepAlive(true, 10_000)
-      accept(socket, `tcp:${socket.remoteAddress}:${socket.remotePort}`)
-    })
-    const address = 'refused' in server ? null : server.address()
-    const port = address !== null && typeof address === 'object' ? address.port : config.tcpPort
-    const failed = add(server, `${config.tcpBind}:${port}`)
-    if (failed) return failed
-  }
-  return { places, madeFolder, close }
+  const refused = await listening()
+  if (refused === null) return { places, madeFolder, close }
+  close()
+  return refused
 }
+
+/** Adds to `open` what is to be closed again, also where it answers with a refusal. */
+async function listenOnPath(
+  config: Config,
+  accept: Accept,
+  log: Log,
+  open: Server[],
+): Promise<Refused | null> {
+  const path = config.unixPath
+  const alone = await claim(path, log)
+  if (alone !== null && 'refused' in alone) return alone
+  if (alone !== null) open.push(alone)
+  const stale = await removeStale(path)
+  if (stale) return stale
+  const server = await bindUnix(config, socket => accept(socket, 'unix'))
+  if ('refused' in server) return server
+  open.push(server)
+  return giveToGroup(config, path, log)
+}
+
+const bindTcp = (config: Config, accept: Accept) =>
+  bind({ host: config.tcpBind, port: config.tcpPort }, socket => {
+    socket.setNoDelay(true)
+    // A peer that vanished without a word is noticed by the kernel, which asks it.
+    socket.setKeepAlive(true, 10_000)
+    accept(socket, `tcp:${socket.remoteAddress}:${socket.remotePort}`)
+  })
 
 function bind(where: ListenOptions, onSocket: (socket: Socket) => void): Promise<Server | Refused> {
   const server = createServer({ allowHalfOpen: true }, onSocket)

@@ -78,57 +78,70 @@ function scan(bytes: Buffer): Shape | string {
   let isEmpty = false
   /** The last text that was passed; before a colon, that is a key. */
   let text: Text = { from: 0, to: 0, isEscaped: false, hasSurrogates: false }
-  /** Of the objects that are open, by depth. */
-  const names: (Set<string> | undefined)[] = []
-  const isNew = (key: string | null, at: number): boolean => {
-    if (key === null) return true
-    names[at] ??= new Set()
-    const known = names[at]
-    return known.size < known.add(key).size
-  }
+  const names: Names = []
   /** Bytes in a row that mean nothing here, as in a number. */
   let plain = 0
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at]!
     const plainBefore = plain
+    const wasEmpty: boolean = isEmpty
     plain = 0
+    isEmpty = false
     switch (byte) {
       case 0x20:
       case 0x09:
       case 0x0a:
       case 0x0d:
+        isEmpty = wasEmpty
         continue
       case QUOTE:
         text = passText(bytes, at)
         hasSurrogates ||= text.hasSurrogates
         at = text.to - 1
-        break
+        continue
       case 0x7b: // {
       case 0x5b: // [
-        if (++depth > MAX_DEPTH) return `more than ${MAX_DEPTH} levels`
+        depth++
         names[depth] = undefined
         isEmpty = true
-        continue
+        break
       case 0x7d: // }
       case 0x5d: // ]
         depth--
-        if (!isEmpty) values++
+        if (!wasEmpty) values++
         break
       case 0x2c: // ,
         values++
         break
       case 0x3a: // :
-        if (++keys > MAX_KEYS) return `more than ${MAX_KEYS} keys`
-        if (!isNew(keyOf(bytes, text), depth)) return 'a key twice in one object'
+        keys++
+        if (!isNew(keyOf(bytes, text), names, depth)) return 'a key twice in one object'
         break
       default:
         plain = plainBefore + 1
         if (plain === LONG_RUN) at = behindRun(bytes, at, PLAIN) - 1
+        continue
     }
-    isEmpty = false
-    if (values > MAX_VALUES) return `more than ${MAX_VALUES} values`
+    const excess = excessOf(depth, values, keys)
+    if (excess !== null) return excess
   }
   return { hasSurrogates }
+}
+
+function excessOf(depth: number, values: number, keys: number): string | null {
+  if (depth > MAX_DEPTH) return `more than ${MAX_DEPTH} levels`
+  if (keys > MAX_KEYS) return `more than ${MAX_KEYS} keys`
+  return values > MAX_VALUES ? `more than ${MAX_VALUES} values` : null
+}
+
+/** Keys of the objects that are open, by depth. */
+type Names = (Set<string> | undefined)[]
+
+function isNew(key: string | null, names: Names, depth: number): boolean {
+  if (key === null) return true
+  names[depth] ??= new Set()
+  const known = names[depth]
+  return known.size < known.add(key).size
 }
 
 type Text = { from: number; to: number; isEscaped: boolean; hasSurrogates: boolean }

@@ -50,17 +50,18 @@ function parseHole(kind: string, detail: string | undefined): { hole: Hole } | {
  */
 function faultAround(before: string, hole: Hole, after: string): Fault | null {
   const fault = (reason: string, hint: string): Fault => ({ reason, hint })
-  if (hole.kind === 'path')
-    return after === '' && /^$|^-?-?[A-Za-z0-9][\w-]*=$/.test(before)
-      ? null
-      : fault('a path hole is a whole word, or all behind an option’s =', `--file=${printHole(hole)}`)
+  if (hole.kind === 'path') {
+    if (after === '' && /^$|^-?-?[A-Za-z0-9][\w-]*=$/.test(before)) return null
+    return fault('a path hole is a whole word, or all behind an option’s =', `--file=${printHole(hole)}`)
+  }
   if (before.startsWith('-') && !/^--?[A-Za-z0-9][\w-]*=/.test(before))
     return fault('the caller would choose the option', `write two words: ${before}, "${printHole(hole)}"`)
-  if (before !== '' && !/^[A-Za-z0-9_./-]/.test(before))
+  if (!/^([A-Za-z0-9_./-]|$)/.test(before))
     return fault(`${before.charAt(0)} in front of a hole has a meaning of its own`, 'leave it out')
-  if (before.includes('://') && !/:\/\/[^/?#]+\//.test(before))
+  const isAddress = before.includes('://')
+  if (isAddress && !/:\/\/[^/?#]+\//.test(before))
     return fault('the caller would choose the host', 'spell out scheme, host and the / behind it')
-  if (!before.includes('://') && /^\/|=\/|^~/.test(before))
+  if (!isAddress && /^\/|=\/|^~/.test(before))
     return fault('a path is followed through links', 'use {path:/srv/openclaw/**}')
   if (hasClimb(before) || hasClimb(before + after)) return fault('.. leads out of the folder', 'spell it out')
   if (!/^[A-Za-z0-9._/-]*$/.test(after) || after.startsWith('..'))

@@ -25,37 +25,40 @@ const STICKY = 0o1000
 /** Looks at each folder and each link on the way. Takes absolute paths only. */
 export function judge(path: string, trusted: ReadonlySet<number>): Judged {
   if (!path.startsWith('/') || path.includes('\0')) return unknown(`${path} is not an absolute path`)
-  const ahead = namesOf(path)
-  let at = '/'
-  let stats: Stats | undefined
-  let unsafe: Fault | null = null
-  let links = 0
   try {
-    stats = lstatSync(at)
-    for (let steps = 0; ahead.length > 0; steps += 1) {
-      if (steps === MOST_STEPS) return unknown(`${path} is too long a way`)
-      if (!stats.isDirectory()) return absent(at, ahead, at, stats, unsafe)
-      unsafe ??= faultOnTheWay(at, stats, trusted)
-      const name = ahead.shift()!
-      // Nothing in front of it is a link by now.
-      const next = name === '..' ? posix.dirname(at) : join(at, name)
-      const entry = lstatSync(next, { throwIfNoEntry: false })
-      if (entry === undefined) return absent(next, ahead, at, stats, unsafe)
-      if (entry.isSymbolicLink()) {
-        links += 1
-        if (links > MOST_LINKS) return unknown(`${path} is a loop of links`)
-        unsafe ??= foreignOwner(next, entry, trusted)
-        const target = readlinkSync(next)
-        ahead.unshift(...namesOf(target))
-        if (target.startsWith('/')) at = '/'
-        stats = lstatSync(at)
-      } else {
-        at = next
-        stats = entry
-      }
-    }
+    return follow(path, trusted)
   } catch (error) {
     return unknown(`${path} cannot be looked at: ${(error as NodeJS.ErrnoException).code}`)
+  }
+}
+
+function follow(path: string, trusted: ReadonlySet<number>): Judged {
+  const ahead = namesOf(path)
+  let at = '/'
+  let stats: Stats = lstatSync(at)
+  let unsafe: Fault | null = null
+  let links = 0
+  for (let steps = 0; ahead.length > 0; steps += 1) {
+    if (steps === MOST_STEPS) return unknown(`${path} is too long a way`)
+    if (!stats.isDirectory()) return absent(at, ahead, at, stats, unsafe)
+    unsafe ??= faultOnTheWay(at, stats, trusted)
+    const name = ahead.shift()!
+    // Nothing in front of it is a link by now.
+    const next = name === '..' ? posix.dirname(at) : join(at, name)
+    const entry = lstatSync(next, { throwIfNoEntry: false })
+    if (entry === undefined) return absent(next, ahead, at, stats, unsafe)
+    if (!entry.isSymbolicLink()) {
+      at = next
+      stats = entry
+      continue
+    }
+    links += 1
+    if (links > MOST_LINKS) return unknown(`${path} is a loop of links`)
+    unsafe ??= foreignOwner(next, entry, trusted)
+    const target = readlinkSync(next)
+    ahead.unshift(...namesOf(target))
+    if (target.startsWith('/')) at = '/'
+    stats = lstatSync(at)
   }
   unsafe ??= faultThere(at, stats, trusted)
   return { real: at, unsafe, found: { dev: stats.dev, ino: stats.ino, isFolder: stats.isDirectory() } }
