@@ -1,17 +1,20 @@
 /** A run on this host begins, once for each id: the request is kept, then the program is started as a job. */
 import { createHash, randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Body, badRequest, failure } from '../hostlink/daemon/peers/answer.ts'
 import { placesFor } from '../hostlink/daemon/policy/places.ts'
 import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { RunStart } from '../hostlink/messages.ts'
 import { systemReason } from '../process/system-error.ts'
-import type { AroundRuns } from './context.ts'
+import { type AroundRuns, ownerOf } from './context.ts'
 import { runArguments } from './hostops-command.ts'
 import { type Installed, playbookFolders } from './installed-playbooks.ts'
 import type { HostRunRequest } from './store.ts'
 
 /** Of a token that may do nothing but that: the places for jobs belong to everybody. */
 const MOST_AT_A_TIME = 8
+const APPEARS_WITHIN_MS = 5000
+const LOOK_AGAIN_MS = 20
 
 export async function startOnHost(
   request: RunStart,
@@ -75,11 +78,25 @@ export async function startOnHost(
     if (typeof jobId !== 'string') return jobId
     job = jobId
     if (created) log.info(`run ${runId} of ${known.playbook} begun by ${token.name}`)
+    await appeared(runId, { job: jobId, owner: known.token }, around)
     return { status: 'ok', run_id: runId, job_id: jobId, attached: !created }
   } catch (error) {
     return failure(`the run cannot be kept: ${systemReason(error)}`)
   } finally {
     if (isAnew) around.again.set(runId, job)
+  }
+}
+
+/** Whoever is told that a run has started may look for it at once, also in the state folder itself. */
+async function appeared(
+  runId: string,
+  { job, owner }: { job: string; owner: string },
+  { store, jobs }: AroundRuns,
+): Promise<void> {
+  for (const until = Date.now() + APPEARS_WITHIN_MS; !store.hasRun(runId) && Date.now() < until; ) {
+    const info = await jobs.handle({ action: 'status', job_id: job }, ownerOf(owner))
+    if (info.status !== 'ok' || info.done) return
+    await sleep(LOOK_AGAIN_MS)
   }
 }
 

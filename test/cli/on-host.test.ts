@@ -87,6 +87,28 @@ describe('a run on the host', () => {
     expect((await follower.ended).stdout).toBe('gate | passed\n')
   })
 
+  test.each(['hostlink', 'local'])(
+    'handed over with --detach to %s, it is known to every command at once',
+    async target => {
+      const path = rig.playbook('p', steps())
+      const env = target === 'local' ? {} : host.env
+      await rig.run(['run', path, '--detach', '--run-id', 'r', '--target', target], { env })
+      const there = target === 'local' ? [] : TARGET
+      const early = await Promise.all(
+        [['wait', 'r', '--timeout', '0s'], ['report', 'r'], ['runs']].map(words =>
+          rig.run([...words, ...there], { env }),
+        ),
+      )
+      expect(early.map(({ code }) => code)).toEqual([6, 0, 0])
+      expect(early[2]!.stdout).toMatch(/^r +(running|started) +/m)
+      expect((await rig.run(['cancel', 'r', ...there], { env })).code).toBe(0)
+      letGo()
+      expect((await rig.run(['wait', 'r', ...there], { env })).report).toMatchObject({
+        outcome: 'interrupted',
+      })
+    },
+  )
+
   test('handed over once more under its id: it still runs, or how it has ended', async () => {
     const file = rig.playbook('p', [...steps(), { id: 'bad', run: ['false'], effect: 'read' }])
     const handOver = () => at('run', file, '--detach', '--run-id', 'r')

@@ -192,7 +192,9 @@ test('the end of the mistake is not taken for that of the run that came after it
     return { status: 'ok', job_id: 'job-2' }
   }
   const quiet = () => {}
-  const around = { store: openHostRunStore(root), stateDir: root, startJob, again, log: { info: quiet } }
+  const jobs = { handle: async () => ({ status: 'ok', done: true }) }
+  const store = openHostRunStore(root)
+  const around = { store, stateDir: root, startJob, jobs, again, log: { info: quiet } }
   const mended = { ...start, inputs: { a: 1 } } as unknown as RunStart
   await startOnHost(mended, null, {}, owner, around as unknown as AroundRuns)
   expect([...seen, again.get('r')]).toEqual([null, 'job-2'])
@@ -206,8 +208,8 @@ test('who may do nothing but run playbooks takes a few of the places for jobs, n
 })
 
 test('a report that is asked for while the runner starts waits for it, and does not say that there is none', async () => {
-  jobIsDone = false
   await ask(start)
+  jobIsDone = false
   const report = ask({ type: 'run', action: 'report', run_id: 'r' })
   await new Promise(resolve => setTimeout(resolve, 100))
   ended('succeeded')
