@@ -1,16 +1,28 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst, MACHINE_TESTS } from './rig/machine-tests.ts'
+
+const root = new URL('..', import.meta.url).pathname
+
+const common = {
+  root,
+  // The tests start real daemons and real processes on machines that may be slow and shared.
+  testTimeout: 180_000,
+  hookTimeout: 180_000,
+  // CI's machines are shared: what fails twice in a row is broken, what fails once may be the machine.
+  retry: process.env['CI'] ? 1 : 0,
+  pool: 'forks',
+} as const
 
 export default defineConfig({
   test: {
-    root: new URL('..', import.meta.url).pathname,
-    include: ['test/**/*.test.ts'],
+    root,
+    // Not in `common`: it would be set up for each project again.
     globalSetup: 'test/rig/own-state.ts',
-    // The tests start real daemons and real processes on machines that may be slow and shared.
-    testTimeout: 180_000,
-    hookTimeout: 180_000,
-    // CI's machines are shared: what fails twice in a row is broken, what fails once may be the machine.
-    retry: process.env['CI'] ? 1 : 0,
-    pool: 'forks',
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
+    projects: [
+      { test: { ...common, name: 'quick', include: ['test/**/*.test.ts'], exclude: MACHINE_TESTS } },
+      { test: { ...common, name: 'machine', include: MACHINE_TESTS } },
+    ],
   },
 })

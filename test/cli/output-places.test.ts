@@ -1,6 +1,7 @@
 /** Where output goes, and what becomes of it there: programs that read it, full disks, readers that leave, no home. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, openSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { HOSTOPS, type HostopsRig, hostopsRig, reportOf } from '../rig/hostops.ts'
@@ -159,6 +160,6 @@ test('what is started with the environment of the tests keeps its state apart fr
   })
   expect(ended.status, ended.stderr).toBe(0)
   const kept = reportOf(ended.stdout).runId
-  expect(process.env['XDG_STATE_HOME']).toMatch(/hostops-tests-state-/)
+  expect(process.env['XDG_STATE_HOME']).toBe(join(tmpdir(), '.state'))
   expect(existsSync(join(process.env['XDG_STATE_HOME']!, 'hostops', 'runs', kept))).toBe(true)
 })

@@ -114,7 +114,7 @@ describe('a disk that is full', () => {
     'from each stage on: %s ends as its line says, and its journal tells the same later',
     async version => {
       const stages = await entriesOf(version)
-      for (let stage = 1; stage <= stages; stage += ALL ? 1 : 8) await from(stage, version)
+      for (let stage = 1; stage <= stages; stage += ALL ? 1 : 10) await from(stage, version)
     },
     LIMIT_MS,
   )
@@ -207,7 +207,7 @@ describe('a record that cannot be written any more', () => {
     'from each stage on: the line tells what is, and no resume says later that the old version is the new one',
     async () => {
       const stages = await entriesOf('v3')
-      for (let stage = 2; stage <= stages; stage += ALL ? 1 : 7) {
+      for (let stage = 2; stage <= stages; stage += ALL ? 1 : 11) {
         const one = await crashWorld(base())
         try {
           const ended = await one.upgrade('v3', `readonly:${stage}`)

@@ -24,15 +24,15 @@ type Row = {
 const BOTH = ['after', 'torn'] as const
 const ON = ['resume', 'rollback'] as const
 const ROWS: Row[] = [
-  { where: 'local', victim: 'runner', verbs: ON, how: BOTH, each: 'resume', some: 12 },
-  { where: 'hostlink', victim: 'runner', verbs: ON, how: BOTH, some: 8 },
-  { where: 'on-host', victim: 'runner', verbs: ON, how: BOTH, some: 8 },
-  { where: 'on-host', victim: 'client', verbs: ['none'], each: 'none', some: 4 },
-  { where: 'on-host', victim: 'daemon', verbs: ['none'], each: 'none', some: 4 },
-  { where: 'hostlink', victim: 'daemon', verbs: ON, some: 8 },
+  { where: 'local', victim: 'runner', verbs: ON, how: BOTH, each: 'resume', some: 8 },
+  { where: 'hostlink', victim: 'runner', verbs: ON, how: BOTH, some: 6 },
+  { where: 'on-host', victim: 'runner', verbs: ON, how: BOTH, some: 6 },
+  { where: 'on-host', victim: 'client', verbs: ['none'], some: 12 },
+  { where: 'on-host', victim: 'daemon', verbs: ['none'], some: 12 },
+  { where: 'hostlink', victim: 'daemon', verbs: ON, some: 6 },
   { where: 'local', victim: 'machine', verbs: ON, some: 6 },
   { where: 'hostlink', victim: 'machine', verbs: ON, some: 4 },
-  { where: 'on-host', victim: 'machine', verbs: ON, some: 6 },
+  { where: 'on-host', victim: 'machine', verbs: ON, some: 4 },
 ]
 const VERSIONS: readonly Version[] = ['v2', 'v3', 'v4']
 const random = seeded(5)

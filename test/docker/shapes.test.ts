@@ -50,7 +50,8 @@ describe.skipIf(missing !== null).each(TARGETS)('on %s', target => {
     env = { HOSTLINK_SOCKET: daemon.socket, HOSTLINK_TOKEN: daemon.token }
   })
 
-  test.each(SHAPES)(
+  // What hostlink adds knows nothing of shapes.
+  test.each(target === 'local' ? SHAPES : (['compose'] as const))(
     '%s: a good version runs, one that is not ready goes back',
     async shape => {
       const at = await make(shape)
@@ -119,91 +120,59 @@ describe.skipIf(missing !== null)('whatever the shape', () => {
       .replace(/image: \$\{OPENCLAW_IMAGE.*\}/, 'image: ${COMPOSE_PROJECT_NAME}-openclaw-gateway')
   const withoutVariable = (text: string) =>
     text.replaceAll(/image: \$\{OPENCLAW_IMAGE.*\}/g, 'image: ${COMPOSE_PROJECT_NAME}-openclaw:local')
-  const WRONG: [string, Shape, Inputs, (text: string) => string, string, RegExp][] = [
+  type Wrong = [inputs: Inputs, errorCode: string, hint: RegExp]
+  const image = 'registry.example/openclaw:2'
+  const WRONG: [string, Shape, (text: string) => string, Wrong[]][] = [
     [
-      'compose on an image-only stack',
+      'an image-only stack',
       'dockerfile',
-      { imageFrom: 'compose' },
       text => text,
-      'nothing-to-build',
-      /use imageFrom=dockerfile/,
+      [[{ imageFrom: 'compose' }, 'nothing-to-build', /use imageFrom=dockerfile/]],
     ],
     [
-      'compose on a stack of a registry',
+      'a stack of a registry',
       'registry',
-      { imageFrom: 'compose' },
       text => text,
-      'nothing-to-build',
-      /use imageFrom=registry/,
+      [
+        [{ imageFrom: 'compose' }, 'nothing-to-build', /use imageFrom=registry/],
+        [{ imageFrom: 'dockerfile' }, 'image-of-registry', /use imageFrom=registry/],
+      ],
     ],
     [
-      'dockerfile on a stack of a registry',
-      'registry',
-      { imageFrom: 'dockerfile' },
-      text => text,
-      'image-of-registry',
-      /use imageFrom=registry/,
-    ],
-    [
-      'dockerfile on a stack that compose builds and names',
+      'a stack that compose builds and names',
       'compose',
-      { imageFrom: 'dockerfile' },
       unnamed,
-      'image-unused',
-      /use imageFrom=compose/,
+      [
+        [{ imageFrom: 'dockerfile' }, 'image-unused', /use imageFrom=compose/],
+        [{ imageFrom: 'registry', image }, 'nothing-to-pull', /use imageFrom=compose/],
+      ],
     ],
     [
-      'registry on a stack that compose builds and names',
-      'compose',
-      { imageFrom: 'registry', image: 'registry.example/openclaw:2' },
-      unnamed,
-      'nothing-to-pull',
-      /use imageFrom=compose/,
-    ],
-    [
-      'registry where the variable is not used',
+      'a stack that does not use the variable',
       'dockerfile',
-      { imageFrom: 'registry', image: 'registry.example/openclaw:2' },
       withoutVariable,
-      'image-unused',
-      /use imageFrom=dockerfile/,
+      [[{ imageFrom: 'registry', image }, 'image-unused', /use imageFrom=dockerfile/]],
     ],
   ]
   test.each(WRONG)(
-    '%s is refused before any change',
-    async (_what, shape, inputs, compose, errorCode, hint) => {
+    '%s refuses another source of its image before any change',
+    async (_what, shape, compose, sources) => {
       const at = await make(shape, { compose })
-      const before = [at.head(), at.env(), at.containers()]
-      const tags = at.docker(
-        'image',
-        'ls',
-        '-a',
-        '--no-trunc',
-        '--format',
-        '{{.ID}} {{.Repository}}:{{.Tag}}',
-        '--filter',
-        `reference=*${at.project}*`,
-      )
+      const format = '{{.ID}} {{.Repository}}:{{.Tag}}'
+      const filter = `reference=*${at.project}*`
+      const tags = () => at.docker('image', 'ls', '-a', '--no-trunc', '--format', format, '--filter', filter)
+      const now = () => [at.head(), at.env(), at.containers(), tags()]
+      const before = now()
       at.release('v2', 'good')
-      const checked = await upgrade(at, 'v2', inputs, '--check')
-      expect(checked.report, checked.stderr).toMatchObject({ outcome: 'refused', errorCode })
-      const { report, code, stderr } = await upgrade(at, 'v2', inputs)
-      expect(report, stderr).toMatchObject({ outcome: 'refused', errorCode, changed: false })
-      expect(code).toBe(3)
-      expect(stderr).toMatch(hint)
-      expect([at.head(), at.env(), at.containers()]).toEqual(before)
-      expect(
-        at.docker(
-          'image',
-          'ls',
-          '-a',
-          '--no-trunc',
-          '--format',
-          '{{.ID}} {{.Repository}}:{{.Tag}}',
-          '--filter',
-          `reference=*${at.project}*`,
-        ),
-      ).toBe(tags)
+      for (const [inputs, errorCode, hint] of sources) {
+        const checked = await upgrade(at, 'v2', inputs, '--check')
+        expect(checked.report, checked.stderr).toMatchObject({ outcome: 'refused', errorCode })
+        const { report, code, stderr } = await upgrade(at, 'v2', inputs)
+        expect(report, stderr).toMatchObject({ outcome: 'refused', errorCode, changed: false })
+        expect(code).toBe(3)
+        expect(stderr).toMatch(hint)
+        expect(now()).toEqual(before)
+      }
     },
     LIMIT_MS,
   )

@@ -35,7 +35,7 @@ describe('where options may stand', () => {
     expect(parse('targets -P -j')).toMatchObject({ settings: { ping: true, json: true } })
   })
   test('options of job are unknown elsewhere', () => {
-    expect(parse('exec -f ls')).toEqual({ kind: 'unknown-option', name: '-f', command: 'exec' })
+    expect(parse('exec -f ls')).toEqual({ kind: 'unknown-option', name: '-f' })
     expect(parse('--kill ping')).toMatchObject({ kind: 'unknown-option' })
   })
 })

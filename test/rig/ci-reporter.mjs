@@ -1,4 +1,4 @@
-/** For `.ci/run`: writes counts, and names skipped tests and those that needed a second try, to HOSTOPS_CI_RESULT. */
+/** For `.ci/run`: writes counts, and names what was skipped or needed a second try, to HOSTOPS_CI_RESULT. */
 import { writeFileSync } from 'node:fs'
 
 export default class CiReporter {
@@ -10,12 +10,14 @@ export default class CiReporter {
     const failed = named(test => state(test) === 'failed')
     // A file that does not load, and a hook that throws, fail no test of their own.
     const broken = modules.filter(module => !module.ok() && ![...module.children.allTests('failed')].length)
+    const isPlayed = module => [...module.children.allTests()].some(test => state(test) !== 'skipped')
     const result = {
       passed: named(test => state(test) === 'passed').length,
       failed: failed.length + broken.length + (unhandled.length > 0 ? 1 : 0),
       skipped: named(test => state(test) === 'skipped'),
       again: named(test => (test.diagnostic()?.retryCount ?? 0) > 0),
-      files: modules.map(module => module.relativeModuleId),
+      // Those of which at least one test was played.
+      files: modules.filter(isPlayed).map(module => module.relativeModuleId),
     }
     writeFileSync(process.env.HOSTOPS_CI_RESULT, JSON.stringify(result))
   }

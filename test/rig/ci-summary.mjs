@@ -1,22 +1,27 @@
 /**
- * ci-summary.mjs RESULT AGAIN FILE...: the last lines of `.ci/run`. Fails when a test of the second run was skipped or one
- * of its files was not played: a suite that nobody played says nothing.
+ * ci-summary.mjs QUICK MACHINE NEWER FILE...: the last lines of `.ci/run`. Fails when a test file was not played, and when
+ * one of the FILEs, or a test in them, was not played on the newer engine: a suite that was skipped says nothing.
  */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
-const [first, second, ...wanted] = process.argv.slice(2)
-const read = file => {
+const [quick, machine, newer] = process.argv.slice(2, 5).map(file => {
   try {
     return JSON.parse(readFileSync(file, 'utf8'))
   } catch {
     return { passed: 0, failed: 1, skipped: [], again: [], files: [] }
   }
-}
-const all = [read(first), read(second)]
-const [, again] = all
-const notPlayed = [...wanted.filter(file => !again.files.includes(file)), ...again.skipped]
-for (const test of notPlayed) console.log(`ci: not played on the newer engine: ${test}`)
-for (const test of all.flatMap(each => each.again)) console.log(`ci: needed a second try: ${test}`)
+})
+const all = [quick, machine, newer]
+const played = [...quick.files, ...machine.files]
+const tests = readdirSync('test', { recursive: true }).filter(name => name.endsWith('.test.ts'))
+const notPlayed = [
+  ...tests.map(name => `test/${name}`).filter(file => !played.includes(file)),
+  ...[...process.argv.slice(5).filter(file => !newer.files.includes(file)), ...newer.skipped].map(
+    name => `${name} (newer engine)`,
+  ),
+]
+for (const name of notPlayed) console.log(`ci: not played: ${name}`)
+for (const name of all.flatMap(each => each.again)) console.log(`ci: needed a second try: ${name}`)
 const sum = count => all.reduce((total, each) => total + count(each), 0)
 const failed = sum(each => each.failed) + notPlayed.length
 console.log(

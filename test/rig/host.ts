@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { HOSTLINKD, writeConfig } from './daemon.ts'
 import { type HostopsRig, poll } from './hostops.ts'
@@ -55,7 +56,7 @@ export async function hostRig(rig: HostopsRig, { policy, config: more = {} }: Ho
       const [program, ...args] = [...wrap, process.execPath, HOSTLINKD, '-f', '-c', config]
       child = spawn(program!, args, {
         stdio: ['ignore', 'ignore', 'pipe'],
-        env: { PATH: process.env['PATH'], HOME: rig.folder, LANG: 'C.UTF-8' },
+        env: { PATH: process.env['PATH'], HOME: rig.folder, TMPDIR: tmpdir(), LANG: 'C.UTF-8' },
       })
       let said = ''
       child.stderr!.on('data', chunk => {

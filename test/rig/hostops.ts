@@ -51,6 +51,7 @@ export function hostopsRig() {
     // Chooses the docker plugins: how the tests are run with another Compose.
     ...(process.env['DOCKER_CONFIG'] === undefined ? {} : { DOCKER_CONFIG: process.env['DOCKER_CONFIG'] }),
     HOME: folder,
+    TMPDIR: tmpdir(),
     LANG: 'C.UTF-8',
     HOSTOPS_STATE_DIR: state,
   }

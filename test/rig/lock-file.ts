@@ -4,7 +4,7 @@ import { readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 const LASTING = '/var/tmp/hostops-locks'
-const FOLDERS = [LASTING, '/run/lock/hostops', '/tmp/hostops-locks']
+export const LOCK_FOLDERS = [LASTING, '/run/lock/hostops', '/tmp/hostops-locks']
 
 /** Null: nobody holds it. */
 export const lockFileOf = (checkout: string): string | null => fileFor(`checkout:${checkout}`)
@@ -14,7 +14,7 @@ export const noteFileOf = (journalId: string): string | null => fileFor(`record:
 
 function fileFor(what: string): string | null {
   const name = createHash('sha256').update(what).digest('hex').slice(0, 32)
-  for (const folder of FOLDERS) {
+  for (const folder of LOCK_FOLDERS) {
     const file = join(folder, `${name}.lock`)
     try {
       readlinkSync(file)

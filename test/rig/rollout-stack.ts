@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from './docker.ts'
+import { notTested } from './not-tested.ts'
 import { type Files, makePlainStack } from './plain-stack.ts'
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/rollout', import.meta.url))
@@ -19,10 +20,7 @@ export type Kind = 'good' | 'crash' | 'unhealthy' | 'late crash'
 export function withoutProxies(): string | null {
   const caddy = spawnSync('caddy', ['version'], { stdio: 'ignore' }).status === 0
   if (NGINX !== undefined && caddy) return null
-  const words = 'no nginx or no caddy; on Debian, as root: apt-get install nginx-light caddy'
-  if (process.env['HOSTOPS_REQUIRE_DOCKER'] === '1') throw new Error(`HOSTOPS_REQUIRE_DOCKER=1, and ${words}`)
-  console.warn(`SKIPPED: rollouts: ${words}`)
-  return words
+  return notTested('rollouts: no nginx or no caddy; on Debian, as root: apt-get install nginx-light caddy')
 }
 
 const CADDY = Object.fromEntries(

@@ -5,15 +5,16 @@ import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { notTested } from './not-tested.ts'
 
 const SSHD = ['/usr/sbin/sshd', '/usr/local/sbin/sshd'].find(existsSync)
 
 /** Null when sshd can be started here; otherwise what a person has to do, for the name of a skipped test. */
 export const sshdMissing: string | null =
   SSHD === undefined
-    ? 'SKIPPED: there is no sshd here; install it with: apt-get update && apt-get install -y openssh-server'
+    ? notTested('there is no sshd here; apt-get install openssh-server')
     : spawnSync('ssh', ['-V']).error
-      ? 'SKIPPED: there is no ssh client here; install it with: apt-get update && apt-get install -y openssh-client'
+      ? notTested('there is no ssh client here; apt-get install openssh-client')
       : null
 
 export type Sshd = {

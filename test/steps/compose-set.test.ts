@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Looks } from '../../src/engine/looks.ts'
 import { forgetOld } from '../../src/steps/compose/tidy.ts'
 import { composeUp } from '../../src/steps/compose/up.ts'
@@ -22,6 +22,7 @@ import { makeBaseImage, withoutDocker } from '../rig/docker.ts'
 import { type Rig, stepContext } from '../rig/step-context.ts'
 
 const missing = withoutDocker('the rollback set')
+const ANOTHER = `hostops-another-${process.pid}:1`
 const SLEEP = 'command: ["sleep", "1000"], stop_grace_period: 0s'
 
 describe.skipIf(missing !== null)('the rollback set', () => {
@@ -49,16 +50,20 @@ describe.skipIf(missing !== null)('the rollback set', () => {
   }
   const keep = (given: ReturnType<typeof input>) => composeUp.act.snapshot!(ctx, given)
 
-  beforeAll(makeBaseImage)
+  beforeAll(() => {
+    makeBaseImage()
+    execFileSync('docker', ['build', '-q', '-t', ANOTHER, '-'], {
+      input: 'FROM hostops-base:1\nLABEL is=another\n',
+    })
+  })
+  afterAll(() => void spawnSync('docker', ['rmi', '-f', ANOTHER]))
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'hostops-set-'))
     home = mkdtempSync(join(tmpdir(), 'hostops-home-'))
     project = basename(dir).toLowerCase()
     ctx = stepContext({ timeoutMs: 120_000, jobsFolder: join(home, 'jobs'), env: { XDG_STATE_HOME: home } })
     docker('tag', 'hostops-base:1', image('a'))
-    execFileSync('docker', ['build', '-q', '-t', image('b'), '-'], {
-      input: `FROM hostops-base:1\nLABEL of=${project}\n`,
-    })
+    docker('tag', ANOTHER, image('b'))
   })
   afterEach(() => {
     for (const id of docker('ps', '-aq', '--filter', `label=com.docker.compose.project=${project}`).split(

@@ -8,7 +8,7 @@ import { announcer, findAnnounced } from '../../src/transport/find-by-start.ts'
 const children: ChildProcess[] = []
 afterEach(() => {
   vi.restoreAllMocks()
-  for (const child of children.splice(0)) child.kill('SIGKILL')
+  for (const child of children.splice(0)) process.kill(-child.pid!, 'SIGKILL')
 })
 
 /** Leads a session, as every command does. */

@@ -6,12 +6,13 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { undisturbed } from '../../rig/bystander.ts'
 import { type DaemonRig, startDaemonRig } from '../../rig/daemon.ts'
+import { notTested } from '../../rig/not-tested.ts'
 import { descriptors, until } from '../../rig/observe.ts'
 import { type Answer, connectPeer } from '../../rig/peer.ts'
 
 const disk = mkdtempSync(join(tmpdir(), 'hostlink-disk-'))
 const refused = mountSmallDisk(disk)
-if (refused !== null) console.warn(`SKIPPED: a full disk under the spool: ${refused}`)
+if (refused !== null) notTested(`a full disk under the spool: ${refused}`)
 
 function mountSmallDisk(at: string): string | null {
   try {
