@@ -27,8 +27,8 @@ export async function acquireLocks(run: Run): Promise<Lock> {
   const taken: string[] = []
   const mine = JSON.stringify(lock.holder)
   const release = async () => {
-    for (const name of taken.splice(0))
-      await askTarget(targetContext(run.input, new AbortController().signal), 'release', name, mine)
+    const context = targetContext(run.input, new AbortController().signal)
+    await Promise.all(taken.splice(0).map(name => askTarget(context, 'release', name, mine)))
   }
   try {
     for (const name of names) {

@@ -43,7 +43,7 @@ async function logsOf(ctx: StepContext, input: Given, listed: readonly Listed[])
   const wanted = listed.filter(({ service }) => services.length === 0 || services.includes(service))
   const logs = await Promise.all(
     wanted.map(async ({ id, name }) => {
-      const said = (await unlessFailed(lastLines(ctx, input, id)))?.all ?? ['not there']
+      const said = (await unlessFailed(lastLines(ctx, id)))?.all ?? ['not there']
       return said.map(line => `${name} | ${line}`)
     }),
   )
@@ -60,7 +60,7 @@ async function suspects(
   if (because.code === 'not-stable' && because.failedService) {
     const { until, failedService, detail } = because
     const id = listed.find(({ name }) => name === failedService.container)?.id
-    const words = id && until ? await unlessFailed(lastWords(ctx, input, id, until)) : null
+    const words = id && until ? await unlessFailed(lastWords(ctx, id, until)) : null
     if (words === null) return []
     const failure = withWords(because, words)
     return [{ name: 'state', text: detail, facts: { failedService: failure.failedService! }, failure }]
@@ -73,7 +73,7 @@ async function suspects(
   const problem = verdict.problems.find(each => each.container !== null)
   const replica = now.find(each => each.id === problem?.container)
   if (!problem || !replica) return []
-  const words = await unlessFailed(lastWords(ctx, input, replica.id, deathOf(replica)))
+  const words = await unlessFailed(lastWords(ctx, replica.id, deathOf(replica)))
   const failedService = describe(replica, problem.detail, words?.text ?? '')
   return [{ name: 'state', text: problem.detail, facts: { failedService } }]
 }

@@ -4,7 +4,7 @@ import { canonicalPath } from '../contract/fields.ts'
 import { lines } from '../contract/plain-text.ts'
 import type { CheckFinding, StepContext, StepResult } from '../contract/step.ts'
 import { docker, LOOKING, type Stack } from './compose.ts'
-import { type KeptStack, missingPins, type Pin, pinsIn } from './image-pins.ts'
+import { type KeptImage, type KeptStack, missingPins, type Pin, pinsIn } from './image-pins.ts'
 import { imageIds } from './inspect-images.ts'
 import { readReplicas } from './project.ts'
 import { STATE_FOLDER } from './rollback-folder.ts'
@@ -32,9 +32,9 @@ export async function rebuildLost(
 }
 
 /** What the stack comes back from: what was rebuilt stands in for what is gone. Throws where nothing does. */
-export async function withStandIns(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<KeptStack> {
+export async function withStandIns(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<KeptImage[]> {
   const lost = await lostIn(ctx, stack, kept)
-  if (lost.length === 0) return kept
+  if (lost.length === 0) return kept.images
   const pins = lost.map(({ pin }) => pin)
   const there = await imageIds(ctx, stack.dir, pins.map(standInFor))
   const ran = new Set(kept.images.flatMap(({ running }) => running))
@@ -45,12 +45,11 @@ export async function withStandIns(ctx: StepContext, stack: Stack, kept: KeptSta
     if (there.get(standInFor(pin)))
       await docker(ctx, canonicalPath(stack.dir), ['tag', standInFor(pin), name], { quiet: true })
   const standIn = (pin: string) => (pins.includes(pin) ? standInFor(pin) : pin)
-  const images = kept.images.map(image => ({
+  return kept.images.map(image => ({
     ...image,
     pin: image.pin === null ? null : standIn(image.pin),
     others: image.others.map(({ id, pin }) => ({ id, pin: standIn(pin) })),
   }))
-  return { ...kept, images }
 }
 
 /** Containers that do not run the recorded image: said as what they are where they run what was rebuilt instead. */

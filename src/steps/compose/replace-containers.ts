@@ -14,7 +14,7 @@ import { holdImages } from './holders.ts'
 import { type KeptImage, type KeptStack, missingPins, putImagesBack } from './image-pins.ts'
 import { IMAGE_NAMES } from './image-steps.ts'
 import { holdingsOf, keepStack, lossesOf } from './keep-stack.ts'
-import { missingFinding, notePins, orRebuilt, sayLost, withStandIns } from './lost.ts'
+import { missingFinding, notePins, orRebuilt, sayLost } from './lost.ts'
 import type { Possession } from './possessions.ts'
 import { upInSilence } from './progress.ts'
 import { jsonOf, type Project, readProject, readRendered, readReplicas } from './project.ts'
@@ -127,14 +127,13 @@ export async function reactivate(
   ctx: StepContext,
   input: Given,
   before: Snapshot | null,
-  bring?: (kept: KeptStack) => Bring,
+  bring?: Bring,
 ): Promise<StepResult> {
   if (before === null) {
     await upInSilence(ctx, input, backArgs(input.services))
     return { changed: true }
   }
-  const kept = await withStandIns(ctx, input, before.kept)
-  const { changed, leftBehind } = await bringBack(ctx, before.kept.stack ?? input, kept, bring?.(kept))
+  const { changed, leftBehind } = await bringBack(ctx, before.kept.stack ?? input, before.kept, bring)
   return { changed, facts: leftBehind.length > 0 ? { leftBehind } : {} }
 }
 

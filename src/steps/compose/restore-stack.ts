@@ -4,6 +4,7 @@ import type { StepContext } from '../contract/step.ts'
 import { docker, type Stack } from './compose.ts'
 import { type KeptImage, type KeptStack, madeSince } from './image-pins.ts'
 import { madeByProject } from './keep-stack.ts'
+import { withStandIns } from './lost.ts'
 import { upInSilence } from './progress.ts'
 import { readReplicas } from './project.ts'
 import { repair } from './repair.ts'
@@ -22,6 +23,7 @@ export type Bring = (
   ctx: StepContext,
   from: Stack,
   images: readonly KeptImage[],
+  kept: KeptStack,
 ) => Promise<readonly KeptImage[]>
 
 /** Services that had no container before have none afterwards, and one that was stopped is stopped again. */
@@ -31,14 +33,15 @@ export async function bringBack(
   kept: KeptStack,
   bring: Bring = upInPlace,
 ): Promise<{ changed: boolean; leftBehind: string[] }> {
-  const [{ replaced, left, differs }, { seen, repaired }] = await Promise.all([
+  const [{ replaced, left, differs }, { seen, repaired }, images] = await Promise.all([
     putFilesBack(ctx, stack, kept),
     repair(ctx, stack, kept.project),
+    withStandIns(ctx, stack, kept),
   ])
   for (const path of replaced) ctx.say(`${path} is as before again`)
-  const there = kept.images.filter(image => image.running.length > 0)
+  const there = images.filter(image => image.running.length > 0)
   const from = there.length === 0 ? stack : sourceOf(ctx, stack, kept, differs)
-  const replacedInPlace = there.length === 0 ? [] : await bring(ctx, from, there)
+  const replacedInPlace = there.length === 0 ? [] : await bring(ctx, from, there, kept)
   const [now, made] = await Promise.all([
     readReplicas(ctx, stack, kept.project, null, kept.names),
     madeMeanwhile(ctx, stack, kept),
@@ -67,7 +70,7 @@ function sourceOf(ctx: StepContext, stack: Stack, kept: KeptStack, differs: bool
 }
 
 /** Containers of another version are replaced in their places. */
-export const upInPlace: Bring = async (ctx, from, images) => {
+export const upInPlace = async (ctx: StepContext, from: Stack, images: readonly KeptImage[]) => {
   // Scaled by hand: the compose file does not know it.
   const scaled = images.filter(image => image.replicas !== image.running.length)
   const scale = scaled.flatMap(image => ['--scale', `${image.service}=${image.running.length}`])

@@ -144,12 +144,8 @@ export const composeRollout: StepKind<With, Snapshot> = {
   undo: {
     ...replacesContainers.undo,
     reactivate: survivingEngine((ctx, input, before) =>
-      reactivate(
-        ctx,
-        input,
-        before,
-        kept => (ctx, from, there) =>
-          bringBackBeside(ctx, { ...input, ...waitingOf(input) }, kept, { from, there }),
+      reactivate(ctx, input, before, (ctx, from, there, kept) =>
+        bringBackBeside(ctx, { ...input, ...waitingOf(input) }, kept, { from, there }),
       ),
     ),
   },

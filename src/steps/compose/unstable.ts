@@ -25,7 +25,7 @@ export async function notStable(
   const failedService = describe(replica, broken.detail, '')
   // The engine gives no logs of a container while it restarts it, so the evidence reads them later.
   if (ctx.isHurried && until !== null) return new Failed({ ...failure, failedService, until })
-  return new Failed(withWords({ ...failure, failedService }, await lastWords(ctx, stack, replica.id, until)))
+  return new Failed(withWords({ ...failure, failedService }, await lastWords(ctx, replica.id, until)))
 }
 
 type NotStable = Extract<Failure, { code: 'not-stable' }>
@@ -58,40 +58,29 @@ export const describe = (replica: Replica, why: string, logsTail: string): Faile
 type Said = { all: string[]; errors: string[] }
 
 /** Both streams in the order in which they were written; the engine gives them separately. */
-export async function lastLines(
-  ctx: StepContext,
-  stack: Stack,
-  id: string,
-  until: string | null = null,
-): Promise<Said> {
+export async function lastLines(ctx: StepContext, id: string, until: string | null = null): Promise<Said> {
   const before = until === null ? [] : ['--until', until]
   const argv = ['docker', 'logs', '--timestamps', '--tail', `${KEPT_LINES}`, ...before, id]
   // Without logs the failure is still reported.
-  const done = await ctx.exec({ argv, cwd: canonicalPath(stack.dir), ...LOOKING })
+  const done = await ctx.exec({ argv, ...LOOKING })
   if (done.code !== 0) return { all: [], errors: [] }
   const errors = lines(done.stderr)
   return { all: [...lines(done.stdout), ...errors].sort().slice(-KEPT_LINES), errors }
 }
 
 /** Lines after `until` are left out: a container that was restarted wrote them, and they do not say why it died. */
-export async function lastWords(
-  ctx: StepContext,
-  stack: Stack,
-  id: string,
-  until: string | null,
-): Promise<Words> {
-  const { all, errors } =
-    until === null ? await lastLines(ctx, stack, id) : await linesUntil(ctx, stack, id, until)
+export async function lastWords(ctx: StepContext, id: string, until: string | null): Promise<Words> {
+  const { all, errors } = until === null ? await lastLines(ctx, id) : await linesUntil(ctx, id, until)
   const cause = errors.at(-1)
   return { text: wordsOf(ctx, all), cause: cause === undefined ? null : withoutTime(cause) }
 }
 
 /** Runs the same command as the evidence, so that a busy engine answers it once. */
-async function linesUntil(ctx: StepContext, stack: Stack, id: string, until: string): Promise<Said> {
-  const said = await lastLines(ctx, stack, id)
+async function linesUntil(ctx: StepContext, id: string, until: string): Promise<Said> {
+  const said = await lastLines(ctx, id)
   const isBefore = (line: string) => Date.parse(line.split(' ', 1)[0]!) <= Date.parse(until)
   const all = said.all.filter(isBefore)
-  return all.length === 0 ? lastLines(ctx, stack, id, until) : { all, errors: said.errors.filter(isBefore) }
+  return all.length === 0 ? lastLines(ctx, id, until) : { all, errors: said.errors.filter(isBefore) }
 }
 
 /** The last twenty lines, without the times at which they were said. */

@@ -82,7 +82,7 @@ export async function stand(
     throw error
   } finally {
     ctx.watched(ctx.now() - started)
-    await ear.stop()
+    ear.stop()
   }
 }
 
@@ -91,14 +91,15 @@ export type Ear = {
   /** Shorter where nothing can be heard. */
   longestPause(intervalMs: number): number
   sleep(ms: number): Promise<void>
-  stop(): Promise<void>
+  /** Nobody waits until the command has ended: it has been told to. */
+  stop(): void
 }
 
 /** Deaf where nothing can be heard (denied, an engine without events): then there is only looking. */
 export function listening(ctx: StepContext, first: Sign, untilMs: number): Ear {
   const over = new AbortController()
   const signs = new Set<Sign>()
-  const listeners = new Map<string, Promise<void>>()
+  const heard = new Set<string>()
   let open = 0
   let isNews = false
   let wake = () => {}
@@ -121,12 +122,14 @@ export function listening(ctx: StepContext, first: Sign, untilMs: number): Ear {
   const add = (sign: Sign) => {
     signs.add(sign)
     const { news } = sign
-    if (news !== undefined && !listeners.has(news.about)) listeners.set(news.about, listen(news))
+    if (news === undefined || heard.has(news.about)) return
+    heard.add(news.about)
+    void listen(news)
   }
   add(first)
   return {
     add,
-    longestPause: intervalMs => (open < listeners.size ? Math.min(intervalMs, DEAF_MS) : intervalMs),
+    longestPause: intervalMs => (open < heard.size ? Math.min(intervalMs, DEAF_MS) : intervalMs),
     async sleep(ms) {
       const woken = new Promise<void>(resolve => {
         wake = resolve
@@ -134,10 +137,7 @@ export function listening(ctx: StepContext, first: Sign, untilMs: number): Ear {
       if (!isNews) await Promise.race([ctx.sleep(ms), woken])
       isNews = false
     },
-    async stop() {
-      over.abort()
-      await Promise.all(listeners.values())
-    },
+    stop: () => over.abort(),
   }
 }
 

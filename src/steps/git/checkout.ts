@@ -87,7 +87,8 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
       const hasModules = await requireSafeModules(ctx, opened.repo, goal.sha)
       requireGuarded(ctx, opened.repo, goal)
       await moveTo(ctx, opened, goal, snapshot?.mark ?? markOf(ctx))
-      const after = await requireHead(ctx, opened.repo, goal)
+      const after = await headOf(ctx, opened.repo)
+      requireHead(ctx, opened.repo, after, goal)
       // A repeated attempt starts from where the first one got to; the host was where the snapshot says.
       const before = snapshot ?? opened.head
       return resultOf(ctx, opened.repo, { before, after, hasModules: input.submodules && hasModules })
@@ -97,19 +98,24 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
     async restore(ctx, input, snapshot) {
       const { repo, head } = await openRepository(ctx, canonicalPath(input.repo))
       const { target } = snapshot
-      const half = await settle(ctx, repo, head.sha)
+      const [half, tip] = await Promise.all([
+        settle(ctx, repo, head.sha),
+        target && branchTip(ctx, repo, target.name),
+      ])
       const moved =
         half ||
         head.sha !== snapshot.sha ||
         head.branch !== snapshot.branch ||
-        (target !== null && target.tip !== (await branchTip(ctx, repo, target.name)))
+        (target !== null && target.tip !== tip)
       if (moved) {
         await towards(ctx, repo, snapshot.sha, () => detachAt(ctx, repo, head, snapshot.sha))
-        if (target) await moveBranchBack(ctx, repo, target, snapshot.mark)
+        if (target) await moveBranchBack(ctx, repo, { ...target, now: tip }, snapshot.mark)
         await reattach(ctx, repo, snapshot)
       }
-      if (input.submodules) await followSubmodules(ctx, repo)
-      const after = await headOf(ctx, repo)
+      const [after] = await Promise.all([
+        headOf(ctx, repo),
+        input.submodules ? followSubmodules(ctx, repo) : null,
+      ])
       return { changed: moved, facts: { afterSha: after.sha, afterBranch: after.branch } }
     },
     async rehearse(ctx, input, snapshot) {
@@ -121,9 +127,9 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
       return [{ text: `missing: ${where}`, seen: null, failure }]
     },
     async verify(ctx, input, snapshot) {
-      const { repo } = await openRepository(ctx, canonicalPath(input.repo))
+      const { repo, head } = await openRepository(ctx, canonicalPath(input.repo))
       if (snapshot === null) return { changed: false }
-      const after = await requireHead(ctx, repo, snapshot)
+      requireHead(ctx, repo, head, snapshot)
       const entries = await localChanges(ctx, repo)
       const ok = trackedDigest(entries) === snapshot.changes
       const saw = ok ? 'as before' : `${entries.length} local changes`
@@ -132,14 +138,14 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
         const shown = entries.slice(0, 50).map(entry => `${entry.code} ${entry.path}`)
         throw new Failed({ code: 'dirty-tree', repo: repo.path, entries: shown, total: entries.length })
       }
-      return { changed: false, facts: { afterSha: after.sha, afterBranch: after.branch } }
+      return { changed: false, facts: { afterSha: head.sha, afterBranch: head.branch } }
     },
   },
   look: {
     check: checkFindings,
     async holds(ctx, input, { sha, branch }) {
-      const { repo } = await openRepository(ctx, canonicalPath(input.repo))
-      await requireHead(ctx, repo, { sha: String(sha), branch: branch ? String(branch) : null })
+      const { repo, head } = await openRepository(ctx, canonicalPath(input.repo))
+      requireHead(ctx, repo, head, { sha: String(sha), branch: branch ? String(branch) : null })
     },
   },
 }

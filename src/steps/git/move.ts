@@ -10,7 +10,7 @@ import type { StepContext } from '../contract/step.ts'
 import { ask, change, git, gitArgv, type Repo, readGit } from './git.ts'
 import { indexLock } from './lock.ts'
 import { branchRef } from './ref.ts'
-import { type Head, headOf } from './repository.ts'
+import type { Head } from './repository.ts'
 import { leaveSubmodules } from './submodules.ts'
 
 export const CHECKOUT = ['checkout', '--no-overwrite-ignore', '--no-progress', '--detach']
@@ -56,27 +56,25 @@ export async function moveBranch(
 }
 
 /**
- * The branch as it was recorded. Only what this step did is taken back: when somebody has moved the branch since,
+ * The branch as it was recorded (`tip`). Only what this step did is taken back: when somebody has moved the branch since,
  * it is left alone and said so. Doing it twice does nothing.
  */
 export async function moveBranchBack(
   ctx: StepContext,
   repo: Repo,
-  branch: { name: string; tip: string | null },
+  { name, tip, now }: { name: string; tip: string | null; now: string | null },
   mark: string,
-): Promise<boolean> {
-  const now = await branchTip(ctx, repo, branch.name)
-  if (now === branch.tip) return false
+): Promise<void> {
+  if (now === tip) return
   // With log.showSignature git would say first what gpg makes of the commit.
-  const entry = ['reflog', '-1', '--no-show-signature', '--format=%gs', branchRef(branch.name), '--']
+  const entry = ['reflog', '-1', '--no-show-signature', '--format=%gs', branchRef(name), '--']
   const latest = await readGit(ctx, repo, entry)
   if (now === null || latest.code !== 0 || latest.stdout.trim() !== mark) {
-    const problem = `branch ${branch.name} was moved by somebody else in the meantime and was left there`
+    const problem = `branch ${name} was moved by somebody else in the meantime and was left there`
     throw new Failed({ code: 'not-restored', step: ctx.stepId, problem })
   }
-  if (branch.tip === null) await change(ctx, repo, ['update-ref', '-d', branchRef(branch.name), now])
-  else await moveBranch(ctx, repo, branch.name, now, branch.tip, `${mark}, taken back`)
-  return true
+  if (tip === null) await change(ctx, repo, ['update-ref', '-d', branchRef(name), now])
+  else await moveBranch(ctx, repo, name, now, tip, `${mark}, taken back`)
 }
 
 /** As `branchTip`; a branch that another working tree has checked out must not move under it. */
@@ -93,13 +91,12 @@ export async function freeBranchTip(
 }
 
 /** What was asked of git, as observed afterwards. */
-export async function requireHead(ctx: StepContext, repo: Repo, expected: Head): Promise<Head> {
-  const head = await headOf(ctx, repo)
+export function requireHead(ctx: StepContext, repo: Repo, head: Head, expected: Head): void {
   const isThere = head.sha === expected.sha
   const isOnBranch = head.branch === expected.branch
   ctx.saw({ what: 'git-head', target: repo.path, saw: head.sha, ok: isThere })
   ctx.saw({ what: 'git-branch', target: repo.path, saw: head.branch ?? 'detached', ok: isOnBranch })
-  if (isThere && isOnBranch) return head
+  if (isThere && isOnBranch) return
   const [wanted, actual] = isThere ? [named(expected), named(head)] : [expected.sha, head.sha]
   throw new Failed({ code: 'head-differs', repo: repo.path, expected: wanted, actual })
 }

@@ -12,11 +12,13 @@ export async function treeDiff(
   const args = ['diff-tree', '-r', '--raw', '--no-renames', '--no-abbrev']
   // A file can have the name of a commit.
   const range = [from, to, '--']
-  if ((await readGit(ctx, repo, [...args, ...range])).code === 0) {
+  const [plain, whole] = await Promise.all([
+    readGit(ctx, repo, [...args, ...range]),
     // Settings and .gitmodules can have submodules left out.
-    const done = await readGit(ctx, repo, [...args, '--ignore-submodules=none', ...range])
-    if (done.code === 0 && !done.truncated.stdout) return { raw: done.stdout, modulesWork: true }
-  }
+    readGit(ctx, repo, [...args, '--ignore-submodules=none', ...range]),
+  ])
+  if (plain.code === 0 && whole.code === 0 && !whole.truncated.stdout)
+    return { raw: whole.stdout, modulesWork: true }
   const [before, after] = [await entriesOf(ctx, repo, from), await entriesOf(ctx, repo, to)]
   const raw = [...new Set([...before.keys(), ...after.keys()])].flatMap(name => {
     const [old, now] = [before.get(name) ?? ABSENT, after.get(name) ?? ABSENT]
