@@ -7,7 +7,7 @@ import { type FSWatcher, linkSync, readFileSync, rmSync, watch, writeFileSync } 
 import { join } from 'node:path'
 import type { Confirmations } from '../engine/run-input.ts'
 import { confirm } from '../steps/confirm.ts'
-import { JOURNAL_VERSION, parseJournal } from './journal-text.ts'
+import { readEvents } from './read-journal.ts'
 
 type Decision = 'confirmed' | 'missed'
 
@@ -67,7 +67,7 @@ export type Awaited = {
 export function awaitedConfirmation(folder: string): Awaited | null {
   let awaited: Awaited | null = null
   let toCome: string[] = []
-  for (const event of parseJournal(readJournal(folder), JOURNAL_VERSION).events) {
+  for (const event of readEvents(folder)) {
     if (event.type === 'run-started')
       toCome = event.steps.filter(step => step.uses === confirm.uses).map(step => step.id)
     if (event.type === 'confirm-awaited' || event.type === 'step-finished')
@@ -86,8 +86,7 @@ export function awaitedConfirmation(folder: string): Awaited | null {
 
 /** Null where the journal has not begun. */
 export function hasConfirmStep(folder: string): boolean | null {
-  const { events } = parseJournal(readJournal(folder), JOURNAL_VERSION)
-  const started = events.find(event => event.type === 'run-started')
+  const started = readEvents(folder).find(event => event.type === 'run-started')
   return started?.steps.some(step => step.uses === confirm.uses) ?? null
 }
 
@@ -120,11 +119,3 @@ export function decide(folder: string, deadline: number, wanted: Decision): Deci
 }
 
 const fileOf = (folder: string, deadline: number) => join(folder, `confirm-${deadline}`)
-
-function readJournal(folder: string): string {
-  try {
-    return readFileSync(join(folder, 'journal.ndjson'), 'utf8')
-  } catch {
-    return ''
-  }
-}

@@ -8,7 +8,8 @@ import { mayChange } from '../engine/step-state.ts'
 import { Failed } from '../failure.ts'
 import { giveReserve, takeReserve } from './disk-reserve.ts'
 import { openJournalFile } from './journal-file.ts'
-import { JOURNAL_VERSION, journalId } from './journal-text.ts'
+import { entryLine, JOURNAL_VERSION, journalId } from './journal-text.ts'
+import { journalFile } from './read-journal.ts'
 import { openLogs } from './step-logs.ts'
 import { syncPlaces } from './sync-folders.ts'
 
@@ -24,17 +25,17 @@ export type Journal = {
 }
 
 export function openJournal(folder: string, now: () => number): Journal {
-  const path = join(folder, 'journal.ndjson')
+  const path = journalFile(folder)
   const file = guarded(path, () => openJournalFile(path))
   // A run does not begin where its end may find no room; who goes on with one has no choice.
-  if (file.lines === 0) guarded(path, () => takeReserve(folder))
+  if (file.said.end === 0) guarded(path, () => takeReserve(folder))
   else quietly(() => takeReserve(folder))
   const logs = openLogs(join(folder, 'steps'))
   const places = syncPlaces(folder)
   // Told by who waits for it.
   places.catch(() => {})
-  let sequence = file.lines
-  let id = file.id
+  let sequence = file.said.entries.length
+  let { id } = file.said
   /** What could not be written goes first, so that no line is ever missing before another one. */
   let backlog = ''
   /**
@@ -80,8 +81,8 @@ export function openJournal(folder: string, now: () => number): Journal {
     write(event) {
       if (event.type === 'output') return logs.line(event.id, event.line)
       sequence += 1
-      const entry = { v: JOURNAL_VERSION, seq: sequence, at: new Date(now()).toISOString(), ...event }
-      const line = JSON.stringify(entry)
+      const at = new Date(now()).toISOString()
+      const line = entryLine({ v: JOURNAL_VERSION, seq: sequence, at, event })
       id ||= journalId(line)
       const record = () => {
         put(line)

@@ -2,16 +2,19 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Event } from '../engine/events.ts'
 import type { Plan } from '../engine/plan.ts'
 import { Failed } from '../failure.ts'
 import { loadPlaybook } from '../playbook/load.ts'
 import type { Playbook } from '../playbook/playbook.ts'
 import { kinds } from '../steps/index.ts'
 import { posixQuote } from '../transport/quote.ts'
-import { JOURNAL_VERSION, type JournalText, parseJournal } from './journal-text.ts'
+import { JOURNAL_VERSION, parseJournal, writtenByNewer } from './journal-text.ts'
+import { journalFile, readJournal } from './read-journal.ts'
 import { type RunEntry, unwritable } from './runs-folder.ts'
 
-export type Kept = { plan: Plan; playbook: Playbook; journal: JournalText }
+/** `journalId`: of this one record, whatever run ids are given twice. */
+export type Kept = { plan: Plan; playbook: Playbook; events: Event[]; journalId: string }
 
 /** Returns the hash that the plan can be told by later. */
 export function keepRun(folder: string, plan: Plan, playbook: Playbook): string {
@@ -29,47 +32,46 @@ export function keepRun(folder: string, plan: Plan, playbook: Playbook): string 
 export function neverBegan({ folder, report, alive }: RunEntry): boolean {
   if (report !== null || alive) return false
   try {
-    const text = readFileSync(join(folder, 'journal.ndjson'), 'utf8')
-    const { events, newer } = parseJournal(text, JOURNAL_VERSION)
+    const bytes = readFileSync(journalFile(folder))
+    const { entries, newer } = parseJournal(bytes)
     // A log of a step comes after the journal's first line.
-    return events.length === 0 && !newer && isBeginning(text) && !existsSync(join(folder, 'steps'))
+    return entries.length === 0 && !newer && isBeginning(bytes) && !existsSync(join(folder, 'steps'))
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT'
   }
 }
 
-const FIRST_WORDS = `{"v":${JOURNAL_VERSION},"seq":1,`
-
 /** Of a first line that was not written to its end. Anything else was a journal once. */
-function isBeginning(text: string): boolean {
-  const written = text.replace(/[\0\s]+$/, '')
-  return !written.includes('\n') && FIRST_WORDS.startsWith(written.slice(0, FIRST_WORDS.length))
+function isBeginning(bytes: Buffer): boolean {
+  const written = bytes.toString().replace(/[\0\s]+$/, '')
+  return (
+    FIRST_WORDS.some(words => words.startsWith(written.slice(0, words.length))) && !written.includes('\n')
+  )
 }
+
+const FIRST_WORDS = Array.from({ length: JOURNAL_VERSION }, (_, at) => `{"v":${at + 1},"seq":1,`)
 
 /** Throws `Failed` where the folder does not hold enough to go on. */
 export function readKept(run: RunEntry): Kept {
   const { folder } = run
   const { runId, planHash } = run.head
+  const lacks = (name: string) =>
+    new Failed({
+      code: 'usage',
+      problem: `run ${runId} keeps no ${name}, so there is nothing to go on from`,
+      hint: givenUp(runId, folder),
+    })
   const text = (name: string): string => {
     try {
       return readFileSync(join(folder, name), 'utf8')
     } catch {
-      throw new Failed({
-        code: 'usage',
-        problem: `run ${runId} keeps no ${name}, so there is nothing to go on from`,
-        hint: givenUp(runId, folder),
-      })
+      throw lacks(name)
     }
   }
-  const journal = parseJournal(text('journal.ndjson'), JOURNAL_VERSION)
-  if (journal.newer) {
-    throw new Failed({
-      code: 'usage',
-      problem: `run ${runId} was begun by a newer hostops`,
-      hint: 'go on with that version',
-    })
-  }
-  if (journal.events.length === 0) {
+  if (!existsSync(journalFile(folder))) throw lacks('journal.ndjson')
+  const journal = readJournal(folder)
+  if (journal.newer) throw writtenByNewer(runId)
+  if (journal.entries.length === 0) {
     throw new Failed({
       code: 'usage',
       problem: `the journal of run ${runId} cannot be read, so there is nothing to go on from`,
@@ -86,7 +88,8 @@ export function readKept(run: RunEntry): Kept {
   if (!loaded.ok) {
     throw new Failed({ code: 'internal', problem: `the playbook that run ${runId} keeps is no longer valid` })
   }
-  return { plan, playbook: loaded.playbook, journal }
+  const events = journal.entries.map(({ event }) => event)
+  return { plan, playbook: loaded.playbook, events, journalId: journal.id }
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')

@@ -52,7 +52,7 @@ export async function rehearse(given: string, options: ResumeOptions, io: Io): P
         playbook: kept.playbook,
         env: environment(kept.playbook, io),
         emit: recorder.emit,
-        recovered: recover(kept.journal.events),
+        recovered: recover(kept.events),
       })
       signals.handle(signal => running.control.interrupt(signal))
       return await running.ended

@@ -84,7 +84,7 @@ async function goOn(verb: Verb, given: string, options: ResumeOptions, io: Io): 
     keepHeapSmall()
     const kept = readKept(run)
     const inputs = await secretInputs(kept, options, io)
-    recorder.goOnIn(state, run, kept.journal.events)
+    recorder.goOnIn(state, run, kept.events)
     const end = await onTarget(verb, { state, run, kept, inputs, options, io }, recorder)
     if (end.idle && end.failure && (end.refused || isKept(run, end.failure))) {
       await recorder.standDown(run.head)
@@ -179,7 +179,7 @@ async function onTarget(verb: Verb, work: Work, recorder: Recorder): Promise<Run
         emit: recorder.emit,
         record: recorder.record,
         lock: lockInput(run.head.runId, state, waitMs, clock.now()),
-        recovered: recover(kept.journal.events),
+        recovered: recover(kept.events),
         assume: options.assume,
         rebuild: options.rebuild,
         awaitConfirm: options.asHost ? awaitConfirmIn(run.folder) : undefined,
@@ -209,7 +209,7 @@ async function refuseToEndItself(
   transport: Transport,
 ): Promise<void> {
   if (options.asHost || ownIdsHere().length === 0) return
-  const begun = kept.journal.events.flatMap(event => (event.type === 'step-started' ? [event.id] : []))
+  const begun = kept.events.flatMap(event => (event.type === 'step-started' ? [event.id] : []))
   const steps = kept.plan.steps.filter(({ id }) => verb === 'resume' || begun.includes(id))
   const { selfUpgrade } = await import('../self-upgrade/preflight.ts')
   const command = `from outside of it: HOSTOPS_STATE_DIR=${state} hostops ${verb} ${run.head.runId}`

@@ -35,7 +35,7 @@ export async function settleRun(
   }
   try {
     const kept = readKept(run)
-    const recovered = recover(kept.journal.events)
+    const recovered = recover(kept.events)
     if (recovered.rollback) return { run, told }
     if (isKnown(recovered)) {
       const now = await afterOthers(run, patienceMs)
@@ -93,7 +93,7 @@ async function asked(
       playbook: kept.playbook,
       env: environment(kept.playbook, io),
       emit: event => void events.push(event),
-      record: { id: () => kept.journal.id, isWhole: () => true, anchor: async () => {} },
+      record: { id: () => kept.journalId, isWhole: () => true, anchor: async () => {} },
     })
     const end = await within(ended, patienceMs)
     if (end === null) return { failure: stillRuns(runId, transport) }
@@ -122,7 +122,7 @@ function keep(run: RunEntry, kept: Kept, { events, end }: Answer, io: Io) {
   } catch (error) {
     throw new Failed(unwritable(run.folder, error))
   }
-  if (readKept(run).journal.events.length !== kept.journal.events.length) return
+  if (readKept(run).events.length !== kept.events.length) return
   const { runId, playbook, target, startedAt } = run.head
   const recorder = makeRecorder(
     { runId, playbook, target, dryRun: false, startedAt: Date.parse(startedAt) },
@@ -130,7 +130,7 @@ function keep(run: RunEntry, kept: Kept, { events, end }: Answer, io: Io) {
     io,
     clock.now,
   )
-  recorder.goOnIn(stateOf(run), run, kept.journal.events)
+  recorder.goOnIn(stateOf(run), run, kept.events)
   recorder.openJournal('witness')
   for (const event of events) recorder.emit(event)
   recorder.keepEnd(end)

@@ -1,12 +1,9 @@
 /** The report of a run that this machine knows: the stored one, or what its journal tells so far. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import type { Event } from '../../engine/events.ts'
 import type { RunEnd } from '../../engine/run-input.ts'
 import type { Failure, FailureCode } from '../../failure.ts'
 import { addEvent, emptyDraft, type ReportDraft, toReport } from '../../report/build.ts'
 import type { Report } from '../../report/schema.ts'
-import { JOURNAL_VERSION, parseJournal } from '../../runs/journal-text.ts'
+import { readEvents } from '../../runs/read-journal.ts'
 import { machineOf } from '../../runs/runner-identity.ts'
 import { isSettled, type RunEntry } from '../../runs/runs-folder.ts'
 import { neverBegan } from '../../runs/stored-plan.ts'
@@ -50,7 +47,7 @@ function runnerGone(runId: string, { steps }: ReportDraft): Failure {
 /** By the report, which is written first: a runner may have died before it could note its exit code. */
 function codeOf({ folder, head }: RunEntry, { outcome }: Report): number {
   if (outcome !== 'interrupted') return exitCode(outcome, null)
-  const end = journalEvents(folder).findLast(event => event.type === 'run-finished')
+  const end = readEvents(folder).findLast(event => event.type === 'run-finished')
   return end ? exitCode(outcome, end.failure) : (head.exitCode ?? exitCode(outcome, null))
 }
 
@@ -74,7 +71,7 @@ export function printReport(run: RunEntry, io: Io, told = false): number {
 /** As they were when it ended. */
 function lastWords({ folder, head }: RunEntry, report: Report, io: Io): string {
   const summary = makeSummary()
-  const events = journalEvents(folder)
+  const events = readEvents(folder)
   for (const event of events) summary.add(event)
   const { outcome, failedStep, durationMs } = report
   const isKnown = events.some(({ type }) => type === 'run-finished')
@@ -123,14 +120,6 @@ export const notBegun = (runId: string): RunEnd => ({
 export function draftFromJournal({ folder, head }: RunEntry): ReportDraft {
   const { runId, playbook, target, dryRun } = head
   const draft = emptyDraft({ runId, playbook, target, dryRun, startedAt: Date.parse(head.startedAt) })
-  for (const event of journalEvents(folder)) addEvent(draft, event)
+  for (const event of readEvents(folder)) addEvent(draft, event)
   return draft
-}
-
-function journalEvents(folder: string): Event[] {
-  try {
-    return parseJournal(readFileSync(join(folder, 'journal.ndjson'), 'utf8'), JOURNAL_VERSION).events
-  } catch {
-    return []
-  }
 }
