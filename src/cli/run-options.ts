@@ -22,6 +22,7 @@ export type RunOptions = {
   onHost?: boolean
   detach?: boolean
   asHost?: boolean
+  caller?: string
   output: 'auto' | 'tree' | 'lines' | 'json'
   quiet?: boolean
   reportFile?: string

@@ -24,7 +24,7 @@ export function startCheck(given: RunInput): Running {
 
 async function execute(input: Guarded, signal: AbortSignal): Promise<RunEnd> {
   const { emit, plan } = input
-  emit(startEvent(input.runId, plan))
+  emit(startEvent(input))
   for (const warning of warningEvents(input.warnings)) emit(warning)
   const known = scopeAtStart(input)
   const seen: Json[] = []

@@ -19,7 +19,7 @@ export function startRehearsal(input: RunInput): Running {
 
 async function rehearse(run: Run): Promise<RunEnd> {
   const { emit, input, states, stops } = run
-  emit(startEvent(input.runId, input.plan))
+  emit(startEvent(input))
   for (const state of states) takeOver(run, state)
   const { steps, stopsAt } = rollbackScope(states)
   let failed: { step: string; failure: Failure } | null = null

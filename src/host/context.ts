@@ -1,9 +1,11 @@
 /** What everything about runs on this host stands on. */
 
+import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { HostRunsOptions } from '../hostlink/daemon/run-service.ts'
 import type { Owner } from '../jobs/job-info.ts'
 import type { Most } from '../jobs/job-table.ts'
 import type { Jobs } from '../jobs/jobs.ts'
+import type { GivenCaller } from '../runs/caller.ts'
 import type { HostRunStore } from './store.ts'
 
 export type AroundRuns = HostRunsOptions & {
@@ -17,6 +19,8 @@ export type AroundRuns = HostRunsOptions & {
     workdir: string,
     most?: Partial<Most>,
   ) => ReturnType<Jobs['start']>
+  /** Who a caller is, in the journals of the runs that they ask for. */
+  readonly by: (token: Token) => GivenCaller['by']
   /** Runs that somebody goes on with, and the jobs that do; null while one is being started. */
   readonly again: Map<string, string | null>
   /** Programs that are being asked at the moment. */

@@ -5,6 +5,7 @@ import type { Config } from '../hostlink/daemon/config/config.ts'
 import { commandFor } from '../hostlink/daemon/exec/command.ts'
 import type { RunStart } from '../hostlink/messages.ts'
 import { runProcess } from '../process/process.ts'
+import type { GivenCaller } from '../runs/caller.ts'
 
 const ANSWER_LIMIT_MS = 60_000
 const LARGEST_ANSWER_BYTES = 8 * 1024 * 1024
@@ -31,12 +32,15 @@ export function runArguments(
   folder: string,
   texts: readonly string[],
   start: RunStart,
+  by: GivenCaller['by'],
 ): string[] {
   const { allow_dirty, rollback, check, timeout, wait_lock, plan } = start.options ?? {}
+  const { target, parent } = start
   return [
     'run',
     join(folder, 'playbook.yaml'),
     ...['--run-id', runId, '--target', 'local', '--output', 'json', '--as-host'],
+    ...callerArguments({ by, target, parent }),
     ...['--inputs', join(folder, 'inputs.json')],
     ...texts.flatMap((name, at) => ['-i', `${name}=@${join(folder, `input-${at}`)}`]),
     ...(allow_dirty ? ['--allow-dirty'] : []),
@@ -47,6 +51,9 @@ export function runArguments(
     ...(plan === undefined ? [] : ['--plan', plan]),
   ]
 }
+
+/** For whom hostops is started. */
+export const callerArguments = (caller: GivenCaller): string[] => ['--caller', JSON.stringify(caller)]
 
 export type Said = { exit_code: number; stdout: string; stderr: string }
 

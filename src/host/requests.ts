@@ -6,8 +6,9 @@ import { type Body, badRequest, failure } from '../hostlink/daemon/peers/answer.
 import { placesFor } from '../hostlink/daemon/policy/places.ts'
 import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { RunRequest } from '../hostlink/messages.ts'
+import { logsInOrder } from '../runs/step-log-text.ts'
 import { type AroundRuns, ownerOf } from './context.ts'
-import { askProgram } from './hostops-command.ts'
+import { askProgram, callerArguments } from './hostops-command.ts'
 import { offeredPlaybooks } from './playbooks.ts'
 import { hangsOnConfirmation } from './recovery.ts'
 
@@ -43,9 +44,13 @@ export async function answerRunRequest(
     case 'logs':
       return logs(request, around)
     case 'confirm':
-      return ask(['confirm', runId], runId, around)
+      return ask(['confirm', runId, ...callerArguments({ by: around.by(token) })], runId, around)
     case 'cancel':
-      return ask(['cancel', runId, '--signal', request.signal ?? 'TERM'], runId, around)
+      return ask(
+        ['cancel', runId, '--signal', request.signal ?? 'TERM', ...callerArguments({ by: around.by(token) })],
+        runId,
+        around,
+      )
   }
 }
 
@@ -189,7 +194,7 @@ async function events(request: On<'events'>, { store, jobs, gone: signal }: Arou
 /** Names of the steps' logs with their sizes; of one of them, bytes from `offset` on, in base64. */
 async function logs({ run_id, file, offset = 0 }: On<'logs'>, { store }: Around): Promise<Body> {
   const folder = store.steps(run_id)
-  const names = (await readdir(folder).catch(() => [])).filter(name => name.endsWith('.log')).sort()
+  const names = logsInOrder(await readdir(folder).catch(() => []))
   if (file === undefined) {
     const files = await Promise.all(
       names.map(async name => ({

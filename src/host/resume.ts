@@ -7,6 +7,7 @@ import { type Body, failure } from '../hostlink/daemon/peers/answer.ts'
 import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { RunRequest } from '../hostlink/messages.ts'
 import type { AroundRuns } from './context.ts'
+import { callerArguments } from './hostops-command.ts'
 import { mayUse } from './requests.ts'
 
 type Again = Extract<RunRequest, { action: 'resume' | 'rollback' }>
@@ -46,6 +47,7 @@ async function begin(request: Again, owner: string, token: Token, around: Around
   const values = store.values(runId)
   const argv = [
     ...[action, runId, '--as-host', '--output', 'json'],
+    ...callerArguments({ by: around.by(token) }),
     ...(values === null ? [] : ['--inputs', values]),
     ...(assume === undefined ? [] : ['--assume', assume]),
     ...(wait_lock === undefined ? [] : ['--wait-lock', wait_lock]),

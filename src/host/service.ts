@@ -30,7 +30,9 @@ export const runService: RunService = {
   stateFolder: runsStateDir,
 }
 
-export function openHostRuns(options: HostRunsOptions): HostRuns {
+const byToken: AroundRuns['by'] = ({ name }) => ({ kind: 'token', name })
+
+export function openHostRuns(options: HostRunsOptions, by = byToken): HostRuns {
   const { config, hostEnv } = options
   const stateDir = runsStateDir(config(), hostEnv)
   const store = openHostRunStore(stateDir)
@@ -45,7 +47,15 @@ export function openHostRuns(options: HostRunsOptions): HostRuns {
       ownerOf(owner),
       most,
     )
-  const around: AroundRuns = { ...options, store, stateDir, startJob, again: new Map(), asking: { count: 0 } }
+  const around: AroundRuns = {
+    ...options,
+    store,
+    stateDir,
+    startJob,
+    by,
+    again: new Map(),
+    asking: { count: 0 },
+  }
   let recovery: { stop(): void } | null = null
 
   return {

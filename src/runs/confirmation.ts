@@ -3,15 +3,17 @@
  * Whoever makes it first has decided: somebody who confirms, or the runner when the time is over. So nobody is told
  * that a run is confirmed which is then taken back.
  */
-import { type FSWatcher, linkSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { By } from '../engine/events.ts'
 import type { Confirmations } from '../engine/run-input.ts'
 import { confirm } from '../steps/confirm.ts'
+import { byOf } from './caller.ts'
 import { readEvents } from './read-journal.ts'
+import { watchFolder } from './watch-folder.ts'
 
 type Decision = 'confirmed' | 'missed'
 
-/** Watches are not there on every file system. */
 const POLL_MS = 1000
 
 export const awaitConfirmIn = (folder: string): Confirmations => {
@@ -26,13 +28,13 @@ export const awaitConfirmIn = (folder: string): Confirmations => {
       new Promise(resolve => {
         // The clock of the machine is looked at once: who sets it neither shortens nor lengthens the waiting.
         const over = set.get(deadline) ?? performance.now() + (deadline - Date.now())
-        let watcher: FSWatcher | null = null
         let timer: NodeJS.Timeout | undefined
+        let unwatch = () => {}
         const end = (confirmed: boolean) => {
-          watcher?.close()
+          unwatch()
           clearTimeout(timer)
           signal.removeEventListener('abort', look)
-          resolve(confirmed)
+          resolve(confirmed ? { by: confirmedBy(folder, deadline) } : null)
         }
         const look = () => {
           clearTimeout(timer)
@@ -43,12 +45,7 @@ export const awaitConfirmIn = (folder: string): Confirmations => {
           if (left <= 0) return end(decide(folder, deadline, 'missed') === 'confirmed')
           timer = setTimeout(look, Math.min(POLL_MS, left))
         }
-        try {
-          watcher = watch(folder, look)
-          watcher.on('error', () => watcher?.close())
-        } catch {
-          // Polling is enough.
-        }
+        unwatch = watchFolder(folder, look)
         signal.addEventListener('abort', look)
         look()
       }),
@@ -99,12 +96,22 @@ export function decision(folder: string, deadline: number): Decision | null {
   }
 }
 
+/** Who has confirmed; null where that is not known, as of an older version. */
+function confirmedBy(folder: string, deadline: number): By | null {
+  try {
+    return byOf(readFileSync(fileOf(folder, deadline), 'utf8').replace(/^confirmed/, ''))
+  } catch {
+    return null
+  }
+}
+
 /** What was decided in the end, by this call or by an earlier one. */
-export function decide(folder: string, deadline: number, wanted: Decision): Decision {
+export function decide(folder: string, deadline: number, wanted: Decision, by: By | null = null): Decision {
   const file = fileOf(folder, deadline)
   const draft = `${file}.${process.pid}`
   try {
-    writeFileSync(draft, `${wanted}\n`, { mode: 0o600, flush: true })
+    const words = by === null ? wanted : `${wanted} ${JSON.stringify(by)}`
+    writeFileSync(draft, `${words}\n`, { mode: 0o600, flush: true })
     linkSync(draft, file)
     return wanted
   } catch (error) {

@@ -2,8 +2,9 @@
 import type { Event } from '../engine/events.ts'
 import { shortHash } from '../engine/hash.ts'
 import { Failed } from '../failure.ts'
+import { fromVersion1 } from './journal-version-1.ts'
 
-export const JOURNAL_VERSION = 1
+export const JOURNAL_VERSION = 2
 
 /** `at`: for people; nothing is decided by it. */
 export type JournalEntry = { v: number; seq: number; at: string; event: Event }
@@ -68,7 +69,8 @@ export const entryLine = ({ v, seq, at, event }: JournalEntry): string =>
 function parseEntry(line: string): JournalEntry | null {
   try {
     const { v, seq, at, ...event } = JSON.parse(line)
-    return typeof v === 'number' && typeof event.type === 'string' ? { v, seq, at, event } : null
+    if (typeof v !== 'number' || typeof event.type !== 'string') return null
+    return { v, seq, at, event: v === 1 ? fromVersion1(event) : event }
   } catch {
     return null
   }

@@ -19,7 +19,7 @@ export type RunHead = {
   startedAt: string
   /** Of the ended run, so that a report read later ends with the same code. Absent: a runner has it. */
   exitCode?: number
-  /** Short hash of plan.json, so that nobody goes on with another plan than the one that was begun. */
+  /** Short hash of plan.json, where the journal is of version 1 and does not say it. */
   planHash?: string
 } & RunnerPlace
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Event } from '../engine/events.ts'
-import type { Plan } from '../engine/plan.ts'
+import { type Plan, planHash, planText } from '../engine/plan.ts'
 import { Failed } from '../failure.ts'
 import { loadPlaybook } from '../playbook/load.ts'
 import type { Playbook } from '../playbook/playbook.ts'
@@ -16,16 +16,13 @@ import { type RunEntry, unwritable } from './runs-folder.ts'
 /** `journalId`: of this one record, whatever run ids are given twice. */
 export type Kept = { plan: Plan; playbook: Playbook; events: Event[]; journalId: string }
 
-/** Returns the hash that the plan can be told by later. */
-export function keepRun(folder: string, plan: Plan, playbook: Playbook): string {
-  const text = `${JSON.stringify(plan)}\n`
+export function keepRun(folder: string, plan: Plan, playbook: Playbook): void {
   try {
-    writeFileSync(join(folder, 'plan.json'), text, { mode: 0o600 })
+    writeFileSync(join(folder, 'plan.json'), planText(plan), { mode: 0o600 })
     writeFileSync(join(folder, 'playbook.yaml'), playbook.text, { mode: 0o600 })
   } catch (error) {
     throw new Failed(unwritable(folder, error))
   }
-  return hashOf(text)
 }
 
 /** Died before its first intent was on the disk: nothing was done. */
@@ -54,7 +51,7 @@ const FIRST_WORDS = Array.from({ length: JOURNAL_VERSION }, (_, at) => `{"v":${a
 /** Throws `Failed` where the folder does not hold enough to go on. */
 export function readKept(run: RunEntry): Kept {
   const { folder } = run
-  const { runId, planHash } = run.head
+  const { runId } = run.head
   const lacks = (name: string) =>
     new Failed({
       code: 'usage',
@@ -78,9 +75,13 @@ export function readKept(run: RunEntry): Kept {
       hint: givenUp(runId, folder),
     })
   }
-  const planText = text('plan.json')
-  if (planHash !== undefined && hashOf(planText) !== planHash) throw moved(run, 'plan.json')
-  const plan = parsed(planText)
+  const [first] = journal.entries
+  const begun = first?.event.type === 'run-started' ? first.event.planHash : null
+  // Of version 1 only run.json says it.
+  const hash = begun ?? run.head.planHash
+  const planned = text('plan.json')
+  if (hash !== undefined && planHash(planned) !== hash) throw moved(run, 'plan.json')
+  const plan = parsed(planned)
   if (plan === null) throw moved(run, 'plan.json')
   const playbookText = text('playbook.yaml')
   if (sha256(playbookText) !== plan.playbookDigest) throw moved(run, 'playbook.yaml')
@@ -93,8 +94,6 @@ export function readKept(run: RunEntry): Kept {
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
-
-const hashOf = (text: string): string => sha256(text).slice(0, 20)
 
 function parsed(text: string): Plan | null {
   try {

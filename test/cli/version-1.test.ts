@@ -54,6 +54,8 @@ test('one that was left half-way is resumed to its end', async () => {
     'run-started',
     'resumed',
   ])
+  const logs = await rig.run(['logs', 'half-way'])
+  expect(logs.stdout).toBe('look | looking\nlook | aside\nmake | made\ngate | waiting\n')
 
   const back = await rig.run(['rollback', 'half-way'])
   expect(back.report, back.stderr).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true })
@@ -65,4 +67,6 @@ test.each(['resume', 'rollback'])('of one that died while it went back, %s finis
   const { report, stderr } = await rig.run([verb, 'going-back'])
   expect(report, stderr).toMatchObject({ outcome: 'rolled-back', rollbackVerified: true, failedStep: 'last' })
   expect([made(), rig.read('app.env')]).toEqual([[], 'OTHER=1\n'])
+  const logs = await rig.run(['logs', 'going-back', '--step', 'last'])
+  expect(logs.stdout).toBe('broken\nundoing\n')
 })

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openJournalFile } from '../../src/runs/journal-file.ts'
-import { journalId, parseJournal } from '../../src/runs/journal-text.ts'
+import { JOURNAL_VERSION, journalId, parseJournal } from '../../src/runs/journal-text.ts'
 
 let folder: string
 let path: string
@@ -83,7 +83,7 @@ test.each([
 })
 
 test('one of a newer hostops is left as it is', () => {
-  const text = `${line(1)}\n${line(2).replace('"v":1', '"v":2')}\n`
+  const text = `${line(1)}\n${line(2).replace('"v":1', `"v":${JOURNAL_VERSION + 1}`)}\n`
   writeFileSync(path, text)
   expect(() => openJournalFile(path)).toThrow('newer hostops')
   expect(content()).toBe(text)

@@ -65,6 +65,36 @@ describe('a journal as text', () => {
     expect(more).toBe(rest.length - 2)
     expect(parsed(`\n${line(4)}\n`, 2)).toMatchObject({ torn: true, entries: [] })
   })
+  test('of version 1 has the words of the present one, and lines of both', () => {
+    const step = { id: 'a', name: 'a', uses: 'command', effect: 'read', about: {} }
+    const { entries } = parsed(
+      [
+        line(1, { type: 'run-started', runId: 'r', playbook: 'p', target: 'local', steps: [step] }),
+        line(2, { type: 'part-started', movement: 'restore', id: 'a' }),
+        line(3, { type: 'part-started', movement: 'restore', id: 'a', times: 2 }),
+        line(4, { type: 'rollback-finished', verified: true, remains: [], durationMs: 1 }),
+        line(5, { type: 'interrupting', signal: 'SIGINT', hard: false }),
+        line(6, {
+          v: 2,
+          type: 'resumed',
+          runId: 'r',
+          done: [],
+          inFlight: null,
+          by: { kind: 'user', name: 'u' },
+        }),
+        '',
+      ].join('\n'),
+    )
+    expect(entries.map(({ v }) => v)).toEqual([1, 1, 1, 1, 1, 2])
+    expect(entries.map(({ event }) => event)).toMatchObject([
+      { caller: null, planHash: null, playbookDigest: null, steps: [{ id: 'a', log: '001-a.ndjson' }] },
+      { times: 1 },
+      { times: 2 },
+      { notVerified: [], verified: true },
+      { by: null, hard: false },
+      { by: { kind: 'user', name: 'u' } },
+    ])
+  })
   test('may be empty', () => {
     expect(read('')).toEqual({ ...whole, lines: 0, end: 0 })
   })

@@ -1,5 +1,7 @@
 /** `hostops cancel`: what Ctrl-C is for a run that has no terminal. The second one stops the rolling back. */
 
+import { callerOf } from '../../runs/caller.ts'
+import { noteInterruption } from '../../runs/interruption.ts'
 import { isHere, machineOf } from '../../runs/runner-identity.ts'
 import { EXIT_OK, EXIT_REFUSED, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
@@ -7,7 +9,7 @@ import { openRun } from '../state/open-state.ts'
 
 export async function cancel(
   given: string,
-  options: { config?: string; signal: 'INT' | 'TERM' },
+  options: { config?: string; signal: 'INT' | 'TERM'; caller?: string },
   io: Io,
 ): Promise<number> {
   const run = await openRun(given, options, io)
@@ -27,9 +29,11 @@ export async function cancel(
     )
     return EXIT_REFUSED
   }
+  const forget = noteInterruption(run.folder, pid, callerOf(options.caller, '').by)
   try {
     process.kill(pid, `SIG${options.signal}`)
   } catch (error) {
+    forget()
     io.stderr.write(`error: cannot signal process ${pid} of ${runId}: ${(error as Error).message}\n`)
     return EXIT_REFUSED
   }

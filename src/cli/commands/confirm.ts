@@ -1,11 +1,16 @@
 /** `hostops confirm`: tells a run that waits for it that all is well. */
 
+import { callerOf } from '../../runs/caller.ts'
 import { awaitedConfirmation, decide, decision, hasConfirmStep } from '../../runs/confirmation.ts'
 import { EXIT_OK, EXIT_REFUSED, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
 import { openRun } from '../state/open-state.ts'
 
-export async function confirm(given: string, options: { config?: string }, io: Io): Promise<number> {
+export async function confirm(
+  given: string,
+  options: { config?: string; caller?: string },
+  io: Io,
+): Promise<number> {
   const run = await openRun(given, options, io)
   if (run === null) return EXIT_USAGE
   const { runId } = run.head
@@ -30,8 +35,9 @@ export async function confirm(given: string, options: { config?: string }, io: I
   if (earlier === null && over) return refuse('waits for no confirmation any more', `hostops report ${runId}`)
   if (earlier !== 'confirmed') {
     // A runner that waits knows better when the time is over: the clock of the machine may have been set since.
+    const { by } = callerOf(options.caller, '')
     const isLate =
-      (!run.alive && Date.now() > deadline) || decide(run.folder, deadline, 'confirmed') === 'missed'
+      (!run.alive && Date.now() > deadline) || decide(run.folder, deadline, 'confirmed', by) === 'missed'
     if (isLate) {
       const ended = new Date(deadline).toISOString()
       return refuse(`waited for a confirmation until ${ended}: it is taken back`, `hostops wait ${runId}`)

@@ -1,8 +1,8 @@
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
-import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readRun } from '../../runs/runs-folder.ts'
+import { logReader, logsInOrder, stepOfLog } from '../../runs/step-log-text.ts'
 import { printable } from '../../ui/printable.ts'
 import { EXIT_OK, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
@@ -37,7 +37,7 @@ export async function logs(
       if (options.step !== undefined && stepOfLog(name) !== options.step) continue
       const printer =
         printers.get(name) ??
-        makePrinter(join(folder, name), options.step === undefined ? `${stepOfLog(name)} | ` : '', io)
+        makePrinter(folder, name, options.step === undefined ? `${stepOfLog(name)} | ` : '', io)
       printers.set(name, printer)
       printer()
     }
@@ -54,21 +54,19 @@ export async function logs(
 }
 
 /** Prints what has been added since the last call, whole lines only. */
-function makePrinter(file: string, prefix: string, io: Io): () => void {
-  const decoder = new StringDecoder('utf8')
+function makePrinter(folder: string, name: string, prefix: string, io: Io): () => void {
+  const linesIn = logReader(name)
   const buffer = Buffer.alloc(CHUNK)
   let offset = 0
-  let rest = ''
   return () => {
-    const fd = openSync(file, 'r')
+    const fd = openSync(join(folder, name), 'r')
     try {
       for (;;) {
         const read = readSync(fd, buffer, 0, CHUNK, offset)
         if (read === 0) return
         offset += read
-        const lines = (rest + decoder.write(buffer.subarray(0, read))).split('\n')
-        rest = lines.pop() ?? ''
-        if (lines.length > 0) io.stdout.write(lines.map(line => `${prefix}${printable(line)}\n`).join(''))
+        const lines = linesIn(buffer.subarray(0, read))
+        io.stdout.write(lines.map(({ text }) => `${prefix}${printable(text)}\n`).join(''))
       }
     } finally {
       closeSync(fd)
@@ -78,13 +76,8 @@ function makePrinter(file: string, prefix: string, io: Io): () => void {
 
 function logNames(folder: string): string[] {
   try {
-    return readdirSync(folder)
-      .filter(name => name.endsWith('.log'))
-      .sort()
+    return logsInOrder(readdirSync(folder))
   } catch {
     return []
   }
 }
-
-/** `002-git.fetch.log` */
-export const stepOfLog = (name: string) => name.replace(/^\d+-/, '').replace(/\.log$/, '')

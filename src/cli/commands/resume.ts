@@ -8,7 +8,9 @@ import { startRollback, startRun } from '../../engine/run.ts'
 import type { RunEnd, RunInput } from '../../engine/run-input.ts'
 import { Failed, type Failure } from '../../failure.ts'
 import type { Report } from '../../report/schema.ts'
+import { callerOf } from '../../runs/caller.ts'
 import { awaitConfirmIn } from '../../runs/confirmation.ts'
+import { takeInterruption } from '../../runs/interruption.ts'
 import { lockInput } from '../../runs/lock-holder.ts'
 import { isHere } from '../../runs/runner-identity.ts'
 import { takeOver } from '../../runs/runner-lock.ts'
@@ -35,6 +37,7 @@ export type ResumeOptions = {
   input: string[]
   inputs?: string
   asHost?: boolean
+  caller?: string
   /** A runner that cannot be seen from here is known to be no more. */
   runnerGone?: boolean
   assume?: 'done' | 'not-done'
@@ -176,6 +179,7 @@ async function onTarget(verb: Verb, work: Work, recorder: Recorder): Promise<Run
         env: environment(kept.playbook, io),
         transport,
         clock,
+        caller: callerOf(options.caller, kept.plan.target),
         emit: recorder.emit,
         record: recorder.record,
         lock: lockInput(run.head.runId, state, waitMs, clock.now()),
@@ -187,7 +191,7 @@ async function onTarget(verb: Verb, work: Work, recorder: Recorder): Promise<Run
       recorder.openJournal()
       recorder.show(await chooseFace(options, io, clock.now))
       const running = verb === 'resume' ? startRun(input) : startRollback(input)
-      signals.handle(signal => running.control.interrupt(signal))
+      signals.handle(signal => running.control.interrupt(signal, takeInterruption(run.folder)))
       return await running.ended
     } finally {
       await transport.close()

@@ -6,7 +6,9 @@ import { type Plan, startEvent, warningEvents } from '../../engine/plan.ts'
 import { startRun } from '../../engine/run.ts'
 import type { RunEnd, RunInput, Running } from '../../engine/run-input.ts'
 import { Failed, type Failure } from '../../failure.ts'
+import { callerOf } from '../../runs/caller.ts'
 import { awaitConfirmIn } from '../../runs/confirmation.ts'
+import { takeInterruption } from '../../runs/interruption.ts'
 import { lockInput } from '../../runs/lock-holder.ts'
 import { DEFAULT_KEEP, stateDir } from '../../runs/runs-folder.ts'
 import { confirm, ONLY_ON_HOST } from '../../steps/confirm.ts'
@@ -121,7 +123,8 @@ async function dryRun(prepared: Prepared, options: RunOptions, io: Io, recorder:
   } else if (!options.quiet) {
     io.stderr.write(`${printPlan(plan, warnings)}\n`)
   }
-  for (const event of [startEvent(recorder.head.runId, plan), ...warningEvents(warnings)])
+  const caller = callerOf(options.caller, plan.target)
+  for (const event of [startEvent({ runId: recorder.head.runId, plan, caller }), ...warningEvents(warnings)])
     recorder.emit(event)
   return { outcome: 'planned', failedStep: null, failure: null }
 }
@@ -141,7 +144,14 @@ async function onTarget(prepared: Prepared, options: RunOptions, io: Io, around:
     const awaitConfirm = options.asHost && folder !== null ? awaitConfirmIn(folder) : undefined
     const { failure, warnings } = await foreseen(prepared, options, around.name, transport)
     if (failure) return refused(failure)
-    const input: RunInput = { ...runInput(prepared, recorder, transport), lock, awaitConfirm, warnings }
+    const caller = callerOf(options.caller, prepared.plan.target)
+    const input: RunInput = {
+      ...runInput(prepared, recorder, transport),
+      caller,
+      lock,
+      awaitConfirm,
+      warnings,
+    }
     if (options.plan !== undefined) {
       const moved = await planMoved(options.plan, input, signals)
       if (moved) return moved
@@ -151,7 +161,7 @@ async function onTarget(prepared: Prepared, options: RunOptions, io: Io, around:
     recorder.show(await chooseFace(options, io, clock.now))
     around.began()
     const checked = { ...input, warnings: [...warnings, ...prepared.warnings] }
-    return await ended(options.check ? startCheck(checked) : startRun(input), signals)
+    return await ended(options.check ? startCheck(checked) : startRun(input), signals, folder)
   } finally {
     await transport.close()
   }
@@ -186,8 +196,10 @@ const runInput = (prepared: Prepared, recorder: Recorder, transport: Transport):
   record: recorder.record,
 })
 
-function ended(running: Running, signals: Signals): Promise<RunEnd> {
-  signals.handle(signal => running.control.interrupt(signal))
+function ended(running: Running, signals: Signals, folder: string | null): Promise<RunEnd> {
+  signals.handle(signal =>
+    running.control.interrupt(signal, folder === null ? null : takeInterruption(folder)),
+  )
   return running.ended
 }
 
@@ -200,7 +212,7 @@ async function planMoved(expected: string, input: RunInput, signals: Signals): P
       if (event.type === 'plan-hashed') actual = event.hash
     },
   })
-  const end = await ended(check, signals)
+  const end = await ended(check, signals, null)
   if (actual === null) return end
   return actual === expected ? null : refused({ code: 'plan-moved', expected, actual })
 }

@@ -1,14 +1,13 @@
 /** The commands over runs, for runs on a host: the host's own answers, in the host's own words. */
 
-import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
 import { DURATION_HINT, parseDuration } from '../../duration.ts'
 import type { Failure } from '../../failure.ts'
 import { emptyDraft, toReport } from '../../report/build.ts'
 import { stateDir } from '../../runs/runs-folder.ts'
+import { logReader, stepOfLog } from '../../runs/step-log-text.ts'
 import { jsonLine, printable } from '../../ui/printable.ts'
-import { stepOfLog } from '../commands/logs.ts'
 import { runsTable } from '../commands/runs.ts'
 import { EXIT_OK, EXIT_REFUSED, EXIT_USAGE } from '../exit-code.ts'
 import type { Io } from '../io.ts'
@@ -82,7 +81,8 @@ export const logsAt = (run: string, options: AtHost & { follow?: boolean; step?:
       for (const { name, bytes } of listed.value.files ?? []) {
         if (options.step !== undefined && stepOfLog(name) !== options.step) continue
         const printer =
-          printers.get(name) ?? makePrinter(options.step === undefined ? `${stepOfLog(name)} | ` : '', io)
+          printers.get(name) ??
+          makePrinter(name, options.step === undefined ? `${stepOfLog(name)} | ` : '', io)
         printers.set(name, printer)
         while (printer.offset < bytes) {
           const fields = { run_id: runId, file: name, offset: printer.offset }
@@ -105,16 +105,17 @@ export const logsAt = (run: string, options: AtHost & { follow?: boolean; step?:
 type Printer = { offset: number; take(chunk: Buffer): void }
 
 /** Whole lines only. */
-function makePrinter(prefix: string, io: Io): Printer {
-  const decoder = new StringDecoder('utf8')
-  let rest = ''
+function makePrinter(name: string, prefix: string, io: Io): Printer {
+  const linesIn = logReader(name)
   return {
     offset: 0,
     take(chunk) {
       this.offset += chunk.length
-      const lines = (rest + decoder.write(chunk)).split('\n')
-      rest = lines.pop() ?? ''
-      io.stdout.write(lines.map(line => `${prefix}${printable(line)}\n`).join(''))
+      io.stdout.write(
+        linesIn(chunk)
+          .map(({ text }) => `${prefix}${printable(text)}\n`)
+          .join(''),
+      )
     },
   }
 }

@@ -51,7 +51,7 @@ export async function follow(
 /** What is drawn meanwhile is what was known before. */
 function silenceOf({ target }: Host, watcher: Watcher) {
   let isSilent = false
-  const say = (line: string) => watcher.event({ type: 'said', id: 'link', line })
+  const say = (line: string) => watcher.event({ type: 'said', id: 'link', phase: null, line })
   return {
     onSilence: (failure: Failure) => {
       if (!isSilent) say(`${sentence(failure)}; the run goes on there, and is asked about again`)

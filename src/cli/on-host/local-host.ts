@@ -7,6 +7,7 @@ import { jobSettings } from '../../hostlink/daemon/exec/job-start.ts'
 import type { Token } from '../../hostlink/daemon/policy/policy.ts'
 import { type RunAnswer, runRequest } from '../../hostlink/messages.ts'
 import { openJobs } from '../../jobs/jobs.ts'
+import { userHere } from '../../runs/caller.ts'
 import { type Asked, type Host, refusal } from './host.ts'
 
 const OWNER: Token = { name: 'local', policy: { kind: 'full' } }
@@ -22,7 +23,7 @@ export function openLocalHost(state: string, program: string): Host {
     runsStateDir: state,
   }
   const jobs = openJobs({ settings: () => jobSettings(settings), log: SILENT })
-  const runs = openHostRuns({ config: () => settings, log: SILENT, hostEnv: process.env, jobs })
+  const runs = openHostRuns({ config: () => settings, log: SILENT, hostEnv: process.env, jobs }, userHere)
   return {
     target: 'local',
     ask: async (action, fields, signal = new AbortController().signal): Promise<Asked> => {

@@ -2,6 +2,7 @@
 import { Option } from 'commander'
 import {
   type AddCommands,
+  callerOption,
   hostOption,
   isAtHost,
   type OfRun,
@@ -19,7 +20,8 @@ export const addActs: AddCommands = (program, io, done) => {
     .argument(...RUN_ARGUMENT)
     .addOption(stateConfigOption())
     .addOption(hostOption())
-    .action(async (run: string, options: OfRun) => {
+    .addOption(callerOption())
+    .action(async (run: string, options: OfRun & { caller?: string }) => {
       if (isAtHost(options)) return done(await (await atHost()).confirmAt(run, options, io))
       const { confirm } = await import('../commands/confirm.ts')
       done(await confirm(run, options, io))
@@ -33,8 +35,9 @@ export const addActs: AddCommands = (program, io, done) => {
     .argument(...RUN_ARGUMENT)
     .addOption(stateConfigOption())
     .addOption(hostOption())
+    .addOption(callerOption())
     .addOption(new Option('--signal <name>').choices(['INT', 'TERM']).default('TERM').hideHelp())
-    .action(async (run: string, options: OfRun & { signal: 'INT' | 'TERM' }) => {
+    .action(async (run: string, options: OfRun & { signal: 'INT' | 'TERM'; caller?: string }) => {
       if (isAtHost(options)) return done(await (await atHost()).cancelAt(run, options, io))
       const { cancel } = await import('../commands/cancel.ts')
       done(await cancel(run, options, io))

@@ -9,6 +9,7 @@ import { settle } from '../../engine/reconcile.ts'
 import { type Recovered, recover } from '../../engine/recover.ts'
 import type { RunEnd } from '../../engine/run-input.ts'
 import { Failed, type Failure } from '../../failure.ts'
+import { callerOf } from '../../runs/caller.ts'
 import { isTaken, takeOver } from '../../runs/runner-lock.ts'
 import { mayBeAsked, type RunEntry, readRun, unwritable } from '../../runs/runs-folder.ts'
 import { type Kept, readKept } from '../../runs/stored-plan.ts'
@@ -93,6 +94,7 @@ async function asked(
       playbook: kept.playbook,
       env: environment(kept.playbook, io),
       emit: event => void events.push(event),
+      caller: callerOf(undefined, kept.plan.target),
       record: { id: () => kept.journalId, isWhole: () => true, anchor: async () => {} },
     })
     const end = await within(ended, patienceMs)

@@ -57,6 +57,7 @@ export type Told = { json: boolean; quiet: boolean; reportFile: string | undefin
 export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => number): Recorder {
   const draft = emptyDraft(head)
   const summary = makeSummary()
+  /** Of a run that began with a journal of version 1, which does not say it. */
   let planHash: string | undefined
   /** Who goes on with a run of others removes none. */
   let place: { state: string; folder: string; keep: Keep | null; pulse: string | null } | null = null
@@ -116,7 +117,7 @@ export function makeRecorder(head: ReportHead, told: Told, io: Io, now: () => nu
       return created
     },
     keep(plan, playbook) {
-      if (place !== null) planHash = keepRun(place.folder, plan, playbook)
+      if (place !== null) keepRun(place.folder, plan, playbook)
     },
     goOnIn(state, { folder, head: begun }, earlier) {
       planHash = begun.planHash
