@@ -45,7 +45,7 @@ export type UsageFailure =
 export type Mistake =
   /** In the words of the command line's parser. */
   | { what: 'command-line'; problem: string; hint: string }
-  | { what: 'option'; option: string; wants: 'duration' | 'time-limit' | 'run-id' | 'count' }
+  | { what: 'option'; option: string; wants: 'duration' | 'time-limit' | 'run-id' | 'count' | 'seq' }
   | { what: 'playbooks-folder'; folder: string }
   | { what: 'options-exclude'; options: string[] }
   | { what: 'dry-run-on-host' }
@@ -61,6 +61,8 @@ export type Mistake =
   | { what: 'no-playbook-at'; name: string; target: string }
   | NoSuchRun
   | { what: 'run-id-used'; runId: string }
+  | { what: 'caller'; problem: string }
+  | { what: 'newer-record'; runId: string }
   | { what: 'record'; runId: string; folder: string; why: BrokenRecord }
   | { what: 'not-ended'; runId: string; target: string }
   | { what: 'not-asked'; runId: string; target: string; because: Failure }
@@ -82,7 +84,7 @@ type NoSuchRun =
       verb: string
     }
 
-type BrokenRecord = { of: 'journal'; is: 'newer' | 'unreadable' } | { of: string; is: 'missing' | 'another' }
+type BrokenRecord = { of: string; is: 'missing' | 'unreadable' | 'another' }
 
 /** Reaching the target, and running one command there. */
 export type TargetFailure =

@@ -8,7 +8,9 @@ import { startRollback, startRun } from '../engine/run.ts'
 import type { RunEnd, RunInput } from '../engine/run-input.ts'
 import { Failed, type Failure } from '../failure.ts'
 import type { Report } from '../report/schema.ts'
+import { callerOf } from '../runs/caller.ts'
 import { awaitConfirmIn } from '../runs/confirmation.ts'
+import { takeInterruption } from '../runs/interruption.ts'
 import { lockInput } from '../runs/lock-holder.ts'
 import { hasSettled, mayLive } from '../runs/run-status.ts'
 import { takeOver } from '../runs/runner-lock.ts'
@@ -34,6 +36,8 @@ export type ContinueOptions = {
   input: string[]
   inputs?: string
   asHost?: boolean
+  /** For whom this process was started, as JSON. */
+  caller?: string
   /** Somebody knows that a runner which cannot be seen from here is gone. */
   runnerGone?: boolean
   assume?: 'done' | 'not-done'
@@ -103,7 +107,7 @@ async function continued(request: Request, interrupts: Interrupts): Promise<Cont
     keepHeapSmall()
     const kept = readKept(run)
     const inputs = await secretInputs(kept, options, around)
-    sink.goOnIn(state, run, kept.journal.events)
+    sink.goOnIn(state, run, kept.events)
     const end = await onTarget({ ...request, state, run, kept, inputs, sink, interrupts })
     if (end.idle && end.failure && (end.refused || isKept(run, end.failure))) {
       sink.standDown(run.head)
@@ -176,10 +180,11 @@ async function onTarget(work: Work): Promise<RunEnd> {
       env: environment(kept.playbook, around),
       transport,
       clock,
+      caller: callerOf(options.caller, kept.plan.target),
       emit: sink.emit,
       record: sink.record,
       lock: lockInput(run.head.runId, state, waitMs, clock.now()),
-      recovered: recover(kept.journal.events),
+      recovered: recover(kept.events),
       assume: options.assume,
       rebuild: options.rebuild,
       awaitConfirm: options.asHost ? awaitConfirmIn(run.folder) : undefined,
@@ -187,7 +192,7 @@ async function onTarget(work: Work): Promise<RunEnd> {
     sink.openJournal()
     await watcher.ready()
     const running = verb === 'resume' ? startRun(input) : startRollback(input)
-    interrupts.handle(signal => running.control.interrupt(signal))
+    interrupts.handle(signal => running.control.interrupt(signal, takeInterruption(run.folder)))
     return await running.ended
   } finally {
     await transport.close()
@@ -200,7 +205,7 @@ async function refuseToEndItself(
   transport: Transport,
 ): Promise<void> {
   if (options.asHost || ownIdsHere().length === 0) return
-  const begun = kept.journal.events.flatMap(event => (event.type === 'step-started' ? [event.id] : []))
+  const begun = kept.events.flatMap(event => (event.type === 'step-started' ? [event.id] : []))
   const steps = kept.plan.steps.filter(({ id }) => verb === 'resume' || begun.includes(id))
   const { selfUpgrade } = await import('./self-upgrade/preflight.ts')
   const command = `from outside of it: HOSTOPS_STATE_DIR=${state} hostops ${verb} ${run.head.runId}`

@@ -46,6 +46,7 @@ export type EventSink = {
 
 export function makeSink(head: ReportHead, watcher: Pick<Watcher, 'event' | 'note'>): EventSink {
   const draft = emptyDraft(head)
+  /** Of a run that began with a journal of version 1, which does not say it. */
   let planHash: string | undefined
   /** `keep` is null for a runner that resumes: it removes no runs. */
   let place: { state: string; folder: string; keep: Keep | null; pulse: string | null } | null = null
@@ -82,7 +83,7 @@ export function makeSink(head: ReportHead, watcher: Pick<Watcher, 'event' | 'not
       return created
     },
     keep(plan, playbook) {
-      if (place !== null) planHash = keepRun(place.folder, plan, playbook)
+      if (place !== null) keepRun(place.folder, plan, playbook)
     },
     goOnIn(state, { folder, head: begun }, earlier) {
       planHash = begun.planHash

@@ -10,6 +10,7 @@ import { type Recovered, recover } from '../engine/recover.ts'
 import type { RunEnd } from '../engine/run-input.ts'
 import { Failed, type Failure } from '../failure.ts'
 import type { Surroundings } from '../process/surroundings.ts'
+import { callerOf } from '../runs/caller.ts'
 import { isTaken, takeOver } from '../runs/runner-lock.ts'
 import { mayBeAsked, type RunEntry, readRun, unwritable } from '../runs/runs-folder.ts'
 import { type Kept, readKept } from '../runs/stored-plan.ts'
@@ -30,7 +31,7 @@ export async function settleRun(
   let failure: Failure | null = null
   try {
     const kept = readKept(run)
-    const recovered = recover(kept.journal.events)
+    const recovered = recover(kept.events)
     if (recovered.rollback) return { run, failure }
     if (isKnown(recovered)) {
       const now = await afterOthers(run, patienceMs)
@@ -89,7 +90,8 @@ async function asked(
       playbook: kept.playbook,
       env: environment(kept.playbook, around),
       emit: event => void events.push(event),
-      record: { id: () => kept.journal.id, isWhole: () => true, anchor: async () => {} },
+      caller: callerOf(undefined, kept.plan.target),
+      record: { id: () => kept.journalId, isWhole: () => true, anchor: async () => {} },
     })
     const end = await within(ended, patienceMs)
     if (end === null) return { failure: stillRuns(runId, transport) }
@@ -118,7 +120,7 @@ function keep(run: RunEntry, kept: Kept, { events, end }: Answer): Failure | nul
   } catch (error) {
     throw new Failed(unwritable(run.folder, error))
   }
-  if (readKept(run).journal.events.length !== kept.journal.events.length) return null
+  if (readKept(run).events.length !== kept.events.length) return null
   const { runId, playbook, target, startedAt } = run.head
   const head = { runId, playbook, target, dryRun: false, startedAt: Date.parse(startedAt) }
   let failure: Failure | null = null
@@ -126,7 +128,7 @@ function keep(run: RunEntry, kept: Kept, { events, end }: Answer): Failure | nul
     if (note.kind === 'warning') failure = note.failure
   }
   const sink = makeSink(head, { event: () => {}, note })
-  sink.goOnIn(stateOf(run), run, kept.journal.events)
+  sink.goOnIn(stateOf(run), run, kept.events)
   sink.openJournal('witness')
   for (const event of events) sink.emit(event)
   sink.end(end)

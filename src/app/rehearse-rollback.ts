@@ -63,7 +63,7 @@ async function onTarget({ kept, state, sink, interrupts, ...request }: Work): Pr
       playbook: kept.playbook,
       env: environment(kept.playbook, around),
       emit: sink.emit,
-      recovered: recover(kept.journal.events),
+      recovered: recover(kept.events),
     })
     interrupts.handle(signal => running.control.interrupt(signal))
     return await running.ended

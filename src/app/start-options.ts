@@ -20,6 +20,8 @@ export type StartOptions = {
   runId?: string
   /** Set for a runner that outlives every client. Only such a run can wait for a confirmation. */
   asHost?: boolean
+  /** For whom this process was started, as JSON. */
+  caller?: string
   config?: string
   playbooks?: string
 }

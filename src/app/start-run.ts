@@ -8,7 +8,9 @@ import { isRunId, newRunId } from '../engine/run-id.ts'
 import type { RunEnd, RunInput, Running } from '../engine/run-input.ts'
 import { Failed, type Failure } from '../failure.ts'
 import type { ReportHead } from '../report/build.ts'
+import { callerOf } from '../runs/caller.ts'
 import { awaitConfirmIn } from '../runs/confirmation.ts'
+import { takeInterruption } from '../runs/interruption.ts'
 import { lockInput } from '../runs/lock-holder.ts'
 import { DEFAULT_KEEP, stateDir } from '../runs/runs-folder.ts'
 import { confirm, ONLY_ON_HOST } from '../steps/confirm.ts'
@@ -127,12 +129,14 @@ function confirmStep({ steps }: Plan): Failure | null {
   return step ? { code: 'approval-denied', step: step.id, reason: ONLY_ON_HOST } : null
 }
 
-async function dryRun({ plan, ...prepared }: Prepared, { watcher, sink }: Work): Promise<RunEnd> {
+async function dryRun({ plan, ...prepared }: Prepared, { options, watcher, sink }: Work): Promise<RunEnd> {
   const ahead =
     ownIdsHere().length === 0 ? [] : (await import('./self-upgrade/preflight.ts')).selfUpgradeAhead(plan)
   const warnings = [...ahead, ...prepared.warnings]
   watcher.note({ kind: 'plan', plan, warnings })
-  for (const event of [startEvent(sink.head.runId, plan), ...warningEvents(warnings)]) sink.emit(event)
+  const caller = callerOf(options.caller, plan.target)
+  const started = startEvent({ runId: sink.head.runId, plan, caller })
+  for (const event of [started, ...warningEvents(warnings)]) sink.emit(event)
   return { outcome: 'planned', failedStep: null, failure: null }
 }
 
@@ -152,7 +156,8 @@ async function onTarget(
     const awaitConfirm = options.asHost && folder !== null ? awaitConfirmIn(folder) : undefined
     const { failure, warnings } = await foreseen(prepared, work, transport)
     if (failure) return refused(failure)
-    const input: RunInput = { ...runInput(prepared, sink, transport), lock, awaitConfirm, warnings }
+    const caller = callerOf(options.caller, prepared.plan.target)
+    const input: RunInput = { ...runInput(prepared, sink, transport), caller, lock, awaitConfirm, warnings }
     if (options.plan !== undefined) {
       const moved = await planMoved(options.plan, input, interrupts)
       if (moved) return moved
@@ -162,7 +167,7 @@ async function onTarget(
     await watcher.ready()
     work.began()
     const checked = { ...input, warnings: [...warnings, ...prepared.warnings] }
-    return await ended(options.check ? startCheck(checked) : startEngine(input), interrupts)
+    return await ended(options.check ? startCheck(checked) : startEngine(input), interrupts, folder)
   } finally {
     await transport.close()
   }
@@ -193,8 +198,10 @@ const runInput = (prepared: Prepared, sink: EventSink, transport: Transport): Ru
   record: sink.record,
 })
 
-function ended(running: Running, interrupts: Interrupts): Promise<RunEnd> {
-  interrupts.handle(signal => running.control.interrupt(signal))
+/** `folder`: where somebody may have noted that the signal comes from them. */
+function ended(running: Running, interrupts: Interrupts, folder: string | null): Promise<RunEnd> {
+  const by = () => (folder === null ? null : takeInterruption(folder))
+  interrupts.handle(signal => running.control.interrupt(signal, by()))
   return running.ended
 }
 
@@ -207,7 +214,7 @@ async function planMoved(expected: string, input: RunInput, interrupts: Interrup
       if (event.type === 'plan-hashed') actual = event.hash
     },
   })
-  const end = await ended(check, interrupts)
+  const end = await ended(check, interrupts, null)
   if (actual === null) return end
   return actual === expected ? null : refused({ code: 'plan-moved', expected, actual })
 }

@@ -36,7 +36,7 @@ export function makeProgram(io: Io, done: (code: number) => void, asked?: string
 const GROUPS: readonly { names: readonly string[]; add: AddCommands }[] = [
   { names: ['run'], add: addRun },
   { names: ['validate', 'list', 'show', 'init', 'schema'], add: addPlaybooks },
-  { names: ['runs', 'report', 'logs', 'wait'], add: addHistory },
+  { names: ['runs', 'report', 'logs', 'events', 'wait'], add: addHistory },
   { names: ['resume', 'rollback'], add: addRecovery },
   { names: ['confirm', 'cancel'], add: addActs },
   { names: ['doctor'], add: addDoctor },

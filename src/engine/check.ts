@@ -17,7 +17,7 @@ export function startCheck(input: RunInput): Running {
 async function checkPlan(run: Run): Promise<RunEnd> {
   const { emit, input, states } = run
   const { plan } = input
-  emit(startEvent(input.runId, plan))
+  emit(startEvent(input))
   for (const warning of warningEvents(input.warnings)) emit(warning)
   const { seen, failed } = await reportFindings(run, states, state => checkStep(run, state), 'stop')
   if (failed === null) emit({ type: 'plan-hashed', hash: shortHash({ plan: plan as unknown as Json, seen }) })

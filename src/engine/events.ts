@@ -9,6 +9,7 @@ import type {
   Movement,
   Observation,
   PlannedCommand,
+  Probe,
 } from '../steps/contract/step.ts'
 import type { CommandHandle, StreamName } from '../transport/transport.ts'
 
@@ -42,25 +43,58 @@ export type Outcome = (typeof OUTCOMES)[number]
 
 export type StepStatus = 'succeeded' | 'failed' | 'skipped' | 'not-run' | 'unknown'
 
-export type StepSummary = { id: string; name: string; uses: string; effect: Effect | null; about: Facts }
+/** `log`: the name of the file that its output goes to, beside the journal. */
+export type StepSummary = {
+  id: string
+  name: string
+  uses: string
+  effect: Effect | null
+  about: Facts
+  log: string
+}
+
+/** Who asked: a user of the machine that the runner lives on, or a token of its daemon. */
+export type By = { kind: 'user' | 'token'; name: string }
+
+/**
+ * Who started a run, what they call the place where its steps act (a run on a host has the target `local` itself), and the
+ * fleet that it is a part of.
+ */
+export type Caller = { by: By; target: string; parent: { fleet: string; wave: number } | null }
+
+/** The attempt (`1`, `2`, ...), or what else of the step it was: `snapshot`, `evidence`, `restore`, `restore.2`, ... */
+export type Phase = string
 
 export type Event =
-  | { type: 'run-started'; runId: string; playbook: string; target: string; steps: StepSummary[] }
+  | {
+      type: 'run-started'
+      runId: string
+      playbook: string
+      playbookDigest: string | null
+      /** Of plan.json. */
+      planHash: string | null
+      target: string
+      caller: Caller | null
+      steps: StepSummary[]
+    }
   | { type: 'snapshot-started' }
   | { type: 'recorded'; id: string; snapshot: Json }
   | { type: 'snapshot-finished'; durationMs: number }
   /** A run goes on that another runner began; `inFlight` was begun there, and nobody saw its end. */
-  | { type: 'resumed'; runId: string; done: string[]; inFlight: string | null }
+  | { type: 'resumed'; runId: string; done: string[]; inFlight: string | null; by: By | null }
   | { type: 'step-started'; id: string; effect: Effect; attempt: number; commands: PlannedCommand[] }
   /** A command that may change something has begun; how it can be found again. `place`: the how manieth of its step. */
   | { type: 'command-started'; id: string; place: number; command: CommandHandle }
   /** One line of a command's output: without escapes and control bytes, secrets redacted, bounded in length. */
-  | { type: 'output'; id: string; stream: StreamName; line: string }
-  | { type: 'said'; id: string; line: string }
+  | { type: 'output'; id: string; phase: Phase; stream: StreamName; line: string }
+  | { type: 'said'; id: string; phase: Phase | null; line: string }
+  /** What a probe that watches beside the steps sees, whenever that changes. `status`: null where nothing answers. */
+  | ({ type: 'probe'; id: string } & Probe)
   /** `movement` is null in the step itself. */
   | ({ type: 'saw'; id: string; movement: Movement | null } & Observation)
   /** Unless it is confirmed before the deadline (milliseconds since 1970), the run is taken back. */
   | { type: 'confirm-awaited'; id: string; deadline: number }
+  | { type: 'confirmed'; id: string; by: By | null }
   | { type: 'step-retrying'; id: string; attempt: number; delayMs: number; failure: Failure }
   | {
       type: 'step-finished'
@@ -81,7 +115,8 @@ export type Event =
     }
   | { type: 'checked'; id: string; text: string; seen: Json; failure: Failure | null }
   | { type: 'plan-hashed'; hash: string }
-  | { type: 'interrupting'; signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'; hard: boolean }
+  /** `by`: null where the signal is all that is known. */
+  | { type: 'interrupting'; signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'; hard: boolean; by: By | null }
   | { type: 'evidence'; id: string; evidence: Evidence[] }
   /** What was observed beside the steps, told at the end of the run; and for how long a step has watched. */
   | { type: 'observed'; id: string; facts: Facts }
@@ -91,8 +126,8 @@ export type Event =
       type: 'part-started'
       movement: Movement
       id: string
-      /** How often it was begun with this; journals of before do not say. */
-      times?: number
+      /** How often it was begun with this. */
+      times: number
     }
   | {
       type: 'part-finished'
@@ -108,8 +143,8 @@ export type Event =
       type: 'rollback-finished'
       /** Null: nothing that was looked at differs, and not all that was taken back could be looked at. */
       verified: boolean | null
-      /** Steps that were taken back with nothing to see it by; journals of before do not say. */
-      notVerified?: string[]
+      /** Steps that were taken back with nothing to see it by. */
+      notVerified: string[]
       remains: Failure[]
       durationMs: number
     }

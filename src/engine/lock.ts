@@ -114,7 +114,7 @@ function judgementOf(run: Run, lock: LockInput, holder: Holder): Judgement {
 function beat(run: Run, names: readonly string[], mine: string): () => Promise<void> {
   const stopped = new AbortController()
   const context = targetContext(run.input, stopped.signal)
-  const say = (line: string) => run.emit({ type: 'said', id: 'lock', line })
+  const say = (line: string) => run.emit({ type: 'said', id: 'lock', phase: null, line })
   const lost = new Set<string>()
   const look = async (name: string) => {
     const touched = await askTarget(context, 'touch', name, mine)

@@ -19,7 +19,7 @@ export async function markLostRecord(run: Guarded, outcome: Outcome | null): Pro
     await ask(run, 'write', JSON.stringify(note))
   } catch (error) {
     const line = `that this record is not complete could not be noted on the target: ${toFailure(error).code}`
-    run.emit({ type: 'said', id: 'record', line })
+    run.emit({ type: 'said', id: 'record', phase: null, line })
   }
 }
 

@@ -46,7 +46,7 @@ export async function tidyUp(run: Run, takenBack: boolean): Promise<void> {
       })
       await kind.undo.tidy(context, ready.input, snapshot, takenBack)
     } catch (error) {
-      emit({ type: 'said', id: planned.id, line: `not tidied up: ${toFailure(error).code}` })
+      emit({ type: 'said', id: planned.id, phase: 'tidy', line: `not tidied up: ${toFailure(error).code}` })
     }
   }
 }

@@ -25,7 +25,10 @@ export async function letOrphansEnd(run: Run, verb: 'resume' | 'rollback'): Prom
       leftBehind: verb === 'rollback' || movement !== null || isDoneAgain(run, state),
       signal: run.stops.steps,
       onWaiting: () =>
-        run.emit({ type: 'said', id, line: `${worded(command)} of an earlier runner still runs: ${told}` }),
+        run.emit({
+          ...{ type: 'said', id, phase: null },
+          line: `${worded(command)} of an earlier runner still runs: ${told}`,
+        }),
     })
     if (run.stops.steps.aborted) throw run.stops.steps.reason
     if (left === 'running')

@@ -1,9 +1,10 @@
 /** Playbook + inputs + target -> a plan: plain JSON that can be printed, hashed, stored and sent. */
 
+import { createHash } from 'node:crypto'
 import type { Json } from '../document/json.ts'
 import type { Expression, Retry, Template } from '../playbook/playbook.ts'
 import type { Effect, Facts, PlannedCommand } from '../steps/contract/step.ts'
-import type { Event } from './events.ts'
+import type { Caller, Event } from './events.ts'
 
 export type PlannedStep = {
   id: string
@@ -44,13 +45,31 @@ export type Plan = {
 }
 
 /** How every run, check and dry run of a plan begins. */
-export const startEvent = (runId: string, plan: Plan): Event => ({
+export const startEvent = ({ runId, plan, caller }: Started): Event => ({
   type: 'run-started',
   runId,
   playbook: plan.playbook,
+  playbookDigest: plan.playbookDigest,
+  planHash: planHash(planText(plan)),
   target: plan.target,
-  steps: plan.steps.map(({ id, name, uses, effect, about }) => ({ id, name, uses, effect, about })),
+  caller: caller ?? null,
+  steps: plan.steps.map(({ id, name, uses, effect, about }, at) => ({
+    ...{ id, name, uses, effect, about },
+    log: logName(at + 1, id),
+  })),
 })
+
+type Started = { runId: string; plan: Plan; caller?: Caller | undefined }
+
+/** As it is kept in plan.json. */
+export const planText = (plan: Plan): string => `${JSON.stringify(plan)}\n`
+
+/** So that a run is never resumed with another plan than the one that it began with. */
+export const planHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 20)
+
+/** `number`: of the step, from 1. */
+export const logName = (number: number, id: string): string =>
+  `${String(number).padStart(3, '0')}-${id.replace(/[^A-Za-z0-9._-]/g, '_').slice(0, 100)}.ndjson`
 
 /** What a person should have read before a step runs. */
 export const warningEvents = (warnings: readonly { id: string; text: string }[] = []): Event[] =>

@@ -31,8 +31,7 @@ type RecoveredRollback = {
 /** Begun in a step, or in its part of a rollback; nobody saw that step or part end. */
 type RecoveredCommand = {
   id: string
-  /** Absent in journals of older versions. */
-  place: number | undefined
+  place: number
   command: CommandHandle
   movement: Movement | null
 }
@@ -90,7 +89,7 @@ function fold(recovered: Recovered, event: Event): void {
       recovered.rollback = { because: event.because, parts: recovered.rollback?.parts ?? new Map() }
       return
     case 'part-started': {
-      const { id, movement, times = 1 } = event
+      const { id, movement, times } = event
       recovered.rollback?.parts.set(partKey(movement, id), { times, ended: null })
       return
     }

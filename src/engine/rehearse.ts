@@ -18,7 +18,7 @@ export function startRehearsal(input: RunInput): Running {
 
 async function rehearse(run: Run): Promise<RunEnd> {
   const { emit, input, states } = run
-  emit(startEvent(input.runId, input.plan))
+  emit(startEvent(input))
   for (const state of states) takeOver(run, state)
   const { steps, stopsAt } = rollbackScope(states)
   const find = async (state: StepState) =>

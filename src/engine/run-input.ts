@@ -5,7 +5,7 @@ import type { Failure } from '../failure.ts'
 import type { Playbook } from '../playbook/playbook.ts'
 import type { Sign, StepKind } from '../steps/contract/step.ts'
 import type { Transport } from '../transport/transport.ts'
-import type { Emit, Outcome } from './events.ts'
+import type { By, Caller, Emit, Outcome } from './events.ts'
 import type { LockInput } from './holder.ts'
 import type { Looks } from './looks.ts'
 import { type Hold, newHold } from './pause-probes.ts'
@@ -21,14 +21,14 @@ export type Clock = {
 
 /** How the outside stops a run: the first call cancels and rolls back, the second one stops the rolling back. */
 export type RunControl = {
-  interrupt(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void
+  interrupt(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP', by?: By | null): void
 }
 
 /** A deadline is a time of day: who waits for it may be another process, after a restart of the host. */
 export type Confirmations = {
   deadlineIn(ms: number): number
-  /** Resolves true when `hostops confirm` comes, false at the deadline or when the signal aborts. */
-  wait(deadline: number, signal: AbortSignal): Promise<boolean>
+  /** Resolves when `hostops confirm` comes, with null at the deadline or when the signal aborts. */
+  wait(deadline: number, signal: AbortSignal): Promise<{ by: By | null } | null>
 }
 
 /** What may happen when a step runs, and cannot be known before. */
@@ -55,6 +55,7 @@ export type RunInput = {
   env: { [name: string]: string }
   transport: Transport
   clock: Clock
+  caller?: Caller | undefined
   /** Absent: nothing is locked (tests, and targets without a shell). */
   lock?: LockInput | undefined
   awaitConfirm?: Confirmations | undefined

@@ -117,15 +117,15 @@ async function anchored({ input: { record, recovered } }: Run, verb: Verb): Prom
 }
 
 export function announce({ emit, input, states }: Run): void {
-  const { plan, recovered, runId } = input
+  const { caller, recovered, runId } = input
   if (!recovered) {
-    emit(startEvent(runId, plan))
+    emit(startEvent(input))
     for (const warning of warningEvents(input.warnings)) emit(warning)
     return
   }
   const done = states.filter(state => state.earlier?.end).map(state => state.planned.id)
   const inFlight = states.find(state => state.earlier?.begun && !state.earlier.end)?.planned.id ?? null
-  emit({ type: 'resumed', runId, done, inFlight })
+  emit({ type: 'resumed', runId, done, inFlight, by: caller?.by ?? null })
 }
 
 async function runToItsEnd(run: Run): Promise<RunEnd> {

@@ -2,7 +2,7 @@
 import { Failed, type Failure } from '../failure.ts'
 import type { Done, ExecRequest, StepContext } from '../steps/contract/step.ts'
 import type { ExecResult, StreamName, Transport } from '../transport/transport.ts'
-import type { Emit, Movement } from './events.ts'
+import type { Emit, Movement, Phase } from './events.ts'
 import { shortHash } from './hash.ts'
 import { lineReader } from './lines.ts'
 import { isLook, type Looks, lookAgain, lookOnce } from './looks.ts'
@@ -14,7 +14,7 @@ type ContextInput = {
   runId: string
   stepId: string
   /** Distinguishes the attempts and movements of one step, so that a start-once key never means two things. */
-  phase: string
+  phase: Phase
   transport: Transport
   clock: Clock
   emit: Emit
@@ -66,11 +66,12 @@ export function stepContext(input: ContextInput): StepContext {
     hold: input.hold.take,
     held: input.hold.seen,
     redact: text => input.secrets.text(text),
-    say: line => input.emit({ type: 'said', id: input.stepId, line }),
+    say: line => input.emit({ type: 'said', id: input.stepId, phase: input.phase, line }),
     saw(observation) {
       if (input.movement !== undefined)
         input.emit({ type: 'saw', id: input.stepId, movement: input.movement, ...observation })
     },
+    probed: probe => input.emit({ type: 'probe', id: input.stepId, ...probe }),
     watched(ms) {
       if (input.movement === null)
         input.emit({ type: 'observed', id: input.stepId, facts: { watchedSeconds: Math.round(ms) / 1000 } })
@@ -188,11 +189,11 @@ type Executed = { result: ExecResult; timeoutMs: number; ends: Done['ends'] }
 
 const LAST_LINES = 40
 
-const readers = ({ emit, secrets, stepId: id }: ContextInput, { onLine, quiet }: ExecRequest) => {
+const readers = ({ emit, secrets, stepId: id, phase }: ContextInput, { onLine, quiet }: ExecRequest) => {
   const reader = (stream: StreamName) =>
     keepingLast(secrets, line => {
       onLine?.(line)
-      if (!quiet) emit({ type: 'output', id, stream, line })
+      if (!quiet) emit({ type: 'output', id, phase, stream, line })
     })
   return { stdout: reader('stdout'), stderr: reader('stderr') }
 }

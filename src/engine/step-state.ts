@@ -159,10 +159,13 @@ export function contextFor(
 function confirmation(run: Guarded, state: StepState, signal: AbortSignal) {
   const { awaitConfirm, emit } = run
   if (!awaitConfirm) return null
-  return (withinMs: number) => {
+  return async (withinMs: number) => {
+    const { id } = state.planned
     const deadline = state.earlier?.deadline ?? awaitConfirm.deadlineIn(withinMs)
-    emit({ type: 'confirm-awaited', id: state.planned.id, deadline })
-    return awaitConfirm.wait(deadline, signal)
+    emit({ type: 'confirm-awaited', id, deadline })
+    const confirmed = await awaitConfirm.wait(deadline, signal)
+    if (confirmed !== null) emit({ type: 'confirmed', id, by: confirmed.by })
+    return confirmed !== null
   }
 }
 

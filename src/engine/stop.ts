@@ -30,10 +30,10 @@ export function makeStops(clock: Clock, emit: Emit): Stops {
 
   return {
     control: {
-      interrupt(signal) {
+      interrupt(signal, by = null) {
         interrupts += 1
         const hard = interrupts > 1
-        emit({ type: 'interrupting', signal, hard })
+        emit({ type: 'interrupting', signal, hard, by })
         const reason = new Failed({ code: 'interrupted', signal })
         if (!steps.signal.aborted) steps.abort(reason)
         else if (hard) rollback.abort(reason)

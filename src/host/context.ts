@@ -1,5 +1,7 @@
 /** What everything about runs on this host stands on. */
 
+import type { By } from '../engine/events.ts'
+import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { HostRunsOptions } from '../hostlink/daemon/run-service.ts'
 import type { Owner } from '../jobs/job-info.ts'
 import type { Most } from '../jobs/job-table.ts'
@@ -20,6 +22,8 @@ export type AroundRuns = HostRunsOptions & {
     workdir: string,
     most?: Partial<Most>,
   ) => ReturnType<Jobs['start']>
+  /** Who a caller is, in the journals of the runs that they ask for. */
+  readonly by: (token: Token) => By
   /** Runs that somebody goes on with, and the jobs that do; null while one is being started. */
   readonly again: Map<string, string | null>
 }

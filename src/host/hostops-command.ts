@@ -4,6 +4,7 @@ import { packagePath } from '../build/package-path.ts'
 import type { Config } from '../hostlink/daemon/config/config.ts'
 import { type CommandSettings, commandFor } from '../hostlink/daemon/exec/command.ts'
 import type { RunStart } from '../hostlink/messages.ts'
+import type { GivenCaller } from '../runs/caller.ts'
 
 export function hostopsCommand({ hostopsCommand: given }: Pick<Config, 'hostopsCommand'>): string[] {
   if (given !== null) return /\.[cm]?js$/.test(given) ? [process.execPath, given] : [given]
@@ -27,12 +28,15 @@ export function runArguments(
   folder: string,
   texts: readonly string[],
   start: RunStart,
+  by: GivenCaller['by'],
 ): string[] {
   const { allow_dirty, rollback, check, timeout, wait_lock, plan } = start.options ?? {}
+  const { target, parent } = start
   return [
     'run',
     join(folder, 'playbook.yaml'),
     ...['--run-id', runId, '--target', 'local', '--output', 'json', '--as-host'],
+    ...callerArguments({ by, target, parent }),
     ...['--inputs', join(folder, 'inputs.json')],
     ...texts.flatMap((name, at) => ['-i', `${name}=@${join(folder, `input-${at}`)}`]),
     ...(allow_dirty ? ['--allow-dirty'] : []),
@@ -43,6 +47,9 @@ export function runArguments(
     ...(plan === undefined ? [] : ['--plan', plan]),
   ]
 }
+
+/** For whom hostops is started. */
+export const callerArguments = (caller: GivenCaller): string[] => ['--caller', JSON.stringify(caller)]
 
 /** The environment of a run that is started here. */
 export const runEnvironment = (

@@ -4,6 +4,7 @@ import type { Log } from '../hostlink/daemon/config/log.ts'
 import type { RunSettings } from '../hostlink/daemon/run-service.ts'
 import { type RunAnswer, runRequest } from '../hostlink/messages.ts'
 import { type JobSettings, openJobs } from '../jobs/jobs.ts'
+import { userHere } from '../runs/caller.ts'
 import { type HostLink, refusal } from '../runs/host-link.ts'
 import { openHostRuns } from './service.ts'
 
@@ -33,7 +34,7 @@ export function openLocalHost(state: string, program: string): HostLink {
     maxTimeoutMs: WEEK_MS,
   }
   const jobs = openJobs({ settings: () => ofJobs, log: SILENT })
-  const runs = openHostRuns({ config: () => settings, log: SILENT, hostEnv: process.env, jobs })
+  const runs = openHostRuns({ config: () => settings, log: SILENT, hostEnv: process.env, jobs }, userHere)
   return {
     target: 'local',
     ask: async (action, fields, signal = new AbortController().signal) => {

@@ -6,8 +6,10 @@ import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { RunRequest } from '../hostlink/messages.ts'
 import { EXIT_OK, EXIT_REFUSED } from '../report/exit-code.ts'
 import { RESULT_PREFIX, resultLine } from '../report/result-line.ts'
+import type { JournalEntry } from '../runs/journal-text.ts'
 import { hasReport, mayLive } from '../runs/run-status.ts'
 import type { RunReport } from '../runs/runs.ts'
+import { journalBatches } from '../runs/watch-journal.ts'
 import { sentence } from '../wording/word.ts'
 import { type AroundRuns, ownerOf } from './context.ts'
 import { offeredPlaybooks } from './playbooks.ts'
@@ -20,7 +22,6 @@ const LONGEST_WAIT_MS = 60_000
 const POLL_MS = 200
 const BEGINS_WITHIN_MS = 20_000
 const MOST_LISTED = 200
-const MOST_ENTRIES = 2000
 const MOST_OUTPUT_BYTES = 4 * 1024 * 1024
 
 export async function answerRunRequest(
@@ -59,10 +60,10 @@ async function answerAbout(request: AboutRun, around: Around): Promise<Body> {
     case 'logs':
       return logs(request, around)
     case 'confirm':
-      return acted(runId, async () => ({ ...(await around.runs.confirm(runId)) }))
+      return acted(runId, async () => ({ ...(await around.runs.confirm(runId, around.by(around.token))) }))
     case 'cancel':
       return acted(runId, async () => {
-        await around.runs.cancel(runId, request.signal ?? 'TERM')
+        await around.runs.cancel(runId, request.signal ?? 'TERM', around.by(around.token))
         return {}
       })
   }
@@ -190,11 +191,21 @@ async function events(request: On<'events'>, { store, jobs, gone: signal }: Arou
   return { status: 'ok', run_id, job_id: job, data, offset: from, next_offset, binary, done }
 }
 
-async function journal({ run_id, after = 0 }: On<'journal'>, { runs, store }: Around): Promise<Body> {
-  const all = store.hasRun(run_id) ? await runs.events(run_id) : []
-  const entries = all.slice(after, after + MOST_ENTRIES)
-  const next = after + entries.length
-  return { status: 'ok', run_id, entries, next_after: next, done: next >= all.length }
+/** The events behind `after`. Waits for the next ones, if it is told to and the run has not ended. */
+async function journal(
+  { run_id, after = 0, wait_ms = 0 }: On<'journal'>,
+  { store, gone }: Around,
+): Promise<Body> {
+  const answer = (entries: readonly JournalEntry[], done: boolean): Body => ({
+    ...{ status: 'ok', run_id, done },
+    entries: entries.map(({ event, ...entry }) => ({ ...entry, ...event })),
+  })
+  const limit = AbortSignal.timeout(Math.min(Math.max(wait_ms, 0), LONGEST_WAIT_MS))
+  const follow = wait_ms > 0
+  const signal = follow ? AbortSignal.any([gone, limit]) : gone
+  for await (const batch of journalBatches(store.run(run_id), { after, follow, signal }))
+    return answer(batch, false)
+  return answer([], !signal.aborted)
 }
 
 /** Names of the steps' logs with their sizes, or bytes of one of them from `offset` on, in base64. */

@@ -8,6 +8,7 @@ import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { RunRequest } from '../hostlink/messages.ts'
 import { mayLive } from '../runs/run-status.ts'
 import type { AroundRuns } from './context.ts'
+import { callerArguments } from './hostops-command.ts'
 import { mayUse } from './requests.ts'
 
 type Again = Extract<RunRequest, { action: 'resume' | 'rollback' }>
@@ -47,6 +48,7 @@ async function begin(request: Again, owner: string, token: Token, around: Around
   const values = store.values(runId)
   const argv = [
     ...[action, runId, '--as-host', '--output', 'json'],
+    ...callerArguments({ by: around.by(token) }),
     ...(values === null ? [] : ['--inputs', values]),
     ...(assume === undefined ? [] : ['--assume', assume]),
     ...(wait_lock === undefined ? [] : ['--wait-lock', wait_lock]),

@@ -31,7 +31,9 @@ export const runService: RunService = {
   stateFolder: runsStateDir,
 }
 
-export function openHostRuns(options: HostRunsOptions): HostRuns {
+const byToken: AroundRuns['by'] = ({ name }) => ({ kind: 'token', name })
+
+export function openHostRuns(options: HostRunsOptions, by = byToken): HostRuns {
   const { config, hostEnv } = options
   const stateDir = runsStateDir(config(), hostEnv)
   const store = openHostRunStore(stateDir)
@@ -47,7 +49,7 @@ export function openHostRuns(options: HostRunsOptions): HostRuns {
       ownerOf(owner),
       most,
     )
-  const around: AroundRuns = { ...options, store, stateDir, runs, startJob, again: new Map() }
+  const around: AroundRuns = { ...options, store, stateDir, runs, startJob, by, again: new Map() }
   let recovery: { stop(): void } | null = null
 
   return {

@@ -46,6 +46,7 @@ export async function startOnHost(
       store.folder(runId),
       texts.map(([input]) => input),
       request,
+      around.by(token),
     ),
     created_ms: Date.now(),
     ...(installed === null ? {} : { digest: installed.digest }),

@@ -45,7 +45,9 @@ export type HostRunStore = {
   removeLeftovers(now: number): Promise<void>
   job(runId: string): string | null
   setJob(runId: string, jobId: string): void
-  /** The engine has made its own folder. */
+  /** The engine's own folder. */
+  run(runId: string): string
+  /** The engine has made it. */
   hasRun(runId: string): boolean
   /** Null as long as the engine has no folder. */
   status(runId: string): RunStatus | null
@@ -76,6 +78,7 @@ export function openHostRunStore(root: string): HostRunStore {
       writeFileSync(draft, `${jobId}\n`, { mode: 0o600 })
       renameSync(draft, join(folder(runId), 'job'))
     },
+    run: runFolder,
     hasRun: runId => existsSync(runFolder(runId)),
     status: runId => readRun(runFolder(runId))?.status ?? null,
     forgetMistake: runId => {

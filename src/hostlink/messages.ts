@@ -119,6 +119,7 @@ const playbookRef = z
   })
 /** Reaches a command line as one word: never an option, never empty. */
 const word = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$/, 'is not a plain word')
+const lineOfText = z.string().regex(/^[^\p{Cc}]{1,256}$/u, 'is not a line of at most 256 characters')
 const runOptions = z.object({
   allow_dirty: optional(z.boolean()),
   rollback: optional(z.boolean()),
@@ -151,6 +152,9 @@ export const runRequest = z.discriminatedUnion('action', [
     inputs: optional(fewInputs.pipe(z.record(inputName, z.unknown()))),
     input_texts: optional(fewInputs.pipe(z.record(inputName, text.max(65_536, 'is longer than 64 KiB')))),
     run_id: optional(runId),
+    /** What the client calls this host, and the fleet that the run is a part of: only recorded. */
+    target: optional(lineOfText),
+    parent: optional(z.object({ fleet: lineOfText, wave: count.min(1) })),
     options: optional(runOptions),
   }),
   z.object({ action: z.literal('list') }),
@@ -170,7 +174,12 @@ export const runRequest = z.discriminatedUnion('action', [
     max_bytes: optional(count),
     wait_ms: optional(count),
   }),
-  z.object({ action: z.literal('journal'), run_id: runId, after: optional(count.min(0)) }),
+  z.object({
+    action: z.literal('journal'),
+    run_id: runId,
+    after: optional(count.min(0)),
+    wait_ms: optional(count),
+  }),
   z.object({
     action: z.literal('logs'),
     run_id: runId,
@@ -252,7 +261,6 @@ export type RunAnswer = Envelope & {
   /** Why the end of the run is open, or why it could not be confirmed or cancelled. */
   failure?: unknown
   entries?: unknown[]
-  next_after?: number
   step?: string
   already?: boolean
 }

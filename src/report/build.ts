@@ -122,7 +122,7 @@ export function addEvent(draft: ReportDraft, event: Event): void {
     }
     case 'rollback-finished':
       draft.rollbackVerified = event.verified
-      draft.notVerified = event.notVerified ?? []
+      draft.notVerified = event.notVerified
       draft.rollbackErrors.push(...event.remains.map(sentence))
       draft.changed = event.verified === null ? null : !event.verified
       return
@@ -147,6 +147,8 @@ export function addEvent(draft: ReportDraft, event: Event): void {
     case 'recorded':
     case 'command-started':
     case 'said':
+    case 'probe':
+    case 'confirmed':
     case 'step-retrying':
     case 'confirm-awaited':
     case 'interrupting':

@@ -3,19 +3,21 @@
  * Whoever makes it first has decided: somebody who confirms, or the runner when the time is over. So nobody is told
  * that a run is confirmed which is then taken back.
  */
-import { type FSWatcher, linkSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { By } from '../engine/events.ts'
 import type { Confirmations } from '../engine/run-input.ts'
 import { Failed, type NotConfirmable } from '../failure.ts'
 import { confirm } from '../steps/confirm.ts'
-import { JOURNAL_VERSION, parseJournal } from './journal-text.ts'
+import { byOf } from './caller.ts'
+import { readEvents } from './read-journal.ts'
 import { mayLive } from './run-status.ts'
 import type { Confirmed } from './runs.ts'
 import type { RunEntry } from './runs-folder.ts'
+import { watchFolder } from './watch-folder.ts'
 
 type Decision = 'confirmed' | 'missed'
 
-/** Watches are not there on every file system. */
 const POLL_MS = 1000
 
 export const awaitConfirmIn = (folder: string): Confirmations => {
@@ -30,13 +32,13 @@ export const awaitConfirmIn = (folder: string): Confirmations => {
       new Promise(resolve => {
         // The clock of the machine is looked at once: who sets it neither shortens nor lengthens the waiting.
         const over = set.get(deadline) ?? performance.now() + (deadline - Date.now())
-        let watcher: FSWatcher | null = null
         let timer: NodeJS.Timeout | undefined
+        let unwatch = () => {}
         const end = (confirmed: boolean) => {
-          watcher?.close()
+          unwatch()
           clearTimeout(timer)
           signal.removeEventListener('abort', look)
-          resolve(confirmed)
+          resolve(confirmed ? { by: confirmedBy(folder, deadline) } : null)
         }
         const look = () => {
           clearTimeout(timer)
@@ -47,12 +49,7 @@ export const awaitConfirmIn = (folder: string): Confirmations => {
           if (left <= 0) return end(decide(folder, deadline, 'missed') === 'confirmed')
           timer = setTimeout(look, Math.min(POLL_MS, left))
         }
-        try {
-          watcher = watch(folder, look)
-          watcher.on('error', () => watcher?.close())
-        } catch {
-          // Polling is enough.
-        }
+        unwatch = watchFolder(folder, look)
         signal.addEventListener('abort', look)
         look()
       }),
@@ -60,7 +57,7 @@ export const awaitConfirmIn = (folder: string): Confirmations => {
 }
 
 /** Confirms the step that waits at the moment. Throws `Failed` if none does. */
-export function confirmRun({ folder, head, report, status }: RunEntry): Confirmed {
+export function confirmRun({ folder, head, report, status }: RunEntry, by: By): Confirmed {
   const refused = (because: NotConfirmable) =>
     new Failed({ code: 'not-confirmable', runId: head.runId, because })
   const awaited = awaitedConfirmation(folder)
@@ -75,7 +72,7 @@ export function confirmRun({ folder, head, report, status }: RunEntry): Confirme
   if (earlier !== 'confirmed') {
     // A runner that waits knows better when the time is over: the clock of the machine may have been set since.
     const isLate =
-      (!mayLive(status) && Date.now() > deadline) || decide(folder, deadline, 'confirmed') === 'missed'
+      (!mayLive(status) && Date.now() > deadline) || decide(folder, deadline, 'confirmed', by) === 'missed'
     if (isLate) throw refused({ why: 'too-late', until: new Date(deadline).toISOString() })
   }
   return { step, already: earlier === 'confirmed' }
@@ -93,7 +90,7 @@ type Awaited = {
 function awaitedConfirmation(folder: string): Awaited | null {
   let awaited: Awaited | null = null
   let toCome: string[] = []
-  for (const event of parseJournal(readJournal(folder), JOURNAL_VERSION).events) {
+  for (const event of readEvents(folder)) {
     if (event.type === 'run-started')
       toCome = event.steps.filter(step => step.uses === confirm.uses).map(step => step.id)
     if (event.type === 'confirm-awaited' || event.type === 'step-finished')
@@ -112,8 +109,7 @@ function awaitedConfirmation(folder: string): Awaited | null {
 
 /** Null where the journal has not begun. */
 function hasConfirmStep(folder: string): boolean | null {
-  const { events } = parseJournal(readJournal(folder), JOURNAL_VERSION)
-  const started = events.find(event => event.type === 'run-started')
+  const started = readEvents(folder).find(event => event.type === 'run-started')
   return started?.steps.some(step => step.uses === confirm.uses) ?? null
 }
 
@@ -126,12 +122,22 @@ export function decision(folder: string, deadline: number): Decision | null {
   }
 }
 
+/** Who has confirmed; null where that is not known, as of an older version. */
+function confirmedBy(folder: string, deadline: number): By | null {
+  try {
+    return byOf(readFileSync(fileOf(folder, deadline), 'utf8').replace(/^confirmed/, ''))
+  } catch {
+    return null
+  }
+}
+
 /** What was decided in the end, by this call or by an earlier one. */
-export function decide(folder: string, deadline: number, wanted: Decision): Decision {
+export function decide(folder: string, deadline: number, wanted: Decision, by: By | null = null): Decision {
   const file = fileOf(folder, deadline)
   const draft = `${file}.${process.pid}`
   try {
-    writeFileSync(draft, `${wanted}\n`, { mode: 0o600, flush: true })
+    const words = by === null ? wanted : `${wanted} ${JSON.stringify(by)}`
+    writeFileSync(draft, `${words}\n`, { mode: 0o600, flush: true })
     linkSync(draft, file)
     return wanted
   } catch (error) {
@@ -146,11 +152,3 @@ export function decide(folder: string, deadline: number, wanted: Decision): Deci
 }
 
 const fileOf = (folder: string, deadline: number) => join(folder, `confirm-${deadline}`)
-
-function readJournal(folder: string): string {
-  try {
-    return readFileSync(join(folder, 'journal.ndjson'), 'utf8')
-  } catch {
-    return ''
-  }
-}

@@ -14,12 +14,11 @@ import {
   readFileSync,
   writeSync,
 } from 'node:fs'
-import { JOURNAL_VERSION, journalId, parseJournal } from './journal-text.ts'
+import { type JournalText, parseJournal } from './journal-text.ts'
 
 type JournalFile = {
-  /** How many there were when it was opened, and the id of that journal. */
-  readonly lines: number
-  readonly id: string
+  /** What was said when it was opened. */
+  readonly said: JournalText
   /** One or more lines, without the last end of line. Where it throws, nothing of them is there. */
   append(lines: string): void
   sync(): void
@@ -35,12 +34,11 @@ const NEWLINE = 0x0a
 /** What a runner was writing when it died was not said: the next line begins where the last whole one ended. */
 export function openJournalFile(path: string): JournalFile {
   const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
-  // Each byte one character, so that places in the text are places in the file.
-  const text = readFileSync(descriptor).toString('latin1')
-  const { events, newer, end: said } = parseJournal(text, JOURNAL_VERSION)
-  if (newer) throw new Error('a newer hostops has written it')
-  let end = said
-  let size = text.length
+  const bytes = readFileSync(descriptor)
+  const said = parseJournal(bytes)
+  if (said.newer) throw new Error('a newer hostops has written it')
+  let { end } = said
+  let size = bytes.length
   let broken: Error | null = null
 
   const cut = () => {
@@ -56,11 +54,10 @@ export function openJournalFile(path: string): JournalFile {
     writeWhole(descriptor, room, size)
     size = grown
   }
-  if (text.length !== (end === 0 ? 0 : end + 1)) cut()
+  if (size !== (end === 0 ? 0 : end + 1)) cut()
 
   return {
-    lines: events.length,
-    id: events.length === 0 ? '' : journalId(firstLine(text)),
+    said,
     append(lines) {
       if (broken !== null) throw broken
       const data = Buffer.from(end === 0 ? lines : `\n${lines}`)
@@ -88,10 +85,6 @@ export function openJournalFile(path: string): JournalFile {
     },
   }
 }
-
-/** As it was written: an id is of words, and not of bytes taken for characters. */
-const firstLine = (bytes: string): string =>
-  Buffer.from(bytes.slice(0, bytes.search(/[\t\n]/)), 'latin1').toString()
 
 /** A write may be a short one, and the disk is full only at the next. */
 function writeWhole(descriptor: number, data: Buffer, place: number): void {

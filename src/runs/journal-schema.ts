@@ -7,6 +7,9 @@ const id = z.string().describe('of the step')
 const effect = z.enum(['read', 'fetch', 'write', 'disrupt', 'irreversible'])
 const movement = z.enum(['restore', 'reactivate', 'verify'])
 const signal = z.enum(['SIGINT', 'SIGTERM', 'SIGHUP'])
+const phase = z
+  .string()
+  .describe('the attempt (1, 2, ...), or what else of the step said it, like restore; not in version 1')
 const durationMs = z.number().min(0)
 const facts = z.record(z.string(), z.unknown()).describe('as in the report')
 const failure = z
@@ -42,27 +45,43 @@ const summary = z.strictObject({
   uses: z.string(),
   effect: effect.nullable(),
   about: facts,
+  log: z.string().optional().describe('name of the file in steps/ with its output; not in version 1'),
 })
+const somebody = z.strictObject({ kind: z.enum(['user', 'token']), name: z.string() })
+const by = somebody.nullable().optional().describe('who asked for that; null: not known; not in version 1')
+const caller = z
+  .strictObject({
+    by: somebody,
+    target: z.string().describe('what they call the target; that of a run on a host is local itself'),
+    parent: z
+      .strictObject({ fleet: z.string(), wave: z.int().min(1) })
+      .nullable()
+      .describe('the fleet that the run is a part of'),
+  })
+  .nullable()
 
 /** A new event does not build until it is described; output goes to the logs of the steps. */
 const events: Record<Exclude<Event['type'], 'output'>, z.ZodRawShape> = {
   'run-started': {
     runId: z.string(),
     playbook: z.string(),
+    playbookDigest: z.string().nullable().optional().describe('sha256 of playbook.yaml; not in version 1'),
+    planHash: z.string().nullable().optional().describe('short hash of plan.json; not in version 1'),
     target: z.string(),
+    caller: caller.optional().describe('who started it; not in version 1'),
     steps: z.array(summary),
   },
   'snapshot-started': {},
   recorded: { id, snapshot: z.unknown().describe('what restore will be given') },
   'snapshot-finished': { durationMs },
-  resumed: { runId: z.string(), done: z.array(z.string()), inFlight: z.string().nullable() },
+  resumed: { runId: z.string(), done: z.array(z.string()), inFlight: z.string().nullable(), by },
   'step-started': { id, effect, attempt: z.int().min(1), commands: z.array(command) },
   'command-started': {
     id,
     place: z.int().min(1).optional().describe('which command of the step: some run side by side'),
     command: startedCommand,
   },
-  said: { id, line: z.string() },
+  said: { id, phase: phase.nullable().optional(), line: z.string() },
   saw: {
     id,
     movement: movement.nullable().describe('null: in the step itself'),
@@ -71,7 +90,14 @@ const events: Record<Exclude<Event['type'], 'output'>, z.ZodRawShape> = {
     saw: z.string(),
     ok: z.boolean(),
   },
+  probe: {
+    id,
+    url: z.string(),
+    ok: z.boolean(),
+    status: z.int().nullable().describe('null: nothing answers'),
+  },
   'confirm-awaited': { id, deadline: z.number().describe('milliseconds since 1970') },
+  confirmed: { id, by },
   'step-retrying': { id, attempt: z.int().min(1), delayMs: z.number().min(0), failure },
   'step-finished': {
     id,
@@ -88,7 +114,7 @@ const events: Record<Exclude<Event['type'], 'output'>, z.ZodRawShape> = {
   },
   checked: { id, text: z.string(), seen: z.unknown(), failure: failure.nullable() },
   'plan-hashed': { hash: z.string() },
-  interrupting: { signal, hard: z.boolean() },
+  interrupting: { signal, hard: z.boolean(), by },
   evidence: {
     id,
     evidence: z.array(z.strictObject({ name: z.string(), text: z.string(), facts: facts.optional() })),
@@ -123,7 +149,11 @@ const events: Record<Exclude<Event['type'], 'output'>, z.ZodRawShape> = {
 export const journalEntrySchema = z.union(
   Object.entries(events).map(([type, fields]) =>
     z.strictObject({
-      v: z.literal(JOURNAL_VERSION).describe('of this format'),
+      v: z
+        .int()
+        .min(1)
+        .max(JOURNAL_VERSION)
+        .describe('of this format; lines of both stand in a journal that was begun with version 1'),
       seq: z.int().min(1).describe('the number of the line'),
       at: z.iso.datetime().describe('for people: nothing is decided by it, since clocks are set'),
       type: z.literal(type),

@@ -1,13 +1,18 @@
 /** A journal as it lies in its file: what of it was said. Pure. */
 import type { Event } from '../engine/events.ts'
 import { shortHash } from '../engine/hash.ts'
+import { Failed } from '../failure.ts'
+import { fromVersion1 } from './journal-version-1.ts'
 
-export const JOURNAL_VERSION = 1
+export const JOURNAL_VERSION = 2
+
+/** `at`: for people; nothing is decided by it. */
+export type JournalEntry = { v: number; seq: number; at: string; event: Event }
 
 export type JournalText = {
   /** Of this journal and no other; empty before its first line. */
   id: string
-  events: Event[]
+  entries: JournalEntry[]
   /** The runner died while it wrote the last line: what that line meant to say was not done. */
   torn: boolean
   /** Written by a hostops that is newer than this one. */
@@ -16,22 +21,27 @@ export type JournalText = {
   end: number
 }
 
+const TAB = 0x09
+const NEWLINE = 0x0a
+
 /**
  * Up to the first line that is torn, broken or out of its order: after a power cut there may be whole lines behind lost
- * ones, and nobody had been told that they are kept. Blank lines are room that was made and not used.
+ * ones, and nobody had been told that they are kept. Blank lines are room that was made and not used. `after`: how many
+ * lines stand before these bytes.
  */
-export function parseJournal(text: string, version: number): JournalText {
-  const journal: JournalText = { id: '', events: [], torn: false, newer: false, end: 0 }
-  for (let from = 0; from < text.length; ) {
-    const to = text.indexOf('\n', from)
-    const { said, torn } = partsOf(text.slice(from, to < 0 ? undefined : to), to >= 0)
-    if (said !== '') {
-      const entry = parseEntry(said)
+export function parseJournal(bytes: Buffer, after = 0): JournalText {
+  const journal: JournalText = { id: '', entries: [], torn: false, newer: false, end: 0 }
+  for (let from = 0; from < bytes.length; ) {
+    const to = bytes.indexOf(NEWLINE, from)
+    const { said, torn } = partsOf(bytes.subarray(from, to < 0 ? undefined : to), to >= 0)
+    if (said.length > 0) {
+      const line = said.toString()
+      const entry = parseEntry(line)
       if (entry === null) return { ...journal, torn: true }
-      if (entry.v > version) return { ...journal, newer: true }
-      if (entry.seq !== journal.events.length + 1) return { ...journal, torn: true }
-      journal.id ||= journalId(said)
-      journal.events.push(entry.event)
+      if (entry.v > JOURNAL_VERSION) return { ...journal, newer: true }
+      if (entry.seq !== after + journal.entries.length + 1) return { ...journal, torn: true }
+      if (entry.seq === 1) journal.id = journalId(line)
+      journal.entries.push(entry)
       journal.end = from + said.length
     }
     if (torn || to < 0) return { ...journal, torn }
@@ -44,20 +54,27 @@ export function parseJournal(text: string, version: number): JournalText {
  * A line is whole where an end of line or room follows. Behind that room may stand the rest of a later one, of which a power
  * cut has taken the beginning, and with it the end of this line.
  */
-function partsOf(line: string, isEnded: boolean): { said: string; torn: boolean } {
-  const room = line.indexOf('\t')
-  if (room >= 0) return { said: line.slice(0, room), torn: /[^\t]/.test(line.slice(room)) }
-  return isEnded ? { said: line, torn: false } : { said: '', torn: line !== '' }
+function partsOf(line: Buffer, isEnded: boolean): { said: Buffer; torn: boolean } {
+  const room = line.indexOf(TAB)
+  if (room >= 0) return { said: line.subarray(0, room), torn: line.subarray(room).some(byte => byte !== TAB) }
+  return isEnded ? { said: line, torn: false } : { said: line.subarray(0, 0), torn: line.length > 0 }
 }
 
 /** Its first line tells the run, and the moment to a thousandth of a second. */
 export const journalId = (firstLine: string): string => shortHash(firstLine)
 
-function parseEntry(line: string): { v: number; seq: unknown; event: Event } | null {
+export const entryLine = ({ v, seq, at, event }: JournalEntry): string =>
+  JSON.stringify({ v, seq, at, ...event })
+
+function parseEntry(line: string): JournalEntry | null {
   try {
-    const { v, seq, at: _at, ...event } = JSON.parse(line)
-    return typeof v === 'number' && typeof event.type === 'string' ? { v, seq, event: event as Event } : null
+    const { v, seq, at, ...event } = JSON.parse(line)
+    if (typeof v !== 'number' || typeof event.type !== 'string') return null
+    return { v, seq, at, event: v === 1 ? fromVersion1(event) : event }
   } catch {
     return null
   }
 }
+
+export const writtenByNewer = (runId: string): Failed =>
+  new Failed({ code: 'usage', what: 'newer-record', runId })

@@ -8,7 +8,9 @@ import { mayChange } from '../engine/step-state.ts'
 import { Failed } from '../failure.ts'
 import { giveReserve, takeReserve } from './disk-reserve.ts'
 import { openJournalFile } from './journal-file.ts'
-import { JOURNAL_VERSION, journalId } from './journal-text.ts'
+import { entryLine, JOURNAL_VERSION, journalId } from './journal-text.ts'
+import { journalFile } from './read-journal.ts'
+import type { LogLine } from './step-log-text.ts'
 import { openLogs } from './step-logs.ts'
 import { syncPlaces } from './sync-folders.ts'
 
@@ -24,17 +26,19 @@ export type Journal = {
 }
 
 export function openJournal(folder: string, now: () => number): Journal {
-  const path = join(folder, 'journal.ndjson')
+  const path = journalFile(folder)
   const file = guarded(path, () => openJournalFile(path))
   // A run does not begin where its end may find no room; who goes on with one has no choice.
-  if (file.lines === 0) guarded(path, () => takeReserve(folder))
+  if (file.said.end === 0) guarded(path, () => takeReserve(folder))
   else quietly(() => takeReserve(folder))
   const logs = openLogs(join(folder, 'steps'))
+  const [first] = file.said.entries
+  if (first?.event.type === 'run-started') logs.expect(first.event.steps)
   const places = syncPlaces(folder)
   // Told by who waits for it.
   places.catch(() => {})
-  let sequence = file.lines
-  let id = file.id
+  let sequence = file.said.entries.length
+  let { id } = file.said
   /** What could not be written goes first, so that no line is ever missing before another one. */
   let backlog = ''
   /**
@@ -76,12 +80,16 @@ export function openJournal(folder: string, now: () => number): Journal {
     }
     guarded(path, () => keep(syncOf(event)))
   }
+  const log = ({ id, phase, line }: Said, stream: LogLine['stream'], at: number) =>
+    logs.line(id, { at, phase, stream, text: line })
   return {
     write(event) {
-      if (event.type === 'output') return logs.line(event.id, event.line)
+      const time = now()
+      if (event.type === 'output') return log(event, event.stream, time)
+      if (event.type === 'run-started') logs.expect(event.steps)
       sequence += 1
-      const entry = { v: JOURNAL_VERSION, seq: sequence, at: new Date(now()).toISOString(), ...event }
-      const line = JSON.stringify(entry)
+      const at = new Date(time).toISOString()
+      const line = entryLine({ v: JOURNAL_VERSION, seq: sequence, at, event })
       id ||= journalId(line)
       const record = () => {
         put(line)
@@ -95,7 +103,7 @@ export function openJournal(folder: string, now: () => number): Journal {
           keep('now')
         })
       }
-      if (event.type === 'said') logs.line(event.id, event.line)
+      if (event.type === 'said') log(event, 'said', time)
       if (event.type === 'step-finished' || event.type === 'part-finished') logs.finish(event.id)
     },
     id: () => id,
@@ -117,6 +125,8 @@ export function openJournal(folder: string, now: () => number): Journal {
     },
   }
 }
+
+type Said = Extract<Event, { type: 'said' | 'output' }>
 
 /** What must not be done unless it stands there: a deadline that nobody could find again would be set anew. */
 const isIntent = ({ type }: Event) => type === 'step-started' || type === 'confirm-awaited'

@@ -1,9 +1,10 @@
 /** Who this run is, for the locks it takes, and what can be known here about whoever holds one. */
 import { statSync } from 'node:fs'
-import { hostname, userInfo } from 'node:os'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Holder, Judgement, LockInput } from '../engine/holder.ts'
 import { livesStill, noteSelf } from '../process/identity.ts'
+import { userName } from './caller.ts'
 import { hasSettled, mayLive } from './run-status.ts'
 import { machineOf, pidNamespace } from './runner-identity.ts'
 import { type RunHead, readRun } from './runs-folder.ts'
@@ -60,15 +61,4 @@ const runOf = ({ runId }: Holder, state: string) => readRun(join(state, 'runs', 
 /** Process ids mean something within one pid namespace only. */
 function machine(): string {
   return `${hostname()} ${pidNamespace()}`.trim()
-}
-
-/** A uid without an entry in passwd, as containers have it. */
-const userName = () => attempt(() => userInfo().username) || `uid ${process.getuid?.() ?? '?'}`
-
-function attempt(read: () => string): string {
-  try {
-    return read()
-  } catch {
-    return ''
-  }
 }

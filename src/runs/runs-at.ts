@@ -7,6 +7,7 @@ import { RESULT_PREFIX } from '../report/result-line.ts'
 import type { Report } from '../report/schema.ts'
 import { byBeginning, lastOf } from './find-run.ts'
 import { atOf, type HostLink, must, type Reply, withRetries } from './host-link.ts'
+import type { JournalEntry } from './journal-text.ts'
 import { RUN_STATUSES } from './run-status.ts'
 import type { RunReport, RunRow, Runs } from './runs.ts'
 
@@ -42,13 +43,10 @@ export function runsAt(host: HostLink): Runs {
     hasEnded: async runId => must(await waitAt(host, runId, 0)).done === true,
     async events(runId) {
       const events: Event[] = []
-      for (let after = 0; ; ) {
-        const { entries = [], next_after, done: isLast } = await ask('journal', { run_id: runId, after })
-        events.push(...entries.filter(isEvent))
-        if (isLast !== false || next_after === undefined || next_after <= after) return events
-        after = next_after
-      }
+      for await (const { event } of watch(host, runId, { after: 0, follow: false })) events.push(event)
+      return events
     },
+    watch: (runId, options) => watch(host, runId, options),
     logs: async runId => (await ask('logs', { run_id: runId })).files ?? [],
     async readLog(runId, name, offset) {
       const { data } = await ask('logs', { run_id: runId, file: name, offset })
@@ -63,6 +61,26 @@ export function runsAt(host: HostLink): Runs {
       done(must(await host.ask('cancel', { run_id: runId, signal })))
     },
     close: () => host.close(),
+  }
+}
+
+async function* watch(
+  host: HostLink,
+  runId: string,
+  { after, follow }: { after: number; follow: boolean },
+): AsyncGenerator<JournalEntry> {
+  let last = after
+  const fields = { run_id: runId, wait_ms: follow ? LONG_WAIT_MS : 0 }
+  for (;;) {
+    const ask = () => host.ask('journal', { ...fields, after: last })
+    const { entries = [], done } = must(await withRetries(ask))
+    for (const entry of entries.flatMap(entryOf)) {
+      // A host that says the same again is not followed for ever.
+      if (entry.seq <= last) continue
+      yield entry
+      last = entry.seq
+    }
+    if (done !== false) return
   }
 }
 
@@ -130,5 +148,13 @@ const rowSchema = z.object({
 const rowsOf = ({ runs }: RunAnswer): RunRow[] =>
   (runs ?? []).flatMap(row => (rowSchema.safeParse(row).data as RunRow | undefined) ?? [])
 
-const isEvent = (value: unknown): value is Event => typeof (value as Event | null)?.type === 'string'
+const entrySchema = z.looseObject({ v: z.number(), seq: z.int(), at: z.string(), type: z.string() })
+
+function entryOf(value: unknown): JournalEntry[] {
+  const read = entrySchema.safeParse(value)
+  if (!read.success) return []
+  const { v, seq, at, ...event } = read.data
+  return [{ v, seq, at, event: event as unknown as Event }]
+}
+
 const isFailure = (value: unknown): value is Failure => typeof (value as Failure | null)?.code === 'string'

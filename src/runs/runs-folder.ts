@@ -11,6 +11,7 @@ import type { Surroundings } from '../process/surroundings.ts'
 import type { Report } from '../report/schema.ts'
 import { isHostlink } from '../transport/target.ts'
 import { JOURNAL_VERSION, parseJournal } from './journal-text.ts'
+import { journalFile } from './read-journal.ts'
 import { mayLive, type RunStatus, type RunTraces, statusOf } from './run-status.ts'
 import { livenessOf, type RunnerPlace } from './runner-identity.ts'
 
@@ -22,7 +23,7 @@ export type RunHead = {
   startedAt: string
   /** Of the ended run, so that a report read later ends with the same code. Absent: a runner has it. */
   exitCode?: number
-  /** Short hash of plan.json, so that nobody goes on with another plan than the one that was begun. */
+  /** Short hash of plan.json, where the journal is of version 1 and does not say it. */
   planHash?: string
 } & RunnerPlace
 
@@ -89,25 +90,27 @@ export function readRun(folder: string): RunEntry | null {
 const isJournalNeeded = (report: Report | null): boolean => report === null || report.outcome === 'invalid'
 
 function journalIn(folder: string): RunTraces['journal'] {
-  let text: string
+  let bytes: Buffer
   try {
-    text = readFileSync(join(folder, 'journal.ndjson'), 'utf8')
+    bytes = readFileSync(journalFile(folder))
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'none' : 'written'
   }
-  const { events, newer } = parseJournal(text, JOURNAL_VERSION)
+  const { entries, newer } = parseJournal(bytes)
   // The log of a step comes after the first line of the journal.
-  const isBlank = events.length === 0 && !newer && isBeginning(text) && !existsSync(join(folder, 'steps'))
+  const isBlank = entries.length === 0 && !newer && isBeginning(bytes) && !existsSync(join(folder, 'steps'))
   return isBlank ? 'blank' : 'written'
 }
 
-const FIRST_WORDS = `{"v":${JOURNAL_VERSION},"seq":1,`
-
 /** A first line that was not written to its end. Anything else was a journal once. */
-function isBeginning(text: string): boolean {
-  const written = text.replace(/[\0\s]+$/, '')
-  return !written.includes('\n') && FIRST_WORDS.startsWith(written.slice(0, FIRST_WORDS.length))
+function isBeginning(bytes: Buffer): boolean {
+  const written = bytes.toString().replace(/[\0\s]+$/, '')
+  return (
+    FIRST_WORDS.some(words => words.startsWith(written.slice(0, words.length))) && !written.includes('\n')
+  )
 }
+
+const FIRST_WORDS = Array.from({ length: JOURNAL_VERSION }, (_, at) => `{"v":${at + 1},"seq":1,`)
 
 /** What no runner has written is no end: the journal tells how far it came. */
 function readReport(folder: string): Report | null {

@@ -2,14 +2,20 @@
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { By } from '../engine/events.ts'
 import { Failed, type NotCancellable } from '../failure.ts'
+import { userHere } from './caller.ts'
 import { confirmRun } from './confirmation.ts'
 import { blockerOf, byBeginning, lastOf } from './find-run.ts'
+import { noteInterruption } from './interruption.ts'
+import { readEvents } from './read-journal.ts'
 import { mayLive } from './run-status.ts'
 import { isHere, machineOf } from './runner-identity.ts'
 import type { LogFile, RunReport, RunRow, Runs } from './runs.ts'
 import { listRuns, type RunEntry, readRun, runIds } from './runs-folder.ts'
-import { journalEvents, storedReport } from './stored-report.ts'
+import { logsInOrder } from './step-log-text.ts'
+import { storedReport } from './stored-report.ts'
+import { watchJournal } from './watch-journal.ts'
 
 const POLL_MS = 250
 const CHUNK_BYTES = 64 * 1024
@@ -44,11 +50,12 @@ export function runsHere(state: string): RunsHere {
       }
     },
     hasEnded: async runId => entry(runId).status !== 'running',
-    events: async runId => journalEvents(entry(runId).folder),
+    events: async runId => readEvents(entry(runId).folder),
+    watch: (runId, options) => watchJournal(entry(runId).folder, options),
     logs: async runId => logFiles(join(entry(runId).folder, 'steps')),
     readLog: async (runId, name, offset) => readChunk(join(entry(runId).folder, 'steps', name), offset),
-    confirm: async runId => confirmRun(entry(runId)),
-    cancel: async (runId, signal) => signalRunner(entry(runId), signal),
+    confirm: async (runId, by = userHere()) => confirmRun(entry(runId), by),
+    cancel: async (runId, signal, by = userHere()) => signalRunner(entry(runId), signal, by),
     close: () => {},
   }
 }
@@ -73,10 +80,7 @@ function row(run: RunEntry): RunRow {
 
 function logFiles(folder: string): LogFile[] {
   try {
-    return readdirSync(folder)
-      .filter(name => name.endsWith('.log'))
-      .sort()
-      .map(name => ({ name, bytes: statSync(join(folder, name)).size }))
+    return logsInOrder(readdirSync(folder)).map(name => ({ name, bytes: statSync(join(folder, name)).size }))
   } catch {
     return []
   }
@@ -92,14 +96,16 @@ function readChunk(file: string, offset: number): Buffer {
   }
 }
 
-function signalRunner({ status, head, report }: RunEntry, signal: 'INT' | 'TERM'): void {
+function signalRunner({ folder, status, head, report }: RunEntry, signal: 'INT' | 'TERM', by: By): void {
   const { runId, pid } = head
   const refused = (because: NotCancellable) => new Failed({ code: 'not-cancellable', runId, because })
   if (!mayLive(status)) throw refused({ why: report === null ? 'no-runner' : 'has-ended' })
   if (!isHere(head)) throw refused({ why: 'elsewhere', machine: machineOf(head) })
+  const forget = noteInterruption(folder, pid, by)
   try {
     process.kill(pid, `SIG${signal}`)
   } catch (error) {
+    forget()
     throw refused({ why: 'not-signalled', pid, detail: (error as Error).message })
   }
 }

@@ -1,7 +1,8 @@
 /** What can be done with runs, on this machine (runs-here.ts) and at a host (runs-at.ts). Every failure is thrown as `Failed`. */
-import type { Event, Outcome } from '../engine/events.ts'
+import type { By, Event, Outcome } from '../engine/events.ts'
 import type { Failure } from '../failure.ts'
 import type { Report } from '../report/schema.ts'
+import type { JournalEntry } from './journal-text.ts'
 import type { RunStatus } from './run-status.ts'
 
 export type Runs = {
@@ -20,12 +21,15 @@ export type Runs = {
   hasEnded(runId: string): Promise<boolean>
   /** All events of its journal; output is in the logs. */
   events(runId: string): Promise<Event[]>
+  /** Its journal behind `after`, each entry once and in order. `follow`: until the run has ended. */
+  watch(runId: string, options: { after: number; follow: boolean }): AsyncIterable<JournalEntry>
   logs(runId: string): Promise<LogFile[]>
   /** Bytes of one log, from `offset` on; empty at its end. */
   readLog(runId: string, name: string, offset: number): Promise<Buffer>
-  confirm(runId: string): Promise<Confirmed>
+  /** `by`: who does it; at a host that is the token. */
+  confirm(runId: string, by?: By): Promise<Confirmed>
   /** The first cancels the step and rolls back, the second stops the rolling back. */
-  cancel(runId: string, signal: 'INT' | 'TERM'): Promise<void>
+  cancel(runId: string, signal: 'INT' | 'TERM', by?: By): Promise<void>
   close(): void
 }
 

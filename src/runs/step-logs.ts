@@ -1,51 +1,80 @@
-/** What the commands of each step said, one file for each: `steps/NNN-<step id>.log`. Costs a log where it fails, never a run. */
-import { closeSync, openSync, writeSync } from 'node:fs'
+/** Writes what each step printed, one file for each. Costs a log where it fails, never a run. */
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import type { StepSummary } from '../engine/events.ts'
+import { logName } from '../engine/plan.ts'
 import { makeFolder } from '../process/make-folder.ts'
+import { type LogLine, logLine } from './step-log-text.ts'
 
 const FLUSH_AT = 16 * 1024
+/** For whoever follows the log. */
+const FLUSH_AFTER_MS = 200
+const NEWLINE = 0x0a
+
+type Log = { name: string; pending: string; descriptor: number | null }
 
 export function openLogs(folder: string) {
-  const pending = new Map<string, string>()
-  const names = new Map<string, string>()
-  const open = new Map<string, number>()
-  const descriptorOf = (id: string): number => {
-    const known = open.get(id)
+  const logs = new Map<string, Log>()
+  let timer: NodeJS.Timeout | null = null
+  const logOf = (id: string): Log => {
+    const known = logs.get(id)
     if (known !== undefined) return known
-    const name = names.get(id) ?? logName(names.size + 1, id)
-    names.set(id, name)
-    makeFolder(folder, 0o700)
-    const descriptor = openSync(join(folder, name), 'a', 0o600)
-    open.set(id, descriptor)
-    return descriptor
+    // The lock and the record speak too, and are no steps.
+    const log = { name: logName(logs.size + 1, id), pending: '', descriptor: null }
+    logs.set(id, log)
+    return log
   }
-  const flush = (id: string) => {
-    const text = pending.get(id)
-    if (text === undefined) return
-    pending.delete(id)
-    quietly(() => writeSync(descriptorOf(id), text))
+  const flush = (log: Log) => {
+    const text = log.pending
+    log.pending = ''
+    if (text !== '') quietly(() => write(log, folder, text))
   }
-  const finish = (id: string) => {
-    flush(id)
-    const descriptor = open.get(id)
-    open.delete(id)
-    if (descriptor !== undefined) quietly(() => closeSync(descriptor))
+  const finish = (log: Log) => {
+    flush(log)
+    const { descriptor } = log
+    log.descriptor = null
+    if (descriptor !== null) quietly(() => closeSync(descriptor))
+  }
+  const flushSoon = () => {
+    timer = setTimeout(() => {
+      timer = null
+      for (const log of logs.values()) flush(log)
+    }, FLUSH_AFTER_MS)
+    timer.unref()
   }
   return {
-    line(id: string, line: string) {
-      const text = `${pending.get(id) ?? ''}${line}\n`
-      pending.set(id, text)
-      if (text.length >= FLUSH_AT) flush(id)
+    expect(steps: readonly StepSummary[]) {
+      for (const { id, log: name } of steps) logs.set(id, { name, pending: '', descriptor: null })
     },
-    finish,
+    line(id: string, line: LogLine) {
+      const log = logOf(id)
+      log.pending += logLine(line)
+      if (log.pending.length >= FLUSH_AT) flush(log)
+      else if (timer === null) flushSoon()
+    },
+    finish: (id: string) => finish(logOf(id)),
     close() {
-      for (const id of new Set([...pending.keys(), ...open.keys()])) finish(id)
+      if (timer !== null) clearTimeout(timer)
+      for (const log of logs.values()) finish(log)
     },
   }
 }
 
-const logName = (number: number, id: string) =>
-  `${String(number).padStart(3, '0')}-${id.replace(/[^A-Za-z0-9._-]/g, '_').slice(0, 100)}.log`
+function write(log: Log, folder: string, text: string): void {
+  if (log.descriptor === null) {
+    makeFolder(folder, 0o700)
+    log.descriptor = openSync(join(folder, log.name), 'a+', 0o600)
+  }
+  // A line that a full disk, or the end of a runner, has cut takes no other one with it.
+  const whole = endsWhole(log.descriptor) ? text : `\n${text}`
+  writeSync(log.descriptor, whole)
+}
+
+function endsWhole(descriptor: number): boolean {
+  const { size } = fstatSync(descriptor)
+  const last = Buffer.alloc(1)
+  return size === 0 || (readSync(descriptor, last, 0, 1, size - 1) === 1 && last[0] === NEWLINE)
+}
 
 function quietly(work: () => void): void {
   try {

@@ -1,13 +1,10 @@
 /** The report of a run in the state folder: the stored one, or what its journal says so far. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import type { Event } from '../engine/events.ts'
 import type { RunEnd } from '../engine/run-input.ts'
 import type { Failure } from '../failure.ts'
 import { addEvent, emptyDraft, type ReportDraft, toReport } from '../report/build.ts'
 import { exitCode } from '../report/exit-code.ts'
 import type { Report } from '../report/schema.ts'
-import { JOURNAL_VERSION, parseJournal } from './journal-text.ts'
+import { readEvents } from './read-journal.ts'
 import { mayLive } from './run-status.ts'
 import { isHere, machineOf } from './runner-identity.ts'
 import type { RunEntry } from './runs-folder.ts'
@@ -53,7 +50,7 @@ function whyOpen(run: RunEntry): Failure {
 /** By the report, which is written first: a runner may have died before it could note its exit code. */
 function codeOf({ folder, head }: RunEntry, { outcome }: Report): number {
   if (outcome !== 'interrupted') return exitCode(outcome, null)
-  const end = journalEvents(folder).findLast(event => event.type === 'run-finished')
+  const end = readEvents(folder).findLast(event => event.type === 'run-finished')
   return end ? exitCode(outcome, end.failure) : (head.exitCode ?? exitCode(outcome, null))
 }
 
@@ -66,14 +63,6 @@ export const notBegun = (runId: string): RunEnd => ({
 export function draftFromJournal({ folder, head }: RunEntry): ReportDraft {
   const { runId, playbook, target, dryRun } = head
   const draft = emptyDraft({ runId, playbook, target, dryRun, startedAt: Date.parse(head.startedAt) })
-  for (const event of journalEvents(folder)) addEvent(draft, event)
+  for (const event of readEvents(folder)) addEvent(draft, event)
   return draft
-}
-
-export function journalEvents(folder: string): Event[] {
-  try {
-    return parseJournal(readFileSync(join(folder, 'journal.ndjson'), 'utf8'), JOURNAL_VERSION).events
-  } catch {
-    return []
-  }
 }

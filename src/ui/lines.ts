@@ -6,7 +6,7 @@ import type { Event } from '../engine/events.ts'
 import { printable } from '../wording/printable.ts'
 import { sentence } from '../wording/word.ts'
 import type { Face, Screen } from './face.ts'
-import { confirmInWords, elapsed, plural, verifiedInWords } from './words.ts'
+import { byInWords, confirmInWords, elapsed, plural, verifiedInWords } from './words.ts'
 
 /**
  * Callers that keep only the beginning of what a command prints (OpenClaw: 200 000 characters) must still see the
@@ -63,7 +63,10 @@ function say(event: Exclude<Event, { type: 'output' | 'confirm-awaited' }>): str
     case 'step-started':
       return [`${event.id}: ${event.attempt === 1 ? 'started' : `attempt ${event.attempt}`}`]
     case 'saw':
+    case 'probe':
       return []
+    case 'confirmed':
+      return [`${event.id}: confirmed${byInWords(event.by)}`]
     case 'said':
       return [`${event.id}: ${event.line}`]
     case 'step-retrying':
@@ -78,7 +81,9 @@ function say(event: Exclude<Event, { type: 'output' | 'confirm-awaited' }>): str
       return [`plan ${event.hash}`]
     case 'interrupting':
       return [
-        event.hard ? `${event.signal} again: no more rolling back` : `${event.signal}: stopping in order`,
+        event.hard
+          ? `${event.signal} again${byInWords(event.by)}: no more rolling back`
+          : `${event.signal}${byInWords(event.by)}: stopping in order`,
       ]
     case 'evidence':
       return event.evidence.map(({ name }) => `${event.id}: kept ${name}`)

@@ -8,7 +8,7 @@ import { sentence } from '../wording/word.ts'
 import type { Face } from './face.ts'
 import { LiveRenderer } from './live-renderer.ts'
 import { makePaint, makePainter, type Terminal } from './painter.ts'
-import { confirmInWords, elapsed, verifiedInWords } from './words.ts'
+import { byInWords, confirmInWords, elapsed, verifiedInWords } from './words.ts'
 
 export function treeFace(terminal: Terminal): Face {
   const painter = makePainter(terminal)
@@ -59,6 +59,8 @@ export function treeFace(terminal: Terminal): Face {
       }
       case 'confirm-awaited':
         return say(`${paint.yellow(event.id)}: ${confirmInWords(event, runId, terminal.at)}`)
+      case 'confirmed':
+        return say(`${paint.yellow(event.id)}: confirmed${byInWords(event.by)}`)
       case 'step-retrying':
         return say(
           `${paint.yellow(terminal.unicode ? '↻' : '~')} ${event.id}: attempt ${event.attempt} failed, again in ${elapsed(event.delayMs)}: ${sentence(event.failure)}`,
@@ -76,8 +78,8 @@ export function treeFace(terminal: Terminal): Face {
         return say(
           paint.yellow(
             event.hard
-              ? `${event.signal} again: no more rolling back`
-              : `${event.signal}: stopping in order (again: stops the rolling back too)`,
+              ? `${event.signal} again${byInWords(event.by)}: no more rolling back`
+              : `${event.signal}${byInWords(event.by)}: stopping in order (again: stops the rolling back too)`,
           ),
         )
       case 'evidence':
@@ -109,6 +111,7 @@ export function treeFace(terminal: Terminal): Face {
         )
       case 'recorded':
       case 'observed':
+      case 'probe':
       case 'snapshot-finished':
       case 'plan-hashed':
       case 'run-finished':

@@ -1,5 +1,5 @@
 /** Words that all faces share. */
-import type { Outcome } from '../engine/events.ts'
+import type { By, Outcome } from '../engine/events.ts'
 
 /** For people: `812ms`, `3.4s`, `41s`, `2m 05s`, `1h 02m`. */
 export function elapsed(ms: number): string {
@@ -30,6 +30,10 @@ export function verifiedInWords({
 }
 
 export const plural = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 's'}`
+
+/** Empty where nobody is known; hosts of older versions do not say. */
+export const byInWords = (by: By | null | undefined): string =>
+  by ? ` by ${by.kind === 'token' ? 'token ' : ''}${by.name}` : ''
 
 /** What has to be typed, and until when. */
 export function confirmInWords({ deadline }: { deadline: number }, runId: string, at = ''): string {

@@ -140,6 +140,16 @@ export function wordMistake(failure: Exclude<Mistake, { what: 'not-asked' }>, at
         message: `the run id ${failure.runId} is used already`,
         hint: `hostops report ${failure.runId}   tells how that run ended`,
       }
+    case 'caller':
+      return {
+        message: `invalid --caller: ${failure.problem}`,
+        hint: 'leave it out: hostlinkd gives it to the runs that it starts',
+      }
+    case 'newer-record':
+      return {
+        message: `run ${failure.runId} was begun by a newer hostops`,
+        hint: 'go on with that version',
+      }
     case 'record':
       return brokenRecord(failure)
     case 'not-ended':
@@ -162,6 +172,10 @@ const WANTED: Record<Extract<Mistake, { what: 'option' }>['wants'], (option: str
     message: `${option} is no run id`,
     hint: 'at most 64 letters, digits, dots, dashes and underscores, a letter or digit first',
   }),
+  seq: option => ({
+    message: `${option} takes the "seq" of an event`,
+    hint: `hostops events RUN ${option} 20`,
+  }),
   count: option => ({ message: `${option} takes a whole number from 1`, hint: `hostops runs ${option} 20` }),
 }
 
@@ -177,8 +191,6 @@ const listing = (at: string): string =>
     : `hostops runs${at}   lists them`
 
 function brokenRecord({ runId, folder, why }: Extract<Mistake, { what: 'record' }>): Worded {
-  if (why.is === 'newer')
-    return { message: `run ${runId} was begun by a newer hostops`, hint: 'go on with that version' }
   const message = {
     missing: `run ${runId} keeps no ${why.of}, so there is nothing to go on from`,
     unreadable: `the journal of run ${runId} cannot be read, so there is nothing to go on from`,

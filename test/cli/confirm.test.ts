@@ -1,9 +1,10 @@
 /** `confirm` and `cancel` on runs of this machine: the real binary, its real state folder. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { decide, decision } from '../../src/runs/confirmation.ts'
+import { awaitConfirmIn, decide, decision } from '../../src/runs/confirmation.ts'
 import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
 
 const HOOKS = fileURLToPath(new URL('../rig/hooks.mjs', import.meta.url))
@@ -32,6 +33,12 @@ const journal = () => {
   const file = join(rig.state, 'runs', 'r', 'journal.ndjson')
   return existsSync(file) ? readFileSync(file, 'utf8') : ''
 }
+const entries = (type: string) =>
+  journal()
+    .split('\n')
+    .filter(line => line.includes(`"type":"${type}"`))
+    .map(line => JSON.parse(line))
+const ME = { kind: 'user', name: userInfo().username }
 const awaited = (step: string) => poll(() => new RegExp(`"confirm-awaited","id":"${step}"`).test(journal()))
 
 describe('confirm', () => {
@@ -58,6 +65,8 @@ describe('confirm', () => {
     expect(rig.exists('mark')).toBe(true)
     const second = await rig.run(['confirm', 'r'])
     expect([second.code, second.stderr]).toEqual([0, 'r was confirmed already (step sure)\n'])
+    expect(entries('confirmed')).toMatchObject([{ id: 'sure', by: ME }])
+    expect(entries('run-started')).toMatchObject([{ caller: { by: ME, target: 'local', parent: null } }])
   })
 
   test('that nobody gives in time takes the run back, and then comes too late', async () => {
@@ -177,6 +186,17 @@ test.each(['confirmed', 'missed'] as const)(
   },
 )
 
+test('whose word it is stands in the journal, with those who confirmed at an older hostops', async () => {
+  const wait = (deadline: number) => awaitConfirmIn(rig.folder).wait(deadline, new AbortController().signal)
+  const deadline = Date.now() + 600_000
+  decide(rig.folder, deadline, 'confirmed', { kind: 'token', name: 'ci' })
+  expect(await wait(deadline)).toEqual({ by: { kind: 'token', name: 'ci' } })
+  for (const [at, words] of ['', '\n', ' {"kind":"god","name":"x"}\n', ' nonsense'].entries()) {
+    rig.write(`confirm-${deadline + 1 + at}`, `confirmed${words}`)
+    expect(await wait(deadline + 1 + at), words).toEqual({ by: null })
+  }
+})
+
 describe('cancel', () => {
   test('stops the run and rolls back', async () => {
     const run = begin(playbook('1h'))
@@ -189,6 +209,7 @@ describe('cancel', () => {
     // Later, too, and not that of a Ctrl-C.
     expect(await rig.run(['report', 'r'])).toMatchObject({ code: 143, stdout })
     expect(rig.exists('mark')).toBe(false)
+    expect(entries('interrupting')).toMatchObject([{ signal: 'SIGTERM', hard: false, by: ME }])
     const again = await rig.run(['cancel', 'r'])
     expect([again.code, again.stderr]).toEqual([3, expect.stringContaining('has ended already')])
   })
@@ -207,6 +228,14 @@ describe('cancel', () => {
     expect(report.success).toBe(false)
     expect(report.rollbackError).toContain('write')
     expect(rig.exists('mark')).toBe(true)
+  })
+
+  test('a signal that comes from nobody who says so is of nobody', async () => {
+    const run = begin(playbook('1h'))
+    await poll(() => journal().includes('"step-started","id":"gate"'))
+    run.child.kill('SIGINT')
+    await run.ended
+    expect(entries('interrupting')).toMatchObject([{ signal: 'SIGINT', by: null }])
   })
 
   test('of a run whose runner is gone says what to do', async () => {

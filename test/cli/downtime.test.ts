@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readEvents } from '../../src/runs/read-journal.ts'
 import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
 
 const POLLER = fileURLToPath(new URL('../rig/outside-poller.mjs', import.meta.url))
@@ -91,4 +92,8 @@ test.for([0.4, 1.7])('of a process that is away for %f s', async seconds => {
   expect(gaps.reduce((sum, ms) => sum + ms, 0) / 1000).toBeCloseTo(report.downtimeSeconds!, 0)
   for (const { from } of report.downtime!)
     expect(Date.parse(from)).toBeGreaterThan(Date.parse(report.startedAt))
+  const events = readEvents(rig.path('state/runs', report.runId))
+  expect(events.filter(event => event.type === 'probe')).toEqual(
+    [200, null, 200].map(status => ({ type: 'probe', id: 'health.poll', url, ok: status !== null, status })),
+  )
 })

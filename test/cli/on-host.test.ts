@@ -65,6 +65,11 @@ describe('a run on the host', () => {
     expect((await at('report', 'last')).stdout).toBe(ended.stdout)
     expect((await at('logs', 'r')).stdout).toBe('gate | passed\n')
     expect((await at('runs')).stdout).toMatch(/^r +succeeded +p /m)
+    // The run itself has the target local; who called it has another name for the place.
+    expect(JSON.parse(host.journal('r').split('\n')[0]!)).toMatchObject({
+      ...{ v: 2, type: 'run-started', target: 'local' },
+      caller: { by: { kind: 'token', name: expect.any(String) }, target: 'hostlink', parent: null },
+    })
     expect(counted()).toBe('x\n')
   })
 

@@ -102,6 +102,8 @@ describe('a run that goes on', () => {
     })
     const waiting = rig.start(['wait', 'last'])
     const following = rig.start(['logs', 'last', '-f'])
+    // Long before the step has ended.
+    await poll(() => following.stdout() === 'w | one\n')
     writeFileSync(file, '')
     const ended = await started.ended
     expect(await waiting.ended).toMatchObject({ code: 0, stdout: ended.stdout })

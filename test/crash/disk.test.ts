@@ -2,7 +2,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { JOURNAL_VERSION, parseJournal } from '../../src/runs/journal-text.ts'
+import { parseJournal } from '../../src/runs/journal-text.ts'
 import { ALL, LIMIT_MS } from '../rig/cells.ts'
 import { type CrashWorld, crashWorld } from '../rig/crash.ts'
 import { stoppedRunner } from '../rig/crash-death.ts'
@@ -161,7 +161,7 @@ describe('a record that cannot be written any more', () => {
         expect(later.stderr).toContain('ended as rolled-back')
       }
       expect(world().ledger()).toEqual([...before, ...done])
-      const { id } = parseJournal(readFileSync(world().journalFile, 'utf8'), JOURNAL_VERSION)
+      const { id } = parseJournal(readFileSync(world().journalFile))
       expect(noteFileOf(id)).not.toBeNull()
       // Safe to do twice, by contract; after it the run has an end like any other.
       expect((await world().hostops(['rollback', 'r'])).report).toMatchObject({ rollbackVerified: null })

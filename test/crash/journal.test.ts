@@ -63,7 +63,7 @@ test.each([
     { v: 1, seq: 1, at: '2026-11-20T18:09:00.000Z', type: 'snapshot-started', more: 1 },
   ],
   ['a type that is not described', { v: 1, seq: 1, at: '2026-11-20T18:09:00.000Z', type: 'whatever' }],
-  ['another version', { v: 2, seq: 1, at: '2026-11-20T18:09:00.000Z', type: 'snapshot-started' }],
+  ['a newer version', { v: 3, seq: 1, at: '2026-11-20T18:09:00.000Z', type: 'snapshot-started' }],
 ])('the schema does not know %s', (_, entry) => {
   expect(isEntry(entry)).toBe(false)
 })

@@ -2,14 +2,12 @@
  * A run that the release before this work began, and whose runner was killed between build and `up`. previous-release.txt
  * holds the files that it had left by then, as it wrote them, with {{NAMES}} for what differs from stack to stack.
  */
-import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { placeHere } from '../../src/runs/runner-identity.ts'
 import { makeStack, type Stack, withoutDocker } from '../rig/docker.ts'
 import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
+import { leftBehind, putFiles } from '../rig/left-behind.ts'
 
 const FILES = fileURLToPath(new URL('previous-release.txt', import.meta.url))
 const missing = withoutDocker('a run of the release before')
@@ -41,26 +39,18 @@ describe.skipIf(missing !== null)('a run that the release before began', () => {
     stack.docker('tag', v1, pin())
     stack.git('-c', 'advice.detachedHead=false', 'checkout', '-q', '--detach', 'v2')
     stack.compose('build')
-    const { machine = '', pids = '' } = placeHere()
     const kept = rig.path('.local/state/hostops/rollback/gateway-12345678', RUN, '12345678')
     const values = {
       ...{ RIG: rig.folder, KEPT: kept, STACK: stack.folder, PROJECT: stack.project, PORT: `${stack.port}` },
       ...{ V1: v1, V2: idOf(stack.image), CONTAINER: stack.containers()[0]! },
       ...{ SHA1: stack.git('rev-parse', 'v1^{}'), SHA2: stack.git('rev-parse', 'v2^{}') },
-      ...{ MACHINE: machine, PIDS: pids },
     }
-    const files = partsOf(filled(readFileSync(FILES, 'utf8'), values))
-    // It would not go on with a plan or playbook that is not the one it began with.
-    const plan = filled(files.get('run/plan.json')!, {
-      PLAYBOOK_DIGEST: sha256(files.get('run/playbook.yaml')!),
-    })
-    files.set('run/plan.json', plan)
-    files.set('run/run.json', filled(files.get('run/run.json')!, { PLAN_HASH: sha256(plan).slice(0, 20) }))
-    for (const [name, text] of files) {
-      const path = name.replace(/^run/, join(rig.state, 'runs', RUN)).replace(/^kept/, kept)
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-      writeFileSync(path, text, { mode: 0o600 })
-    }
+    const run = join(rig.state, 'runs', RUN)
+    const files = [...leftBehind(FILES, values)]
+    putFiles(
+      '/',
+      new Map(files.map(([name, text]) => [name.replace(/^run/, run).replace(/^kept/, kept), text])),
+    )
   }
 
   test('resumes: what is left is done, and can then be taken back', async () => {
@@ -100,16 +90,3 @@ describe.skipIf(missing !== null)('a run that the release before began', () => {
     expect(stack.clean()).toBe(true)
   })
 })
-
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
-
-const filled = (text: string, values: Readonly<Record<string, string>>) =>
-  Object.entries(values).reduce((filled, [name, value]) => filled.replaceAll(`{{${name}}}`, value), text)
-
-const partsOf = (text: string) =>
-  new Map(
-    text
-      .split(/^=== /m)
-      .slice(1)
-      .map(part => [part.slice(0, part.indexOf('\n')), part.slice(part.indexOf('\n') + 1)] as const),
-  )

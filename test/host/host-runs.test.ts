@@ -86,7 +86,7 @@ test('all that a run may be asked for with is told to its program, and so it is 
     wait_lock: '1m',
     plan: 'f00',
   }
-  await ask({ ...start, options, input_texts: { ref: 'v2' } })
+  await ask({ ...start, target: 'hostlink:x', options, input_texts: { ref: 'v2' } })
   const inRequest = (name: string) => join(root, 'requests', 'r', name)
   expect(words).toEqual([
     ...[
@@ -100,13 +100,15 @@ test('all that a run may be asked for with is told to its program, and so it is 
       'json',
       '--as-host',
     ],
+    ...['--caller', '{"by":{"kind":"token","name":"t"},"target":"hostlink:x"}'],
     ...['--inputs', inRequest('inputs.json'), '-i', `ref=@${inRequest('input-0')}`],
     ...['--allow-dirty', '--no-rollback', '--check', '--timeout', '5m', '--wait-lock', '1m', '--plan', 'f00'],
   ])
   for (const action of ['resume', 'rollback']) {
     await ask({ ...resume, action, options: { assume: 'done', wait_lock: '2m' } })
     expect(words).toEqual([
-      ...[action, 'r', '--as-host', '--output', 'json', '--inputs', inRequest('values.json')],
+      ...[action, 'r', '--as-host', '--output', 'json', '--caller', '{"by":{"kind":"token","name":"t"}}'],
+      ...['--inputs', inRequest('values.json')],
       ...['--assume', 'done', '--wait-lock', '2m'],
     ])
   }
@@ -194,7 +196,8 @@ test('the end of the mistake is not taken for that of the run that came after it
   const quiet = () => {}
   const jobs = { handle: async () => ({ status: 'ok', done: true }) }
   const store = openHostRunStore(root)
-  const around = { store, stateDir: root, startJob, jobs, again, log: { info: quiet } }
+  const by = () => ({ kind: 'token', name: 't' })
+  const around = { store, stateDir: root, startJob, jobs, by, again, log: { info: quiet } }
   const mended = { ...start, inputs: { a: 1 } } as unknown as RunStart
   await startOnHost(mended, null, {}, owner, around as unknown as AroundRuns)
   expect([...seen, again.get('r')]).toEqual([null, 'job-2'])

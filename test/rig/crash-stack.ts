@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Event } from '../../src/engine/events.ts'
-import { parseJournal } from '../../src/runs/journal-text.ts'
+import { readEvents } from '../../src/runs/read-journal.ts'
 import type { Where } from './crash.ts'
 import type { Mortal } from './crash-death.ts'
 import { noteInLedger } from './crash-service.ts'
@@ -60,7 +60,6 @@ export async function crashStack() {
     const id = `r${++runs}`
     const state = where === 'on-host' ? host.state : rig.state
     const runFolder = join(state, 'runs', id)
-    const journalFile = join(runFolder, 'journal.ndjson')
     const containersBefore = created.count()
     const linesBefore = ledgerLines(ledgerFile).length
     const there = (die = '') => {
@@ -95,8 +94,7 @@ export async function crashStack() {
         where === 'on-host'
           ? rig.run([verb, id, '--target', 'hostlink'], { env: host.env })
           : rig.run([verb, id], there()),
-      events: (): Event[] =>
-        existsSync(journalFile) ? parseJournal(readFileSync(journalFile, 'utf8'), 1).events : [],
+      events: (): Event[] => readEvents(runFolder),
       history: () => ledgerLines(ledgerFile).slice(linesBefore),
       count: (word: string) =>
         ledgerLines(ledgerFile)

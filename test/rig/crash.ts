@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Event } from '../../src/engine/events.ts'
-import { parseJournal } from '../../src/runs/journal-text.ts'
+import { readEvents } from '../../src/runs/read-journal.ts'
 import { gitIn, noteInLedger, type Version, writeRestart } from './crash-service.ts'
 import { dyingHostops } from './dying-hostops.ts'
 import { hostRig } from './host.ts'
@@ -82,8 +82,7 @@ export async function crashWorld(base: string, where: Where = 'local') {
       where === 'on-host'
         ? rig.run([verb, 'r', '--target', 'hostlink'], { env: host!.env })
         : rig.run([verb, 'r'], there()),
-    events: (): Event[] =>
-      existsSync(journalFile) ? parseJournal(readFileSync(journalFile, 'utf8'), 1).events : [],
+    events: (): Event[] => readEvents(runFolder),
     hasBegun: () => existsSync(runFolder),
     isOver: () => existsSync(join(runFolder, 'report.json')),
     says,

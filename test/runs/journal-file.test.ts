@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openJournalFile } from '../../src/runs/journal-file.ts'
-import { journalId, parseJournal } from '../../src/runs/journal-text.ts'
+import { JOURNAL_VERSION, journalId, parseJournal } from '../../src/runs/journal-text.ts'
 
 let folder: string
 let path: string
@@ -20,6 +20,7 @@ const line = (seq: number, text = '') => JSON.stringify({ v: 1, seq, type: 'said
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at)
 const lines = (count: number) => numbers(1, count).map(seq => line(seq))
 const content = () => readFileSync(path, 'utf8')
+const parsed = (text = content()) => parseJournal(Buffer.from(text))
 
 test('while it is written each line of it is JSON, and its size is seldom another one', () => {
   const file = openJournalFile(path)
@@ -47,7 +48,7 @@ test('closed it is its lines and nothing else; nothing was said, and it is empty
   file.close()
   expect(content()).toBe(`${lines(3).join('\n')}\n`)
   const again = openJournalFile(path)
-  expect(again.lines).toBe(3)
+  expect(again.said.entries.length).toBe(3)
   again.append(line(4))
   again.close()
   expect(content()).toBe(`${lines(4).join('\n')}\n`)
@@ -56,8 +57,8 @@ test('closed it is its lines and nothing else; nothing was said, and it is empty
 test('it is known by the same id to whoever opens it, whatever letters its first line has', () => {
   const first = line(1, 'grüße aus 東京')
   openJournalFile(path).append(first)
-  expect(openJournalFile(path).id).toBe(journalId(first))
-  expect(parseJournal(content(), 1).id).toBe(journalId(first))
+  expect(openJournalFile(path).said.id).toBe(journalId(first))
+  expect(parsed().id).toBe(journalId(first))
 })
 
 test.each([
@@ -72,17 +73,17 @@ test.each([
 ])('who goes on with one that has %s goes on behind its last whole line', (_, text) => {
   writeFileSync(path, text)
   const file = openJournalFile(path)
-  expect(file.lines).toBe(2)
+  expect(file.said.entries.length).toBe(2)
   expect(content()).toBe(`${lines(2).join('\n')}\n`)
   file.append(line(3))
   file.append(line(4))
-  expect(parseJournal(content(), 1).events).toHaveLength(4)
+  expect(parsed().entries).toHaveLength(4)
   file.close()
   expect(content()).toBe(`${lines(4).join('\n')}\n`)
 })
 
 test('one of a newer hostops is left as it is', () => {
-  const text = `${line(1)}\n${line(2).replace('"v":1', '"v":2')}\n`
+  const text = `${line(1)}\n${line(2).replace('"v":1', `"v":${JOURNAL_VERSION + 1}`)}\n`
   writeFileSync(path, text)
   expect(() => openJournalFile(path)).toThrow('newer hostops')
   expect(content()).toBe(text)
@@ -118,7 +119,7 @@ test('of a line that fits only by half nothing stays, and a shorter one follows'
   }
   expect(content().trimEnd()).toBe(line(1))
   file.append(line(2))
-  expect(parseJournal(content(), 1)).toMatchObject({ torn: false, events: { length: 2 } })
+  expect(parsed()).toMatchObject({ torn: false, entries: { length: 2 } })
   file.close()
   expect(content()).toBe(`${lines(2).join('\n')}\n`)
 })
@@ -133,7 +134,7 @@ test('where half a line cannot even be taken back, nothing is ever written behin
     heal()
   }
   expect(() => file.append(line(2))).toThrow('ENOSPC')
-  expect(parseJournal(content(), 1).events).toHaveLength(1)
+  expect(parsed().entries).toHaveLength(1)
 })
 
 const SECTOR = 512
@@ -165,19 +166,19 @@ test('after a power cut all that was waited for is there, and of the rest a begi
       for (const text of texts.slice(before.length)) file.append(text)
       const disk = afterPowerCut(kept, readFileSync(path), sectors, isGrown)
       writeFileSync(path, disk)
-      const { events } = parseJournal(disk.toString('utf8'), 1)
-      expect(events.length).toBeGreaterThanOrEqual(before.length)
+      const { entries } = parseJournal(disk)
+      expect(entries.length).toBeGreaterThanOrEqual(before.length)
       // None of them with a hole in its words.
-      expect(events).toEqual(
+      expect(entries.map(({ event }) => event)).toEqual(
         texts
-          .slice(0, events.length)
-          .map(text => parseJournal(`${text.replace(/"seq":\d+/, '"seq":1')}\n`, 1).events[0]),
+          .slice(0, entries.length)
+          .map(text => parsed(`${text.replace(/"seq":\d+/, '"seq":1')}\n`).entries[0]?.event),
       )
       const next = openJournalFile(path)
-      expect(next.lines).toBe(events.length)
-      next.append(line(events.length + 1, 'resumed'))
+      expect(next.said.entries.length).toBe(entries.length)
+      next.append(line(entries.length + 1, 'resumed'))
       next.close()
-      expect(parseJournal(content(), 1)).toMatchObject({ torn: false, events: { length: events.length + 1 } })
+      expect(parsed()).toMatchObject({ torn: false, entries: { length: entries.length + 1 } })
     }),
     { numRuns: 150 },
   )

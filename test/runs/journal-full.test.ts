@@ -20,12 +20,12 @@ test.each([[started], [awaited]])('$type is not acted on where it cannot be writ
     journal.write(started)
     disk.fill()
     // What is left of the last block of the journal.
-    for (let i = 0; i < 200; i++) journal.write({ type: 'said', id: 'a', line: 'x'.repeat(100) })
+    for (let i = 0; i < 200; i++) journal.write({ type: 'said', id: 'a', phase: null, line: 'x'.repeat(100) })
     expect(() => journal.write(event)).toThrow(
       expect.objectContaining({ failure: expect.objectContaining({ code: 'state-unwritable' }) }),
     )
     disk.free()
-    journal.write({ type: 'said', id: 'a', line: 'last' })
+    journal.write({ type: 'said', id: 'a', phase: null, line: 'last' })
     journal.close()
     const lines = readFileSync(join(folder, 'journal.ndjson'), 'utf8')
       .trim()

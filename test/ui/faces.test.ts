@@ -4,11 +4,14 @@ import type { Event } from '../../src/engine/events.ts'
 import { linesFace } from '../../src/ui/lines.ts'
 import { treeFace } from '../../src/ui/tree.ts'
 
-const steps = [{ id: 'wait', name: 'wait', uses: 'confirm', effect: 'read' as const, about: {} }]
-const started: Event = { type: 'run-started', runId: 'r', playbook: 'p', target: 'local', steps }
-const resumed: Event = { type: 'resumed', runId: 'r', done: [], inFlight: 'wait' }
+const steps = [{ id: 'wait', name: 'wait', uses: 'confirm', effect: 'read' as const, about: {}, log: '' }]
+const started: Event = {
+  ...{ type: 'run-started', runId: 'r', playbook: 'p', playbookDigest: null, planHash: null },
+  ...{ target: 'local', caller: null, steps },
+}
+const resumed: Event = { type: 'resumed', runId: 'r', done: [], inFlight: 'wait', by: null }
 const awaited: Event = { type: 'confirm-awaited', id: 'wait', deadline: Date.parse('2026-11-20T18:09:00Z') }
-const silent: Event = { type: 'said', id: 'link', line: 'the host does not answer' }
+const silent: Event = { type: 'said', id: 'link', phase: null, line: 'the host does not answer' }
 
 async function shown(face: 'lines' | 'tree', events: Event[]): Promise<string> {
   let text = ''

@@ -41,7 +41,7 @@ test('of a rollback that failed half-way, what was put back is told too', () => 
   const part = { type: 'part-finished', movement: 'restore', durationMs: 1, facts: {} } as const
   made.add({ ...part, id: 'b', changed: false, failure })
   made.add({ ...part, id: 'a', changed: true, failure: null })
-  made.add({ type: 'rollback-finished', verified: false, remains: [], durationMs: 1 })
+  made.add({ type: 'rollback-finished', verified: false, notVerified: [], remains: [], durationMs: 1 })
   made.add({ type: 'run-finished', outcome: 'rollback-failed', failedStep: null, failure: null })
   const lines = made.lines({ runId: 'x', durationMs: 1, stored: false, columns: null })
   expect(lines).toContain('  undone   restore a')
@@ -54,7 +54,7 @@ test('what a service has said last stands under what the failed step said, not w
     ...{ name: 'app', container: 'p-app-1', image: 'sha256:1', why: 'it has ended', state: 'exited' },
     ...{ exitCode: 1, restarts: 1, health: null, logsTail: 'starts\npanic: no secret\n' },
   }
-  const output = { type: 'output', id: 'up', stream: 'stderr' } as const
+  const output = { type: 'output', id: 'up', phase: '1', stream: 'stderr' } as const
   made.add({ ...output, line: 'Container p-app-1 Started' })
   made.add({
     type: 'evidence',
@@ -86,7 +86,7 @@ test('what a service has said last stands under what the failed step said, not w
 test('what was taken back by hand is not told as a failure', () => {
   const made = makeSummary()
   const failure: Failure = { code: 'taken-back', runId: 'r' }
-  made.add({ type: 'output', id: 'second', stream: 'stdout', line: 'no' })
+  made.add({ type: 'output', id: 'second', phase: '1', stream: 'stdout', line: 'no' })
   made.add({
     type: 'part-finished',
     movement: 'restore',

@@ -45,10 +45,12 @@ export async function requestFor(
     const detail = 'its value is fixed in the settings here'
     throw new Failed({ code: 'inputs-invalid', problems: [{ input: fixed, problem: 'pinned', detail }] })
   }
+  const target = options.target ?? own?.target ?? settings.target ?? 'local'
   return {
     name: own?.name ?? null,
-    target: options.target ?? own?.target ?? settings.target ?? 'local',
+    target,
     fields: {
+      target,
       playbook: own === null ? { name: given } : { text: own.text },
       inputs: { ...settings.inputs[name], ...(await inputsFile(options, around)), ...pinned },
       input_texts: await inputTexts(options.input, around),

@@ -1,6 +1,6 @@
-import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EXIT_OK, EXIT_USAGE } from '../../report/exit-code.ts'
+import { logReader, stepOfLog } from '../../runs/step-log-text.ts'
 import { printable } from '../../wording/printable.ts'
 import { type OfRuns, withRuns } from '../open/with-runs.ts'
 import type { Io } from '../terminal/io.ts'
@@ -28,7 +28,7 @@ export const logs = (given: string, options: LogsOptions, io: Io): Promise<numbe
         if (step !== undefined && stepOfLog(name) !== step) continue
         const prefix = step === undefined ? `${printable(stepOfLog(name))} | ` : ''
         const printer =
-          printers.get(name) ?? makePrinter(offset => runs.readLog(runId, name, offset), prefix, io)
+          printers.get(name) ?? makePrinter(name, offset => runs.readLog(runId, name, offset), prefix, io)
         printers.set(name, printer)
         await printer()
       }
@@ -47,21 +47,21 @@ export const logs = (given: string, options: LogsOptions, io: Io): Promise<numbe
   })
 
 /** Prints what has been added since the last call, whole lines only. */
-function makePrinter(read: (offset: number) => Promise<Buffer>, prefix: string, io: Io): () => Promise<void> {
-  const decoder = new StringDecoder('utf8')
+function makePrinter(
+  name: string,
+  read: (offset: number) => Promise<Buffer>,
+  prefix: string,
+  io: Io,
+): () => Promise<void> {
+  const linesIn = logReader(name)
   let offset = 0
-  let rest = ''
   return async () => {
     for (;;) {
       const chunk = await read(offset)
       if (chunk.length === 0) return
       offset += chunk.length
-      const lines = (rest + decoder.write(chunk)).split('\n')
-      rest = lines.pop() ?? ''
-      if (lines.length > 0) io.stdout.write(lines.map(line => `${prefix}${printable(line)}\n`).join(''))
+      const lines = linesIn(chunk)
+      io.stdout.write(lines.map(({ text }) => `${prefix}${printable(text)}\n`).join(''))
     }
   }
 }
-
-/** `002-git.fetch.log` */
-const stepOfLog = (name: string) => name.replace(/^\d+-/, '').replace(/\.log$/, '')

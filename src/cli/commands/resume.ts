@@ -1,8 +1,9 @@
 /** `hostops resume` and `hostops rollback`, of a run of this machine or at a host. */
 import type { Continued, ContinueOptions } from '../../app/continue-run.ts'
 import type { Operation } from '../../app/watcher.ts'
+import { readEvents } from '../../runs/read-journal.ts'
 import type { Verb } from '../../runs/runs.ts'
-import { journalEvents, storedReport } from '../../runs/stored-report.ts'
+import { storedReport } from '../../runs/stored-report.ts'
 import { isGood } from '../../ui/words.ts'
 import { opener } from '../open/opener.ts'
 import { printAttempt } from '../print/print-attempt.ts'
@@ -69,5 +70,5 @@ function nothingDone(
   const report = { ...storedReport(run), status: run.status }
   const isSilent = output === 'json' || (quiet && isGood(report.report.outcome))
   if (!isSilent) io.stderr.write(`${run.head.runId} has ended already: nothing was done\n`)
-  return printReport(report, { at: '', events: () => journalEvents(run.folder), isSilent }, io)
+  return printReport(report, { at: '', events: () => readEvents(run.folder), isSilent }, io)
 }

@@ -88,7 +88,7 @@ function printNote(screen: Screen, note: Note): void {
       break
     case 'silence':
     case 'answer':
-      showEvent(screen, { type: 'said', id: 'link', line: linkWords(note, screen.at) })
+      showEvent(screen, { type: 'said', id: 'link', phase: null, line: linkWords(note, screen.at) })
       break
     default:
       forPeople(screen, noteText(note))

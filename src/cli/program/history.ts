@@ -39,6 +39,22 @@ export const addHistory: AddCommands = (program, io, done) => {
       done(await logs(run, options, io))
     })
   program
+    .command('events')
+    .summary('print the events of a run as JSON lines')
+    .description(
+      'Prints the journal of a run, one JSON object per line, as hostops schema journal describes it. What steps print is in their logs.',
+    )
+    .argument(...RUN_ARGUMENT)
+    .option('-f, --follow', 'continue until the run has ended')
+    .option('--after <seq>', 'only those behind the event with this "seq"')
+    .addOption(stateConfigOption())
+    .addOption(hostOption())
+    .addHelpText('after', EVENTS_EXAMPLES)
+    .action(async (run: string, options: OfRun & { follow?: boolean; after?: string }) => {
+      const { events } = await import('../commands/events.ts')
+      done(await events(run, options, io))
+    })
+  program
     .command('wait')
     .summary('wait until a run has ended, then print its report line')
     .description('Waits until the run has ended, prints its report line and ends with its exit code.')
@@ -51,3 +67,11 @@ export const addHistory: AddCommands = (program, io, done) => {
       done(await wait(run, options, io))
     })
 }
+
+const EVENTS_EXAMPLES = `
+examples
+  hostops events last -f
+      what happens in the last run, as it happens
+  hostops events last --after 20
+      what came behind the event with "seq":20
+`

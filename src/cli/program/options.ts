@@ -27,4 +27,7 @@ export const quietOption = () => new Option('-q, --quiet', 'nothing on stderr bu
 /** Set by who started this process so that it outlives every client: only there `confirm` can be waited for. */
 export const asHostOption = () => new Option('--as-host').hideHelp()
 
+/** For whom that process is, and where they call from. */
+export const callerOption = () => new Option('--caller <json>').hideHelp()
+
 export const collect = (value: string, all: string[] = []) => [...all, value]

@@ -4,6 +4,7 @@ import type { ResumeOptions } from '../commands/resume.ts'
 import {
   type AddCommands,
   asHostOption,
+  callerOption,
   collect,
   hostOption,
   outputOption,
@@ -26,6 +27,7 @@ export const addRecovery: AddCommands = (program, io, done) => {
       .option('-i, --input <key=value>', 'a secret input of the run, which is not stored', collect)
       .option('--inputs <file.json>', 'a JSON object that holds the secrets of the run among other values')
       .addOption(asHostOption())
+      .addOption(callerOption())
       .addOption(
         new Option('--assume <what>', 'of the step whose end nobody saw').choices(['done', 'not-done']),
       )

@@ -2,6 +2,7 @@ import type { RunOptions } from '../open/run-options.ts'
 import {
   type AddCommands,
   asHostOption,
+  callerOption,
   collect,
   outputOption,
   PLAYBOOK_ARGUMENT,
@@ -34,6 +35,7 @@ export const addRun: AddCommands = (program, io, done) => {
     .option('--on-host', 'let the engine run on the host and follow it')
     .option('--detach', 'let the engine run on the host and return at once')
     .addOption(asHostOption())
+    .addOption(callerOption())
     .optionsGroup('what you see')
     .addOption(outputOption())
     .addOption(quietOption())

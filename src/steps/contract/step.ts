@@ -74,6 +74,9 @@ export type Observation = {
   ok: boolean
 }
 
+/** What a URL that is watched beside the steps answers. `status`: null where nothing does. */
+export type Probe = { url: string; ok: boolean; status: number | null }
+
 /** One look at what has to stand. */
 export type Look = {
   good: boolean
@@ -175,6 +178,8 @@ export type StepContext = {
   say(line: string): void
   /** Records what was looked at; of two with the same `what` and `target` the later one counts. */
   saw(observation: Observation): void
+  /** Records what a probe sees; called only where that has changed. */
+  probed(probe: Probe): void
   /** For how long it has looked at what the run has started, whatever came of it. */
   watched(ms: number): void
   /** Outputs of the steps of a kind that have succeeded in this run so far, in order. */

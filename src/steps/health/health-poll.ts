@@ -34,8 +34,8 @@ type With = z.infer<ReturnType<typeof schema>>
 
 const OBSERVE_LIMIT_MS = 2_000
 
-/** `saw`: the status of a good answer, else why it is not one. */
-type Probe = { url: string; ok: boolean; answered: boolean; last: string; saw: string }
+/** `saw`: the status of a good answer, else why it is not one. `status`: null where nothing answers. */
+type Seen = { url: string; ok: boolean; status: number | null; last: string; saw: string }
 /**
  * The URLs that answered well before the first change: a rollback owes those, and no others. `silent`: where nothing answered
  * at all; absent in what an older version recorded.
@@ -61,7 +61,7 @@ export const healthPoll: StepKind<With, Snapshot> = {
   act: {
     async snapshot(ctx, input) {
       const probes = await round(ctx, input, ms(input.requestTimeout))
-      const silent = probes.filter(probe => !probe.answered).map(probe => probe.url)
+      const silent = probes.filter(probe => probe.status === null).map(probe => probe.url)
       for (const url of silent) ctx.say(`${url}: nothing answers before the run${NOBODY}`)
       return { good: input.urls.filter((_url, at) => probes[at]!.ok), silent }
     },
@@ -81,14 +81,16 @@ export const healthPoll: StepKind<With, Snapshot> = {
     async check(ctx, input): Promise<CheckFinding[]> {
       const probes = await round(ctx, input, ms(input.requestTimeout))
       return probes.map(probe => ({
-        text: `${probe.url}: ${probe.last}${probe.answered ? '' : NOBODY}`,
+        text: `${probe.url}: ${probe.last}${probe.status !== null ? '' : NOBODY}`,
         seen: null,
       }))
     },
     async observe(ctx, input, { good }, ended) {
       if (good.length === 0) return {}
+      const record = probeRecorder()
       const allGood = async () => {
         const probes = await round(ctx, { ...input, urls: good }, OBSERVE_LIMIT_MS)
+        record(ctx, probes)
         return probes.every(probe => probe.ok)
       }
       return measureDowntime(ctx, ended, allGood)
@@ -109,7 +111,7 @@ async function poll(
 ): Promise<StepResult> {
   const timeoutMs = ms(input.timeout)
   const record = recorder()
-  let probes: Probe[] = []
+  let probes: Seen[] = []
   const sign: Sign = {
     forMs: forMsOf(input),
     async look(ctx, leftMs) {
@@ -147,44 +149,57 @@ const forMsOf = ({ for: named, successes, interval }: With): number | null =>
   msOf(named) ?? (successes === undefined ? null : (successes - 1) * ms(interval))
 
 /** An answer that stays the same is recorded once: a poll may ask for an hour. */
-function recorder(): (ctx: StepContext, probes: readonly Probe[]) => void {
-  const last = new Map<string, string>()
+function recorder(): (ctx: StepContext, probes: readonly Seen[]) => void {
+  const isNews = newsOf(({ saw }) => saw)
   return (ctx, probes) => {
-    for (const { url, ok, saw } of probes) {
-      if (last.get(url) === saw) continue
-      last.set(url, saw)
-      ctx.saw({ what: 'http', target: url, saw, ok })
-    }
+    for (const { url, saw, ok } of probes.filter(isNews)) ctx.saw({ what: 'http', target: url, saw, ok })
+  }
+}
+
+function probeRecorder(): (ctx: StepContext, probes: readonly Seen[]) => void {
+  const isNews = newsOf(({ ok, status }) => `${ok} ${status}`)
+  return (ctx, probes) => {
+    for (const { url, ok, status } of probes.filter(isNews)) ctx.probed({ url, ok, status })
+  }
+}
+
+/** Whether that URL was told differently, or not at all, until now. */
+function newsOf(words: (seen: Seen) => string): (seen: Seen) => boolean {
+  const last = new Map<string, string>()
+  return seen => {
+    const before = last.get(seen.url)
+    last.set(seen.url, words(seen))
+    return before !== words(seen)
   }
 }
 
 /** URLs that nothing has answered at, neither before the run nor now. */
-function silentStill(probes: readonly Probe[], silent: readonly string[]): { silent?: string[] } {
-  const still = probes.flatMap(({ url, answered }) => (!answered && silent.includes(url) ? [url] : []))
+function silentStill(probes: readonly Seen[], silent: readonly string[]): { silent?: string[] } {
+  const still = probes.flatMap(({ url, status }) => (status === null && silent.includes(url) ? [url] : []))
   return still.length > 0 ? { silent: still } : {}
 }
 
-const asTold = ({ url, ok, last }: Probe) => ({ url, ok, last })
+const asTold = ({ url, ok, last }: Seen) => ({ url, ok, last })
 
 /** Each poll is a connection of its own, so that none is answered by a process that only finishes old ones. */
-async function round(ctx: StepContext, input: With, timeoutMs: number): Promise<Probe[]> {
+async function round(ctx: StepContext, input: With, timeoutMs: number): Promise<Seen[]> {
   return Promise.all(
     input.urls.map(async url => {
       const answer = await request(ctx, { url, timeoutMs })
       const problem = typeof answer === 'string' ? answer : objection(answer, input.expect, ctx.redact)
-      const status = typeof answer === 'string' ? '' : `${answer.status}`
+      const status = typeof answer === 'string' ? null : answer.status
       return {
         url: shownUrl(url),
         ok: problem === null,
-        answered: typeof answer !== 'string',
+        status,
         last: problem ?? `HTTP ${status}`,
-        saw: problem ?? status,
+        saw: problem ?? `${status}`,
       }
     }),
   )
 }
 
-function factsOf(probes: readonly Probe[]): Facts {
+function factsOf(probes: readonly Seen[]): Facts {
   const at = (end: string) => probes.filter(probe => new URL(probe.url).pathname.endsWith(end))
   const [healthz, readyz] = [at('/healthz'), at('/readyz')]
   return {
