@@ -37,7 +37,7 @@ export function playbookJsonSchema(kinds: Kinds): JsonSchema {
     additionalProperties: false,
     definitions: {
       step: stepSchema(kinds),
-      ...Object.fromEntries(Object.entries(kinds).map(([uses, kind]) => [uses, withSchema(kind.schema)])),
+      ...Object.fromEntries(Object.entries(kinds).map(([uses, kind]) => [uses, withSchema(kind.schema())])),
     },
   }
 }
@@ -114,7 +114,7 @@ function stepSchema(kinds: Kinds): JsonSchema {
 }
 
 function fieldsOf(kinds: Kinds, name: string): Record<string, JsonSchema> {
-  const schema = kinds[name]?.schema
+  const schema = kinds[name]?.schema()
   return schema === undefined ? {} : ((withSchema(schema)['properties'] as Record<string, JsonSchema>) ?? {})
 }
 

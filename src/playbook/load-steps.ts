@@ -124,7 +124,7 @@ export function mergeWith(
     probe.base[field] = path
   }
   for (const [field, value, path] of ownFields(step, index, form)) put(field, value, path)
-  const open = keysAt(kind.schema, []).filter(field => !Object.hasOwn(probe.value, field))
+  const open = keysAt(kind.schema(), []).filter(field => !Object.hasOwn(probe.value, field))
   for (const field of open) {
     // A field beside `with` is told as such, so it need not be told as missing too.
     const beside = COMMON_KEYS.has(field) ? undefined : keyOf(step, field)
@@ -144,7 +144,7 @@ function ownFields(step: RawStep, index: number, form: OutlinedStep['form']): [s
 /** What the short forms of `command` and `script` take beside `run` and `script`. */
 export function shortFormFields(kinds: Kinds): string[] {
   const fields = [kinds['command'], kinds['script']].flatMap(kind =>
-    kind === undefined ? [] : keysAt(kind.schema, []),
+    kind === undefined ? [] : keysAt(kind.schema(), []),
   )
   return [...new Set(fields)].filter(field => field !== 'argv' && field !== 'script')
 }

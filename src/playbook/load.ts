@@ -184,7 +184,7 @@ function explainStepKey(
 ): { message: string; hint?: string } | undefined {
   if (path.length !== 2 || path[0] !== 'steps') return undefined
   const step = outline[Number(path[1])]
-  if (step?.kind == null || step.form !== 'uses' || !keysAt(step.kind.schema, []).includes(key))
+  if (step?.kind == null || step.form !== 'uses' || !keysAt(step.kind.schema(), []).includes(key))
     return undefined
   return { message: `\`${key}\` belongs under \`with:\``, hint: `with: { ${key}: ... }` }
 }

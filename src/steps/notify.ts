@@ -34,9 +34,7 @@ type With = z.infer<ReturnType<typeof schema>>
 export const notify: StepKind<With> = {
   uses: 'notify',
   summary: 'Tells somebody, by a command or a webhook. Fails only when it is required to work.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { delivered: 'bool' },
   timeoutMs: 60_000,
   plan: {

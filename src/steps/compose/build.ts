@@ -47,9 +47,7 @@ export const composeBuild: StepKind<With, KeptStack> = {
   uses: 'compose.build',
   summary:
     'Builds the images of services and of all that they depend on; the ones that run now are kept for the way back.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { changed: 'bool', project: 'string', images: 'map' },
   timeoutMs: 30 * 60_000,
   plan: {

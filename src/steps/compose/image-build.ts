@@ -68,9 +68,7 @@ export const imageBuild: StepKind<With, KeptStack> = {
   uses: 'image.build',
   summary:
     'Builds the image that services use with a plain docker build; the ones that run now are kept for the way back.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { changed: 'bool', project: 'string', image: 'string', imageId: 'string' },
   timeoutMs: 30 * 60_000,
   plan: {

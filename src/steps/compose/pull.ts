@@ -52,9 +52,7 @@ export const composePull: StepKind<With, Snapshot> = {
   uses: 'compose.pull',
   summary:
     'Pulls the images of services, before anything stops; the ones that run now are kept for the way back.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { changed: 'bool', project: 'string', images: 'map' },
   timeoutMs: 30 * 60_000,
   plan: {

@@ -40,9 +40,7 @@ type Snapshot = {
 export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
   uses: 'git.checkout',
   summary: 'Checks a branch, tag or commit out: a branch only ever forward, a tag or commit detached.',
-  get schema() {
-    return checkoutSchema()
-  },
+  schema: checkoutSchema,
   outputs: {
     sha: 'string',
     branch: 'string',

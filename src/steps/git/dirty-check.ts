@@ -25,9 +25,7 @@ const SHOWN = 50
 export const gitDirtyCheck: StepKind<With> = {
   uses: 'git.dirty-check',
   summary: 'Refuses to go on when the checkout has local changes, submodules and hidden ones included.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { dirty: 'bool', sha: 'string', branch: 'string', entries: 'list' },
   timeoutMs: 2 * 60_000,
   plan: {

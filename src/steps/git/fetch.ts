@@ -31,9 +31,7 @@ export const gitFetch: StepKind<With> = {
   uses: 'git.fetch',
   summary:
     'Fetches branches and tags into refs/hostops, so that no ref of yours moves and moved tags are seen.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { remote: 'string', branches: 'int', tags: 'int', movedTags: 'list' },
   timeoutMs: 5 * 60_000,
   plan: {

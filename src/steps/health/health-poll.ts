@@ -46,9 +46,7 @@ export const healthPoll: StepKind<With, Snapshot> = {
   uses: 'health.poll',
   summary:
     'Waits until URLs answer well and go on to do so, asked on the target with curl. Ends at once when a container that the run started dies or gets unhealthy.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { healthy: 'bool', rounds: 'int', durationMs: 'int' },
   timeoutMs: 60 * 60_000,
   plan: {

@@ -27,9 +27,7 @@ type With = z.infer<ReturnType<typeof schema>>
 export const httpGet: StepKind<With> = {
   uses: 'http.get',
   summary: 'Asks for one URL on the target and gives its answer to later steps.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { status: 'int', body: 'string', json: 'map' },
   timeoutMs: 60 * 60_000,
   plan: {

@@ -43,9 +43,7 @@ export const composeGuard: StepKind<With> = {
   uses: 'compose.guard',
   summary:
     'Renders the configuration of a ref before it is checked out, and refuses it where it could do more on the host than what runs.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { repo: 'string', sha: 'string', powersAdded: 'list' },
   timeoutMs: 2 * 60_000,
   plan: {
