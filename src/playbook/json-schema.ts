@@ -4,6 +4,7 @@
  * refuses (a missing field that `defaults` might supply, a wrong expression), never the other way round.
  */
 import * as z from 'zod'
+import { isRecord } from '../document/is-record.ts'
 import type { Kinds } from './load-steps.ts'
 import { shortFormFields } from './load-steps.ts'
 import { playbookFields, stepFields } from './schema.ts'
@@ -158,10 +159,10 @@ function allowExpressions(schema: JsonSchema): JsonSchema {
 
 function allowInside(schema: JsonSchema): JsonSchema {
   const inside: JsonSchema = { ...schema }
-  if (isObject(schema['items'])) inside['items'] = allowExpressions(schema['items'])
-  if (isObject(schema['additionalProperties']))
+  if (isRecord(schema['items'])) inside['items'] = allowExpressions(schema['items'])
+  if (isRecord(schema['additionalProperties']))
     inside['additionalProperties'] = allowExpressions(schema['additionalProperties'])
-  if (isObject(schema['properties']))
+  if (isRecord(schema['properties']))
     inside['properties'] = mapValues(schema['properties'] as Record<string, JsonSchema>, allowExpressions)
   for (const key of ['anyOf', 'oneOf'] as const) {
     const branches = schema[key]
@@ -176,10 +177,6 @@ function isFreeText(schema: JsonSchema): boolean {
     (schema['type'] === 'string' && !bound) ||
     Object.keys(schema).every(key => key === 'description' || key === 'default')
   )
-}
-
-function isObject(value: unknown): value is JsonSchema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function mapValues(
