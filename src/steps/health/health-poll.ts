@@ -4,9 +4,9 @@ import { Failed } from '../../failure.ts'
 import { once } from '../contract/once.ts'
 import { forField, longestFor, msOf, stand } from '../contract/standing.ts'
 import type { CheckFinding, Facts, Sign, StepContext, StepKind, StepResult } from '../contract/step.ts'
-import { curlArgv, request, shownUrl, urlField } from './curl.ts'
+import { curlArgv, judge, shownUrl, urlField } from './curl.ts'
 import { measureDowntime } from './downtime.ts'
-import { expectField, objection } from './http-expect.ts'
+import { expectField } from './http-expect.ts'
 
 const schema = once(() =>
   z.strictObject({
@@ -168,15 +168,13 @@ const asTold = ({ url, ok, last }: Probe) => ({ url, ok, last })
 async function round(ctx: StepContext, input: With, timeoutMs: number): Promise<Probe[]> {
   return Promise.all(
     input.urls.map(async url => {
-      const answer = await request(ctx, { url, timeoutMs })
-      const problem = typeof answer === 'string' ? answer : objection(answer, input.expect, ctx.redact)
-      const status = typeof answer === 'string' ? '' : `${answer.status}`
+      const { problem, answer } = await judge(ctx, { url, timeoutMs }, input.expect)
       return {
         url: shownUrl(url),
         ok: problem === null,
-        answered: typeof answer !== 'string',
-        last: problem ?? `HTTP ${status}`,
-        saw: problem ?? status,
+        answered: answer !== null,
+        last: problem ?? `HTTP ${answer?.status}`,
+        saw: problem ?? `${answer?.status}`,
       }
     }),
   )
