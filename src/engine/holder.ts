@@ -1,5 +1,6 @@
 /** Who works on a target, and what another runner may believe about it. */
 import * as z from 'zod'
+import { parseJson } from '../document/json.ts'
 import { isRunId } from './run-id.ts'
 
 /** Who holds a lock, as its file says. */
@@ -47,10 +48,5 @@ const holderSchema: z.ZodType<Holder> = z.object({
 })
 
 /** Null for what hostops did not write: any user of the machine may put a lock there. */
-export function readHolder(content: string): Holder | null {
-  try {
-    return holderSchema.safeParse(JSON.parse(content)).data ?? null
-  } catch {
-    return null
-  }
-}
+export const readHolder = (content: string): Holder | null =>
+  holderSchema.safeParse(parseJson(content)).data ?? null

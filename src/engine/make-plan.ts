@@ -151,7 +151,7 @@ function look(step: PlaybookStep, given: Template): Look {
       problems: [],
     }
   }
-  const parsed = step.kind.schema.safeParse(given)
+  const parsed = step.kind.schema().safeParse(given)
   if (!parsed.success) {
     const problems = parsed.error.issues.map(issue => `${issue.path.join('.') || 'with'}: ${issue.message}`)
     return { effect: null, about: {}, commands: [], undo: [], verify: [], problems }

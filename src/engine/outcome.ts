@@ -38,30 +38,36 @@ function afterRollback(failure: Failure, { verified, changedSomething }: Rollbac
   return verified && !changedSomething ? 'failed-unchanged' : 'rolled-back'
 }
 
+type Codes = ReadonlySet<Failure['code']>
+
+/** Nothing was done because it must not be, and asking again has the same answer. */
+const REFUSALS: Codes = new Set<Failure['code']>([
+  'dirty-tree',
+  'foreign-checkout',
+  'ref-not-published',
+  'ref-not-allowed',
+  'modules-unsafe',
+  'lock-held',
+  'lock-lost',
+  'interrupted-run',
+  'record-gone',
+  'denied',
+  'approval-denied',
+  'plan-moved',
+  'stack-differs',
+  'would-lose',
+  'cannot-run-twice',
+  'powers-added',
+  'nothing-to-build',
+  'nothing-to-pull',
+  'image-unused',
+  'image-of-registry',
+])
+
 /** Of who has done nothing. */
 export function beforeAnyChange(failure: Failure): Outcome {
+  if (REFUSALS.has(failure.code)) return 'refused'
   switch (failure.code) {
-    case 'dirty-tree':
-    case 'foreign-checkout':
-    case 'ref-not-published':
-    case 'ref-not-allowed':
-    case 'modules-unsafe':
-    case 'lock-held':
-    case 'lock-lost':
-    case 'interrupted-run':
-    case 'record-gone':
-    case 'denied':
-    case 'approval-denied':
-    case 'plan-moved':
-    case 'stack-differs':
-    case 'would-lose':
-    case 'cannot-run-twice':
-    case 'powers-added':
-    case 'nothing-to-build':
-    case 'nothing-to-pull':
-    case 'image-unused':
-    case 'image-of-registry':
-      return 'refused'
     case 'unreachable':
     case 'auth-failed':
     case 'link-lost':
@@ -74,43 +80,24 @@ export function beforeAnyChange(failure: Failure): Outcome {
 }
 
 /** Repeating these cannot help, or could do harm: the same question has the same answer, or something may still run. */
-export function mayRetry(failure: Failure): boolean {
-  switch (failure.code) {
-    case 'link-lost':
-    case 'end-not-seen':
-    case 'interrupted':
-    case 'run-timeout':
-    case 'denied':
-    case 'auth-failed':
-    case 'approval-denied':
-    case 'dirty-tree':
-    case 'foreign-checkout':
-    case 'ref-not-found':
-    case 'ref-ambiguous':
-    case 'ref-not-published':
-    case 'ref-not-allowed':
-    case 'modules-unsafe':
-    case 'history-rewritten':
-    case 'branch-diverged':
-    case 'files-in-the-way':
-    case 'signature-missing':
-    case 'step-input-invalid':
-    case 'expression-failed':
-    case 'plan-moved':
-    case 'stack-differs':
-    case 'would-lose':
-    case 'cannot-run-twice':
-    case 'powers-added':
-    case 'nothing-to-build':
-    case 'nothing-to-pull':
-    case 'image-unused':
-    case 'image-of-registry':
-    case 'not-built':
-    case 'lock-lost':
-    case 'state-unwritable':
-    case 'internal':
-      return false
-    default:
-      return true
-  }
-}
+const FINAL: Codes = new Set<Failure['code']>([
+  ...REFUSALS,
+  'link-lost',
+  'end-not-seen',
+  'interrupted',
+  'run-timeout',
+  'auth-failed',
+  'ref-not-found',
+  'ref-ambiguous',
+  'history-rewritten',
+  'branch-diverged',
+  'files-in-the-way',
+  'signature-missing',
+  'step-input-invalid',
+  'expression-failed',
+  'not-built',
+  'state-unwritable',
+  'internal',
+])
+
+export const mayRetry = ({ code }: Failure): boolean => !FINAL.has(code)

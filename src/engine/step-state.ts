@@ -64,7 +64,7 @@ export function makeReady(state: StepState, known: Scope): Ready {
   if (state.ready) return state.ready
   const { planned, kind } = state
   const given = evaluate(planned.with, known, `${planned.id}: with`)
-  const parsed = kind.schema.safeParse(given)
+  const parsed = kind.schema().safeParse(given)
   if (!parsed.success) {
     const problems = parsed.error.issues.map(issue => `${issue.path.join('.') || 'with'}: ${issue.message}`)
     throw new Failed({ code: 'step-input-invalid', step: planned.id, problems })

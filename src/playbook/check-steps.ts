@@ -41,7 +41,7 @@ export function checkSteps(
 
 function checkWith(probe: MergedWith, step: OutlinedStep, kind: StepKind, context: StepsContext): void {
   const { file, sites, diagnostics } = context
-  const parsed = kind.schema.safeParse(probe.value)
+  const parsed = kind.schema().safeParse(probe.value)
   if (parsed.success) return
   const own: Path = step.form === 'uses' ? ['steps', step.index, 'with'] : ['steps', step.index]
   const inFile = ([field, ...rest]: Path): Path =>
@@ -54,8 +54,8 @@ function checkWith(probe: MergedWith, step: OutlinedStep, kind: StepKind, contex
     place: path => (path.length === 0 ? kindPlace : file.place(inFile(path))),
     keyPlace: path => (path.length === 0 ? kindPlace : file.keyPlace(inFile(path))),
     written: path => file.written(inFile(path)),
-    keysAt: path => keysAt(kind.schema, path),
-    literalHint: path => literalHintAt(kind.schema, path),
+    keysAt: path => keysAt(kind.schema(), path),
+    literalHint: path => literalHintAt(kind.schema(), path),
   })
   for (const told of found) {
     const diagnostic = step.form === 'run' ? asWritten(told) : told
@@ -142,7 +142,7 @@ function misplacedField(
 }
 
 function fieldsOf(kind: StepKind | undefined): string[] {
-  return kind === undefined ? [] : keysAt(kind.schema, [])
+  return kind === undefined ? [] : keysAt(kind.schema(), [])
 }
 
 function checkDefaultsAreUsable(
@@ -151,7 +151,7 @@ function checkDefaultsAreUsable(
   { file, diagnostics }: StepsContext,
 ): void {
   if (outline.some(step => step.kind === null)) return
-  const known = new Set(outline.flatMap(step => keysAt(step.kind!.schema, [])))
+  const known = new Set(outline.flatMap(step => keysAt(step.kind!.schema(), [])))
   for (const field of Object.keys(defaults)) {
     if (known.has(field)) continue
     const message = `no step of this playbook has a field \`${field}\``

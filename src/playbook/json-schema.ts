@@ -4,6 +4,7 @@
  * refuses (a missing field that `defaults` might supply, a wrong expression), never the other way round.
  */
 import * as z from 'zod'
+import { isRecord } from '../document/is-record.ts'
 import type { Kinds } from './load-steps.ts'
 import { shortFormFields } from './load-steps.ts'
 import { playbookFields, stepFields } from './schema.ts'
@@ -37,7 +38,7 @@ export function playbookJsonSchema(kinds: Kinds): JsonSchema {
     additionalProperties: false,
     definitions: {
       step: stepSchema(kinds),
-      ...Object.fromEntries(Object.entries(kinds).map(([uses, kind]) => [uses, withSchema(kind.schema)])),
+      ...Object.fromEntries(Object.entries(kinds).map(([uses, kind]) => [uses, withSchema(kind.schema())])),
     },
   }
 }
@@ -114,7 +115,7 @@ function stepSchema(kinds: Kinds): JsonSchema {
 }
 
 function fieldsOf(kinds: Kinds, name: string): Record<string, JsonSchema> {
-  const schema = kinds[name]?.schema
+  const schema = kinds[name]?.schema()
   return schema === undefined ? {} : ((withSchema(schema)['properties'] as Record<string, JsonSchema>) ?? {})
 }
 
@@ -158,10 +159,10 @@ function allowExpressions(schema: JsonSchema): JsonSchema {
 
 function allowInside(schema: JsonSchema): JsonSchema {
   const inside: JsonSchema = { ...schema }
-  if (isObject(schema['items'])) inside['items'] = allowExpressions(schema['items'])
-  if (isObject(schema['additionalProperties']))
+  if (isRecord(schema['items'])) inside['items'] = allowExpressions(schema['items'])
+  if (isRecord(schema['additionalProperties']))
     inside['additionalProperties'] = allowExpressions(schema['additionalProperties'])
-  if (isObject(schema['properties']))
+  if (isRecord(schema['properties']))
     inside['properties'] = mapValues(schema['properties'] as Record<string, JsonSchema>, allowExpressions)
   for (const key of ['anyOf', 'oneOf'] as const) {
     const branches = schema[key]
@@ -176,10 +177,6 @@ function isFreeText(schema: JsonSchema): boolean {
     (schema['type'] === 'string' && !bound) ||
     Object.keys(schema).every(key => key === 'description' || key === 'default')
   )
-}
-
-function isObject(value: unknown): value is JsonSchema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function mapValues(

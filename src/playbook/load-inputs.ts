@@ -1,7 +1,7 @@
 /** The `inputs:` of a playbook: specifications, with everything about them checked that can be before a value is given. */
 
 import { type Diagnostic, error, warning } from '../document/diagnostic.ts'
-import { isRecord } from '../document/is-record.ts'
+import { isRecord, recordOf } from '../document/is-record.ts'
 import type { Json } from '../document/json.ts'
 import { nearest } from '../document/nearest.ts'
 import type { YamlFile } from '../document/yaml-file.ts'
@@ -18,7 +18,7 @@ const RESERVED = new Set(['in', 'true', 'false', 'null'])
 export function inputTypes(raw: unknown): ExpressionTypes['inputs'] {
   if (!isRecord(raw)) return {}
   const types = Object.entries(raw).map(([name, spec]) => {
-    const { type, optional, default: value } = isRecord(spec) ? spec : {}
+    const { type, optional, default: value } = recordOf(spec)
     const known = INPUT_TYPES.find(each => each === type)
     const nullable = known === undefined || (optional === true && value === undefined)
     return [name, { type: known ?? 'string', nullable }] as const
@@ -33,7 +33,7 @@ export function loadInputs(
   file: YamlFile,
   diagnostics: Diagnostic[],
 ): { [name: string]: InputSpec } {
-  const sound = Object.entries(isRecord(raw) ? raw : {}).filter(
+  const sound = Object.entries(recordOf(raw) as NonNullable<typeof raw>).filter(
     ([name, spec]) => isRecord(spec) && !misshapen.has(name),
   )
   const specs = sound.map(([name, each]) => {
@@ -126,8 +126,7 @@ function checkDefaultExpression(
 
 /** Values of secrets that stand in the playbook: mistakes beside them show the line. */
 export function hideSecrets(file: YamlFile): void {
-  const inputs = isRecord(file.value) && isRecord(file.value['inputs']) ? file.value['inputs'] : {}
-  for (const [name, spec] of Object.entries(inputs)) {
+  for (const [name, spec] of Object.entries(inputsIn(file))) {
     if (!isRecord(spec) || !isMeantAsSecret(spec['type'])) continue
     // A key that was misspelt, too: what is no text of ours is hidden.
     for (const key of Object.keys(spec)) if (!PLAIN_INPUT_KEYS.includes(key)) file.hide(['inputs', name, key])
@@ -141,7 +140,8 @@ const isMeantAsSecret = (type: unknown) =>
 export const PLAIN_INPUT_KEYS: readonly string[] = ['type', 'description', 'optional', 'pattern']
 
 function isSecret(file: YamlFile, name: string): boolean {
-  const inputs = isRecord(file.value) && isRecord(file.value['inputs']) ? file.value['inputs'] : {}
-  const spec = Object.hasOwn(inputs, name) ? inputs[name] : undefined
-  return isRecord(spec) && spec['type'] === 'secret'
+  const inputs = inputsIn(file)
+  return Object.hasOwn(inputs, name) && recordOf(inputs[name])['type'] === 'secret'
 }
+
+const inputsIn = (file: YamlFile) => recordOf(recordOf(file.value)['inputs'])

@@ -1,7 +1,7 @@
 /** The `steps:` of a playbook: which kind each is, its id, and its `with` with the defaults merged in. */
 
 import { type Diagnostic, error } from '../document/diagnostic.ts'
-import { isRecord } from '../document/is-record.ts'
+import { recordOf } from '../document/is-record.ts'
 import { nearest } from '../document/nearest.ts'
 import { keysAt } from '../document/schema-keys.ts'
 import type { Path, YamlFile } from '../document/yaml-file.ts'
@@ -39,10 +39,7 @@ export const FORMS = ['uses', 'run', 'script'] as const
 
 /** From the unchecked file. Tells unknown kinds and doubled ids. */
 export function outlineSteps(raw: unknown, { file, kinds, diagnostics }: StepsContext): OutlinedStep[] {
-  const steps = (Array.isArray(raw) ? raw : []).map((step, index) => ({
-    step: isRecord(step) ? step : {},
-    index,
-  }))
+  const steps = (Array.isArray(raw) ? raw : []).map((step, index) => ({ step: recordOf(step), index }))
   const given = new Map<string, number>()
   for (const { step, index } of steps) {
     if (typeof step['id'] !== 'string') continue
@@ -124,7 +121,7 @@ export function mergeWith(
     probe.base[field] = path
   }
   for (const [field, value, path] of ownFields(step, index, form)) put(field, value, path)
-  const open = keysAt(kind.schema, []).filter(field => !Object.hasOwn(probe.value, field))
+  const open = keysAt(kind.schema(), []).filter(field => !Object.hasOwn(probe.value, field))
   for (const field of open) {
     // A field beside `with` is told as such, so it need not be told as missing too.
     const beside = COMMON_KEYS.has(field) ? undefined : keyOf(step, field)
@@ -137,14 +134,14 @@ export function mergeWith(
 function ownFields(step: RawStep, index: number, form: OutlinedStep['form']): [string, unknown, Path][] {
   if (form === null) return []
   if (form !== 'uses') return [[form === 'run' ? 'argv' : 'script', step[form], ['steps', index, form]]]
-  const given = Object.entries(isRecord(step.with) ? step.with : {})
+  const given = Object.entries(recordOf(step.with))
   return given.map(([field, value]) => [field, value, ['steps', index, 'with', field]])
 }
 
 /** What the short forms of `command` and `script` take beside `run` and `script`. */
 export function shortFormFields(kinds: Kinds): string[] {
   const fields = [kinds['command'], kinds['script']].flatMap(kind =>
-    kind === undefined ? [] : keysAt(kind.schema, []),
+    kind === undefined ? [] : keysAt(kind.schema(), []),
   )
   return [...new Set(fields)].filter(field => field !== 'argv' && field !== 'script')
 }

@@ -1,7 +1,7 @@
 /** Playbook text to a playbook that has passed every check, or to all of its mistakes at once. */
 import * as z from 'zod'
 import { type Diagnostic, error, inOrder, warning } from '../document/diagnostic.ts'
-import { isRecord } from '../document/is-record.ts'
+import { isRecord, recordOf } from '../document/is-record.ts'
 import { keysAt } from '../document/schema-keys.ts'
 import { decode } from '../document/text-file.ts'
 import { withoutValues } from '../document/without-values.ts'
@@ -97,7 +97,7 @@ function loadChecked(file: YamlFile, kinds: Kinds): Loaded {
   checkSites(file, sites, expressionRules(file, outline, types), diagnostics)
   const misshapen = checkShape(probe, outline, context)
   const inputs = loadInputs(raw.inputs, misshapen, sites, file, diagnostics)
-  const defaults = isRecord(raw.defaults) ? raw.defaults : {}
+  const defaults = recordOf(raw.defaults)
   checkSteps(raw.steps, outline, defaults, context)
   const ordered = inOrder(diagnostics)
   if (ordered.some(each => each.severity === 'error')) return { ok: false, diagnostics: ordered }
@@ -184,7 +184,7 @@ function explainStepKey(
 ): { message: string; hint?: string } | undefined {
   if (path.length !== 2 || path[0] !== 'steps') return undefined
   const step = outline[Number(path[1])]
-  if (step?.kind == null || step.form !== 'uses' || !keysAt(step.kind.schema, []).includes(key))
+  if (step?.kind == null || step.form !== 'uses' || !keysAt(step.kind.schema(), []).includes(key))
     return undefined
   return { message: `\`${key}\` belongs under \`with:\``, hint: `with: { ${key}: ... }` }
 }

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import * as z from 'zod'
 import { createSource, type Diagnostic, error, inOrder } from '../document/diagnostic.ts'
-import { isRecord } from '../document/is-record.ts'
+import { recordOf } from '../document/is-record.ts'
 import type { Json } from '../document/json.ts'
 import { readFileBounded } from '../document/read-file.ts'
 import { keysAt } from '../document/schema-keys.ts'
@@ -89,13 +89,10 @@ export function parseSettings(bytes: Buffer | string, file: string, env: Env): L
 
 /** Which of them are secrets is for the playbooks to say, which were not read yet. */
 function hideValues(file: YamlFile): void {
-  const settings = isRecord(file.value) ? file.value : {}
   for (const section of VALUE_SECTIONS)
-    for (const [playbook, values] of entriesOf(settings[section]))
-      for (const [name] of entriesOf(values)) file.hide([section, playbook, name])
+    for (const [playbook, values] of Object.entries(recordOf(recordOf(file.value)[section])))
+      for (const name of Object.keys(recordOf(values))) file.hide([section, playbook, name])
 }
-
-const entriesOf = (value: unknown) => (isRecord(value) ? Object.entries(value) : [])
 
 /** The folder of this user's own settings and playbooks; null where there is no home. */
 export function userConfigFolder(env: Env): string | null {

@@ -14,7 +14,7 @@ export function wayBackWarnings(
 ): Diagnostic[] {
   return outline.flatMap(step => {
     const kind = step.kind!
-    if (!keysAt(kind.schema, []).includes('undo')) return []
+    if (!keysAt(kind.schema(), []).includes('undo')) return []
     const consequence = pastIt(mergeWith(raw[step.index]!, step, kind, defaults).value)
     if (consequence === null) return []
     const place = file.place(['steps', step.index, step.form ?? 'uses'])

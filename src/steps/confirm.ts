@@ -17,9 +17,7 @@ export const ONLY_ON_HOST =
 export const confirm: StepKind<z.infer<ReturnType<typeof schema>>> = {
   uses: 'confirm',
   summary: 'Rolls back unless somebody confirms the run in time over a new connection. Needs --on-host.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: {},
   timeoutMs: 24 * 60 * 60_000,
   plan: {

@@ -4,8 +4,7 @@ import { succeed } from './command/run-command.ts'
 import { argv } from './contract/fields.ts'
 import { once } from './contract/once.ts'
 import type { StepContext, StepKind } from './contract/step.ts'
-import { curlArgv, type Request, request, urlField } from './health/curl.ts'
-import { objection } from './health/http-expect.ts'
+import { curlArgv, judge, type Request, urlField } from './health/curl.ts'
 
 const schema = once(() =>
   z
@@ -34,9 +33,7 @@ type With = z.infer<ReturnType<typeof schema>>
 export const notify: StepKind<With> = {
   uses: 'notify',
   summary: 'Tells somebody, by a command or a webhook. Fails only when it is required to work.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { delivered: 'bool' },
   timeoutMs: 60_000,
   plan: {
@@ -67,8 +64,7 @@ async function deliver(ctx: StepContext, input: With): Promise<Failed | null> {
       return null
     }
     const sent = post(input, ctx.runId, ctx.stepId)
-    const answer = await request(ctx, sent)
-    const last = typeof answer === 'string' ? answer : objection(answer, { status: '2xx' }, ctx.redact)
+    const { problem: last } = await judge(ctx, sent, { status: '2xx' })
     if (last === null) return null
     // Without the URL: webhooks carry their secret in it.
     const probes = [{ url: new URL(sent.url).origin, ok: false, last }]

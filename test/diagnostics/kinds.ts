@@ -7,7 +7,7 @@ function kind(uses: string, schema: z.ZodType, outputs: Record<string, OutputTyp
   return {
     uses,
     summary: uses,
-    schema,
+    schema: () => schema,
     outputs,
     timeoutMs: 1000,
     plan: {

@@ -346,7 +346,7 @@ describe('what is recorded before the first change', () => {
   const kind = (request: ExecRequest) => (): StepKind => ({
     uses: 'asks',
     summary: 'asks before the run and in it',
-    schema: z.strictObject({}),
+    schema: () => z.strictObject({}),
     outputs: {},
     timeoutMs: 1000,
     plan: {
@@ -434,7 +434,7 @@ describe('a step whose target is gone before its first command', () => {
   const gone: StepKind = {
     uses: 'gone',
     summary: 'runs one command',
-    schema: z.strictObject({}),
+    schema: () => z.strictObject({}),
     outputs: {},
     timeoutMs: 1000,
     plan: {

@@ -15,7 +15,7 @@ export function checkoutRig(s: Scratch = scratch()) {
   copyPair(s)
   let ctx: Rig = s.context()
   const repo = s.path('app')
-  const input = (ref: string, more: object = {}) => gitCheckout.schema.parse({ repo, ref, ...more })
+  const input = (ref: string, more: object = {}) => gitCheckout.schema().parse({ repo, ref, ...more })
   return {
     s,
     get ctx() {
@@ -25,7 +25,7 @@ export function checkoutRig(s: Scratch = scratch()) {
     environment(env: Record<string, string>) {
       ctx = stepContext({ env: { ...s.env, ...env } })
     },
-    fetch: (more: object = {}) => gitFetch.act.run(ctx, gitFetch.schema.parse({ repo, ...more }), null),
+    fetch: (more: object = {}) => gitFetch.act.run(ctx, gitFetch.schema().parse({ repo, ...more }), null),
     async snapshot(ref: string, more: object = {}): Promise<Snapshot> {
       return JSON.parse(JSON.stringify(await gitCheckout.act.snapshot!(ctx, input(ref, more))))
     },
@@ -36,7 +36,7 @@ export function checkoutRig(s: Scratch = scratch()) {
     verify: (ref: string, before: Snapshot) => gitCheckout.undo!.verify!(ctx, input(ref), before),
     check: (ref: string, more: object = {}) => gitCheckout.look!.check!(ctx, input(ref, more)),
     dirty: (more: object = {}) =>
-      gitDirtyCheck.act.run(ctx, gitDirtyCheck.schema.parse({ repo, ...more }), null),
+      gitDirtyCheck.act.run(ctx, gitDirtyCheck.schema().parse({ repo, ...more }), null),
     head: () => s.git('app', 'rev-parse', 'HEAD'),
     /** `HEAD` when detached. */
     branch: () => s.git('app', 'rev-parse', '--symbolic-full-name', 'HEAD'),

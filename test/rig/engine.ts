@@ -58,7 +58,7 @@ export function setKind(host: Host, calls: string[]): StepKind {
   const kind: StepKind<Input, Json> = {
     uses: 'set',
     summary: 'sets a name',
-    schema,
+    schema: () => schema,
     outputs: { value: 'string' },
     timeoutMs: 10_000,
     plan: {

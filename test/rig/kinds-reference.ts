@@ -12,7 +12,7 @@ type Schema = {
 export function kindsReference(kinds: Readonly<Record<string, StepKind>>): string {
   return Object.values(kinds)
     .map(kind => {
-      const schema = z.toJSONSchema(kind.schema, { io: 'input', unrepresentable: 'any' }) as Schema
+      const schema = z.toJSONSchema(kind.schema(), { io: 'input', unrepresentable: 'any' }) as Schema
       const required = new Set(schema.required)
       const rows = Object.entries(schema.properties ?? {}).map(([name, field]) => {
         const value = required.has(name)

@@ -32,7 +32,7 @@ const GIT = [
 
 function planned(uses: string, given: object) {
   const kind = kinds[uses]!
-  const input = kind.schema.parse(given)
+  const input = kind.schema().parse(given)
   return {
     do: kind.plan.commands(input),
     undo: kind.plan.undoCommands?.(input) ?? [],
@@ -226,7 +226,7 @@ test('compose.rollout and its way back', () => {
     undo: beside('never', 'the new containers'),
     effect: 'disrupt',
   })
-  expect(kinds['compose.rollout']!.schema.safeParse({ dir: '/srv/app', services: [] }).success).toBe(false)
+  expect(kinds['compose.rollout']!.schema().safeParse({ dir: '/srv/app', services: [] }).success).toBe(false)
 })
 
 test('compose.logs and compose.exec', () => {
@@ -255,7 +255,7 @@ test('compose.logs and compose.exec', () => {
 })
 
 test.each(['-x', '--all', '', 'a b', 'a;b', '../x'])('%j is no service', name => {
-  expect(kinds['compose.up']!.schema.safeParse({ dir: '/srv/app', services: [name] }).success).toBe(false)
+  expect(kinds['compose.up']!.schema().safeParse({ dir: '/srv/app', services: [name] }).success).toBe(false)
 })
 
 test('notify', () => {
@@ -266,7 +266,7 @@ test('notify', () => {
   const body = '{"text":"\\"; x","message":"\\"; x","runId":"RUN","step":"STEP"}'
   expect(hook).toContain(body)
   for (const given of [{}, { command: ['a'], url: 'https://h' }]) {
-    expect(kinds['notify']!.schema.safeParse({ message: 'x', ...given }).success).toBe(false)
+    expect(kinds['notify']!.schema().safeParse({ message: 'x', ...given }).success).toBe(false)
   }
 })
 
@@ -294,6 +294,6 @@ test('command and script', () => {
 })
 
 test('a script that holds an expression is refused', () => {
-  const parsed = kinds['script']!.schema.safeParse({ script: 'echo\n${{ inputs.ref }}' })
+  const parsed = kinds['script']!.schema().safeParse({ script: 'echo\n${{ inputs.ref }}' })
   expect(parsed.error?.issues[0]?.message).toContain('env:')
 })

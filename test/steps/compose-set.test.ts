@@ -33,7 +33,7 @@ describe.skipIf(missing !== null)('the rollback set', () => {
   const docker = (...args: string[]) => execFileSync('docker', args, { encoding: 'utf8', cwd: dir }).trim()
   const image = (letter: string) => `${project}-x:${letter}`
   const write = (name: string, text: string) => writeFileSync(join(dir, name), text)
-  const input = (more: object = {}) => composeUp.schema.parse({ dir, project, watch: '0s', ...more })
+  const input = (more: object = {}) => composeUp.schema().parse({ dir, project, watch: '0s', ...more })
   const compose = (...args: string[]) => docker('compose', '-p', project, '--progress', 'quiet', ...args)
   const running = () =>
     docker(
@@ -315,7 +315,7 @@ describe.skipIf(missing !== null)('the rollback set', () => {
         jobsFolder: join(home, 'jobs'),
         env: { XDG_STATE_HOME: home, ...more },
       })
-      const given = composeUp.schema.parse({ dir, watch: '0s', ...(p ? { project } : {}) })
+      const given = composeUp.schema().parse({ dir, watch: '0s', ...(p ? { project } : {}) })
       docker('tag', image('a'), image('run'))
       compose('up', '-d')
       const before = docker('inspect', '--format', '{{.Image}}', `${project}-app-1`)

@@ -65,13 +65,14 @@ describe.skipIf(missing !== null)('on a real engine', () => {
     rmSync(dir, { recursive: true, force: true })
   })
 
-  const build = (more: object = {}) => composeBuild.act.run(ctx, composeBuild.schema.parse(stack(more)), null)
+  const build = (more: object = {}) =>
+    composeBuild.act.run(ctx, composeBuild.schema().parse(stack(more)), null)
   const up = (more: object = {}) =>
-    composeUp.act.run(ctx, composeUp.schema.parse(stack({ for: '1s', ...more })), null)
+    composeUp.act.run(ctx, composeUp.schema().parse(stack({ for: '1s', ...more })), null)
   const wait = (more: object = {}) =>
     composeWait.act.run(
       ctx,
-      composeWait.schema.parse(stack({ for: '2s', timeout: '30s', interval: '200ms', ...more })),
+      composeWait.schema().parse(stack({ for: '2s', timeout: '30s', interval: '200ms', ...more })),
       null,
     )
 
@@ -84,8 +85,8 @@ describe.skipIf(missing !== null)('on a real engine', () => {
     expect(await up()).toMatchObject({ changed: false })
     const old = docker('inspect', '--format', '{{.Image}}', `${project}-app-1`)
 
-    const buildInput = composeBuild.schema.parse(stack())
-    const upInput = composeUp.schema.parse(stack())
+    const buildInput = composeBuild.schema().parse(stack())
+    const upInput = composeUp.schema().parse(stack())
     const images = await composeBuild.act.snapshot!(ctx, buildInput)
     const containers = await composeUp.act.snapshot!(ctx, upInput)
     write('2', run('echo hello two; exec busybox sleep 1000'))
@@ -176,7 +177,7 @@ describe.skipIf(missing !== null)('on a real engine', () => {
     await up()
     await fails(wait(), { code: 'not-stable', detail: expect.stringContaining('exit code 0') })
     await wait({ oneShot: ['app'] })
-    expect(await composePs.act.run(ctx, composePs.schema.parse(stack()), null)).toMatchObject({
+    expect(await composePs.act.run(ctx, composePs.schema().parse(stack()), null)).toMatchObject({
       outputs: { running: 0, containers: [{ status: 'exited', exitCode: 0 }] },
     })
   })
@@ -201,16 +202,16 @@ describe.skipIf(missing !== null)('on a real engine', () => {
   test('exec, logs and a service that is not there', async () => {
     await build()
     await up()
-    const exec = composeExec.schema.parse(
-      stack({ service: 'app', argv: ['busybox', 'cat', '/VERSION'], effect: 'read' }),
-    )
+    const exec = composeExec
+      .schema()
+      .parse(stack({ service: 'app', argv: ['busybox', 'cat', '/VERSION'], effect: 'read' }))
     expect(await composeExec.act.run(ctx, exec, null)).toMatchObject({
       changed: false,
       outputs: { stdout: '1' },
     })
-    const logs = composeLogs.schema.parse(stack({ services: ['app'] }))
+    const logs = composeLogs.schema().parse(stack({ services: ['app'] }))
     expect((await composeLogs.act.run(ctx, logs, null)).outputs?.['text']).toContain('hello')
-    const evidence = await composeUp.look!.evidence!(ctx, composeUp.schema.parse(stack()), null, {
+    const evidence = await composeUp.look!.evidence!(ctx, composeUp.schema().parse(stack()), null, {
       code: 'run-timeout',
       timeoutMs: 1,
     })
@@ -229,7 +230,7 @@ describe.skipIf(missing !== null)('on a real engine', () => {
       // As long as it waits for the engine.
       timeoutMs: 4000,
     })
-    await fails(composeUp.act.run(down, composeUp.schema.parse(stack()), null), { code: 'engine-down' })
+    await fails(composeUp.act.run(down, composeUp.schema().parse(stack()), null), { code: 'engine-down' })
     writeFileSync(join(dir, 'compose.yaml'), 'services: [')
     await fails(up(), { code: 'compose-file-invalid' })
     rmSync(join(dir, 'compose.yaml'))

@@ -52,7 +52,8 @@ describe.each(TOOLS)('env.set with %s', tools => {
   const path = () => join(dir, '.env')
   const write = (text: string | Buffer) => writeFileSync(path(), text)
   const read = () => readFileSync(path(), 'utf8')
-  const input = (set: Record<string, string>, more: object = {}) => envSet.schema.parse({ dir, set, ...more })
+  const input = (set: Record<string, string>, more: object = {}) =>
+    envSet.schema().parse({ dir, set, ...more })
   const begin = async (set: Record<string, string>) => {
     const given = input(set)
     const before = await envSet.act.snapshot!(ctx, given)
@@ -259,7 +260,7 @@ describe.skipIf(process.getuid?.() !== 0)('env.set as root, in a folder of someb
     ctx = stepContext({ env: { XDG_STATE_HOME: join(top, 'state'), TMPDIR: top } })
   })
   afterEach(() => rmSync(top, { recursive: true, force: true }))
-  const given = () => envSet.schema.parse({ dir: join(top, 'app'), set: { K: 'new' } })
+  const given = () => envSet.schema().parse({ dir: join(top, 'app'), set: { K: 'new' } })
 
   test('it changes the file and puts it back, and all of it stays theirs', async () => {
     // What only root could pass does not stop them.
@@ -297,7 +298,7 @@ describe.skipIf(process.getuid?.() !== 0)('env.set as root, in a folder of someb
     try {
       for (let round = 0; round < 20; round += 1) {
         const set = { K: `new-${round}` }
-        const input = envSet.schema.parse({ dir: join(top, 'app'), set })
+        const input = envSet.schema().parse({ dir: join(top, 'app'), set })
         const before = await envSet.act.snapshot!(ctx, input).catch(() => null)
         await envSet.act.run(ctx, input, before).catch(() => null)
       }

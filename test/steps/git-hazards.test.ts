@@ -273,7 +273,7 @@ describe('the true cause of a failed fetch', () => {
       code: 'fetch-failed',
       detail: expect.stringContaining('nowhere'),
     })
-    const parsed = gitFetch.schema.parse({ repo: s.path('app'), remote: 'nowhere' })
+    const parsed = gitFetch.schema().parse({ repo: s.path('app'), remote: 'nowhere' })
     await fails(gitFetch.look!.check!(r.ctx, parsed), { code: 'fetch-failed' })
   })
   test('the upstream repository is gone', async () => {
@@ -540,16 +540,16 @@ describe('hostile names', () => {
     'a/',
     'x'.repeat(300),
   ])('%j is no ref', ref => {
-    expect(gitCheckout.schema.safeParse({ repo: '/srv/app', ref }).success).toBe(false)
+    expect(gitCheckout.schema().safeParse({ repo: '/srv/app', ref }).success).toBe(false)
   })
   test.each(['--upload-pack=x', 'ext::sh -c x', 'https://h/x.git', '../x', '-o', ''])(
     '%j is no remote',
     remote => {
-      expect(gitFetch.schema.safeParse({ repo: '/srv/app', remote }).success).toBe(false)
+      expect(gitFetch.schema().safeParse({ repo: '/srv/app', remote }).success).toBe(false)
     },
   )
   test.each(['app', './app', '../app', '--x', '', '/a\nb', '/a\u0000b', 'C:app'])('%j is no path', repo => {
-    expect(gitFetch.schema.safeParse({ repo }).success).toBe(false)
+    expect(gitFetch.schema().safeParse({ repo }).success).toBe(false)
   })
   test('a branch and a folder with odd but legal names work', async () => {
     const odd = '$(id)\'";&|`x`#%'
@@ -557,8 +557,8 @@ describe('hostile names', () => {
     const two = s.commit('up', { 'app.txt': 'two\n' }, 'two')
     s.clone('up', 'app $(id) \'" ü')
     const repo = s.path('app $(id) \'" ü')
-    await gitFetch.act.run(r.ctx, gitFetch.schema.parse({ repo }), null)
-    const done = await gitCheckout.act.run(r.ctx, gitCheckout.schema.parse({ repo, ref: odd }), null)
+    await gitFetch.act.run(r.ctx, gitFetch.schema().parse({ repo }), null)
+    const done = await gitCheckout.act.run(r.ctx, gitCheckout.schema().parse({ repo, ref: odd }), null)
     expect(done.outputs).toMatchObject({ sha: two, branch: odd })
   })
 })
@@ -592,7 +592,7 @@ describe('not a checkout', () => {
     symlinkSync(s.path('app'), s.path('link'))
     s.git('app', 'worktree', 'add', '-q', s.path('tree'), '-b', 'side')
     for (const name of ['link', 'tree']) {
-      const parsed = gitDirtyCheck.schema.parse({ repo: s.path(name) })
+      const parsed = gitDirtyCheck.schema().parse({ repo: s.path(name) })
       expect(await gitDirtyCheck.act.run(r.ctx, parsed, null)).toMatchObject({ outputs: { dirty: false } })
     }
     await r.fetch()
@@ -688,7 +688,7 @@ describe('detached HEAD and the way back', () => {
     const ctx = stepContext({ env: s.env, signal: controller.signal })
     const running = gitCheckout.act.run(
       ctx,
-      gitCheckout.schema.parse({ repo: s.path('app'), ref: 'main' }),
+      gitCheckout.schema().parse({ repo: s.path('app'), ref: 'main' }),
       before,
     )
     const ended = fails(running, { code: 'interrupted' })

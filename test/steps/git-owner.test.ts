@@ -189,8 +189,8 @@ function ownedByRoot(path: string): string[] {
 async function checks(): Promise<void> {
   const repo = s.path('app')
   const all = [
-    () => gitDirtyCheck.look!.check!(r.ctx, gitDirtyCheck.schema.parse({ repo, allow: true })),
-    () => gitFetch.look!.check!(r.ctx, gitFetch.schema.parse({ repo })),
+    () => gitDirtyCheck.look!.check!(r.ctx, gitDirtyCheck.schema().parse({ repo, allow: true })),
+    () => gitFetch.look!.check!(r.ctx, gitFetch.schema().parse({ repo })),
     () => r.check('main'),
     () => r.check(s.git('up', 'rev-parse', 'HEAD')),
   ]
@@ -262,7 +262,8 @@ describe('a check', () => {
 
   test('sees what a run would see, without the help of the checkout’s configuration', async () => {
     const two = s.git('up', 'rev-parse', 'HEAD')
-    const dirty = () => gitDirtyCheck.look!.check!(r.ctx, gitDirtyCheck.schema.parse({ repo: s.path('app') }))
+    const dirty = () =>
+      gitDirtyCheck.look!.check!(r.ctx, gitDirtyCheck.schema().parse({ repo: s.path('app') }))
     s.git('app', 'remote', 'set-url', 'origin', '../up')
     s.write('app/.git/info/exclude', 'mine\n')
     s.write('app/mine', '')
@@ -397,7 +398,7 @@ describe.skipIf(!isRoot)('a checkout of another owner, for root', () => {
     give(4242)
     execFileSync('chown', ['-R', '0:0', s.path('app/.git/worktrees')])
     execFileSync('touch', [s.path('tree/app.txt')])
-    const input = gitDirtyCheck.schema.parse({ repo: s.path('tree') })
+    const input = gitDirtyCheck.schema().parse({ repo: s.path('tree') })
     await fails(gitDirtyCheck.act.run(r.ctx, input, null), { code: 'foreign-checkout', why: 'mixed' })
     expect(s.read('ran')).toBe('')
   })
@@ -423,7 +424,7 @@ describe.skipIf(!isRoot)('a checkout of another owner, for root', () => {
     const refused = { code: 'foreign-checkout', path: s.path('app/lib'), why: 'submodule' }
     await fails(r.dirty(), refused)
     await fails(
-      gitDirtyCheck.look!.check!(r.ctx, gitDirtyCheck.schema.parse({ repo: s.path('app') })),
+      gitDirtyCheck.look!.check!(r.ctx, gitDirtyCheck.schema().parse({ repo: s.path('app') })),
       refused,
     )
     await r.fetch()

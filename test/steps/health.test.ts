@@ -42,12 +42,12 @@ afterEach(() => {
 const poll = (more: object = {}) =>
   healthPoll.act.run(
     ctx,
-    healthPoll.schema.parse({ urls: [`${base}/x`], timeout: '5s', for: '50ms', interval: '20ms', ...more }),
+    healthPoll.schema().parse({ urls: [`${base}/x`], timeout: '5s', for: '50ms', interval: '20ms', ...more }),
     null,
   )
-const parsed = (more: object) => healthPoll.schema.parse({ urls: [`${base}/x`], timeout: '5s', ...more })
+const parsed = (more: object) => healthPoll.schema().parse({ urls: [`${base}/x`], timeout: '5s', ...more })
 const get = (more: object = {}) =>
-  httpGet.act.run(ctx, httpGet.schema.parse({ url: `${base}/x`, ...more }), null)
+  httpGet.act.run(ctx, httpGet.schema().parse({ url: `${base}/x`, ...more }), null)
 const status =
   (code: number, body = '') =>
   (_request: IncomingMessage, response: ServerResponse) =>
@@ -121,7 +121,7 @@ withCurl('health.poll', () => {
     const { port } = server.address() as AddressInfo
     await new Promise(resolve => server.close(resolve))
     const url = `http://127.0.0.1:${port}/healthz`
-    const given = healthPoll.schema.parse({ urls: [url], timeout: '200ms', interval: '50ms' })
+    const given = healthPoll.schema().parse({ urls: [url], timeout: '200ms', interval: '50ms' })
     const [finding] = await healthPoll.look!.check!(ctx, given)
     expect(finding?.text).toContain('is the URL right?')
     const before = await healthPoll.act.snapshot!(ctx, given)
@@ -216,12 +216,12 @@ withCurl('health.poll', () => {
     'http://h/\nx',
     'http://',
     'localhost:1',
-  ])('%j is no URL', url => expect(healthPoll.schema.safeParse({ urls: [url] }).success).toBe(false))
+  ])('%j is no URL', url => expect(healthPoll.schema().safeParse({ urls: [url] }).success).toBe(false))
   test.each(['a', '$..a', '$[*]', '$.a[-1]', '$.', "$['a"])('%j is no path', json =>
-    expect(healthPoll.schema.safeParse({ urls: ['http://h'], expect: { json } }).success).toBe(false),
+    expect(healthPoll.schema().safeParse({ urls: ['http://h'], expect: { json } }).success).toBe(false),
   )
   test('equals without json is a mistake', () => {
-    expect(healthPoll.schema.safeParse({ urls: ['http://h'], expect: { equals: 1 } }).success).toBe(false)
+    expect(healthPoll.schema().safeParse({ urls: ['http://h'], expect: { equals: 1 } }).success).toBe(false)
   })
 })
 
@@ -239,13 +239,13 @@ withCurl('http.get', () => {
     expect(await get({ expect: { status: 404 } })).toMatchObject({ outputs: { status: 404 } })
   })
   test('a header of two lines is refused', () => {
-    expect(httpGet.schema.safeParse({ url: 'http://h', header: { A: 'b\r\nC: d' } }).success).toBe(false)
+    expect(httpGet.schema().safeParse({ url: 'http://h', header: { A: 'b\r\nC: d' } }).success).toBe(false)
   })
 })
 
 withCurl('notify', () => {
   const tell = (more: object) =>
-    notify.act.run(ctx, notify.schema.parse({ message: 'up "again"\n$(id)', ...more }), null)
+    notify.act.run(ctx, notify.schema().parse({ message: 'up "again"\n$(id)', ...more }), null)
 
   test('a webhook gets the message as JSON', async () => {
     const bodies: string[] = []

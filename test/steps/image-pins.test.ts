@@ -116,7 +116,7 @@ describe.skipIf(missing !== null)('image.build', () => {
     execFileSync('docker', args, { encoding: 'utf8', stdio: 'pipe' }).trim()
   const write = (name: string, text: string) => writeFileSync(join(dir, name), text)
   const input = (more: object = {}) =>
-    imageBuild.schema.parse({ dir, project: basename(dir).toLowerCase(), ...more })
+    imageBuild.schema().parse({ dir, project: basename(dir).toLowerCase(), ...more })
   beforeAll(makeBaseImage)
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'hostops-image-'))
@@ -184,7 +184,7 @@ describe.skipIf(missing !== null)('image.build', () => {
     await refused({ services: ['app'], file: 'gone' }, { code: 'nothing-to-build', file: join(dir, 'gone') })
     rmSync(join(dir, 'Dockerfile'))
     await refused({ services: ['app'] }, { code: 'nothing-to-build', instead: 'registry' })
-    const build = composeBuild.schema.parse({ dir, services: ['app'] })
+    const build = composeBuild.schema().parse({ dir, services: ['app'] })
     await fails(composeBuild.look!.check!(ctx, build), { code: 'nothing-to-build', instead: 'registry' })
     expect(
       docker('image', 'ls', '-q', '--filter', `reference=hostops/rollback/${basename(dir).toLowerCase()}*`),
@@ -193,8 +193,8 @@ describe.skipIf(missing !== null)('image.build', () => {
 
   test('compose.pull refuses a stack with nothing to pull, and a variable without an image', async () => {
     write('docker-compose.yml', 'services: { app: { build: . } }\n')
-    const pull = composePull.schema.parse({ dir, services: ['app'] })
+    const pull = composePull.schema().parse({ dir, services: ['app'] })
     await fails(composePull.act.snapshot!(ctx, pull), { code: 'nothing-to-pull', instead: 'compose' })
-    expect(composePull.schema.safeParse({ dir, variable: 'A' }).success).toBe(false)
+    expect(composePull.schema().safeParse({ dir, variable: 'A' }).success).toBe(false)
   })
 })

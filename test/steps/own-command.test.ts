@@ -14,8 +14,8 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
-const input = (argv: string[], more: object = {}) => command.schema.parse({ argv, ...more })
-const text = (given: object) => script.schema.parse(given)
+const input = (argv: string[], more: object = {}) => command.schema().parse({ argv, ...more })
+const text = (given: object) => script.schema().parse(given)
 const log = (word: string) => ['sh', '-c', 'echo "$1" >> "$2"', 'sh', word, join(dir, 'log')]
 
 test('each argument arrives as it is', async () => {

@@ -10,7 +10,7 @@ type Schema = {
 }
 
 describe.each(Object.entries(kinds))('%s', (uses, kind) => {
-  const schema = z.toJSONSchema(kind.schema, { io: 'input' }) as Schema
+  const schema = z.toJSONSchema(kind.schema(), { io: 'input' }) as Schema
   test('is registered under its own name, with one line that says what it does', () => {
     expect(kind.uses).toBe(uses)
     expect(kind.summary).toMatch(/^[A-Z].*\.$/)
@@ -22,7 +22,7 @@ describe.each(Object.entries(kinds))('%s', (uses, kind) => {
     expect(silent.map(([name]) => name)).toEqual([])
   })
   test('refuses an unknown field', () => {
-    const parsed = kind.schema.safeParse({ hostile: 1 })
+    const parsed = kind.schema().safeParse({ hostile: 1 })
     expect(parsed.error?.issues.some(issue => issue.code === 'unrecognized_keys')).toBe(true)
   })
 })

@@ -35,11 +35,11 @@ describe.skipIf(missing !== null)('on a real engine', () => {
   const context = (stepId: string, standsLater: boolean) =>
     stepContext({ timeoutMs: 120_000, jobsFolder: join(dir, '.jobs'), standing, stepId, standsLater })
   const up = (more: object) =>
-    composeUp.act.run(context('up', true), composeUp.schema.parse({ dir, project, ...more }), null)
+    composeUp.act.run(context('up', true), composeUp.schema().parse({ dir, project, ...more }), null)
   const poll = (forTime: string) => {
     const urls = [`http://127.0.0.1:${port}/`]
     const given = { urls, timeout: '30s', for: forTime, interval: '60s' }
-    return healthPoll.act.run(context('poll', false), healthPoll.schema.parse(given), null)
+    return healthPoll.act.run(context('poll', false), healthPoll.schema().parse(given), null)
   }
 
   beforeEach(async () => {

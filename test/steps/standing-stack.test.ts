@@ -51,7 +51,7 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
   const context = (standing: StepContext['standing'], stepId: string, standsLater: boolean) =>
     stepContext({ timeoutMs: 120_000, jobsFolder: join(dir, '.jobs'), standing, stepId, standsLater })
   const poll = (more: object = {}) =>
-    healthPoll.schema.parse({
+    healthPoll.schema().parse({
       urls: [`http://127.0.0.1:${port}/`],
       timeout: '30s',
       for: '4s',
@@ -65,7 +65,7 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
   async function through(wait: Wait): Promise<StepResult> {
     const standing: StepContext['standing'] = new Map()
     const stack = { dir, project }
-    const up = composeUp.schema.parse({ ...stack, for: '4s' })
+    const up = composeUp.schema().parse({ ...stack, for: '4s' })
     const first = context(standing, 'up', wait !== 'compose.up')
     watchedSeconds = first.watchedSeconds
     const started = await composeUp.act.run(first, up, null)
@@ -73,7 +73,7 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
     const last = context(standing, 'wait', false)
     watchedSeconds = () => first.watchedSeconds() + last.watchedSeconds()
     if (wait === 'health.poll') return healthPoll.act.run(last, poll(), null)
-    const gate = composeWait.schema.parse({ ...stack, timeout: '30s', for: '4s' })
+    const gate = composeWait.schema().parse({ ...stack, timeout: '30s', for: '4s' })
     return composeWait.act.run(last, gate, null)
   }
   const failureOf = (wait: Wait) => failureIn(through(wait))
@@ -161,8 +161,8 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
     const started = performance.now()
     const contexts = ['up', 'wait', 'poll'].map(id => context(standing, id, id !== 'poll'))
     const [first, second, last] = contexts as [Rig, Rig, Rig]
-    await composeUp.act.run(first, composeUp.schema.parse({ ...stack, for: '5s' }), null)
-    await composeWait.act.run(second, composeWait.schema.parse(stack), null)
+    await composeUp.act.run(first, composeUp.schema().parse({ ...stack, for: '5s' }), null)
+    await composeWait.act.run(second, composeWait.schema().parse(stack), null)
     await healthPoll.act.run(last, poll({ for: '1s' }), null)
     const seconds = (performance.now() - started) / 1000
     // The longest that any of them names, once.
@@ -178,7 +178,7 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
   ])('%s', async (_name, tells) => {
     write(`${ANSWER}; sleep 9; exit 3`, ONCE)
     const standing: StepContext['standing'] = new Map()
-    await composeUp.act.run(context(standing, 'up', true), composeUp.schema.parse({ dir, project }), null)
+    await composeUp.act.run(context(standing, 'up', true), composeUp.schema().parse({ dir, project }), null)
     const last = context(standing, 'poll', false)
     const refused = new Failed({ code: 'denied', target: 'local', rule: 'events' })
     const exec: StepContext['exec'] = request =>
@@ -193,7 +193,7 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
     const health = checked('wget -q -O /dev/null http://127.0.0.1:PORT/', ', start_period: 100s')
     write(`sleep 60; ${ANSWER}; exec sleep 1000`, health.replaceAll('PORT', `${port}`))
     const standing: StepContext['standing'] = new Map()
-    await composeUp.act.run(context(standing, 'up', true), composeUp.schema.parse({ dir, project }), null)
+    await composeUp.act.run(context(standing, 'up', true), composeUp.schema().parse({ dir, project }), null)
     const last = context(standing, 'poll', false)
     const started = performance.now()
     await healthPoll.act.run(last, poll({ timeout: '90s', interval: '3s', for: '2s' }), null)
@@ -204,7 +204,7 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
   test('leaves no command behind', async () => {
     write(`${ANSWER}; exec sleep 1000`, LOOP)
     const standing: StepContext['standing'] = new Map()
-    await composeUp.act.run(context(standing, 'up', true), composeUp.schema.parse({ dir, project }), null)
+    await composeUp.act.run(context(standing, 'up', true), composeUp.schema().parse({ dir, project }), null)
     const last = context(standing, 'poll', false)
     const listeners = () => spawnSync('pgrep', ['-f', `docker events .*${project}`]).status === 0
     const polling = healthPoll.act.run(last, poll({ for: '3s' }), null)
@@ -219,7 +219,7 @@ describe.skipIf(missing !== null)('on a real engine', { timeout: 60_000 }, () =>
   test('a container that a step in between has restarted was meant to be', async () => {
     write(`${ANSWER}; exec sleep 1000`, LOOP)
     const standing: StepContext['standing'] = new Map()
-    await composeUp.act.run(context(standing, 'up', true), composeUp.schema.parse({ dir, project }), null)
+    await composeUp.act.run(context(standing, 'up', true), composeUp.schema().parse({ dir, project }), null)
     execFileSync('docker', ['restart', '-t', '0', `${project}-app-1`], { stdio: 'ignore' })
     const again = healthPoll.act.run(context(standing, 'poll', false), poll({ for: '1s' }), null)
     for (const sign of standing.values()) sign.rebase()

@@ -105,7 +105,7 @@ export function stopsOf({ id, uses, when, env, with: given }: PlannedStep): Stop
   }
   const kind = REPLACING.find(each => each.uses === uses)
   if (kind === undefined) return []
-  const input = kind.schema.safeParse(given)
+  const input = kind.schema().safeParse(given)
   if (!input.success) return [{ step: id, kind: 'unknown' }]
   const { data } = input
   const folder = canonicalPath(data.dir)

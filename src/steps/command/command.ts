@@ -14,9 +14,7 @@ const schema = once(() =>
 export const command: StepKind<z.infer<ReturnType<typeof schema>>> = {
   uses: 'command',
   summary: 'Runs one program, without a shell.',
-  get schema() {
-    return schema()
-  },
+  schema,
   timeoutMs: 5 * 60_000,
   ...ownCommand<z.infer<ReturnType<typeof schema>>>(input => input.argv),
 }

@@ -1,6 +1,6 @@
 /** What `command`, `script` and `compose.exec` share: effect, undo, reactivate, verify, and what a command's end means. */
 import * as z from 'zod'
-import type { Json } from '../../document/json.ts'
+import { type Json, parseJson } from '../../document/json.ts'
 import { argv, scriptText, shellField } from '../contract/fields.ts'
 import { plainText } from '../contract/plain-text.ts'
 import type { Done, Effect, ExecRequest, StepContext, StepKind } from '../contract/step.ts'
@@ -143,15 +143,7 @@ function outputsOf(ctx: StepContext, done: Done): Record<string, Json> {
   const looksLikeJson = stdout.startsWith('{')
   const isCut = done.truncated.stdout
   if (looksLikeJson && isCut) ctx.say('its output is larger than 1 MiB: no json')
-  const json = looksLikeJson && !isCut ? parsed(stdout) : null
+  const json = looksLikeJson && !isCut ? parseJson(stdout) : undefined
   const short = stdout.length > STDOUT_LIMIT ? ctx.redact(stdout).slice(0, STDOUT_LIMIT) : stdout
-  return { exitCode: done.code, stdout: short, ...(json === null ? {} : { json }) }
-}
-
-function parsed(text: string): Json {
-  try {
-    return JSON.parse(text) as Json
-  } catch {
-    return null
-  }
+  return { exitCode: done.code, stdout: short, ...(json === undefined ? {} : { json }) }
 }

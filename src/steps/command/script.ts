@@ -9,9 +9,7 @@ const schema = once(() => z.strictObject({ script: scriptText(), shell: shellFie
 export const script: StepKind<z.infer<ReturnType<typeof schema>>> = {
   uses: 'script',
   summary: 'Runs a fixed piece of shell text; values reach it through env only.',
-  get schema() {
-    return schema()
-  },
+  schema,
   timeoutMs: 5 * 60_000,
   ...ownCommand<z.infer<ReturnType<typeof schema>>>(input => shellArgv(input.shell, input.script)),
 }

@@ -3,30 +3,12 @@ import { Failed } from '../../failure.ts'
 import { canonicalPath } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
 import type { StepContext, StepKind } from '../contract/step.ts'
-import {
-  BUILDING,
-  compose,
-  composeArgv,
-  loadable,
-  servicesField,
-  stackFacts,
-  stackFields,
-  stackLock,
-} from './compose.ts'
+import { BUILDING, compose, composeArgv, loadable, servicesField, stackFields } from './compose.ts'
 import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
 import { findStack, type KeptStack, keepImages, seeImages } from './image-pins.ts'
 import { namedImages, sourceOf } from './image-source.ts'
-import {
-  IMAGE_NAMES,
-  IMAGES_BACK,
-  imagesBack,
-  keptFinding,
-  nameFinding,
-  namesAsBefore,
-  rehearseImages,
-  sawImage,
-} from './image-steps.ts'
+import { bringsImages, keptFinding, nameFinding, sawImage } from './image-steps.ts'
 import { imageIds } from './inspect-images.ts'
 import { rebuildLost } from './lost.ts'
 import { type Project, readProject, type Service } from './project.ts'
@@ -47,24 +29,17 @@ export const composeBuild: StepKind<With, KeptStack> = {
   uses: 'compose.build',
   summary:
     'Builds the images of services and of all that they depend on; the ones that run now are kept for the way back.',
-  get schema() {
-    return schema()
-  },
+  schema,
+  ...bringsImages,
   outputs: { changed: 'bool', project: 'string', images: 'map' },
-  timeoutMs: 30 * 60_000,
   plan: {
-    effect: () => 'write',
+    ...bringsImages.plan,
     outlives: true,
-    repeatable: () => true,
-    about: stackFacts,
-    locks: input => [stackLock(input)],
-    touches: () => IMAGE_NAMES,
     commands: input => {
       const what = { unknown: 'the services with build: that these depend on' }
       const more = input.services.length === 0 ? [] : [what]
       return [{ argv: [...composeArgv(input, buildArgs(input, input.services)), ...more], cwd: input.dir }]
     },
-    undoCommands: () => IMAGES_BACK,
   },
   act: {
     async snapshot(ctx, input) {
@@ -98,7 +73,7 @@ export const composeBuild: StepKind<With, KeptStack> = {
     },
   },
   undo: {
-    restore: survivingEngine(imagesBack),
+    ...bringsImages.undo,
     reactivate: survivingEngine((ctx, input, before) =>
       rebuildLost(ctx, input, before, async services => {
         const stack = { ...input, ...before?.stack }
@@ -108,8 +83,6 @@ export const composeBuild: StepKind<With, KeptStack> = {
         return built
       }),
     ),
-    verify: survivingEngine(namesAsBefore),
-    rehearse: rehearseImages,
   },
   look: {
     async check(ctx, input) {

@@ -1,5 +1,6 @@
 /** What this run has brought in for a stack, as the outputs of its earlier steps say. */
 
+import { recordOf } from '../../document/is-record.ts'
 import type { Json } from '../../document/json.ts'
 import { Failed } from '../../failure.ts'
 import type { StepContext } from '../contract/step.ts'
@@ -29,7 +30,7 @@ export function notBuilt(project: Project, broughtIn: BroughtIn): Service[] {
     ofThis(broughtIn.pulled),
   ]
   if (built.length + tagged.length === 0) return []
-  const services = new Set([...built, ...pulled].flatMap(({ images }) => keysOf(images)))
+  const services = new Set([...built, ...pulled].flatMap(({ images }) => Object.keys(recordOf(images))))
   const names = [
     ...tagged.flatMap(({ image }) => (typeof image === 'string' ? [image] : [])),
     ...project.reach.flatMap(({ name, image }) => (services.has(name) && image !== null ? [image] : [])),
@@ -38,6 +39,3 @@ export function notBuilt(project: Project, broughtIn: BroughtIn): Service[] {
     services.has(name) || (image !== null && names.some(each => sameImageName(each, image)))
   return project.reach.filter(service => service.builds && !isNew(service))
 }
-
-const keysOf = (value: Json | undefined): string[] =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : []

@@ -9,6 +9,7 @@ import { canonicalPath } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
 import type { StepContext } from '../contract/step.ts'
 import { LOOKING, type Stack } from './compose.ts'
+import { mountsField, portsField } from './possessions.ts'
 import { jsonOf } from './project.ts'
 import { type Hashes, hashesIn } from './rendering.ts'
 import type { Replica } from './stability.ts'
@@ -99,22 +100,8 @@ const inspectSchema = once(() =>
       Entrypoint: z.array(z.string()).nullish(),
       Labels: z.record(z.string(), z.string()).nullish(),
     }),
-    ports: z
-      .record(
-        z.string(),
-        z.array(z.object({ HostIp: z.string().nullish(), HostPort: z.string().nullish() })).nullish(),
-      )
-      .nullish(),
-    mounts: z
-      .array(
-        z.object({
-          Type: z.string(),
-          Name: z.string().nullish(),
-          Source: z.string().nullish(),
-          Destination: z.string(),
-        }),
-      )
-      .nullish(),
+    ports: portsField(),
+    mounts: mountsField(),
   }),
 )
 type Inspected = z.infer<ReturnType<typeof inspectSchema>> & { imageEnv: string[] }

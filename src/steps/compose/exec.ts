@@ -40,9 +40,7 @@ const own = ownCommand<With>(execArgv, async (ctx, input) => {
 export const composeExec: StepKind<With> = {
   uses: 'compose.exec',
   summary: 'Runs a program in the container of a service, without a terminal.',
-  get schema() {
-    return schema()
-  },
+  schema,
   timeoutMs: 5 * 60_000,
   ...own,
   plan: { ...own.plan, locks: input => [stackLock(input)] },

@@ -11,9 +11,7 @@ import {
   LOOKING,
   type Stack,
   servicesField,
-  stackFacts,
   stackFields,
-  stackLock,
 } from './compose.ts'
 import { composeFailed } from './compose-error.ts'
 import { survivingEngine } from './engine-away.ts'
@@ -21,16 +19,7 @@ import { diskFacts } from './facts.ts'
 import { hasRegistryHost, imageField, repositoryOf, sameImageName } from './image-name.ts'
 import { findStack, type KeptStack, keepImages, seeImages } from './image-pins.ts'
 import { isFile, namedImages, sourceOf } from './image-source.ts'
-import {
-  IMAGE_NAMES,
-  IMAGES_BACK,
-  imagesBack,
-  keptFinding,
-  nameFinding,
-  namesAsBefore,
-  rehearseImages,
-  sawImage,
-} from './image-steps.ts'
+import { bringsImages, keptFinding, nameFinding, sawImage } from './image-steps.ts'
 import { imageIds } from './inspect-images.ts'
 import { rebuildLost } from './lost.ts'
 import { jsonOf, type Project, readProject } from './project.ts'
@@ -68,24 +57,17 @@ export const imageBuild: StepKind<With, KeptStack> = {
   uses: 'image.build',
   summary:
     'Builds the image that services use with a plain docker build; the ones that run now are kept for the way back.',
-  get schema() {
-    return schema()
-  },
+  schema,
+  ...bringsImages,
   outputs: { changed: 'bool', project: 'string', image: 'string', imageId: 'string' },
-  timeoutMs: 30 * 60_000,
   plan: {
-    effect: () => 'write',
-    repeatable: () => true,
-    about: stackFacts,
-    locks: input => [stackLock(input)],
-    touches: () => IMAGE_NAMES,
+    ...bringsImages.plan,
     commands: input => [
       {
         argv: buildArgv(input, input.tag ?? { unknown: 'the image that the services use' }),
         cwd: input.dir,
       },
     ],
-    undoCommands: () => IMAGES_BACK,
   },
   act: {
     async snapshot(ctx, input) {
@@ -115,7 +97,7 @@ export const imageBuild: StepKind<With, KeptStack> = {
     },
   },
   undo: {
-    restore: survivingEngine(imagesBack),
+    ...bringsImages.undo,
     reactivate: survivingEngine((ctx, input, before) =>
       rebuildLost(ctx, input, before, async services => {
         const stack = before?.stack ?? input
@@ -129,8 +111,6 @@ export const imageBuild: StepKind<With, KeptStack> = {
         return reach.flatMap(({ name, image }) => (image !== null && sameImageName(image, tag) ? [name] : []))
       }),
     ),
-    verify: survivingEngine(namesAsBefore),
-    rehearse: rehearseImages,
   },
   look: {
     async check(ctx, input) {

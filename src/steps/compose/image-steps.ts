@@ -1,7 +1,8 @@
 /** What the kinds that bring images in have in common: their looks, their words, their way back. */
 import { Failed } from '../../failure.ts'
-import type { CheckFinding, PlannedCommand, StepContext, StepResult } from '../contract/step.ts'
-import type { Stack } from './compose.ts'
+import type { CheckFinding, StepContext, StepKind, StepResult } from '../contract/step.ts'
+import { type Stack, stackFacts, stackLock } from './compose.ts'
+import { survivingEngine } from './engine-away.ts'
 import { hasRegistryHost } from './image-name.ts'
 import { type KeptImage, type KeptStack, missingPins, putImagesBack } from './image-pins.ts'
 import { imageIds } from './inspect-images.ts'
@@ -9,10 +10,6 @@ import { missingFinding } from './lost.ts'
 
 /** Of the engine, whichever stack uses them. */
 export const IMAGE_NAMES: readonly string[] = ['image names']
-
-export const IMAGES_BACK: PlannedCommand[] = [
-  { argv: ['docker', 'tag', { unknown: 'the image kept before' }, { unknown: 'its name' }] },
-]
 
 const shortId = (id: string) => id.slice(7, 19)
 
@@ -39,9 +36,30 @@ export function sawImage(ctx: StepContext, target: string, before: string | null
   ctx.saw({ what: 'image', target, saw, ok: after !== null })
 }
 
-export const imagesBack = async (ctx: StepContext, stack: Stack, kept: KeptStack) => ({
-  changed: await putImagesBack(ctx, stack, kept),
-})
+type Kind = StepKind<Stack & { services: readonly string[] }, KeptStack>
+
+export const bringsImages = {
+  timeoutMs: 30 * 60_000,
+  plan: {
+    effect: () => 'write',
+    repeatable: () => true,
+    about: stackFacts,
+    locks: input => [stackLock(input)],
+    touches: () => IMAGE_NAMES,
+    undoCommands: () => [
+      { argv: ['docker', 'tag', { unknown: 'the image kept before' }, { unknown: 'its name' }] },
+    ],
+  },
+  undo: {
+    restore: survivingEngine(imagesBack),
+    verify: survivingEngine(namesAsBefore),
+    rehearse: rehearseImages,
+  },
+} satisfies Pick<Kind, 'timeoutMs' | 'undo'> & { plan: Omit<Kind['plan'], 'commands'> }
+
+export async function imagesBack(ctx: StepContext, stack: Stack, kept: KeptStack): Promise<StepResult> {
+  return { changed: await putImagesBack(ctx, stack, kept) }
+}
 
 /** The names mean what they meant before, or what ran then. One that meant nothing is owed nothing. */
 export async function namesAsBefore(

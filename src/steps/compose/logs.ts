@@ -19,9 +19,7 @@ type With = z.infer<ReturnType<typeof schema>>
 export const composeLogs: StepKind<With> = {
   uses: 'compose.logs',
   summary: 'Shows the last lines that the containers wrote.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { text: 'string' },
   timeoutMs: 60_000,
   plan: {

@@ -12,25 +12,28 @@ import { once } from '../contract/once.ts'
  */
 export type Possession = { what: string; keys: string[] }
 
+/** As `docker inspect` has them. */
+export const mountsField = () =>
+  z
+    .array(
+      z.object({
+        Type: z.string(),
+        Name: z.string().nullish(),
+        Source: z.string().nullish(),
+        Destination: z.string(),
+      }),
+    )
+    .nullish()
+export const portsField = () => {
+  const at = z.object({ HostIp: z.string().nullish(), HostPort: z.string().nullish() })
+  return z.record(z.string(), z.array(at).nullish()).nullish()
+}
+
 const heldSchema = once(() =>
   z.object({
-    mounts: z
-      .array(
-        z.object({
-          Type: z.string(),
-          Name: z.string().nullish(),
-          Source: z.string().nullish(),
-          Destination: z.string(),
-        }),
-      )
-      .nullish(),
+    mounts: mountsField(),
     binds: z.array(z.string()).nullish(),
-    ports: z
-      .record(
-        z.string(),
-        z.array(z.object({ HostIp: z.string().nullish(), HostPort: z.string().nullish() })).nullish(),
-      )
-      .nullish(),
+    ports: portsField(),
     networks: z.record(z.string(), z.unknown()).nullish(),
     env: z.array(z.string()).nullish(),
   }),

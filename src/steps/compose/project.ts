@@ -1,5 +1,6 @@
 /** What compose and the engine say of a stack, as far as decisions need it. */
 import * as z from 'zod'
+import { parseJson } from '../../document/json.ts'
 import { Failed } from '../../failure.ts'
 import { canonicalPath } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
@@ -268,13 +269,7 @@ const needsIn = (label: string): NonNullable<Replica['needs']> =>
       return { service, ends: how === 'service_completed_successfully' }
     })
 
-export function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
-}
+export const jsonOf = (text: string): unknown => parseJson(text) ?? null
 
 const unreadable = (argv: string[], problem: string) =>
   new Failed({ code: 'output-unreadable', argv, problem })

@@ -11,9 +11,7 @@ const schema = once(() => z.strictObject({ ...stackFields(), services: servicesF
 export const composePs: StepKind<z.infer<ReturnType<typeof schema>>> = {
   uses: 'compose.ps',
   summary: 'Tells which containers there are, stopped ones included, as the engine sees them.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { containers: 'list', running: 'int' },
   timeoutMs: 60_000,
   plan: {

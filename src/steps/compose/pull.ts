@@ -4,21 +4,14 @@ import { Failed } from '../../failure.ts'
 import { canonicalPath } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
 import type { CheckFinding, StepContext, StepKind } from '../contract/step.ts'
-import { LOOKING, type Stack, servicesField, stackFacts, stackFields, stackLock } from './compose.ts'
+import { LOOKING, type Stack, servicesField, stackFields } from './compose.ts'
 import { pullFailed } from './compose-error.ts'
 import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
 import { imageField, repositoryOf, sameImageName } from './image-name.ts'
 import { findStack, type KeptStack, keepImages, seeImages } from './image-pins.ts'
 import { namedImages, sourceOf } from './image-source.ts'
-import {
-  IMAGE_NAMES,
-  IMAGES_BACK,
-  imagesBack,
-  namesAsBefore,
-  rehearseImages,
-  sawImage,
-} from './image-steps.ts'
+import { bringsImages, imagesBack, namesAsBefore, rehearseImages, sawImage } from './image-steps.ts'
 import { imageIds } from './inspect-images.ts'
 import { jsonOf, type Project, readProject, type Service } from './project.ts'
 import { runningStack } from './running-stack.ts'
@@ -52,24 +45,17 @@ export const composePull: StepKind<With, Snapshot> = {
   uses: 'compose.pull',
   summary:
     'Pulls the images of services, before anything stops; the ones that run now are kept for the way back.',
-  get schema() {
-    return schema()
-  },
+  schema,
+  timeoutMs: bringsImages.timeoutMs,
   outputs: { changed: 'bool', project: 'string', images: 'map' },
-  timeoutMs: 30 * 60_000,
   plan: {
-    effect: () => 'write',
-    repeatable: () => true,
-    about: stackFacts,
-    locks: input => [stackLock(input)],
-    touches: () => IMAGE_NAMES,
+    ...bringsImages.plan,
     commands: input => [
       {
         argv: ['docker', 'pull', '--', input.image ?? { unknown: 'the image of each service' }],
         cwd: input.dir,
       },
     ],
-    undoCommands: () => IMAGES_BACK,
   },
   act: {
     async snapshot(ctx, input) {

@@ -77,9 +77,7 @@ export const composeRollout: StepKind<With, Snapshot> = {
   uses: 'compose.rollout',
   summary:
     'Starts the new version of services beside the old one, waits out the window, moves the traffic, lets the old one drain and removes it. For services without a fixed host port; others are refused.',
-  get schema() {
-    return schema()
-  },
+  schema,
   ...replacesContainers,
   plan: {
     ...replacesContainers.plan,

@@ -55,9 +55,7 @@ export const composeUp: StepKind<With, Snapshot> = {
   uses: 'compose.up',
   summary:
     'Starts and replaces containers, without building, and sees at once what dies or gets unhealthy. The window is waited out by a compose.wait or health.poll behind it, else here.',
-  get schema() {
-    return schema()
-  },
+  schema,
   ...replacesContainers,
   plan: {
     ...replacesContainers.plan,

@@ -44,9 +44,7 @@ export const composeWait: StepKind<With, Snapshot> = {
   uses: 'compose.wait',
   summary:
     'Waits until every replica has run for a while, healthy and without a restart. Exit codes are not believed.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { containers: 'list', durationMs: 'int' },
   timeoutMs: 60 * 60_000,
   plan: {

@@ -218,7 +218,7 @@ export type Evidence = { name: string; text: string; facts?: Facts; failure?: Fa
 export type StepKind<W = unknown, S extends Json = Json> = {
   readonly uses: string
   readonly summary: string
-  readonly schema: z.ZodType<W>
+  schema(): z.ZodType<W>
   readonly outputs: Readonly<Record<string, OutputType>>
   readonly timeoutMs: number
 

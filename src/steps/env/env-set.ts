@@ -35,9 +35,7 @@ const KEPT_RUNS = 100
 export const envSet: StepKind<With, Snapshot> = {
   uses: 'env.set',
   summary: 'Sets keys in an env file and changes nothing else in it; a rollback puts their lines back.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { changed: 'bool', keys: 'list' },
   timeoutMs: 60_000,
   plan: {

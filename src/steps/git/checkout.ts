@@ -25,7 +25,7 @@ import { requireStay } from './published.ts'
 import { branchRef, type Resolved, resolveRef, wantedRef } from './ref.ts'
 import { type Head, headOf, type Opened, openRepository } from './repository.ts'
 import { requireSignature } from './signature.ts'
-import { localChanges, trackedDigest } from './status.ts'
+import { dirtyTree, localChanges, trackedDigest } from './status.ts'
 import { followSubmodules, SUBMODULE_COMMANDS } from './submodules.ts'
 
 /** Before the first change. `target` is the local branch that the step may move. */
@@ -40,9 +40,7 @@ type Snapshot = {
 export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
   uses: 'git.checkout',
   summary: 'Checks a branch, tag or commit out: a branch only ever forward, a tag or commit detached.',
-  get schema() {
-    return checkoutSchema()
-  },
+  schema: checkoutSchema,
   outputs: {
     sha: 'string',
     branch: 'string',
@@ -134,10 +132,7 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
       const ok = trackedDigest(entries) === snapshot.changes
       const saw = ok ? 'as before' : `${entries.length} local changes`
       ctx.saw({ what: 'files', target: repo.path, saw, ok })
-      if (!ok) {
-        const shown = entries.slice(0, 50).map(entry => `${entry.code} ${entry.path}`)
-        throw new Failed({ code: 'dirty-tree', repo: repo.path, entries: shown, total: entries.length })
-      }
+      if (!ok) throw new Failed(dirtyTree(repo.path, entries))
       return { changed: false, facts: { afterSha: head.sha, afterBranch: head.branch } }
     },
   },

@@ -6,7 +6,7 @@ import type { CheckFinding, StepContext, StepKind, StepResult } from '../contrac
 import { withBorrowed } from './borrowed.ts'
 import { gitArgv, repoAt } from './git.ts'
 import { type Opened, openRepository } from './repository.ts'
-import { type Entry, localChanges, pathspecs, STATUS, trackedDigest } from './status.ts'
+import { dirtyTree, type Entry, localChanges, pathspecs, STATUS, shown, trackedDigest } from './status.ts'
 
 const schema = once(() =>
   z.strictObject({
@@ -20,14 +20,10 @@ const schema = once(() =>
 )
 type With = z.infer<ReturnType<typeof schema>>
 
-const SHOWN = 50
-
 export const gitDirtyCheck: StepKind<With> = {
   uses: 'git.dirty-check',
   summary: 'Refuses to go on when the checkout has local changes, submodules and hidden ones included.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { dirty: 'bool', sha: 'string', branch: 'string', entries: 'list' },
   timeoutMs: 2 * 60_000,
   plan: {
@@ -46,7 +42,7 @@ export const gitDirtyCheck: StepKind<With> = {
   act: {
     async run(ctx, input): Promise<StepResult> {
       const { opened, entries } = await look(ctx, input)
-      if (entries.length > 0 && !input.allow) throw new Failed(dirtyTree(input, entries))
+      if (entries.length > 0 && !input.allow) throw new Failed(dirtyTree(input.repo, entries))
       if (entries.length > 0)
         ctx.say(`${entries.length} local changes, allowed: ${shown(entries).join(', ')}`)
       const { sha, branch } = opened.head
@@ -61,7 +57,7 @@ export const gitDirtyCheck: StepKind<With> = {
     async check(ctx, input): Promise<CheckFinding[]> {
       const opened = await openRepository(ctx, canonicalPath(input.repo))
       const entries = await withBorrowed(ctx, opened, ({ repo }) => localChanges(ctx, repo, input.ignore))
-      const failure = entries.length > 0 && !input.allow ? dirtyTree(input, entries) : null
+      const failure = entries.length > 0 && !input.allow ? dirtyTree(input.repo, entries) : null
       return [
         {
           text: entries.length === 0 ? 'no local changes' : `${entries.length} local changes`,
@@ -77,8 +73,3 @@ async function look(ctx: StepContext, input: With): Promise<{ opened: Opened; en
   const opened = await openRepository(ctx, canonicalPath(input.repo))
   return { opened, entries: await localChanges(ctx, opened.repo, input.ignore) }
 }
-
-const dirtyTree = (input: With, entries: Entry[]) =>
-  ({ code: 'dirty-tree', repo: input.repo, entries: shown(entries), total: entries.length }) as const
-
-const shown = (entries: Entry[]) => entries.slice(0, SHOWN).map(entry => `${entry.code} ${entry.path}`)

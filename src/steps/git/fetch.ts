@@ -6,7 +6,7 @@ import { canonicalPath, remoteField, repoField } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
 import { lines } from '../contract/plain-text.ts'
 import type { CheckFinding, StepContext, StepKind, StepResult } from '../contract/step.ts'
-import { ask, git, gitArgv, type Repo, repoAt, withoutSshPrompts } from './git.ts'
+import { ask, git, gitArgv, objectsOf, type Repo, repoAt, withoutSshPrompts } from './git.ts'
 import { openRepository } from './repository.ts'
 
 const schema = once(() =>
@@ -31,9 +31,7 @@ export const gitFetch: StepKind<With> = {
   uses: 'git.fetch',
   summary:
     'Fetches branches and tags into refs/hostops, so that no ref of yours moves and moved tags are seen.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { remote: 'string', branches: 'int', tags: 'int', movedTags: 'list' },
   timeoutMs: 5 * 60_000,
   plan: {
@@ -127,10 +125,7 @@ export function publishedRefs(input: { remote: string; tags: boolean }): string[
 
 async function fetched(ctx: StepContext, repo: Repo, remote: string) {
   const base = privateRefs(remote)
-  const text = await ask(ctx, repo, ['for-each-ref', '--format=%(objectname) %(refname)', base, 'refs/tags'])
-  const shaOf = new Map(
-    text.split(/\r?\n/).map(line => [line.slice(line.indexOf(' ') + 1), line.split(' ')[0]]),
-  )
+  const shaOf = await objectsOf(ctx, repo, [base, 'refs/tags'])
   const names = [...shaOf.keys()]
   const tags = names.filter(name => name.startsWith(`${base}/tags/`)).map(name => name.slice(base.length + 6))
   const movedTags: Json[] = tags.filter(tag => {

@@ -190,3 +190,11 @@ export function unquoted(name: string): string {
 const ESCAPED: Record<string, string> = { n: '\n', t: '\t', r: '\r', a: '\x07', b: '\b', f: '\f', v: '\v' }
 
 const joined = (folder: string, name: string) => `${folder.replace(/[\\/]+$/, '')}/${name}`
+
+/** Object names by the name of the ref. */
+export async function objectsOf(ctx: StepContext, repo: Repo, refs: readonly string[]) {
+  const text = await ask(ctx, repo, ['for-each-ref', '--format=%(objectname) %(refname)', ...refs])
+  return new Map(
+    text.split(/\r?\n/).map(line => [line.slice(line.indexOf(' ') + 1), line.split(' ')[0] ?? ''] as const),
+  )
+}

@@ -5,7 +5,7 @@ import { Failed } from '../../failure.ts'
 import { isCommitName, isFullCommitName } from '../contract/ref-name.ts'
 import type { StepContext } from '../contract/step.ts'
 import { fetchInto, privateRefs } from './fetch.ts'
-import { ask, readGit } from './git.ts'
+import { ask, objectsOf, readGit } from './git.ts'
 import { type Allowed, requireAllowed, requirePublished } from './published.ts'
 import type { Opened } from './repository.ts'
 
@@ -49,8 +49,10 @@ export async function resolveRef(
 async function find(ctx: StepContext, opened: Opened, ref: string, remote: string): Promise<Resolved> {
   if (isFullCommitName(ref)) return commit(ctx, opened, ref.toLowerCase(), remote)
   const wanted = wantedRef(ref)
-  const present = await presentRefs(ctx, opened, wanted, remote)
-  for (const level of levels(wanted, remote)) {
+  const all = levels(wanted, remote)
+  const names = all.flatMap(level => level.map(({ from }) => from))
+  const present = await objectsOf(ctx, opened.repo, names)
+  for (const level of all) {
     const found = level.flatMap(({ kind, from }): Found[] => {
       const object = present.get(from)
       return object === undefined ? [] : [{ kind, from, object }]
@@ -82,14 +84,6 @@ function levels({ name, kinds }: Wanted, remote: string) {
     at(`refs/remotes/${remote}`, 'refs/tags'),
     at('refs/heads', 'refs/tags'),
   ]
-}
-
-async function presentRefs(ctx: StepContext, opened: Opened, wanted: Wanted, remote: string) {
-  const names = levels(wanted, remote).flatMap(level => level.map(place => place.from))
-  const text = await ask(ctx, opened.repo, ['for-each-ref', '--format=%(objectname) %(refname)', ...names])
-  return new Map(
-    text.split(/\r?\n/).map(line => [line.slice(line.indexOf(' ') + 1), line.split(' ')[0] ?? ''] as const),
-  )
 }
 
 async function resolved(ctx: StepContext, opened: Opened, name: string, found: Found): Promise<Resolved> {

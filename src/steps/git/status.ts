@@ -124,3 +124,11 @@ async function editedAmong(ctx: StepContext, repo: Repo, paths: readonly string[
   const now = hashed.stdout.split(/\r?\n/)
   return paths.filter((path, index) => recorded.get(path) !== now[index])
 }
+
+const SHOWN = 50
+
+export const dirtyTree = (repo: string, entries: readonly Entry[]) =>
+  ({ code: 'dirty-tree', repo, entries: shown(entries), total: entries.length }) as const
+
+export const shown = (entries: readonly Entry[]): string[] =>
+  entries.slice(0, SHOWN).map(entry => `${entry.code} ${entry.path}`)

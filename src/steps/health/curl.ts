@@ -6,7 +6,7 @@ import * as z from 'zod'
 import { commandFailed } from '../command/run-command.ts'
 import { lines } from '../contract/plain-text.ts'
 import type { StepContext } from '../contract/step.ts'
-import type { Answer } from './http-expect.ts'
+import { type Answer, type Expect, objection } from './http-expect.ts'
 
 export type Request = {
   url: string
@@ -45,7 +45,7 @@ export function curlArgv(platform: StepContext['platform'], request: Request): s
 }
 
 /** An answer, or why there was none. A curl that is missing or does not understand us is a failure of the step. */
-export async function request(ctx: StepContext, options: Request): Promise<Answer | string> {
+async function request(ctx: StepContext, options: Request): Promise<Answer | string> {
   const argv = curlArgv(ctx.platform, options)
   const done = await ctx.exec({
     argv,
@@ -59,6 +59,19 @@ export async function request(ctx: StepContext, options: Request): Promise<Answe
   if (status === undefined || UNUSABLE.has(done.code)) throw commandFailed(argv, done)
   const said = lines(done.stderr).find(line => line.startsWith('curl: '))
   return said?.replace(/^curl: \(\d+\) /, '') ?? `curl ended with exit code ${done.code}`
+}
+
+export type Judged = {
+  /** What is wrong; null: nothing. */
+  problem: string | null
+  /** Null: there was none. */
+  answer: Answer | null
+}
+
+export async function judge(ctx: StepContext, options: Request, expect: Expect): Promise<Judged> {
+  const answer = await request(ctx, options)
+  if (typeof answer === 'string') return { problem: answer, answer: null }
+  return { problem: objection(answer, expect, ctx.redact), answer }
 }
 
 /** Exit codes that speak of curl itself: failed to start, a bad option, no such protocol or feature. */

@@ -4,9 +4,9 @@ import { Failed } from '../../failure.ts'
 import { once } from '../contract/once.ts'
 import { forField, longestFor, msOf, stand } from '../contract/standing.ts'
 import type { CheckFinding, Facts, Sign, StepContext, StepKind, StepResult } from '../contract/step.ts'
-import { curlArgv, request, shownUrl, urlField } from './curl.ts'
+import { curlArgv, judge, shownUrl, urlField } from './curl.ts'
 import { measureDowntime } from './downtime.ts'
-import { expectField, objection } from './http-expect.ts'
+import { expectField } from './http-expect.ts'
 
 const schema = once(() =>
   z.strictObject({
@@ -46,9 +46,7 @@ export const healthPoll: StepKind<With, Snapshot> = {
   uses: 'health.poll',
   summary:
     'Waits until URLs answer well and go on to do so, asked on the target with curl. Ends at once when a container that the run started dies or gets unhealthy.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { healthy: 'bool', rounds: 'int', durationMs: 'int' },
   timeoutMs: 60 * 60_000,
   plan: {
@@ -185,9 +183,8 @@ const asTold = ({ url, ok, last }: Seen) => ({ url, ok, last })
 async function round(ctx: StepContext, input: With, timeoutMs: number): Promise<Seen[]> {
   return Promise.all(
     input.urls.map(async url => {
-      const answer = await request(ctx, { url, timeoutMs })
-      const problem = typeof answer === 'string' ? answer : objection(answer, input.expect, ctx.redact)
-      const status = typeof answer === 'string' ? null : answer.status
+      const { problem, answer } = await judge(ctx, { url, timeoutMs }, input.expect)
+      const status = answer?.status ?? null
       return {
         url: shownUrl(url),
         ok: problem === null,

@@ -1,7 +1,7 @@
 /** What an HTTP answer must look like, and what to say when it does not. Pure. */
 import { isDeepStrictEqual } from 'node:util'
 import * as z from 'zod'
-import type { Json } from '../../document/json.ts'
+import { type Json, parseJson } from '../../document/json.ts'
 import { lines } from '../contract/plain-text.ts'
 import { parseJsonPath, valueAt } from './json-path.ts'
 
@@ -33,7 +33,7 @@ export const expectField = () =>
     .prefault({})
     .describe('What makes an answer a good one.')
 
-type Expect = z.infer<ReturnType<typeof expectField>>
+export type Expect = z.infer<ReturnType<typeof expectField>>
 type Redact = (text: string) => string
 export type Answer = { status: number; body: string }
 
@@ -50,20 +50,12 @@ export function objection(answer: Answer, expect: Expect, redact: Redact): strin
     return `${status}, but the body does not contain ${JSON.stringify(expect.body)}`
   }
   if (expect.json === undefined) return null
-  const json = parseBody(answer.body)
+  const json = parseJson(answer.body)
   if (json === undefined) return `${status}, but the body is no JSON`
   const value = valueAt(json, parseJsonPath(expect.json)!)
   if (value === undefined) return `${status}, but there is no ${expect.json}`
   if (expect.equals === undefined || isDeepStrictEqual(value, expect.equals)) return null
   return `${status}, but ${expect.json} is ${short(value)} and not ${short(expect.equals)}`
-}
-
-export function parseBody(body: string): Json | undefined {
-  try {
-    return JSON.parse(body) as Json
-  } catch {
-    return undefined
-  }
 }
 
 function statusFits(status: number, wanted: Expect['status']): boolean {

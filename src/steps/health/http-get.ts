@@ -1,10 +1,12 @@
 import * as z from 'zod'
+import { isRecord } from '../../document/is-record.ts'
+import { parseJson } from '../../document/json.ts'
 import { parseDuration, timeLimitSchema } from '../../duration.ts'
 import { Failed } from '../../failure.ts'
 import { once } from '../contract/once.ts'
 import type { StepKind } from '../contract/step.ts'
-import { curlArgv, type Request, request, shownUrl, urlField } from './curl.ts'
-import { expectField, objection, parseBody } from './http-expect.ts'
+import { curlArgv, judge, type Request, shownUrl, urlField } from './curl.ts'
+import { expectField } from './http-expect.ts'
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
@@ -27,9 +29,7 @@ type With = z.infer<ReturnType<typeof schema>>
 export const httpGet: StepKind<With> = {
   uses: 'http.get',
   summary: 'Asks for one URL on the target and gives its answer to later steps.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { status: 'int', body: 'string', json: 'map' },
   timeoutMs: 60 * 60_000,
   plan: {
@@ -39,17 +39,15 @@ export const httpGet: StepKind<With> = {
   },
   act: {
     async run(ctx, input) {
-      const answer = await request(ctx, requestOf(input))
-      const problem = typeof answer === 'string' ? answer : objection(answer, input.expect, ctx.redact)
-      const saw = problem ?? (typeof answer === 'string' ? answer : `${answer.status}`)
-      ctx.saw({ what: 'http', target: shownUrl(input.url), saw, ok: problem === null })
-      if (typeof answer === 'string' || problem !== null) {
-        const probes = [{ url: shownUrl(input.url), ok: false, last: problem ?? '' }]
+      const { problem, answer } = await judge(ctx, requestOf(input), input.expect)
+      const url = shownUrl(input.url)
+      ctx.saw({ what: 'http', target: url, saw: problem ?? `${answer?.status}`, ok: problem === null })
+      if (answer === null || problem !== null) {
+        const probes = [{ url, ok: false, last: problem ?? '' }]
         throw new Failed({ code: 'unhealthy', probes, timeoutMs: requestOf(input).timeoutMs })
       }
-      const json = parseBody(answer.body)
-      const map = json !== null && typeof json === 'object' && !Array.isArray(json) ? { json } : {}
-      return { changed: false, outputs: { status: answer.status, body: answer.body, ...map } }
+      const json = parseJson(answer.body)
+      return { changed: false, outputs: { ...answer, ...(isRecord(json) ? { json } : {}) } }
     },
   },
 }

@@ -1,7 +1,8 @@
 /** What a configuration may do that the one that runs may not. Pure. */
 
+import { isRecord, recordOf } from '../../../document/is-record.ts'
 import type { Config } from './places.ts'
-import { isMap, type Power, power, text } from './power.ts'
+import { type Power, power, text } from './power.ts'
 import { isLimit } from './powers.ts'
 
 export type Judged = { config: Config; powers: readonly Power[] }
@@ -9,7 +10,7 @@ export type Judged = { config: Config; powers: readonly Power[] }
 /** `base`: null where nothing runs yet, so that everything is new. */
 export function addedPowers(target: Judged, base: Judged | null): Power[] {
   const had = new Set(base?.powers.map(each => each.key))
-  const volumes = isMap(base?.config['volumes']) ? base.config['volumes'] : {}
+  const volumes = recordOf(base?.config['volumes'])
   const added = target.powers.filter(({ key }) => {
     if (had.has(key)) return false
     const [, before, what, source] = /^([^:]*:)(bind-ro|devices-ro|volume)=(.*)$/.exec(key) ?? []
@@ -61,9 +62,9 @@ function limitsOf(service: Record<string, unknown>): [key: string, words: string
 
 /** Without any network but such as lead nowhere. */
 function wallsOf(service: Record<string, unknown>, { networks }: Config): [key: string, words: string][] {
-  const all = isMap(networks) ? networks : {}
-  const used = isMap(service['networks']) ? Object.keys(service['networks']) : []
-  const isInternal = (name: string) => isMap(all[name]) && all[name]['internal'] === true
+  const all = recordOf(networks)
+  const used = Object.keys(recordOf(service['networks']))
+  const isInternal = (name: string) => recordOf(all[name])['internal'] === true
   const isApart = service['network_mode'] === 'none' || (used.length > 0 && used.every(isInternal))
   return isApart ? [['internal', 'be limited to internal networks']] : []
 }
@@ -71,8 +72,6 @@ function wallsOf(service: Record<string, unknown>, { networks }: Config): [key: 
 const isRoot = (user: string) => user === 'root' || /^[-+]?0+$/.test(user)
 
 const servicesOf = ({ services }: Config): Record<string, Record<string, unknown>> =>
-  isMap(services)
-    ? Object.fromEntries(
-        Object.entries(services).flatMap(([name, each]) => (isMap(each) ? [[name, each]] : [])),
-      )
-    : {}
+  Object.fromEntries(
+    Object.entries(recordOf(services)).flatMap(([name, each]) => (isRecord(each) ? [[name, each]] : [])),
+  )

@@ -1,5 +1,6 @@
 /** The baseline: the configuration that the containers were created from, not files edited since. */
 
+import { isRecord, recordOf } from '../../../document/is-record.ts'
 import { canonicalPath } from '../../contract/fields.ts'
 import { lines } from '../../contract/plain-text.ts'
 import type { StepContext } from '../../contract/step.ts'
@@ -9,7 +10,6 @@ import { jsonOf, ofProject, projectFrom, readReplicas } from '../project.ts'
 import { type Hashes, renderStack } from '../rendering.ts'
 import type { Replica } from '../stability.ts'
 import type { Config } from './places.ts'
-import { isMap } from './power.ts'
 
 export type Running = {
   /** Of the files that are there now, with all profiles. */
@@ -29,7 +29,7 @@ export async function runningNow(ctx: StepContext, stack: Stack): Promise<Runnin
     renderStack(ctx, all),
   ])
   const config = jsonOf(rendered)
-  return made.length === 0 || !isMap(config) ? null : { config, rendered, hashes, made }
+  return made.length === 0 || !isRecord(config) ? null : { config, rendered, hashes, made }
 }
 
 /** By its labels: what else a container is, nobody asks as long as it is what the files give. */
@@ -76,11 +76,11 @@ type Against = {
 
 /** These services, and the files that they name. */
 function only(config: Config, isKept: (service: string) => boolean): Config {
-  const all = isMap(config['services']) ? Object.entries(config['services']) : []
+  const all = Object.entries(recordOf(config['services']))
   const kept = Object.fromEntries(all.filter(([name]) => isKept(name)))
   const used = JSON.stringify(kept)
   const named = (kind: string) => {
-    const own = isMap(config[kind]) ? Object.entries(config[kind]) : []
+    const own = Object.entries(recordOf(config[kind]))
     return { [kind]: Object.fromEntries(own.filter(([name]) => used.includes(JSON.stringify(name)))) }
   }
   return { ...config, services: kept, ...named('configs'), ...named('secrets') }

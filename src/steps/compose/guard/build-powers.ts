@@ -1,13 +1,14 @@
 /** What a build may reach beyond its own context. Pure. */
+import { isRecord } from '../../../document/is-record.ts'
 import { filePowers, type Resolve } from './places.ts'
-import { isMap, type Power, power, text, unknownField } from './power.ts'
+import { type Power, power, text, unknownField } from './power.ts'
 
 const HARMLESS: ReadonlySet<string> = new Set(
   'args dockerfile_inline labels no_cache platforms pull shm_size target ulimits'.split(' '),
 )
 
 export function buildPowers(name: string, value: unknown, resolve: Resolve): Power[] {
-  if (!isMap(value)) return unknownField(name, 'build', value)
+  if (!isRecord(value)) return unknownField(name, 'build', value)
   return Object.entries(value).flatMap(([field, each]) =>
     each === null || each === undefined || HARMLESS.has(field) ? [] : one(name, field, each, value, resolve),
   )
@@ -46,7 +47,7 @@ function contextPowers(name: string, field: string, value: unknown, resolve: Res
 }
 
 const named = (value: unknown): unknown[] => {
-  if (isMap(value)) return Object.values(value)
+  if (isRecord(value)) return Object.values(value)
   return (Array.isArray(value) ? value : [value]).map(each => text(each).replace(/^[^=]*=/, ''))
 }
 

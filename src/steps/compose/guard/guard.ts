@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import * as z from 'zod'
+import { isRecord, recordOf } from '../../../document/is-record.ts'
 import { Failed } from '../../../failure.ts'
 import { canonicalPath, refField, remoteField, repoField } from '../../contract/fields.ts'
 import { once } from '../../contract/once.ts'
@@ -14,7 +15,6 @@ import { composeArgv, servicesField, stackFields } from '../compose.ts'
 import { CONFIG } from '../project.ts'
 import { type Examined, examine, withNow } from './examine.ts'
 import type { Config } from './places.ts'
-import { isMap } from './power.ts'
 
 const key = () => z.string().regex(/^[!-+\--~]+$/, 'the key of a power, as the refusal names it')
 
@@ -43,9 +43,7 @@ export const composeGuard: StepKind<With> = {
   uses: 'compose.guard',
   summary:
     'Renders the configuration of a ref before it is checked out, and refuses it where it could do more on the host than what runs.',
-  get schema() {
-    return schema()
-  },
+  schema,
   outputs: { repo: 'string', sha: 'string', powersAdded: 'list' },
   timeoutMs: 2 * 60_000,
   plan: {
@@ -145,8 +143,7 @@ function configuration({ config, before }: Examined): CheckFinding[] {
 
 /** "gateway: image, ports". */
 function changed(before: Config, after: Config): string[] {
-  const servicesOf = ({ services }: Config) => (isMap(services) ? services : {})
-  const [was, is] = [servicesOf(before), servicesOf(after)]
+  const [was, is] = [recordOf(before['services']), recordOf(after['services'])]
   const names = [...new Set([...Object.keys(was), ...Object.keys(is)])].sort()
   const own = names.flatMap(name => {
     if (was[name] === undefined) return [`${name}: new`]
@@ -160,7 +157,7 @@ function changed(before: Config, after: Config): string[] {
 }
 
 function different(was: unknown, is: unknown): string[] {
-  if (!isMap(was) || !isMap(is)) return ['everything']
+  if (!isRecord(was) || !isRecord(is)) return ['everything']
   const keys = [...new Set([...Object.keys(was), ...Object.keys(is)])].sort()
   return keys.filter(each => JSON.stringify(was[each]) !== JSON.stringify(is[each]))
 }

@@ -1,10 +1,12 @@
 /** Names by which a stack would get what others have made, although each of them may be its own. */
+
 import { posix } from 'node:path'
+import { recordOf } from '../../../document/is-record.ts'
 import { lines } from '../../contract/plain-text.ts'
 import type { StepContext } from '../../contract/step.ts'
 import { LOOKING, type Stack } from '../compose.ts'
 import type { Config } from './places.ts'
-import { isMap, type Power, power, text } from './power.ts'
+import { type Power, power, text } from './power.ts'
 import { foreign } from './powers.ts'
 
 /** `a_b_c` is the volume b_c of the project a, and c of the project a_b: Compose takes the one that is there. */
@@ -18,7 +20,7 @@ export async function namePowers(
   const fresh = Object.entries(volumesOf(target)).filter(([key]) => !Object.hasOwn(had, key))
   const owners = fresh.length === 0 ? new Map<string, string>() : await owningProjects(ctx)
   const taken = fresh.flatMap(([key, volume]) => {
-    const name = text(isMap(volume) ? (volume['name'] ?? '') : '')
+    const name = text(recordOf(volume)['name'] ?? '')
     const owner = owners.get(name)
     return owner === undefined || owner === target['name'] ? [] : foreign(`volumes/${key}`, name)
   })
@@ -36,7 +38,7 @@ async function owningProjects(ctx: StepContext): Promise<Map<string, string>> {
   return new Map(lines(stdout).map(line => line.split('\t') as [string, string]))
 }
 
-const volumesOf = ({ volumes }: Config) => (isMap(volumes) ? volumes : {})
+const volumesOf = ({ volumes }: Config) => recordOf(volumes)
 
 /** As Compose makes it of a folder. */
 const defaultName = (dir: string) =>

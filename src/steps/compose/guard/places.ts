@@ -1,6 +1,8 @@
 /** Paths of the host that a configuration names. Pure: how they resolve on the target is given. */
+
 import { posix } from 'node:path'
-import { isMap, type Power, power, text, unknownField } from './power.ts'
+import { isRecord, recordOf } from '../../../document/is-record.ts'
+import { type Power, power, text, unknownField } from './power.ts'
 
 /**
  * `path`: with the links of the target resolved. `link`: a link in the tree that the path leads through, which will be
@@ -13,7 +15,7 @@ export type Resolve = (path: string) => Place
 
 export function bindPowers(name: string, mount: Record<string, unknown>, resolve: Resolve): Power[] {
   const { type: _, source, target: __, read_only: readOnly, bind, consistency: ___, ...more } = mount
-  const { create_host_path: _a, ...options } = isMap(bind) ? bind : {}
+  const { create_host_path: _a, ...options } = recordOf(bind)
   const unknown = [...Object.entries(options), ...Object.entries(more)].flatMap(([key, value]) =>
     value === null || value === undefined ? [] : unknownField(name, `volumes.${key}`, value),
   )
@@ -39,16 +41,16 @@ export function filePowers(name: string, field: string, value: unknown, resolve:
 
 /** Folders of the host that its containers may write: what is below may be a link of theirs at any time. */
 export const writableIn = ({ services, volumes }: Config): string[] => [
-  ...Object.values(isMap(services) ? services : {}).flatMap(service => {
-    const mounts = isMap(service) && Array.isArray(service['volumes']) ? service['volumes'] : []
-    return mounts
-      .filter(isMap)
+  ...Object.values(recordOf(services)).flatMap(service => {
+    const { volumes: mounts } = recordOf(service)
+    return (Array.isArray(mounts) ? mounts : [])
+      .filter(isRecord)
       .flatMap(({ type, source, read_only: readOnly }) =>
         type === 'bind' && readOnly !== true && typeof source === 'string' ? [posix.normalize(source)] : [],
       )
   }),
-  ...Object.values(isMap(volumes) ? volumes : {}).flatMap(volume => {
-    const { device } = isMap(volume) && isMap(volume['driver_opts']) ? volume['driver_opts'] : {}
+  ...Object.values(recordOf(volumes)).flatMap(volume => {
+    const { device } = recordOf(recordOf(volume)['driver_opts'])
     return typeof device === 'string' && device.startsWith('/') ? [posix.normalize(device)] : []
   }),
 ]

@@ -1,5 +1,7 @@
 /** One thing that a stack may do beyond its own containers, with a key that a reviewer can allow it by. */
+
 import { createHash } from 'node:crypto'
+import { isRecord } from '../../../document/is-record.ts'
 
 export type Power = {
   /** `gateway:bind=/srv/data`: stable, without spaces and commas. */
@@ -33,7 +35,7 @@ export const text = (value: unknown): string =>
 
 /** What is not a plain word is named by its digest, so that another value is another power. */
 function keyed(value: unknown): string {
-  const whole = text(isMap(value) ? sorted(value) : value)
+  const whole = text(isRecord(value) ? sorted(value) : value)
   if (typeof value !== 'object' && whole !== '' && whole.length <= LONGEST) return keyWord(whole)
   return `sha256.${createHash('sha256').update(whole).digest('hex').slice(0, 16)}`
 }
@@ -41,12 +43,9 @@ function keyed(value: unknown): string {
 const sorted = (value: object) =>
   JSON.parse(
     JSON.stringify(value, (_, each) =>
-      isMap(each) ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1))) : each,
+      isRecord(each) ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1))) : each,
     ),
   )
-
-export const isMap = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 export const keyWord = (word: string) =>
   word.replace(/[^\x21-\x7e]|[,%=]/gu, each =>

@@ -2,11 +2,13 @@
  * A rendered configuration, reduced to what it may do beyond its own containers. Every field that is not known to be
  * harmless is a power, so that a field of a future Compose opens nothing. Pure.
  */
+
 import { posix } from 'node:path'
+import { isRecord, recordOf } from '../../../document/is-record.ts'
 import { repositoryOf } from '../image-name.ts'
 import { buildPowers } from './build-powers.ts'
 import { bindPowers, type Config, filePowers, type Resolve } from './places.ts'
-import { isMap, type Power, power, text, unknownField } from './power.ts'
+import { type Power, power, text, unknownField } from './power.ts'
 
 /** What they mean stays inside the container, or inside the engine and the stack. */
 const HARMLESS: ReadonlySet<string> = new Set(
@@ -27,7 +29,7 @@ export function powersOf(config: Config, resolve: Resolve): Power[] {
   const all = Object.entries(config).flatMap(([field, value]) => {
     if (value === null || value === undefined || field.startsWith('x-') || field === 'name') return []
     const own = TOP[field]
-    if (own === undefined || !isMap(value)) return unknownField('', field, value)
+    if (own === undefined || !isRecord(value)) return unknownField('', field, value)
     return Object.entries(value).flatMap(([name, each]) => own(name, each, config, resolve))
   })
   return [...new Map(all.map(each => [each.key, each])).values()]
@@ -36,7 +38,7 @@ export function powersOf(config: Config, resolve: Resolve): Power[] {
 /** Everything that the configuration names for the host. */
 export function pathsIn(config: unknown): string[] {
   const paths = new Set<string>()
-  powersOf(isMap(config) ? config : {}, path => {
+  powersOf(recordOf(config), path => {
     paths.add(posix.normalize(path))
     return { path, within: true, own: true }
   })
@@ -59,7 +61,7 @@ const TOP: Record<string, Reduce | undefined> = {
 
 function fields(name: string, value: unknown, each: (field: string, value: unknown) => Power[]): Power[] {
   if (value === null || value === undefined) return []
-  if (!isMap(value)) return unknownField('', name, value)
+  if (!isRecord(value)) return unknownField('', name, value)
   return Object.entries(value).flatMap(([field, own]) =>
     own === null || own === undefined || field.startsWith('x-') ? [] : each(field, own),
   )
@@ -94,11 +96,13 @@ function service(name: string, field: string, value: unknown, resolve: Resolve):
       return list(value).flatMap(mount => mountPower(name, mount, resolve))
     case 'env_file':
     case 'label_file':
-      return list(value).flatMap(file => filePowers(name, field, isMap(file) ? file['path'] : file, resolve))
+      return list(value).flatMap(file =>
+        filePowers(name, field, isRecord(file) ? file['path'] : file, resolve),
+      )
     case 'labels':
       return labelPowers(name, value)
     case 'logging':
-      return isMap(value) && LOG_DRIVERS.has(text(value['driver'] ?? ''))
+      return isRecord(value) && LOG_DRIVERS.has(text(value['driver'] ?? ''))
         ? []
         : unknownField(name, field, value)
     case 'deploy':
@@ -120,7 +124,7 @@ const ownNetwork = (mode: unknown) => /^(none|service:.+)$/.test(text(mode))
 
 function devicePower(name: string, device: unknown): Power[] {
   const [from, , may] = text(device).split(':')
-  const { source, permissions = 'rwm' } = isMap(device) ? device : { source: from, permissions: may }
+  const { source, permissions = 'rwm' } = isRecord(device) ? device : { source: from, permissions: may }
   const words = `${name} would use the device ${text(source)} of the host`
   return permissions === 'r'
     ? [power(name, 'devices-ro', `${words}, read-only`, source)]
@@ -129,12 +133,12 @@ function devicePower(name: string, device: unknown): Power[] {
 
 /** One that is more than the stack's own is a power of each service that gets it: another one may be there that never runs. */
 function usedPowers(name: string, value: unknown, config: Config, resolve: Resolve): Power[] {
-  if (!isMap(value)) return []
+  if (!isRecord(value)) return []
   return ['networks', 'configs', 'secrets'].flatMap(kind => {
-    const defined = isMap(config[kind]) ? config[kind] : {}
-    const used = isMap(value[kind])
+    const defined = recordOf(config[kind])
+    const used = isRecord(value[kind])
       ? Object.keys(value[kind])
-      : list(value[kind] ?? []).map(each => text(isMap(each) ? each['source'] : each))
+      : list(value[kind] ?? []).map(each => text(isRecord(each) ? each['source'] : each))
     return used
       .filter(each => TOP[kind]!(each, defined[each], config, resolve).length > 0)
       .map(each => power(name, kind, `${name} would use ${kind}/${each}`, each))
@@ -143,7 +147,7 @@ function usedPowers(name: string, value: unknown, config: Config, resolve: Resol
 
 /** Other stacks may start what has that name. Its tag does not matter: people count their own versions there. */
 function builtName(name: string, value: unknown, config: Config): Power[] {
-  if (!isMap(value) || !value['build'] || !value['image']) return []
+  if (!isRecord(value) || !value['build'] || !value['image']) return []
   const image = repositoryOf(text(value['image']))
   return image === `${text(config['name'])}-${name}`
     ? []
@@ -158,7 +162,7 @@ function imagePower(name: string, image: unknown): Power[] {
 }
 
 function portPower(name: string, port: unknown): Power[] {
-  if (!isMap(port)) return unknownField(name, 'ports', port)
+  if (!isRecord(port)) return unknownField(name, 'ports', port)
   const {
     host_ip: ip,
     published,
@@ -180,12 +184,12 @@ function portPower(name: string, port: unknown): Power[] {
 }
 
 function mountPower(name: string, mount: unknown, resolve: Resolve): Power[] {
-  if (!isMap(mount)) return unknownField(name, 'volumes', mount)
+  if (!isRecord(mount)) return unknownField(name, 'volumes', mount)
   if (mount['type'] === 'tmpfs') return []
   if (mount['type'] === 'bind') return bindPowers(name, mount, resolve)
   if (mount['type'] !== 'volume') return unknownField(name, 'volumes', mount)
   const { type: _, source, target: __, read_only: ___, volume: options, consistency: ____, ...more } = mount
-  const { nocopy: _a, subpath: _b, ...unknown } = isMap(options) ? options : {}
+  const { nocopy: _a, subpath: _b, ...unknown } = recordOf(options)
   const named =
     typeof source === 'string'
       ? [power(name, 'volume', `${name} would mount the volume ${source}`, source)]
@@ -200,7 +204,7 @@ export const rest = (name: string, field: string, more: Record<string, unknown>)
 
 /** Other programs with access to the engine act on labels. */
 function labelPowers(name: string, value: unknown): Power[] {
-  if (!isMap(value)) return unknownField(name, 'labels', value)
+  if (!isRecord(value)) return unknownField(name, 'labels', value)
   return Object.entries(value).flatMap(([label, own]) => {
     if (label.startsWith('org.opencontainers.image.')) return []
     return [power(name, `label.${label}`, `${name} would have the label ${label}`, { own })]
@@ -240,7 +244,7 @@ export const foreign = (full: string, name: unknown) => [
 const network: Own = (_, field, value) => {
   if (/^(attachable|internal|labels|enable_ipv4|enable_ipv6)$/.test(field)) return []
   if (field === 'driver') return /^(|bridge|default)$/.test(text(value)) ? [] : null
-  return field === 'ipam' && isMap(value) && Object.keys(value).length === 0 ? [] : null
+  return field === 'ipam' && isRecord(value) && Object.keys(value).length === 0 ? [] : null
 }
 
 const volume: Own = (_, field, value) => {

@@ -1,7 +1,9 @@
 /** Compose sends the engine the text of a seccomp profile, so another text under the same name is another power. Pure. */
+
 import { posix } from 'node:path'
+import { isRecord, recordOf } from '../../../document/is-record.ts'
 import type { Config } from './places.ts'
-import { isMap, text } from './power.ts'
+import { text } from './power.ts'
 
 /** The profiles in `config` with the version of their file, where that has one. */
 export function withVersions(
@@ -14,11 +16,10 @@ export function withVersions(
     const version = path === undefined ? undefined : versionOf(posix.resolve(dir, path))
     return version === undefined ? option : `${option}@${version}`
   }
-  const services = Object.entries(isMap(config['services']) ? config['services'] : {}).map(
-    ([name, service]) =>
-      isMap(service) && Array.isArray(service['security_opt'])
-        ? [name, { ...service, security_opt: service['security_opt'].map(versioned) }]
-        : [name, service],
+  const services = Object.entries(recordOf(config['services'])).map(([name, service]) =>
+    isRecord(service) && Array.isArray(service['security_opt'])
+      ? [name, { ...service, security_opt: service['security_opt'].map(versioned) }]
+      : [name, service],
   )
   return { ...config, services: Object.fromEntries(services) }
 }

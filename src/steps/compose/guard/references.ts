@@ -1,7 +1,8 @@
 /** The files that a compose file names for Compose to read. Pure. */
+
 import { posix } from 'node:path'
 import { type Document, isAlias, isNode, parseAllDocuments, visit } from 'yaml'
-import { isMap } from './power.ts'
+import { isRecord, recordOf } from '../../../document/is-record.ts'
 
 export type Reference = {
   how: 'include' | 'extends' | 'env_file' | 'label_file'
@@ -55,16 +56,16 @@ function isPlain(document: Document.Parsed): boolean {
 }
 
 function referencesOf(root: unknown): Reference[] {
-  if (!isMap(root)) return []
-  const services = isMap(root['services']) ? Object.entries(root['services']) : []
+  if (!isRecord(root)) return []
+  const services = Object.entries(recordOf(root['services']))
   return [
     ...list(root['include']).flatMap(includes),
-    ...services.flatMap(([service, value]) => (isMap(value) ? ofService(service, value) : [])),
+    ...services.flatMap(([service, value]) => (isRecord(value) ? ofService(service, value) : [])),
   ]
 }
 
 function includes(entry: unknown): Reference[] {
-  const long = isMap(entry) ? entry : { path: entry }
+  const long = isRecord(entry) ? entry : { path: entry }
   const names = list(long['path']).filter(isText)
   const folder = isText(long['project_directory']) ? long['project_directory'] : null
   const home = folder ?? posix.dirname(names[0] ?? '.')
@@ -85,10 +86,10 @@ function includes(entry: unknown): Reference[] {
 }
 
 function ofService(service: string, value: Record<string, unknown>): Reference[] {
-  const file = isMap(value['extends']) ? value['extends']['file'] : undefined
+  const file = isRecord(value['extends']) ? value['extends']['file'] : undefined
   const read = (how: 'env_file' | 'label_file') =>
     list(value[how]).flatMap((each): Reference[] => {
-      const name = isMap(each) ? each['path'] : each
+      const name = isRecord(each) ? each['path'] : each
       return isText(name) ? [{ how, service, name, folder: null }] : []
     })
   return [

@@ -1,4 +1,5 @@
 /** Renders a stack as a commit has it, in a private folder of the target, as if it stood where it is going to stand. */
+import { isRecord } from '../../../document/is-record.ts'
 import { Failed } from '../../../failure.ts'
 import { PRIVATE_FOLDER } from '../../command/private-folder.ts'
 import type { StepContext } from '../../contract/step.ts'
@@ -7,7 +8,6 @@ import type { Opened } from '../../git/repository.ts'
 import { composeArgv, inFolder, LOOKING, type Stack, withComposeEnv } from '../compose.ts'
 import { CONFIG, jsonOf } from '../project.ts'
 import { type Config, isIn } from './places.ts'
-import { isMap } from './power.ts'
 import { pathsIn } from './powers.ts'
 import type { Ground } from './tree.ts'
 import type { Walked } from './walk.ts'
@@ -63,7 +63,7 @@ export async function renderTree(ctx: StepContext, rendering: Rendering): Promis
     if (again.text !== text) throw unrendered(rendering, 'a path leads above /')
   }
   const config = jsonOf(text)
-  if (!isMap(config)) throw unrendered(rendering, 'it is not a configuration')
+  if (!isRecord(config)) throw unrendered(rendering, 'it is not a configuration')
   return config
 }
 
