@@ -214,10 +214,9 @@ export async function putImagesBack(ctx: StepContext, stack: Stack, kept: KeptSt
   const tag = (from: string, to: string) =>
     docker(ctx, canonicalPath(stack.dir), ['tag', from, to], { quiet: true })
   await Promise.all(
-    moved.flatMap(({ service, name, pin }) => {
-      const failed = ids.get(name)
-      const aside = failed ? [tag(failed, failedName(kept.project, service, ctx.runId))] : []
-      return [...aside, tag(pin!, name)]
+    moved.map(async ({ service, name, pin }) => {
+      if (ids.get(name)) await tag(name, failedName(kept.project, service, ctx.runId))
+      await tag(pin!, name)
     }),
   )
   return moved.length > 0
