@@ -1,7 +1,7 @@
 /** Commands through a hostlink daemon: ours with all it offers, the existing one with what it has. */
 import { readFileSync } from 'node:fs'
-import { type EndpointProblem, resolveEndpoint } from '../hostlink/endpoint.ts'
 import { connect } from '../hostlink/link/client.ts'
+import { type EndpointProblem, resolveEndpoint } from '../hostlink/link/endpoint.ts'
 import type { Link, LinkFailure, Result } from '../hostlink/link/link.ts'
 import type { ExecAnswer } from '../hostlink/messages.ts'
 import { overtakeJob, overtakeKey } from './adopt-orphan.ts'

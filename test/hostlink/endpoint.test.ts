@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type EndpointOptions, parseAddress, resolveEndpoint } from '../../src/hostlink/endpoint.ts'
-import { parseTargets } from '../../src/hostlink/targets.ts'
+import { type EndpointOptions, parseAddress, resolveEndpoint } from '../../src/hostlink/link/endpoint.ts'
+import { parseTargets } from '../../src/hostlink/link/targets.ts'
 
 const FILE = `# the hosts of the house
 ; another comment

@@ -1,6 +1,7 @@
 /** Whatever text arrives, each parser answers with a value or a reason, never with an exception. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { parseConfig } from '../../src/hostlink/daemon/config/config.ts'
 import {
   parseAnswer,
   settleExec,
@@ -9,11 +10,10 @@ import {
   settleJobs,
   settlePing,
   settleTail,
-} from '../../src/hostlink/answers.ts'
-import { parseConfig } from '../../src/hostlink/daemon/config/config.ts'
-import { parseAddress } from '../../src/hostlink/endpoint.ts'
+} from '../../src/hostlink/link/answers.ts'
+import { parseAddress } from '../../src/hostlink/link/endpoint.ts'
+import { parseTargets } from '../../src/hostlink/link/targets.ts'
 import { cancelRequest, execRequest, jobRequest } from '../../src/hostlink/messages.ts'
-import { parseTargets } from '../../src/hostlink/targets.ts'
 
 const RUNS = { numRuns: 2000, seed: 20261120 }
 

@@ -1,7 +1,7 @@
 /** The way to a hostlink daemon: its socket, the token, and what the daemon says of itself. */
 import { accessSync, constants, readFileSync, statSync } from 'node:fs'
-import { type EndpointProblem, resolveEndpoint } from '../../hostlink/endpoint.ts'
 import { connect } from '../../hostlink/link/client.ts'
+import { type EndpointProblem, resolveEndpoint } from '../../hostlink/link/endpoint.ts'
 import type { Endpoint, LinkFailure } from '../../hostlink/link/link.ts'
 import type { PingAnswer } from '../../hostlink/messages.ts'
 import type { Io } from '../terminal/io.ts'

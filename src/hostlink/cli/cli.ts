@@ -1,6 +1,6 @@
 /** `hostlink`, from arguments to an exit code. What is rare is loaded when it is asked for. */
 
-import { resolveEndpoint } from '../endpoint.ts'
+import { resolveEndpoint } from '../link/endpoint.ts'
 import { runExec, runPing } from './exec.ts'
 import { exitCode, type Outcome } from './exit-code.ts'
 import type { Io } from './io.ts'

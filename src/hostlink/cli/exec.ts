@@ -1,9 +1,9 @@
 /** `exec` and `ping` the way every daemon understands them: one connection, one request, one answer. */
-import { type Received, settleExec, settlePing } from '../answers.ts'
+import { type Received, settleExec, settlePing } from '../link/answers.ts'
 import type { RequestBody } from '../link/channel.ts'
 import type { LinkFailure, Result } from '../link/link.ts'
 import { requestOnce } from '../link/once.ts'
-import { execBody, jobBody, pingBody, requestIds } from '../requests.ts'
+import { execBody, jobBody, pingBody, requestIds } from '../link/requests.ts'
 import { collision, compactJson, outcomeOf, printExec } from './answer.ts'
 import type { Outcome } from './exit-code.ts'
 import type { Io } from './io.ts'

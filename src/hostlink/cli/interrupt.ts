@@ -1,8 +1,8 @@
 /** Ctrl-C while a command runs there: features are asked for at this moment, because `exec` itself asks for none. */
-import { type Received, settleFlag, settlePing } from '../answers.ts'
+import { type Received, settleFlag, settlePing } from '../link/answers.ts'
 import type { Result } from '../link/link.ts'
 import { requestOnce } from '../link/once.ts'
-import { cancelBody, pingBody, requestIds } from '../requests.ts'
+import { cancelBody, pingBody, requestIds } from '../link/requests.ts'
 import type { Session } from './session.ts'
 import { lines, printable } from './wording.ts'
 

@@ -1,6 +1,6 @@
 /** Everything that the hostlink client touches of its process; `bin/hostlink.ts` passes in the real one. */
 
-import type { Env, ReadFile } from '../targets.ts'
+import type { Env, ReadFile } from '../link/targets.ts'
 import type { InterruptSignal } from './exit-code.ts'
 
 export type Io = {

@@ -1,6 +1,6 @@
 /** The command line as data. Options stand before the subcommand or after it; a command's own words are its own. */
 import { parseArgs } from 'node:util'
-import type { EndpointOptions } from '../endpoint.ts'
+import type { EndpointOptions } from '../link/endpoint.ts'
 
 export type Settings = EndpointOptions & {
   connectTimeoutMs?: number

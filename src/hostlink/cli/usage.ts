@@ -1,8 +1,8 @@
 /** Words for mistakes on the command line and in the settings; loaded only when there is one. */
 
 import { nearest } from '../../document/nearest.ts'
-import type { EndpointProblem } from '../endpoint.ts'
-import type { TargetsProblem } from '../targets.ts'
+import type { EndpointProblem } from '../link/endpoint.ts'
+import type { TargetsProblem } from '../link/targets.ts'
 import { longOptions, type OptionProblem } from './options.ts'
 import { lines } from './wording.ts'
 

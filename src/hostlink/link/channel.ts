@@ -2,7 +2,6 @@
 import { statSync } from 'node:fs'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { systemError } from '../../process/system-error.ts'
-import { answersTo, fail, parseAnswer, type Received } from '../answers.ts'
 import {
   decodeOutput,
   encodeMessage,
@@ -11,6 +10,7 @@ import {
   isOutputPayload,
   type StreamName,
 } from '../frame.ts'
+import { answersTo, fail, parseAnswer, type Received } from './answers.ts'
 import type { Address, Endpoint, LinkFailure, Result } from './link.ts'
 
 type OnOutput = (stream: StreamName, data: Buffer) => void | Promise<void>

@@ -1,14 +1,15 @@
 /** The library: one kept-alive connection where the daemon offers it, one connection per request otherwise. */
-import { fail, settlePing, settleRun } from '../answers.ts'
-import { definite } from '../definite.ts'
+
 import type { PingAnswer } from '../messages.ts'
-import { pingBody, requestIds, runBody } from '../requests.ts'
+import { fail, settlePing, settleRun } from './answers.ts'
 import { type Channel, dial, withSignal } from './channel.ts'
 import { type LinkContext, SHORT_ANSWER_MS } from './context.ts'
+import { definite } from './definite.ts'
 import { execOver, startOf } from './exec.ts'
 import { jobsOver } from './jobs.ts'
 import type { Connect, Endpoint, Link } from './link.ts'
 import { openPool } from './pool.ts'
+import { pingBody, requestIds, runBody } from './requests.ts'
 
 export const connect: Connect = async (endpoint, options = {}) => {
   const nextId = requestIds()

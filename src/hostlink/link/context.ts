@@ -1,6 +1,7 @@
 /** What every operation of a link stands on. */
-import type { Received } from '../answers.ts'
+
 import type { Feature, PingAnswer } from '../messages.ts'
+import type { Received } from './answers.ts'
 import type { RequestBody } from './channel.ts'
 import type { LinkFailure, RequestOptions, Result } from './link.ts'
 import type { Pool } from './pool.ts'

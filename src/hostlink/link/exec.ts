@@ -1,11 +1,12 @@
 /** Running commands over a link: started once, cancelled where they run, attached to again where a key allows it. */
-import { fail, settleExec, settleFlag, settlePing } from '../answers.ts'
-import { definite } from '../definite.ts'
+
 import type { ExecAnswer, PingAnswer } from '../messages.ts'
-import { cancelBody, execBody, pingBody } from '../requests.ts'
+import { fail, settleExec, settleFlag, settlePing } from './answers.ts'
 import type { Channel } from './channel.ts'
 import type { LinkContext } from './context.ts'
+import { definite } from './definite.ts'
 import type { ExecOptions, Link, LinkFailure, Result } from './link.ts'
+import { cancelBody, execBody, pingBody } from './requests.ts'
 
 /** What a daemon may need beyond a command's own limit: TERM, two seconds, KILL, and a slow machine. */
 const ANSWER_GRACE_MS = 15_000

@@ -1,10 +1,10 @@
 /** Jobs over a link: waiting at the daemon where it can, asking again and again where it cannot. */
-import { fail, settleExec, settleFlag, settleInfo, settleJobs, settleTail } from '../answers.ts'
-import { definite } from '../definite.ts'
-import { jobAction, jobBody, tailFields } from '../requests.ts'
-import { tailBytes } from '../tail-bytes.ts'
+import { fail, settleExec, settleFlag, settleInfo, settleJobs, settleTail } from './answers.ts'
 import { type LinkContext, SHORT_ANSWER_MS } from './context.ts'
+import { definite } from './definite.ts'
 import type { Link } from './link.ts'
+import { jobAction, jobBody, tailFields } from './requests.ts'
+import { tailBytes } from './tail-bytes.ts'
 
 const WAIT_MS = 60_000
 const POLL_MS = 500

@@ -1,5 +1,5 @@
 /** One request on a connection of its own: what every daemon understands. */
-import type { Received } from '../answers.ts'
+import type { Received } from './answers.ts'
 import { dial, type RequestBody, withSignal } from './channel.ts'
 import type { Endpoint, RequestOptions, Result } from './link.ts'
 

@@ -1,7 +1,7 @@
 /** The connections of one link: a shared one, more for live output, or one per request with daemons of old. */
-import { fail, type Received } from '../answers.ts'
-import { definite } from '../definite.ts'
+import { fail, type Received } from './answers.ts'
 import { type Channel, type ChannelRequest, dial, type RequestBody, withSignal } from './channel.ts'
+import { definite } from './definite.ts'
 import type { Endpoint, RequestOptions, Result } from './link.ts'
 
 type Send = (

@@ -1,6 +1,6 @@
 /** Requests as they go over the wire. What a daemon has to announce first is the caller's business. */
-import type { RequestBody } from './link/channel.ts'
-import type { CommandOptions, ExecOptions, JobOptions, TailOptions } from './link/link.ts'
+import type { RequestBody } from './channel.ts'
+import type { CommandOptions, ExecOptions, JobOptions, TailOptions } from './link.ts'
 
 type Wish<T> = { [K in keyof T]?: T[K] | undefined }
 

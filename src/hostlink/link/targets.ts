@@ -1,5 +1,5 @@
 /** targets.conf: sections `[name]`, whole-line comments, `key = value`. Reading is pure; files come from the caller. */
-import type { Address } from './link/link.ts'
+import type { Address } from './link.ts'
 
 export const DEFAULT_SOCKET = '/run/hostlink/hostlink.sock'
 export const DEFAULT_PORT = 9876

@@ -1,8 +1,15 @@
 /** Checks what a daemon sent, by hand: the client starts in milliseconds and trusts nobody. */
 
-import type { JobInfo } from '../jobs/job-info.ts'
-import type { AnswerBody, LinkFailure, Result } from './link/link.ts'
-import type { Envelope, ExecAnswer, JobListAnswer, JobTailAnswer, PingAnswer, RunAnswer } from './messages.ts'
+import type { JobInfo } from '../../jobs/job-info.ts'
+import type {
+  Envelope,
+  ExecAnswer,
+  JobListAnswer,
+  JobTailAnswer,
+  PingAnswer,
+  RunAnswer,
+} from '../messages.ts'
+import type { AnswerBody, LinkFailure, Result } from './link.ts'
 
 /** An answer whose envelope is right, and its text exactly as it came. */
 export type Received = { answer: Envelope & AnswerBody; text: string }

@@ -1,7 +1,7 @@
 /** From options, environment and targets.conf to one endpoint. Command line over environment over file. */
 
-import { systemError } from '../process/system-error.ts'
-import type { Address, Endpoint } from './link/link.ts'
+import { systemError } from '../../process/system-error.ts'
+import type { Address, Endpoint } from './link.ts'
 import {
   DEFAULT_PORT,
   DEFAULT_SOCKET,

@@ -1,4 +1,4 @@
-import type { JobTailAnswer } from './messages.ts'
+import type { JobTailAnswer } from '../messages.ts'
 
 /**
  * The bytes of a chunk. `binary` means base64 from our daemon, but "cut at the first NUL" from the existing one;
