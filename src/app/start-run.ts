@@ -7,7 +7,7 @@ import { startRun as startEngine } from '../engine/run.ts'
 import { isRunId, newRunId } from '../engine/run-id.ts'
 import type { RunEnd, RunInput, Running } from '../engine/run-input.ts'
 import { Failed, type Failure } from '../failure.ts'
-import type { ReportHead } from '../report/build.ts'
+import type { ReportHead } from '../report/report-draft.ts'
 import { callerOf } from '../runs/caller.ts'
 import { awaitConfirmIn } from '../runs/confirmation.ts'
 import { takeInterruption } from '../runs/interruption.ts'
@@ -22,13 +22,13 @@ import { type EventSink, makeSink } from './event-sink.ts'
 import { type Interrupts, makeInterrupts, unlessInterrupted } from './interrupts.ts'
 import { onHostCommand } from './on-host-command.ts'
 import { type Prepared, prepare } from './prepare.ts'
+import { readSettings } from './read-settings.ts'
 import { ownIdsHere } from './self-upgrade/own-container.ts'
 import type { Preflight } from './self-upgrade/preflight.ts'
-import { readSettings } from './settings.ts'
 import { type StartOptions, wrongStart } from './start-options.ts'
-import type { Around, Ended, Operation, Watcher } from './watcher.ts'
+import type { Around, Operation, RunEnded, Watcher } from './watcher.ts'
 
-type Started = Operation<Ended> & {
+type Started = Operation<RunEnded> & {
   readonly runId: string
   /** Removes old runs. Called after the end has been told, so that nobody waits for it. */
   tidy(): void

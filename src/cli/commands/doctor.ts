@@ -1,7 +1,7 @@
 /** `hostops doctor`: what is there, what is missing, and what mends it. Changes nothing. */
 import { join } from 'node:path'
 import { targetFailure } from '../../app/connect-to.ts'
-import { readSettings } from '../../app/settings.ts'
+import { readSettings } from '../../app/read-settings.ts'
 import { Failed } from '../../failure.ts'
 import { EXIT_NO, EXIT_OK, EXIT_USAGE } from '../../report/exit-code.ts'
 import { stateDir } from '../../runs/runs-folder.ts'
@@ -16,7 +16,7 @@ import { checkTools } from '../doctor/tools.ts'
 import { wordedError } from '../print/print-failure.ts'
 import type { Io } from '../terminal/io.ts'
 
-export async function doctor(
+export async function doctorCommand(
   options: { target?: string; json?: boolean; config?: string },
   io: Io,
 ): Promise<number> {

@@ -2,18 +2,25 @@
 import { isRunId, newRunId } from '../../engine/run-id.ts'
 import type { RunEnd } from '../../engine/run-input.ts'
 import { Failed, type Failure } from '../../failure.ts'
-import type { ReportHead } from '../../report/build.ts'
+import type { ReportHead } from '../../report/report-draft.ts'
 import { atOf, type HostLink, withRetries } from '../../runs/host-link.ts'
 import { reportOf, waitAt } from '../../runs/runs-at.ts'
 import { stateDir } from '../../runs/runs-folder.ts'
 import { clock } from '../clock.ts'
 import { type Interrupts, makeInterrupts, unlessInterrupted } from '../interrupts.ts'
-import { readSettings } from '../settings.ts'
+import { readSettings } from '../read-settings.ts'
 import { wrongStart } from '../start-options.ts'
 import type { Operation, Watcher } from '../watcher.ts'
-import { type AtHost, type EndedAtHost, endedHere, interrupted, notBegun, notStarted } from './ended.ts'
-import { followToEnd } from './follow.ts'
-import { requestFor } from './request.ts'
+import {
+  type AtHost,
+  type EndedAtHost,
+  endedHere,
+  endOfRefusal,
+  endWithoutStart,
+  interruptedEnd,
+} from './ended-at-host.ts'
+import { followToEnd } from './follow-run.ts'
+import { requestFor } from './start-request.ts'
 
 type Start = AtHost & {
   name: string
@@ -63,20 +70,20 @@ async function attempt(
   if (mistake) throw new Failed(mistake)
   const request = requestFor(given, options, settings.settings, around, watcher.note)
   const wanted = await unlessInterrupted(interrupts, request)
-  if (wanted === null) return interrupted(interrupts.first!)
+  if (wanted === null) return interruptedEnd(interrupts.first!)
   const { name, target, fields } = wanted
   head.playbook = name ?? given
   head.target = target
   const stop = new AbortController()
   interrupts.handle(() => stop.abort())
   const opened = await openHost(target, stateDir(around, settings.settings.stateDir), stop.signal)
-  if (interrupts.first) return interrupted(interrupts.first)
-  if (!opened.ok) return notStarted(opened.failure)
+  if (interrupts.first) return interruptedEnd(interrupts.first)
+  if (!opened.ok) return endWithoutStart(opened.failure)
   const { host } = opened
   try {
     const start = { ...fields, run_id: head.runId }
     const reply = await withRetries(() => host.ask('start', start), stop.signal)
-    if (!reply.ok) return notBegun(reply)
+    if (!reply.ok) return endOfRefusal(reply)
     const { attached } = reply.value
     if (detach) return attached ? await metAgain(host, head.runId, watcher) : STARTED
     if (attached) watcher.note({ kind: 'attached', runId: head.runId, run: 'followed' })

@@ -9,7 +9,7 @@ import {
   playbooksOption,
   quietOption,
   targetOption,
-} from './options.ts'
+} from './shared-options.ts'
 
 export const addRun: AddCommands = (program, io, done) => {
   program
@@ -45,8 +45,8 @@ export const addRun: AddCommands = (program, io, done) => {
     .addOption(playbooksOption())
     .addHelpText('after', EXIT_CODES)
     .action(async (playbook: string, options: RunOptions) => {
-      const { run } = await import('../commands/run.ts')
-      done(await run(playbook, { ...options, input: options.input ?? [] }, io))
+      const { runCommand } = await import('../commands/run.ts')
+      done(await runCommand(playbook, { ...options, input: options.input ?? [] }, io))
     })
 }
 

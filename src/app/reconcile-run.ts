@@ -11,7 +11,7 @@ import type { RunEnd } from '../engine/run-input.ts'
 import { Failed, type Failure } from '../failure.ts'
 import type { Surroundings } from '../process/surroundings.ts'
 import { callerOf } from '../runs/caller.ts'
-import { isTaken, takeOver } from '../runs/runner-lock.ts'
+import { isTaken, takeRunnerLock } from '../runs/runner-lock.ts'
 import { mayBeAsked, type RunEntry, readRun, unwritable } from '../runs/runs-folder.ts'
 import { type Kept, readKept } from '../runs/stored-plan.ts'
 import { kinds } from '../steps/index.ts'
@@ -24,7 +24,7 @@ import { makeInterrupts } from './interrupts.ts'
 import type { Note } from './watcher.ts'
 
 /** `failure`: why its end is still open. */
-export async function settleRun(
+export async function reconcileRun(
   run: RunEntry,
   { patienceMs, around }: { patienceMs: number; around: Surroundings },
 ): Promise<{ run: RunEntry; failure: Failure | null }> {
@@ -116,7 +116,7 @@ async function within<T>(ended: Promise<T>, patienceMs: number): Promise<T | nul
 /** Writes nothing if somebody else has continued the run in the meantime. Returns why it could not be written. */
 function keep(run: RunEntry, kept: Kept, { events, end }: Answer): Failure | null {
   try {
-    if (!takeOver(run.folder)) return null
+    if (!takeRunnerLock(run.folder)) return null
   } catch (error) {
     throw new Failed(unwritable(run.folder, error))
   }

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { isRunId, newRunId } from '../../engine/run-id.ts'
 import type { RunEnd } from '../../engine/run-input.ts'
 import { Failed } from '../../failure.ts'
-import type { ReportHead } from '../../report/build.ts'
+import type { ReportHead } from '../../report/report-draft.ts'
 import { HostRefusal, withRetries } from '../../runs/host-link.ts'
 import type { Verb } from '../../runs/runs.ts'
 import { runsAt } from '../../runs/runs-at.ts'
@@ -13,9 +13,16 @@ import { type Interrupts, makeInterrupts } from '../interrupts.ts'
 import { openState } from '../open-run.ts'
 import { waitLockProblem } from '../start-options.ts'
 import type { Operation } from '../watcher.ts'
-import { type AtHost, type EndedAtHost, endedHere, interrupted, notBegun, notStarted } from './ended.ts'
-import { followToEnd } from './follow.ts'
-import { inputTexts } from './request.ts'
+import {
+  type AtHost,
+  type EndedAtHost,
+  endedHere,
+  endOfRefusal,
+  endWithoutStart,
+  interruptedEnd,
+} from './ended-at-host.ts'
+import { followToEnd } from './follow-run.ts'
+import { inputTexts } from './start-request.ts'
 
 type Request = AtHost<ContinueOptions & { target: string }> & { verb: Verb; given: string; check: boolean }
 
@@ -38,7 +45,7 @@ async function continued(request: Request, interrupts: Interrupts): Promise<Ende
     const end = await Promise.race([attempt(request, head, interrupts), around.fault])
     return 'outcome' in end ? endedHere(end, head) : end
   } catch (error) {
-    if (error instanceof HostRefusal) return endedHere(notBegun(error.reply), head)
+    if (error instanceof HostRefusal) return endedHere(endOfRefusal(error.reply), head)
     if (!(error instanceof Failed)) throw error
     return endedHere({ outcome: 'invalid', failedStep: null, failure: error.failure }, head)
   }
@@ -61,8 +68,8 @@ async function attempt(
   const stop = new AbortController()
   interrupts.handle(() => stop.abort())
   const opened = await openHost(options.target, state, stop.signal)
-  if (interrupts.first) return interrupted(interrupts.first)
-  if (!opened.ok) return notStarted(opened.failure)
+  if (interrupts.first) return interruptedEnd(interrupts.first)
+  if (!opened.ok) return endWithoutStart(opened.failure)
   const { host } = opened
   try {
     const runId = await runsAt(host).find(given, verb)
@@ -74,7 +81,7 @@ async function attempt(
       ...(options.input.length === 0 ? {} : { input_texts: texts }),
     }
     const started = await withRetries(() => host.ask(verb, fields), stop.signal)
-    if (!started.ok) return notBegun(started)
+    if (!started.ok) return endOfRefusal(started)
     return await followToEnd(host, runId, { watcher, interrupts, runner: started.value.job_id })
   } finally {
     host.close()

@@ -1,4 +1,4 @@
-import { type AddCommands, type OfRun, targetOption } from './options.ts'
+import { type AddCommands, type OfRun, targetOption } from './shared-options.ts'
 
 export const addDoctor: AddCommands = (program, io, done) => {
   program
@@ -11,7 +11,7 @@ export const addDoctor: AddCommands = (program, io, done) => {
     .option('--json', 'one JSON object on stdout')
     .option('--config <file>', 'settings')
     .action(async (options: OfRun & { json?: boolean }) => {
-      const { doctor } = await import('../commands/doctor.ts')
-      done(await doctor(options, io))
+      const { doctorCommand } = await import('../commands/doctor.ts')
+      done(await doctorCommand(options, io))
     })
 }

@@ -19,7 +19,7 @@ import { kinds } from '../../steps/index.ts'
 import type { StartOptions } from '../start-options.ts'
 import type { Note } from '../watcher.ts'
 
-export type Wanted = {
+export type StartRequest = {
   /** Null where only the host knows it. */
   readonly name: string | null
   readonly target: string
@@ -33,7 +33,7 @@ export async function requestFor(
   settings: Settings,
   around: Surroundings,
   note: (note: Note) => void,
-): Promise<Wanted> {
+): Promise<StartRequest> {
   const isFile = /[\\/]|\.ya?ml$/i.test(given)
   const early = options.target ?? settings.target
   // A name is one of the host's own playbooks, and here this machine is the host.

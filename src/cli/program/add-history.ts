@@ -1,5 +1,11 @@
 /** The commands that tell about runs: of this machine, or with a target of those on a host. */
-import { type AddCommands, hostOption, type OfRun, RUN_ARGUMENT, stateConfigOption } from './options.ts'
+import {
+  type AddCommands,
+  hostOption,
+  type OfRun,
+  RUN_ARGUMENT,
+  stateConfigOption,
+} from './shared-options.ts'
 
 export const addHistory: AddCommands = (program, io, done) => {
   program
@@ -11,8 +17,8 @@ export const addHistory: AddCommands = (program, io, done) => {
     .addOption(stateConfigOption())
     .addOption(hostOption())
     .action(async (options: OfRun & { limit: string; json?: boolean }) => {
-      const { runs } = await import('../commands/runs.ts')
-      done(await runs(options, io))
+      const { runsCommand } = await import('../commands/runs.ts')
+      done(await runsCommand(options, io))
     })
   program
     .command('report')
@@ -22,8 +28,8 @@ export const addHistory: AddCommands = (program, io, done) => {
     .addOption(stateConfigOption())
     .addOption(hostOption())
     .action(async (run: string, options: OfRun) => {
-      const { report } = await import('../commands/report.ts')
-      done(await report(run, options, io))
+      const { reportCommand } = await import('../commands/report.ts')
+      done(await reportCommand(run, options, io))
     })
   program
     .command('logs')
@@ -35,8 +41,8 @@ export const addHistory: AddCommands = (program, io, done) => {
     .addOption(stateConfigOption())
     .addOption(hostOption())
     .action(async (run: string, options: OfRun & { follow?: boolean; step?: string }) => {
-      const { logs } = await import('../commands/logs.ts')
-      done(await logs(run, options, io))
+      const { logsCommand } = await import('../commands/logs.ts')
+      done(await logsCommand(run, options, io))
     })
   program
     .command('events')
@@ -51,8 +57,8 @@ export const addHistory: AddCommands = (program, io, done) => {
     .addOption(hostOption())
     .addHelpText('after', EVENTS_EXAMPLES)
     .action(async (run: string, options: OfRun & { follow?: boolean; after?: string }) => {
-      const { events } = await import('../commands/events.ts')
-      done(await events(run, options, io))
+      const { eventsCommand } = await import('../commands/events.ts')
+      done(await eventsCommand(run, options, io))
     })
   program
     .command('wait')
@@ -63,8 +69,8 @@ export const addHistory: AddCommands = (program, io, done) => {
     .addOption(stateConfigOption())
     .addOption(hostOption())
     .action(async (run: string, options: OfRun & { timeout?: string }) => {
-      const { wait } = await import('../commands/wait.ts')
-      done(await wait(run, options, io))
+      const { waitCommand } = await import('../commands/wait.ts')
+      done(await waitCommand(run, options, io))
     })
 }
 

@@ -1,6 +1,12 @@
 /** The commands that tell something to a run that goes on. */
 import { Option } from 'commander'
-import { type AddCommands, hostOption, type OfRun, RUN_ARGUMENT, stateConfigOption } from './options.ts'
+import {
+  type AddCommands,
+  hostOption,
+  type OfRun,
+  RUN_ARGUMENT,
+  stateConfigOption,
+} from './shared-options.ts'
 
 export const addActs: AddCommands = (program, io, done) => {
   program
@@ -13,8 +19,8 @@ export const addActs: AddCommands = (program, io, done) => {
     .addOption(stateConfigOption())
     .addOption(hostOption())
     .action(async (run: string, options: OfRun) => {
-      const { confirm } = await import('../commands/confirm.ts')
-      done(await confirm(run, options, io))
+      const { confirmCommand } = await import('../commands/confirm.ts')
+      done(await confirmCommand(run, options, io))
     })
   program
     .command('cancel')
@@ -27,7 +33,7 @@ export const addActs: AddCommands = (program, io, done) => {
     .addOption(hostOption())
     .addOption(new Option('--signal <name>').choices(['INT', 'TERM']).default('TERM').hideHelp())
     .action(async (run: string, options: OfRun & { signal: 'INT' | 'TERM' }) => {
-      const { cancel } = await import('../commands/cancel.ts')
-      done(await cancel(run, options, io))
+      const { cancelCommand } = await import('../commands/cancel.ts')
+      done(await cancelCommand(run, options, io))
     })
 }

@@ -1,8 +1,8 @@
 /** Events -> report. Pure: the same events give the same report, on any machine and at any time. */
 import type { Event, Facts, Outcome, StepSummary } from '../engine/events.ts'
 import { sentence } from '../wording/word.ts'
-import { addHealth, addLook, addWatch, goBack, type Looks, noLooks, seenBy } from './looks.ts'
-import type { Report, StepReport } from './schema.ts'
+import { addHealth, addLook, addWatch, goBack, noLooks, type Observed, seenBy } from './observations.ts'
+import type { Report, StepReport } from './report-schema.ts'
 import { keepTail, type Tails, tailFor } from './tails.ts'
 
 export type ReportHead = {
@@ -16,7 +16,7 @@ export type ReportHead = {
 export type ReportDraft = {
   head: ReportHead
   facts: Facts
-  looks: Looks
+  looks: Observed
   steps: StepReport[]
   /** Null: of a step that may have changed the host nobody knows whether it did. */
   changed: boolean | null

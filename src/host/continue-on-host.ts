@@ -7,9 +7,9 @@ import { type Body, failure } from '../hostlink/daemon/peers/answer.ts'
 import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { RunRequest } from '../hostlink/messages.ts'
 import { mayLive } from '../runs/run-status.ts'
-import type { AroundRuns } from './context.ts'
+import { mayUse } from './answer-requests.ts'
+import type { AroundRuns } from './around-runs.ts'
 import { callerArguments } from './hostops-command.ts'
-import { mayUse } from './requests.ts'
 
 type Again = Extract<RunRequest, { action: 'resume' | 'rollback' }>
 

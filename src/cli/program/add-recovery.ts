@@ -11,7 +11,7 @@ import {
   quietOption,
   RUN_ARGUMENT,
   stateConfigOption,
-} from './options.ts'
+} from './shared-options.ts'
 
 export const addRecovery: AddCommands = (program, io, done) => {
   const verbs = [
@@ -41,8 +41,8 @@ export const addRecovery: AddCommands = (program, io, done) => {
       .addOption(stateConfigOption())
       .addOption(hostOption())
       .action(async (run: string, options: ResumeOptions) => {
-        const { continueRun } = await import('../commands/resume.ts')
-        done(await continueRun(verb, run, { ...options, input: options.input ?? [] }, io))
+        const { resumeCommand } = await import('../commands/resume.ts')
+        done(await resumeCommand(verb, run, { ...options, input: options.input ?? [] }, io))
       })
     if (verb === 'rollback') {
       command

@@ -7,7 +7,7 @@ import type { DescribedInput } from '../playbook/describe.ts'
 import { systemReason } from '../process/system-error.ts'
 import { runEnvironment } from './hostops-command.ts'
 import { findInstalled, type Installed } from './installed-playbooks.ts'
-import type { Known } from './known-playbooks.ts'
+import type { KnownPlaybook } from './known-playbooks.ts'
 
 export const BROKEN = 'it has mistakes: hostops validate tells them on the host'
 
@@ -48,7 +48,7 @@ export async function offerTo(
 /** Null for what has the name, and is not what would run under it. */
 function offer(
   grant: Pick<PlaybookGrant, 'name'> & Partial<PlaybookGrant>,
-  known: readonly Known[],
+  known: readonly KnownPlaybook[],
   settings: Place,
 ): Offered | null {
   const { name, digest, pinned = {} } = grant

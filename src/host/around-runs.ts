@@ -7,7 +7,7 @@ import type { Owner } from '../jobs/job-info.ts'
 import type { Most } from '../jobs/job-table.ts'
 import type { Jobs } from '../jobs/jobs.ts'
 import type { Runs } from '../runs/runs.ts'
-import type { HostRunStore } from './store.ts'
+import type { HostRunStore } from './request-store.ts'
 
 export type AroundRuns = HostRunsOptions & {
   readonly store: HostRunStore
@@ -29,4 +29,4 @@ export type AroundRuns = HostRunsOptions & {
 }
 
 /** What a job is looked up by is the name of its token alone. */
-export const ownerOf = (name: string): Owner => ({ name, seesAll: false })
+export const jobOwner = (name: string): Owner => ({ name, seesAll: false })
