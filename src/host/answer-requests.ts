@@ -29,8 +29,8 @@ export async function answerRunRequest(
   around: Around,
 ): Promise<Body> {
   const { token } = around
-  if (request.action === 'list') return list(around)
-  if (request.action === 'playbooks') return offeredPlaybooks(token, around.config(), around.hostEnv)
+  if (request.action === 'list') return around.inTurn(token, () => list(around))
+  if (request.action === 'playbooks') return offeredPlaybooks(token, around)
   const { run_id: runId } = request
   if (!mayUse(token, runId, around)) return { status: 'not_found', error_msg: `no such run: ${runId}` }
   try {
@@ -48,17 +48,18 @@ type AboutRun = Extract<
 
 async function answerAbout(request: AboutRun, around: Around): Promise<Body> {
   const { run_id: runId } = request
+  const inTurn = (read: () => Promise<Body>) => around.inTurn(around.token, read)
   switch (request.action) {
     case 'report':
-      return report(runId, around)
+      return inTurn(() => report(runId, around))
     case 'wait':
       return wait(request, around)
     case 'events':
       return events(request, around)
     case 'journal':
-      return journal(request, around)
+      return inTurn(() => journal(request, around))
     case 'logs':
-      return logs(request, around)
+      return inTurn(() => logs(request, around))
     case 'confirm':
       return acted(runId, async () => ({ ...(await around.runs.confirm(runId, around.by(around.token))) }))
     case 'cancel':
@@ -146,7 +147,7 @@ async function wait({ run_id, job_id, timeout_ms }: On<'wait'>, around: Around):
 /** The line that one runner ended with, or the run's own report if it printed none. */
 async function reportBy(runId: string, job: string | undefined, around: Around): Promise<Body> {
   const printed = job === undefined ? null : await printedBy(runId, job, around)
-  return printed?.body ?? report(runId, around)
+  return printed?.body ?? around.inTurn(around.token, () => report(runId, around))
 }
 
 /** One runner, whatever came before it. If it cannot be found, it has ended. */

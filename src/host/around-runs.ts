@@ -24,6 +24,8 @@ export type AroundRuns = HostRunsOptions & {
   ) => ReturnType<Jobs['start']>
   /** Who a caller is, in the journals of the runs that they ask for. */
   readonly by: (token: Token) => By
+  /** Reading records takes time: tokens with a policy take turns, and most of the time belongs to others. */
+  readonly inTurn: <T>(token: Token, read: () => Promise<T>) => Promise<T>
   /** Runs that somebody goes on with, and the jobs that do; null while one is being started. */
   readonly again: Map<string, string | null>
 }

@@ -6,7 +6,7 @@ import type { Problem } from '../hostlink/daemon/config/problem.ts'
 import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { GrantFindings } from '../hostlink/daemon/run-service.ts'
 import { findInstalled } from './installed-playbooks.ts'
-import { BROKEN, type Offered, offerTo } from './offered-playbooks.ts'
+import { BROKEN, loadOffers, type Offered } from './offered-playbooks.ts'
 
 /** What is not installed as it was reviewed is told elsewhere. */
 export async function checkGrants(
@@ -17,9 +17,10 @@ export async function checkGrants(
   const found: GrantFindings = { problems: [], warnings: [] }
   // With the YAML parser, which only those need who have such tokens.
   const { bindsRefs, unguarded } = await import('./guarded.ts')
+  const offerTo = await loadOffers()
   for (const token of tokens) {
     if (token.policy.kind !== 'playbooks') continue
-    const offered = await offerTo(token.policy, config, env)
+    const offered = offerTo(token.policy, config, env)
     const place = { file: config.policyFile ?? config.file, key: `tokens.${token.name}.playbooks` }
     if (typeof offered === 'string') {
       const reason = `what the playbooks want cannot be looked at: ${offered}`

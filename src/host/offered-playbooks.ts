@@ -5,6 +5,7 @@ import { bareDigest, type PlaybookGrant, type Policy, type Token } from '../host
 import type { RunSettings } from '../hostlink/daemon/run-service.ts'
 import type { DescribedInput } from '../playbook/describe.ts'
 import { systemReason } from '../process/system-error.ts'
+import type { AroundRuns } from './around-runs.ts'
 import { runEnvironment } from './hostops-command.ts'
 import { findInstalled, type Installed } from './installed-playbooks.ts'
 import type { KnownPlaybook } from './known-playbooks.ts'
@@ -23,26 +24,25 @@ export type Offered = {
 type Place = Pick<RunSettings, 'playbooksDir' | 'runsStateDir' | 'shell' | 'envAllow'>
 
 export async function offeredPlaybooks(
-  { policy }: Token,
-  settings: Place,
-  hostEnv: NodeJS.ProcessEnv,
+  token: Token,
+  { config, hostEnv, inTurn }: Pick<AroundRuns, 'config' | 'hostEnv' | 'inTurn'>,
 ): Promise<Body> {
-  const playbooks = await offerTo(policy, settings, hostEnv)
+  const offerTo = await loadOffers()
+  const playbooks = await inTurn(token, async () => offerTo(token.policy, config(), hostEnv))
   return typeof playbooks === 'string' ? failure(playbooks) : { status: 'ok', playbooks }
 }
 
-/** A text: why they cannot be listed. */
-export async function offerTo(
-  policy: Policy,
-  settings: Place,
-  hostEnv: NodeJS.ProcessEnv,
-): Promise<Offered[] | string> {
-  // Loads all that a playbook can hold, which only those need who ask for it.
+type OfferTo = (policy: Policy, settings: Place, hostEnv: NodeJS.ProcessEnv) => Offered[] | string
+
+/** Loads all that a playbook can hold, which only those need who ask. A text: why they cannot be listed. */
+export async function loadOffers(): Promise<OfferTo> {
   const { knownPlaybooks } = await import('./known-playbooks.ts')
-  const known = knownPlaybooks(settings.playbooksDir, runEnvironment(settings, hostEnv))
-  if (typeof known === 'string') return known
-  const grants = policy.kind === 'playbooks' ? policy.playbooks : known.map(({ name }) => ({ name }))
-  return grants.map(grant => offer(grant, known, settings)).filter(each => each !== null)
+  return (policy, settings, hostEnv) => {
+    const known = knownPlaybooks(settings.playbooksDir, runEnvironment(settings, hostEnv))
+    if (typeof known === 'string') return known
+    const grants = policy.kind === 'playbooks' ? policy.playbooks : known.map(({ name }) => ({ name }))
+    return grants.map(grant => offer(grant, known, settings)).filter(each => each !== null)
+  }
 }
 
 /** Null for what has the name, and is not what would run under it. */

@@ -6,6 +6,7 @@
 import { setMaxListeners } from 'node:events'
 import { jobStart } from '../hostlink/daemon/exec/job-start.ts'
 import { failure } from '../hostlink/daemon/peers/answer.ts'
+import { createTurns } from '../hostlink/daemon/peers/turns.ts'
 import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { HostRuns, HostRunsOptions, RunService } from '../hostlink/daemon/run-service.ts'
 import type { ExecRequest } from '../hostlink/messages.ts'
@@ -39,6 +40,9 @@ export function openHostRuns(options: HostRunsOptions, by = byToken): HostRuns {
   const store = openHostRunStore(stateDir)
   const runs = runsHere(stateDir)
   const closing = new AbortController()
+  const turns = createTurns()
+  const inTurn: AroundRuns['inTurn'] = ({ policy }, read) =>
+    policy.kind === 'full' ? read() : new Promise(resolve => turns.take(() => resolve(read())))
   const startJob: AroundRuns['startJob'] = (owner, key, argv, workdir, most) =>
     options.jobs.start(
       jobStart(
@@ -49,7 +53,7 @@ export function openHostRuns(options: HostRunsOptions, by = byToken): HostRuns {
       jobOwner(owner),
       most,
     )
-  const around: AroundRuns = { ...options, store, stateDir, runs, startJob, by, again: new Map() }
+  const around: AroundRuns = { ...options, store, stateDir, runs, startJob, by, inTurn, again: new Map() }
   let recovery: { stop(): void } | null = null
 
   return {

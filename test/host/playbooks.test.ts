@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { AroundRuns } from '../../src/host/around-runs.ts'
 import { offeredPlaybooks } from '../../src/host/offered-playbooks.ts'
 import type { Policy } from '../../src/hostlink/daemon/policy/policy.ts'
 
@@ -30,7 +31,8 @@ const digestOf = (text: string) => createHash('sha256').update(text).digest('hex
 
 async function offered(policy: Policy, env: NodeJS.ProcessEnv = { HOME: folder }) {
   const settings = { playbooksDir: folder, runsStateDir: folder, shell: '/bin/sh', envAllow: [] }
-  const answer = await offeredPlaybooks({ name: 't', policy }, settings, env)
+  const around = { config: () => settings, hostEnv: env, inTurn: (_: unknown, read: () => unknown) => read() }
+  const answer = await offeredPlaybooks({ name: 't', policy }, around as unknown as AroundRuns)
   return answer as {
     status: string
     error_msg?: string
