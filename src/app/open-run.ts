@@ -4,7 +4,7 @@ import type { Surroundings } from '../process/surroundings.ts'
 import type { Verb } from '../runs/runs.ts'
 import { type RunEntry, stateDir } from '../runs/runs-folder.ts'
 import { runsHere } from '../runs/runs-here.ts'
-import { readSettings } from './read-settings.ts'
+import { readSettings } from './settings.ts'
 
 type Opened = { state: string; run: RunEntry }
 

@@ -5,7 +5,7 @@ import type { Plan } from '../engine/plan.ts'
 import type { RunEnd, Warning } from '../engine/run-input.ts'
 import type { Failure } from '../failure.ts'
 import type { Surroundings } from '../process/surroundings.ts'
-import type { Report } from '../report/report-schema.ts'
+import type { Report } from '../report/schema.ts'
 
 export type Around = Surroundings & {
   /** Rejects with an exception that nobody caught, so that a run can still report how it ended. */
@@ -38,7 +38,7 @@ export type Note =
   | { kind: 'words'; line: string }
 
 /** How a run ended, as its report says. */
-export type RunEnded = {
+export type Ended = {
   report: Report
   exitCode: number
   end: RunEnd

@@ -150,7 +150,7 @@ const parts = {
     'src/cli/commands/run.ts',
     'src/app/start-run.ts',
     'src/transport/local.ts',
-    'src/ui/lines-face.ts',
+    'src/ui/lines.ts',
   ),
   more: [...outputs.keys()],
 }

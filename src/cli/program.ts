@@ -1,13 +1,13 @@
 /** The command line as data for commander. Each command's own code is loaded when it is called, not before. */
 import { type Argument, Command } from 'commander'
 import { VERSION } from '../build/version.ts'
-import { addActs } from './program/add-acts.ts'
-import { addDoctor } from './program/add-doctor.ts'
-import { addHistory } from './program/add-history.ts'
-import { addPlaybooks } from './program/add-playbooks.ts'
-import { addRecovery } from './program/add-recovery.ts'
-import { addRun } from './program/add-run.ts'
-import type { AddCommands } from './program/shared-options.ts'
+import { addActs } from './program/acts.ts'
+import { addDoctor } from './program/doctor.ts'
+import { addHistory } from './program/history.ts'
+import type { AddCommands } from './program/options.ts'
+import { addPlaybooks } from './program/playbooks.ts'
+import { addRecovery } from './program/recovery.ts'
+import { addRun } from './program/run.ts'
 import type { Io } from './terminal/io.ts'
 
 /**

@@ -6,7 +6,7 @@ import type { Problem } from '../hostlink/daemon/config/problem.ts'
 import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { GrantFindings } from '../hostlink/daemon/run-service.ts'
 import { findInstalled } from './installed-playbooks.ts'
-import { BROKEN, type Offered, offerTo } from './offered-playbooks.ts'
+import { BROKEN, type Offered, offerTo } from './playbooks.ts'
 
 /** What is not installed as it was reviewed is told elsewhere. */
 export async function checkGrants(

@@ -11,15 +11,15 @@ import type { HostRuns, HostRunsOptions, RunService } from '../hostlink/daemon/r
 import type { ExecRequest } from '../hostlink/messages.ts'
 import { systemReason } from '../process/system-error.ts'
 import { runsHere } from '../runs/runs-here.ts'
-import { goOnWaiting } from './abandoned-runs.ts'
-import { answerRunRequest } from './answer-requests.ts'
-import { type AroundRuns, jobOwner } from './around-runs.ts'
 import { checkGrants } from './check-grants.ts'
-import { goOnWith } from './continue-on-host.ts'
+import { type AroundRuns, ownerOf } from './context.ts'
 import { hostopsCommand, runsStateDir } from './hostops-command.ts'
 import { findInstalled, grantProblems, type Installed } from './installed-playbooks.ts'
-import { openHostRunStore } from './request-store.ts'
-import { startOnHost } from './start-on-host.ts'
+import { goOnWaiting } from './recovery.ts'
+import { answerRunRequest } from './requests.ts'
+import { goOnWith } from './resume.ts'
+import { startOnHost } from './start.ts'
+import { openHostRunStore } from './store.ts'
 
 const RECOVER_EVERY_MS = 5000
 
@@ -46,7 +46,7 @@ export function openHostRuns(options: HostRunsOptions, by = byToken): HostRuns {
         config(),
         hostEnv,
       ),
-      jobOwner(owner),
+      ownerOf(owner),
       most,
     )
   const around: AroundRuns = { ...options, store, stateDir, runs, startJob, by, again: new Map() }

@@ -1,5 +1,5 @@
 /** The status of a run, decided from what its folder shows. Pure, and decided nowhere else. */
-import type { Report } from '../report/report-schema.ts'
+import type { Report } from '../report/schema.ts'
 import type { Liveness } from './runner-identity.ts'
 
 /**

@@ -1,11 +1,11 @@
 /** The one place where failures become words: lower case, no full stop, then what to type next. */
 import type { Failure, FailureCode } from '../failure.ts'
-import { GIT } from './git-words.ts'
+import { GIT } from './git.ts'
 import type { Worded, Words } from './phrases.ts'
-import { goOn, RUN } from './run-words.ts'
-import { SERVICES } from './services-words.ts'
-import { TARGET } from './target-words.ts'
-import { USAGE, wordMistake } from './usage-words.ts'
+import { goOn, RUN } from './run.ts'
+import { SERVICES } from './services.ts'
+import { TARGET } from './target.ts'
+import { USAGE, wordMistake } from './usage.ts'
 
 const WORDS: Words<Failure> = {
   ...{ ...USAGE, ...TARGET, ...GIT, ...SERVICES, ...RUN },

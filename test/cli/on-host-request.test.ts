@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { requestFor } from '../../src/app/at-host/start-request.ts'
+import { requestFor } from '../../src/app/at-host/request.ts'
 import { type Scratch, scratch } from '../rig/git.ts'
 
 let s: Scratch

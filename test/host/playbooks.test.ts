@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { offeredPlaybooks } from '../../src/host/offered-playbooks.ts'
+import { offeredPlaybooks } from '../../src/host/playbooks.ts'
 import type { Policy } from '../../src/hostlink/daemon/policy/policy.ts'
 
 let folder: string

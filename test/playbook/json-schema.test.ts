@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { documentSchema, playbookJsonSchema, settingsJsonSchema } from '../../src/playbook/json-schema.ts'
 import { loadPlaybook } from '../../src/playbook/load.ts'
-import { reportSchema } from '../../src/report/report-schema.ts'
+import { reportSchema } from '../../src/report/schema.ts'
 import { journalEntrySchema } from '../../src/runs/journal-schema.ts'
 import { kinds } from '../../src/steps/index.ts'
 

@@ -1,7 +1,7 @@
 /** What of a run's events the report shows. */
 import { expect, test } from 'vitest'
 import type { Event } from '../../src/engine/events.ts'
-import { addEvent, emptyDraft, toReport } from '../../src/report/report-draft.ts'
+import { addEvent, emptyDraft, toReport } from '../../src/report/build.ts'
 
 test('the last lines of the failed step, and not what its way back said', () => {
   const draft = emptyDraft({

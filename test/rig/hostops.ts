@@ -14,8 +14,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
-import { type Report, reportSchema } from '../../src/report/report-schema.ts'
 import { RESULT_PREFIX } from '../../src/report/result-line.ts'
+import { type Report, reportSchema } from '../../src/report/schema.ts'
 
 export const HOSTOPS = fileURLToPath(new URL('../../dist/hostops.cjs', import.meta.url))
 

@@ -1,8 +1,8 @@
 /** What both faces say of things that are no step's own words: nobody acts on what is not shown. */
 import { expect, test } from 'vitest'
 import type { Event } from '../../src/engine/events.ts'
-import { linesFace } from '../../src/ui/lines-face.ts'
-import { treeFace } from '../../src/ui/tree-face.ts'
+import { linesFace } from '../../src/ui/lines.ts'
+import { treeFace } from '../../src/ui/tree.ts'
 
 const steps = [{ id: 'wait', name: 'wait', uses: 'confirm', effect: 'read' as const, about: {}, log: '' }]
 const started: Event = {

@@ -4,7 +4,7 @@ import { printable } from '../../wording/printable.ts'
 import { type OfRuns, withRuns } from '../open/with-runs.ts'
 import type { Io } from '../terminal/io.ts'
 
-export const confirmCommand = (given: string, options: OfRuns, io: Io): Promise<number> =>
+export const confirm = (given: string, options: OfRuns, io: Io): Promise<number> =>
   withRuns(options, io, async runs => {
     const runId = await runs.find(given)
     const { step, already } = await runs.confirm(runId)

@@ -15,7 +15,7 @@ import { catchSignals } from '../terminal/signals.ts'
 
 export type ResumeOptions = ContinueOptions & Shown & { target?: string; check?: boolean }
 
-export async function resumeCommand(
+export async function continueRun(
   verb: Verb,
   given: string,
   options: ResumeOptions,
@@ -25,7 +25,7 @@ export async function resumeCommand(
   const request = { verb, given, options, around: io, watcher: view.watcher }
   const { target, check = false } = options
   if (target !== undefined) {
-    const { continueAtHost } = await import('../../app/at-host/continue-at-host.ts')
+    const { continueAtHost } = await import('../../app/at-host/continue.ts')
     const run = continueAtHost({
       ...request,
       options: { ...options, target },

@@ -7,7 +7,7 @@ import type { Io } from '../terminal/io.ts'
 import { catchSignals } from '../terminal/signals.ts'
 
 /** `wrong`: a mistake in the command line itself. */
-export async function runCommand(
+export async function run(
   name: string,
   options: RunOptions,
   io: Io,
@@ -16,7 +16,7 @@ export async function runCommand(
   const view = openView(options, io)
   const request = { name, options, around: io, watcher: view.watcher, wrong }
   if (options.onHost || options.detach) {
-    const { startAtHost } = await import('../../app/at-host/start-at-host.ts')
+    const { startAtHost } = await import('../../app/at-host/start.ts')
     const detach = options.detach === true
     const run = startAtHost({ ...request, detach, openHost: opener(io) })
     const signals = catchSignals(run.interrupt)

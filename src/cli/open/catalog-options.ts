@@ -1,4 +1,4 @@
-import { readSettings } from '../../app/read-settings.ts'
+import { readSettings } from '../../app/settings.ts'
 import { playbooksProblem } from '../../app/start-options.ts'
 import { renderDiagnostics } from '../../document/print-diagnostics.ts'
 import type { CatalogOptions } from '../../playbook/catalog.ts'

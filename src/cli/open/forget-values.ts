@@ -1,5 +1,5 @@
 /** A run that ended for certain needs the values no more that its host kept for it: they may be secrets. */
-import { openHostRunStore } from '../../host/request-store.ts'
+import { openHostRunStore } from '../../host/store.ts'
 import { hasSettled } from '../../runs/run-status.ts'
 import { stateDir } from '../../runs/runs-folder.ts'
 import type { Io } from '../terminal/io.ts'

@@ -1,6 +1,6 @@
 /** From a target to the host behind it: a hostlink daemon, or this machine in the same way. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { OpenedHost } from '../../app/at-host/ended-at-host.ts'
+import type { OpenedHost } from '../../app/at-host/ended.ts'
 import { failureOf, targetFailure } from '../../app/connect-to.ts'
 import type { Failure } from '../../failure.ts'
 import type { Link, LinkFailure } from '../../hostlink/link/link.ts'

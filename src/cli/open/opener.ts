@@ -1,5 +1,5 @@
 /** Opens hosts for operations that may never need one: the code of the link is loaded with the first. */
-import type { AtHost } from '../../app/at-host/ended-at-host.ts'
+import type { AtHost } from '../../app/at-host/ended.ts'
 import type { Io } from '../terminal/io.ts'
 
 export const opener =

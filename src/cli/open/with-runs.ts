@@ -1,5 +1,5 @@
 /** Opens the runs that a command is about: those of this machine, or with `--target` those at a host. */
-import type { HostPlaybook } from '../../app/at-host/host-playbooks.ts'
+import type { HostPlaybook } from '../../app/at-host/playbooks.ts'
 import { openState } from '../../app/open-run.ts'
 import { ownRuns } from '../../app/own-runs.ts'
 import { Failed, type Failure } from '../../failure.ts'
@@ -68,7 +68,7 @@ export async function withPlaybooksOf(
 /** Throws `Failed` if the host does not tell. */
 export async function playbooksAt(target: string, state: string, io: Io): Promise<HostPlaybook[]> {
   const host = await openHost(target, state, io)
-  const { playbooksOf } = await import('../../app/at-host/host-playbooks.ts')
+  const { playbooksOf } = await import('../../app/at-host/playbooks.ts')
   try {
     return await playbooksOf(host)
   } finally {

@@ -21,15 +21,15 @@ export async function chooseFace(
     case 'quiet':
       return null
     case 'json': {
-      const { jsonFace } = await import('../../ui/json-face.ts')
+      const { jsonFace } = await import('../../ui/json.ts')
       return jsonFace(screen)
     }
     case 'lines': {
-      const { linesFace } = await import('../../ui/lines-face.ts')
+      const { linesFace } = await import('../../ui/lines.ts')
       return linesFace(screen)
     }
     case 'tree': {
-      const { treeFace } = await import('../../ui/tree-face.ts')
+      const { treeFace } = await import('../../ui/tree.ts')
       return treeFace({ ...screen, colour: mayColour(env), unicode: mayUnicode(env) })
     }
   }

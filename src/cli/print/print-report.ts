@@ -1,7 +1,7 @@
 /** The line that a run ended with, or what is known so far. What can be done about it is for people. */
 import type { Event } from '../../engine/events.ts'
-import type { Report } from '../../report/report-schema.ts'
 import { resultLine } from '../../report/result-line.ts'
+import type { Report } from '../../report/schema.ts'
 import type { RunReport } from '../../runs/runs.ts'
 import { makeSummary } from '../../ui/summary.ts'
 import { printable } from '../../wording/printable.ts'

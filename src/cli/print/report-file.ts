@@ -2,7 +2,7 @@
 import { accessSync, constants, type Stats, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Failure, Mistake } from '../../failure.ts'
-import type { Report } from '../../report/report-schema.ts'
+import type { Report } from '../../report/schema.ts'
 import { writeAtomically } from '../../runs/atomic-file.ts'
 
 type ReportFileProblem = Extract<Mistake, { what: 'report-file' }>['why']

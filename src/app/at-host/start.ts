@@ -1,0 +1,97 @@
+/** Starts a run at a host, where it outlives this process. This process only follows it and may end at any time. */
+import { isRunId, newRunId } from '../../engine/run-id.ts'
+import type { RunEnd } from '../../engine/run-input.ts'
+import { Failed, type Failure } from '../../failure.ts'
+import type { ReportHead } from '../../report/build.ts'
+import { atOf, type HostLink, withRetries } from '../../runs/host-link.ts'
+import { reportOf, waitAt } from '../../runs/runs-at.ts'
+import { stateDir } from '../../runs/runs-folder.ts'
+import { clock } from '../clock.ts'
+import { type Interrupts, makeInterrupts, unlessInterrupted } from '../interrupts.ts'
+import { readSettings } from '../settings.ts'
+import { wrongStart } from '../start-options.ts'
+import type { Operation, Watcher } from '../watcher.ts'
+import { type AtHost, type EndedAtHost, endedHere, interrupted, notBegun, notStarted } from './ended.ts'
+import { followToEnd } from './follow.ts'
+import { requestFor } from './request.ts'
+
+type Start = AtHost & {
+  name: string
+  /** Returns as soon as the run has started. */
+  detach: boolean
+  wrong: Failure | null
+}
+
+export function startAtHost(start: Start): Operation<EndedAtHost> {
+  const interrupts = makeInterrupts()
+  return { ended: started(start, interrupts), interrupt: interrupts.interrupt }
+}
+
+async function started(start: Start, interrupts: Interrupts): Promise<EndedAtHost> {
+  const { runId, dryRun, check } = start.options
+  const startedAt = clock.now()
+  const head: ReportHead = {
+    runId: runId !== undefined && isRunId(runId) ? runId : newRunId(startedAt),
+    playbook: null,
+    target: null,
+    dryRun: check === true || dryRun === true,
+    startedAt,
+  }
+  try {
+    const end = await Promise.race([attempt(start, head, interrupts), start.around.fault])
+    return 'outcome' in end ? endedHere(end, head) : end
+  } catch (error) {
+    if (error instanceof Failed)
+      return endedHere({ outcome: 'invalid', failedStep: null, failure: error.failure }, head)
+    start.watcher.note({ kind: 'fault', error })
+    const problem = error instanceof Error ? error.message : String(error)
+    const failure: Failure = { code: 'internal', problem }
+    return endedHere({ outcome: 'unknown', failedStep: null, failure }, head)
+  }
+}
+
+async function attempt(
+  { name: given, detach, wrong, options, around, watcher, openHost }: Start,
+  head: ReportHead,
+  interrupts: Interrupts,
+): Promise<RunEnd | EndedAtHost> {
+  const settings = readSettings(options, around)
+  if (!settings.ok) throw new Failed(settings.failure)
+  // Reported even if the playbook cannot be read, which may name another one.
+  head.target = options.target ?? settings.settings.target ?? null
+  const mistake = wrong ?? wrongStart(options, around.cwd)
+  if (mistake) throw new Failed(mistake)
+  const request = requestFor(given, options, settings.settings, around, watcher.note)
+  const wanted = await unlessInterrupted(interrupts, request)
+  if (wanted === null) return interrupted(interrupts.first!)
+  const { name, target, fields } = wanted
+  head.playbook = name ?? given
+  head.target = target
+  const stop = new AbortController()
+  interrupts.handle(() => stop.abort())
+  const opened = await openHost(target, stateDir(around, settings.settings.stateDir), stop.signal)
+  if (interrupts.first) return interrupted(interrupts.first)
+  if (!opened.ok) return notStarted(opened.failure)
+  const { host } = opened
+  try {
+    const start = { ...fields, run_id: head.runId }
+    const reply = await withRetries(() => host.ask('start', start), stop.signal)
+    if (!reply.ok) return notBegun(reply)
+    const { attached } = reply.value
+    if (detach) return attached ? await metAgain(host, head.runId, watcher) : STARTED
+    if (attached) watcher.note({ kind: 'attached', runId: head.runId, run: 'followed' })
+    return await followToEnd(host, head.runId, { watcher, interrupts })
+  } finally {
+    host.close()
+  }
+}
+
+const STARTED: RunEnd = { outcome: 'started', failedStep: null, failure: null }
+
+/** Triggered once more: a run that has ended is reported with its end. */
+async function metAgain(host: HostLink, runId: string, { note }: Watcher): Promise<RunEnd | EndedAtHost> {
+  const reply = await waitAt(host, runId, 0)
+  const told = reply.ok && reply.value.done === true ? reportOf(reply.value) : null
+  note({ kind: 'attached', runId, run: told === null ? 'running' : 'ended' })
+  return told === null ? STARTED : { kind: 'told', told, at: atOf(host) }
+}

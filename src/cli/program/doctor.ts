@@ -1,0 +1,17 @@
+import { type AddCommands, type OfRun, targetOption } from './options.ts'
+
+export const addDoctor: AddCommands = (program, io, done) => {
+  program
+    .command('doctor')
+    .summary('is everything there? each finding with its fix')
+    .description(
+      'Looks at this machine and at the target, changes nothing, and tells for each finding what mends it.',
+    )
+    .addOption(targetOption())
+    .option('--json', 'one JSON object on stdout')
+    .option('--config <file>', 'settings')
+    .action(async (options: OfRun & { json?: boolean }) => {
+      const { doctor } = await import('../commands/doctor.ts')
+      done(await doctor(options, io))
+    })
+}
