@@ -94,7 +94,7 @@ export type TargetFailure =
   | { code: 'link-lost'; target: string; command: string; reason: string }
   | { code: 'command-failed'; argv: string[]; exitCode: number | null; signal: string | null; tail: string }
   | { code: 'command-timeout'; argv: string[]; timeoutMs: number; tail: string }
-  | { code: 'command-not-started'; argv: string[]; why: NotStarted; detail: string }
+  | { code: 'command-not-started'; argv: string[]; why: WhyNotStarted; detail: string }
   | { code: 'output-unreadable'; argv: string[]; problem: string }
 
 export type GitFailure =
@@ -296,7 +296,7 @@ export type FailedService = {
 
 export type FailureCode = Failure['code']
 
-export type NotStarted = 'not-found' | 'not-executable' | 'bad-cwd' | 'busy' | 'too-large' | 'other'
+export type WhyNotStarted = 'not-found' | 'not-executable' | 'bad-cwd' | 'busy' | 'too-large' | 'other'
 
 export type InputProblem = {
   input: string

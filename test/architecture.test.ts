@@ -42,9 +42,6 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'duration.ts': [],
 }
 
-/** Each pair that goes is one reason less to know both in order to change one. */
-const TO_BE_PARTED = ['steps/compose <-> steps/compose/guard']
-
 /** Files that only these may import. */
 const ONLY_FOR: Record<string, (importer: string) => boolean> = {
   'transport/connect.ts': importer => importer.startsWith('app/') || importer === 'cli/commands/doctor.ts',
@@ -68,9 +65,13 @@ describe('src/', () => {
   test('has no cycles', () => {
     expect(cycles(files)).toEqual([])
   })
-  test('has no two folders that import each other, but for those that are still to be parted', () => {
-    expect(mutual(files)).toEqual(TO_BE_PARTED)
+  test('has no two folders that import each other', () => {
+    expect(mutual(files)).toEqual([])
   })
+})
+
+test('no exported name has two meanings, but for those that are still to be renamed', () => {
+  expect(declaredTwice(readSources())).toEqual([])
 })
 
 describe('the rule finds', () => {
@@ -127,6 +128,14 @@ describe('the rule finds', () => {
 
   test('an import of a file that is not there', () => {
     expect(violations(new Map([['steps/git/git.ts', "import './gone.ts'"]]))).toHaveLength(1)
+  })
+
+  test('a name that two files declare, and no other', () => {
+    const files = new Map([
+      ['steps/a.ts', "export type A = 1\nexport const once = 1\nexport { b } from './b.ts'"],
+      ['steps/b.ts', 'export async function b() {}\nexport type A = 2\nconst once = 1\n'],
+    ])
+    expect(declaredTwice(files)).toEqual(['A'])
   })
 
   test('two folders that import each other, without a cycle of files', () => {
@@ -235,4 +244,12 @@ function readSources(): Files {
   const src = new URL('../src/', import.meta.url)
   const names = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'))
   return new Map(names.map(name => [name, readFileSync(new URL(name, src), 'utf8')]))
+}
+
+function declaredTwice(files: Files): string[] {
+  const declared = [...files.values()].flatMap(text => {
+    const names = [...text.matchAll(/^export (?:async )?(?:function\*?|const|class|type) (\w+)/gm)]
+    return [...new Set(names.map(match => match[1]!))]
+  })
+  return [...new Set(declared.filter((name, at) => declared.indexOf(name) !== at))].sort()
 }

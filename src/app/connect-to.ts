@@ -1,6 +1,6 @@
 /** Connects to a target. An interruption ends the attempt. */
 import type { Failure } from '../failure.ts'
-import { connect, wrongTarget } from '../transport/connect.ts'
+import { openTransport, wrongTarget } from '../transport/connect.ts'
 import type { Connected, Transport } from '../transport/transport.ts'
 import type { Interrupts } from './interrupts.ts'
 
@@ -15,7 +15,7 @@ type Way = {
 export async function connectTo(target: string, { env, jobsFolder, interrupts }: Way): Promise<Reached> {
   const stop = new AbortController()
   interrupts.handle(() => stop.abort())
-  const connected = await connect(target, { env, jobsFolder, signal: stop.signal })
+  const connected = await openTransport(target, { env, jobsFolder, signal: stop.signal })
   if (!interrupts.first)
     return connected.ok ? connected : { ok: false, failure: failureOf(connected, target) }
   if (connected.ok) await connected.transport.close()

@@ -4,7 +4,7 @@ import type { Json } from '../document/json.ts'
 import { parseDuration } from '../duration.ts'
 import type { Outcome } from '../engine/events.ts'
 import { recover } from '../engine/recover.ts'
-import { startRollback, startRun } from '../engine/run.ts'
+import { runPlan, startRollback } from '../engine/run.ts'
 import type { RunEnd, RunInput } from '../engine/run-input.ts'
 import { Failed, type Failure } from '../failure.ts'
 import type { Report } from '../report/report-schema.ts'
@@ -13,7 +13,7 @@ import { awaitConfirmIn } from '../runs/confirmation.ts'
 import { takeInterruption } from '../runs/interruption.ts'
 import { lockInput } from '../runs/lock-holder.ts'
 import { hasSettled, mayLive } from '../runs/run-status.ts'
-import { takeRunnerLock } from '../runs/runner-lock.ts'
+import { takeOver } from '../runs/runner-lock.ts'
 import type { Verb } from '../runs/runs.ts'
 import { type RunEntry, readRun, unwritable } from '../runs/runs-folder.ts'
 import { type Kept, readKept } from '../runs/stored-plan.ts'
@@ -30,7 +30,7 @@ import { refusedAttempt } from './refused-attempt.ts'
 import { secretInputs } from './secret-inputs.ts'
 import { ownIdsHere } from './self-upgrade/own-container.ts'
 import { waitLockProblem } from './start-options.ts'
-import type { Around, Operation, RunEnded, Watcher } from './watcher.ts'
+import type { Around, Ended, Operation, Watcher } from './watcher.ts'
 
 export type ContinueOptions = {
   input: string[]
@@ -48,9 +48,9 @@ export type ContinueOptions = {
 }
 
 export type Continued =
-  | { kind: 'ended'; ended: RunEnded }
+  | { kind: 'ended'; ended: Ended }
   /** Nothing was done. `run` is null if there is none of that name. */
-  | { kind: 'refused'; ended: RunEnded; run: RunEntry | null }
+  | { kind: 'refused'; ended: Ended; run: RunEntry | null }
   /** The run has ended already, so that nothing is left to do. */
   | { kind: 'over'; run: RunEntry }
 
@@ -90,7 +90,7 @@ async function continued(request: Request, interrupts: Interrupts): Promise<Cont
   if (mayLive(found.status) && !(found.status === 'unseen' && isGone)) return refuse(hasRunner(found))
   if (isOver(verb, found)) return { kind: 'over', run: found }
   try {
-    if (!takeRunnerLock(found.folder, isGone)) return refuse(hasRunner(readRun(found.folder) ?? found))
+    if (!takeOver(found.folder, isGone)) return refuse(hasRunner(readRun(found.folder) ?? found))
   } catch (error) {
     return refuse(unwritable(found.folder, error))
   }
@@ -191,7 +191,7 @@ async function onTarget(work: Work): Promise<RunEnd> {
     }
     sink.openJournal()
     await watcher.ready()
-    const running = verb === 'resume' ? startRun(input) : startRollback(input)
+    const running = verb === 'resume' ? runPlan(input) : startRollback(input)
     interrupts.handle(signal => running.control.interrupt(signal, takeInterruption(run.folder)))
     return await running.ended
   } finally {

@@ -8,7 +8,7 @@ import type { Plan } from '../engine/plan.ts'
 import type { JournalHandle, RunEnd } from '../engine/run-input.ts'
 import { Failed } from '../failure.ts'
 import type { Playbook } from '../playbook/playbook.ts'
-import { exitCodeOf } from '../report/exit-code.ts'
+import { exitCode } from '../report/exit-code.ts'
 import { addEvent, emptyDraft, type ReportHead, toReport } from '../report/report-draft.ts'
 import type { Report } from '../report/report-schema.ts'
 import { writeAtomically } from '../runs/atomic-file.ts'
@@ -20,7 +20,7 @@ import { placeHere } from '../runs/runner-identity.ts'
 import { type Keep, type RunEntry, type RunHead, unwritable, writeHead } from '../runs/runs-folder.ts'
 import { keepRun } from '../runs/stored-plan.ts'
 import { clock } from './clock.ts'
-import type { RunEnded, Watcher } from './watcher.ts'
+import type { Ended, Watcher } from './watcher.ts'
 
 export type EventSink = {
   readonly head: ReportHead
@@ -39,7 +39,7 @@ export type EventSink = {
   readonly record: JournalHandle
   /** Leaves the run as it was, with the head that it had. */
   standDown(head: RunHead): void
-  end(end: RunEnd): RunEnded
+  end(end: RunEnd): Ended
   /** Removes old runs. Called after the end has been told, so that nobody waits for it. */
   tidy(): void
 }
@@ -130,7 +130,7 @@ export function makeSink(head: ReportHead, watcher: Pick<Watcher, 'event' | 'not
       const known = toReport(draft, clock.now())
       const incomplete: Report = { ...known, recordIncomplete: true }
       const report = isWhole ? known : incomplete
-      const code = exitCodeOf(outcome, failure)
+      const code = exitCode(outcome, failure)
       const isStored = store(report, code)
       return {
         report: isStored ? report : incomplete,

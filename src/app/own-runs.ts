@@ -12,8 +12,8 @@ export function ownRuns(state: string, around: Surroundings): Runs {
   const settled = async (runId: string, patienceMs: number): Promise<RunReport> => {
     const run = here.entry(runId)
     if (!mayBeAsked(run)) return here.report(runId)
-    const { reconcileRun } = await import('./reconcile-run.ts')
-    const { failure } = await reconcileRun(run, { patienceMs, around })
+    const { settleRun } = await import('./reconcile-run.ts')
+    const { failure } = await settleRun(run, { patienceMs, around })
     const report = await here.report(runId)
     return failure === null ? report : { ...report, failure }
   }

@@ -5,13 +5,13 @@
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Event } from '../engine/events.ts'
-import { settle } from '../engine/reconcile.ts'
+import { reconcileRun } from '../engine/reconcile.ts'
 import { type Recovered, recover } from '../engine/recover.ts'
 import type { RunEnd } from '../engine/run-input.ts'
 import { Failed, type Failure } from '../failure.ts'
 import type { Surroundings } from '../process/surroundings.ts'
 import { callerOf } from '../runs/caller.ts'
-import { isTaken, takeRunnerLock } from '../runs/runner-lock.ts'
+import { isTaken, takeOver } from '../runs/runner-lock.ts'
 import { mayBeAsked, type RunEntry, readRun, unwritable } from '../runs/runs-folder.ts'
 import { type Kept, readKept } from '../runs/stored-plan.ts'
 import { kinds } from '../steps/index.ts'
@@ -24,7 +24,7 @@ import { makeInterrupts } from './interrupts.ts'
 import type { Note } from './watcher.ts'
 
 /** `failure`: why its end is still open. */
-export async function reconcileRun(
+export async function settleRun(
   run: RunEntry,
   { patienceMs, around }: { patienceMs: number; around: Surroundings },
 ): Promise<{ run: RunEntry; failure: Failure | null }> {
@@ -84,7 +84,7 @@ async function asked(
   const { transport } = connected
   const events: Event[] = []
   try {
-    const ended = settle({
+    const ended = reconcileRun({
       ...{ runId, kinds, inputs, transport, clock, recovered },
       plan: kept.plan,
       playbook: kept.playbook,
@@ -116,7 +116,7 @@ async function within<T>(ended: Promise<T>, patienceMs: number): Promise<T | nul
 /** Writes nothing if somebody else has continued the run in the meantime. Returns why it could not be written. */
 function keep(run: RunEntry, kept: Kept, { events, end }: Answer): Failure | null {
   try {
-    if (!takeRunnerLock(run.folder)) return null
+    if (!takeOver(run.folder)) return null
   } catch (error) {
     throw new Failed(unwritable(run.folder, error))
   }

@@ -6,22 +6,22 @@ import type { Outcome } from '../engine/events.ts'
 import { beforeAnyChange } from '../engine/outcome.ts'
 import { isRunId, newRunId } from '../engine/run-id.ts'
 import type { Failure } from '../failure.ts'
-import { exitCodeOf } from '../report/exit-code.ts'
+import { exitCode } from '../report/exit-code.ts'
 import { emptyDraft, toReport } from '../report/report-draft.ts'
 import type { RunEntry } from '../runs/runs-folder.ts'
 import { draftFromJournal } from '../runs/stored-report.ts'
 import { clock } from './clock.ts'
-import type { RunEnded } from './watcher.ts'
+import type { Ended } from './watcher.ts'
 
 /** `run`: as it was given if there is none of that name. */
-export function refusedAttempt(run: string | RunEntry, failure: Failure): RunEnded {
+export function refusedAttempt(run: string | RunEntry, failure: Failure): Ended {
   const outcome = outcomeOf(failure)
   const now = clock.now()
   const end = { outcome, failedStep: null, failure }
   const draft = typeof run === 'string' ? emptyDraft(headFor(run, now)) : draftFromJournal(run)
   draft.end = { type: 'run-finished', ...end }
   const report = toReport(draft, now)
-  return { report, exitCode: exitCodeOf(outcome, failure), end, isKept: false, isRecorded: true }
+  return { report, exitCode: exitCode(outcome, failure), end, isKept: false, isRecorded: true }
 }
 
 const headFor = (given: string, now: number) => ({

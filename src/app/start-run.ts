@@ -1,11 +1,11 @@
 /** Starts a run. Whatever happens, it ends with a report. */
 import { join } from 'node:path'
 import { parseDuration } from '../duration.ts'
-import { startCheck } from '../engine/check.ts'
+import { startCheck } from '../engine/check-plan.ts'
 import { type Plan, startEvent, warningEvents } from '../engine/plan.ts'
-import { startRun as startEngine } from '../engine/run.ts'
+import { runPlan } from '../engine/run.ts'
 import { isRunId, newRunId } from '../engine/run-id.ts'
-import type { RunEnd, RunInput, Running } from '../engine/run-input.ts'
+import type { RunEnd, RunInput, StartedRun } from '../engine/run-input.ts'
 import { Failed, type Failure } from '../failure.ts'
 import type { ReportHead } from '../report/report-draft.ts'
 import { callerOf } from '../runs/caller.ts'
@@ -26,9 +26,9 @@ import { readSettings } from './read-settings.ts'
 import { ownIdsHere } from './self-upgrade/own-container.ts'
 import type { Preflight } from './self-upgrade/preflight.ts'
 import { type StartOptions, wrongStart } from './start-options.ts'
-import type { Around, Operation, RunEnded, Watcher } from './watcher.ts'
+import type { Around, Ended, Operation, Watcher } from './watcher.ts'
 
-type Started = Operation<RunEnded> & {
+type Started = Operation<Ended> & {
   readonly runId: string
   /** Removes old runs. Called after the end has been told, so that nobody waits for it. */
   tidy(): void
@@ -167,7 +167,7 @@ async function onTarget(
     await watcher.ready()
     work.began()
     const checked = { ...input, warnings: [...warnings, ...prepared.warnings] }
-    return await ended(options.check ? startCheck(checked) : startEngine(input), interrupts, folder)
+    return await ended(options.check ? startCheck(checked) : runPlan(input), interrupts, folder)
   } finally {
     await transport.close()
   }
@@ -199,7 +199,7 @@ const runInput = (prepared: Prepared, sink: EventSink, transport: Transport): Ru
 })
 
 /** `folder`: where somebody may have noted that the signal comes from them. */
-function ended(running: Running, interrupts: Interrupts, folder: string | null): Promise<RunEnd> {
+function ended(running: StartedRun, interrupts: Interrupts, folder: string | null): Promise<RunEnd> {
   const by = () => (folder === null ? null : takeInterruption(folder))
   interrupts.handle(signal => running.control.interrupt(signal, by()))
   return running.ended

@@ -38,7 +38,7 @@ export type Note =
   | { kind: 'words'; line: string }
 
 /** How a run ended, as its report says. */
-export type RunEnded = {
+export type Ended = {
   report: Report
   exitCode: number
   end: RunEnd

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync, write, writeSync } from 'node:fs'
-import { main } from '../hostlink/cli/cli.ts'
-import { exitCode, type InterruptSignal, SIGNAL_CODES } from '../hostlink/cli/exit-code.ts'
-import type { Io } from '../hostlink/cli/io.ts'
+import { runClient } from '../hostlink/cli/cli.ts'
+import { clientExitCode, type InterruptSignal, SIGNAL_CODES } from '../hostlink/cli/exit-code.ts'
+import type { ClientIo } from '../hostlink/cli/io.ts'
 
 const SIGNALS: readonly InterruptSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 const DESCRIPTORS = { stdout: 1, stderr: 2 } as const
@@ -14,7 +14,7 @@ const STUCK_MS = 100
 /** Writes of live output that nobody has taken yet. */
 let writing = 0
 
-const io: Io = {
+const io: ClientIo = {
   args: process.argv.slice(2),
   env: process.env,
   readFile: path => {
@@ -35,11 +35,11 @@ const io: Io = {
 }
 
 // Everything is written when main settles, so nothing is cut off here.
-main(io).then(
+runClient(io).then(
   code => leave(code),
   error => {
     process.stderr.write(`hostlink: internal error: ${error instanceof Error ? error.message : error}\n`)
-    process.exit(exitCode({ kind: 'usage' }, process.env['HOSTLINK_EXIT_CODES'] === 'passthrough'))
+    process.exit(clientExitCode({ kind: 'usage' }, process.env['HOSTLINK_EXIT_CODES'] === 'passthrough'))
   },
 )
 

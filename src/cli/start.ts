@@ -4,7 +4,7 @@ import { main } from './main.ts'
 import { closeStreams, processIo } from './terminal/process-io.ts'
 
 /** Before the code that was compiled is kept. */
-export const usualFlags = async (): Promise<void> => (await import('../process/v8-flags.ts')).usualFlags()
+export const usualFlags = async (): Promise<void> => (await import('../process/v8-flags.ts')).setUsualFlags()
 
 /** A fault that no run could turn into a report. */
 const EXIT_FAULT = 70

@@ -2,10 +2,10 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { MAX_FILE_BYTES } from './text-file.ts'
 
-export type ReadFile = { ok: true; bytes: Buffer } | { ok: false; problem: string; missing: boolean }
+export type FileRead = { ok: true; bytes: Buffer } | { ok: false; problem: string; missing: boolean }
 
 /** One byte more than the limit may come back, so that `decode` can say that it is too large. */
-export function readFileBounded(path: string): ReadFile {
+export function readFileBounded(path: string): FileRead {
   let descriptor: number | undefined
   try {
     // A pipe that nobody writes to would be waited for.

@@ -2,6 +2,7 @@
 
 import type { Json } from '../document/json.ts'
 import type { Failure } from '../failure.ts'
+import type { StreamName } from '../process/stream-name.ts'
 import type {
   Effect,
   Evidence,
@@ -11,7 +12,7 @@ import type {
   PlannedCommand,
   Probe,
 } from '../steps/contract/step.ts'
-import type { CommandHandle, StreamName } from '../transport/transport.ts'
+import type { CommandHandle } from '../transport/transport.ts'
 
 export type { Json } from '../document/json.ts'
 export type {

@@ -20,11 +20,11 @@ export type Holder = {
 }
 
 /** What can be known about a holder from here. It is dead, and its run was not finished (`interrupted`), or has no record any more (`lost`). */
-export type Judgement = 'alive' | 'finished' | 'interrupted' | 'lost' | 'unknown'
+export type HolderStatus = 'alive' | 'finished' | 'interrupted' | 'lost' | 'unknown'
 
 export type LockInput = {
   holder: Holder
-  judge(holder: Holder): Judgement
+  judge(holder: Holder): HolderStatus
   /** How long to wait for somebody else's run. */
   waitMs: number
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { Failed } from '../failure.ts'
 import type { StepContext } from '../steps/contract/step.ts'
-import { type Holder, type Judgement, type LockInput, readHolder } from './holder.ts'
+import { type Holder, type HolderStatus, type LockInput, readHolder } from './holder.ts'
 import { LOCK_SCRIPT } from './lock-script.ts'
 import type { Guarded } from './run-input.ts'
 import type { Run } from './run-state.ts'
@@ -88,7 +88,7 @@ async function acquire(run: Run, lock: LockInput, name: string, mine: string): P
 function refuseToWait(
   lock: LockInput,
   what: string,
-  { holder, judgement, path }: { holder: Holder | null; judgement: Judgement; path: string },
+  { holder, judgement, path }: { holder: Holder | null; judgement: HolderStatus; path: string },
 ): void {
   if (holder === null) return
   const { runId, state = lock.holder.state ?? '' } = holder
@@ -98,7 +98,7 @@ function refuseToWait(
 }
 
 /** Ids may be given twice, by callers with state folders of their own: only who goes on with a run takes its lock over. */
-function judgementOf(run: Run, lock: LockInput, holder: Holder): Judgement {
+function judgementOf(run: Run, lock: LockInput, holder: Holder): HolderStatus {
   const judged = lock.judge(holder)
   const { runId, machine, state } = lock.holder
   // On another machine a folder may have another path.

@@ -3,7 +3,7 @@
  * and nothing else is. So the end may come to be known; where steps are left, it is known where the run stands.
  */
 import type { Failure } from '../failure.ts'
-import { announce, takeOver, verdict } from './run.ts'
+import { announce, endOfRun, recallStep } from './run.ts'
 import type { RunEnd, RunInput } from './run-input.ts'
 import { newRun, type Run } from './run-state.ts'
 import { askForStep, runStep } from './run-step.ts'
@@ -11,9 +11,9 @@ import { makeReady, type StepState } from './step-state.ts'
 import { checkStillDone } from './still-done.ts'
 
 /** Never rejects. `unknown` where nobody could tell how the step in flight ended: then nothing is known that was not before. */
-export async function settle(input: RunInput): Promise<RunEnd> {
+export async function reconcileRun(input: RunInput): Promise<RunEnd> {
   const run = newRun(input)
-  for (const state of run.states) takeOver(run, state)
+  for (const state of run.states) recallStep(run, state)
   announce(run)
   const end = run.redact(await ask(run))
   run.emit({ type: 'run-finished', ...end })
@@ -33,7 +33,7 @@ async function ask(run: Run): Promise<RunEnd> {
     if (isUnknown(failure)) return { outcome: 'unknown', failedStep: step, failure }
     return halfWay(run, { step, failure }, later)
   }
-  return verdict(run, null, null)
+  return endOfRun(run, null, null)
 }
 
 function halfWay(
@@ -49,12 +49,12 @@ function halfWay(
     failed: failed?.failure ?? null,
     left: left.map(({ planned }) => planned.id),
   }
-  return verdict(run, { step, failure }, null)
+  return endOfRun(run, { step, failure }, null)
 }
 
 /** Null: it ended well. */
 async function learn(run: Run, state: StepState): Promise<Failure | null | 'left'> {
-  const earlier = takeOver(run, state)
+  const earlier = recallStep(run, state)
   if (earlier !== 'to-do') return earlier
   if (state.begun) return askForStep(run, state)
   return onlyReads(run, state) ? runStep(run, state) : 'left'

@@ -4,14 +4,14 @@ import type { CheckFinding } from '../steps/contract/step.ts'
 import { finishUnchanged, reportFindings } from './findings.ts'
 import { startEvent } from './plan.ts'
 import { rollbackScope } from './rollback.ts'
-import { takeOver } from './run.ts'
-import type { RunEnd, RunInput, Running } from './run-input.ts'
+import { recallStep } from './run.ts'
+import type { RunEnd, RunInput, StartedRun } from './run-input.ts'
 import { newRun, type Run } from './run-state.ts'
 import { contextFor, makeReady, type StepState } from './step-state.ts'
 import { hasWayBack, withoutWayBack } from './verification.ts'
 
 /** Findings come as `checked` events. Never rejects. */
-export function startRehearsal(input: RunInput): Running {
+export function startRehearsal(input: RunInput): StartedRun {
   const run = newRun(input)
   return { control: run.stops.control, ended: rehearse(run) }
 }
@@ -19,7 +19,7 @@ export function startRehearsal(input: RunInput): Running {
 async function rehearse(run: Run): Promise<RunEnd> {
   const { emit, input, states } = run
   emit(startEvent(input))
-  for (const state of states) takeOver(run, state)
+  for (const state of states) recallStep(run, state)
   const { steps, stopsAt } = rollbackScope(states)
   const find = async (state: StepState) =>
     state === stopsAt ? [pointOfNoReturn(state.planned.id)] : look(run, state)

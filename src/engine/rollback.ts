@@ -10,7 +10,7 @@ import type { RollbackEnd } from './outcome.ts'
 import { partKey, type RecoveredPart } from './recover.ts'
 import type { Guarded } from './run-input.ts'
 import { contextFor, mayChange, type StepState } from './step-state.ts'
-import { type Look, movesOf, type PartEnd, verification, withoutWayBack } from './verification.ts'
+import { movesOf, type PartEnd, type StepObservation, verification, withoutWayBack } from './verification.ts'
 
 type Part = { movement: Movement; state: StepState }
 
@@ -72,7 +72,7 @@ export async function rollBack(options: {
   signal: AbortSignal
 }): Promise<RollbackEnd> {
   const { states, emit, signal } = options
-  const looks: Look[] = []
+  const looks: StepObservation[] = []
   const run: Guarded = {
     ...options.run,
     emit(event) {

@@ -7,9 +7,9 @@ import type { Sign, StepKind } from '../steps/contract/step.ts'
 import type { Transport } from '../transport/transport.ts'
 import type { By, Caller, Emit, Outcome } from './events.ts'
 import type { LockInput } from './holder.ts'
-import type { Looks } from './looks.ts'
 import { type Hold, newHold } from './pause-probes.ts'
 import type { Plan } from './plan.ts'
+import type { RecentReads } from './recent-reads.ts'
 import type { Recovered } from './recover.ts'
 import { type Redactor, redactDeep, redactorOf } from './redact.ts'
 
@@ -77,7 +77,7 @@ export type Guarded = RunInput & {
   readonly secrets: Redactor
   readonly hold: Hold
   readonly standing: Map<string, Sign>
-  readonly looks: Looks
+  readonly looks: RecentReads
   /** Outputs of the steps that have succeeded, by step id. */
   readonly succeeded: Map<string, { uses: string; outputs: { [output: string]: Json } }>
 }
@@ -107,4 +107,4 @@ export type RunEnd = {
   refused?: true
 }
 
-export type Running = { control: RunControl; ended: Promise<RunEnd> }
+export type StartedRun = { control: RunControl; ended: Promise<RunEnd> }

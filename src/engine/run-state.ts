@@ -11,7 +11,7 @@ import { newStates, type StepState } from './step-state.ts'
 import { makeStops, type Stops } from './stop.ts'
 
 /** What goes on beside the steps, until it is told that the run has ended; `done` lets go of it. */
-export type Observation = {
+export type Observer = {
   id: string
   ended: AbortController
   done: AbortController
@@ -29,7 +29,7 @@ export type Run = {
   readonly known: Scope
   /** Whether the state before the first change was recorded. */
   recorded: boolean
-  readonly observations: Observation[]
+  readonly observations: Observer[]
   /** A word of it is on the target, since its record could not be, or was not, written to its end. */
   noted: boolean
   /** Its lock is somebody else's by now: nothing is begun beside them. */

@@ -11,7 +11,7 @@ import { startEvent, warningEvents } from './plan.ts'
 import { hasBegun } from './recover.ts'
 import { keepEvidence, rollBack, willReactivate } from './rollback.ts'
 import { missingFromSet } from './rollback-set.ts'
-import type { RunEnd, RunInput, Running } from './run-input.ts'
+import type { RunEnd, RunInput, StartedRun } from './run-input.ts'
 import { newRun, type Run } from './run-state.ts'
 import { runStep } from './run-step.ts'
 import { canBeReady, makeReady, mayChange, type StepState } from './step-state.ts'
@@ -21,7 +21,7 @@ import { checkStillDone } from './still-done.ts'
 type StepFailure = { step: string | null; failure: Failure }
 
 /** Runs a plan, or goes on with one that another runner began (`recovered`). Never rejects. */
-export function startRun(input: RunInput): Running {
+export function runPlan(input: RunInput): StartedRun {
   return start(
     input,
     run => {
@@ -34,7 +34,7 @@ export function startRun(input: RunInput): Running {
 }
 
 /** Takes back what the journal of a run (`recovered`) says that it did, all of it or nothing. Never rejects. */
-export function startRollback(input: RunInput): Running {
+export function startRollback(input: RunInput): StartedRun {
   const work = async (run: Run): Promise<RunEnd> => {
     const missing = input.rebuild ? null : await missingFromSet(run)
     if (missing !== null) return { ...idle(missing), refused: true }
@@ -46,10 +46,10 @@ export function startRollback(input: RunInput): Running {
 type Work = (run: Run) => Promise<RunEnd>
 type Verb = 'resume' | 'rollback'
 
-function start(input: RunInput, work: Work, verb: Verb): Running {
+function start(input: RunInput, work: Work, verb: Verb): StartedRun {
   const run = newRun(input)
   // All of it before anything else: whatever ends this runner, it must know what is half done.
-  if (input.recovered) for (const state of run.states) takeOver(run, state)
+  if (input.recovered) for (const state of run.states) recallStep(run, state)
   announce(run)
   const ended = locked(run, run => alone(run, work, verb), verb).then(async seen => {
     const end = run.redact(seen)
@@ -86,7 +86,7 @@ async function locked(run: Run, work: Work, verb: Verb): Promise<RunEnd> {
   } catch (error) {
     const failure = toFailure(error)
     if (hasActed(run)) return idle(failure)
-    return verdict(run, { step: null, failure }, null)
+    return endOfRun(run, { step: null, failure }, null)
   }
   let open = false
   try {
@@ -134,13 +134,13 @@ async function runToItsEnd(run: Run): Promise<RunEnd> {
   stopClock()
   const mayRollBack = run.input.plan.onFailure === 'rollback'
   const { rollback, failure } = await afterwards(run, failed?.failure ?? null, mayRollBack)
-  return verdict(run, failed && failure ? { ...failed, failure } : failed, rollback)
+  return endOfRun(run, failed && failure ? { ...failed, failure } : failed, rollback)
 }
 
 async function goOnTakingBack(run: Run, because: Failure): Promise<RunEnd> {
   const failedStep = run.states.find(state => state.status === 'failed')?.planned.id ?? null
   const { rollback, failure } = await afterwards(run, because, true)
-  return verdict(run, { step: failedStep, failure: failure ?? because }, rollback)
+  return endOfRun(run, { step: failedStep, failure: failure ?? because }, rollback)
 }
 
 async function runSteps(run: Run): Promise<StepFailure | null> {
@@ -148,7 +148,7 @@ async function runSteps(run: Run): Promise<StepFailure | null> {
   for (const state of run.states) {
     if (stopped.aborted) return { step: null, failure: toFailure(stopped.reason) }
     if (run.lost !== null) return { step: null, failure: run.lost }
-    const earlier = takeOver(run, state)
+    const earlier = recallStep(run, state)
     const failure = earlier === 'to-do' ? await runStep(run, state) : earlier
     if (failure !== null) return { step: state.planned.id, failure }
   }
@@ -164,7 +164,7 @@ function unlocked({ lost }: Run, failed: StepFailure | null): StepFailure | null
 const isOpen = ({ code }: Failure): boolean => code === 'link-lost' || code === 'end-not-seen'
 
 /** What an earlier runner did of a step: its failure, null when it is done, or all of it is still to be done. */
-export function takeOver(run: Run, state: StepState): Failure | null | 'to-do' {
+export function recallStep(run: Run, state: StepState): Failure | null | 'to-do' {
   const { earlier, planned } = state
   if (!earlier) return 'to-do'
   try {
@@ -236,7 +236,7 @@ const hasActed = ({ states }: Run): boolean =>
   states.some(state => state.begun && state.ready && mayChange(state.ready.effect))
 
 /** A step that was allowed to fail has held nothing up, and a run with one is no success. */
-export function verdict(run: Run, stopped: StepFailure | null, rollback: RollbackEnd | null): RunEnd {
+export function endOfRun(run: Run, stopped: StepFailure | null, rollback: RollbackEnd | null): RunEnd {
   const failed = stopped ?? firstFailure(run)
   const failure = failed?.failure ?? null
   const outcome = decideOutcome({

@@ -1,12 +1,14 @@
 /** What a step sees of the world: one transport, one deadline, one way to be stopped. */
+
 import { Failed, type Failure } from '../failure.ts'
-import type { Done, ExecRequest, StepContext } from '../steps/contract/step.ts'
-import type { ExecResult, StreamName, Transport } from '../transport/transport.ts'
+import type { StreamName } from '../process/stream-name.ts'
+import type { CommandRequest, Done, StepContext } from '../steps/contract/step.ts'
+import type { ExecResult, Transport } from '../transport/transport.ts'
 import type { Emit, Movement, Phase } from './events.ts'
 import { shortHash } from './hash.ts'
-import { lineReader } from './lines.ts'
-import { isLook, type Looks, lookAgain, lookOnce } from './looks.ts'
+import { lineReader } from './line-reader.ts'
 import type { Hold } from './pause-probes.ts'
+import { isRead, type RecentReads, readAgain, readOnce } from './recent-reads.ts'
 import type { Redactor } from './redact.ts'
 import type { Clock } from './run-input.ts'
 
@@ -37,7 +39,7 @@ type ContextInput = {
   /** Commands that change something are asked for where an earlier runner started them, and never started. */
   attachOnly?: boolean | undefined
   /** Looks of the present moment, which it shares; absent: it neither takes nor gives any. */
-  looks?: Looks | undefined
+  looks?: RecentReads | undefined
   /** It only gives: whoever waits for something to change looks anew. */
   looksAnew?: boolean | undefined
   /** Told when a command ran, or may have run. */
@@ -92,19 +94,19 @@ export function stepContext(input: ContextInput): StepContext {
       const { looks } = input
       if (!looks) return run(request, place)
       // A command with a signal of its own listens beside the others and changes nothing.
-      if (!isLook(request)) return request.signal ? run(request, place) : change(looks, request, place)
-      const look = input.looksAnew ? lookAgain : lookOnce
+      if (!isRead(request)) return request.signal ? run(request, place) : change(looks, request, place)
+      const look = input.looksAnew ? readAgain : readOnce
       return look(looks, keyOf(input, request), clock.now(), () => run(request, place))
     },
   }
 
   /** From here on, answers from before may be wrong. A look during the change is about the change and stays. */
-  function change(looks: Looks, request: ExecRequest, place: number): Promise<Done> {
+  function change(looks: RecentReads, request: CommandRequest, place: number): Promise<Done> {
     looks.clear()
     return run(request, place)
   }
 
-  async function run(request: ExecRequest, place: number): Promise<Done> {
+  async function run(request: CommandRequest, place: number): Promise<Done> {
     // Without a name to ask by, to ask would be to run it once more.
     if (input.attachOnly && !request.repeatable && !transport.attaches)
       throw new Failed({ code: 'end-not-seen', runId: input.runId, step: input.stepId })
@@ -116,7 +118,7 @@ export function stepContext(input: ContextInput): StepContext {
     }
   }
 
-  async function tryOnce(request: ExecRequest, place: number): Promise<Executed> {
+  async function tryOnce(request: CommandRequest, place: number): Promise<Executed> {
     throwIfStopped(signal)
     const timeoutMs = Math.min(request.timeoutMs ?? Number.POSITIVE_INFINITY, remainingMs())
     if (timeoutMs <= 0) throw stepTimeout(input)
@@ -126,7 +128,7 @@ export function stepContext(input: ContextInput): StepContext {
   }
 }
 
-const keyOf = ({ cwd, env }: ContextInput, request: ExecRequest): string =>
+const keyOf = ({ cwd, env }: ContextInput, request: CommandRequest): string =>
   JSON.stringify({ ...request, cwd: request.cwd ?? cwd, env: { ...env, ...request.env } })
 
 function mayHaveRun({ kind }: ExecResult): boolean {
@@ -151,7 +153,7 @@ function mayHaveRun({ kind }: ExecResult): boolean {
 function startOnceKey(
   input: ContextInput,
   place: number,
-  { argv, cwd, durable, repeatable }: ExecRequest,
+  { argv, cwd, durable, repeatable }: CommandRequest,
 ): string | null {
   if (repeatable || !(input.transport.startsOnce || durable)) return null
   const command = shortHash({ argv: [...argv], cwd: cwd ?? input.cwd ?? null })
@@ -160,7 +162,7 @@ function startOnceKey(
 
 async function execute(
   input: ContextInput,
-  request: ExecRequest,
+  request: CommandRequest,
   timeoutMs: number,
   place: number,
 ): Promise<Executed> {
@@ -189,7 +191,7 @@ type Executed = { result: ExecResult; timeoutMs: number; ends: Done['ends'] }
 
 const LAST_LINES = 40
 
-const readers = ({ emit, secrets, stepId: id, phase }: ContextInput, { onLine, quiet }: ExecRequest) => {
+const readers = ({ emit, secrets, stepId: id, phase }: ContextInput, { onLine, quiet }: CommandRequest) => {
   const reader = (stream: StreamName) =>
     keepingLast(secrets, line => {
       onLine?.(line)
@@ -226,7 +228,7 @@ function keepingLast(secrets: Redactor, onLine: (line: string) => void) {
   return { ...lines, last: () => kept.slice(-LAST_LINES).join('\n') }
 }
 
-function settle(input: ContextInput, request: ExecRequest, { result, timeoutMs, ends }: Executed): Done {
+function settle(input: ContextInput, request: CommandRequest, { result, timeoutMs, ends }: Executed): Done {
   const argv = [...request.argv]
   const target = input.transport.name
   const { secrets } = input

@@ -7,8 +7,8 @@ import { evaluate, resolveTemplate } from '../playbook/resolve.ts'
 import { hasExpressions } from '../playbook/template.ts'
 import type { Effect, StepContext, StepKind } from '../steps/contract/step.ts'
 import type { Movement, StepStatus } from './events.ts'
-import type { Looks } from './looks.ts'
 import type { PlannedStep } from './plan.ts'
+import type { RecentReads } from './recent-reads.ts'
 import type { RecoveredStep } from './recover.ts'
 import type { Guarded, RunInput } from './run-input.ts'
 import { stepContext } from './step-context.ts'
@@ -123,7 +123,7 @@ export function contextFor(
     movement?: Movement | null
     standsLater?: () => boolean
     isHurried?: boolean
-    looks?: Looks
+    looks?: RecentReads
     looksAnew?: boolean
   },
 ): StepContext {

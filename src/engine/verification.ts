@@ -3,7 +3,7 @@ import type { Event, Movement, Observation } from './events.ts'
 import type { StepState } from './step-state.ts'
 
 export type PartEnd = Extract<Event, { type: 'part-finished' }>
-export type Look = Observation & { id: string }
+export type StepObservation = Observation & { id: string }
 
 type Verification = { verified: boolean | null; notVerified: string[] }
 
@@ -39,7 +39,7 @@ export const hasWayBack = (state: StepState): boolean =>
 export function verification(seen: {
   scope: readonly StepState[]
   ends: readonly PartEnd[]
-  looks: readonly Look[]
+  looks: readonly StepObservation[]
   remains: boolean
 }): Verification {
   const { scope, ends, looks } = seen

@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Event } from '../engine/events.ts'
 import { systemReason } from '../process/system-error.ts'
 import { hasReport, hasSettled, mayLive } from '../runs/run-status.ts'
-import { type AroundRuns, jobOwner } from './around-runs.ts'
+import { type AroundRuns, ownerOf } from './around-runs.ts'
 
 /** Ids that are still answered for, though their run and its report are gone. */
 const MOST_KEPT = 1000
@@ -64,7 +64,7 @@ async function goesOn(id: string, { again, store, jobs }: AroundRuns): Promise<b
   const job = again.get(id)
   const owner = store.read(id)?.token
   if (job === undefined || job === null || owner === undefined) return job === null
-  const info = await jobs.handle({ action: 'status', job_id: job }, jobOwner(owner))
+  const info = await jobs.handle({ action: 'status', job_id: job }, ownerOf(owner))
   if (info.status === 'ok' && !info.done) return true
   again.delete(id)
   return true
@@ -88,7 +88,7 @@ async function lookAt(
   }
   const job = store.job(id)
   if ((status !== null && mayLive(status)) || job === null || named.has(id)) return
-  const info = await jobs.handle({ action: 'status', job_id: job }, jobOwner(request.token))
+  const info = await jobs.handle({ action: 'status', job_id: job }, ownerOf(request.token))
   // What is read last counts: the runner may have ended meanwhile.
   const now = store.status(id)
   if ((info.status === 'ok' && !info.done) || (now !== null && hasReport(now))) return

@@ -12,7 +12,7 @@ import type { RunReport } from '../runs/runs.ts'
 import { journalBatches } from '../runs/watch-journal.ts'
 import { sentence } from '../wording/word.ts'
 import { hangsOnConfirmation } from './abandoned-runs.ts'
-import { type AroundRuns, jobOwner } from './around-runs.ts'
+import { type AroundRuns, ownerOf } from './around-runs.ts'
 import { offeredPlaybooks } from './offered-playbooks.ts'
 
 type Around = AroundRuns & { readonly gone: AbortSignal; readonly token: Token }
@@ -119,7 +119,7 @@ const noReport = (runId: string): Body => ({
 
 /** The line that a runner has printed. Null if its job is not known any more; `body` is null if it printed none. */
 async function printedBy(runId: string, job: string, { store, jobs }: Around) {
-  const owner = jobOwner(store.read(runId)?.token ?? '')
+  const owner = ownerOf(store.read(runId)?.token ?? '')
   const info = await jobs.handle({ action: 'status', job_id: job }, owner)
   const from = { job_id: job, stream: 'stdout', offset: 0, max_bytes: MOST_OUTPUT_BYTES, wait_ms: 0 } as const
   const output = await jobs.handle({ action: 'tail', ...from }, owner)
@@ -154,7 +154,7 @@ async function reportBy(runId: string, job: string | undefined, around: Around):
 async function hasEnded(runId: string, job: string, { store, jobs }: Around): Promise<boolean> {
   const owner = store.read(runId)?.token
   if (owner === undefined) return true
-  const info = await jobs.handle({ action: 'status', job_id: job }, jobOwner(owner))
+  const info = await jobs.handle({ action: 'status', job_id: job }, ownerOf(owner))
   return info.status !== 'ok' || info.done === true
 }
 
@@ -164,7 +164,7 @@ async function isOver(runId: string, { store, jobs, runs }: Around): Promise<boo
   const request = store.read(runId)
   const job = store.job(runId)
   if (request !== null && job !== null) {
-    const info = await jobs.handle({ action: 'status', job_id: job }, jobOwner(request.token))
+    const info = await jobs.handle({ action: 'status', job_id: job }, ownerOf(request.token))
     if (info.status === 'ok' && !info.done) return false
   }
   const now = store.status(runId)
@@ -183,7 +183,7 @@ async function events(request: On<'events'>, { store, jobs, gone: signal }: Arou
   const from = job_id === undefined || job_id === job ? offset : 0
   const tail = await jobs.handle(
     { action: 'tail', job_id: job, stream: 'stderr', offset: from, max_bytes, wait_ms },
-    jobOwner(owner.token),
+    ownerOf(owner.token),
     signal,
   )
   if (tail.status !== 'ok')

@@ -31,4 +31,4 @@ export type AroundRuns = HostRunsOptions & {
 }
 
 /** What a job is looked up by is the name of its token alone. */
-export const jobOwner = (name: string): Owner => ({ name, seesAll: false })
+export const ownerOf = (name: string): Owner => ({ name, seesAll: false })

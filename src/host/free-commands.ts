@@ -2,14 +2,14 @@
 import { whyFreeEnvIsOpen } from '../hostlink/daemon/policy/free-env.ts'
 import type { Hole } from '../hostlink/daemon/policy/holes.ts'
 import { openFault } from '../hostlink/daemon/policy/open-programs.ts'
-import { printWord, type Template } from '../hostlink/daemon/policy/template.ts'
+import { type CommandTemplate, printWord } from '../hostlink/daemon/policy/template.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 /** Names the kind of text that the caller may insert; null: none. */
 export type KindOf = (text: string) => Hole['kind'] | null
 
 /** `argvs`: of the step itself, and of what takes it back. */
-export function freeCommand(argvs: readonly Template[], env: Fields, kindOf: KindOf): string | null {
+export function freeCommand(argvs: readonly CommandTemplate[], env: Fields, kindOf: KindOf): string | null {
   for (const argv of argvs) {
     const [program] = argv
     if (program === undefined) continue
@@ -24,7 +24,7 @@ export function freeCommand(argvs: readonly Template[], env: Fields, kindOf: Kin
   return null
 }
 
-export function templateOf(argv: readonly unknown[], kindOf: KindOf): Template {
+export function templateOf(argv: readonly unknown[], kindOf: KindOf): CommandTemplate {
   return argv.map(String).map(text => {
     const kind = kindOf(text)
     if (kind === null) return { literal: text }

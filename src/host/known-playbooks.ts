@@ -5,7 +5,7 @@ import { type DescribedInput, describeInputs } from '../playbook/describe.ts'
 import { loadSettings } from '../playbook/settings.ts'
 import { kinds } from '../steps/index.ts'
 
-export type KnownPlaybook = {
+export type Known = {
   name: string
   file: string
   description: string | null
@@ -14,10 +14,7 @@ export type KnownPlaybook = {
 }
 
 /** `env`: what a run would get. A text: why they cannot be listed. */
-export function knownPlaybooks(
-  folder: string,
-  env: Readonly<Record<string, string>>,
-): KnownPlaybook[] | string {
+export function knownPlaybooks(folder: string, env: Readonly<Record<string, string>>): Known[] | string {
   const place = { env, cwd: '/' }
   const loaded = loadSettings({ config: undefined, ...place })
   if (!loaded.ok) return `hostops does not tell its playbooks: ${loaded.file} has mistakes`

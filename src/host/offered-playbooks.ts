@@ -8,7 +8,7 @@ import { systemReason } from '../process/system-error.ts'
 import type { AroundRuns } from './around-runs.ts'
 import { runEnvironment } from './hostops-command.ts'
 import { findInstalled, type Installed } from './installed-playbooks.ts'
-import type { KnownPlaybook } from './known-playbooks.ts'
+import type { Known } from './known-playbooks.ts'
 
 export const BROKEN = 'it has mistakes: hostops validate tells them on the host'
 
@@ -48,7 +48,7 @@ export async function loadOffers(): Promise<OfferTo> {
 /** Null for what has the name, and is not what would run under it. */
 function offer(
   grant: Pick<PlaybookGrant, 'name'> & Partial<PlaybookGrant>,
-  known: readonly KnownPlaybook[],
+  known: readonly Known[],
   settings: Place,
 ): Offered | null {
   const { name, digest, pinned = {} } = grant

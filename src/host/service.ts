@@ -14,7 +14,7 @@ import { systemReason } from '../process/system-error.ts'
 import { runsHere } from '../runs/runs-here.ts'
 import { goOnWaiting } from './abandoned-runs.ts'
 import { answerRunRequest } from './answer-requests.ts'
-import { type AroundRuns, jobOwner } from './around-runs.ts'
+import { type AroundRuns, ownerOf } from './around-runs.ts'
 import { checkGrants } from './check-grants.ts'
 import { goOnWith } from './continue-on-host.ts'
 import { hostopsCommand, runsStateDir } from './hostops-command.ts'
@@ -50,7 +50,7 @@ export function openHostRuns(options: HostRunsOptions, by = byToken): HostRuns {
         config(),
         hostEnv,
       ),
-      jobOwner(owner),
+      ownerOf(owner),
       most,
     )
   const around: AroundRuns = { ...options, store, stateDir, runs, startJob, by, inTurn, again: new Map() }

@@ -6,7 +6,7 @@ import { placesFor } from '../hostlink/daemon/policy/places.ts'
 import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { RunStart } from '../hostlink/messages.ts'
 import { systemReason } from '../process/system-error.ts'
-import { type AroundRuns, jobOwner } from './around-runs.ts'
+import { type AroundRuns, ownerOf } from './around-runs.ts'
 import { runArguments } from './hostops-command.ts'
 import { type Installed, playbookFolders } from './installed-playbooks.ts'
 import type { HostRunRequest } from './request-store.ts'
@@ -95,7 +95,7 @@ async function appeared(
   { store, jobs }: AroundRuns,
 ): Promise<void> {
   for (const until = Date.now() + APPEARS_WITHIN_MS; !store.hasRun(runId) && Date.now() < until; ) {
-    const info = await jobs.handle({ action: 'status', job_id: job }, jobOwner(owner))
+    const info = await jobs.handle({ action: 'status', job_id: job }, ownerOf(owner))
     if (info.status !== 'ok' || info.done) return
     await sleep(LOOK_AGAIN_MS)
   }

@@ -1,4 +1,5 @@
 /** The byte layer of the hostlink wire: `HLNK`, a 32-bit length, a payload. PROTOCOL.md is normative. */
+import type { StreamName } from '../process/stream-name.ts'
 
 export const MAGIC = 0x484c4e4b
 export const HEADER_BYTES = 8
@@ -20,7 +21,6 @@ export class FrameError extends Error {
   }
 }
 
-export type StreamName = 'stdout' | 'stderr'
 const STREAM_TAG = { stdout: 1, stderr: 2 } as const
 
 type OutputFrame = { id: string; stream: StreamName; data: Buffer }

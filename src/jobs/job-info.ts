@@ -2,7 +2,7 @@
 import type { FolderId } from '../process/workdir.ts'
 
 /** Looked up in `env.PATH` when `file` has no slash. `argv0`: the name that the program sees as its own. */
-export type Command = {
+export type Invocation = {
   readonly file: string
   readonly argv0: string
   readonly args: readonly string[]
@@ -13,7 +13,7 @@ export type Command = {
 export type Owner = { readonly name: string; readonly seesAll: boolean }
 
 export type JobStart = {
-  readonly command: Command
+  readonly command: Invocation
   /** The command as people read it. */
   readonly text: string
   /** Two starts with one key mean the same job if this is equal. */

@@ -1,9 +1,9 @@
 import type { FolderId } from '../process/workdir.ts'
-import type { Command } from './job-info.ts'
+import type { Invocation } from './job-info.ts'
 
 /** What a supervisor gets over its standard input: never in any process's arguments, never on disk. */
 export type JobSpec = {
-  readonly command: Command
+  readonly command: Invocation
   readonly workdir?: string | undefined
   readonly workdirIs?: FolderId | undefined
   readonly timeoutMs: number

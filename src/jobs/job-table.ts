@@ -8,7 +8,7 @@ import { currentInfo } from './job-state.ts'
 import { listSpools, readSpool, removeSpool, type Spool } from './spool.ts'
 
 /** Receives what happened to jobs: the daemon's log, or nothing. */
-export type Log = { readonly [level in 'debug' | 'info' | 'warn']: (text: string) => void }
+export type JobLog = { readonly [level in 'debug' | 'info' | 'warn']: (text: string) => void }
 export type Job = { readonly spool: Spool; readonly info: JobInfo }
 
 /** Jobs that run at a time. */
@@ -28,7 +28,7 @@ export type JobTable = {
   sweep(retentionS: number): Promise<void>
 }
 
-export function openJobTable(root: () => string, log: Log): JobTable {
+export function openJobTable(root: () => string, log: JobLog): JobTable {
   /** Jobs that may be running, each with its token; may still hold some that have ended. */
   const open = new Map<string, string>()
   const held = new Set<string>()

@@ -6,7 +6,7 @@ import { systemReason } from '../process/system-error.ts'
 import type { JobQuery, JobStart, JobStatus, Owner } from './job-info.ts'
 import { answerJobQuery, type JobAnswer } from './job-requests.ts'
 import type { JobSpec } from './job-spec.ts'
-import { type Log, type Most, openJobTable } from './job-table.ts'
+import { type JobLog, type Most, openJobTable } from './job-table.ts'
 import { openWatches } from './job-watch.ts'
 import { createSpool, type Meta, readSpool, removeSpool, spoolRoot } from './spool.ts'
 import { findSupervisor, openSpare, startSupervisor } from './supervisor.ts'
@@ -52,7 +52,7 @@ export type JobSettings = {
 
 type JobsOptions = {
   readonly settings: () => JobSettings
-  readonly log: Log
+  readonly log: JobLog
   /** The bundle that looks after a job; for tests. */
   readonly superviseFile?: string
 }

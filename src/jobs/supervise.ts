@@ -17,7 +17,7 @@ import { constants as osConstants } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { identify, type ProcessIdentity } from '../process/identity.ts'
-import { type Ended, type Running, startProcess } from '../process/process.ts'
+import { type ProcessEnd, type Running, startProcess } from '../process/process.ts'
 import { startFailureCode } from '../process/start.ts'
 import { systemError } from '../process/system-error.ts'
 import { DOORBELL, type JobSpec } from './job-spec.ts'
@@ -126,7 +126,7 @@ function announce(folder: string, self: ProcessIdentity, pid: number): void {
   }
 }
 
-function outcomeOf(ended: Ended, argv0: string, reason: string | null): Outcome {
+function outcomeOf(ended: ProcessEnd, argv0: string, reason: string | null): Outcome {
   switch (ended.how) {
     case 'exited':
       return exited(ended.code, ended.durationMs, reason)

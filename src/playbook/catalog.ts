@@ -3,6 +3,7 @@
  * name without its ending; it cannot hold slashes, so no name leads out of a folder. Links are followed, because
  * whoever can make one there could write the file as well.
  */
+
 import { readdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { packagePath } from '../build/package-path.ts'
@@ -10,10 +11,11 @@ import { createSource, type Diagnostic, error } from '../document/diagnostic.ts'
 import { nearest } from '../document/nearest.ts'
 import { readFileBounded } from '../document/read-file.ts'
 import type { Failure } from '../failure.ts'
+import type { Env } from '../process/surroundings.ts'
 import { loadPlaybook } from './load.ts'
 import type { Kinds } from './load-steps.ts'
 import type { Playbook } from './playbook.ts'
-import { type Env, userConfigFolder } from './settings.ts'
+import { userConfigFolder } from './settings.ts'
 
 type FolderOrigin = '--playbooks' | 'HOSTOPS_PLAYBOOKS' | 'settings' | 'here' | 'user' | 'shipped'
 export type Folder = { path: string; origin: FolderOrigin }

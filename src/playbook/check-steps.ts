@@ -8,6 +8,7 @@ import type { Path, YamlFile } from '../document/yaml-file.ts'
 import { zodDiagnostics } from '../document/zod-diagnostics.ts'
 import { once } from '../steps/contract/once.ts'
 import type { StepKind } from '../steps/contract/step.ts'
+import { firstExpression } from './expression-sites.ts'
 import {
   FORMS,
   keyOf,
@@ -17,8 +18,7 @@ import {
   type StepsContext,
   shortFormFields,
 } from './load-steps.ts'
-import { hasCommonKeysOnly, type RawStep } from './schema.ts'
-import { firstExpression } from './templates.ts'
+import { hasCommonKeysOnly, type RawStep } from './playbook-schema.ts'
 
 export function checkSteps(
   raw: readonly RawStep[],

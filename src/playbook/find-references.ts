@@ -3,7 +3,7 @@ import type { ASTNode } from '@marcbachmann/cel-js'
 import { nearest } from '../document/nearest.ts'
 import type { ExpressionTypes, Reference } from './reference.ts'
 import {
-  type Found,
+  type FoundReferences,
   plainTarget,
   problem,
   type Segment,
@@ -15,8 +15,8 @@ import {
 
 const ROOTS = new Set(['inputs', 'steps', 'run', 'env'])
 
-export function findReferences(ast: ASTNode, source: string, types: ExpressionTypes): Found {
-  const found: Found = { references: [], problems: [] }
+export function findReferences(ast: ASTNode, source: string, types: ExpressionTypes): FoundReferences {
+  const found: FoundReferences = { references: [], problems: [] }
   visit(ast, new Set(), { source, types, found })
   return found
 }

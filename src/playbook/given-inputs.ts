@@ -1,6 +1,7 @@
 /** What a caller gives, read and not judged yet: `-i` pairs, the files behind `@`, the `--inputs` file. */
 import { resolve } from 'node:path'
 import type { Json } from '../document/json.ts'
+import { MAX_FILE_BYTES } from '../document/text-file.ts'
 import type { InputProblem } from '../failure.ts'
 import { readInputFile } from './input-file.ts'
 import { MAX_INPUT_BYTES } from './input-value.ts'
@@ -18,9 +19,6 @@ export type InputSources = {
   /** What relative file names are relative to. */
   cwd: string
 }
-
-/** 1 MiB of JSON at most; 64 KiB for one value. */
-export const MAX_FILE_BYTES = 1024 * 1024
 
 export type Candidate = { origin: InputOrigin; text: string } | { origin: InputOrigin; json: Json }
 /** Null: given, but not readable, and that is told already. */

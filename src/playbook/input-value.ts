@@ -11,7 +11,7 @@ import type { Json } from '../document/json.ts'
 import { DURATION_HINT, parseDuration } from '../duration.ts'
 import type { InputSpec, InputType } from './playbook.ts'
 
-export type Checked = { ok: true; value: Json } | { ok: false; detail: string }
+export type CheckedInput = { ok: true; value: Json } | { ok: false; detail: string }
 type ValueSpec = Pick<InputSpec, 'type' | 'pattern' | 'oneOf'>
 
 export const MAX_INPUT_BYTES = 64 * 1024
@@ -34,7 +34,7 @@ const MEANING: Record<InputType, string> = {
 }
 
 /** From the command line or a file: always text. */
-export function inputFromText(spec: ValueSpec, text: string): Checked {
+export function inputFromText(spec: ValueSpec, text: string): CheckedInput {
   if (spec.type === 'boolean') {
     if (text === 'true' || text === 'false') return checkInput(spec, text === 'true')
     return refuse('must be true or false')
@@ -51,7 +51,7 @@ export function inputFromText(spec: ValueSpec, text: string): Checked {
 }
 
 /** From JSON or YAML, where values have types of their own: they must be the right ones. */
-export function checkInput(spec: ValueSpec, value: Json): Checked {
+export function checkInput(spec: ValueSpec, value: Json): CheckedInput {
   const problem = problemWith(spec, value)
   if (problem !== null) return refuse(problem)
   if (spec.oneOf !== undefined && !spec.oneOf.includes(value)) {
@@ -72,7 +72,7 @@ export function patternSyntaxProblem(pattern: string): string | null {
   }
 }
 
-function refuse(detail: string): Checked {
+function refuse(detail: string): CheckedInput {
   return { ok: false, detail }
 }
 

@@ -17,7 +17,7 @@ import {
   readInputsFile,
   shownName,
 } from './given-inputs.ts'
-import { type Checked, checkInput, inputFromText } from './input-value.ts'
+import { type CheckedInput, checkInput, inputFromText } from './input-value.ts'
 import { expressionTypes } from './load.ts'
 import type { InputSpec, Playbook } from './playbook.ts'
 import { evaluate } from './resolve.ts'
@@ -89,7 +89,7 @@ const originOf = (spec: InputSpec, candidate: Candidate | null | undefined): Inp
 const whence = (candidate: Candidate | null | undefined): { inSettings?: true } =>
   candidate?.origin === 'settings' || candidate?.origin === 'pinned' ? { inSettings: true } : {}
 
-function checkGiven(spec: InputSpec, candidate: Candidate | null): Checked | null {
+function checkGiven(spec: InputSpec, candidate: Candidate | null): CheckedInput | null {
   if (candidate === null) return null
   return 'text' in candidate ? inputFromText(spec, candidate.text) : checkInput(spec, candidate.json)
 }
@@ -100,7 +100,7 @@ function fromDefault(
   name: string,
   spec: InputSpec,
   values: { [name: string]: Json },
-): Checked | null {
+): CheckedInput | null {
   if (spec.default === undefined) {
     if (spec.optional) return { ok: true, value: null }
     const description = spec.description === undefined ? '' : `: ${spec.description}`

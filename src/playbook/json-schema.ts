@@ -7,7 +7,7 @@ import * as z from 'zod'
 import { isRecord } from '../document/is-record.ts'
 import type { Kinds } from './load-steps.ts'
 import { shortFormFields } from './load-steps.ts'
-import { playbookFields, stepFields } from './schema.ts'
+import { playbookFields, stepFields } from './playbook-schema.ts'
 import { settingsSchema } from './settings.ts'
 
 type JsonSchema = { [key: string]: unknown }

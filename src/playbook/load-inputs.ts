@@ -5,11 +5,11 @@ import { isRecord, recordOf } from '../document/is-record.ts'
 import type { Json } from '../document/json.ts'
 import { nearest } from '../document/nearest.ts'
 import type { YamlFile } from '../document/yaml-file.ts'
+import { type Site, toTemplate } from './expression-sites.ts'
 import { checkInput, patternSyntaxProblem } from './input-value.ts'
 import type { InputSpec } from './playbook.ts'
+import { INPUT_TYPES, type RawPlaybook } from './playbook-schema.ts'
 import { type ExpressionTypes, INPUT_CEL_TYPES } from './reference.ts'
-import { INPUT_TYPES, type RawPlaybook } from './schema.ts'
-import { type Site, toTemplate } from './templates.ts'
 
 /** Names that CEL keeps for itself: `inputs.in` does not parse. */
 const RESERVED = new Set(['in', 'true', 'false', 'null'])

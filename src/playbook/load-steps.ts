@@ -7,10 +7,10 @@ import { keysAt } from '../document/schema-keys.ts'
 import type { Path, YamlFile } from '../document/yaml-file.ts'
 import { parseDuration } from '../duration.ts'
 import type { StepKind } from '../steps/contract/step.ts'
+import { type Site, toTemplate } from './expression-sites.ts'
 import type { PlaybookStep, Retry, Template } from './playbook.ts'
+import type { RawStep } from './playbook-schema.ts'
 import type { ExpressionTypes } from './reference.ts'
-import type { RawStep } from './schema.ts'
-import { type Site, toTemplate } from './templates.ts'
 
 export type Kinds = Readonly<Record<string, StepKind>>
 

@@ -10,6 +10,7 @@ import { zodDiagnostics } from '../document/zod-diagnostics.ts'
 import { parseDuration } from '../duration.ts'
 import { once } from '../steps/contract/once.ts'
 import { checkSteps } from './check-steps.ts'
+import { checkSites, findTemplates, firstExpression, type Site, toTemplate } from './expression-sites.ts'
 import { hideSecrets, inputTypes, loadInputs, PLAIN_INPUT_KEYS } from './load-inputs.ts'
 import {
   assembleSteps,
@@ -21,10 +22,9 @@ import {
   stepTypes,
 } from './load-steps.ts'
 import type { Playbook } from './playbook.ts'
+import { playbookSchema, playbookSchemaFor, type RawPlaybook } from './playbook-schema.ts'
 import type { ExpressionTypes } from './reference.ts'
-import { playbookSchema, playbookSchemaFor, type RawPlaybook } from './schema.ts'
 import { expressionRules } from './site-rules.ts'
-import { checkSites, findTemplates, firstExpression, type Site, toTemplate } from './templates.ts'
 import { wayBackWarnings } from './way-back.ts'
 
 export type Loaded =

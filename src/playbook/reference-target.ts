@@ -9,8 +9,8 @@ import {
 } from './reference.ts'
 
 export type Segment = { text: string; start: number; end: number }
-export type Found = { references: Reference[]; problems: ExpressionProblem[] }
-export type Walk = { source: string; types: ExpressionTypes; found: Found }
+export type FoundReferences = { references: Reference[]; problems: ExpressionProblem[] }
+export type Walk = { source: string; types: ExpressionTypes; found: FoundReferences }
 
 /** What a chain of names leads to; `length`: how many of its names belong to that. */
 type Target = { name: string; output: string; type: CelType; length: number }

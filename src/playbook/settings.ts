@@ -2,6 +2,7 @@
  * `hostops.config.yaml`: what a host's owner sets once. The first that exists counts, files are not merged:
  * `--config`, HOSTOPS_CONFIG, the nearest `hostops.config.yaml` upwards, the one in the user's config folder.
  */
+
 import { existsSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import * as z from 'zod'
@@ -14,8 +15,7 @@ import { decode } from '../document/text-file.ts'
 import { withoutValues } from '../document/without-values.ts'
 import { readYaml, type YamlFile } from '../document/yaml-file.ts'
 import { zodDiagnostics } from '../document/zod-diagnostics.ts'
-
-export type Env = Readonly<Record<string, string | undefined>>
+import type { Env } from '../process/surroundings.ts'
 
 type InputValues = { [playbook: string]: { [input: string]: Json } }
 

@@ -1,9 +1,9 @@
 /** Where expressions may stand, and what they may refer to there: only what is known by then. */
 
 import type { Path, YamlFile } from '../document/yaml-file.ts'
+import type { Allows, SiteRules } from './expression-sites.ts'
 import type { OutlinedStep } from './load-steps.ts'
 import type { ExpressionTypes, Reference } from './reference.ts'
-import type { Allows, SiteRules } from './templates.ts'
 
 /** What must be known before the run: everything else on a step belongs to its kind. */
 const LITERAL_STEP_KEYS = new Set<unknown>(['id', 'name', 'uses', 'timeout', 'retry', 'continueOnError'])

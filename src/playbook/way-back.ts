@@ -3,7 +3,7 @@ import { type Diagnostic, warning } from '../document/diagnostic.ts'
 import { keysAt } from '../document/schema-keys.ts'
 import type { YamlFile } from '../document/yaml-file.ts'
 import { mergeWith, type OutlinedStep } from './load-steps.ts'
-import type { RawStep } from './schema.ts'
+import type { RawStep } from './playbook-schema.ts'
 
 /** Only for a playbook without mistakes. */
 export function wayBackWarnings(

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Takes output as it comes. No more is read from that stream until a promise that it answers is settled. */
-export type Sink = (chunk: Buffer) => void | Promise<void>
+export type OutputSink = (chunk: Buffer) => void | Promise<void>
 
 /** What a left-behind child that holds the output open may delay the end by. */
 const LINGER_MS = 950
@@ -28,7 +28,7 @@ export class OutputReader {
     stream.on('error', () => {})
   }
 
-  readInto(sink: Sink, onFault: (error: Error) => void): void {
+  readInto(sink: OutputSink, onFault: (error: Error) => void): void {
     const take = async (before: Promise<void> | null, chunk: Buffer) => {
       await before
       await sink(chunk)

@@ -1,13 +1,13 @@
 /** Runs one process, alone in its own session, to its very end. */
 import type { ChildProcess } from 'node:child_process'
 import { constants } from 'node:os'
-import { OutputReader, type Sink } from './output.ts'
+import { OutputReader, type OutputSink } from './output.ts'
 import { type NotStarted, type ProcessSpec, startAlone } from './start.ts'
 import { endTree } from './tree.ts'
 
-type Sinks = { stdout: Sink; stderr: Sink }
+type Sinks = { stdout: OutputSink; stderr: OutputSink }
 
-export type Ended =
+export type ProcessEnd =
   /** `code` is 0..255, 128+N when signal N ended it. */
   | { how: 'exited'; code: number; signal: NodeJS.Signals | null; durationMs: number }
   /** `code` where it handled the signal and exited by itself. */
@@ -17,7 +17,7 @@ export type Ended =
   | NotStarted
 
 export type Running = {
-  ended: Promise<Ended>
+  ended: Promise<ProcessEnd>
   /** Ends the process and all of its descendants: the signal now, KILL to what is left 2 s later. */
   terminate: (signal?: NodeJS.Signals) => void
 }
@@ -27,7 +27,7 @@ const GIVE_UP_MS = 3000
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Never rejects: every way to end is data. An aborted `signal` terminates the process. The chunks are the sinks'. */
-export async function runProcess(spec: ProcessSpec, sinks: Sinks, signal?: AbortSignal): Promise<Ended> {
+export async function runProcess(spec: ProcessSpec, sinks: Sinks, signal?: AbortSignal): Promise<ProcessEnd> {
   const running = startProcess(spec, {
     stdout: chunk => sinks.stdout(Buffer.from(chunk)),
     stderr: chunk => sinks.stderr(Buffer.from(chunk)),
@@ -52,7 +52,7 @@ export function startProcess(spec: ProcessSpec, sinks: Sinks): Running {
   }
 }
 
-async function run(spec: ProcessSpec, sinks: Sinks, stop: Stop): Promise<Ended> {
+async function run(spec: ProcessSpec, sinks: Sinks, stop: Stop): Promise<ProcessEnd> {
   const began = process.hrtime()
   const elapsed = () => {
     const [seconds, nanoseconds] = process.hrtime(began)

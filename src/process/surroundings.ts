@@ -1,5 +1,7 @@
 /** The parts of this process that commands depend on. They are passed in, so that nothing reaches for globals. */
 export type Surroundings = {
-  env: Readonly<Record<string, string | undefined>>
+  env: Env
   cwd: string
 }
+
+export type Env = Readonly<Record<string, string | undefined>>

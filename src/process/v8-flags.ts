@@ -28,7 +28,7 @@ export function keepHeapSmall(): void {
 }
 
 /** Compiled code names the flags of the process that kept it, and the next process begins with the usual ones. */
-export function usualFlags(): void {
+export function setUsualFlags(): void {
   if (isSmall) for (const { usual } of FLAGS) setFlagsFromString(usual)
   isSmall = false
 }

@@ -8,7 +8,7 @@ export const EXIT_USAGE = 2
 /** Nothing was changed, because it may not be or cannot be now. */
 export const EXIT_REFUSED = 3
 
-export function exitCodeOf(outcome: Outcome, failure: Failure | null): number {
+export function exitCode(outcome: Outcome, failure: Failure | null): number {
   switch (outcome) {
     case 'succeeded':
     case 'unchanged':

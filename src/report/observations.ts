@@ -5,7 +5,7 @@ import type { Failure } from '../failure.ts'
 type Saw = Extract<Event, { type: 'saw' }>
 type HealthSeen = { healthz: boolean | null; readyz: boolean | null }
 
-export type Observed = {
+export type Looks = {
   run: Map<string, Observation>
   rollback: Map<string, Observation>
   /** Of the polls on the way back. */
@@ -13,14 +13,14 @@ export type Observed = {
   watchedSeconds: number | null
 }
 
-export const noLooks = (): Observed => ({
+export const noLooks = (): Looks => ({
   run: new Map(),
   rollback: new Map(),
   health: null,
   watchedSeconds: null,
 })
 
-export function addLook(looks: Observed, { id, movement, what, target, saw, ok }: Saw): void {
+export function addLook(looks: Looks, { id, movement, what, target, saw, ok }: Saw): void {
   if (movement !== null && movement !== 'verify') return
   const kept = movement === null ? looks.run : looks.rollback
   const key = JSON.stringify([id, what, target])
@@ -28,19 +28,19 @@ export function addLook(looks: Observed, { id, movement, what, target, saw, ok }
   kept.set(key, { what, target, saw, ok })
 }
 
-export function goBack(looks: Observed): void {
+export function goBack(looks: Looks): void {
   looks.rollback = new Map()
   looks.health = null
 }
 
-export function addHealth(looks: Observed, { healthz, readyz }: Facts): void {
+export function addHealth(looks: Looks, { healthz, readyz }: Facts): void {
   if (healthz === undefined && readyz === undefined) return
   const before = looks.health ?? { healthz: null, readyz: null }
   looks.health = { healthz: healthz ?? before.healthz, readyz: readyz ?? before.readyz }
 }
 
 /** Each attempt of a step watches for itself: these are added, not merged. */
-export function addWatch(looks: Observed, seconds: number | undefined): void {
+export function addWatch(looks: Looks, seconds: number | undefined): void {
   if (seconds === undefined) return
   looks.watchedSeconds = Math.round(((looks.watchedSeconds ?? 0) + seconds) * 1000) / 1000
 }

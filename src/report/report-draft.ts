@@ -1,7 +1,7 @@
 /** Events -> report. Pure: the same events give the same report, on any machine and at any time. */
 import type { Event, Facts, Outcome, StepSummary } from '../engine/events.ts'
 import { sentence } from '../wording/word.ts'
-import { addHealth, addLook, addWatch, goBack, noLooks, type Observed, seenBy } from './observations.ts'
+import { addHealth, addLook, addWatch, goBack, type Looks, noLooks, seenBy } from './observations.ts'
 import type { Report, StepReport } from './report-schema.ts'
 import { keepTail, type Tails, tailFor } from './tails.ts'
 
@@ -16,7 +16,7 @@ export type ReportHead = {
 export type ReportDraft = {
   head: ReportHead
   facts: Facts
-  looks: Observed
+  looks: Looks
   steps: StepReport[]
   /** Null: of a step that may have changed the host nobody knows whether it did. */
   changed: boolean | null

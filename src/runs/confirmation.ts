@@ -46,7 +46,7 @@ export const awaitConfirmIn = (folder: string): Confirmations => {
           if (decision(folder, deadline) === 'confirmed') return end(true)
           if (signal.aborted) return end(false)
           const left = over - performance.now()
-          if (left <= 0) return end(decideConfirmation(folder, deadline, 'missed') === 'confirmed')
+          if (left <= 0) return end(decide(folder, deadline, 'missed') === 'confirmed')
           timer = setTimeout(look, Math.min(POLL_MS, left))
         }
         unwatch = watchFolder(folder, look)
@@ -72,8 +72,7 @@ export function confirmRun({ folder, head, report, status }: RunEntry, by: By): 
   if (earlier !== 'confirmed') {
     // A runner that waits knows better when the time is over: the clock of the machine may have been set since.
     const isLate =
-      (!mayLive(status) && Date.now() > deadline) ||
-      decideConfirmation(folder, deadline, 'confirmed', by) === 'missed'
+      (!mayLive(status) && Date.now() > deadline) || decide(folder, deadline, 'confirmed', by) === 'missed'
     if (isLate) throw refused({ why: 'too-late', until: new Date(deadline).toISOString() })
   }
   return { step, already: earlier === 'confirmed' }
@@ -133,12 +132,7 @@ function confirmedBy(folder: string, deadline: number): By | null {
 }
 
 /** What was decided in the end, by this call or by an earlier one. */
-export function decideConfirmation(
-  folder: string,
-  deadline: number,
-  wanted: Decision,
-  by: By | null = null,
-): Decision {
+export function decide(folder: string, deadline: number, wanted: Decision, by: By | null = null): Decision {
   const file = fileOf(folder, deadline)
   const draft = `${file}.${process.pid}`
   try {

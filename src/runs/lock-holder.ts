@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import type { Holder, Judgement, LockInput } from '../engine/holder.ts'
+import type { Holder, HolderStatus, LockInput } from '../engine/holder.ts'
 import { livesStill, noteSelf } from '../process/identity.ts'
 import { userName } from './caller.ts'
 import { hasSettled, mayLive } from './run-status.ts'
@@ -28,7 +28,7 @@ export function lockInput(runId: string, state: string, waitMs: number, now: num
  * A process can only be looked for on the machine, and in the container, that it ran in; of one that ran elsewhere the
  * state folder may tell, where both see it.
  */
-function judge(other: Holder, self: Holder, state: string): Judgement {
+function judge(other: Holder, self: Holder, state: string): HolderStatus {
   const { pid, processStart, boot } = other
   if (other.machine !== self.machine) {
     const run = runOf(other, state)

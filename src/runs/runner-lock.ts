@@ -12,7 +12,7 @@ import { isHere, type Liveness, livenessOf, placeHere, type RunnerPlace } from '
  * False when another runner has it. Its file stays behind: the number is never used again. `isGone`: somebody knows that
  * a runner which cannot be seen from here is no more.
  */
-export function takeRunnerLock(folder: string, isGone = false): boolean {
+export function takeOver(folder: string, isGone = false): boolean {
   const numbers = takers(folder)
   const last = Math.max(0, ...numbers)
   const liveness = last > 0 ? livenessOfTaker(folder, last) : 'dead'

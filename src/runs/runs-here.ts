@@ -11,7 +11,7 @@ import { noteInterruption } from './interruption.ts'
 import { readEvents } from './read-journal.ts'
 import { mayLive } from './run-status.ts'
 import { isHere, machineOf } from './runner-identity.ts'
-import type { RunReport, RunRow, Runs, StepLog } from './runs.ts'
+import type { LogFile, RunReport, RunRow, Runs } from './runs.ts'
 import { listRuns, type RunEntry, readRun, runIds } from './runs-folder.ts'
 import { logsInOrder } from './step-log-text.ts'
 import { storedReport } from './stored-report.ts'
@@ -78,7 +78,7 @@ function row(run: RunEntry): RunRow {
   }
 }
 
-function logFiles(folder: string): StepLog[] {
+function logFiles(folder: string): LogFile[] {
   try {
     return logsInOrder(readdirSync(folder)).map(name => ({ name, bytes: statSync(join(folder, name)).size }))
   } catch {

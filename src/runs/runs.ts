@@ -23,7 +23,7 @@ export type Runs = {
   events(runId: string): Promise<Event[]>
   /** Its journal behind `after`, each entry once and in order. `follow`: until the run has ended. */
   watch(runId: string, options: { after: number; follow: boolean }): AsyncIterable<JournalEntry>
-  logs(runId: string): Promise<StepLog[]>
+  logs(runId: string): Promise<LogFile[]>
   /** Bytes of one log, from `offset` on; empty at its end. */
   readLog(runId: string, name: string, offset: number): Promise<Buffer>
   /** `by`: who does it; at a host that is the token. */
@@ -59,6 +59,6 @@ export type RunReport = {
   failure: Failure | null
 }
 
-export type StepLog = { name: string; bytes: number }
+export type LogFile = { name: string; bytes: number }
 
 export type Confirmed = { step: string; already: boolean }

@@ -1,7 +1,7 @@
 /** The report of a run in the state folder: the stored one, or what its journal says so far. */
 import type { RunEnd } from '../engine/run-input.ts'
 import type { Failure } from '../failure.ts'
-import { exitCodeOf } from '../report/exit-code.ts'
+import { exitCode } from '../report/exit-code.ts'
 import { addEvent, emptyDraft, type ReportDraft, toReport } from '../report/report-draft.ts'
 import type { Report } from '../report/report-schema.ts'
 import { readEvents } from './read-journal.ts'
@@ -19,7 +19,7 @@ export function storedReport(run: RunEntry): StoredReport {
   if (status === 'running') {
     const known = toReport(draftFromJournal(run), null)
     const started = { ...known, outcome: 'started', success: null, changed: null } as const
-    return { report: started, exitCode: exitCodeOf('started', null), failure: hasRunner(run) }
+    return { report: started, exitCode: exitCode('started', null), failure: hasRunner(run) }
   }
   const draft = draftFromJournal(run)
   if (status === 'not-started') draft.end = { type: 'run-finished', ...notBegun(run.head.runId) }
@@ -27,7 +27,7 @@ export function storedReport(run: RunEntry): StoredReport {
   draft.end ??= { type: 'run-finished', outcome: 'unknown', failedStep: null, failure }
   return {
     report: toReport(draft, null),
-    exitCode: exitCodeOf(draft.end.outcome, draft.end.failure),
+    exitCode: exitCode(draft.end.outcome, draft.end.failure),
     failure: status === 'unseen' ? failure : status === 'cut-off' ? draft.end.failure : null,
   }
 }
@@ -49,9 +49,9 @@ function whyOpen(run: RunEntry): Failure {
 
 /** By the report, which is written first: a runner may have died before it could note its exit code. */
 function codeOf({ folder, head }: RunEntry, { outcome }: Report): number {
-  if (outcome !== 'interrupted') return exitCodeOf(outcome, null)
+  if (outcome !== 'interrupted') return exitCode(outcome, null)
   const end = readEvents(folder).findLast(event => event.type === 'run-finished')
-  return end ? exitCodeOf(outcome, end.failure) : (head.exitCode ?? exitCodeOf(outcome, null))
+  return end ? exitCode(outcome, end.failure) : (head.exitCode ?? exitCode(outcome, null))
 }
 
 export const notBegun = (runId: string): RunEnd => ({

@@ -1,10 +1,10 @@
 import * as z from 'zod'
 import { Failed } from '../failure.ts'
 import { succeed } from './command/run-command.ts'
-import { argv } from './contract/fields.ts'
 import { once } from './contract/once.ts'
+import { argv } from './contract/schema-fields.ts'
 import type { StepContext, StepKind } from './contract/step.ts'
-import { curlArgv, judge, type Request, urlField } from './health/curl.ts'
+import { curlArgv, fetchAnswer, type HttpRequest, urlField } from './health/curl.ts'
 
 const schema = once(() =>
   z
@@ -64,7 +64,7 @@ async function deliver(ctx: StepContext, input: With): Promise<Failed | null> {
       return null
     }
     const sent = post(input, ctx.runId, ctx.stepId)
-    const { problem: last } = await judge(ctx, sent, { status: '2xx' })
+    const { problem: last } = await fetchAnswer(ctx, sent, { status: '2xx' })
     if (last === null) return null
     // Without the URL: webhooks carry their secret in it.
     const probes = [{ url: new URL(sent.url).origin, ok: false, last }]
@@ -78,7 +78,7 @@ async function deliver(ctx: StepContext, input: With): Promise<Failed | null> {
 /** Of the run and of the link: never for a notification to swallow. */
 const STOPS = new Set(['interrupted', 'run-timeout', 'link-lost', 'unreachable', 'auth-failed'])
 
-const post = (input: With, runId: string, step: string): Request => ({
+const post = (input: With, runId: string, step: string): HttpRequest => ({
   url: input.url ?? '',
   timeoutMs: 15_000,
   headers: { 'Content-Type': 'application/json' },

@@ -1,16 +1,16 @@
 /** From a target as people write it to a transport. Each kind is loaded only when it is asked for. */
 import { nearest } from '../document/nearest.ts'
-import { partsOf } from './target.ts'
+import { splitTarget } from './target.ts'
 import type { Connected, TransportOptions } from './transport.ts'
 
 type NotConnected = Extract<Connected, { ok: false }>
 
 const KINDS = ['local', 'hostlink', 'hostlink:<name>', 'ssh:<destination>']
 
-export async function connect(target: string, options: TransportOptions): Promise<Connected> {
+export async function openTransport(target: string, options: TransportOptions): Promise<Connected> {
   const wrong = wrongTarget(target)
   if (wrong !== null) return wrong
-  const { kind, rest } = partsOf(target)
+  const { kind, rest } = splitTarget(target)
   switch (kind) {
     case 'hostlink': {
       const { connectHostlink } = await import('./hostlink.ts')
@@ -29,7 +29,7 @@ export async function connect(target: string, options: TransportOptions): Promis
 
 /** What is wrong with the words themselves, found without contacting anything; null: nothing. */
 export function wrongTarget(target: string): NotConnected | null {
-  const { kind, rest } = partsOf(target)
+  const { kind, rest } = splitTarget(target)
   switch (kind) {
     case 'local':
       return rest === undefined ? null : badTarget('local takes no name', 'write just: --target local')

@@ -1,8 +1,10 @@
 /** Follows a detached command to its end, wherever it runs: output as it comes, then how it ended. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JobInfo } from '../jobs/job-info.ts'
-import type { Output } from './output.ts'
-import type { Command, ExecOptions, ExecResult, StreamName } from './transport.ts'
+import type { StreamName } from '../process/stream-name.ts'
+import type { OutputCollector } from './collect-output.ts'
+import type { Command, ExecOptions, ExecResult } from './transport.ts'
 
 /** A failure is final: the source has tried again as often as makes sense. */
 export type Got<T> = { ok: true; value: T } | { ok: false; result: ExecResult }
@@ -27,7 +29,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 export async function followJob(
   source: JobSource,
   command: Command,
-  output: Output,
+  output: OutputCollector,
   options: Pick<ExecOptions, 'signal' | 'timeoutMs'>,
 ): Promise<ExecResult> {
   const over = new AbortController()
@@ -56,7 +58,7 @@ export async function followJob(
 async function pump(
   source: JobSource,
   stream: StreamName,
-  output: Output,
+  output: OutputCollector,
   over: AbortSignal,
 ): Promise<ExecResult | null> {
   for (let offset = 0; ; ) {
@@ -82,7 +84,7 @@ async function end(source: JobSource, over: AbortSignal): Promise<void> {
   }
 }
 
-function resultOf(info: JobInfo, command: Command, output: Output, cancelled: boolean): ExecResult {
+function resultOf(info: JobInfo, command: Command, output: OutputCollector, cancelled: boolean): ExecResult {
   if (info.stdout_truncated) output.missed('stdout')
   if (info.stderr_truncated) output.missed('stderr')
   const kept = output.kept(info.duration_ms)

@@ -1,12 +1,14 @@
 /** A job at a hostlink daemon, found again after the link was lost: jobs survive links and daemons. */
+
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Link, LinkFailure, Result } from '../hostlink/link/link.ts'
+import type { StreamName } from '../process/stream-name.ts'
+import type { OutputCollector } from './collect-output.ts'
 import { followJob, type Got, type JobSource, type Tail } from './follow-job.ts'
 import type { WireCommand } from './hostlink-request.ts'
 import { isBusy, resultOfFailure } from './hostlink-result.ts'
-import type { Output } from './output.ts'
-import type { Command, ExecOptions, ExecResult, StreamName } from './transport.ts'
+import type { Command, ExecOptions, ExecResult } from './transport.ts'
 
 const WAIT_MS = 30_000
 const CHUNK_BYTES = 256 * 1024
@@ -17,12 +19,12 @@ const REFUSED_TRIES = 7
 const FIRST_POLL_MS = 50
 const LONGEST_POLL_MS = 2000
 
-export async function runJob(
+export async function runHostlinkJob(
   link: Link,
   wire: WireCommand,
   command: Command,
   options: ExecOptions,
-  output: Output,
+  output: OutputCollector,
 ): Promise<ExecResult> {
   const unfit = await badFolder(link, wire, output)
   if (unfit) return unfit
@@ -33,7 +35,7 @@ export async function runJob(
 }
 
 /** The existing daemon leaves a job with a bad folder `starting` for ever. */
-async function badFolder(link: Link, wire: WireCommand, output: Output): Promise<ExecResult | null> {
+async function badFolder(link: Link, wire: WireCommand, output: OutputCollector): Promise<ExecResult | null> {
   if (link.features.has('job_wait') || wire.cwd === undefined) return null
   const probe = await patiently(() => link.exec({ command: ':', cwd: wire.cwd!, timeoutMs: 5000 }), true)
   return probe.ok ? null : resultOfFailure(probe.failure, output)
@@ -43,7 +45,7 @@ async function submit(
   link: Link,
   wire: WireCommand,
   { key, timeoutMs, attachOnly }: ExecOptions,
-  output: Output,
+  output: OutputCollector,
 ): Promise<Got<string>> {
   const keyed = link.features.has('key')
   // With a key of our own at least, a submission whose answer was lost can be repeated.
@@ -67,7 +69,7 @@ export const UNKNOWN_KEY = 'the daemon knows no command of this key'
 export const wireKey = (key: string | undefined): string | undefined =>
   key === undefined || key.length <= 200 ? key : createHash('sha256').update(key).digest('hex')
 
-function jobSource(link: Link, id: string, output: Output): JobSource {
+function jobSource(link: Link, id: string, output: OutputCollector): JobSource {
   const got = <T>(result: Result<T>): Got<T> =>
     result.ok ? result : { ok: false, result: lost(resultOfFailure(result.failure, output)) }
   return {

@@ -1,5 +1,5 @@
 /** From a command to the fields of a hostlink request. Pure. */
-import type { NotStarted } from '../failure.ts'
+import type { WhyNotStarted } from '../failure.ts'
 import { posixCommand } from './quote.ts'
 import type { Command } from './transport.ts'
 
@@ -13,9 +13,11 @@ export type WireCommand = { cwd?: string; env?: Readonly<Record<string, string>>
   | { command: string; argv?: never }
 )
 
-export type Request = { ok: true; wire: WireCommand } | { ok: false; why: NotStarted; detail: string }
+export type EncodedRequest =
+  | { ok: true; wire: WireCommand }
+  | { ok: false; why: WhyNotStarted; detail: string }
 
-export function hostlinkRequest(command: Command, features: ReadonlySet<string>): Request {
+export function hostlinkRequest(command: Command, features: ReadonlySet<string>): EncodedRequest {
   const { argv, cwd, env } = command
   if (features.has('argv')) return { ok: true, wire: withFields({ argv }, cwd, env) }
   const field = splitEnv(env)

@@ -1,10 +1,10 @@
 /** From what a daemon answered, or did not, to what a transport tells. Pure. */
 import type { Address, LinkFailure } from '../hostlink/link/link.ts'
 import type { ExecAnswer } from '../hostlink/messages.ts'
-import type { Output } from './output.ts'
+import type { OutputCollector } from './collect-output.ts'
 import type { Connected, ExecResult } from './transport.ts'
 
-export function resultOfAnswer(answer: ExecAnswer, program: string, output: Output): ExecResult {
+export function resultOfAnswer(answer: ExecAnswer, program: string, output: OutputCollector): ExecResult {
   const kept = output.kept(answer.duration_ms ?? 0)
   if (answer.status === 'timeout') return { kind: 'timeout', ...kept }
   if (answer.start_error !== undefined) {
@@ -17,7 +17,7 @@ export function resultOfAnswer(answer: ExecAnswer, program: string, output: Outp
 export const isBusy = (failure: LinkFailure): boolean =>
   failure.kind === 'refused' && failure.status === 'error' && failure.message.startsWith('server busy')
 
-export function resultOfFailure(failure: LinkFailure, output: Output): ExecResult {
+export function resultOfFailure(failure: LinkFailure, output: OutputCollector): ExecResult {
   switch (failure.kind) {
     case 'connect':
       return { kind: 'unreachable', reason: cannotConnect(failure), hint: connectHint(failure) }

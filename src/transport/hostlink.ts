@@ -1,14 +1,16 @@
 /** Commands through a hostlink daemon: ours with all it offers, the existing one with what it has. */
+
 import { readFileSync } from 'node:fs'
 import { connect } from '../hostlink/link/client.ts'
 import { type EndpointProblem, resolveEndpoint } from '../hostlink/link/endpoint.ts'
 import type { Link, LinkFailure, Result } from '../hostlink/link/link.ts'
 import type { ExecAnswer } from '../hostlink/messages.ts'
+import type { StreamName } from '../process/stream-name.ts'
 import { overtakeJob, overtakeKey } from './adopt-orphan.ts'
-import { patiently, runJob, UNKNOWN_KEY, wireKey } from './hostlink-job.ts'
+import { collectOutput, DEFAULT_KEEP_BYTES, type OutputCollector } from './collect-output.ts'
+import { patiently, runHostlinkJob, UNKNOWN_KEY, wireKey } from './hostlink-job.ts'
 import { fitsInto, hostlinkRequest, type WireCommand } from './hostlink-request.ts'
 import { connectedOfFailure, resultOfAnswer, resultOfFailure } from './hostlink-result.ts'
-import { collectOutput, DEFAULT_KEEP_BYTES, type Output } from './output.ts'
 import { unquotable } from './quote.ts'
 import type {
   Command,
@@ -17,7 +19,6 @@ import type {
   ExecOptions,
   ExecResult,
   Overtaking,
-  StreamName,
   Transport,
   TransportOptions,
 } from './transport.ts'
@@ -117,7 +118,7 @@ async function run(
       detail: `the daemon takes requests of at most ${most} bytes`,
     }
   if (options.durable || options.timeoutMs > longestMs)
-    return runJob(link, request.wire, command, withTimer(options), output)
+    return runHostlinkJob(link, request.wire, command, withTimer(options), output)
   return runDirect(link, request.wire, withTimer(options), output)
 }
 
@@ -130,7 +131,7 @@ async function runDirect(
   link: Link,
   wire: WireCommand,
   options: ExecOptions,
-  output: Output,
+  output: OutputCollector,
 ): Promise<ExecResult> {
   const streams = link.features.has('stream')
   const key = link.features.has('key') ? wireKey(options.key) : undefined
@@ -173,7 +174,7 @@ function unstreamed({ keepBytes = DEFAULT_KEEP_BYTES, onOutput }: ExecOptions) {
   return { maxStdoutBytes: most, maxStderrBytes: most }
 }
 
-function takeTexts(answer: ExecAnswer, output: Output): void {
+function takeTexts(answer: ExecAnswer, output: OutputCollector): void {
   for (const stream of ['stdout', 'stderr'] as const) {
     const bytes = Buffer.from(answer[stream] ?? '')
     if (bytes.length > 0) output.take(stream, bytes)
@@ -185,7 +186,7 @@ function takeTexts(answer: ExecAnswer, output: Output): void {
  * An attached stream begins again as far back as the daemon keeps it, normally at its beginning: what was seen is
  * skipped. Where it began later, which only the final count can tell, the output has a hole and is marked so.
  */
-function spliced(output: Output) {
+function spliced(output: OutputCollector) {
   const attached = { stdout: 0, stderr: 0 }
   const skip = { stdout: 0, stderr: 0 }
   let isAttached = false

@@ -6,8 +6,8 @@
 import type { JobInfo, JobStart, Owner } from '../jobs/job-info.ts'
 import { openJobs } from '../jobs/jobs.ts'
 import { overtakeJob } from './adopt-orphan.ts'
+import type { OutputCollector } from './collect-output.ts'
 import { followJob, type Got, type JobSource } from './follow-job.ts'
-import type { Output } from './output.ts'
 import { posixQuote } from './quote.ts'
 import type { Command, ExecOptions, ExecResult, Overtaking } from './transport.ts'
 
@@ -26,7 +26,7 @@ const ignore = () => {}
 const SILENT = { warn: ignore, info: ignore, debug: ignore }
 
 export type LocalJobs = {
-  run(command: Command, options: ExecOptions, output: Output): Promise<ExecResult>
+  run(command: Command, options: ExecOptions, output: OutputCollector): Promise<ExecResult>
   overtake(id: string, options: Overtaking): ReturnType<typeof overtakeJob>
   prepare(): void
   close(): void

@@ -2,12 +2,12 @@
 
 import { identify } from '../process/identity.ts'
 import { preparePipes } from '../process/pipe.ts'
-import { type Ended, runProcess } from '../process/process.ts'
+import { type ProcessEnd, runProcess } from '../process/process.ts'
 import { startFailureCode } from '../process/start.ts'
 import { overtakeProcess } from './adopt-orphan.ts'
+import { collectOutput } from './collect-output.ts'
 import { type Announcer, announcer, findAnnounced } from './find-by-start.ts'
 import type { LocalJobs } from './local-job.ts'
-import { collectOutput } from './output.ts'
 import { unquotable } from './quote.ts'
 import type { Command, ExecOptions, ExecResult, Transport } from './transport.ts'
 
@@ -97,7 +97,10 @@ function tellStarted(pid: number, { onStart }: ExecOptions): void {
   if (process !== null) onStart?.({ kind: 'process', ...process })
 }
 
-function notStarted({ what, errno }: Extract<Ended, { how: 'not-started' }>, command: Command): ExecResult {
+function notStarted(
+  { what, errno }: Extract<ProcessEnd, { how: 'not-started' }>,
+  command: Command,
+): ExecResult {
   switch (what) {
     case 'workdir':
       return { kind: 'not-started', why: 'bad-cwd', detail: `${command.cwd}: ${errno}` }

@@ -22,12 +22,12 @@ export type Master = {
   close(): Promise<void>
 }
 
-export type Opened = { ok: true; master: Master } | ({ ok: false } & SshProblem)
+export type OpenedMaster = { ok: true; master: Master } | ({ ok: false } & SshProblem)
 
 /** A socket's whole path has room for about 100 bytes, and ssh adds 17 to it for a while. */
 const LONGEST_SOCKET_FOLDER = 70
 
-export async function openMaster(settings: SshSettings, signal?: AbortSignal): Promise<Opened> {
+export async function openMaster(settings: SshSettings, signal?: AbortSignal): Promise<OpenedMaster> {
   const base = tmpdir().length < LONGEST_SOCKET_FOLDER ? tmpdir() : '/tmp'
   const folder = mkdtempSync(join(base, 'hostops-ssh-'))
   const log = join(folder, 'log')

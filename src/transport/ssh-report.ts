@@ -1,6 +1,6 @@
 /** Finds the script's own lines among the output of the command. Pure; the bytes of the command pass unchanged. */
 
-export type Report =
+export type SessionReport =
   | { what: 'exit'; code: number }
   | { what: 'timeout' | 'cancelled' | 'gone' }
   | { what: 'not-started'; why: 'not-found' | 'not-executable' | 'bad-cwd' | 'other-key' }
@@ -11,7 +11,7 @@ export type Scanner = {
   /** Held back because it could have been the beginning of a report. */
   rest(): Buffer
   readonly begun: boolean
-  readonly report: Report | null
+  readonly report: SessionReport | null
 }
 
 const NOTHING: Buffer = Buffer.alloc(0)
@@ -24,7 +24,7 @@ export function scanner(nonce: string, reports: boolean): Scanner {
   const mark = Buffer.from(nonce)
   let held = NOTHING
   let begun = false
-  let report: Report | null = null
+  let report: SessionReport | null = null
 
   const isPlain = () => begun && !reports
   /** Passes what stands before the next mark, and answers with what stands behind its line. */
@@ -61,7 +61,7 @@ export function scanner(nonce: string, reports: boolean): Scanner {
   }
 }
 
-function parse(text: string): Report | null {
+function parse(text: string): SessionReport | null {
   const [what, detail = ''] = text.trim().split(' ')
   switch (what) {
     case 'exit':

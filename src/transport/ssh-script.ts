@@ -14,7 +14,7 @@ export type Remote = {
   command: Command
   timeoutMs: number
   /** Null for a command that ends with the link. */
-  job: Job | null
+  job: SshJob | null
   /** Under which a command that is no job can be found by others; null: nobody will look for it. */
   mark: string | null
   /** How much of each output of a durable command was seen before. */
@@ -22,7 +22,7 @@ export type Remote = {
 }
 
 /** A durable command: the name of its folder, and what its key must not be used for twice. */
-export type Job = { name: string; digest: string }
+export type SshJob = { name: string; digest: string }
 
 /** Understood alike by sh, csh and fish. Reads a block: a number of lines, then these lines. */
 export const BOOTSTRAP =

@@ -2,11 +2,11 @@
 import type { ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
-import type { Output } from './output.ts'
+import type { OutputCollector } from './collect-output.ts'
 import { type Master, readLog, type SshSettings, startSsh } from './ssh-master.ts'
 import { type SshProblem, sshProblem } from './ssh-problem.ts'
-import { type Report, type Scanner, scanner } from './ssh-report.ts'
-import { BOOTSTRAP, type Job, remoteInput } from './ssh-script.ts'
+import { type Scanner, type SessionReport, scanner } from './ssh-report.ts'
+import { BOOTSTRAP, remoteInput, type SshJob } from './ssh-script.ts'
 import type { Command, ExecOptions, ExecResult } from './transport.ts'
 
 /** What stays behind the report: output that is under way, or is held open by what the command left behind. */
@@ -16,10 +16,10 @@ const END_GRACE_MS = 20_000
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** `never`: no session came about, so that nothing ran. */
-export type Ended = { result: ExecResult } | { never: SshProblem }
+export type SessionEnd = { result: ExecResult } | { never: SshProblem }
 
 /** Under which it is found again. */
-export type Names = { job: Job | null; mark: string | null }
+export type Names = { job: SshJob | null; mark: string | null }
 
 export async function session(
   settings: SshSettings,
@@ -27,8 +27,8 @@ export async function session(
   { job, mark }: Names,
   command: Command,
   options: ExecOptions,
-  output: Output,
-): Promise<Ended> {
+  output: OutputCollector,
+): Promise<SessionEnd> {
   const nonce = randomBytes(16).toString('hex')
   const timeoutMs = Math.max(1, Math.min(Math.ceil(options.timeoutMs), LONGEST_TIMER_MS - END_GRACE_MS))
   const log = master.logFile()
@@ -60,7 +60,7 @@ function endOf(
   scanners: { stdout: Scanner; stderr: Scanner },
   timeoutMs: number,
   signal: AbortSignal | undefined,
-  output: Output,
+  output: OutputCollector,
 ): Promise<string | null> {
   return new Promise((resolve, reject) => {
     let lingering: NodeJS.Timeout | undefined
@@ -116,7 +116,12 @@ function endOf(
   })
 }
 
-function resultOf(report: Report, command: Command, output: Output, durationMs: number): ExecResult {
+function resultOf(
+  report: SessionReport,
+  command: Command,
+  output: OutputCollector,
+  durationMs: number,
+): ExecResult {
   const kept = output.kept(durationMs)
   switch (report.what) {
     case 'exit':
@@ -131,7 +136,10 @@ function resultOf(report: Report, command: Command, output: Output, durationMs: 
   }
 }
 
-function notStarted(why: Extract<Report, { what: 'not-started' }>['why'], command: Command): ExecResult {
+function notStarted(
+  why: Extract<SessionReport, { what: 'not-started' }>['why'],
+  command: Command,
+): ExecResult {
   switch (why) {
     case 'bad-cwd':
       return {

@@ -1,13 +1,13 @@
 /** Commands through the system's own ssh client, over one kept connection, ended where they run. */
 import { createHash, randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { collectOutput, type Output } from './output.ts'
+import { collectOutput, type OutputCollector } from './collect-output.ts'
 import { unquotable } from './quote.ts'
 import { semaphore } from './semaphore.ts'
 import { overtakeOverSsh } from './ssh-adopt-orphan.ts'
 import { type Master, openMaster, type SshSettings } from './ssh-master.ts'
 import type { SshProblem } from './ssh-problem.ts'
-import type { Job } from './ssh-script.ts'
+import type { SshJob } from './ssh-script.ts'
 import { session } from './ssh-session.ts'
 import type { Command, Connected, ExecOptions, ExecResult, Transport, TransportOptions } from './transport.ts'
 
@@ -99,7 +99,7 @@ function keepConnected(settings: SshSettings, first: Master) {
   }
 }
 
-type Wanted = { command: Command; options: ExecOptions; output: Output }
+type Wanted = { command: Command; options: ExecOptions; output: OutputCollector }
 
 /** Tries again what certainly did not run, and follows a durable command again when the link was lost. */
 async function persist(
@@ -129,7 +129,7 @@ async function persist(
   }
 }
 
-function jobOf(key: string | undefined, { argv, cwd, env }: Command): Job {
+function jobOf(key: string | undefined, { argv, cwd, env }: Command): SshJob {
   const hash = (value: unknown) =>
     createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 32)
   return {

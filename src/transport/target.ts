@@ -1,6 +1,6 @@
 /** A target as people write it: its kind, and the part after the colon. Pure. */
 
-export function partsOf(target: string): { kind: string; rest: string | undefined } {
+export function splitTarget(target: string): { kind: string; rest: string | undefined } {
   const colon = target.indexOf(':')
   return colon < 0
     ? { kind: target, rest: undefined }
@@ -8,4 +8,4 @@ export function partsOf(target: string): { kind: string; rest: string | undefine
 }
 
 /** Whether a daemon runs the commands, so that this process forks none. */
-export const isHostlink = (target: string): boolean => partsOf(target).kind === 'hostlink'
+export const isHostlink = (target: string): boolean => splitTarget(target).kind === 'hostlink'

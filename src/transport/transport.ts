@@ -1,6 +1,5 @@
 /** How commands reach a target. One contract suite (test/transport/contract.ts) runs against every implementation. */
-
-export type StreamName = 'stdout' | 'stderr'
+import type { StreamName } from '../process/stream-name.ts'
 
 /** Always argv; where a wire carries only shell text, `quote.ts` makes it. */
 export type Command = {

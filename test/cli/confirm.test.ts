@@ -4,7 +4,7 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { awaitConfirmIn, decideConfirmation, decision } from '../../src/runs/confirmation.ts'
+import { awaitConfirmIn, decide, decision } from '../../src/runs/confirmation.ts'
 import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
 
 const HOOKS = fileURLToPath(new URL('../rig/hooks.mjs', import.meta.url))
@@ -179,17 +179,17 @@ test.each(['confirmed', 'missed'] as const)(
   'who decides first (%s) has decided, whoever comes at the same moment',
   first => {
     const other = first === 'missed' ? 'confirmed' : 'missed'
-    expect(decideConfirmation(rig.folder, 1, first)).toBe(first)
-    expect(decideConfirmation(rig.folder, 1, other)).toBe(first)
+    expect(decide(rig.folder, 1, first)).toBe(first)
+    expect(decide(rig.folder, 1, other)).toBe(first)
     expect(decision(rig.folder, 1)).toBe(first)
-    expect(decideConfirmation(rig.folder, 2, other)).toBe(other)
+    expect(decide(rig.folder, 2, other)).toBe(other)
   },
 )
 
 test('whose word it is stands in the journal, with those who confirmed at an older hostops', async () => {
   const wait = (deadline: number) => awaitConfirmIn(rig.folder).wait(deadline, new AbortController().signal)
   const deadline = Date.now() + 600_000
-  decideConfirmation(rig.folder, deadline, 'confirmed', { kind: 'token', name: 'ci' })
+  decide(rig.folder, deadline, 'confirmed', { kind: 'token', name: 'ci' })
   expect(await wait(deadline)).toEqual({ by: { kind: 'token', name: 'ci' } })
   for (const [at, words] of ['', '\n', ' {"kind":"god","name":"x"}\n', ' nonsense'].entries()) {
     rig.write(`confirm-${deadline + 1 + at}`, `confirmed${words}`)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { lineReader } from '../../src/engine/lines.ts'
+import { lineReader } from '../../src/engine/line-reader.ts'
 
 function read(chunks: (string | Buffer)[]): string[] {
   const lines: string[] = []

@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Event } from '../../src/engine/events.ts'
-import type { Holder, Judgement, LockInput } from '../../src/engine/holder.ts'
+import type { Holder, HolderStatus, LockInput } from '../../src/engine/holder.ts'
 import { LOCK_SCRIPT } from '../../src/engine/lock-script.ts'
 import type { Clock } from '../../src/engine/run-input.ts'
 import type { Failure } from '../../src/failure.ts'
@@ -29,7 +29,7 @@ import { until } from '../rig/observe.ts'
 const transport = localTransport()
 afterAll(() => transport.close())
 
-const lockAs = (runId: string, judge: Judgement = 'alive', waitMs = 0): LockInput => ({
+const lockAs = (runId: string, judge: HolderStatus = 'alive', waitMs = 0): LockInput => ({
   holder: {
     runId,
     who: 'test@here',

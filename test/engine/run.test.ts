@@ -4,7 +4,7 @@ import type { Event } from '../../src/engine/events.ts'
 import type { LockInput } from '../../src/engine/holder.ts'
 import { recover } from '../../src/engine/recover.ts'
 import { Failed, type Failure } from '../../src/failure.ts'
-import type { ExecRequest, StepKind } from '../../src/steps/contract/step.ts'
+import type { CommandRequest, StepKind } from '../../src/steps/contract/step.ts'
 import { localTransport } from '../../src/transport/local.ts'
 import type { Transport } from '../../src/transport/transport.ts'
 import { noTransport, play, type Scenario, setKind, thingKind } from '../rig/engine.ts'
@@ -343,7 +343,7 @@ describe('what is recorded before the first change', () => {
       return { kind: 'exited', code: 0, signal: null, ...kept, durationMs: 1 }
     },
   })
-  const kind = (request: ExecRequest) => (): StepKind => ({
+  const kind = (request: CommandRequest) => (): StepKind => ({
     uses: 'asks',
     summary: 'asks before the run and in it',
     schema: () => z.strictObject({}),
@@ -361,7 +361,7 @@ describe('what is recorded before the first change', () => {
       },
     },
   })
-  const count = async (request: ExecRequest, env = {}) => {
+  const count = async (request: CommandRequest, env = {}) => {
     const asked: Asked[] = []
     const steps = ['a', 'b', 'c'].map(id => ({ id, with: {}, env: id === 'c' ? env : {} }))
     const { end } = await play({ transport: asking(asked), kind: kind(request), steps })

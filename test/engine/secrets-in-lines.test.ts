@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { lineReader } from '../../src/engine/lines.ts'
+import { lineReader } from '../../src/engine/line-reader.ts'
 import { redactor } from '../../src/engine/redact.ts'
 
 const LINE = 4096

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Event } from '../../src/engine/events.ts'
-import type { Looks } from '../../src/engine/looks.ts'
 import { newHold } from '../../src/engine/pause-probes.ts'
+import type { RecentReads } from '../../src/engine/recent-reads.ts'
 import { NO_SECRETS } from '../../src/engine/redact.ts'
 import { stepContext } from '../../src/engine/step-context.ts'
 import { Failed } from '../../src/failure.ts'
@@ -78,7 +78,7 @@ describe('a look', () => {
     join(folder, 'looks'),
   ]
   const look = { repeatable: true, quiet: true } as const
-  const shared = (looks: Looks, looksAnew: boolean, now = () => 0) => {
+  const shared = (looks: RecentReads, looksAnew: boolean, now = () => 0) => {
     const clock = { ...realClock, now }
     return stepContext({
       ...{ runId: 'r', stepId: 's', phase: '1', env: {}, cwd: undefined, confirmed: null, hold: newHold() },
@@ -90,7 +90,7 @@ describe('a look', () => {
   afterAll(() => rmSync(folder, { recursive: true }))
 
   test('of a step is anew; who comes just behind it takes the answer, until something is changed or time goes by', async () => {
-    const looks: Looks = new Map()
+    const looks: RecentReads = new Map()
     let now = 0
     const argv = counting(folder)
     const seen = async (anew: boolean) =>
@@ -106,7 +106,7 @@ describe('a look', () => {
   })
 
   test("that failed is nobody else's", async () => {
-    const looks: Looks = new Map()
+    const looks: RecentReads = new Map()
     const mark = join(folder, 'mark')
     const argv = [mark]
     const failure = await failureOf(shared(looks, true).exec({ argv, ...look }))

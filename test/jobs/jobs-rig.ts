@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Config, parseConfig } from '../../src/hostlink/daemon/config/config.ts'
 import type { Log } from '../../src/hostlink/daemon/config/log.ts'
-import { jobSettings, jobStart, ownerOf } from '../../src/hostlink/daemon/exec/job-start.ts'
+import { jobOwner, jobSettings, jobStart } from '../../src/hostlink/daemon/exec/job-start.ts'
 import type { Token } from '../../src/hostlink/daemon/policy/policy.ts'
 import { type ExecRequest, execRequest, type JobRequest, jobRequest } from '../../src/hostlink/messages.ts'
 import type { Most } from '../../src/jobs/job-table.ts'
@@ -46,9 +46,9 @@ export function jobsRig(settings: Partial<Config> = {}, under = tmpdir()): JobsR
     return {
       ...jobs,
       start: (request: ExecRequest, token: Token, most?: Partial<Most>) =>
-        jobs.start(jobStart(request, config, process.env), ownerOf(token), most),
+        jobs.start(jobStart(request, config, process.env), jobOwner(token), most),
       handle: (query: JobRequest, token: Token, gone?: AbortSignal) =>
-        jobs.handle(query, ownerOf(token), gone),
+        jobs.handle(query, jobOwner(token), gone),
     }
   }
   const jobs = open()

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type * as z from 'zod'
-import { playbookSchema, playbookSchemaFor } from '../../src/playbook/schema.ts'
+import { playbookSchema, playbookSchemaFor } from '../../src/playbook/playbook-schema.ts'
 
 const SHORT = ['effect', 'shell']
 

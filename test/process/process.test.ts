@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Sink } from '../../src/process/output.ts'
-import { type Ended, runProcess, startProcess } from '../../src/process/process.ts'
+import type { OutputSink } from '../../src/process/output.ts'
+import { type ProcessEnd, runProcess, startProcess } from '../../src/process/process.ts'
 import type { ProcessSpec } from '../../src/process/start.ts'
 
 const env = { PATH: process.env['PATH'] ?? '/usr/bin:/bin' }
@@ -23,7 +23,7 @@ const sh = (script: string, more: Partial<ProcessSpec> = {}): ProcessSpec => ({
 async function collect(
   spec: ProcessSpec,
   signal?: AbortSignal,
-): Promise<{ ended: Ended; out: string; err: string }> {
+): Promise<{ ended: ProcessEnd; out: string; err: string }> {
   const chunks: { out: Buffer[]; err: Buffer[] } = { out: [], err: [] }
   const sinks = {
     stdout: (c: Buffer) => void chunks.out.push(c),
@@ -33,7 +33,7 @@ async function collect(
   return { ended, out: Buffer.concat(chunks.out).toString(), err: Buffer.concat(chunks.err).toString() }
 }
 
-const ignore: Sink = () => {}
+const ignore: OutputSink = () => {}
 const isAlive = (pid: number) => {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
@@ -198,7 +198,7 @@ describe('sinks', () => {
     let bytes = 0
     let atOnce = 0
     let most = 0
-    const slow: Sink = async chunk => {
+    const slow: OutputSink = async chunk => {
       most = Math.max(most, ++atOnce)
       await sleep(20)
       bytes += chunk.length
@@ -212,7 +212,7 @@ describe('sinks', () => {
 
   test('a chunk that is lent stays as it is until the sink is done with it', async () => {
     const got: string[] = []
-    const slow: Sink = async chunk => {
+    const slow: OutputSink = async chunk => {
       const before = chunk.toString()
       await sleep(5)
       got.push(chunk.toString() === before ? before : 'written over')
@@ -224,7 +224,7 @@ describe('sinks', () => {
 
   test('what was written before the end is not lost when the sink is busy for longer than the grace', async () => {
     let bytes = 0
-    const stuck: Sink = async chunk => {
+    const stuck: OutputSink = async chunk => {
       await sleep(1300)
       bytes += chunk.length
     }
@@ -233,7 +233,7 @@ describe('sinks', () => {
   })
 
   test('a sink that fails ends the process', async () => {
-    const failing: Sink = () => Promise.reject(new Error('disk full'))
+    const failing: OutputSink = () => Promise.reject(new Error('disk full'))
     const ended = await runProcess(sh('echo; sleep 60'), { stdout: failing, stderr: ignore })
     expect(ended).toMatchObject({ how: 'output-failed', stream: 'stdout', error: { message: 'disk full' } })
   })
@@ -267,7 +267,7 @@ test('TERM is delivered once, because many programs take a second one for "at on
     'process.on("SIGTERM", () => { if (++n === 1) setTimeout(end, 400) }); console.log("up")'
   const counts = Array.from({ length: 12 }, async () => {
     let out = ''
-    const takeOut: Sink = chunk => {
+    const takeOut: OutputSink = chunk => {
       out += chunk
       if (out === 'up\n') running.terminate()
     }

@@ -5,8 +5,8 @@ import type { Event } from '../../src/engine/events.ts'
 import type { LockInput } from '../../src/engine/holder.ts'
 import { makePlan } from '../../src/engine/make-plan.ts'
 import type { Recovered } from '../../src/engine/recover.ts'
-import { startRollback, startRun } from '../../src/engine/run.ts'
-import type { Clock, JournalHandle, RunEnd, RunInput, Running } from '../../src/engine/run-input.ts'
+import { runPlan, startRollback } from '../../src/engine/run.ts'
+import type { Clock, JournalHandle, RunEnd, RunInput, StartedRun } from '../../src/engine/run-input.ts'
 import { Failed, type Failure } from '../../src/failure.ts'
 import type { Playbook, PlaybookStep, Template } from '../../src/playbook/playbook.ts'
 import type { Effect, StepKind } from '../../src/steps/contract/step.ts'
@@ -144,7 +144,7 @@ export type Scenario = {
   assume?: 'done' | 'not-done'
   takeBack?: boolean
   record?: JournalHandle
-  onEvent?: (event: Event, running: Running, host: Host) => void
+  onEvent?: (event: Event, running: StartedRun, host: Host) => void
 }
 
 export type Played = { end: RunEnd; host: Host; calls: string[]; events: Event[] }
@@ -169,7 +169,7 @@ export async function play(scenario: Scenario): Promise<Played> {
   const planned = makePlan({ playbook, inputs, env: {}, target: 'local' })
   if (!planned.ok) throw new Failed(planned.failure)
   const events: Event[] = []
-  let running: Running | null = null
+  let running: StartedRun | null = null
   const input: RunInput = {
     runId: '20261120T180900Z-000000',
     plan: planned.plan,
@@ -188,6 +188,6 @@ export async function play(scenario: Scenario): Promise<Played> {
       scenario.onEvent?.(event, running!, host)
     },
   }
-  running = (scenario.takeBack ? startRollback : startRun)(input)
+  running = (scenario.takeBack ? startRollback : runPlan)(input)
   return { end: await running.ended, host, calls, events }
 }

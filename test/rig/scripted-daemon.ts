@@ -1,11 +1,13 @@
 /** A peer that says exactly what a test wants it to say: for liars, slow ones, and links that break. */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { encodeMessage, encodeOutput, FrameReader, type StreamName } from '../../src/hostlink/frame.ts'
+import { encodeMessage, encodeOutput, FrameReader } from '../../src/hostlink/frame.ts'
 import type { Endpoint } from '../../src/hostlink/link/link.ts'
 import { FEATURES } from '../../src/hostlink/messages.ts'
+import type { StreamName } from '../../src/process/stream-name.ts'
 
 type Json = Record<string, unknown>
 export type Reply = {

@@ -1,8 +1,8 @@
 /** What the engine gives to a step, over the real local transport. */
 
 import type { Json } from '../../src/document/json.ts'
-import type { Looks } from '../../src/engine/looks.ts'
 import { newHold } from '../../src/engine/pause-probes.ts'
+import type { RecentReads } from '../../src/engine/recent-reads.ts'
 import { NO_SECRETS } from '../../src/engine/redact.ts'
 import { stepContext as engineContext } from '../../src/engine/step-context.ts'
 import type { Observation, StepContext } from '../../src/steps/contract/step.ts'
@@ -31,7 +31,7 @@ export function stepContext(
     stepId?: string
     standsLater?: boolean
     /** Shared by steps that look in one moment. */
-    looks?: Looks
+    looks?: RecentReads
   } = {},
 ): Rig {
   const said: string[] = []

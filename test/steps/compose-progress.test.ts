@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { newHold } from '../../src/engine/pause-probes.ts'
 import { replacedAfter, upInSilence } from '../../src/steps/compose/progress.ts'
-import type { ExecRequest, StepContext } from '../../src/steps/contract/step.ts'
+import type { CommandRequest, StepContext } from '../../src/steps/contract/step.ts'
 
 const after = (...lines: string[]) => [
   ...lines.reduce(replacedAfter, new Set<string>() as ReadonlySet<string>),
@@ -28,7 +28,7 @@ test('a container that is new or runs already is none that is replaced', () => {
 async function heldBehind(lines: readonly string[], code = 0) {
   const hold = newHold()
   const seen: boolean[] = []
-  const exec = async (request: ExecRequest) => {
+  const exec = async (request: CommandRequest) => {
     // `config`, which tells why an `up` has failed, says nothing.
     for (const line of request.argv.includes('up') ? lines : []) {
       request.onLine?.(line)

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Looks } from '../../src/engine/looks.ts'
+import type { RecentReads } from '../../src/engine/recent-reads.ts'
 import { forgetOld } from '../../src/steps/compose/tidy.ts'
 import { composeUp } from '../../src/steps/compose/up.ts'
 import { fails } from '../rig/checkout.ts'
@@ -396,7 +396,7 @@ describe.skipIf(missing !== null)('the rollback set', () => {
       `services: { app: { image: "${image('a')}", ${SLEEP}, configs: [big] } }\nconfigs: { big: { content: "${big}" } }\n`,
     )
     compose('up', '-d')
-    const looks: Looks = new Map()
+    const looks: RecentReads = new Map()
     const sharing = stepContext({ jobsFolder: join(home, 'jobs'), env: { XDG_STATE_HOME: home }, looks })
     const kept = await Promise.all([1, 2].map(() => composeUp.act.snapshot!(sharing, input())))
     const rendered = docker('compose', '-p', project, 'config', '--format', 'json')

@@ -1,7 +1,7 @@
 /** What the engine's events tell of the ends of containers. */
 import { expect, test } from 'vitest'
 import { Deaths } from '../../src/steps/compose/deaths.ts'
-import { judge, type Replica } from '../../src/steps/compose/stability.ts'
+import { judgeReplicas, type Replica } from '../../src/steps/compose/stability.ts'
 
 const STARTED = Date.parse('2026-11-30T12:00:00Z')
 const replica = (more: Partial<Replica> = {}): Replica => ({
@@ -12,7 +12,7 @@ const replica = (more: Partial<Replica> = {}): Replica => ({
 })
 const died = (more = {}) => ({ container: 'a', what: 'die', at: STARTED + 500, exitCode: 3, ...more })
 const verdict = (now: readonly Replica[], maxRestarts = 0) =>
-  judge([{ name: 'app', replicas: 1, oneShot: false }], new Map([['a', replica()]]), now, maxRestarts)
+  judgeReplicas([{ name: 'app', replicas: 1, oneShot: false }], new Map([['a', replica()]]), now, maxRestarts)
 
 test('a death after the start that was seen is final, before the engine has counted a restart', async () => {
   const deaths = new Deaths()

@@ -1,9 +1,18 @@
 /** What a replaced container would lose: what one has is held against what the configuration gives to the next. */
 import { describe, expect, test } from 'vitest'
-import { type Held, heldOf, lost, possessionsIn, possessionsOf } from '../../src/steps/compose/possessions.ts'
+import {
+  type Held,
+  heldOf,
+  lostFrom,
+  possessionsIn,
+  possessionsOf,
+} from '../../src/steps/compose/possessions.ts'
 
 const losses = (held: Partial<Held>, service: object, rest: object = {}, imageEnv: string[] = []) =>
-  lost(possessionsOf(held as Held, imageEnv), possessionsIn({ services: { app: service }, ...rest }, 'app')!)
+  lostFrom(
+    possessionsOf(held as Held, imageEnv),
+    possessionsIn({ services: { app: service }, ...rest }, 'app')!,
+  )
 
 /** `127.0.0.1:80`: the address and the port of the host, as a container has them. */
 const bound = (...all: string[]) => ({

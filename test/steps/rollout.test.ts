@@ -1,6 +1,6 @@
 /** What compose.rollout decides: who cannot run twice, which containers are of which generation, and how they come back. */
 import { describe, expect, test } from 'vitest'
-import { partsOf } from '../../src/steps/compose/change-over.ts'
+import { splitGenerations } from '../../src/steps/compose/change-over.ts'
 import type { KeptImage } from '../../src/steps/compose/image-pins.ts'
 import { wayBack } from '../../src/steps/compose/rollout-back.ts'
 import type { Replica } from '../../src/steps/compose/stability.ts'
@@ -46,7 +46,7 @@ describe('cannot run twice', () => {
 test('as many stay as there are to be, and the others go', () => {
   const found = [replica('web-1'), replica('web-2', { image: 'new' }), replica('web-3', { image: 'new' })]
   const parts = (replicas: number, stale: Replica[] = []) =>
-    partsOf({
+    splitGenerations({
       found,
       services: [{ name: 'web', replicas }],
       stays: ({ image }) => image === 'new',

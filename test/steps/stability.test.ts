@@ -4,7 +4,7 @@ import {
   asFound,
   crashed,
   fingerprint,
-  judge,
+  judgeReplicas,
   learned,
   type Replica,
   untouched,
@@ -28,7 +28,7 @@ const replica = (more: Partial<Replica> = {}): Replica => ({
   ...more,
 })
 const verdict = (now: Replica[], first: Replica[] = now, more = {}) =>
-  judge(
+  judgeReplicas(
     [{ name: 'app', replicas: 1, oneShot: false, ...more }],
     new Map(first.map(each => [each.id, each])),
     now,

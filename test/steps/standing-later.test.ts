@@ -6,7 +6,7 @@ import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startedSign } from '../../src/steps/compose/standing-stack.ts'
 import { composeUp } from '../../src/steps/compose/up.ts'
-import type { Done, ExecRequest, Sign, StepContext } from '../../src/steps/contract/step.ts'
+import type { CommandRequest, Done, Sign, StepContext } from '../../src/steps/contract/step.ts'
 import { healthPoll } from '../../src/steps/health/health-poll.ts'
 import { makeBaseImage, withoutDocker } from '../rig/docker.ts'
 import { freePort } from '../rig/service.ts'
@@ -87,7 +87,7 @@ describe('what the engine tells of a container', () => {
         ...state,
       },
     })
-  const exec = async ({ argv }: ExecRequest): Promise<Done> => {
+  const exec = async ({ argv }: CommandRequest): Promise<Done> => {
     if (argv[1] === 'inspect' && isBusy) await new Promise(() => {})
     const stdout = argv[1] === 'inspect' ? inspected() : ID
     return {

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { connect } from '../../src/transport/connect.ts'
+import { openTransport } from '../../src/transport/connect.ts'
 import type { CommandHandle, Transport } from '../../src/transport/transport.ts'
 import { type DaemonRig, startDaemonRig } from '../rig/daemon.ts'
 import { poll } from '../rig/hostops.ts'
@@ -21,7 +21,7 @@ afterEach(async () => {
 
 async function open(target: string): Promise<Transport> {
   const env = { ...process.env, HOSTLINK_SOCKET: daemon.socket, HOSTLINK_TOKEN: daemon.token }
-  const connected = await connect(target, { env, jobsFolder: join(folder, 'jobs') })
+  const connected = await openTransport(target, { env, jobsFolder: join(folder, 'jobs') })
   if (!connected.ok) throw new Error(connected.problem)
   return connected.transport
 }

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { describe, expect, it } from 'vitest'
-import { connect } from '../../src/transport/connect.ts'
+import { openTransport } from '../../src/transport/connect.ts'
 
 const env = {}
 
@@ -26,11 +26,11 @@ describe('a target', () => {
       expect.stringContaining('on the node itself'),
     ],
   ])('%j is none', async (target, reason, hint) => {
-    expect(await connect(target, { env })).toEqual({ ok: false, problem: 'bad-target', reason, hint })
+    expect(await openTransport(target, { env })).toEqual({ ok: false, problem: 'bad-target', reason, hint })
   })
 
   it('local is there at once, and runs nothing durable without a folder for its output', async () => {
-    const connected = await connect('local', { env })
+    const connected = await openTransport('local', { env })
     if (!connected.ok) throw new Error(connected.problem)
     const { transport } = connected
     expect(transport).toMatchObject({ name: 'local', platform: 'posix' })

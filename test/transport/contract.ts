@@ -1,15 +1,16 @@
 /** What every transport promises, tried on the real thing. Each test file gives one subject. */
+
 import { mkdtempSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { StreamName } from '../../src/process/stream-name.ts'
 import type {
   Command,
   ExecOptions,
   ExecResult,
   Exited,
-  StreamName,
   Transport,
   TransportOptions,
 } from '../../src/transport/transport.ts'

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { connect } from '../../src/transport/connect.ts'
+import { openTransport } from '../../src/transport/connect.ts'
 import type { ExecOptions, Transport } from '../../src/transport/transport.ts'
 import { type OldDaemon, type OldDaemonOptions, startOldDaemon } from '../rig/old-daemon.ts'
 import { transportContract } from './contract.ts'
@@ -24,7 +24,7 @@ transportContract('hostlink over the existing daemon', {
   open: async () => {
     const daemon = await startOldDaemon()
     const env = { HOSTLINK_SOCKET: daemon.socket, HOSTLINK_TOKEN: daemon.token }
-    const connected = await connect('hostlink', { env })
+    const connected = await openTransport('hostlink', { env })
     if (!connected.ok) throw new Error(JSON.stringify(connected))
     const { transport } = connected
     const close = async () => {
@@ -49,7 +49,7 @@ describe('the existing daemon, where it is weak', () => {
   })
   const open = async (options: OldDaemonOptions = {}) => {
     daemon = await startOldDaemon(options)
-    const connected = await connect('hostlink', {
+    const connected = await openTransport('hostlink', {
       env: { HOSTLINK_SOCKET: daemon.socket, HOSTLINK_TOKEN: daemon.token },
     })
     if (!connected.ok) throw new Error(JSON.stringify(connected))
@@ -139,7 +139,7 @@ describe('a daemon that misbehaves', () => {
   ] as const)('%s: %s', async (misbehave, problem) => {
     const daemon = await startOldDaemon({ misbehave })
     const env = { HOSTLINK_SOCKET: daemon.socket, HOSTLINK_TOKEN: daemon.token }
-    expect(await connect('hostlink', { env })).toMatchObject({
+    expect(await openTransport('hostlink', { env })).toMatchObject({
       ok: false,
       problem,
       reason: expect.any(String),
@@ -150,7 +150,7 @@ describe('a daemon that misbehaves', () => {
   it('always busy: not started', async () => {
     const daemon = await startOldDaemon({ misbehave: 'busy' })
     const env = { HOSTLINK_SOCKET: daemon.socket, HOSTLINK_TOKEN: daemon.token }
-    const connected = await connect('hostlink', { env })
+    const connected = await openTransport('hostlink', { env })
     if (!connected.ok) throw new Error(JSON.stringify(connected))
     expect(await connected.transport.exec({ argv: ['true'] }, { timeoutMs: 5000 })).toMatchObject({
       kind: 'not-started',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { connect } from '../../src/transport/connect.ts'
+import { openTransport } from '../../src/transport/connect.ts'
 import type { ExecOptions, Transport } from '../../src/transport/transport.ts'
 import { type DaemonRig, type RigOptions, startDaemonRig } from '../rig/daemon.ts'
 import { cutLinksTo, type LinkCutter } from '../rig/link-cutter.ts'
@@ -17,7 +17,7 @@ const envOf = (daemon: { socket: string; token: string }) => ({
 })
 
 async function reach(env: Record<string, string>): Promise<Transport> {
-  const connected = await connect('hostlink', { env })
+  const connected = await openTransport('hostlink', { env })
   if (!connected.ok) throw new Error(JSON.stringify(connected))
   return connected.transport
 }
@@ -243,7 +243,7 @@ describe('hostlink, when things go wrong', () => {
     daemon = await startDaemonRig()
     const env = envOf(daemon)
     const tried = (more: Record<string, string>, target = 'hostlink') =>
-      connect(target, { env: { ...env, ...more } })
+      openTransport(target, { env: { ...env, ...more } })
     expect(await tried({ HOSTLINK_TOKEN: 'wrong-token-0123456789' })).toEqual({
       ok: false,
       problem: 'auth-failed',

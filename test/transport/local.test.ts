@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connect } from '../../src/transport/connect.ts'
+import { openTransport } from '../../src/transport/connect.ts'
 import { transportContract } from './contract.ts'
 
 transportContract('local', {
@@ -18,7 +18,7 @@ transportContract('local', {
   open: async () => {
     const jobsFolder = mkdtempSync(join(tmpdir(), 'hostops-jobs-'))
     const options = { env: process.env, jobsFolder }
-    const connected = await connect('local', options)
+    const connected = await openTransport('local', options)
     if (!connected.ok) throw new Error(JSON.stringify(connected))
     const { transport } = connected
     const close = async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { connect } from '../../src/transport/connect.ts'
+import { openTransport } from '../../src/transport/connect.ts'
 import type { Connected, Transport } from '../../src/transport/transport.ts'
 import { type Sshd, sshdMissing, startSshd } from '../rig/sshd.ts'
 import { drive } from '../rig/transport-driver.ts'
@@ -46,7 +46,7 @@ if (sshdMissing !== null) {
       const sshd = await startSshd()
       const target = `ssh:${sshd.destination}`
       const options = optionsFor(sshd)
-      const transport = transportOf(await connect(target, options))
+      const transport = transportOf(await openTransport(target, options))
       const close = async () => {
         await transport.close()
         await sshd.stop()
@@ -70,7 +70,7 @@ if (sshdMissing !== null) {
     })
     const open = async (extra: string[] = []) => {
       sshd = await startSshd(extra)
-      transport = transportOf(await connect('ssh:testhost', optionsFor(sshd)))
+      transport = transportOf(await openTransport('ssh:testhost', optionsFor(sshd)))
       return transport
     }
     const size = (file: string) => (existsSync(file) ? statSync(file).size : 0)
@@ -79,7 +79,7 @@ if (sshdMissing !== null) {
     it('a key that the host does not take is no outage', async () => {
       sshd = await startSshd()
       const env = { ...process.env, HOSTOPS_SSH_CONFIG: join(sshd.folder, 'config-stranger') }
-      expect(await connect('ssh:testhost', { env })).toEqual({ ok: false, problem: 'auth-failed' })
+      expect(await openTransport('ssh:testhost', { env })).toEqual({ ok: false, problem: 'auth-failed' })
     })
 
     it('nobody listens, no such name, an unknown host key', async () => {
@@ -90,7 +90,7 @@ if (sshdMissing !== null) {
       const dead = readFileSync(sshd.config, 'utf8').replace(/Port \d+/, 'Port 1')
       writeFileSync(join(folder, 'dead'), dead)
       const tried = (config: string, target = 'ssh:testhost') =>
-        connect(target, { env: { ...env, HOSTOPS_SSH_CONFIG: config } })
+        openTransport(target, { env: { ...env, HOSTOPS_SSH_CONFIG: config } })
       expect(await tried(join(folder, 'dead'))).toMatchObject({
         problem: 'unreachable',
         reason: expect.stringContaining('Connection refused'),
@@ -109,7 +109,9 @@ if (sshdMissing !== null) {
 
     it.each(['-oProxyCommand=x', '', 'a b', 'a\nb'])('%j is no destination', async destination => {
       sshd = await startSshd()
-      expect(await connect(`ssh:${destination}`, optionsFor(sshd))).toMatchObject({ problem: 'bad-target' })
+      expect(await openTransport(`ssh:${destination}`, optionsFor(sshd))).toMatchObject({
+        problem: 'bad-target',
+      })
     })
 
     it('a command that exits with 255 has not lost its link', async () => {

@@ -18,8 +18,8 @@ import {
   type EndedAtHost,
   endedHere,
   endOfRefusal,
-  endWithoutStart,
-  interruptedEnd,
+  interrupted,
+  notStarted,
 } from './ended-at-host.ts'
 import { followToEnd } from './follow-run.ts'
 import { inputTexts } from './start-request.ts'
@@ -68,8 +68,8 @@ async function attempt(
   const stop = new AbortController()
   interrupts.handle(() => stop.abort())
   const opened = await openHost(options.target, state, stop.signal)
-  if (interrupts.first) return interruptedEnd(interrupts.first)
-  if (!opened.ok) return endWithoutStart(opened.failure)
+  if (interrupts.first) return interrupted(interrupts.first)
+  if (!opened.ok) return notStarted(opened.failure)
   const { host } = opened
   try {
     const runId = await runsAt(host).find(given, verb)

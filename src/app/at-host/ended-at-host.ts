@@ -1,13 +1,13 @@
 /** How an operation at a host ended: as the host reports it, or as far as it is known here. Pure. */
 import type { RunEnd } from '../../engine/run-input.ts'
 import type { Failure } from '../../failure.ts'
-import { exitCodeOf } from '../../report/exit-code.ts'
+import { exitCode } from '../../report/exit-code.ts'
 import { emptyDraft, type ReportHead, toReport } from '../../report/report-draft.ts'
 import type { HostLink, NoReply } from '../../runs/host-link.ts'
 import type { RunReport } from '../../runs/runs.ts'
 import { clock } from '../clock.ts'
 import type { StartOptions } from '../start-options.ts'
-import type { Around, RunEnded, Signal, Watcher } from '../watcher.ts'
+import type { Around, Ended, Signal, Watcher } from '../watcher.ts'
 
 export type OpenedHost = { ok: true; host: HostLink } | { ok: false; failure: Failure }
 
@@ -23,23 +23,17 @@ export type AtHost<Options = StartOptions> = {
 export type EndedAtHost =
   | { kind: 'told'; told: RunReport; at: string }
   /** The host has no part in it, or what it did is not known here. */
-  | { kind: 'here'; ended: RunEnded; at: string }
+  | { kind: 'here'; ended: Ended; at: string }
 
 export function endedHere(end: RunEnd, head: ReportHead): EndedAtHost {
   const isOpen = end.outcome === 'started' || end.outcome === 'unknown'
   const draft = { ...emptyDraft(head), end: { type: 'run-finished' as const, ...end } }
   const report = toReport(draft, isOpen ? null : clock.now())
-  const ended = {
-    report,
-    exitCode: exitCodeOf(end.outcome, end.failure),
-    end,
-    isKept: false,
-    isRecorded: true,
-  }
+  const ended = { report, exitCode: exitCode(end.outcome, end.failure), end, isKept: false, isRecorded: true }
   return { kind: 'here', ended, at: head.target === 'local' ? '' : ` --target ${head.target}` }
 }
 
-export function endWithoutStart(failure: Failure): RunEnd {
+export function notStarted(failure: Failure): RunEnd {
   const outcome = failure.code === 'denied' ? 'refused' : failure.code === 'usage' ? 'invalid' : 'unreachable'
   return { outcome, failedStep: null, failure }
 }
@@ -47,12 +41,12 @@ export function endWithoutStart(failure: Failure): RunEnd {
 /** Whether a lost request was heard is not known. Every other refusal means that nothing was started. */
 export function endOfRefusal({ failure, again, unable }: NoReply): RunEnd {
   if (unable) return { outcome: 'refused', failedStep: null, failure }
-  return again ? unknownEnd(failure) : endWithoutStart(failure)
+  return again ? lost(failure) : notStarted(failure)
 }
 
-export const unknownEnd = (failure: Failure): RunEnd => ({ outcome: 'unknown', failedStep: null, failure })
+export const lost = (failure: Failure): RunEnd => ({ outcome: 'unknown', failedStep: null, failure })
 
-export const interruptedEnd = (signal: Signal): RunEnd => ({
+export const interrupted = (signal: Signal): RunEnd => ({
   outcome: 'interrupted',
   failedStep: null,
   failure: { code: 'interrupted', signal },

@@ -7,7 +7,7 @@ import { atOf, type HostLink, type Reply, withRetries } from '../../runs/host-li
 import { reportOf, waitAt } from '../../runs/runs-at.ts'
 import type { Interrupts } from '../interrupts.ts'
 import type { Watcher } from '../watcher.ts'
-import { type EndedAtHost, unknownEnd } from './ended-at-host.ts'
+import { type EndedAtHost, lost } from './ended-at-host.ts'
 
 const EVENTS_WAIT_MS = 20_000
 const SHORT_WAIT_MS = 1000
@@ -34,10 +34,9 @@ export async function followToEnd(
   await watcher.ready(atOf(host))
   const reply = await follow(host, runId, watcher, leave.signal, runner)
   if (leave.signal.aborted) return left(interrupts)
-  if (!reply.ok) return unknownEnd(reply.failure)
+  if (!reply.ok) return lost(reply.failure)
   const told = reportOf(reply.value)
-  if (told === null)
-    return unknownEnd({ code: 'usage', what: 'unreadable-answer', from: host.target, of: runId })
+  if (told === null) return lost({ code: 'usage', what: 'unreadable-answer', from: host.target, of: runId })
   return { kind: 'told', told, at: atOf(host) }
 }
 

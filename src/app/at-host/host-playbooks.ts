@@ -1,7 +1,7 @@
 /** The playbooks that a host lets this token run, and what they want. */
 import * as z from 'zod'
 import type { DescribedInput, ValueOrigin } from '../../playbook/describe.ts'
-import { INPUT_NAME } from '../../playbook/schema.ts'
+import { INPUT_NAME } from '../../playbook/playbook-schema.ts'
 import { type HostLink, HostRefusal, must, noReply, withRetries } from '../../runs/host-link.ts'
 import { once } from '../../steps/contract/once.ts'
 

@@ -16,8 +16,8 @@ import {
   type EndedAtHost,
   endedHere,
   endOfRefusal,
-  endWithoutStart,
-  interruptedEnd,
+  interrupted,
+  notStarted,
 } from './ended-at-host.ts'
 import { followToEnd } from './follow-run.ts'
 import { requestFor } from './start-request.ts'
@@ -70,15 +70,15 @@ async function attempt(
   if (mistake) throw new Failed(mistake)
   const request = requestFor(given, options, settings.settings, around, watcher.note)
   const wanted = await unlessInterrupted(interrupts, request)
-  if (wanted === null) return interruptedEnd(interrupts.first!)
+  if (wanted === null) return interrupted(interrupts.first!)
   const { name, target, fields } = wanted
   head.playbook = name ?? given
   head.target = target
   const stop = new AbortController()
   interrupts.handle(() => stop.abort())
   const opened = await openHost(target, stateDir(around, settings.settings.stateDir), stop.signal)
-  if (interrupts.first) return interruptedEnd(interrupts.first)
-  if (!opened.ok) return endWithoutStart(opened.failure)
+  if (interrupts.first) return interrupted(interrupts.first)
+  if (!opened.ok) return notStarted(opened.failure)
   const { host } = opened
   try {
     const start = { ...fields, run_id: head.runId }

@@ -1,15 +1,11 @@
 /** What is sent to the host: the playbook's text or name, and inputs as they were given; the host checks their types. */
+
 import { resolve } from 'node:path'
 import type { Json } from '../../document/json.ts'
+import { MAX_FILE_BYTES } from '../../document/text-file.ts'
 import { Failed, type InputProblem } from '../../failure.ts'
 import { findPlaybook } from '../../playbook/catalog.ts'
-import {
-  inputsFileName,
-  MAX_FILE_BYTES,
-  nameAndText,
-  noPair,
-  parseInputsFile,
-} from '../../playbook/given-inputs.ts'
+import { inputsFileName, nameAndText, noPair, parseInputsFile } from '../../playbook/given-inputs.ts'
 import { readInputFile } from '../../playbook/input-file.ts'
 import { MAX_INPUT_BYTES } from '../../playbook/input-value.ts'
 import { loadPlaybook } from '../../playbook/load.ts'
@@ -19,7 +15,7 @@ import { kinds } from '../../steps/index.ts'
 import type { StartOptions } from '../start-options.ts'
 import type { Note } from '../watcher.ts'
 
-export type StartRequest = {
+export type Wanted = {
   /** Null where only the host knows it. */
   readonly name: string | null
   readonly target: string
@@ -33,7 +29,7 @@ export async function requestFor(
   settings: Settings,
   around: Surroundings,
   note: (note: Note) => void,
-): Promise<StartRequest> {
+): Promise<Wanted> {
   const isFile = /[\\/]|\.ya?ml$/i.test(given)
   const early = options.target ?? settings.target
   // A name is one of the host's own playbooks, and here this machine is the host.

@@ -3,7 +3,7 @@ import { EXIT_OK } from '../../report/exit-code.ts'
 import { type OfRuns, withRuns } from '../open/with-runs.ts'
 import type { Io } from '../terminal/io.ts'
 
-export const cancelCommand = (
+export const cancel = (
   given: string,
   options: OfRuns & { signal: 'INT' | 'TERM' },
   io: Io,

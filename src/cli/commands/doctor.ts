@@ -5,7 +5,7 @@ import { readSettings } from '../../app/read-settings.ts'
 import { Failed } from '../../failure.ts'
 import { EXIT_NO, EXIT_OK, EXIT_USAGE } from '../../report/exit-code.ts'
 import { stateDir } from '../../runs/runs-folder.ts'
-import { connect } from '../../transport/connect.ts'
+import { openTransport } from '../../transport/connect.ts'
 import { isHostlink } from '../../transport/target.ts'
 import { jsonLine, printable } from '../../wording/printable.ts'
 import { sentence } from '../../wording/word.ts'
@@ -16,7 +16,7 @@ import { checkTools } from '../doctor/tools.ts'
 import { wordedError } from '../print/print-failure.ts'
 import type { Io } from '../terminal/io.ts'
 
-export async function doctorCommand(
+export async function doctor(
   options: { target?: string; json?: boolean; config?: string },
   io: Io,
 ): Promise<number> {
@@ -63,7 +63,7 @@ async function checkPlaybooks(target: string, state: string, io: Io): Promise<Fi
 }
 
 async function checkTarget(target: string, state: string, io: Io): Promise<Finding[]> {
-  const connected = await connect(target, { env: io.env, jobsFolder: join(state, 'jobs') })
+  const connected = await openTransport(target, { env: io.env, jobsFolder: join(state, 'jobs') })
   if (connected.ok) {
     try {
       return await checkTools(connected.transport, state)

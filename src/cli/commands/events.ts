@@ -6,7 +6,7 @@ import { jsonLine } from '../../wording/printable.ts'
 import { type OfRuns, withRuns } from '../open/with-runs.ts'
 import type { Io } from '../terminal/io.ts'
 
-export const eventsCommand = (
+export const events = (
   given: string,
   options: OfRuns & { after?: string; follow?: boolean },
   io: Io,

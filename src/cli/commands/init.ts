@@ -4,11 +4,7 @@ import { EXIT_OK, EXIT_USAGE } from '../../report/exit-code.ts'
 import type { Io } from '../terminal/io.ts'
 
 /** A commented starter playbook that is valid as it stands. Overwrites nothing unless told to. */
-export async function initCommand(
-  file: string | undefined,
-  options: { force?: boolean },
-  io: Io,
-): Promise<number> {
+export async function init(file: string | undefined, options: { force?: boolean }, io: Io): Promise<number> {
   const path = file ?? 'playbook.yaml'
   try {
     writeFileSync(resolve(io.cwd, path), starter(nameFrom(path)), { flag: options.force ? 'w' : 'wx' })

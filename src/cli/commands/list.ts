@@ -12,7 +12,7 @@ import type { Io } from '../terminal/io.ts'
 export type ListOptions = { json?: boolean; playbooks?: string; config?: string; target?: string }
 
 /** A broken playbook is listed as such and hides no other. */
-export async function listCommand(options: ListOptions, io: Io): Promise<number> {
+export async function list(options: ListOptions, io: Io): Promise<number> {
   const { target } = options
   if (target !== undefined && target !== 'local') return listAt({ ...options, target }, io)
   const catalog = readCatalogOptions(options, io)

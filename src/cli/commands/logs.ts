@@ -9,7 +9,7 @@ const POLL_MS = 250
 
 type LogsOptions = OfRuns & { follow?: boolean; step?: string }
 
-export const logsCommand = (given: string, options: LogsOptions, io: Io): Promise<number> =>
+export const logs = (given: string, options: LogsOptions, io: Io): Promise<number> =>
   withRuns(options, io, async runs => {
     const runId = await runs.find(given)
     const { step, follow = false } = options

@@ -1,7 +1,7 @@
 import type { Failure } from '../../failure.ts'
 import type { RunOptions } from '../open/run-options.ts'
 import type { Io } from '../terminal/io.ts'
-import { runCommand } from './run.ts'
+import { run } from './run.ts'
 
 /** For arguments that could not be parsed: of them only the places for the report are used. */
 export function refuseUsage(failure: Failure, args: readonly string[], io: Io): Promise<number> {
@@ -16,7 +16,7 @@ export function refuseUsage(failure: Failure, args: readonly string[], io: Io): 
     ...(runId === undefined ? {} : { runId }),
     ...(config === undefined ? {} : { config }),
   }
-  return runCommand('', options, io, failure)
+  return run('', options, io, failure)
 }
 
 function valueAfter(args: readonly string[], option: string): string | undefined {

@@ -3,7 +3,7 @@ import { printReport } from '../print/print-report.ts'
 import type { Io } from '../terminal/io.ts'
 import { unknownIfSilent } from './wait.ts'
 
-export const reportCommand = (given: string, options: OfRuns, io: Io): Promise<number> =>
+export const report = (given: string, options: OfRuns, io: Io): Promise<number> =>
   withRuns(
     options,
     io,

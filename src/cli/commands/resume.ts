@@ -15,7 +15,7 @@ import { catchSignals } from '../terminal/signals.ts'
 
 export type ResumeOptions = ContinueOptions & Shown & { target?: string; check?: boolean }
 
-export async function resumeCommand(
+export async function resumeOrRollBack(
   verb: Verb,
   given: string,
   options: ResumeOptions,

@@ -7,7 +7,7 @@ import type { Io } from '../terminal/io.ts'
 import { catchSignals } from '../terminal/signals.ts'
 
 /** `wrong`: a mistake in the command line itself. */
-export async function runCommand(
+export async function run(
   name: string,
   options: RunOptions,
   io: Io,

@@ -7,7 +7,7 @@ import { type OfRuns, withRuns } from '../open/with-runs.ts'
 import { table } from '../print/table.ts'
 import type { Io } from '../terminal/io.ts'
 
-export const runsCommand = (options: OfRuns & { limit: string; json?: boolean }, io: Io): Promise<number> =>
+export const runs = (options: OfRuns & { limit: string; json?: boolean }, io: Io): Promise<number> =>
   withRuns(options, io, async runs => {
     if (!/^[1-9][0-9]{0,5}$/.test(options.limit)) throw new Failed(wrongOption('--limit', 'count'))
     const rows = (await runs.list()).slice(0, Number(options.limit))

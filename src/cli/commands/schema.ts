@@ -11,7 +11,7 @@ const FILES: Readonly<Record<string, string>> = {
 }
 
 /** The JSON Schemas that ship with the package, for editors and for those who parse reports. */
-export async function schemaCommand(which: string | undefined, io: Io): Promise<number> {
+export async function schema(which: string | undefined, io: Io): Promise<number> {
   const name = which ?? 'playbook'
   const file = Object.hasOwn(FILES, name) ? FILES[name] : undefined
   if (file === undefined) {

@@ -20,7 +20,7 @@ import type { Io } from '../terminal/io.ts'
 export type ShowOptions = { json?: boolean; playbooks?: string; config?: string; target?: string }
 
 /** What a caller must know to run a playbook, and where each value comes from that the caller does not give. */
-export async function showCommand(nameOrFile: string, options: ShowOptions, io: Io): Promise<number> {
+export async function show(nameOrFile: string, options: ShowOptions, io: Io): Promise<number> {
   const { target } = options
   if (target !== undefined && target !== 'local') return showAt(nameOrFile, { ...options, target }, io)
   const catalog = readCatalogOptions(options, io)

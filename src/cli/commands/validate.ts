@@ -15,7 +15,7 @@ export type ValidateOptions = { format: string; playbooks?: string; config?: str
 const FORMATS: readonly string[] = ['text', 'json', 'github']
 
 /** All diagnostics of all files on stdout; how many there are on stderr. */
-export async function validateCommand(files: string[], options: ValidateOptions, io: Io): Promise<number> {
+export async function validate(files: string[], options: ValidateOptions, io: Io): Promise<number> {
   if (!FORMATS.includes(options.format)) {
     io.stderr.write(
       `error: --format takes text, json or github\nhint: hostops validate ${files[0]} --format github\n`,

@@ -1,7 +1,7 @@
 import { wrongOption } from '../../app/start-options.ts'
 import { parseDuration } from '../../duration.ts'
 import { Failed, type Failure } from '../../failure.ts'
-import { exitCodeOf } from '../../report/exit-code.ts'
+import { exitCode } from '../../report/exit-code.ts'
 import { emptyDraft, toReport } from '../../report/report-draft.ts'
 import type { Report } from '../../report/report-schema.ts'
 import { resultLine } from '../../report/result-line.ts'
@@ -12,7 +12,7 @@ import { wordedError } from '../print/print-failure.ts'
 import { printReport } from '../print/print-report.ts'
 import type { Io } from '../terminal/io.ts'
 
-export function waitCommand(given: string, options: OfRuns & { timeout?: string }, io: Io): Promise<number> {
+export function wait(given: string, options: OfRuns & { timeout?: string }, io: Io): Promise<number> {
   const refuse = unknownIfSilent(given, options)
   return withRuns(
     options,
@@ -57,5 +57,5 @@ function printUnknown(known: Report, failure: Failure, at: string, io: Io): numb
   if (io.stdout.isTTY) io.stdout.write(line)
   io.stderr.write(wordedError(failure, at))
   if (!io.stdout.isTTY) io.stdout.write(line)
-  return exitCodeOf('unknown', failure)
+  return exitCode('unknown', failure)
 }

@@ -2,7 +2,7 @@
 
 import type { EndedAtHost } from '../../app/at-host/ended-at-host.ts'
 import { clock } from '../../app/clock.ts'
-import type { Note, RunEnded, Watcher } from '../../app/watcher.ts'
+import type { Ended, Note, Watcher } from '../../app/watcher.ts'
 import { renderDiagnostics } from '../../document/print-diagnostics.ts'
 import type { Event } from '../../engine/events.ts'
 import type { Report } from '../../report/report-schema.ts'
@@ -23,7 +23,7 @@ import type { Shown } from './shown.ts'
 type RunView = {
   watcher: Watcher
   /** Prints how the run ended. Returns the exit code. */
-  finish(ended: RunEnded): Promise<number>
+  finish(ended: Ended): Promise<number>
   finishAtHost(ended: EndedAtHost): Promise<number>
 }
 
@@ -126,7 +126,7 @@ function forPeople({ io, shown }: Screen, text: string): void {
   if (shown.output !== 'json') io.stderr.write(text)
 }
 
-async function finish(screen: Screen, ended: RunEnded): Promise<number> {
+async function finish(screen: Screen, ended: Ended): Promise<number> {
   const { io, shown, summary, at } = screen
   const { report, exitCode, end, isKept, isRecorded } = ended
   if (!isRecorded) forPeople(screen, ONLY_THIS_LINE)

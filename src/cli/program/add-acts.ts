@@ -33,7 +33,7 @@ export const addActs: AddCommands = (program, io, done) => {
     .addOption(hostOption())
     .addOption(new Option('--signal <name>').choices(['INT', 'TERM']).default('TERM').hideHelp())
     .action(async (run: string, options: OfRun & { signal: 'INT' | 'TERM' }) => {
-      const { cancelCommand } = await import('../commands/cancel.ts')
-      done(await cancelCommand(run, options, io))
+      const { cancel } = await import('../commands/cancel.ts')
+      done(await cancel(run, options, io))
     })
 }

@@ -11,7 +11,7 @@ export const addDoctor: AddCommands = (program, io, done) => {
     .option('--json', 'one JSON object on stdout')
     .option('--config <file>', 'settings')
     .action(async (options: OfRun & { json?: boolean }) => {
-      const { doctorCommand } = await import('../commands/doctor.ts')
-      done(await doctorCommand(options, io))
+      const { doctor } = await import('../commands/doctor.ts')
+      done(await doctor(options, io))
     })
 }

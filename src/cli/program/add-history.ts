@@ -17,8 +17,8 @@ export const addHistory: AddCommands = (program, io, done) => {
     .addOption(stateConfigOption())
     .addOption(hostOption())
     .action(async (options: OfRun & { limit: string; json?: boolean }) => {
-      const { runsCommand } = await import('../commands/runs.ts')
-      done(await runsCommand(options, io))
+      const { runs } = await import('../commands/runs.ts')
+      done(await runs(options, io))
     })
   program
     .command('report')
@@ -28,8 +28,8 @@ export const addHistory: AddCommands = (program, io, done) => {
     .addOption(stateConfigOption())
     .addOption(hostOption())
     .action(async (run: string, options: OfRun) => {
-      const { reportCommand } = await import('../commands/report.ts')
-      done(await reportCommand(run, options, io))
+      const { report } = await import('../commands/report.ts')
+      done(await report(run, options, io))
     })
   program
     .command('logs')
@@ -41,8 +41,8 @@ export const addHistory: AddCommands = (program, io, done) => {
     .addOption(stateConfigOption())
     .addOption(hostOption())
     .action(async (run: string, options: OfRun & { follow?: boolean; step?: string }) => {
-      const { logsCommand } = await import('../commands/logs.ts')
-      done(await logsCommand(run, options, io))
+      const { logs } = await import('../commands/logs.ts')
+      done(await logs(run, options, io))
     })
   program
     .command('events')
@@ -57,8 +57,8 @@ export const addHistory: AddCommands = (program, io, done) => {
     .addOption(hostOption())
     .addHelpText('after', EVENTS_EXAMPLES)
     .action(async (run: string, options: OfRun & { follow?: boolean; after?: string }) => {
-      const { eventsCommand } = await import('../commands/events.ts')
-      done(await eventsCommand(run, options, io))
+      const { events } = await import('../commands/events.ts')
+      done(await events(run, options, io))
     })
   program
     .command('wait')
@@ -69,8 +69,8 @@ export const addHistory: AddCommands = (program, io, done) => {
     .addOption(stateConfigOption())
     .addOption(hostOption())
     .action(async (run: string, options: OfRun & { timeout?: string }) => {
-      const { waitCommand } = await import('../commands/wait.ts')
-      done(await waitCommand(run, options, io))
+      const { wait } = await import('../commands/wait.ts')
+      done(await wait(run, options, io))
     })
 }
 

@@ -18,8 +18,8 @@ export const addPlaybooks: AddCommands = (program, io, done) => {
           .default('text'),
       ),
   ).action(async (files: string[], options: ValidateOptions) => {
-    const { validateCommand } = await import('../commands/validate.ts')
-    done(await validateCommand(files, options, io))
+    const { validate } = await import('../commands/validate.ts')
+    done(await validate(files, options, io))
   })
   looksUp(
     program
@@ -30,8 +30,8 @@ export const addPlaybooks: AddCommands = (program, io, done) => {
   )
     .addOption(thereOption())
     .action(async (options: ListOptions) => {
-      const { listCommand } = await import('../commands/list.ts')
-      done(await listCommand(options, io))
+      const { list } = await import('../commands/list.ts')
+      done(await list(options, io))
     })
   looksUp(
     program
@@ -43,8 +43,8 @@ export const addPlaybooks: AddCommands = (program, io, done) => {
   )
     .addOption(thereOption())
     .action(async (playbook: string, options: ShowOptions) => {
-      const { showCommand } = await import('../commands/show.ts')
-      done(await showCommand(playbook, options, io))
+      const { show } = await import('../commands/show.ts')
+      done(await show(playbook, options, io))
     })
   program
     .command('init')
@@ -53,8 +53,8 @@ export const addPlaybooks: AddCommands = (program, io, done) => {
     .argument('[file]', 'where to (default playbook.yaml)')
     .option('--force', 'overwrite a file that is there')
     .action(async (file: string | undefined, options: { force?: boolean }) => {
-      const { initCommand } = await import('../commands/init.ts')
-      done(await initCommand(file, options, io))
+      const { init } = await import('../commands/init.ts')
+      done(await init(file, options, io))
     })
   program
     .command('schema')
@@ -62,8 +62,8 @@ export const addPlaybooks: AddCommands = (program, io, done) => {
     .description('Prints a JSON Schema, for editors and for those who parse reports.')
     .argument('[which]', 'playbook (default), report, config or journal')
     .action(async (which: string | undefined) => {
-      const { schemaCommand } = await import('../commands/schema.ts')
-      done(await schemaCommand(which, io))
+      const { schema } = await import('../commands/schema.ts')
+      done(await schema(which, io))
     })
 }
 

@@ -41,8 +41,8 @@ export const addRecovery: AddCommands = (program, io, done) => {
       .addOption(stateConfigOption())
       .addOption(hostOption())
       .action(async (run: string, options: ResumeOptions) => {
-        const { resumeCommand } = await import('../commands/resume.ts')
-        done(await resumeCommand(verb, run, { ...options, input: options.input ?? [] }, io))
+        const { resumeOrRollBack } = await import('../commands/resume.ts')
+        done(await resumeOrRollBack(verb, run, { ...options, input: options.input ?? [] }, io))
       })
     if (verb === 'rollback') {
       command

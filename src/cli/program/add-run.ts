@@ -45,8 +45,8 @@ export const addRun: AddCommands = (program, io, done) => {
     .addOption(playbooksOption())
     .addHelpText('after', EXIT_CODES)
     .action(async (playbook: string, options: RunOptions) => {
-      const { runCommand } = await import('../commands/run.ts')
-      done(await runCommand(playbook, { ...options, input: options.input ?? [] }, io))
+      const { run } = await import('../commands/run.ts')
+      done(await run(playbook, { ...options, input: options.input ?? [] }, io))
     })
 }
 

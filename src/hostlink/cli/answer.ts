@@ -1,14 +1,14 @@
 /** Human output of an exec, byte for byte that of the existing client; and an answer as one compact line. */
 
 import type { ExecAnswer } from '../messages.ts'
-import type { Outcome } from './exit-code.ts'
-import { printable } from './wording.ts'
+import type { CliOutcome } from './exit-code.ts'
+import { withoutControls } from './wording.ts'
 
 /** `head` goes to stderr first, then the two texts to where they belong. */
 export type Printed = { head: string; stdout: string; stderr: string }
 
 export function printExec(answer: ExecAnswer): Printed {
-  const say = (text: string) => `[${printable(answer.node)}] ${text}\n`
+  const say = (text: string) => `[${withoutControls(answer.node)}] ${text}\n`
   const stdout = answer.stdout ?? ''
   const stderr = answer.stderr ?? ''
   const warnings = clamped(answer, say) + binary(answer, say)
@@ -17,14 +17,14 @@ export function printExec(answer: ExecAnswer): Printed {
   if (answer.status === 'timeout') {
     const files = (['stdout', 'stderr'] as const).map(name => {
       const file = answer[`${name}_file`]
-      return file === undefined ? '' : say(`partial ${name}:${printable(file)}`)
+      return file === undefined ? '' : say(`partial ${name}:${withoutControls(file)}`)
     })
     return { head: warnings + say(`timeout after ${time}ms`) + files.join(''), stdout, stderr }
   }
   return { head: warnings + say(`exit=${answer.exit_code} time=${time}ms${notes(answer)}`), stdout, stderr }
 }
 
-export function outcomeOf(answer: ExecAnswer): Outcome {
+export function outcomeOf(answer: ExecAnswer): CliOutcome {
   if (answer.status === 'timeout') return { kind: 'timeout' }
   return answer.detached === true ? { kind: 'done' } : { kind: 'remote', code: answer.exit_code }
 }
@@ -32,7 +32,7 @@ export function outcomeOf(answer: ExecAnswer): Outcome {
 /** Passed through, these two of the command's codes look like our own; the existing client says so. */
 export const collision = (answer: ExecAnswer): string =>
   answer.status === 'ok' && (answer.exit_code === 124 || answer.exit_code === 125)
-    ? `[${printable(answer.node)}] note: remote exited ${answer.exit_code}, which collides with hostlink's reserved range\n`
+    ? `[${withoutControls(answer.node)}] note: remote exited ${answer.exit_code}, which collides with hostlink's reserved range\n`
     : ''
 
 /** The answer as it came, without blanks between its parts and in its own order. */
@@ -62,7 +62,7 @@ function endOfString(text: string, opening: number): number {
 function notes(answer: ExecAnswer): string {
   const files = (['stdout', 'stderr'] as const).map(name => {
     const file = answer[`${name}_file`]
-    return file === undefined ? '' : ` ${name}:${printable(file)}`
+    return file === undefined ? '' : ` ${name}:${withoutControls(file)}`
   })
   const out = answer.stdout_truncated
     ? ` stdout:truncated(${answer.stdout_original_bytes ?? 0} total bytes)`
@@ -96,6 +96,8 @@ function detached(answer: ExecAnswer, warnings: string, say: Say): Printed {
       stdout: '',
       stderr: '',
     }
-  const how = say(`detached - job ${printable(id)} (job status/tail/wait/cancel ${printable(id)})`)
-  return { head: warnings + how, stdout: `${printable(id)}\n`, stderr: '' }
+  const how = say(
+    `detached - job ${withoutControls(id)} (job status/tail/wait/cancel ${withoutControls(id)})`,
+  )
+  return { head: warnings + how, stdout: `${withoutControls(id)}\n`, stderr: '' }
 }

@@ -2,23 +2,23 @@
 
 import { resolveEndpoint } from '../link/endpoint.ts'
 import { runExec, runPing } from './exec.ts'
-import { exitCode, type Outcome } from './exit-code.ts'
-import type { Io } from './io.ts'
-import { type CommandLine, isProblem, parseCommandLine, type Settings } from './options.ts'
+import { type CliOutcome, clientExitCode } from './exit-code.ts'
+import type { ClientIo } from './io.ts'
+import { type CliSettings, type CommandLine, isProblem, parseCommandLine } from './options.ts'
 import type { Session } from './session.ts'
 
-export async function main(io: Io): Promise<number> {
+export async function runClient(io: ClientIo): Promise<number> {
   const parsed = parseCommandLine(io.args)
   const codes = io.env['HOSTLINK_EXIT_CODES']
   if (isProblem(parsed)) {
     const { wordOption } = await import('./usage.ts')
-    return exitCode(await misused(io, wordOption(parsed)), codes === 'passthrough')
+    return clientExitCode(await misused(io, wordOption(parsed)), codes === 'passthrough')
   }
   if (codes === 'passthrough') parsed.settings.passthrough = true
-  return exitCode(await dispatch(io, parsed), parsed.settings.passthrough)
+  return clientExitCode(await dispatch(io, parsed), parsed.settings.passthrough)
 }
 
-async function dispatch(io: Io, { settings, command, words }: CommandLine): Promise<Outcome> {
+async function dispatch(io: ClientIo, { settings, command, words }: CommandLine): Promise<CliOutcome> {
   if (settings.help || settings.version || command === 'help') return explain(io, settings)
   switch (command) {
     case 'exec':
@@ -41,7 +41,7 @@ async function dispatch(io: Io, { settings, command, words }: CommandLine): Prom
   }
 }
 
-async function exec(io: Io, settings: Settings, words: readonly string[]): Promise<Outcome> {
+async function exec(io: ClientIo, settings: CliSettings, words: readonly string[]): Promise<CliOutcome> {
   if (words.length === 0 || (!settings.argv && words.join(' ') === ''))
     return misused(io, 'exec needs a command\nhint: hostlink exec "ls /srv"\n')
   const clash = settings.stream
@@ -62,25 +62,25 @@ async function exec(io: Io, settings: Settings, words: readonly string[]): Promi
 }
 
 async function connected(
-  io: Io,
-  settings: Settings,
-  run: (session: Session) => Promise<Outcome>,
-): Promise<Outcome> {
+  io: ClientIo,
+  settings: CliSettings,
+  run: (session: Session) => Promise<CliOutcome>,
+): Promise<CliOutcome> {
   const resolved = resolveEndpoint(settings, io.env, io.readFile)
   if (resolved.ok) return run({ io, settings, endpoint: resolved.endpoint })
   const { wordEndpoint } = await import('./usage.ts')
   return misused(io, wordEndpoint(resolved.problem))
 }
 
-async function explain(io: Io, settings: Settings): Promise<Outcome> {
+async function explain(io: ClientIo, settings: CliSettings): Promise<CliOutcome> {
   const { help, version } = await import('./help.ts')
   await io.write('stdout', settings.version ? version() : help())
   return { kind: 'done' }
 }
 
-async function misused(io: Io, text: string): Promise<Outcome> {
+async function misused(io: ClientIo, text: string): Promise<CliOutcome> {
   await io.write('stderr', text)
   return { kind: 'usage' }
 }
 
-const tooMany = (io: Io, command: string) => misused(io, `${command} takes no further words\n`)
+const tooMany = (io: ClientIo, command: string) => misused(io, `${command} takes no further words\n`)

@@ -5,18 +5,18 @@ import type { LinkFailure, Result } from '../link/link.ts'
 import { requestOnce } from '../link/once.ts'
 import { execBody, jobBody, pingBody, requestIds } from '../link/requests.ts'
 import { collision, compactJson, outcomeOf, printExec } from './answer.ts'
-import type { Outcome } from './exit-code.ts'
-import type { Io } from './io.ts'
-import type { Settings } from './options.ts'
+import type { CliOutcome } from './exit-code.ts'
+import type { ClientIo } from './io.ts'
+import type { CliSettings } from './options.ts'
 import type { Session } from './session.ts'
-import { printable, wordFailure } from './wording.ts'
+import { withoutControls, wordFailure } from './wording.ts'
 
 /** Added to the command's own limit; without one the daemon's default counts, which is 30 s unless set otherwise. */
 const GRACE_MS = 15_000
 const UNLIMITED_ANSWER_MS = 600_000
 const SHORT_ANSWER_MS = 30_000
 
-export async function runPing(session: Session): Promise<Outcome> {
+export async function runPing(session: Session): Promise<CliOutcome> {
   const { io, settings, endpoint } = session
   const body = pingBody(requestIds()())
   const result = await requestOnce(endpoint, body, { ...waiting(settings), answerTimeoutMs: SHORT_ANSWER_MS })
@@ -24,11 +24,11 @@ export async function runPing(session: Session): Promise<Outcome> {
   const ping = result.ok ? settlePing(result.value) : result
   if (!ping.ok) return failed(session, ping.failure, result.ok)
   if (!settings.json)
-    await io.write('stdout', `[${printable(ping.value.node)}] pong - uptime ${ping.value.uptime_s}s\n`)
+    await io.write('stdout', `[${withoutControls(ping.value.node)}] pong - uptime ${ping.value.uptime_s}s\n`)
   return { kind: 'done' }
 }
 
-export async function runExec(session: Session, words: readonly string[]): Promise<Outcome> {
+export async function runExec(session: Session, words: readonly string[]): Promise<CliOutcome> {
   const { settings, endpoint } = session
   const body = commandBody(session, words)
   const limit = settings.timeoutMs || endpoint.timeoutMs
@@ -53,7 +53,7 @@ function commandBody({ settings, endpoint }: Session, words: readonly string[]):
   })
 }
 
-async function finish(session: Session, result: Result<Received>): Promise<Outcome> {
+async function finish(session: Session, result: Result<Received>): Promise<CliOutcome> {
   const { io, settings } = session
   if (result.ok && settings.json) await printJson(io, result.value)
   const exec = result.ok ? settleExec(result.value) : result
@@ -68,15 +68,15 @@ async function finish(session: Session, result: Result<Received>): Promise<Outco
 }
 
 /** With -j a failure that the daemon itself told is in the JSON; every other one is said in words. */
-export async function failed(session: Session, failure: LinkFailure, answered: boolean): Promise<Outcome> {
+export async function failed(session: Session, failure: LinkFailure, answered: boolean): Promise<CliOutcome> {
   if (!(answered && session.settings.json))
     await session.io.write('stderr', wordFailure(failure, session.endpoint))
   return { kind: 'failure', failure }
 }
 
-const printJson = (io: Io, received: Received) => io.write('stdout', `${compactJson(received.text)}\n`)
+const printJson = (io: ClientIo, received: Received) => io.write('stdout', `${compactJson(received.text)}\n`)
 
-const waiting = (settings: Settings) =>
+const waiting = (settings: CliSettings) =>
   settings.connectTimeoutMs === undefined ? {} : { connectTimeoutMs: settings.connectTimeoutMs }
 
 /** The first signal cancels the command there; a second one leaves at once. */
@@ -84,10 +84,10 @@ function interruptible(
   session: Session,
   id: string,
   work: Promise<Result<Received>>,
-): Promise<Result<Received> | Outcome> {
+): Promise<Result<Received> | CliOutcome> {
   return new Promise((resolve, reject) => {
     let signals = 0
-    const settle = (end: Result<Received> | Outcome) => {
+    const settle = (end: Result<Received> | CliOutcome) => {
       off()
       resolve(end)
     }

@@ -1,7 +1,7 @@
 /** How an invocation ended, and what the shell is told about it. */
 import type { LinkFailure } from '../link/link.ts'
 
-export type Outcome =
+export type CliOutcome =
   | { kind: 'done' }
   /** The remote command ended with this code. */
   | { kind: 'remote'; code: number }
@@ -15,7 +15,7 @@ export type Outcome =
 export type InterruptSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
 export const SIGNAL_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
-export function exitCode(outcome: Outcome, passthrough: boolean): number {
+export function clientExitCode(outcome: CliOutcome, passthrough: boolean): number {
   if (outcome.kind === 'done') return 0
   if (outcome.kind === 'interrupted') return SIGNAL_CODES[outcome.signal]
   if (outcome.kind === 'failure' && outcome.failure.kind === 'cancelled') return SIGNAL_CODES.SIGINT
@@ -26,7 +26,7 @@ export function exitCode(outcome: Outcome, passthrough: boolean): number {
 }
 
 /** 124 and 125 as in timeout(1) and env(1). */
-function passedThrough(outcome: Outcome): number {
+function passedThrough(outcome: CliOutcome): number {
   if (outcome.kind === 'remote') return outcome.code < 0 ? 125 : Math.min(outcome.code, 255)
   return outcome.kind === 'timeout' ? 124 : 125
 }

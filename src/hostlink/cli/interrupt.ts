@@ -4,7 +4,7 @@ import type { Result } from '../link/link.ts'
 import { requestOnce } from '../link/once.ts'
 import { cancelBody, pingBody, requestIds } from '../link/requests.ts'
 import type { Session } from './session.ts'
-import { lines, printable } from './wording.ts'
+import { messageLines, withoutControls } from './wording.ts'
 
 const ASK_MS = 3000
 /** TERM, two seconds, KILL. */
@@ -23,7 +23,7 @@ export async function interrupt(
   if (cancelled === 'unknown')
     return say(session, 'interrupted; the daemon did not confirm that the command was cancelled')
   await Promise.race([work, new Promise(resolve => setTimeout(resolve, END_MS))])
-  return say(session, `[${printable(cancelled.node)}] cancelled`)
+  return say(session, `[${withoutControls(cancelled.node)}] cancelled`)
 }
 
 async function cancelThere(
@@ -42,5 +42,5 @@ async function cancelThere(
 }
 
 async function say({ io }: Session, message: string, hint?: string): Promise<void> {
-  await io.write('stderr', lines(message, hint))
+  await io.write('stderr', messageLines(message, hint))
 }

@@ -1,9 +1,10 @@
 /** Everything that the hostlink client touches of its process; `bin/hostlink.ts` passes in the real one. */
 
-import type { Env, ReadFile } from '../link/targets.ts'
+import type { Env } from '../../process/surroundings.ts'
+import type { ReadFile } from '../link/targets.ts'
 import type { InterruptSignal } from './exit-code.ts'
 
-export type Io = {
+export type ClientIo = {
   readonly args: readonly string[]
   readonly env: Env
   readonly readFile: ReadFile

@@ -5,23 +5,23 @@ import type { JobInfo } from '../../jobs/job-info.ts'
 import { connect } from '../link/client.ts'
 import type { Link, LinkFailure, Result } from '../link/link.ts'
 import { failed } from './exec.ts'
-import type { Outcome } from './exit-code.ts'
-import type { Io } from './io.ts'
-import type { Settings } from './options.ts'
-import type { Connected, Session } from './session.ts'
+import type { CliOutcome } from './exit-code.ts'
+import type { ClientIo } from './io.ts'
+import type { CliSettings } from './options.ts'
+import type { Session, WithSession } from './session.ts'
 import { JOB_ACTIONS } from './usage.ts'
-import { lines, printable } from './wording.ts'
+import { messageLines, withoutControls } from './wording.ts'
 
 const POLL_MS = 500
 const WAIT_MS = 60_000
 const CHUNK_BYTES = 1_048_576
 
 export async function runJob(
-  io: Io,
-  settings: Settings,
+  io: ClientIo,
+  settings: CliSettings,
   words: readonly string[],
-  connected: Connected,
-): Promise<Outcome> {
+  connected: WithSession,
+): Promise<CliOutcome> {
   const [action, id, ...more] = words
   const wrong = misuse(action, id, more)
   if (wrong !== null) {
@@ -32,29 +32,29 @@ export async function runJob(
 }
 
 function misuse(action: string | undefined, id: string | undefined, more: string[]): string | null {
-  if (action === undefined) return lines('job needs an action', `one of ${JOB_ACTIONS.join(', ')}`)
+  if (action === undefined) return messageLines('job needs an action', `one of ${JOB_ACTIONS.join(', ')}`)
   if (!JOB_ACTIONS.includes(action)) {
     const near = nearest(action, JOB_ACTIONS)
-    return lines(
+    return messageLines(
       `unknown job action "${action}"`,
       near ? `did you mean ${near}?` : `one of ${JOB_ACTIONS.join(', ')}`,
     )
   }
-  if (action === 'list') return id === undefined ? null : lines('job list takes no further words')
-  if (id === undefined) return lines(`job ${action} needs a job id`, 'hostlink job list shows them')
+  if (action === 'list') return id === undefined ? null : messageLines('job list takes no further words')
+  if (id === undefined) return messageLines(`job ${action} needs a job id`, 'hostlink job list shows them')
   if (!/^[0-9a-f]{12}$/.test(id))
-    return lines(`"${id}" is not a job id (12 hex digits)`, 'hostlink job list shows them')
-  return more.length === 0 ? null : lines(`job ${action} takes one job id`)
+    return messageLines(`"${id}" is not a job id (12 hex digits)`, 'hostlink job list shows them')
+  return more.length === 0 ? null : messageLines(`job ${action} takes one job id`)
 }
 
 type Job = Session & { link: Link; id: string; signal: AbortSignal }
 
-async function withLink(session: Session, action: string, id: string): Promise<Outcome> {
+async function withLink(session: Session, action: string, id: string): Promise<CliOutcome> {
   const { io, settings } = session
   const stop = new AbortController()
   let off = () => {}
   // The job does not depend on us, so nothing is waited for: not even a write that nobody takes.
-  const left = new Promise<Outcome>(resolve => {
+  const left = new Promise<CliOutcome>(resolve => {
     off = io.onSignal(signal => {
       stop.abort()
       resolve({ kind: 'interrupted', signal })
@@ -71,18 +71,21 @@ async function withLink(session: Session, action: string, id: string): Promise<O
   if (linked.ok) linked.value.close()
   if (!linked.ok && outcome.kind === 'failure') return failed(session, linked.failure, false)
   if (outcome.kind === 'interrupted' && FOLLOWING.includes(action))
-    await io.write('stderr', lines('interrupted; the job goes on', `hostlink job cancel ${id} ends it`))
+    await io.write(
+      'stderr',
+      messageLines('interrupted; the job goes on', `hostlink job cancel ${id} ends it`),
+    )
   return outcome
 }
 
 const FOLLOWING = ['tail', 'wait']
 
-const unlinked = (failure: LinkFailure): Promise<Outcome> => Promise.resolve({ kind: 'failure', failure })
+const unlinked = (failure: LinkFailure): Promise<CliOutcome> => Promise.resolve({ kind: 'failure', failure })
 
 const act = (session: Session, link: Link, action: string, id: string, { signal }: AbortController) =>
   ACTIONS[action]!({ ...session, link, id, signal })
 
-const ACTIONS: Readonly<Record<string, (job: Job) => Promise<Outcome>>> = {
+const ACTIONS: Readonly<Record<string, (job: Job) => Promise<CliOutcome>>> = {
   list: async job => {
     const result = await job.link.jobList({ signal: job.signal })
     if (!result.ok) return refusal(job, result.failure)
@@ -95,10 +98,11 @@ const ACTIONS: Readonly<Record<string, (job: Job) => Promise<Outcome>>> = {
     const result = await job.link.jobStatus(job.id, { signal: job.signal })
     if (!result.ok) return refusal(job, result.failure)
     const info = result.value
-    const outcome: Outcome = info.done ? ended(info) : { kind: 'done' }
+    const outcome: CliOutcome = info.done ? ended(info) : { kind: 'done' }
     if (job.settings.json) return json(job, info, outcome)
     const node = job.link.hello.node
-    if (info.command) await job.io.write('stderr', `[${printable(node)}] cmd: ${printable(info.command)}\n`)
+    if (info.command)
+      await job.io.write('stderr', `[${withoutControls(node)}] cmd: ${withoutControls(info.command)}\n`)
     await job.io.write('stderr', statusLine(info, node))
     return outcome
   },
@@ -124,10 +128,10 @@ const ACTIONS: Readonly<Record<string, (job: Job) => Promise<Outcome>>> = {
     const { kill } = job.settings
     const result = await job.link.jobCancel(job.id, { kill, signal: job.signal })
     if (!result.ok) return refusal(job, result.failure)
-    const outcome: Outcome = { kind: 'remote', code: result.value ? 0 : 1 }
+    const outcome: CliOutcome = { kind: 'remote', code: result.value ? 0 : 1 }
     if (job.settings.json) return json(job, { job_id: job.id, signalled: result.value }, outcome)
     const what = result.value ? `SIG${kill ? 'KILL' : 'TERM'} sent to the process group` : 'not signalled'
-    await job.io.write('stderr', `[${printable(job.link.hello.node)}] job ${job.id}: ${what}\n`)
+    await job.io.write('stderr', `[${withoutControls(job.link.hello.node)}] job ${job.id}: ${what}\n`)
     return outcome
   },
 }
@@ -143,9 +147,9 @@ async function waitUntil(job: Job): Promise<Result<JobInfo> | null> {
     : result
 }
 
-async function stillRunning(job: Job): Promise<Outcome> {
-  const text = `[${printable(job.link.hello.node)}] job ${job.id} still runs after ${job.settings.waitTimeoutMs}ms, the job itself goes on`
-  await job.io.write('stderr', lines(text))
+async function stillRunning(job: Job): Promise<CliOutcome> {
+  const text = `[${withoutControls(job.link.hello.node)}] job ${job.id} still runs after ${job.settings.waitTimeoutMs}ms, the job itself goes on`
+  await job.io.write('stderr', messageLines(text))
   return { kind: 'timeout' }
 }
 
@@ -194,38 +198,38 @@ async function isDone(job: Job): Promise<boolean | { ok: false; failure: LinkFai
 }
 
 /** One chunk and where it ends, so that a script can page for itself. */
-async function tailJson(job: Job): Promise<Outcome> {
+async function tailJson(job: Job): Promise<CliOutcome> {
   const result = await job.link.jobTail(job.id, { stream: job.settings.tailStream, signal: job.signal })
   if (!result.ok) return refusal(job, result.failure)
   const { bytes: _, ...answer } = result.value
   return json(job, answer, { kind: 'done' })
 }
 
-async function report(job: Job, status: Result<JobInfo>): Promise<Outcome> {
+async function report(job: Job, status: Result<JobInfo>): Promise<CliOutcome> {
   if (!status.ok) return refusal(job, status.failure)
   await job.io.write('stderr', statusLine(status.value, job.link.hello.node))
   return status.value.done ? ended(status.value) : { kind: 'done' }
 }
 
-async function json(job: Job, answer: object, outcome: Outcome): Promise<Outcome> {
+async function json(job: Job, answer: object, outcome: CliOutcome): Promise<CliOutcome> {
   await job.io.write('stdout', `${JSON.stringify(answer)}\n`)
   return outcome
 }
 
-async function refusal(job: Job, failure: LinkFailure): Promise<Outcome> {
+async function refusal(job: Job, failure: LinkFailure): Promise<CliOutcome> {
   // Whatever a link says that is closed because of an interrupt is no news.
   if (failure.kind === 'cancelled' || job.signal.aborted) return { kind: 'failure', failure }
   if (failure.kind === 'refused' && job.settings.json)
     return json(job, failure.answer, { kind: 'failure', failure })
   if (failure.kind === 'refused' && failure.message === 'unknown message type') {
-    await job.io.write('stderr', lines('this daemon knows no jobs (it is older than 1.6)'))
+    await job.io.write('stderr', messageLines('this daemon knows no jobs (it is older than 1.6)'))
     return { kind: 'failure', failure }
   }
   return failed(job, failure, false)
 }
 
 /** As the exit code of the command itself would have been told. */
-function ended(info: JobInfo): Outcome {
+function ended(info: JobInfo): CliOutcome {
   if (info.state === 'timeout') return { kind: 'timeout' }
   if (info.state === 'exited') return { kind: 'remote', code: info.exit_code ?? -1 }
   const message = info.error_msg ?? `the job is ${info.state}`
@@ -234,21 +238,21 @@ function ended(info: JobInfo): Outcome {
 }
 
 function statusLine(info: JobInfo, node: string): string {
-  const head = `[${printable(node)}] `
+  const head = `[${withoutControls(node)}] `
   const exit = info.done && info.state === 'exited' ? ` exit=${info.exit_code}` : ''
   const time = info.duration_ms ? ` time=${info.duration_ms}ms` : ''
   const capped = (['stdout', 'stderr'] as const)
     .filter(name => info[`${name}_truncated`])
     .map(name => ` ${name}:CAPPED(${info[`${name}_original_bytes`]} produced)`)
   const bytes = ` out=${info.stdout_bytes ?? 0}B err=${info.stderr_bytes ?? 0}B`
-  const error = info.error_msg ? `${head}${printable(info.error_msg)}\n` : ''
-  return `${head}job ${printable(info.job_id)} ${printable(info.state)}${exit}${time}${bytes}${capped.join('')}\n${error}`
+  const error = info.error_msg ? `${head}${withoutControls(info.error_msg)}\n` : ''
+  return `${head}job ${withoutControls(info.job_id)} ${withoutControls(info.state)}${exit}${time}${bytes}${capped.join('')}\n${error}`
 }
 
 function listLine(info: JobInfo): string {
   const code = String(info.done ? (info.exit_code ?? -1) : -1).padEnd(4)
   const time = `${info.duration_ms ?? 0}`.padStart(6)
   const out = String(info.stdout_bytes ?? 0).padEnd(9)
-  const command = printable((info.command ?? '').replaceAll('\n', ' ')).slice(0, 80)
-  return `${printable(info.job_id).padEnd(12)}  ${printable(info.state).padEnd(8)}  exit=${code}  ${time}ms  out=${out}  ${command}\n`
+  const command = withoutControls((info.command ?? '').replaceAll('\n', ' ')).slice(0, 80)
+  return `${withoutControls(info.job_id).padEnd(12)}  ${withoutControls(info.state).padEnd(8)}  exit=${code}  ${time}ms  out=${out}  ${command}\n`
 }

@@ -1,20 +1,20 @@
 /** `exec --stream` and `exec --argv`: what the daemon has to announce first. */
 
 import { connect } from '../link/client.ts'
-import type { ExecOptions, Link, LinkFailure, Result } from '../link/link.ts'
+import type { Link, LinkExecOptions, LinkFailure, Result } from '../link/link.ts'
 import type { ExecAnswer } from '../messages.ts'
 import { collision, outcomeOf, printExec } from './answer.ts'
 import { failed } from './exec.ts'
-import type { InterruptSignal, Outcome } from './exit-code.ts'
+import type { CliOutcome, InterruptSignal } from './exit-code.ts'
 import type { Session } from './session.ts'
-import { lines, printable } from './wording.ts'
+import { messageLines, withoutControls } from './wording.ts'
 
-export async function runLive(session: Session, words: readonly string[]): Promise<Outcome> {
+export async function runLive(session: Session, words: readonly string[]): Promise<CliOutcome> {
   const { io, settings, endpoint } = session
   const stop = new AbortController()
   let signal: InterruptSignal | null = null
-  let leave = (_: Outcome) => {}
-  const left = new Promise<Outcome>(resolve => {
+  let leave = (_: CliOutcome) => {}
+  const left = new Promise<CliOutcome>(resolve => {
     leave = resolve
   })
   const off = io.onSignal(received => {
@@ -38,7 +38,7 @@ export async function runLive(session: Session, words: readonly string[]): Promi
 }
 
 /** Nobody reads our output any more: as quiet as any program that is cut off by \`head\`. */
-const gone = (): Outcome => ({ kind: 'done' })
+const gone = (): CliOutcome => ({ kind: 'done' })
 
 function runOn(
   link: Link,
@@ -76,14 +76,14 @@ function runOn(
 
 async function submit(
   link: Link,
-  options: ExecOptions,
+  options: LinkExecOptions,
   timeoutMs: number | undefined,
 ): Promise<Result<ExecAnswer>> {
   const submitted = await link.submitJob({ ...options, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
   return submitted.ok ? { ok: true, value: submitted.value.answer } : submitted
 }
 
-async function finish({ io, settings }: Session, answer: ExecAnswer): Promise<Outcome> {
+async function finish({ io, settings }: Session, answer: ExecAnswer): Promise<CliOutcome> {
   if (settings.json) {
     await io.write('stdout', `${JSON.stringify(answer)}\n`)
     return outcomeOf(answer)
@@ -100,10 +100,10 @@ async function interrupted(
   failure: LinkFailure & { kind: 'cancelled' },
   node: string,
   signal: InterruptSignal,
-): Promise<Outcome> {
+): Promise<CliOutcome> {
   const text = failure.confirmed
-    ? `[${printable(node)}] cancelled`
+    ? `[${withoutControls(node)}] cancelled`
     : 'interrupted; the daemon did not confirm that the command was cancelled'
-  await io.write('stderr', lines(text))
+  await io.write('stderr', messageLines(text))
   return { kind: 'interrupted', signal }
 }

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import type { EndpointOptions } from '../link/endpoint.ts'
 
-export type Settings = EndpointOptions & {
+export type CliSettings = EndpointOptions & {
   connectTimeoutMs?: number
   timeoutMs?: number
   maxStdoutBytes?: number
@@ -26,7 +26,7 @@ export type Settings = EndpointOptions & {
   waitTimeoutMs?: number
 }
 
-export type CommandLine = { settings: Settings; command: string | null; words: string[] }
+export type CommandLine = { settings: CliSettings; command: string | null; words: string[] }
 export type OptionProblem =
   | { kind: 'unknown-option'; name: string }
   | { kind: 'missing-value'; name: string }
@@ -64,10 +64,10 @@ type Option = {
   type: 'string' | 'boolean'
   short?: string
   job?: true
-  apply(settings: Settings, value: string): string | null
+  apply(settings: CliSettings, value: string): string | null
 }
 
-const initial = (): Settings => ({
+const initial = (): CliSettings => ({
   env: {},
   json: false,
   outputToFile: false,
@@ -87,8 +87,8 @@ const initial = (): Settings => ({
 type Text = 'socket' | 'address' | 'target' | 'targetsFile' | 'token' | 'tokenFile' | 'cwd'
 type Count = 'connectTimeoutMs' | 'timeoutMs' | 'intervalMs' | 'waitTimeoutMs'
 type Switch = {
-  [K in keyof Settings]-?: Settings[K] extends boolean ? K : never
-}[keyof Settings]
+  [K in keyof CliSettings]-?: CliSettings[K] extends boolean ? K : never
+}[keyof CliSettings]
 
 const text = (field: Text): Option => ({
   type: 'string',
@@ -117,7 +117,7 @@ const size = (...fields: ('maxStdoutBytes' | 'maxStderrBytes')[]): Option => ({
     return null
   },
 })
-const flag = <K extends Switch | 'tailStream'>(field: K, value: Settings[K]): Option => ({
+const flag = <K extends Switch | 'tailStream'>(field: K, value: CliSettings[K]): Option => ({
   type: 'boolean',
   apply(settings) {
     settings[field] = value

@@ -5,16 +5,16 @@ import type { LinkFailure } from '../link/link.ts'
 import { requestOnce } from '../link/once.ts'
 import { pingBody, requestIds } from '../link/requests.ts'
 import type { Target } from '../link/targets.ts'
-import type { Outcome } from './exit-code.ts'
-import type { Io } from './io.ts'
-import type { Settings } from './options.ts'
+import type { CliOutcome } from './exit-code.ts'
+import type { ClientIo } from './io.ts'
+import type { CliSettings } from './options.ts'
 import { wordEndpoint, wordTargetsProblem } from './usage.ts'
-import { addressOnly, printable } from './wording.ts'
+import { addressOnly, withoutControls } from './wording.ts'
 
 const PING_MS = 5000
 
 /** Listing succeeds whatever the pings say: each target's state is in its line. */
-export async function runTargets(io: Io, settings: Settings): Promise<Outcome> {
+export async function runTargets(io: ClientIo, settings: CliSettings): Promise<CliOutcome> {
   const loaded = loadTargets(settings.targetsFile, io.env, io.readFile)
   if (!loaded.ok) {
     await io.write('stderr', wordEndpoint(loaded.problem))
@@ -38,7 +38,7 @@ type State =
   | { state: 'unreachable' | 'auth_failed' | 'no_answer' | 'refused' | 'no_token'; error: string }
 type Row = { target: Target; state: State | null }
 
-async function stateOf(target: Target, io: Io, settings: Settings): Promise<State> {
+async function stateOf(target: Target, io: ClientIo, settings: CliSettings): Promise<State> {
   const resolved = endpointOfTarget(target, settings, io.env, io.readFile)
   if (!resolved.ok) {
     const [error = ''] = wordEndpoint(resolved.problem).split('\n')
@@ -70,6 +70,6 @@ function toLine({ target, state }: Row): string {
 }
 
 function words(state: State): string {
-  if (state.state === 'ok') return `ok  ${printable(state.node)} (up ${state.uptime_s}s)`
-  return `${state.state.replace('_', ' ')}: ${printable(state.error)}`
+  if (state.state === 'ok') return `ok  ${withoutControls(state.node)} (up ${state.uptime_s}s)`
+  return `${state.state.replace('_', ' ')}: ${withoutControls(state.error)}`
 }

@@ -2,45 +2,50 @@
 import type { Address, Endpoint, LinkFailure } from '../link/link.ts'
 
 /** Control bytes from a daemon must not drive a person's terminal. */
-export const printable = (text: string): string =>
+export const withoutControls = (text: string): string =>
   text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '?')
 
 export function wordFailure(failure: LinkFailure, endpoint: Endpoint): string {
   switch (failure.kind) {
     case 'connect':
-      return lines(`Cannot connect to ${wordAddress(failure.at)}: ${failure.reason}`, connectHint(failure))
+      return messageLines(
+        `Cannot connect to ${wordAddress(failure.at)}: ${failure.reason}`,
+        connectHint(failure),
+      )
     case 'auth':
-      return lines(
+      return messageLines(
         'Authentication failed',
         `the token came from ${endpoint.tokenFrom}${oddToken(endpoint.token)}; on the host it is in /etc/hostlink/token, or where hostlink.conf says`,
       )
     case 'refused':
-      return lines(`[${printable(failure.node)}] ${printable(failure.status)}: ${printable(failure.message)}`)
+      return messageLines(
+        `[${withoutControls(failure.node)}] ${withoutControls(failure.status)}: ${withoutControls(failure.message)}`,
+      )
     case 'timeout':
-      return lines(
+      return messageLines(
         `No response within ${failure.afterMs}ms`,
         `what was asked may still happen there; a longer limit is set with -T. Is it hostlinkd that listens on ${addressOnly(endpoint.at)}?`,
       )
     case 'protocol':
-      return lines(
+      return messageLines(
         `Invalid response: ${failure.reason}`,
         `is it hostlinkd that listens on ${addressOnly(endpoint.at)}?`,
       )
     case 'lost':
       return failure.sent
-        ? lines('No response', `${failure.reason}; whether the request was carried out is not known`)
-        : lines('No response', `${failure.reason}; the request was not sent`)
+        ? messageLines('No response', `${failure.reason}; whether the request was carried out is not known`)
+        : messageLines('No response', `${failure.reason}; the request was not sent`)
     case 'unsupported':
-      return lines(
+      return messageLines(
         `this daemon does not offer "${failure.feature}", nothing was started`,
         FEATURE_HINTS[failure.feature] ?? 'install the newer hostlinkd on the host',
       )
     case 'cancelled':
-      return lines('cancelled')
+      return messageLines('cancelled')
   }
 }
 
-export const lines = (message: string, hint?: string): string =>
+export const messageLines = (message: string, hint?: string): string =>
   hint === undefined ? `${message}\n` : `${message}\nhint: ${hint}\n`
 
 export const addressOnly = (at: Address): string => (at.kind === 'unix' ? at.path : `${at.host}:${at.port}`)

@@ -4,13 +4,13 @@ import { VERSION } from '../../build/version.ts'
 import { FEATURES, jobRequest, runRequest } from '../messages.ts'
 import type { Audit, AuditEntry } from './audit.ts'
 import type { Config } from './config/config.ts'
-import { type Asker, cancel, type ExecSurroundings, exec } from './exec/exec.ts'
-import { ownerOf } from './exec/job-start.ts'
+import { type Asker, cancelExecution, type ExecSurroundings, exec } from './exec/exec.ts'
+import { jobOwner } from './exec/job-start.ts'
 import { type Body, badRequest } from './peers/answer.ts'
 import { BOUNDS } from './peers/bounds.ts'
 import { checkFields } from './peers/fields.ts'
 import { placesFor } from './policy/places.ts'
-import { type Asked, decide, type Token } from './policy/policy.ts'
+import { type Asked, decideRequest, type Token } from './policy/policy.ts'
 import { findProgram } from './policy/program.ts'
 import type { PolicyContext } from './policy/rule.ts'
 import { judge } from './policy/trust.ts'
@@ -33,7 +33,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     find: argv0 => findProgram(argv0, options.hostEnv),
     judge: path => judge(path, trusted),
   }
-  const around = { ...options, decide: (token: Token, asked: Asked) => decide(token, asked, context) }
+  const around = { ...options, decide: (token: Token, asked: Asked) => decideRequest(token, asked, context) }
   const handle = async (asker: Asker): Promise<Body> => {
     switch (asker.request.type) {
       case 'ping':
@@ -41,7 +41,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       case 'exec':
         return exec(asker, around)
       case 'cancel':
-        return cancel(asker, around)
+        return cancelExecution(asker, around)
       case 'job':
         return job(asker, around)
       case 'run':
@@ -80,7 +80,7 @@ async function job({ request, connection, token }: Asker, around: ExecSurroundin
   const gone = new AbortController()
   const unwatch = connection.watch('gone', () => gone.abort())
   try {
-    return await around.jobs.handle(checked.value, ownerOf(token), gone.signal)
+    return await around.jobs.handle(checked.value, jobOwner(token), gone.signal)
   } finally {
     unwatch()
   }

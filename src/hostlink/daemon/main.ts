@@ -7,7 +7,7 @@ import { reasonWithPath } from '../../process/system-error.ts'
 import { type Audit, openAudit } from './audit.ts'
 import { type Config, place } from './config/config.ts'
 import { loadConfig } from './config/config-file.ts'
-import { type LogFile, openLog } from './config/log.ts'
+import { type DaemonLog, openLog } from './config/log.ts'
 import { type Problem, wordProblem } from './config/problem.ts'
 import { becomeUser, findUser, loginEnvironment, type User } from './config/user.ts'
 import { jobSettings } from './exec/job-start.ts'
@@ -28,15 +28,18 @@ type Daemon = {
   /** Everything but the sockets, from the file; a broken file changes nothing. */
   reload(): Promise<void>
   stop(reason: string): Promise<void>
-  readonly log: LogFile
+  readonly log: DaemonLog
 }
 
 /** In words, for a person. */
-export type Failed = { readonly failed: string }
+export type StartFailure = { readonly failed: string }
 
 type Settings = { config: Config; tokens: TokenTable; warnings: Problem[] }
 
-export async function startDaemon(options: DaemonOptions, service: RunService): Promise<Daemon | Failed> {
+export async function startDaemon(
+  options: DaemonOptions,
+  service: RunService,
+): Promise<Daemon | StartFailure> {
   process.umask(0o077)
   const first = await loadSettings(options, service)
   if ('problems' in first) return { failed: first.problems.map(wordProblem).join('\n') }
@@ -106,10 +109,10 @@ async function loadSettings(
 async function openDoors(
   config: Config,
   accept: Accept,
-  log: LogFile,
+  log: DaemonLog,
   pidFile: string | null,
   user: User | null,
-): Promise<Listening | Failed> {
+): Promise<Listening | StartFailure> {
   const listening = await listen(config, accept, log)
   if ('refused' in listening) return { failed: wordRefusal(listening) }
   try {
@@ -160,7 +163,7 @@ function keepSockets(next: Config, now: Config): Config {
   return { ...next, unixEnabled, unixPath, unixMode, unixGroup, tcpEnabled, tcpBind, tcpPort, runAsUser }
 }
 
-type Parts = { listening: Listening; server: Server; audit: Audit; log: LogFile }
+type Parts = { listening: Listening; server: Server; audit: Audit; log: DaemonLog }
 
 async function stopAll(reason: string, { listening, server, audit, log }: Parts, pidFile: string | null) {
   log.info(`${reason}: stopping`)

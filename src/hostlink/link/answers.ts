@@ -66,7 +66,7 @@ export const settleTail = (received: Received) =>
 export const settleFlag = (received: Received, field: string) =>
   settle<AnswerBody>(received, a => (typeof a[field] === 'boolean' ? null : wrong(field)))
 
-export const settleRun = (received: Received) => settle<RunAnswer>(received, a => wrongField(a, RUN))
+export const settleRunAnswer = (received: Received) => settle<RunAnswer>(received, a => wrongField(a, RUN))
 
 export const settleJobs = (received: Received) =>
   settle<JobListAnswer & { jobs: JobInfo[] }>(received, answer => {

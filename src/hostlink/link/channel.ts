@@ -1,15 +1,10 @@
 /** One connection to a daemon, with any number of requests in flight on it. */
+
 import { statSync } from 'node:fs'
 import { connect as connectSocket, type Socket } from 'node:net'
+import type { StreamName } from '../../process/stream-name.ts'
 import { systemError } from '../../process/system-error.ts'
-import {
-  decodeOutput,
-  encodeMessage,
-  FrameError,
-  FrameReader,
-  isOutputPayload,
-  type StreamName,
-} from '../frame.ts'
+import { decodeOutput, encodeMessage, FrameError, FrameReader, isOutputPayload } from '../frame.ts'
 import { answersTo, fail, parseAnswer, type Received } from './answers.ts'
 import type { Address, Endpoint, LinkFailure, Result } from './link.ts'
 

@@ -1,7 +1,7 @@
 /** The library: one kept-alive connection where the daemon offers it, one connection per request otherwise. */
 
 import type { PingAnswer } from '../messages.ts'
-import { fail, settlePing, settleRun } from './answers.ts'
+import { fail, settlePing, settleRunAnswer } from './answers.ts'
 import { type Channel, dial, withSignal } from './channel.ts'
 import { type LinkContext, SHORT_ANSWER_MS } from './context.ts'
 import { definite } from './definite.ts'
@@ -63,7 +63,9 @@ function makeLink(
     ...jobsOver(context),
     run: async (action, fields, options) => {
       const missing = context.lacking('run')
-      return missing ? fail(missing) : context.ask(runBody(nextId(), action, fields), options, settleRun)
+      return missing
+        ? fail(missing)
+        : context.ask(runBody(nextId(), action, fields), options, settleRunAnswer)
     },
     close: pool.close,
   }

@@ -1,11 +1,11 @@
 /** From options, environment and targets.conf to one endpoint. Command line over environment over file. */
 
+import type { Env } from '../../process/surroundings.ts'
 import { systemError } from '../../process/system-error.ts'
 import type { Address, Endpoint } from './link.ts'
 import {
   DEFAULT_PORT,
   DEFAULT_SOCKET,
-  type Env,
   parseTargets,
   type ReadFile,
   type Target,

@@ -5,7 +5,7 @@ import { fail, settleExec, settleFlag, settlePing } from './answers.ts'
 import type { Channel } from './channel.ts'
 import type { LinkContext } from './context.ts'
 import { definite } from './definite.ts'
-import type { ExecOptions, Link, LinkFailure, Result } from './link.ts'
+import type { Link, LinkExecOptions, LinkFailure, Result } from './link.ts'
 import { cancelBody, execBody, pingBody } from './requests.ts'
 
 /** What a daemon may need beyond a command's own limit: TERM, two seconds, KILL, and a slow machine. */
@@ -36,7 +36,7 @@ export function execOver(context: LinkContext): Pick<Link, 'exec' | 'cancel'> {
   return { exec, cancel }
 }
 
-const lackingFor = (options: ExecOptions, { lacking }: LinkContext): LinkFailure | null =>
+const lackingFor = (options: LinkExecOptions, { lacking }: LinkContext): LinkFailure | null =>
   lacking(
     options.argv !== undefined && 'argv',
     options.onOutput !== undefined && 'stream',
@@ -45,7 +45,7 @@ const lackingFor = (options: ExecOptions, { lacking }: LinkContext): LinkFailure
   )
 
 async function execOnce(
-  options: ExecOptions,
+  options: LinkExecOptions,
   context: LinkContext,
   cancel: Link['cancel'],
 ): Promise<Result<ExecAnswer>> {

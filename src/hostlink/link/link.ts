@@ -1,7 +1,7 @@
 /** What a client sees of a hostlink daemon: the library's interface, and every way in which it can fail. */
 
 import type { JobInfo } from '../../jobs/job-info.ts'
-import type { StreamName } from '../frame.ts'
+import type { StreamName } from '../../process/stream-name.ts'
 import type { ExecAnswer, Feature, JobListAnswer, JobTailAnswer, PingAnswer, RunAnswer } from '../messages.ts'
 
 export type Address = { kind: 'unix'; path: string } | { kind: 'tcp'; host: string; port: number }
@@ -46,15 +46,15 @@ export type RequestOptions = {
 }
 
 /** `argv` needs the feature of that name; `command` is shell text and works everywhere. */
-export type Command = { argv: readonly string[]; command?: never } | { command: string; argv?: never }
+export type LinkCommand = { argv: readonly string[]; command?: never } | { command: string; argv?: never }
 
-export type CommandOptions = Command & {
+export type CommandOptions = LinkCommand & {
   cwd?: string
   env?: Readonly<Record<string, string>>
   timeoutMs?: number
 }
 
-export type ExecOptions = CommandOptions &
+export type LinkExecOptions = CommandOptions &
   RequestOptions & {
     maxStdoutBytes?: number
     maxStderrBytes?: number
@@ -97,7 +97,7 @@ export type Link = {
   readonly features: ReadonlySet<string>
   ping(options?: RequestOptions): Promise<Result<PingAnswer>>
   /** The value's status is `ok` or `timeout`; everything else is a failure. */
-  exec(options: ExecOptions): Promise<Result<ExecAnswer>>
+  exec(options: LinkExecOptions): Promise<Result<ExecAnswer>>
   submitJob(options: JobOptions): Promise<Result<{ jobId: string; answer: ExecAnswer }>>
   jobList(options?: RequestOptions): Promise<Result<JobListAnswer & { jobs: JobInfo[] }>>
   jobStatus(jobId: string, options?: RequestOptions): Promise<Result<JobInfo>>

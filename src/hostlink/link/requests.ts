@@ -1,13 +1,13 @@
 /** Requests as they go over the wire. What a daemon has to announce first is the caller's business. */
 import type { RequestBody } from './channel.ts'
-import type { CommandOptions, ExecOptions, JobOptions, TailOptions } from './link.ts'
+import type { CommandOptions, JobOptions, LinkExecOptions, TailOptions } from './link.ts'
 
 type Wish<T> = { [K in keyof T]?: T[K] | undefined }
 
 export const pingBody = (id: string, keepAlive = false): RequestBody =>
   compact({ type: 'ping', id, keep_alive: keepAlive || undefined })
 
-export const execBody = (id: string, options: Wish<ExecOptions>): RequestBody =>
+export const execBody = (id: string, options: Wish<LinkExecOptions>): RequestBody =>
   compact({
     type: 'exec',
     id,

@@ -1,4 +1,5 @@
 /** targets.conf: sections `[name]`, whole-line comments, `key = value`. Reading is pure; files come from the caller. */
+import type { Env } from '../../process/surroundings.ts'
 import type { Address } from './link.ts'
 
 export const DEFAULT_SOCKET = '/run/hostlink/hostlink.sock'
@@ -18,8 +19,6 @@ export type Targets = { file: string; targets: Target[]; problems: TargetsProble
 
 /** Returns the text, or null when there is no such file; throws when there is one that cannot be read. */
 export type ReadFile = (path: string) => string | null
-export type Env = Readonly<Record<string, string | undefined>>
-
 /** Where targets are looked for; a file that was asked for by name is the only candidate. */
 export function targetsFiles(asked: string | undefined, env: Env): string[] {
   const named = asked ?? (env['HOSTLINK_TARGETS'] || undefined)

@@ -1,6 +1,6 @@
 import * as z from 'zod'
-import { argv } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
+import { argv } from '../contract/schema-fields.ts'
 import type { StepKind } from '../contract/step.ts'
 import { ownCommand, ownFields } from './own-command.ts'
 

@@ -1,9 +1,9 @@
 /** What `command`, `script` and `compose.exec` share: effect, undo, reactivate, verify, and what a command's end means. */
 import * as z from 'zod'
 import { type Json, parseJson } from '../../document/json.ts'
-import { argv, scriptText, shellField } from '../contract/fields.ts'
 import { plainText } from '../contract/plain-text.ts'
-import type { Done, Effect, ExecRequest, StepContext, StepKind } from '../contract/step.ts'
+import { argv, scriptText, shellField } from '../contract/schema-fields.ts'
+import type { CommandRequest, Done, Effect, StepContext, StepKind } from '../contract/step.ts'
 import { commandFailed, succeed } from './run-command.ts'
 
 const STDOUT_LIMIT = 64 * 1024
@@ -49,7 +49,7 @@ export const ownFields = () => ({
     ),
 })
 
-export type Own = {
+export type OwnFields = {
   effect: Effect
   undo?: string[] | OwnScript | undefined
   reactivate?: true | string[] | OwnScript | undefined
@@ -59,7 +59,7 @@ export type Own = {
 }
 
 /** The behaviour of a kind whose command is `argvOf(input)`, once the target has told what `input` leaves open. */
-export function ownCommand<W extends Own>(
+export function ownCommand<W extends OwnFields>(
   argvOf: (input: W) => string[],
   complete: (ctx: StepContext, input: W) => Promise<W> = async (_ctx, input) => input,
 ): Omit<StepKind<W>, 'uses' | 'summary' | 'schema' | 'timeoutMs'> {
@@ -113,7 +113,7 @@ export function ownCommand<W extends Own>(
 }
 
 /** A command that only reads, and has to succeed. */
-async function look(ctx: StepContext, request: ExecRequest): Promise<Done> {
+async function look(ctx: StepContext, request: CommandRequest): Promise<Done> {
   const done = await ctx.exec(request)
   const ok = done.code === 0 && done.signal === null
   const target = ctx.redact(request.argv.join(' ').replace(/\s+/g, ' ')).slice(0, TARGET_LIMIT)

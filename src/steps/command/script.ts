@@ -1,6 +1,6 @@
 import * as z from 'zod'
-import { scriptText, shellField } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
+import { scriptText, shellField } from '../contract/schema-fields.ts'
 import type { StepKind } from '../contract/step.ts'
 import { ownCommand, ownFields, shellArgv } from './own-command.ts'
 

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { Failed } from '../../failure.ts'
-import { canonicalPath } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext, StepKind } from '../contract/step.ts'
 import { BUILDING, compose, composeArgv, loadable, servicesField, stackFields } from './compose.ts'
 import { survivingEngine } from './engine-away.ts'

@@ -41,7 +41,7 @@ const LOOK_AGAIN_MS = 1000
 export async function changeOver(ctx: StepContext, change: Change, how: How): Promise<Sign | null> {
   const { stack, project, known, stale } = change
   await stopAndRemove(ctx, stack, stale)
-  const parts = partsOf(change)
+  const parts = splitGenerations(change)
   const leaving = parts.flatMap(part => part.leaving)
   const isDue = stale.length > 0 || parts.some(part => part.starts > 0)
   if (isDue) await upInSilence(ctx, stack, besideArgs(how.up, parts))
@@ -67,7 +67,7 @@ const WATCHING = { intervalMs: LOOK_AGAIN_MS, alone: true }
 type Part = { name: string; staying: Replica[]; leaving: Replica[]; starts: number }
 
 /** Pure. */
-export function partsOf({
+export function splitGenerations({
   found,
   services,
   stays,

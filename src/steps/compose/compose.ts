@@ -1,12 +1,12 @@
 /** Every `docker compose` command line is made here, and what its end means is told here. */
+
 import * as z from 'zod'
-import { absolutePath, canonicalPath } from '../contract/fields.ts'
-import type { Done, ExecRequest, Facts, StepContext } from '../contract/step.ts'
+import { absolutePath, canonicalPath } from '../contract/schema-fields.ts'
+import type { CommandRequest, Done, Facts, StepContext } from '../contract/step.ts'
+import { composeEnv, LOOKING } from '../stack/commands.ts'
+import { inFolder } from '../stack/paths.ts'
 import { composeFailed } from './compose-error.ts'
 import { type Foreign, foreignIn, withoutQuotes } from './foreign.ts'
-import { composeEnv, inFolder, LOOKING } from './stack.ts'
-
-export { composeEnv, inFolder, LOOKING, withComposeEnv } from './stack.ts'
 
 /** Never an option: it starts with a letter or a digit. */
 export const SERVICE = /^[a-zA-Z0-9][a-zA-Z0-9._-]*$/
@@ -76,7 +76,7 @@ export async function compose(
   ctx: StepContext,
   given: Stack,
   args: readonly string[],
-  options: Partial<ExecRequest> = {},
+  options: Partial<CommandRequest> = {},
   asked?: Foreign,
 ): Promise<Done> {
   const foreign = options.quiet ? null : (asked ?? (await loadable(ctx, given)))
@@ -118,7 +118,7 @@ export async function docker(
   ctx: StepContext,
   dir: string,
   args: readonly string[],
-  options: Partial<ExecRequest>,
+  options: Partial<CommandRequest>,
 ) {
   const done = await ctx.exec({ argv: ['docker', ...args], ...options })
   if (done.code === 0) return done

@@ -1,5 +1,5 @@
 /** Deaths of containers from the engine's events, which come before it answers questions about those containers. */
-import type { Heard } from './events.ts'
+import type { Heard } from './container-events.ts'
 import { isUp, type Replica } from './stability.ts'
 
 type End = { at: number; exitCode: number }

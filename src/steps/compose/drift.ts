@@ -3,12 +3,14 @@
  * they had started. A way back has to lead to what ran, so that configuration is made again from the container itself, and
  * believed only where Compose gives it the very hash that the container carries.
  */
+
 import * as z from 'zod'
 import { printing } from '../command/pieces.ts'
-import { canonicalPath } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
-import { LOOKING, type Stack } from './compose.ts'
+import { LOOKING } from '../stack/commands.ts'
+import type { Stack } from './compose.ts'
 import { mountsField, portsField } from './possessions.ts'
 import { jsonOf } from './project.ts'
 import { type Hashes, hashesIn } from './rendering.ts'

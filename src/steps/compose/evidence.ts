@@ -8,8 +8,8 @@ import type { Evidence, StepContext } from '../contract/step.ts'
 import type { Stack } from './compose.ts'
 import { inspectReplicas, type Listed, listContainers } from './project.ts'
 import { projectOf } from './running-stack.ts'
-import { expectedOf, judge } from './stability.ts'
-import { deathOf, describe, lastLines, lastWords, withWords } from './unstable.ts'
+import { expectedOf, judgeReplicas } from './stability.ts'
+import { containerLastWords, deathOf, describe, lastLines, withWords } from './unstable.ts'
 
 type Given = Stack & { services: readonly string[] }
 
@@ -60,7 +60,7 @@ async function suspects(
   if (because.code === 'not-stable' && because.failedService) {
     const { until, failedService, detail } = because
     const id = listed.find(({ name }) => name === failedService.container)?.id
-    const words = id && until ? await unlessFailed(lastWords(ctx, id, until)) : null
+    const words = id && until ? await unlessFailed(containerLastWords(ctx, id, until)) : null
     if (words === null) return []
     const failure = withWords(because, words)
     return [{ name: 'state', text: detail, facts: { failedService: failure.failedService! }, failure }]
@@ -68,12 +68,12 @@ async function suspects(
   const ids = listed.map(({ id }) => id)
   const now = (await unlessFailed(inspectReplicas(ctx, input, ids))) ?? []
   const first = new Map(now.map(each => [each.id, each]))
-  const verdict = judge(expectedOf(now, input.services), first, now)
+  const verdict = judgeReplicas(expectedOf(now, input.services), first, now)
   if (verdict.good) return []
   const problem = verdict.problems.find(each => each.container !== null)
   const replica = now.find(each => each.id === problem?.container)
   if (!problem || !replica) return []
-  const words = await unlessFailed(lastWords(ctx, replica.id, deathOf(replica)))
+  const words = await unlessFailed(containerLastWords(ctx, replica.id, deathOf(replica)))
   const failedService = describe(replica, problem.detail, words?.text ?? '')
   return [{ name: 'state', text: problem.detail, facts: { failedService } }]
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { ownCommand, ownFields } from '../command/own-command.ts'
-import { argv } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
+import { argv } from '../contract/schema-fields.ts'
 import type { StepKind } from '../contract/step.ts'
 import { composeArgv, loadable, SERVICE, stackFields, stackLock, withoutWarnings } from './compose.ts'
 import { plainStack, runningStack } from './running-stack.ts'

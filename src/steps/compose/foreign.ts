@@ -4,11 +4,11 @@
  */
 import { posix } from 'node:path'
 import { Failed, type Failure } from '../../failure.ts'
-import { canonicalPath } from '../contract/fields.ts'
 import { lines } from '../contract/plain-text.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
-import { type Outside, walk } from './guard/walk.ts'
-import { LOOKING } from './stack.ts'
+import { LOOKING } from '../stack/commands.ts'
+import { type OutsideFile, walk } from '../stack/walk.ts'
 
 type Stack = { dir: string; files: readonly string[]; envFiles: readonly string[] }
 
@@ -50,9 +50,9 @@ export async function foreignIn(ctx: StepContext, { files, envFiles, dir: named 
 const NOT_FOLLOWED: ReadonlySet<Failure['code']> = new Set(['compose-file-invalid', 'compose-file-missing'])
 
 /** Pure. */
-function foreignOf(outside: readonly Outside[]): Foreign {
+function foreignOf(outside: readonly OutsideFile[]): Foreign {
   if (outside.length === 0) return NOTHING
-  const isOfService = ({ how, service }: Outside) => /^(env|label)_file$/.test(how) && service !== null
+  const isOfService = ({ how, service }: OutsideFile) => /^(env|label)_file$/.test(how) && service !== null
   const files = [...new Set(outside.map(({ path }) => posix.normalize(path)))]
   return { quotes: outside.every(isOfService) ? 'while loading' : 'anything', files }
 }

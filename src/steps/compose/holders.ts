@@ -2,23 +2,25 @@
  * A container per kept image, so that no prune takes it: running while the run lasts (`docker system prune -af`), stopped
  * afterwards (`docker image prune -af`). It needs nothing of the image: the engine's own init is its program.
  */
+
 import { Failed } from '../../failure.ts'
-import { canonicalPath } from '../contract/fields.ts'
 import { lines } from '../contract/plain-text.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
-import { docker, LOOKING, type Stack } from './compose.ts'
+import { LOOKING } from '../stack/commands.ts'
+import { docker, type Stack } from './compose.ts'
 import { type KeptStack, pinsIn } from './image-pins.ts'
 import { jsonOf } from './project.ts'
 
 const LABEL = 'hostops.holds'
 const QUIET = { quiet: true, repeatable: true } as const
 
-export type Held = Pick<KeptStack, 'folder' | 'project'>
+export type HeldStack = Pick<KeptStack, 'folder' | 'project'>
 
 /** Of one stack, on whatever target. */
-export const holdsFor = ({ folder, project }: Held): string => folder?.split('/').at(-3) ?? project
+export const holdsFor = ({ folder, project }: HeldStack): string => folder?.split('/').at(-3) ?? project
 
-const holderName = (kept: Held, id: string) =>
+const holderName = (kept: HeldStack, id: string) =>
   `hostops-holder-${holdsFor(kept)}-${id.replace(/^sha256:/, '').slice(0, 12)}`
 
 /** Holds until the run has ended. What cannot be held is said, and ends no run. */
@@ -86,7 +88,7 @@ const WAITS_FOR_EVER = JSON.stringify({
 const RUN_WAITING = `exec docker run --security-opt seccomp=/dev/stdin "$@" <<'END'\n${WAITS_FOR_EVER}\nEND`
 
 /** Without the profile it ends with 1, so the engine starts it again and again, which counts as running. */
-const runArgs = (kept: Held, name: string, pin: string, volumes: readonly string[]) => [
+const runArgs = (kept: HeldStack, name: string, pin: string, volumes: readonly string[]) => [
   ...['-d', '--name', name, '--pull', 'never'],
   ...['--init', '--entrypoint', '/sbin/docker-init', '--restart', `on-failure:${STARTS}`],
   ...['--network', 'none', '--read-only', '--cap-drop', 'ALL', '--user', '65534:65534', '--workdir', '/'],
@@ -106,10 +108,10 @@ const foldersIn = (line: string): string[] =>
   Object.keys((jsonOf(line.slice(line.indexOf(' ') + 1)) ?? {}) as Record<string, unknown>)
 
 /** `image`: how the id of what it holds begins. */
-export type Holder = { id: string; image: string }
+export type HolderContainer = { id: string; image: string }
 
 /** Those of a stack. */
-export async function listHolders(ctx: StepContext, key: string): Promise<Holder[]> {
+export async function listHolders(ctx: StepContext, key: string): Promise<HolderContainer[]> {
   // An image or a compose file may carry our label too; no container of Compose has an empty project.
   const ours = [`${LABEL}=${key}`, 'com.docker.compose.project='].flatMap(each => [
     '--filter',
@@ -122,7 +124,7 @@ export async function listHolders(ctx: StepContext, key: string): Promise<Holder
   })
 }
 
-export async function removeHolders(ctx: StepContext, holders: readonly Holder[]): Promise<void> {
+export async function removeHolders(ctx: StepContext, holders: readonly HolderContainer[]): Promise<void> {
   if (holders.length === 0) return
   await ctx.exec({ argv: ['docker', 'rm', '-f', '-v', ...holders.map(({ id }) => id)], ...QUIET })
 }

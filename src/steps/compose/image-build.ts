@@ -1,18 +1,11 @@
 import * as z from 'zod'
 import { Failed } from '../../failure.ts'
-import { canonicalPath } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { PlannedArg, StepContext, StepKind } from '../contract/step.ts'
-import {
-  BUILDING,
-  composeEnv,
-  fileField,
-  inFolder,
-  LOOKING,
-  type Stack,
-  servicesField,
-  stackFields,
-} from './compose.ts'
+import { composeEnv, LOOKING } from '../stack/commands.ts'
+import { inFolder } from '../stack/paths.ts'
+import { BUILDING, fileField, type Stack, servicesField, stackFields } from './compose.ts'
 import { composeFailed } from './compose-error.ts'
 import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'

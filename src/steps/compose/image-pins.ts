@@ -2,11 +2,13 @@
  * The images of a stack, kept under names of our own so that neither a rebuild nor a prune loses them, and put back
  * from there without a build, without a registry.
  */
+
 import { Failed } from '../../failure.ts'
-import { canonicalPath } from '../contract/fields.ts'
 import { lines } from '../contract/plain-text.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
-import { compose, composeArgv, docker, LOOKING, type Stack } from './compose.ts'
+import { LOOKING } from '../stack/commands.ts'
+import { compose, composeArgv, docker, type Stack } from './compose.ts'
 import { imageIds, inspectImages } from './inspect-images.ts'
 import type { Possession } from './possessions.ts'
 import { type Project, readRendered, type Service, withProfiles } from './project.ts'
@@ -64,7 +66,7 @@ export type KeptStack = {
 } & Omit<KeptFiles, 'project' | 'rendered' | 'hashes'>
 
 /** A stack as it runs, before anything of its images is kept. Its files are. */
-export type Found = {
+export type FoundStack = {
   stack: Stack
   files: KeptFiles
   replicas: Replica[]
@@ -72,7 +74,11 @@ export type Found = {
   pinned: ReadonlyMap<string, string>
 }
 
-export async function findStack(ctx: StepContext, given: Stack, services: readonly string[]): Promise<Found> {
+export async function findStack(
+  ctx: StepContext,
+  given: Stack,
+  services: readonly string[],
+): Promise<FoundStack> {
   const disk = seeDisk(ctx)
   disk.catch(() => {})
   const [stack, pinned] = await Promise.all([runningStack(ctx, given, services), pinsOf(ctx, given)])
@@ -99,7 +105,7 @@ function glance(ctx: StepContext, { dir }: Stack, replicas: Replica[]): Replica[
  */
 export async function keepImages(
   ctx: StepContext,
-  found: Found,
+  found: FoundStack,
   which: 'named' | 'reach',
 ): Promise<KeptStack> {
   const { stack, files, replicas } = found
@@ -109,7 +115,7 @@ export async function keepImages(
 
 export async function pinImages(
   ctx: StepContext,
-  { stack, files, replicas, pinned }: Found,
+  { stack, files, replicas, pinned }: FoundStack,
   images: readonly KeptImage[],
 ): Promise<KeptStack> {
   const pin = async (id: string, name: string): Promise<Pin> => {

@@ -1,8 +1,10 @@
 /** How the image of a service comes to be: built by compose, by a plain `docker build`, or pulled. */
+
 import type { ImageSource } from '../../failure.ts'
-import { canonicalPath } from '../contract/fields.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
-import { LOOKING, type Stack } from './compose.ts'
+import { LOOKING } from '../stack/commands.ts'
+import type { Stack } from './compose.ts'
 import { hasRegistryHost } from './image-name.ts'
 import type { Service } from './project.ts'
 

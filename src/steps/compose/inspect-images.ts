@@ -1,8 +1,9 @@
 /** Images by their names, as the engine has them now. */
-import { canonicalPath } from '../contract/fields.ts'
+
 import { lines } from '../contract/plain-text.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
-import { LOOKING } from './compose.ts'
+import { LOOKING } from '../stack/commands.ts'
 import { composeFailed } from './compose-error.ts'
 import { jsonOf } from './project.ts'
 

@@ -1,13 +1,22 @@
 /** All of a stack that a way back needs, recorded before the first change; and what an upgrade would do to it unasked. */
+
 import { Failed, type Loss } from '../../failure.ts'
-import { canonicalPath } from '../contract/fields.ts'
 import { lines } from '../contract/plain-text.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
-import { docker, LOOKING, type Stack } from './compose.ts'
+import { LOOKING } from '../stack/commands.ts'
+import { docker, type Stack } from './compose.ts'
 import { configThatRuns, findDrifted } from './drift.ts'
-import { type Found, findStack, imagesOf, type KeptImage, type KeptStack, pinImages } from './image-pins.ts'
+import {
+  type FoundStack,
+  findStack,
+  imagesOf,
+  type KeptImage,
+  type KeptStack,
+  pinImages,
+} from './image-pins.ts'
 import { mountedDigests } from './mounted-files.ts'
-import { lost, type Possession, possessionsIn, possessionsOf } from './possessions.ts'
+import { lostFrom, type Possession, possessionsIn, possessionsOf } from './possessions.ts'
 import { jsonOf } from './project.ts'
 import { keepText } from './saved-files.ts'
 import type { Replica } from './stability.ts'
@@ -35,7 +44,7 @@ export async function keepStack(
   return { kept: { ...kept, images, networks, volumes, ...was }, replicas }
 }
 
-async function keepWithoutLoss(ctx: StepContext, input: Given, found: Found): Promise<KeptStack> {
+async function keepWithoutLoss(ctx: StepContext, input: Given, found: FoundStack): Promise<KeptStack> {
   const { stack, files, replicas } = found
   const seen = await imagesOf(ctx, stack, files.project, { which: 'reach', replicas })
   const holdings = holdingsIn(seen.images, replicas, seen.variables)
@@ -105,7 +114,7 @@ async function imageVariables(ctx: StepContext, ids: readonly string[]): Promise
 export const lossesOf = (holdings: ReadonlyMap<string, Possession[]>, rendered: unknown): Loss[] =>
   [...holdings].flatMap(([service, had]) => {
     const has = possessionsIn(rendered, service)
-    return has === null ? [] : lost(had, has).map(what => ({ service, what }))
+    return has === null ? [] : lostFrom(had, has).map(what => ({ service, what }))
   })
 
 export async function madeByProject(

@@ -1,9 +1,11 @@
 /** Kept images that are gone all the same: said in good time, and rebuilt from the restored tree as a last resort. */
+
 import { Failed } from '../../failure.ts'
-import { canonicalPath } from '../contract/fields.ts'
 import { lines } from '../contract/plain-text.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { CheckFinding, StepContext, StepResult } from '../contract/step.ts'
-import { docker, LOOKING, type Stack } from './compose.ts'
+import { LOOKING } from '../stack/commands.ts'
+import { docker, type Stack } from './compose.ts'
 import { type KeptImage, type KeptStack, missingPins, type Pin, pinsIn } from './image-pins.ts'
 import { imageIds } from './inspect-images.ts'
 import { readReplicas } from './project.ts'

@@ -1,9 +1,11 @@
 /** Files of the tree that services have mounted: Compose leaves a container alone whose mounted file has changed. */
+
 import { createHash } from 'node:crypto'
-import { canonicalPath } from '../contract/fields.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
 import { AS_OWNER_OF_FOLDER } from '../git/owner.ts'
-import { LOOKING, type Stack } from './compose.ts'
+import { LOOKING } from '../stack/commands.ts'
+import type { Stack } from './compose.ts'
 import { jsonOf } from './project.ts'
 
 type Reference = { source?: unknown }

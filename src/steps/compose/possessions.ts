@@ -153,7 +153,7 @@ export function possessionsIn(rendered: unknown, name: string): Possession[] | n
 }
 
 /** What of it the other does not have. */
-export function lost(had: readonly Possession[], has: readonly Possession[]): string[] {
+export function lostFrom(had: readonly Possession[], has: readonly Possession[]): string[] {
   const keys = new Set(has.flatMap(each => each.keys))
   return [...new Set(had.flatMap(each => (each.keys.some(key => keys.has(key)) ? [] : [each.what])))]
 }

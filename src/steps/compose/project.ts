@@ -1,12 +1,14 @@
 /** What compose and the engine say of a stack, as far as decisions need it. */
+
 import * as z from 'zod'
 import { parseJson } from '../../document/json.ts'
 import { Failed } from '../../failure.ts'
-import { canonicalPath } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
 import { lines } from '../contract/plain-text.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
-import { compose, docker, LOOKING, type Stack } from './compose.ts'
+import { LOOKING } from '../stack/commands.ts'
+import { compose, docker, type Stack } from './compose.ts'
 import { foreignIn } from './foreign.ts'
 import { HELD, heldOf } from './possessions.ts'
 import type { Replica } from './stability.ts'

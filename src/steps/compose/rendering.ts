@@ -1,9 +1,11 @@
 /** A stack as Compose renders it, with the hash of each service, in one command. */
+
 import { PRIVATE_FOLDER } from '../command/private-folder.ts'
-import { canonicalPath } from '../contract/fields.ts'
 import { lines } from '../contract/plain-text.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
-import { compose, composeArgv, LOOKING, type Stack, withComposeEnv, withoutWarnings } from './compose.ts'
+import { LOOKING, withComposeEnv } from '../stack/commands.ts'
+import { compose, composeArgv, type Stack, withoutWarnings } from './compose.ts'
 import { CONFIG } from './project.ts'
 
 /** Hashes by service, as Compose writes them to the labels of the containers that it makes. */
@@ -26,7 +28,7 @@ echo "$rule"
 cat "$top/hashes"
 `
 
-/** Every caller runs the same command, so that `engine/looks.ts` can give one caller the answer of another. */
+/** Every caller runs the same command, so that `engine/recent-reads.ts` can give one caller the answer of another. */
 export async function renderStack(
   ctx: StepContext,
   stack: Stack,

@@ -3,10 +3,10 @@
  * one under the name `<12 hex>_<name>`, never started. The next `up` would fail on the name.
  */
 
-import { canonicalPath } from '../contract/fields.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
 import { docker, type Stack } from './compose.ts'
-import { lastEvent } from './events.ts'
+import { lastEvent } from './container-events.ts'
 import { listContainers } from './project.ts'
 import type { Replica } from './stability.ts'
 

@@ -138,7 +138,7 @@ export async function reactivate(
 }
 
 /** What the files give now, and what runs. */
-export type Target = {
+export type Replacement = {
   stack: Stack
   project: string
   config: Project
@@ -149,7 +149,11 @@ export type Target = {
 }
 
 /** Throws where what runs must not be replaced by that. */
-export async function readTarget(ctx: StepContext, input: Given, before: Snapshot | null): Promise<Target> {
+export async function readReplacement(
+  ctx: StepContext,
+  input: Given,
+  before: Snapshot | null,
+): Promise<Replacement> {
   const stack = before?.kept.stack ?? (await runningStack(ctx, input, input.services))
   const reading = readRendered(ctx, stack, input.services)
   const project = before?.kept.project ?? (await reading).project.name
@@ -171,7 +175,7 @@ export async function readTarget(ctx: StepContext, input: Given, before: Snapsho
 }
 
 /** The containers, once an interrupted replacement has been repaired. */
-export async function repaired(ctx: StepContext, { stack, project, found }: Target): Promise<Replica[]> {
+export async function repaired(ctx: StepContext, { stack, project, found }: Replacement): Promise<Replica[]> {
   const { repaired } = await repair(ctx, stack, project, found)
   return repaired ? readReplicas(ctx, stack, project, null) : found
 }
@@ -198,7 +202,7 @@ function lossesNow(
 /** Containers that `up` has left alone although a file of the tree that they mount is another one now. */
 export async function recreateStale(
   ctx: StepContext,
-  { stack, project }: Pick<Target, 'stack' | 'project'>,
+  { stack, project }: Pick<Replacement, 'stack' | 'project'>,
   pull: string,
   seen: { images: readonly KeptImage[]; was: readonly Replica[]; digests: ReadonlyMap<string, string> },
 ): Promise<void> {

@@ -1,10 +1,12 @@
 /** The files that services read, as they were before the first change, put back on the way back. */
+
 import { Failed } from '../../failure.ts'
-import { canonicalPath } from '../contract/fields.ts'
 import { plainText } from '../contract/plain-text.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
 import { AS_OWNER_OF_FOLDER } from '../git/owner.ts'
-import { LOOKING, type Stack } from './compose.ts'
+import { LOOKING } from '../stack/commands.ts'
+import type { Stack } from './compose.ts'
 import type { KeptStack } from './image-pins.ts'
 import { CONFIG } from './project.ts'
 import { renderedIn } from './saved-files.ts'

@@ -1,5 +1,5 @@
 /** The way back of running containers: from the kept images, without a build and without a registry. */
-import { canonicalPath } from '../contract/fields.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
 import { docker, type Stack } from './compose.ts'
 import { type KeptImage, type KeptStack, madeSince } from './image-pins.ts'

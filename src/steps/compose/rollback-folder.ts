@@ -1,6 +1,6 @@
 /** Where a run keeps what a rollback of a stack needs: a folder of the target's user for each stack, run and part. */
 import { createHash } from 'node:crypto'
-import { canonicalPath } from '../contract/fields.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
 import { type Stack, stackLock } from './compose.ts'
 

@@ -1,12 +1,12 @@
 import * as z from 'zod'
 import { durationSchema, timeLimitSchema } from '../../duration.ts'
 import { Failed } from '../../failure.ts'
-import { argv, canonicalPath } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
+import { argv, canonicalPath } from '../contract/schema-fields.ts'
 import { forField, msOf } from '../contract/standing.ts'
 import type { PlannedCommand, StepContext, StepKind } from '../contract/step.ts'
 import { changeOver, type How } from './change-over.ts'
-import { checkUp } from './check.ts'
+import { checkUp } from './check-up.ts'
 import { composeArgv, SERVICE, stackFields } from './compose.ts'
 import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
@@ -21,14 +21,14 @@ import {
   filesChanged,
   forceRecreateField,
   keepRollbacksField,
+  type Replacement,
   reactivate,
-  readTarget,
+  readReplacement,
   recreateStale,
   repaired,
   replacedResult,
   replacesContainers,
   type Snapshot,
-  type Target,
 } from './replace-containers.ts'
 import { backArgs } from './restore-stack.ts'
 import { bringBackBeside } from './rollout-back.ts'
@@ -96,7 +96,7 @@ export const composeRollout: StepKind<With, Snapshot> = {
       return replacesContainers.act.snapshot(ctx, input)
     },
     run: survivingEngine(async (ctx, input, before) => {
-      const target = await readTarget(ctx, input, before)
+      const target = await readReplacement(ctx, input, before)
       const { stack, project, config, losses } = target
       requireTwice(input, config, target.rendered, target.found)
       const was = await repaired(ctx, target)
@@ -202,7 +202,7 @@ function requireTwice(...given: Parameters<typeof soleFailure>): void {
 async function upDependencies(
   ctx: StepContext,
   input: With,
-  target: Target,
+  target: Replacement,
   seen: { images: readonly KeptImage[]; was: readonly Replica[]; digests: ReadonlyMap<string, string> },
 ): Promise<readonly Replica[]> {
   const { stack, project, config } = target
@@ -217,7 +217,7 @@ async function upDependencies(
 }
 
 /** Whether a container is what the files give now, by Compose's own measure, from the image that its name means now. */
-async function asGiven(ctx: StepContext, { stack, project, config }: Target) {
+async function asGiven(ctx: StepContext, { stack, project, config }: Replacement) {
   const { reach } = config
   const names = new Map(reach.map(({ name, image }) => [name, image ?? `${project}-${name}`]))
   const wanted = reach.map(({ name }) => name)

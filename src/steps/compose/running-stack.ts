@@ -2,13 +2,16 @@
  * The stack is what runs: the labels of its containers say from which files, env files, folder and project they were made.
  * Compose left to itself would find others, and replace a container without the mounts that the rest of its files gave it.
  */
+
 import * as z from 'zod'
 import { Failed, type StackDifference } from '../../failure.ts'
-import { canonicalPath } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
 import { lines } from '../contract/plain-text.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
-import { composeArgv, docker, inFolder, LOOKING, type Stack } from './compose.ts'
+import { LOOKING } from '../stack/commands.ts'
+import { inFolder } from '../stack/paths.ts'
+import { composeArgv, docker, type Stack } from './compose.ts'
 import { inspectReplicas, jsonOf, ofStacks } from './project.ts'
 import { STATE_FOLDER } from './rollback-folder.ts'
 import type { Replica } from './stability.ts'

@@ -2,11 +2,14 @@
  * The files of a stack as they were before the first change: the rendered configuration, the compose files and the env
  * files, in a folder of the target's user (0700, files 0600) and never in the work tree, which must stay clean.
  */
+
 import { Failed } from '../../failure.ts'
 import { lotsOf, PRINT_PIECE } from '../command/pieces.ts'
-import { canonicalPath } from '../contract/fields.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
-import { composeArgv, inFolder, LOOKING, type Stack, withComposeEnv } from './compose.ts'
+import { LOOKING, withComposeEnv } from '../stack/commands.ts'
+import { inFolder } from '../stack/paths.ts'
+import { composeArgv, type Stack } from './compose.ts'
 import { jsonOf, type Project, projectFrom, readRendered, withProfiles } from './project.ts'
 import { type Hashes, hashesIn, renderStack } from './rendering.ts'
 import { FOLDER, folderWords, NAME, type Named } from './rollback-folder.ts'

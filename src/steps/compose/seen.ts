@@ -1,12 +1,12 @@
 /** What was looked at of a stack, as observations. */
 import type { StepContext } from '../contract/step.ts'
-import type { Problem, Replica } from './stability.ts'
+import type { Replica, ReplicaProblem } from './stability.ts'
 
 /** Which image each service runs, and how often it was restarted. */
 export function sawReplicas(
   ctx: StepContext,
   replicas: readonly Replica[],
-  problems: readonly Pick<Problem, 'service'>[] = [],
+  problems: readonly Pick<ReplicaProblem, 'service'>[] = [],
 ): void {
   for (const service of new Set(replicas.map(replica => replica.service))) {
     const own = replicas.filter(replica => replica.service === service)

@@ -41,18 +41,18 @@ export const isSound = ({ status, restarts, health }: Replica): boolean =>
 
 export type Expected = { name: string; replicas: number; oneShot: boolean }
 /** `container` is null where one is missing. */
-export type Problem = { service: string; container: string | null; detail: string }
+export type ReplicaProblem = { service: string; container: string | null; detail: string }
 
 /** `final`: waiting cannot help. */
-export type Verdict = { good: true } | { good: false; final: boolean; problems: Problem[] }
+export type StackVerdict = { good: true } | { good: false; final: boolean; problems: ReplicaProblem[] }
 
-export function judge(
+export function judgeReplicas(
   expected: readonly Expected[],
   first: ReadonlyMap<string, Replica>,
   now: readonly Replica[],
   maxRestarts = 0,
-): Verdict {
-  const problems: (Problem & { final: boolean })[] = []
+): StackVerdict {
+  const problems: (ReplicaProblem & { final: boolean })[] = []
   for (const service of expected) {
     const replicas = now.filter(replica => replica.service === service.name)
     if (replicas.length < service.replicas) {
@@ -85,21 +85,26 @@ export function expectedOf(now: readonly Replica[], services: readonly string[])
 }
 
 /** A container that was not started since is none of ours: `untouched` tells it by its print. */
-export type Known = Pick<Replica, 'id' | 'restarts' | 'startedAt' | 'status'> & { untouched: string | null }
+export type KnownReplica = Pick<Replica, 'id' | 'restarts' | 'startedAt' | 'status'> & {
+  untouched: string | null
+}
 
 /** Pure. As containers were before: those are told of only once they were started again. */
-export const untouched = (replicas: readonly Replica[]): Map<string, Known> =>
+export const untouched = (replicas: readonly Replica[]): Map<string, KnownReplica> =>
   new Map(replicas.map(each => [each.id, { ...known(each), untouched: fingerprint([each]) }]))
 
 /** Pure. As containers are that have to stand from now on, but for those that do not run. */
-export const asFound = (replicas: readonly Replica[]): Map<string, Known> =>
+export const asFound = (replicas: readonly Replica[]): Map<string, KnownReplica> =>
   new Map([
     ...untouched(replicas.filter(each => !isUp(each))),
     ...replicas.filter(isUp).map(each => [each.id, known(each)] as const),
   ])
 
 /** Pure. With what was started since: of a container that was not there before, every restart counts. */
-export function learned(before: ReadonlyMap<string, Known>, now: readonly Replica[]): Map<string, Known> {
+export function learned(
+  before: ReadonlyMap<string, KnownReplica>,
+  now: readonly Replica[],
+): Map<string, KnownReplica> {
   const next = new Map(before)
   for (const replica of now) {
     const earlier = before.get(replica.id)
@@ -109,16 +114,16 @@ export function learned(before: ReadonlyMap<string, Known>, now: readonly Replic
   return next
 }
 
-const known = ({ id, restarts, startedAt, status }: Replica): Known => {
+const known = ({ id, restarts, startedAt, status }: Replica): KnownReplica => {
   return { id, restarts, startedAt, status, untouched: null }
 }
 
 /** Pure. Of what was started, as far as `starting` may still become healthy: an end with exit code 0 may be meant. */
 export function crashed(
-  before: ReadonlyMap<string, Known>,
+  before: ReadonlyMap<string, KnownReplica>,
   now: readonly Replica[],
   maxRestarts = 0,
-): Problem[] {
+): ReplicaProblem[] {
   return startedOf(before, now).flatMap(replica => {
     const oneShot = replica.exitCode === 0 && !replica.comesBack
     const problem = problemOf(replica, before.get(replica.id), { oneShot, maxRestarts })
@@ -126,7 +131,7 @@ export function crashed(
   })
 }
 
-export const startedOf = (before: ReadonlyMap<string, Known>, now: readonly Replica[]): Replica[] =>
+export const startedOf = (before: ReadonlyMap<string, KnownReplica>, now: readonly Replica[]): Replica[] =>
   now.filter(({ id }) => (before.get(id)?.untouched ?? null) === null)
 
 /** Equal as long as nothing was started again or replaced in between. */

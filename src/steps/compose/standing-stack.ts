@@ -2,18 +2,18 @@
 import * as z from 'zod'
 import type { Look, Sign, StepContext } from '../contract/step.ts'
 import type { Stack } from './compose.ts'
+import { newsOf } from './container-events.ts'
 import { Deaths } from './deaths.ts'
-import { newsOf } from './events.ts'
 import { readReplicas } from './project.ts'
 import {
   asFound,
   crashed,
   type Expected,
   fingerprint,
-  judge,
+  judgeReplicas,
   learned,
-  type Problem,
   type Replica,
+  type ReplicaProblem,
   startedOf,
   untouched,
 } from './stability.ts'
@@ -30,7 +30,7 @@ type Around = {
   forMs: number | null
   maxRestarts: number
 }
-type Seen = { problems: Problem[] } & Pick<Look, 'good' | 'final' | 'print' | 'ended'>
+type Seen = { problems: ReplicaProblem[] } & Pick<Look, 'good' | 'final' | 'print' | 'ended'>
 
 export const maxRestartsField = () =>
   z
@@ -81,7 +81,7 @@ export function awaitedSign(
       return first
     },
     judge(now) {
-      const verdict = judge(expected, first, now, around.maxRestarts)
+      const verdict = judgeReplicas(expected, first, now, around.maxRestarts)
       const print = fingerprint(now)
       if (verdict.good) return { problems: [], good: true, final: false, print }
       return { problems: verdict.problems, good: false, final: verdict.final, print }
@@ -162,13 +162,13 @@ function stackSign(
   }
 }
 
-const UNPROVEN: Problem = {
+const UNPROVEN: ReplicaProblem = {
   service: 'the stack',
   container: null,
   detail: 'did not run for long enough without a change',
 }
 
-const endsOf = (now: readonly Replica[]): Problem[] =>
+const endsOf = (now: readonly Replica[]): ReplicaProblem[] =>
   now.flatMap(({ status, service, id, name, exitCode }) =>
     status === 'exited'
       ? [{ service, container: id, detail: `${name} has ended with exit code ${exitCode}` }]

@@ -2,8 +2,8 @@
 
 import { lines } from '../contract/plain-text.ts'
 import type { StepContext } from '../contract/step.ts'
-import { LOOKING } from './compose.ts'
-import { type Holder, holdsFor, listHolders, removeHolders } from './holders.ts'
+import { LOOKING } from '../stack/commands.ts'
+import { type HolderContainer, holdsFor, listHolders, removeHolders } from './holders.ts'
 import { FAILED, type KeptStack, PINS } from './image-pins.ts'
 import { STATE_FOLDER } from './rollback-folder.ts'
 
@@ -108,7 +108,7 @@ type Old = {
   own: string
   /** Without the pins of other stacks, which one run may have upgraded too. */
   names: readonly Named[]
-  holders: readonly Holder[]
+  holders: readonly HolderContainer[]
   /** Names that go as well. */
   more: readonly Named[]
   /** The compose files that containers were made from. */

@@ -1,8 +1,9 @@
 /** The command that moves the traffic, and whether it was begun: only then is there something to move back. */
+
 import { succeed } from '../command/run-command.ts'
-import { canonicalPath } from '../contract/fields.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
-import { LOOKING } from './compose.ts'
+import { LOOKING } from '../stack/commands.ts'
 import type { KeptStack } from './image-pins.ts'
 
 type Mover = (env: Record<string, string>) => Promise<void>

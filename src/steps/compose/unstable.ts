@@ -1,17 +1,19 @@
 /** The failure of a stack that is not stable, with the last log lines of the container at fault. */
+
 import { Failed, type FailedService, type Failure } from '../../failure.ts'
-import { canonicalPath } from '../contract/fields.ts'
 import { lines } from '../contract/plain-text.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { StepContext } from '../contract/step.ts'
-import { LOOKING, type Stack } from './compose.ts'
-import { lastEvent } from './events.ts'
+import { LOOKING } from '../stack/commands.ts'
+import type { Stack } from './compose.ts'
+import { lastEvent } from './container-events.ts'
 import { sawReplicas } from './seen.ts'
-import type { Problem, Replica } from './stability.ts'
+import type { Replica, ReplicaProblem } from './stability.ts'
 
 export async function notStable(
   ctx: StepContext,
   stack: Stack,
-  problems: readonly Problem[],
+  problems: readonly ReplicaProblem[],
   now: readonly Replica[],
 ): Promise<Failed> {
   sawReplicas(ctx, now, problems)
@@ -25,7 +27,9 @@ export async function notStable(
   const failedService = describe(replica, broken.detail, '')
   // The engine gives no logs of a container while it restarts it, so the evidence reads them later.
   if (ctx.isHurried && until !== null) return new Failed({ ...failure, failedService, until })
-  return new Failed(withWords({ ...failure, failedService }, await lastWords(ctx, replica.id, until)))
+  return new Failed(
+    withWords({ ...failure, failedService }, await containerLastWords(ctx, replica.id, until)),
+  )
 }
 
 type NotStable = Extract<Failure, { code: 'not-stable' }>
@@ -69,7 +73,7 @@ export async function lastLines(ctx: StepContext, id: string, until: string | nu
 }
 
 /** Lines after `until` are left out: a container that was restarted wrote them, and they do not say why it died. */
-export async function lastWords(ctx: StepContext, id: string, until: string | null): Promise<Words> {
+export async function containerLastWords(ctx: StepContext, id: string, until: string | null): Promise<Words> {
   const { all, errors } = until === null ? await lastLines(ctx, id) : await linesUntil(ctx, id, until)
   const cause = errors.at(-1)
   return { text: wordsOf(ctx, all), cause: cause === undefined ? null : withoutTime(cause) }

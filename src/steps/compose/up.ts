@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { once } from '../contract/once.ts'
 import { type Ear, forField, listening, longestFor, msOf, oldForField, stand } from '../contract/standing.ts'
 import type { StepContext, StepKind } from '../contract/step.ts'
-import { checkUp } from './check.ts'
+import { checkUp } from './check-up.ts'
 import { composeArgv, servicesField, stackFields } from './compose.ts'
 import { survivingEngine } from './engine-away.ts'
 import { diskFacts } from './facts.ts'
@@ -12,7 +12,7 @@ import {
   allowLossField,
   forceRecreateField,
   keepRollbacksField,
-  readTarget,
+  readReplacement,
   recreateStale,
   repaired,
   replacedResult,
@@ -65,7 +65,7 @@ export const composeUp: StepKind<With, Snapshot> = {
   act: {
     ...replacesContainers.act,
     run: survivingEngine(async (ctx, input, before) => {
-      const target = await readTarget(ctx, input, before)
+      const target = await readReplacement(ctx, input, before)
       const { stack, project, losses, foreign } = target
       const [was, digests] = await Promise.all([
         repaired(ctx, target),

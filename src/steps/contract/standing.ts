@@ -31,14 +31,14 @@ export const longestFor = (signs: readonly Pick<Sign, 'forMs'>[]): number => {
 /** `rounds`: good looks in a row. */
 type Standing = { since: number | null; rounds: number; print: string }
 export const NOT_YET: Standing = { since: null, rounds: 0, print: '' }
-export type Limits = { startedAt: number; timeoutMs: number; forMs: number; rounds: number }
+export type WindowLimits = { startedAt: number; timeoutMs: number; forMs: number; rounds: number }
 export type Fact = { at: number } & Pick<Look, 'good' | 'final' | 'print'>
 
 /** Pure. A bad look, and one after something was started again, begin the window anew, but not after the timeout. */
 export function judgeStanding(
   before: Standing,
   { at, good, final, print }: Fact,
-  { startedAt, timeoutMs, forMs, rounds }: Limits,
+  { startedAt, timeoutMs, forMs, rounds }: WindowLimits,
 ): { now: Standing; verdict: 'wait' | 'stands' | 'fails' } {
   const goesOn = good && before.since !== null && before.print === print
   const since = goesOn ? before.since : good ? at : null

@@ -132,7 +132,7 @@ export type Done = {
   durationMs: number
 }
 
-export type ExecRequest = Command & {
+export type CommandRequest = Command & {
   /** Less than the step's remaining time, where the command needs a limit of its own. */
   timeoutMs?: number
   durable?: boolean
@@ -162,7 +162,7 @@ export type StepContext = {
   remainingMs(): number
   now(): number
   sleep(ms: number): Promise<void>
-  exec(request: ExecRequest): Promise<Done>
+  exec(request: CommandRequest): Promise<Done>
   /**
    * Waits until somebody confirms over a new connection: false when the time was over first, also the time in which
    * no runner lived. Null where the run does not live on the host, so that a confirmation would prove nothing.

@@ -1,12 +1,14 @@
 import * as z from 'zod'
 import { type EnvFileProblem, Failed } from '../../failure.ts'
-import { fileField, inFolder, LOOKING, stackLock } from '../compose/compose.ts'
+import { fileField, stackLock } from '../compose/compose.ts'
 import { folderWords } from '../compose/rollback-folder.ts'
-import { absolutePath, canonicalPath } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
-import type { Done, ExecRequest, StepContext, StepKind } from '../contract/step.ts'
-import { quoteEnvValue } from './quote.ts'
-import { ENV_FILE } from './script.ts'
+import { absolutePath, canonicalPath } from '../contract/schema-fields.ts'
+import type { CommandRequest, Done, StepContext, StepKind } from '../contract/step.ts'
+import { LOOKING } from '../stack/commands.ts'
+import { inFolder } from '../stack/paths.ts'
+import { ENV_FILE } from './env-file-script.ts'
+import { quoteEnvValue } from './quote-value.ts'
 
 const schema = once(() =>
   z.strictObject({
@@ -125,7 +127,7 @@ async function look(ctx: StepContext, input: With, folder: string, wanted: State
   if (!ok) throw new Failed({ code: 'env-keys-differ', path: pathOf(input), keys })
 }
 
-type Options = { folder: string; values?: boolean; how: Partial<ExecRequest> }
+type Options = { folder: string; values?: boolean; how: Partial<CommandRequest> }
 
 /** Values go through the environment: arguments are for everybody on the host to see. */
 const script = (ctx: StepContext, input: With, verb: string, { folder, values, how }: Options) => {
@@ -139,7 +141,7 @@ async function exec(
   ctx: StepContext,
   input: With,
   words: readonly string[],
-  how: Partial<ExecRequest>,
+  how: Partial<CommandRequest>,
 ): Promise<Done> {
   const path = pathOf(input)
   if (ctx.platform !== 'posix') throw new Failed({ code: 'env-file-unusable', path, why: 'no-shell' })

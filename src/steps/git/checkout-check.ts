@@ -3,8 +3,8 @@
  * gets into the checkout.
  */
 import { Failed } from '../../failure.ts'
-import { canonicalPath } from '../contract/fields.ts'
 import { isFullCommitName } from '../contract/ref-name.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { CheckFinding, StepContext } from '../contract/step.ts'
 import { withBorrowed } from './borrowed.ts'
 import type { CheckoutWith } from './checkout-with.ts'

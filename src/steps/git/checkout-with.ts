@@ -1,6 +1,6 @@
 import * as z from 'zod'
-import { refField, remoteField, repoField } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
+import { refField, remoteField, repoField } from '../contract/schema-fields.ts'
 
 export const checkoutSchema = once(() =>
   z.strictObject({

@@ -1,12 +1,12 @@
 import { Failed } from '../../failure.ts'
-import { canonicalPath } from '../contract/fields.ts'
 import { isFullCommitName } from '../contract/ref-name.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { PlannedArg, PlannedCommand, StepContext, StepKind, StepResult } from '../contract/step.ts'
 import { checkFindings } from './checkout-check.ts'
 import { type CheckoutWith, checkoutSchema } from './checkout-with.ts'
 import { requireForward } from './forward.ts'
 import { ask, gitArgv, type Repo, readGit, repoAt } from './git.ts'
-import { settle, towards } from './interrupted-checkout.ts'
+import { settleInterrupted, towards } from './interrupted-checkout.ts'
 import { lfsPointers } from './lfs.ts'
 import { requireSafeModules } from './modules.ts'
 import {
@@ -97,7 +97,7 @@ export const gitCheckout: StepKind<CheckoutWith, Snapshot> = {
       const { repo, head } = await openRepository(ctx, canonicalPath(input.repo))
       const { target } = snapshot
       const [half, tip] = await Promise.all([
-        settle(ctx, repo, head.sha),
+        settleInterrupted(ctx, repo, head.sha),
         target && branchTip(ctx, repo, target.name),
       ])
       const moved =

@@ -1,12 +1,20 @@
 import * as z from 'zod'
 import { Failed } from '../../failure.ts'
-import { canonicalPath, repoField } from '../contract/fields.ts'
 import { once } from '../contract/once.ts'
+import { canonicalPath, repoField } from '../contract/schema-fields.ts'
 import type { CheckFinding, StepContext, StepKind, StepResult } from '../contract/step.ts'
 import { withBorrowed } from './borrowed.ts'
 import { gitArgv, repoAt } from './git.ts'
 import { type Opened, openRepository } from './repository.ts'
-import { dirtyTree, type Entry, localChanges, pathspecs, STATUS, shown, trackedDigest } from './status.ts'
+import {
+  dirtyTree,
+  type LocalChange,
+  localChanges,
+  pathspecs,
+  STATUS,
+  shownChanges,
+  trackedDigest,
+} from './status.ts'
 
 const schema = once(() =>
   z.strictObject({
@@ -44,11 +52,11 @@ export const gitDirtyCheck: StepKind<With> = {
       const { opened, entries } = await look(ctx, input)
       if (entries.length > 0 && !input.allow) throw new Failed(dirtyTree(input.repo, entries))
       if (entries.length > 0)
-        ctx.say(`${entries.length} local changes, allowed: ${shown(entries).join(', ')}`)
+        ctx.say(`${entries.length} local changes, allowed: ${shownChanges(entries).join(', ')}`)
       const { sha, branch } = opened.head
       return {
         changed: false,
-        outputs: { dirty: entries.length > 0, sha, branch: branch ?? '', entries: shown(entries) },
+        outputs: { dirty: entries.length > 0, sha, branch: branch ?? '', entries: shownChanges(entries) },
         facts: { dirtyRepo: entries.length > 0, beforeSha: sha, beforeBranch: branch },
       }
     },
@@ -69,7 +77,7 @@ export const gitDirtyCheck: StepKind<With> = {
   },
 }
 
-async function look(ctx: StepContext, input: With): Promise<{ opened: Opened; entries: Entry[] }> {
+async function look(ctx: StepContext, input: With): Promise<{ opened: Opened; entries: LocalChange[] }> {
   const opened = await openRepository(ctx, canonicalPath(input.repo))
   return { opened, entries: await localChanges(ctx, opened.repo, input.ignore) }
 }

@@ -7,14 +7,14 @@
  */
 import { Failed } from '../../failure.ts'
 import { commandFailed } from '../command/run-command.ts'
-import type { Done, ExecRequest, StepContext } from '../contract/step.ts'
-import { indexLock } from './lock.ts'
-import { asOwner, type Owner } from './owner.ts'
+import type { CommandRequest, Done, StepContext } from '../contract/step.ts'
+import { indexLock } from './index-lock.ts'
+import { asOwner, type CheckoutOwner } from './owner.ts'
 
 export type Repo = {
   readonly path: string
   /** Git runs as that user, whose checkout it is. */
-  readonly owner?: Owner
+  readonly owner?: CheckoutOwner
   /** That of a check, in place of the checkout's own. */
   readonly gitDir?: string
 }
@@ -108,7 +108,7 @@ export const careful = (path: string): string[] => [
   ...['-c', 'submodule.recurse=false'],
 ]
 
-type Options = Pick<ExecRequest, 'keepBytes' | 'timeoutMs'> & { repeatable?: boolean; quiet?: boolean }
+type Options = Pick<CommandRequest, 'keepBytes' | 'timeoutMs'> & { repeatable?: boolean; quiet?: boolean }
 
 export function git(
   ctx: StepContext,
@@ -120,7 +120,7 @@ export function git(
 }
 
 /** The owner may have no right to the runner's folder. */
-export const placeOf = ({ owner }: Repo): Pick<ExecRequest, 'cwd'> =>
+export const placeOf = ({ owner }: Repo): Pick<CommandRequest, 'cwd'> =>
   owner === undefined ? {} : { cwd: '/' }
 
 /** A line for each file of a checkout, of which there may be hundreds of thousands. */

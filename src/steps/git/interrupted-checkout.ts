@@ -34,7 +34,7 @@ export async function towards(
 const REFUSALS: ReadonlySet<FailureCode> = new Set(['files-in-the-way', 'dirty-tree', 'index-locked'])
 
 /** True when a checkout was cut off here. */
-export async function settle(ctx: StepContext, repo: Repo, head: string): Promise<boolean> {
+export async function settleInterrupted(ctx: StepContext, repo: Repo, head: string): Promise<boolean> {
   const goal = await readGit(ctx, repo, ['rev-parse', '--verify', '--quiet', GOAL])
   if (goal.code !== 0) return false
   const to = goal.stdout.trim()

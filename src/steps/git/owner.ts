@@ -6,13 +6,13 @@ import { Failed } from '../../failure.ts'
 import type { StepContext } from '../contract/step.ts'
 
 /** Somebody else than the runner, who is root. */
-export type Owner = { readonly uid: number; readonly gid: number; readonly hasAccount: boolean }
+export type CheckoutOwner = { readonly uid: number; readonly gid: number; readonly hasAccount: boolean }
 
 /**
  * What to put in front of a command. Nothing of root's environment goes along: it may hold secrets, and root's home. The
  * variables of the step do not either, because arguments are for everybody on the host to see.
  */
-export const asOwner = ({ uid, gid, hasAccount }: Owner): string[] => [
+export const asOwner = ({ uid, gid, hasAccount }: CheckoutOwner): string[] => [
   ...['setpriv', `--reuid=${uid}`, `--regid=${gid}`, hasAccount ? '--init-groups' : '--clear-groups'],
   ...['--inh-caps=-all', '--reset-env', '--'],
   ...(hasAccount ? [] : ['env', 'HOME=/nonexistent', `USER=${uid}`, `LOGNAME=${uid}`]),
@@ -70,7 +70,7 @@ fi
 `
 
 /** Null: the runner itself. Throws where git would have to run as somebody whom the runner cannot be. */
-export async function ownerOf(ctx: StepContext, path: string): Promise<Owner | null> {
+export async function checkoutOwner(ctx: StepContext, path: string): Promise<CheckoutOwner | null> {
   const argv = ['sh', '-c', PROBE, 'hostops-owner', path]
   const { stdout } = await ctx.exec({ argv, repeatable: true, quiet: true, timeoutMs: 10_000 })
   const seen = parse(stdout)

@@ -64,9 +64,9 @@ async function find(ctx: StepContext, opened: Opened, ref: string, remote: strin
   throw await notFound(ctx, opened, ref, remote)
 }
 
-export type Wanted = { name: string; kinds: ('branch' | 'tag')[] }
+export type WantedRef = { name: string; kinds: ('branch' | 'tag')[] }
 
-export function wantedRef(ref: string): Wanted {
+export function wantedRef(ref: string): WantedRef {
   // A branch HEAD, which git itself does not make, would be in the way of HEAD from then on.
   if (ref === 'HEAD' || ref === branchRef('HEAD')) return { name: 'HEAD', kinds: ['tag'] }
   if (ref.startsWith('refs/heads/')) return { name: ref.slice('refs/heads/'.length), kinds: ['branch'] }
@@ -76,7 +76,7 @@ export function wantedRef(ref: string): Wanted {
 
 export const branchRef = (name: string) => `refs/heads/${name}`
 
-function levels({ name, kinds }: Wanted, remote: string) {
+function levels({ name, kinds }: WantedRef, remote: string) {
   const at = (branches: string, tags: string) =>
     kinds.map(kind => ({ kind, from: `${kind === 'branch' ? branches : tags}/${name}` }))
   return [

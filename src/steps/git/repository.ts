@@ -3,7 +3,7 @@ import { Failed } from '../../failure.ts'
 import { lines } from '../contract/plain-text.ts'
 import type { Done, StepContext } from '../contract/step.ts'
 import { gitArgv, type Repo, readGit, repoAt } from './git.ts'
-import { ownerOf } from './owner.ts'
+import { checkoutOwner } from './owner.ts'
 
 /** `branch` is null when HEAD is detached. */
 export type Head = { sha: string; branch: string | null }
@@ -22,7 +22,7 @@ export async function openRepository(ctx: StepContext, path: string): Promise<Op
   let repo = repoAt(path)
   let done = await readGit(ctx, repo, LOOK)
   if (ctx.platform === 'posix' && !isPlain(done)) {
-    const owner = await ownerOf(ctx, path)
+    const owner = await checkoutOwner(ctx, path)
     if (owner !== null) {
       repo = { ...repo, owner }
       done = await readGit(ctx, repo, LOOK)

@@ -5,13 +5,13 @@ import { ask, type Repo, readGit, unquoted } from './git.ts'
 import { ownSubmodules } from './own-submodules.ts'
 
 /** `code` is git's two letters (`.M`, `A.`), `??` for untracked, `hidden` for what git was told not to look at. */
-export type Entry = { code: string; path: string }
+export type LocalChange = { code: string; path: string }
 
 export async function localChanges(
   ctx: StepContext,
   repo: Repo,
   ignore: readonly string[] = [],
-): Promise<Entry[]> {
+): Promise<LocalChange[]> {
   const paths = pathspecs(ignore)
   const [status, listed] = await Promise.all([
     ask(ctx, repo, [...STATUS, ...paths]),
@@ -20,7 +20,7 @@ export async function localChanges(
   const [seen, files] = [parseStatus(status), parseFiles(listed)]
   const own = [...seen, ...(await hiddenChanges(ctx, repo, files))]
   const modules = files.flatMap(({ mode, path }) => (mode === MODULE ? [path] : []))
-  const dirty: Entry[] = []
+  const dirty: LocalChange[] = []
   for (const { at, module } of await ownSubmodules(ctx, repo, modules)) {
     const isSeen = own.some(({ path }) => path === at)
     if (!isSeen && (await changesIn(ctx, module)).length > 0) dirty.push({ code: '.M', path: at })
@@ -29,13 +29,13 @@ export async function localChanges(
 }
 
 /** In a check with a repository of its own, too: each has a configuration. */
-const changesIn = (ctx: StepContext, { gitDir, ...repo }: Repo): Promise<Entry[]> =>
+const changesIn = (ctx: StepContext, { gitDir, ...repo }: Repo): Promise<LocalChange[]> =>
   gitDir === undefined
     ? localChanges(ctx, repo)
     : withBorrowed(ctx, { repo }, borrowed => localChanges(ctx, borrowed.repo))
 
 /** Changes as one short text that is equal when they are; new files that no commit knows do not count. */
-export function trackedDigest(entries: readonly Entry[]): string {
+export function trackedDigest(entries: readonly LocalChange[]): string {
   const tracked = entries.filter(entry => entry.code !== '??').map(entry => `${entry.code} ${entry.path}`)
   return process
     .getBuiltinModule('node:crypto')
@@ -56,7 +56,7 @@ export const STATUS = [
 export const pathspecs = (ignore: readonly string[]) =>
   ignore.length === 0 ? [] : ['--', ...ignore.map(glob => `:(top,exclude,glob)${glob}`)]
 
-function parseStatus(text: string): Entry[] {
+function parseStatus(text: string): LocalChange[] {
   return text.split(/\r?\n/).flatMap(line => {
     const fields = line.split(' ')
     switch (fields[0]) {
@@ -78,12 +78,12 @@ function parseStatus(text: string): Entry[] {
  * Files marked assume-unchanged or skip-worktree (outside a sparse checkout, where that is git's own business)
  * that were edited all the same: status is silent about them and a checkout may overwrite them.
  */
-async function hiddenChanges(ctx: StepContext, repo: Repo, files: readonly Listed[]): Promise<Entry[]> {
+async function hiddenChanges(ctx: StepContext, repo: Repo, files: readonly Listed[]): Promise<LocalChange[]> {
   const marked = files.filter(({ tag }) => /[a-zS]/.test(tag))
   if (marked.length === 0) return []
   const sparse = await readGit(ctx, repo, ['config', '--type=bool', '--get', 'core.sparseCheckout'])
   const suspects = sparse.stdout.trim() === 'true' ? marked.filter(mark => mark.tag !== 'S') : marked
-  const edited: Entry[] = []
+  const edited: LocalChange[] = []
   for (let at = 0; at < suspects.length; at += BATCH) {
     const batch = suspects.slice(at, at + BATCH).map(mark => mark.path)
     edited.push(...(await editedAmong(ctx, repo, batch)).map(path => ({ code: 'hidden', path })))
@@ -127,8 +127,8 @@ async function editedAmong(ctx: StepContext, repo: Repo, paths: readonly string[
 
 const SHOWN = 50
 
-export const dirtyTree = (repo: string, entries: readonly Entry[]) =>
-  ({ code: 'dirty-tree', repo, entries: shown(entries), total: entries.length }) as const
+export const dirtyTree = (repo: string, entries: readonly LocalChange[]) =>
+  ({ code: 'dirty-tree', repo, entries: shownChanges(entries), total: entries.length }) as const
 
-export const shown = (entries: readonly Entry[]): string[] =>
+export const shownChanges = (entries: readonly LocalChange[]): string[] =>
   entries.slice(0, SHOWN).map(entry => `${entry.code} ${entry.path}`)

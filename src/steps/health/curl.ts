@@ -8,7 +8,7 @@ import { lines } from '../contract/plain-text.ts'
 import type { StepContext } from '../contract/step.ts'
 import { type Answer, type Expect, objection } from './http-expect.ts'
 
-export type Request = {
+export type HttpRequest = {
   url: string
   timeoutMs: number
   headers?: Readonly<Record<string, string>>
@@ -24,7 +24,7 @@ const WRITE_OUT = `%{stderr}\n${MARK} %{http_code}\n`
 export const urlField = () =>
   z.string().max(8192).refine(isHttpUrl, 'an http:// or https:// URL without blanks and control characters')
 
-export function curlArgv(platform: StepContext['platform'], request: Request): string[] {
+export function curlArgv(platform: StepContext['platform'], request: HttpRequest): string[] {
   const seconds = String(Math.max(request.timeoutMs, 1) / 1000)
   return [
     platform === 'windows' ? 'curl.exe' : 'curl',
@@ -45,7 +45,7 @@ export function curlArgv(platform: StepContext['platform'], request: Request): s
 }
 
 /** An answer, or why there was none. A curl that is missing or does not understand us is a failure of the step. */
-async function request(ctx: StepContext, options: Request): Promise<Answer | string> {
+async function request(ctx: StepContext, options: HttpRequest): Promise<Answer | string> {
   const argv = curlArgv(ctx.platform, options)
   const done = await ctx.exec({
     argv,
@@ -61,14 +61,18 @@ async function request(ctx: StepContext, options: Request): Promise<Answer | str
   return said?.replace(/^curl: \(\d+\) /, '') ?? `curl ended with exit code ${done.code}`
 }
 
-export type Judged = {
+export type FetchedAnswer = {
   /** What is wrong; null: nothing. */
   problem: string | null
   /** Null: there was none. */
   answer: Answer | null
 }
 
-export async function judge(ctx: StepContext, options: Request, expect: Expect): Promise<Judged> {
+export async function fetchAnswer(
+  ctx: StepContext,
+  options: HttpRequest,
+  expect: Expect,
+): Promise<FetchedAnswer> {
   const answer = await request(ctx, options)
   if (typeof answer === 'string') return { problem: answer, answer: null }
   return { problem: objection(answer, expect, ctx.redact), answer }

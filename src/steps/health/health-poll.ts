@@ -4,7 +4,7 @@ import { Failed } from '../../failure.ts'
 import { once } from '../contract/once.ts'
 import { forField, longestFor, msOf, stand } from '../contract/standing.ts'
 import type { CheckFinding, Facts, Sign, StepContext, StepKind, StepResult } from '../contract/step.ts'
-import { curlArgv, judge, shownUrl, urlField } from './curl.ts'
+import { curlArgv, fetchAnswer, shownUrl, urlField } from './curl.ts'
 import { measureDowntime } from './downtime.ts'
 import { expectField } from './http-expect.ts'
 
@@ -183,7 +183,7 @@ const asTold = ({ url, ok, last }: Seen) => ({ url, ok, last })
 async function round(ctx: StepContext, input: With, timeoutMs: number): Promise<Seen[]> {
   return Promise.all(
     input.urls.map(async url => {
-      const { problem, answer } = await judge(ctx, { url, timeoutMs }, input.expect)
+      const { problem, answer } = await fetchAnswer(ctx, { url, timeoutMs }, input.expect)
       const status = answer?.status ?? null
       return {
         url: shownUrl(url),

@@ -5,7 +5,7 @@ import { parseDuration, timeLimitSchema } from '../../duration.ts'
 import { Failed } from '../../failure.ts'
 import { once } from '../contract/once.ts'
 import type { StepKind } from '../contract/step.ts'
-import { curlArgv, judge, type Request, shownUrl, urlField } from './curl.ts'
+import { curlArgv, fetchAnswer, type HttpRequest, shownUrl, urlField } from './curl.ts'
 import { expectField } from './http-expect.ts'
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
@@ -39,7 +39,7 @@ export const httpGet: StepKind<With> = {
   },
   act: {
     async run(ctx, input) {
-      const { problem, answer } = await judge(ctx, requestOf(input), input.expect)
+      const { problem, answer } = await fetchAnswer(ctx, requestOf(input), input.expect)
       const url = shownUrl(input.url)
       ctx.saw({ what: 'http', target: url, saw: problem ?? `${answer?.status}`, ok: problem === null })
       if (answer === null || problem !== null) {
@@ -52,7 +52,7 @@ export const httpGet: StepKind<With> = {
   },
 }
 
-const requestOf = (input: With): Request => ({
+const requestOf = (input: With): HttpRequest => ({
   url: input.url,
   timeoutMs: parseDuration(input.timeout) ?? 0,
   headers: input.header,

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fillsHole, type Hole, printHole } from '../../../src/hostlink/daemon/policy/holes.ts'
-import { decide } from '../../../src/hostlink/daemon/policy/policy.ts'
+import { decideRequest } from '../../../src/hostlink/daemon/policy/policy.ts'
 import type { PolicyContext } from '../../../src/hostlink/daemon/policy/rule.ts'
 import { ruleOf, ruleSchema } from '../../../src/hostlink/daemon/policy/rule-schema.ts'
 import { execRequest } from '../../../src/hostlink/messages.ts'
@@ -23,7 +23,7 @@ function verdict(template: readonly string[], argv: readonly string[], workdir?:
   const rule = ruleOf(parsed.data, 'policy.yaml:1')
   const token = { name: 'agent', policy: { kind: 'allowlist', rules: [rule] } } as const
   const request = execRequest.parse({ argv, ...(workdir && { workdir }) })
-  const decided = decide(token, { type: 'exec', request }, context)
+  const decided = decideRequest(token, { type: 'exec', request }, context)
   return decided.allowed ? 'allowed' : decided.rule
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { openLog, printable } from '../../../src/hostlink/daemon/config/log.ts'
+import { escaped, openLog } from '../../../src/hostlink/daemon/config/log.ts'
 
 let folder: string
 beforeEach(() => {
@@ -36,8 +36,8 @@ test('lines have the form of the existing daemon, and the level is a threshold',
 })
 
 test('what a peer sent cannot forge a line or move the cursor', () => {
-  expect(printable('a\nb\u001b[2Kc\r\u009bd\u202ee\0')).toBe('a\\nb\\u001b[2Kc\\u000d\\u009bd\\u202ee\\u0000')
-  expect(printable('naïve ☃ text')).toBe('naïve ☃ text')
+  expect(escaped('a\nb\u001b[2Kc\r\u009bd\u202ee\0')).toBe('a\\nb\\u001b[2Kc\\u000d\\u009bd\\u202ee\\u0000')
+  expect(escaped('naïve ☃ text')).toBe('naïve ☃ text')
 })
 
 test('a file is appended to with mode 0600 and opened anew after it was rotated', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decide, type Policy, type Token } from '../../../src/hostlink/daemon/policy/policy.ts'
+import { decideRequest, type Policy, type Token } from '../../../src/hostlink/daemon/policy/policy.ts'
 import type { PolicyContext, Rule } from '../../../src/hostlink/daemon/policy/rule.ts'
 import { parseWord } from '../../../src/hostlink/daemon/policy/template.ts'
 import { execRequest, runRequest } from '../../../src/hostlink/messages.ts'
@@ -54,7 +54,7 @@ const token = (policy: Policy): Token => ({ name: 'agent', policy })
 
 function decided(rules: Rule[], argv: string | string[], more: object = {}) {
   const request = execRequest.parse({ argv: typeof argv === 'string' ? argv.split(' ') : argv, ...more })
-  return decide(token({ kind: 'allowlist', rules }), { type: 'exec', request }, context)
+  return decideRequest(token({ kind: 'allowlist', rules }), { type: 'exec', request }, context)
 }
 function exec(rules: Rule[], argv: string | string[], more: object = {}): string {
   const verdict = decided(rules, argv, more)
@@ -67,7 +67,7 @@ describe('policies', () => {
 
   test('full allows everything and resolves nothing', () => {
     for (const asked of [{ type: 'ping' }, { type: 'cancel' }, list, shell] as const) {
-      expect(decide(token({ kind: 'full' }), asked, context)).toEqual({ allowed: true })
+      expect(decideRequest(token({ kind: 'full' }), asked, context)).toEqual({ allowed: true })
     }
   })
 
@@ -75,18 +75,18 @@ describe('policies', () => {
     [{ kind: 'deny' }, 'policy deny of token agent'],
     [{ kind: 'playbooks', playbooks: [] }, 'policy playbooks of token agent: TYPE is not allowed, only run'],
   ] as [Policy, string][])('%o allows no command', (policy, reason) => {
-    expect(decide(token(policy), { type: 'ping' }, context)).toEqual({ allowed: true })
+    expect(decideRequest(token(policy), { type: 'ping' }, context)).toEqual({ allowed: true })
     for (const asked of [{ type: 'cancel' }, list, shell] as const) {
       const rule = reason.replace('TYPE', asked.type)
-      expect(decide(token(policy), asked, context)).toEqual({ allowed: false, rule })
+      expect(decideRequest(token(policy), asked, context)).toEqual({ allowed: false, rule })
     }
   })
 
   test('an allowlist leaves jobs and cancelling to their owner, and never runs shell text', () => {
     const policy: Policy = { kind: 'allowlist', rules: [rule('sh /opt/x')] }
-    expect(decide(token(policy), { type: 'cancel' }, context)).toEqual({ allowed: true })
-    expect(decide(token(policy), list, context)).toEqual({ allowed: true })
-    expect(decide(token(policy), shell, context)).toEqual({
+    expect(decideRequest(token(policy), { type: 'cancel' }, context)).toEqual({ allowed: true })
+    expect(decideRequest(token(policy), list, context)).toEqual({ allowed: true })
+    expect(decideRequest(token(policy), shell, context)).toEqual({
       allowed: false,
       rule: 'allowlist of token agent: shell text is never allowed, only argv',
     })
@@ -293,7 +293,7 @@ describe('the environment and the folder', () => {
       argv: ['cat', ...Array.from({ length: 20_000 }, (_, index) => `x${index}`)],
       workdir: '/srv/app',
     })
-    expect(decide(token(policy), { type: 'exec', request }, counting).allowed).toBe(false)
+    expect(decideRequest(token(policy), { type: 'exec', request }, counting).allowed).toBe(false)
     expect(lookedUp).toBe(2)
   })
 })
@@ -307,7 +307,7 @@ describe('playbooks', () => {
   const start = (fields: object) =>
     runRequest.parse({ action: 'start', playbook: { name: 'upgrade' }, ...fields })
   const verdict = (fields: object, seen: string | null = digest, given: Policy = policy) =>
-    decide(token(given), { type: 'run', request: start(fields), digest: seen }, context)
+    decideRequest(token(given), { type: 'run', request: start(fields), digest: seen }, context)
   const rule = (fields: object, seen?: string | null, given?: Policy) => {
     const decided = verdict(fields, seen, given)
     return decided.allowed ? null : decided.rule
@@ -408,7 +408,7 @@ describe('playbooks', () => {
       fc.property(asked, fields => {
         const request = runRequest.safeParse(fields)
         if (!request.success) return
-        const decided = decide(token(policy), { type: 'run', request: request.data, digest }, context)
+        const decided = decideRequest(token(policy), { type: 'run', request: request.data, digest }, context)
         expect(decided.allowed, JSON.stringify(fields)).toBe(isMeant(fields))
         if (decided.allowed && fields.action === 'start') {
           expect(decided.pinned).toEqual({ repoPath: '/srv/app' })

@@ -1,7 +1,7 @@
 /** What a refusal says holds no value of its owner's variables. */
 import { expect, test } from 'vitest'
-import { valuesIn, withoutValues } from '../../../src/steps/compose/guard/mask.ts'
-import { power } from '../../../src/steps/compose/guard/power.ts'
+import { maskValues, valuesIn } from '../../../src/steps/compose/guard/mask.ts'
+import { power } from '../../../src/steps/stack/power.ts'
 
 test.each([
   ['TOKEN=abcdefgh12', ['abcdefgh12']],
@@ -20,7 +20,7 @@ test('only what may be a secret is taken from the environment', () => {
 
 test('they are in neither words nor key, the longer ones first', () => {
   const long = power('gw', 'cap_add', 'gw would have the capability abc, defgh12', 'abc, defgh12')
-  const seen = withoutValues(long, ['abc, defgh', 'abc, defgh12'])
+  const seen = maskValues(long, ['abc, defgh', 'abc, defgh12'])
   expect(seen).toEqual({ key: 'gw:cap_add=***', words: 'gw would have the capability ***' })
 })
 

@@ -2,23 +2,23 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { addedPowers } from '../../../src/steps/compose/guard/added.ts'
-import { type Config, type Place, writableIn } from '../../../src/steps/compose/guard/places.ts'
+import { type ComposeConfig, type HostPath, writableIn } from '../../../src/steps/compose/guard/host-paths.ts'
 import { powersOf } from '../../../src/steps/compose/guard/powers.ts'
 
 const DIR = '/srv/app'
-const place = (path: string): Place => ({
+const place = (path: string): HostPath => ({
   path,
   within: path.startsWith(`${DIR}/`) || path === DIR,
   own: path.startsWith(`${DIR}/`),
   ...(path === `${DIR}/link` ? { link: 'link@0123456789ab' } : {}),
 })
 const BASE = { image: 'registry.example/gw:1' }
-const stack = (gw: object, more: object = {}): Config => ({
+const stack = (gw: object, more: object = {}): ComposeConfig => ({
   name: 'app',
   services: { gw: { ...BASE, ...gw } },
   ...more,
 })
-const judged = (config: Config) => ({ config, powers: powersOf(config, place) })
+const judged = (config: ComposeConfig) => ({ config, powers: powersOf(config, place) })
 const added = (gw: object, more?: object) => addedPowers(judged(stack(gw, more)), judged(stack({})))
 const words = (...given: Parameters<typeof added>) => added(...given).map(each => each.words)
 const bind = (source: string, more: object = {}) => ({

@@ -1,6 +1,6 @@
 /** The files that a compose file names for Compose to read. */
 import { expect, test } from 'vitest'
-import { referencesIn } from '../../../src/steps/compose/guard/references.ts'
+import { referencesIn } from '../../../src/steps/stack/references.ts'
 
 const names = (text: string) => referencesIn(text)?.map(({ how, name }) => `${how} ${name}`)
 

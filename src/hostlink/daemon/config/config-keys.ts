@@ -2,8 +2,8 @@
 import { isIP } from 'node:net'
 
 /** Reads a value that is known not to be empty; the reason follows the key in a sentence. */
-export type Parsed<T> = { value: T } | { reason: string }
-type Key<T> = { readonly fallback: T; readonly parse: (text: string) => Parsed<T> }
+export type ParsedValue<T> = { value: T } | { reason: string }
+type Key<T> = { readonly fallback: T; readonly parse: (text: string) => ParsedValue<T> }
 
 /** Node's timers go no further. */
 const LONGEST_MS = 2_147_483_647
@@ -72,7 +72,7 @@ function flag(fallback: boolean): Key<boolean> {
     off: false,
     0: false,
   }
-  const parse = (text: string): Parsed<boolean> => {
+  const parse = (text: string): ParsedValue<boolean> => {
     const value = words[text.toLowerCase()]
     return value === undefined
       ? { reason: `"${text}" is not true or false (also yes, no, on, off, 1, 0)` }
@@ -82,7 +82,7 @@ function flag(fallback: boolean): Key<boolean> {
 }
 
 function integer(fallback: number, least: number, most: number): Key<number> {
-  const parse = (text: string): Parsed<number> => {
+  const parse = (text: string): ParsedValue<number> => {
     if (!/^[+-]?\d+$/.test(text)) return { reason: `"${text}" is not a whole number` }
     const value = Number(text)
     if (value < least) return { reason: `${text} is below ${least}` }
@@ -92,7 +92,7 @@ function integer(fallback: number, least: number, most: number): Key<number> {
 }
 
 function mode(fallback: number): Key<number> {
-  const parse = (text: string): Parsed<number> =>
+  const parse = (text: string): ParsedValue<number> =>
     /^(0o?)?[0-7]{3}$/.test(text)
       ? { value: Number.parseInt(text.replace('o', ''), 8) }
       : { reason: `"${text}" is not an octal mode such as 0660` }
@@ -100,14 +100,14 @@ function mode(fallback: number): Key<number> {
 }
 
 function path(fallback: string): Key<string> {
-  const parse = (text: string): Parsed<string> =>
+  const parse = (text: string): ParsedValue<string> =>
     text.startsWith('/') ? { value: text } : { reason: `"${text}" is not an absolute path` }
   return { fallback, parse }
 }
 
 function pathOr(fallback: string, ...words: string[]): Key<string> {
   const known = [fallback, ...words]
-  const parse = (text: string): Parsed<string> =>
+  const parse = (text: string): ParsedValue<string> =>
     text.startsWith('/') || known.includes(text)
       ? { value: text }
       : { reason: `"${text}" is neither ${known.join(', ')} nor an absolute path` }
@@ -115,7 +115,7 @@ function pathOr(fallback: string, ...words: string[]): Key<string> {
 }
 
 function socketPath(fallback: string): Key<string> {
-  const parse = (text: string): Parsed<string> => {
+  const parse = (text: string): ParsedValue<string> => {
     const bytes = Buffer.byteLength(text)
     if (bytes > LONGEST_SOCKET_PATH)
       return { reason: `${bytes} bytes is longer than a socket path may be (107)` }
@@ -125,13 +125,13 @@ function socketPath(fallback: string): Key<string> {
 }
 
 function address(fallback: string): Key<string> {
-  const parse = (text: string): Parsed<string> =>
+  const parse = (text: string): ParsedValue<string> =>
     isIP(text) !== 0 || text === 'localhost' ? { value: text } : { reason: `"${text}" is not an IP address` }
   return { fallback, parse }
 }
 
 function names(): Key<readonly string[]> {
-  const parse = (text: string): Parsed<readonly string[]> => {
+  const parse = (text: string): ParsedValue<readonly string[]> => {
     const value = text.split(',').map(name => name.trim())
     const bad = value.find(name => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
     return bad === undefined ? { value } : { reason: `"${bad}" is not the name of a variable` }
@@ -140,7 +140,7 @@ function names(): Key<readonly string[]> {
 }
 
 function logLevel(fallback: LogLevel): Key<LogLevel> {
-  const parse = (text: string): Parsed<LogLevel> => {
+  const parse = (text: string): ParsedValue<LogLevel> => {
     const asked = text.toLowerCase() === 'warning' ? 'warn' : text.toLowerCase()
     const value = LOG_LEVELS.find(level => level === asked)
     return value === undefined ? { reason: `"${text}" is not one of ${LOG_LEVELS.join(', ')}` } : { value }

@@ -5,7 +5,7 @@ import { LOG_LEVELS, type LogLevel } from './config-keys.ts'
 
 export type Log = Readonly<Record<LogLevel, (text: string) => void>>
 
-export type LogFile = Log & {
+export type DaemonLog = Log & {
   /** After a reload: another level, another file, or the same file anew (log rotation renames it). */
   configure(settings: LogSettings): void
   close(): void
@@ -19,7 +19,7 @@ export function openLog(
   settings: LogSettings,
   stderr: NodeJS.WritableStream = process.stderr,
   now: () => Date = () => new Date(),
-): LogFile {
+): DaemonLog {
   // A reader of stderr that went away must not end the daemon.
   stderr.on('error', () => {})
   const stderrSink: Sink = { write: line => void stderr.write(line), close: () => {} }
@@ -35,7 +35,7 @@ export function openLog(
         .replace(/\.\d+Z$/, 'Z')
       const gap =
         lost === 0 ? '' : `[${stamp}] [WARN] ${lost} log lines before this one could not be written\n`
-      sink.write(`${gap}[${stamp}] [${name.toUpperCase()}] ${printable(text)}\n`)
+      sink.write(`${gap}[${stamp}] [${name.toUpperCase()}] ${escaped(text)}\n`)
       lost = 0
     } catch {
       lost += 1
@@ -66,7 +66,7 @@ export function openLog(
 }
 
 /** One line, and nothing in it that moves a terminal's cursor or forges another line. */
-export function printable(text: string): string {
+export function escaped(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, char => {
     if (char === '\n') return '\\n'
     if (char === '\t') return '\\t'

@@ -1,15 +1,7 @@
 /** From a request to what is executed: file, arguments, environment. Pure, and the same for exec and jobs. */
+import type { Invocation } from '../../../jobs/job-info.ts'
 import { DEFAULT_PATH } from '../../../process/default-path.ts'
 import type { ExecRequest } from '../../messages.ts'
-
-export type Command = {
-  /** Looked up in `env.PATH` when it has no slash. */
-  readonly file: string
-  /** The name that the program sees as its own. */
-  readonly argv0: string
-  readonly args: readonly string[]
-  readonly env: Readonly<Record<string, string>>
-}
 
 /**
  * Runs the text that it finds in HOSTLINK_COMMAND. The text is expanded before the line that unsets the variable
@@ -28,7 +20,7 @@ export function commandFor(
   settings: CommandSettings,
   hostEnv: NodeJS.ProcessEnv,
   program?: string,
-): Command {
+): Invocation {
   const env = { ...inherited(hostEnv, settings.envAllow), ...request.env }
   const [argv0, ...args] = request.argv ?? []
   if (argv0 !== undefined) return { file: program ?? argv0, argv0, args, env }

@@ -1,4 +1,4 @@
-/** `exec` and `cancel`: from a checked request to a run, and from its end to the answer. */
+/** `exec` and `cancelExecution`: from a checked request to a run, and from its end to the answer. */
 import { createHash } from 'node:crypto'
 import type { Jobs } from '../../../jobs/jobs.ts'
 import { MAX_STREAM_ID_BYTES } from '../../frame.ts'
@@ -14,7 +14,7 @@ import type { Judgement } from '../policy/rule.ts'
 import { commandFor } from './command.ts'
 import { endBody } from './exec-answer.ts'
 import type { Execution, Executions } from './executions.ts'
-import { jobStart, ownerOf } from './job-start.ts'
+import { jobOwner, jobStart } from './job-start.ts'
 import { type Limits, limitsOf } from './limits.ts'
 
 export type Asker = { readonly request: Request; readonly connection: Connection; readonly token: Token }
@@ -50,7 +50,7 @@ export async function exec(asker: Asker, around: ExecSurroundings): Promise<Body
   const most = { ofAll: placesFor(token, maxJobs) }
   if (wanted.detach) {
     const job = jobStart(wanted, around.config(), around.hostEnv, judgement)
-    return around.jobs.start(job, ownerOf(token), most)
+    return around.jobs.start(job, jobOwner(token), most)
   }
 
   const limits = limitsOf(wanted, around.config())
@@ -70,7 +70,7 @@ export async function exec(asker: Asker, around: ExecSurroundings): Promise<Body
   })
 }
 
-export function cancel({ request, token }: Asker, around: ExecSurroundings): Body {
+export function cancelExecution({ request, token }: Asker, around: ExecSurroundings): Body {
   const checked = checkFields(cancelRequest, request.fields)
   if ('wrong' in checked) return badRequest(checked.wrong)
   const signal = signalOf(checked.value)

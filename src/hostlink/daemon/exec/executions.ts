@@ -1,5 +1,5 @@
 /** Running commands, and the keyed ones for a while after their end: slots, keys, cancellation, shutdown. */
-import { type Ended, type Running, startProcess } from '../../../process/process.ts'
+import { type ProcessEnd, type Running, startProcess } from '../../../process/process.ts'
 import { type ProcessSpec, startFailureCode } from '../../../process/start.ts'
 import { Output, type OutputOptions } from './output.ts'
 import { type OutputFiles, openOutputFiles } from './output-file.ts'
@@ -20,7 +20,7 @@ export type ExecutionOptions = {
   readonly files: { readonly folder: string; readonly id: string } | null
 }
 
-export type ExecutionEnd = Ended | { how: 'no-output-file'; error: unknown }
+export type ExecutionEnd = ProcessEnd | { how: 'no-output-file'; error: unknown }
 
 export type Execution = {
   readonly options: ExecutionOptions

@@ -27,7 +27,7 @@ export function jobStart(
   }
 }
 
-export const ownerOf = ({ name, policy }: Token): Owner => ({ name, seesAll: policy.kind === 'full' })
+export const jobOwner = ({ name, policy }: Token): Owner => ({ name, seesAll: policy.kind === 'full' })
 
 export const jobSettings = (config: Config): JobSettings => ({
   folder: config.outputTmpdir,

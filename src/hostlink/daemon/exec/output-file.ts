@@ -4,9 +4,9 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from '../../../process/make-folder.ts'
-import type { Sink } from '../../../process/output.ts'
+import type { OutputSink } from '../../../process/output.ts'
 
-type OutputFile = { readonly path: string; readonly sink: Sink; close(): Promise<void> }
+type OutputFile = { readonly path: string; readonly sink: OutputSink; close(): Promise<void> }
 export type OutputFiles = { readonly stdout: OutputFile; readonly stderr: OutputFile }
 
 const FRESH = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW

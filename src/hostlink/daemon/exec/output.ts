@@ -1,5 +1,5 @@
 /** Where a command's output goes: the first bytes for the answer, the last ones for those who attach later. */
-import type { Sink } from '../../../process/output.ts'
+import type { OutputSink } from '../../../process/output.ts'
 
 type Listener = (chunk: Buffer) => Promise<void> | undefined
 
@@ -7,7 +7,7 @@ export type OutputOptions = {
   readonly keepFirst: number
   readonly keepLast: number
   /** Takes everything. */
-  readonly file?: Sink
+  readonly file?: OutputSink
 }
 
 export class Output {
@@ -21,7 +21,7 @@ export class Output {
     this.#options = options
   }
 
-  readonly take: Sink = chunk => {
+  readonly take: OutputSink = chunk => {
     this.total += chunk.length
     const { keepFirst, keepLast, file } = this.#options
     const room = keepFirst - this.#first.length

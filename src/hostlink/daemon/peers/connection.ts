@@ -1,6 +1,8 @@
 /** One peer: frames in, frames out, and every bound that keeps it from costing others anything. */
+
 import type { Socket } from 'node:net'
-import { encodeOutput, FrameError, FrameReader, MAX_PAYLOAD_BYTES, type StreamName } from '../../frame.ts'
+import type { StreamName } from '../../../process/stream-name.ts'
+import { encodeOutput, FrameError, FrameReader, MAX_PAYLOAD_BYTES } from '../../frame.ts'
 import { BOUNDS } from './bounds.ts'
 import type { Turns } from './turns.ts'
 import { Writer } from './writer.ts'

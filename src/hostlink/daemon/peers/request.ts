@@ -16,9 +16,9 @@ export type Request = {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
-export type Parsed = { readonly request: Request } | { readonly invalid: string }
+export type ParsedRequest = { readonly request: Request } | { readonly invalid: string }
 
-export function parseRequest(payload: Buffer): Parsed {
+export function parseRequest(payload: Buffer): ParsedRequest {
   if (!isUtf8(payload)) return { invalid: 'not UTF-8' }
   const shape = scan(payload)
   if (typeof shape === 'string') return { invalid: shape }

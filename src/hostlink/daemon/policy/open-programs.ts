@@ -1,6 +1,6 @@
 /** Programs that can do everything: a rule must spell out which of it. Pure; names and commands, no options. */
 import { basename } from 'node:path'
-import { type Fault, hasHole, type Template, type Word } from './template.ts'
+import { type CommandTemplate, type Fault, hasHole, type Word } from './template.ts'
 
 const names = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/))
 
@@ -51,13 +51,13 @@ const nameOf = (program: string): string => basename(program).replace(/(?<=[a-z]
 const literalOf = (word: Word | undefined): string | null =>
   word === undefined || hasHole(word) ? null : word.literal
 
-export const isEngine = ([program]: Template): boolean => ENGINES.has(nameOf(literalOf(program) ?? ''))
+export const isEngine = ([program]: CommandTemplate): boolean => ENGINES.has(nameOf(literalOf(program) ?? ''))
 
 export const isOpen = (program: string): boolean =>
   [COMMANDS, INTERPRETERS, RUNNERS, FILES].some(kind => kind.has(nameOf(program)))
 
 /** Why the rule leaves its program open, known by one of the program's names; null where it does not. */
-export function openFault(program: string, template: Template): Fault | null {
+export function openFault(program: string, template: CommandTemplate): Fault | null {
   const name = nameOf(program)
   if (!isOpen(name)) return null
   if (template.length === 1)
@@ -87,7 +87,7 @@ function freeCommand(name: string): Fault {
 }
 
 /** In front of the first hole that could be a command: one that is known to have none of its own, or two. */
-function isSpelledOut(name: string, template: Template): boolean {
+function isSpelledOut(name: string, template: CommandTemplate): boolean {
   const isScript = INTERPRETERS.has(name)
   const end = template.findIndex(word => hasHole(word) && (isScript || mayBeCommand(word)))
   if (end < 0) return true
@@ -105,7 +105,7 @@ const mayBeCommand = (word: Word): boolean =>
   hasHole(word) && word.before === '' && (word.hole.kind === 'name' || word.hole.kind === 'ref')
 
 /** A word behind an option may be that option's value, and so counts for nothing. */
-function plainWords(template: Template, start: number, end: number, shape: RegExp): string[] {
+function plainWords(template: CommandTemplate, start: number, end: number, shape: RegExp): string[] {
   return template.slice(start + 1, end).flatMap((word, at) => {
     const before = at === 0 ? '' : (literalOf(template[start + at]) ?? '-')
     const mayBeValue = before.startsWith('-') && !before.includes('=')

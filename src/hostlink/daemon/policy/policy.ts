@@ -33,7 +33,7 @@ export type Verdict =
   | { allowed: true; judgement?: Judgement; pinned?: Readonly<Record<string, unknown>> }
   | { allowed: false; rule: string }
 
-export function decide(token: Token, asked: Asked, context: PolicyContext): Verdict {
+export function decideRequest(token: Token, asked: Asked, context: PolicyContext): Verdict {
   if (asked.type === 'ping') return { allowed: true }
   const { policy } = token
   switch (policy.kind) {

@@ -1,11 +1,11 @@
 /** A rule of an allowlist, and what is known when it is held against a request. */
 import type { FolderId } from '../../../process/workdir.ts'
-import { printWord, type Template, type Word } from './template.ts'
+import { type CommandTemplate, printWord, type Word } from './template.ts'
 import type { Judged } from './trust.ts'
 
 export type Rule = {
   /** Every word of the command; the first is the program, by name or by absolute path. */
-  readonly template: Template
+  readonly template: CommandTemplate
   /** Names of variables that a request may set. */
   readonly env: readonly string[]
   /** The folder that a request must name, or one below which it must lie. Absent: it names none. */

@@ -5,7 +5,7 @@ import { fillsHole, HOLE_KINDS, type Hole, isPlainPath, printHole } from './hole
 export type Word =
   | { readonly literal: string }
   | { readonly before: string; readonly hole: Hole; readonly after: string }
-export type Template = readonly Word[]
+export type CommandTemplate = readonly Word[]
 export type Filled = { readonly index: number; readonly hole: Hole; readonly value: string }
 export type Fault = { readonly reason: string; readonly hint?: string }
 
@@ -70,7 +70,7 @@ function faultAround(before: string, hole: Hole, after: string): Fault | null {
 }
 
 /** The values of the holes; null where a word does not fit. */
-export function match(template: Template, argv: readonly string[]): Filled[] | null {
+export function match(template: CommandTemplate, argv: readonly string[]): Filled[] | null {
   if (argv.length !== template.length) return null
   const filled: Filled[] = []
   for (const [index, word] of template.entries()) {

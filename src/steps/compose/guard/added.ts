@@ -1,14 +1,14 @@
 /** What a configuration may do that the one that runs may not. Pure. */
 
 import { isRecord, recordOf } from '../../../document/is-record.ts'
-import type { Config } from './places.ts'
-import { type Power, power, text } from './power.ts'
+import { type Power, power, text } from '../../stack/power.ts'
+import type { ComposeConfig } from './host-paths.ts'
 import { isLimit } from './powers.ts'
 
-export type Judged = { config: Config; powers: readonly Power[] }
+export type JudgedConfig = { config: ComposeConfig; powers: readonly Power[] }
 
 /** `base`: null where nothing runs yet, so that everything is new. */
-export function addedPowers(target: Judged, base: Judged | null): Power[] {
+export function addedPowers(target: JudgedConfig, base: JudgedConfig | null): Power[] {
   const had = new Set(base?.powers.map(each => each.key))
   const volumes = recordOf(base?.config['volumes'])
   const added = target.powers.filter(({ key }) => {
@@ -24,7 +24,7 @@ export function addedPowers(target: Judged, base: Judged | null): Power[] {
 }
 
 /** Fields whose absence is the power: what held a service back and does not any more. */
-function lostLimits(target: Config, base: Config): Power[] {
+function lostLimits(target: ComposeConfig, base: ComposeConfig): Power[] {
   const before = servicesOf(base)
   return Object.entries(servicesOf(target)).flatMap(([name, now]) => {
     const had = before[name]
@@ -61,7 +61,10 @@ function limitsOf(service: Record<string, unknown>): [key: string, words: string
 }
 
 /** Without any network but such as lead nowhere. */
-function wallsOf(service: Record<string, unknown>, { networks }: Config): [key: string, words: string][] {
+function wallsOf(
+  service: Record<string, unknown>,
+  { networks }: ComposeConfig,
+): [key: string, words: string][] {
   const all = recordOf(networks)
   const used = Object.keys(recordOf(service['networks']))
   const isInternal = (name: string) => recordOf(all[name])['internal'] === true
@@ -71,7 +74,7 @@ function wallsOf(service: Record<string, unknown>, { networks }: Config): [key: 
 
 const isRoot = (user: string) => user === 'root' || /^[-+]?0+$/.test(user)
 
-const servicesOf = ({ services }: Config): Record<string, Record<string, unknown>> =>
+const servicesOf = ({ services }: ComposeConfig): Record<string, Record<string, unknown>> =>
   Object.fromEntries(
     Object.entries(recordOf(services)).flatMap(([name, each]) => (isRecord(each) ? [[name, each]] : [])),
   )

@@ -1,19 +1,20 @@
 /** The baseline: the configuration that the containers were created from, not files edited since. */
 
 import { isRecord, recordOf } from '../../../document/is-record.ts'
-import { canonicalPath } from '../../contract/fields.ts'
 import { lines } from '../../contract/plain-text.ts'
+import { canonicalPath } from '../../contract/schema-fields.ts'
 import type { StepContext } from '../../contract/step.ts'
-import { docker, LOOKING, type Stack } from '../compose.ts'
+import { LOOKING } from '../../stack/commands.ts'
+import { docker, type Stack } from '../compose.ts'
 import { configThatRuns, findDrifted } from '../drift.ts'
 import { jsonOf, ofProject, projectFrom, readReplicas } from '../project.ts'
 import { type Hashes, renderStack } from '../rendering.ts'
 import type { Replica } from '../stability.ts'
-import type { Config } from './places.ts'
+import type { ComposeConfig } from './host-paths.ts'
 
-export type Running = {
+export type RunningConfig = {
   /** Of the files that are there now, with all profiles. */
-  config: Config
+  config: ComposeConfig
   rendered: string
   hashes: Hashes
   made: Made[]
@@ -21,7 +22,7 @@ export type Running = {
 
 type Made = Pick<Replica, 'service' | 'config' | 'madeBy'>
 
-export async function runningNow(ctx: StepContext, stack: Stack): Promise<Running | null> {
+export async function runningNow(ctx: StepContext, stack: Stack): Promise<RunningConfig | null> {
   if (stack.project === undefined) return null
   const all = { ...stack, profiles: ['*'] }
   const [made, { rendered, hashes }] = await Promise.all([
@@ -48,7 +49,7 @@ async function madeOf(ctx: StepContext, { dir }: Stack, project: string): Promis
  */
 export async function baseOf(
   ctx: StepContext,
-  { config, rendered, hashes, made }: Running,
+  { config, rendered, hashes, made }: RunningConfig,
   { stack, target, services }: Against,
 ): Promise<Base> {
   const drifted = (await findDrifted(ctx, stack, made, hashes)).map(({ service }) => service)
@@ -56,7 +57,7 @@ export async function baseOf(
   const unknown = ran === null ? drifted : []
   const reach = projectFrom(JSON.stringify(target), stack, services).reach.map(({ name }) => name)
   const has = (name: string) => made.some(({ service }) => service === name) && !unknown.includes(name)
-  const all = (ran === null ? config : jsonOf(ran)) as Config
+  const all = (ran === null ? config : jsonOf(ran)) as ComposeConfig
   return { config: only(all, name => has(name) || !reach.includes(name)), unknown: [...new Set(unknown)] }
 }
 
@@ -66,16 +67,16 @@ async function thatRuns(ctx: StepContext, stack: Stack, rendered: string, drifte
 }
 
 /** `unknown`: services whose containers were made from what cannot be told any more. */
-type Base = { config: Config; unknown: string[] }
+type Base = { config: ComposeConfig; unknown: string[] }
 
 type Against = {
   stack: Stack
-  target: Config
+  target: ComposeConfig
   services: readonly string[]
 }
 
 /** These services, and the files that they name. */
-function only(config: Config, isKept: (service: string) => boolean): Config {
+function only(config: ComposeConfig, isKept: (service: string) => boolean): ComposeConfig {
   const all = Object.entries(recordOf(config['services']))
   const kept = Object.fromEntries(all.filter(([name]) => isKept(name)))
   const used = JSON.stringify(kept)

@@ -1,7 +1,7 @@
 /** What a build may reach beyond its own context. Pure. */
 import { isRecord } from '../../../document/is-record.ts'
-import { filePowers, type Resolve } from './places.ts'
-import { type Power, power, text, unknownField } from './power.ts'
+import { type Power, power, text, unknownField } from '../../stack/power.ts'
+import { filePowers, type Resolve } from './host-paths.ts'
 
 const HARMLESS: ReadonlySet<string> = new Set(
   'args dockerfile_inline labels no_cache platforms pull shm_size target ulimits'.split(' '),

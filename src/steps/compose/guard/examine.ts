@@ -1,36 +1,39 @@
 /** What an upgrade to a commit would let the stack do that it may not do now. Changes nothing on the target. */
+
 import { posix } from 'node:path'
 import { Failed } from '../../../failure.ts'
-import { canonicalPath } from '../../contract/fields.ts'
+import { canonicalPath } from '../../contract/schema-fields.ts'
 import type { StepContext } from '../../contract/step.ts'
 import type { Opened } from '../../git/repository.ts'
-import { LOOKING, type Stack } from '../compose.ts'
+import { LOOKING } from '../../stack/commands.ts'
+import { isBelow, isIn } from '../../stack/paths.ts'
+import { type Power, power } from '../../stack/power.ts'
+import { entriesOf, type Ground, modulesIn, realFolders } from '../../stack/tree-files.ts'
+import { isWritten, outsidePower, type Walked, walk } from '../../stack/walk.ts'
+import type { Stack } from '../compose.ts'
 import { runningStack } from '../running-stack.ts'
-import { addedPowers, type Judged } from './added.ts'
-import { attributePowers } from './attributes.ts'
-import { baseOf, type Running, runningNow } from './base.ts'
+import { addedPowers, type JudgedConfig } from './added.ts'
+import { attributePowers } from './attribute-powers.ts'
+import { baseOf, type RunningConfig, runningNow } from './base.ts'
+import { type ComposeConfig, type HostPath, writableIn } from './host-paths.ts'
 import { masked } from './mask.ts'
 import { namePowers } from './names.ts'
-import { type Config, isBelow, isIn, type Place, writableIn } from './places.ts'
-import { type Power, power } from './power.ts'
 import { pathsIn, powersOf } from './powers.ts'
 import { profilesIn, withVersions } from './profiles.ts'
 import { renderTree } from './render.ts'
-import { entriesOf, type Ground, modulesIn, realFolders } from './tree.ts'
-import { isWritten, outsidePower, type Walked, walk } from './walk.ts'
 
 export type Examined = {
   added: Power[]
   /** Null: it names files that are not the stack's, so that nobody has rendered it. */
-  config: Config | null
+  config: ComposeConfig | null
   /** The configuration of the files that are there now; null: nothing runs. */
-  before: Config | null
+  before: ComposeConfig | null
   /** Services of which it is not known what they may do now. */
   unknown: string[]
 }
 
 /** What runs, which is asked for while git looks for the commit. */
-type Now = { stack: Promise<Stack>; base: Promise<Running | null> }
+type Now = { stack: Promise<Stack>; base: Promise<RunningConfig | null> }
 
 export async function withNow<T>(
   ctx: StepContext,
@@ -107,7 +110,7 @@ async function requireDefaultFiles(ctx: StepContext, dir: string): Promise<void>
 
 type Seen = { found: Walked; strange: Power[] }
 /** `config`: null where something strange is in the way. */
-type Rendered = Seen & { config: Config | null }
+type Rendered = Seen & { config: ComposeConfig | null }
 
 /** Side by side, because each of them waits for Compose: what the files of the commit give, and what those give that run. */
 async function lookAround(ctx: StepContext, ground: Ground, question: Question, stack: Stack) {
@@ -178,7 +181,7 @@ async function modulePowers(
   ctx: StepContext,
   ground: Ground,
   { sha, opened }: Question,
-  [target, base]: readonly [Config, Config],
+  [target, base]: readonly [ComposeConfig, ComposeConfig],
 ): Promise<Power[]> {
   const [had, wanted] = await Promise.all([base, target].map(each => withReal(ctx, writableIn(each))))
   const [modules, known] = await Promise.all([
@@ -195,8 +198,8 @@ async function judged(
   ctx: StepContext,
   ground: Ground,
   { sha, opened }: Question,
-  [target, base]: readonly [Config, Config | null],
-): Promise<Judged[]> {
+  [target, base]: readonly [ComposeConfig, ComposeConfig | null],
+): Promise<JudgedConfig[]> {
   const sides = [
     { config: target, at: sha },
     ...(base === null ? [] : [{ config: base, at: opened.head.sha }]),
@@ -221,7 +224,7 @@ async function judged(
       // Each commit may have something else behind a link, and a name with a line break was not looked for.
       return entry || !found[0] ? commit : undefined
     }
-    const place = (text: string): Place => {
+    const place = (text: string): HostPath => {
       const path = posix.normalize(text)
       const at = real(path)
       const link = entries[side]!.get(path)

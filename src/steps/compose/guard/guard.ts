@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import * as z from 'zod'
 import { isRecord, recordOf } from '../../../document/is-record.ts'
 import { Failed } from '../../../failure.ts'
-import { canonicalPath, refField, remoteField, repoField } from '../../contract/fields.ts'
 import { once } from '../../contract/once.ts'
+import { canonicalPath, refField, remoteField, repoField } from '../../contract/schema-fields.ts'
 import type { CheckFinding, StepContext, StepKind } from '../../contract/step.ts'
 import { withBorrowed } from '../../git/borrowed.ts'
 import { targetOf } from '../../git/checkout-check.ts'
@@ -14,7 +14,7 @@ import { type Opened, openRepository } from '../../git/repository.ts'
 import { composeArgv, servicesField, stackFields } from '../compose.ts'
 import { CONFIG } from '../project.ts'
 import { type Examined, examine, withNow } from './examine.ts'
-import type { Config } from './places.ts'
+import type { ComposeConfig } from './host-paths.ts'
 
 const key = () => z.string().regex(/^[!-+\--~]+$/, 'the key of a power, as the refusal names it')
 
@@ -142,7 +142,7 @@ function configuration({ config, before }: Examined): CheckFinding[] {
 }
 
 /** "gateway: image, ports". */
-function changed(before: Config, after: Config): string[] {
+function changed(before: ComposeConfig, after: ComposeConfig): string[] {
   const [was, is] = [recordOf(before['services']), recordOf(after['services'])]
   const names = [...new Set([...Object.keys(was), ...Object.keys(is)])].sort()
   const own = names.flatMap(name => {

@@ -1,7 +1,10 @@
 /** A tree can put any variable into any field: what a refusal says must not bring its owner's secrets to the caller. */
+
 import type { StepContext } from '../../contract/step.ts'
-import { inFolder, LOOKING, type Stack } from '../compose.ts'
-import { keyWord, type Power, shown } from './power.ts'
+import { LOOKING } from '../../stack/commands.ts'
+import { inFolder } from '../../stack/paths.ts'
+import { keyWord, type Power, visible } from '../../stack/power.ts'
+import type { Stack } from '../compose.ts'
 
 const SHORTEST = 8
 const VALUES = 'for file do cat -- "$file" 2>/dev/null; echo; done; echo "$0"; env'
@@ -20,16 +23,16 @@ export async function masked(
   const { stdout } = await ctx.exec({ argv: ['sh', '-c', VALUES, RULE, ...files], ...LOOKING })
   const [own = '', environment = ''] = stdout.split(`\n${RULE}\n`)
   const values = [...valuesIn(own, /./), ...valuesIn(environment, SECRET_NAME)]
-  return powers.map(power => withoutValues(power, values))
+  return powers.map(power => maskValues(power, values))
 }
 
 /** Pure. Longer ones first, because one may hold another. */
-export function withoutValues({ key, words }: Power, values: readonly string[]): Power {
+export function maskValues({ key, words }: Power, values: readonly string[]): Power {
   const sorted = [...new Set(values)].sort((a, b) => b.length - a.length)
   return sorted.reduce(
     (now, value) => ({
       key: now.key.replaceAll(keyWord(value), '***'),
-      words: now.words.replaceAll(shown(value), '***'),
+      words: now.words.replaceAll(visible(value), '***'),
     }),
     { key, words },
   )

@@ -4,17 +4,18 @@ import { posix } from 'node:path'
 import { recordOf } from '../../../document/is-record.ts'
 import { lines } from '../../contract/plain-text.ts'
 import type { StepContext } from '../../contract/step.ts'
-import { LOOKING, type Stack } from '../compose.ts'
-import type { Config } from './places.ts'
-import { type Power, power, text } from './power.ts'
+import { LOOKING } from '../../stack/commands.ts'
+import { type Power, power, text } from '../../stack/power.ts'
+import type { Stack } from '../compose.ts'
+import type { ComposeConfig } from './host-paths.ts'
 import { foreign } from './powers.ts'
 
 /** `a_b_c` is the volume b_c of the project a, and c of the project a_b: Compose takes the one that is there. */
 export async function namePowers(
   ctx: StepContext,
   stack: Stack,
-  target: Config,
-  base: Config | null,
+  target: ComposeConfig,
+  base: ComposeConfig | null,
 ): Promise<Power[]> {
   const had = volumesOf(base ?? {})
   const fresh = Object.entries(volumesOf(target)).filter(([key]) => !Object.hasOwn(had, key))
@@ -38,7 +39,7 @@ async function owningProjects(ctx: StepContext): Promise<Map<string, string>> {
   return new Map(lines(stdout).map(line => line.split('\t') as [string, string]))
 }
 
-const volumesOf = ({ volumes }: Config) => recordOf(volumes)
+const volumesOf = ({ volumes }: ComposeConfig) => recordOf(volumes)
 
 /** As Compose makes it of a folder. */
 const defaultName = (dir: string) =>

@@ -5,10 +5,10 @@
 
 import { posix } from 'node:path'
 import { isRecord, recordOf } from '../../../document/is-record.ts'
+import { type Power, power, text, unknownField } from '../../stack/power.ts'
 import { repositoryOf } from '../image-name.ts'
 import { buildPowers } from './build-powers.ts'
-import { bindPowers, type Config, filePowers, type Resolve } from './places.ts'
-import { type Power, power, text, unknownField } from './power.ts'
+import { bindPowers, type ComposeConfig, filePowers, type Resolve } from './host-paths.ts'
 
 /** What they mean stays inside the container, or inside the engine and the stack. */
 const HARMLESS: ReadonlySet<string> = new Set(
@@ -25,7 +25,7 @@ const DEPLOY = new Set(
 const RESOURCES = new Set(['cpus', 'memory', 'pids'])
 const LOG_DRIVERS = new Set(['', 'json-file', 'local', 'none'])
 
-export function powersOf(config: Config, resolve: Resolve): Power[] {
+export function powersOf(config: ComposeConfig, resolve: Resolve): Power[] {
   const all = Object.entries(config).flatMap(([field, value]) => {
     if (value === null || value === undefined || field.startsWith('x-') || field === 'name') return []
     const own = TOP[field]
@@ -45,7 +45,7 @@ export function pathsIn(config: unknown): string[] {
   return [...paths].filter(path => path.startsWith('/') && !/[\u0000-\u001f]/.test(path))
 }
 
-type Reduce = (name: string, value: unknown, config: Config, resolve: Resolve) => Power[]
+type Reduce = (name: string, value: unknown, config: ComposeConfig, resolve: Resolve) => Power[]
 
 const TOP: Record<string, Reduce | undefined> = {
   services: (name, value, config, resolve) =>
@@ -132,7 +132,7 @@ function devicePower(name: string, device: unknown): Power[] {
 }
 
 /** One that is more than the stack's own is a power of each service that gets it: another one may be there that never runs. */
-function usedPowers(name: string, value: unknown, config: Config, resolve: Resolve): Power[] {
+function usedPowers(name: string, value: unknown, config: ComposeConfig, resolve: Resolve): Power[] {
   if (!isRecord(value)) return []
   return ['networks', 'configs', 'secrets'].flatMap(kind => {
     const defined = recordOf(config[kind])
@@ -146,7 +146,7 @@ function usedPowers(name: string, value: unknown, config: Config, resolve: Resol
 }
 
 /** Other stacks may start what has that name. Its tag does not matter: people count their own versions there. */
-function builtName(name: string, value: unknown, config: Config): Power[] {
+function builtName(name: string, value: unknown, config: ComposeConfig): Power[] {
   if (!isRecord(value) || !value['build'] || !value['image']) return []
   const image = repositoryOf(text(value['image']))
   return image === `${text(config['name'])}-${name}`
@@ -228,7 +228,7 @@ function deployPowers(name: string, value: unknown): Power[] {
 type Own = (name: string, field: string, value: unknown) => Power[] | null
 
 /** `external`, or a name that is not the project's, reaches what others have made. */
-function resource(kind: string, name: string, value: unknown, config: Config, own: Own): Power[] {
+function resource(kind: string, name: string, value: unknown, config: ComposeConfig, own: Own): Power[] {
   const full = `${kind}/${name}`
   return fields(full, value, (field, each) => {
     if (field === 'name') return text(each) === `${text(config['name'])}_${name}` ? [] : foreign(full, each)
@@ -252,7 +252,13 @@ const volume: Own = (_, field, value) => {
   return field === 'driver' && /^(|local)$/.test(text(value)) ? [] : null
 }
 
-function definition(kind: string, name: string, value: unknown, config: Config, resolve: Resolve): Power[] {
+function definition(
+  kind: string,
+  name: string,
+  value: unknown,
+  config: ComposeConfig,
+  resolve: Resolve,
+): Power[] {
   return resource(kind, name, value, config, (full, field, each) => {
     if (field === 'content' || field === 'labels') return []
     if (field === 'file') return filePowers(full, 'file', each, resolve)

@@ -2,15 +2,15 @@
 
 import { posix } from 'node:path'
 import { isRecord, recordOf } from '../../../document/is-record.ts'
-import type { Config } from './places.ts'
-import { text } from './power.ts'
+import { text } from '../../stack/power.ts'
+import type { ComposeConfig } from './host-paths.ts'
 
 /** The profiles in `config` with the version of their file, where that has one. */
 export function withVersions(
-  config: Config,
+  config: ComposeConfig,
   dir: string,
   versionOf: (path: string) => string | undefined,
-): Config {
+): ComposeConfig {
   const versioned = (option: unknown) => {
     const [, path] = /^seccomp[:=](.+)$/s.exec(text(option)) ?? []
     const version = path === undefined ? undefined : versionOf(posix.resolve(dir, path))
@@ -24,7 +24,7 @@ export function withVersions(
   return { ...config, services: Object.fromEntries(services) }
 }
 
-export function profilesIn(config: Config, dir: string): string[] {
+export function profilesIn(config: ComposeConfig, dir: string): string[] {
   const paths: string[] = []
   withVersions(config, dir, path => void paths.push(path))
   return paths.filter(path => !/[\u0000-\u001f]/.test(path))

@@ -1,16 +1,19 @@
 /** Renders a stack as a commit has it, in a private folder of the target, as if it stood where it is going to stand. */
+
 import { isRecord } from '../../../document/is-record.ts'
 import { Failed } from '../../../failure.ts'
 import { PRIVATE_FOLDER } from '../../command/private-folder.ts'
 import type { StepContext } from '../../contract/step.ts'
 import { gitWords, placeOf } from '../../git/git.ts'
 import type { Opened } from '../../git/repository.ts'
-import { composeArgv, inFolder, LOOKING, type Stack, withComposeEnv } from '../compose.ts'
+import { LOOKING, withComposeEnv } from '../../stack/commands.ts'
+import { inFolder, isIn } from '../../stack/paths.ts'
+import type { Ground } from '../../stack/tree-files.ts'
+import type { Walked } from '../../stack/walk.ts'
+import { composeArgv, type Stack } from '../compose.ts'
 import { CONFIG, jsonOf } from '../project.ts'
-import { type Config, isIn } from './places.ts'
+import type { ComposeConfig } from './host-paths.ts'
 import { pathsIn } from './powers.ts'
-import type { Ground } from './tree.ts'
-import type { Walked } from './walk.ts'
 
 /** Stands for the private folder in what is passed to the script; no path of a host begins with it. */
 const MIRROR = '/@mirror@'
@@ -54,7 +57,7 @@ cd -- "$mirror$dir" || exit 9
 type Rendering = { ground: Ground; opened: Opened; walked: Walked; stack: Stack; sha: string }
 
 /** With all profiles, in terms of paths of the host. */
-export async function renderTree(ctx: StepContext, rendering: Rendering): Promise<Config> {
+export async function renderTree(ctx: StepContext, rendering: Rendering): Promise<ComposeConfig> {
   const { text, raw, mirror } = await render(ctx, rendering, '')
   const above = [`/${mirror.split('/')[1] ?? ''}`]
   // `..` beyond the top of the host leads into the folders above the mirror, and into others where that lies deeper.

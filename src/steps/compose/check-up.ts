@@ -1,9 +1,11 @@
 /** What `compose.up` would find and do, seen without touching anything. */
+
 import { createHash } from 'node:crypto'
 import type { Loss } from '../../failure.ts'
-import { canonicalPath } from '../contract/fields.ts'
+import { canonicalPath } from '../contract/schema-fields.ts'
 import type { CheckFinding, StepContext } from '../contract/step.ts'
-import { LOOKING, type Stack } from './compose.ts'
+import { LOOKING } from '../stack/commands.ts'
+import type { Stack } from './compose.ts'
 import { findDrifted, hashesOf } from './drift.ts'
 import { type KeptImage, seeImages } from './image-pins.ts'
 import { holdingsIn, lossesOf } from './keep-stack.ts'

@@ -1,9 +1,6 @@
-/** What everything that looks at a stack shares. */
+/** How commands about a stack are run. */
 
 export const LOOKING = { repeatable: true, quiet: true, keepBytes: 8 * 1024 * 1024 } as const
-
-export const inFolder = (dir: string, name: string) =>
-  /^(\/|[A-Za-z]:[\\/])/.test(name) ? name : `${dir}/${name}`
 
 /**
  * The same for whatever Compose renders, builds and starts: a tree may put any variable into any field, and what a shell or a

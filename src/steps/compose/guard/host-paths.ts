@@ -2,16 +2,16 @@
 
 import { posix } from 'node:path'
 import { isRecord, recordOf } from '../../../document/is-record.ts'
-import { type Power, power, text, unknownField } from './power.ts'
+import { type Power, power, text, unknownField } from '../../stack/power.ts'
 
 /**
  * `path`: with the links of the target resolved. `link`: a link in the tree that the path leads through, which will be
  * another one after the checkout. `within`: inside the stack's folder, or held by git, where none of its containers can put
  * a link; `own`: inside that folder, and holds none of the files that decide what it may do.
  */
-export type Place = { path: string; within: boolean; own: boolean; link?: string }
-export type Config = Readonly<Record<string, unknown>>
-export type Resolve = (path: string) => Place
+export type HostPath = { path: string; within: boolean; own: boolean; link?: string }
+export type ComposeConfig = Readonly<Record<string, unknown>>
+export type Resolve = (path: string) => HostPath
 
 export function bindPowers(name: string, mount: Record<string, unknown>, resolve: Resolve): Power[] {
   const { type: _, source, target: __, read_only: readOnly, bind, consistency: ___, ...more } = mount
@@ -40,7 +40,7 @@ export function filePowers(name: string, field: string, value: unknown, resolve:
 }
 
 /** Folders of the host that its containers may write: what is below may be a link of theirs at any time. */
-export const writableIn = ({ services, volumes }: Config): string[] => [
+export const writableIn = ({ services, volumes }: ComposeConfig): string[] => [
   ...Object.values(recordOf(services)).flatMap(service => {
     const { volumes: mounts } = recordOf(service)
     return (Array.isArray(mounts) ? mounts : [])
@@ -55,13 +55,7 @@ export const writableIn = ({ services, volumes }: Config): string[] => [
   }),
 ]
 
-export const isBelow = (path: string, folders: readonly string[]): boolean =>
-  folders.some(folder => path.startsWith(folder === '/' ? '/' : `${folder}/`) && path !== folder)
-
-export const isIn = (path: string, folders: readonly string[]) =>
-  folders.includes(path) || isBelow(path, folders)
-
-const linkPowers = (name: string, { link }: Place): Power[] =>
+const linkPowers = (name: string, { link }: HostPath): Power[] =>
   link === undefined
     ? []
     : [power(name, 'link', `${name} would follow the link ${link.split('@')[0]} of the tree`, link)]

@@ -2,9 +2,9 @@
 
 import { posix } from 'node:path'
 import { type Document, isAlias, isNode, parseAllDocuments, visit } from 'yaml'
-import { isRecord, recordOf } from '../../../document/is-record.ts'
+import { isRecord, recordOf } from '../../document/is-record.ts'
 
-export type Reference = {
+export type FileReference = {
   how: 'include' | 'extends' | 'env_file' | 'label_file'
   /** Null: the whole stack. */
   service: string | null
@@ -26,7 +26,7 @@ const ANCHOR = /^[A-Za-z0-9_-]+$/
 const OTHER_LINES = /[\u0085\u2028\u2029]|\r(?!\n)/
 
 /** Null: not plain YAML. */
-export function referencesIn(text: string): Reference[] | null {
+export function referencesIn(text: string): FileReference[] | null {
   if (/[\u0000\ufffd]|^%TAG/m.test(text) || OTHER_LINES.test(text)) return null
   try {
     const documents = parseAllDocuments(text, { merge: true, version: '1.2', uniqueKeys: true })
@@ -55,7 +55,7 @@ function isPlain(document: Document.Parsed): boolean {
   return plain
 }
 
-function referencesOf(root: unknown): Reference[] {
+function referencesOf(root: unknown): FileReference[] {
   if (!isRecord(root)) return []
   const services = Object.entries(recordOf(root['services']))
   return [
@@ -64,7 +64,7 @@ function referencesOf(root: unknown): Reference[] {
   ]
 }
 
-function includes(entry: unknown): Reference[] {
+function includes(entry: unknown): FileReference[] {
   const long = isRecord(entry) ? entry : { path: entry }
   const names = list(long['path']).filter(isText)
   const folder = isText(long['project_directory']) ? long['project_directory'] : null
@@ -72,9 +72,9 @@ function includes(entry: unknown): Reference[] {
   const own = list(long['env_file']).filter(isText)
   const env = own.length > 0 ? own : [`${home}/.env`]
   return [
-    ...names.map((name): Reference => ({ how: 'include', service: null, name, folder: home })),
+    ...names.map((name): FileReference => ({ how: 'include', service: null, name, folder: home })),
     ...env.map(
-      (name): Reference => ({
+      (name): FileReference => ({
         how: 'env_file',
         service: null,
         name,
@@ -85,10 +85,10 @@ function includes(entry: unknown): Reference[] {
   ]
 }
 
-function ofService(service: string, value: Record<string, unknown>): Reference[] {
+function ofService(service: string, value: Record<string, unknown>): FileReference[] {
   const file = isRecord(value['extends']) ? value['extends']['file'] : undefined
   const read = (how: 'env_file' | 'label_file') =>
-    list(value[how]).flatMap((each): Reference[] => {
+    list(value[how]).flatMap((each): FileReference[] => {
       const name = isRecord(each) ? each['path'] : each
       return isText(name) ? [{ how, service, name, folder: null }] : []
     })

@@ -1,22 +1,23 @@
 /** What a result keeps of a command's output: the first bytes of each stream, in memory that does not grow. */
-import type { ExecOptions, Exited, StreamName } from './transport.ts'
+import type { StreamName } from '../process/stream-name.ts'
+import type { ExecOptions, Exited } from './transport.ts'
 
 export const DEFAULT_KEEP_BYTES = 1024 * 1024
 const FIRST_ALLOCATION = 4096
 
-export type Kept = Omit<Exited, 'kind' | 'code' | 'signal'>
+export type KeptOutput = Omit<Exited, 'kind' | 'code' | 'signal'>
 
-export type Output = {
+export type OutputCollector = {
   /** Shows the chunk to the caller and keeps what still has room. */
   take(stream: StreamName, chunk: Buffer): void
   /** How many bytes came in, kept or not. */
   seen(stream: StreamName): number
   /** Output existed that was never seen here. */
   missed(stream: StreamName): void
-  kept(durationMs: number): Kept
+  kept(durationMs: number): KeptOutput
 }
 
-export function collectOutput(options: Pick<ExecOptions, 'keepBytes' | 'onOutput'>): Output {
+export function collectOutput(options: Pick<ExecOptions, 'keepBytes' | 'onOutput'>): OutputCollector {
   const limit = options.keepBytes ?? DEFAULT_KEEP_BYTES
   const heads = { stdout: headOf(limit), stderr: headOf(limit) }
   const { onOutput } = options

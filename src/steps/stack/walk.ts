@@ -1,12 +1,12 @@
 /** Follows the files that a stack is made of at a commit, as Compose would, without letting Compose read one of them. */
+
 import { posix } from 'node:path'
-import { Failed } from '../../../failure.ts'
-import type { StepContext } from '../../contract/step.ts'
-import { inFolder } from '../stack.ts'
-import { isBelow, isIn } from './places.ts'
+import { Failed } from '../../failure.ts'
+import type { StepContext } from '../contract/step.ts'
+import { inFolder, isBelow, isIn } from './paths.ts'
 import { type Power, power } from './power.ts'
-import { type Reference, referencesIn } from './references.ts'
-import { type Entry, entriesOf, type Ground, type Read, readFiles } from './tree.ts'
+import { type FileReference, referencesIn } from './references.ts'
+import { entriesOf, type Ground, type Read, readFiles, type TreeEntry } from './tree-files.ts'
 
 /** As far as Compose begins with it. */
 type Stack = { files: readonly string[]; envFiles: readonly string[] }
@@ -15,17 +15,17 @@ export type Walked = {
   /** The compose files that the stack begins with. */
   main: string[]
   /** What Compose has to find to render the stack, by its path on the host. */
-  files: Map<string, Entry>
+  files: Map<string, TreeEntry>
   /** Files that were not followed, because they do not belong to the stack. */
   powers: Power[]
-  outside: Outside[]
+  outside: OutsideFile[]
   /** Files that belong to the stack, whether they are there yet or not. */
-  own: Own[]
+  own: OwnFile[]
 }
 
 /** `service`: null where it is read for the whole stack. */
-export type Outside = { how: Item['how']; service: string | null; path: string }
-export type Own = Outside & { real: string }
+export type OutsideFile = { how: Item['how']; service: string | null; path: string }
+export type OwnFile = OutsideFile & { real: string }
 
 type Item = {
   path: string
@@ -35,7 +35,7 @@ type Item = {
   isReal: boolean
   /** So does its own name. */
   wasReal: boolean
-  how: Reference['how'] | 'main' | 'main-env'
+  how: FileReference['how'] | 'main' | 'main-env'
   service: string | null
   optional: boolean
 }
@@ -134,7 +134,7 @@ async function defaultFiles(ctx: StepContext, ground: Ground, sha: string): Prom
 }
 
 type Walk = { ground: Ground; walked: Walked; isAllowed: (key: string) => boolean }
-type Found = { item: Item; entry: Entry; read: Read }
+type Found = { item: Item; entry: TreeEntry; read: Read }
 
 /** What it names is next. */
 function take(walk: Walk, found: Found): Item[] {
@@ -170,7 +170,7 @@ function admit({ ground, walked, isAllowed }: Walk, { item, entry, read }: Found
 }
 
 /** Null: the stack's own. */
-function livePlace(ground: Ground, file: Own, entry: Entry, read: Read): string | null {
+function livePlace(ground: Ground, file: OwnFile, entry: TreeEntry, read: Read): string | null {
   const { how, path, real } = file
   if (isWritten(file, ground.written)) return path
   // Named by the owner, but for a link that a tree may have put there.
@@ -183,12 +183,12 @@ function livePlace(ground: Ground, file: Own, entry: Entry, read: Read): string 
 }
 
 /** A link needs the folder; words that decide something need no more than the file. */
-export const isWritten = ({ how, service, path, real }: Own, folders: readonly string[]): boolean =>
+export const isWritten = ({ how, service, path, real }: OwnFile, folders: readonly string[]): boolean =>
   [path, real].some(each =>
     how === 'env_file' && service !== null ? isBelow(each, folders) : isIn(each, folders),
   )
 
-function follow(walk: Walk, from: Item, { how, service, name, folder, implied }: Reference): Item[] {
+function follow(walk: Walk, from: Item, { how, service, name, folder, implied }: FileReference): Item[] {
   const { ground, walked } = walk
   const at = (text: string) => posix.normalize(posix.isAbsolute(text) ? text : posix.join(from.base, text))
   const path = at(name)
@@ -231,7 +231,7 @@ export function outsidePower(service: string | null, how: string, place: string)
 }
 
 /** An env file of the tree may tell Compose itself what to do. */
-const ownVariables = (entry: Entry, text: string | null): Power[] =>
+const ownVariables = (entry: TreeEntry, text: string | null): Power[] =>
   entry.kind !== 'blob'
     ? []
     : [...new Set((text ?? '').match(/\bCOMPOSE_[A-Z_]+/g))].map(name =>

@@ -1,7 +1,7 @@
 /** One thing that a stack may do beyond its own containers, with a key that a reviewer can allow it by. */
 
 import { createHash } from 'node:crypto'
-import { isRecord } from '../../../document/is-record.ts'
+import { isRecord } from '../../document/is-record.ts'
 
 export type Power = {
   /** `gateway:bind=/srv/data`: stable, without spaces and commas. */
@@ -15,7 +15,9 @@ export const power = (name: string, what: string, words: string, value?: unknown
   key: `${name === '' ? '' : `${keyWord(name).replaceAll(':', '%3A')}:`}${keyWord(what)}${value === undefined ? '' : `=${keyed(value)}`}`,
   // Not cut: half of a secret is one, too.
   words:
-    words.length > 2 * LONGEST ? `${name || 'the stack'} would set ${what} to something long` : shown(words),
+    words.length > 2 * LONGEST
+      ? `${name || 'the stack'} would set ${what} to something long`
+      : visible(words),
 })
 
 /** A field about which nothing is known but its name. Each entry of a list is a power of its own. */
@@ -53,4 +55,5 @@ export const keyWord = (word: string) =>
   )
 
 /** One line, without anything that turns text around. */
-export const shown = (words: string): string => words.replace(/[^\x20-\x7e\u00a0-\u1fff\u2c00-\ud7ff]/g, '?')
+export const visible = (words: string): string =>
+  words.replace(/[^\x20-\x7e\u00a0-\u1fff\u2c00-\ud7ff]/g, '?')

@@ -4,8 +4,8 @@ import { Failed } from '../../../failure.ts'
 import type { StepContext } from '../../contract/step.ts'
 import { attributesBy } from '../../git/attributes.ts'
 import type { Opened } from '../../git/repository.ts'
-import { type Power, power } from './power.ts'
-import { entriesOf, type Ground, inTree } from './tree.ts'
+import { type Power, power } from '../../stack/power.ts'
+import { entriesOf, type Ground, inTree } from '../../stack/tree-files.ts'
 
 /** `paths`: files of the host that the tree of that commit is going to write. */
 export async function attributePowers(

@@ -1,12 +1,12 @@
 /** Single files of a commit, and of the folder that it is going to be checked out in; never the whole of either. */
 import { randomBytes } from 'node:crypto'
 import { posix } from 'node:path'
-import { Failed } from '../../../failure.ts'
-import { lines } from '../../contract/plain-text.ts'
-import type { StepContext } from '../../contract/step.ts'
-import { ask, gitWords, placeOf, unquoted } from '../../git/git.ts'
-import type { Opened } from '../../git/repository.ts'
-import { LOOKING } from '../stack.ts'
+import { Failed } from '../../failure.ts'
+import { lines } from '../contract/plain-text.ts'
+import type { StepContext } from '../contract/step.ts'
+import { ask, gitWords, placeOf, unquoted } from '../git/git.ts'
+import type { Opened } from '../git/repository.ts'
+import { LOOKING } from './commands.ts'
 
 export type Ground = {
   /** Null: everything is as it lies there. */
@@ -21,7 +21,7 @@ export type Ground = {
 }
 
 /** `blob`: of the tree; `live`: beside it, its owner's; `link`: in the tree, or the way leads through it. */
-export type Entry =
+export type TreeEntry =
   | { kind: 'blob'; oid: string }
   | { kind: 'link'; path: string; oid: string }
   | { kind: 'live' }
@@ -50,7 +50,7 @@ export async function entriesOf(
   ground: Ground,
   sha: string,
   paths: readonly string[],
-): Promise<Map<string, Entry>> {
+): Promise<Map<string, TreeEntry>> {
   const { opened } = ground
   if (opened === null) return new Map(paths.map(path => [path, { kind: 'live' }]))
   const named = paths.map(path => [path, inTree(ground, path)] as const)
@@ -107,7 +107,7 @@ const FILE = /^100/
 const LINK = '120000'
 const FOLDER = '040000'
 
-function entryAt(path: string, now: Listed, then: Listed): Entry {
+function entryAt(path: string, now: Listed, then: Listed): TreeEntry {
   for (const each of prefixes(path)) {
     const found = now.get(each)
     // What the checkout takes away is gone, and what git has never known stays.
@@ -142,10 +142,14 @@ for oid in $b; do echo tree; "$@" "$oid" | head -c "$most"; printf '\\n%s\\n' "$
 `
 
 /** `content`: of a live file, wherever a link leads; or inside the checkout and the stack only; or that it is there. */
-export type Wanted = { path: string; entry: Entry; content: 'all' | 'own' | 'none' }
+export type WantedFile = { path: string; entry: TreeEntry; content: 'all' | 'own' | 'none' }
 
 /** In the order in which they are asked for. */
-export async function readFiles(ctx: StepContext, ground: Ground, files: readonly Wanted[]): Promise<Read[]> {
+export async function readFiles(
+  ctx: StepContext,
+  ground: Ground,
+  files: readonly WantedFile[],
+): Promise<Read[]> {
   if (files.length === 0) return []
   const rule = `--- ${randomBytes(12).toString('hex')} ---`
   const blobs = files.flatMap(({ entry }) => (entry.kind === 'blob' ? [entry.oid] : []))

@@ -2,7 +2,8 @@
 
 import { lines } from '../contract/plain-text.ts'
 import type { Sign, StepContext } from '../contract/step.ts'
-import { docker, LOOKING } from './compose.ts'
+import { LOOKING } from '../stack/commands.ts'
+import { docker } from './compose.ts'
 
 /** The last of these events in the last ten minutes, in the given format; undefined if there was none. */
 export async function lastEvent(

@@ -1,13 +1,13 @@
 /** Equal looks at the host within the same moment are made once, whether two steps run concurrently or one after the other. */
-import type { Done, ExecRequest } from '../steps/contract/step.ts'
+import type { CommandRequest, Done } from '../steps/contract/step.ts'
 
 /** Answers that are still current: until a step does something that may change them, and for 2 s at most. */
-export type Looks = Map<string, { at: number; answer: Promise<Done> }>
+export type RecentReads = Map<string, { at: number; answer: Promise<Done> }>
 const MOMENT_MS = 2000
 
 /** Reuses the answer to an equal request. A failure is not reused: each caller then asks for itself. */
-export async function lookOnce(
-  looks: Looks,
+export async function readOnce(
+  looks: RecentReads,
   key: string,
   now: number,
   ask: () => Promise<Done>,
@@ -20,11 +20,16 @@ export async function lookOnce(
       return ask()
     }
   }
-  return lookAgain(looks, key, now, ask)
+  return readAgain(looks, key, now, ask)
 }
 
 /** Always asks, and lets others reuse the answer. */
-export function lookAgain(looks: Looks, key: string, now: number, ask: () => Promise<Done>): Promise<Done> {
+export function readAgain(
+  looks: RecentReads,
+  key: string,
+  now: number,
+  ask: () => Promise<Done>,
+): Promise<Done> {
   for (const [old, { at }] of looks) if (now - at > MOMENT_MS) looks.delete(old)
   const answer = ask()
   looks.set(key, { at: now, answer })
@@ -32,5 +37,5 @@ export function lookAgain(looks: Looks, key: string, now: number, ask: () => Pro
 }
 
 /** A quiet and repeatable command changes nothing, so two callers can share its answer. */
-export const isLook = ({ repeatable, quiet, onLine, signal }: ExecRequest): boolean =>
+export const isRead = ({ repeatable, quiet, onLine, signal }: CommandRequest): boolean =>
   repeatable === true && quiet === true && onLine === undefined && signal === undefined

@@ -4,12 +4,12 @@ import type { CheckFinding } from '../steps/contract/step.ts'
 import { finishUnchanged, reportFindings } from './findings.ts'
 import { shortHash } from './hash.ts'
 import { type PlannedStep, startEvent, warningEvents } from './plan.ts'
-import type { RunEnd, RunInput, Running } from './run-input.ts'
+import type { RunEnd, RunInput, StartedRun } from './run-input.ts'
 import { newRun, type Run } from './run-state.ts'
 import { canBeReady, contextFor, makeReady, type StepState, whenHolds } from './step-state.ts'
 
 /** Findings come as `checked` events, then `plan-hashed`. Never rejects. */
-export function startCheck(input: RunInput): Running {
+export function startCheck(input: RunInput): StartedRun {
   const run = newRun(input)
   return { control: run.stops.control, ended: checkPlan(run) }
 }
