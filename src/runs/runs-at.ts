@@ -7,7 +7,7 @@ import type { Report } from '../report/report-schema.ts'
 import { RESULT_PREFIX } from '../report/result-line.ts'
 import { byBeginning, lastOf } from './find-run.ts'
 import { atOf, type HostLink, must, type Reply, withRetries } from './host-link.ts'
-import type { JournalEntry } from './journal-text.ts'
+import { JOURNAL_VERSION, type JournalEntry, writtenByNewer } from './journal-text.ts'
 import { RUN_STATUSES } from './run-status.ts'
 import type { RunReport, RunRow, Runs } from './runs.ts'
 
@@ -74,9 +74,12 @@ async function* watch(
   for (;;) {
     const ask = () => host.ask('journal', { ...fields, after: last })
     const { entries = [], done } = must(await withRetries(ask))
-    for (const entry of entries.flatMap(entryOf)) {
-      // A host that says the same again is not followed for ever.
-      if (entry.seq <= last) continue
+    for (const value of entries) {
+      const entry = entryOf(value)
+      if (entry !== null && entry.v > JOURNAL_VERSION) throw writtenByNewer(runId)
+      // A host that repeats itself, or leaves something out, is not followed.
+      if (entry?.seq !== last + 1)
+        throw new Failed({ code: 'usage', what: 'unreadable-answer', from: host.target, of: runId })
       yield entry
       last = entry.seq
     }
@@ -150,11 +153,11 @@ const rowsOf = ({ runs }: RunAnswer): RunRow[] =>
 
 const entrySchema = z.looseObject({ v: z.number(), seq: z.int(), at: z.string(), type: z.string() })
 
-function entryOf(value: unknown): JournalEntry[] {
+function entryOf(value: unknown): JournalEntry | null {
   const read = entrySchema.safeParse(value)
-  if (!read.success) return []
+  if (!read.success) return null
   const { v, seq, at, ...event } = read.data
-  return [{ v, seq, at, event: event as unknown as Event }]
+  return { v, seq, at, event: event as unknown as Event }
 }
 
 const isFailure = (value: unknown): value is Failure => typeof (value as Failure | null)?.code === 'string'

@@ -70,7 +70,26 @@ describe('a run on the host', () => {
       ...{ v: 2, type: 'run-started', target: 'local' },
       caller: { by: { kind: 'token', name: expect.any(String) }, target: 'hostlink', parent: null },
     })
+    // The run itself has the target local. Its caller has another name for the place.
+    expect(JSON.parse(host.journal('r').split('\n')[0]!)).toMatchObject({
+      ...{ v: 2, type: 'run-started', target: 'local' },
+      caller: { by: { kind: 'token', name: expect.any(String) }, target: 'hostlink', parent: null },
+    })
     expect(counted()).toBe('x\n')
+  })
+
+  test('tells its events while it goes on, each once, and from behind any of them', async () => {
+    await at('run', rig.playbook('p', steps()), '--detach', '--run-id', 'r')
+    const following = rig.start(['events', 'r', '-f', ...TARGET], { env: host.env })
+    await poll(() => following.stdout().includes('"step-started","id":"gate"'))
+    const soFar = (await at('events', 'r')).stdout
+    letGo()
+    const { stdout, code } = await following.ended
+    expect([stdout, code]).toEqual([host.journal('r'), 0])
+    expect(stdout.startsWith(soFar)).toBe(true)
+    expect((await at('events', 'r', '--after', '2')).stdout).toBe(stdout.split('\n').slice(2).join('\n'))
+    expect(await at('events', 'r', '-f', '--after', '999')).toMatchObject({ stdout: '', code: 0 })
+    expect((await at('wait', 'r')).report.outcome).toBe('succeeded')
   })
 
   test('handed over with --detach: the line says started, and later how it ended', async () => {

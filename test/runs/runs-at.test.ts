@@ -1,0 +1,48 @@
+/** The journal of a run at a host: whatever the host answers, it is read once and in order, or refused. */
+import { expect, test } from 'vitest'
+import type { RunAnswer } from '../../src/hostlink/messages.ts'
+import type { HostLink } from '../../src/runs/host-link.ts'
+import { runsAt } from '../../src/runs/runs-at.ts'
+
+const line = (seq: number, v = 2) => ({ v, seq, at: '2026-12-01T00:00:00.000Z', type: 'snapshot-started' })
+
+/** Answers in turn; the last one again and again. */
+function hostThatSays(...answers: { entries?: unknown[]; done?: boolean }[]): HostLink & { asked: object[] } {
+  const asked: object[] = []
+  return {
+    target: 'hostlink',
+    asked,
+    ask: async (_action, fields) => {
+      asked.push(fields)
+      const said = answers[Math.min(asked.length, answers.length) - 1]
+      return { ok: true, value: said as unknown as RunAnswer }
+    },
+    close: () => {},
+  }
+}
+
+async function read(host: HostLink, after = 0): Promise<number[]> {
+  const seen: number[] = []
+  for await (const { seq } of runsAt(host).watch('r', { after, follow: true })) seen.push(seq)
+  return seen
+}
+
+test('in pieces, each behind the one before', async () => {
+  const host = hostThatSays(
+    { entries: [line(1), line(2)], done: false },
+    { entries: [], done: false },
+    { entries: [line(3)], done: false },
+    { done: true },
+  )
+  expect(await read(host)).toEqual([1, 2, 3])
+  expect(host.asked.map(fields => (fields as { after: number }).after)).toEqual([0, 2, 2, 3])
+})
+
+test.each([
+  ['repeats itself', [line(1), line(1)], 'unreadable-answer'],
+  ['leaves one out', [line(1), line(3)], 'unreadable-answer'],
+  ['says what is not an event', [line(1), { seq: 2 }], 'unreadable-answer'],
+  ['is newer', [line(1, 3)], 'newer-record'],
+])('a host that %s is not followed', async (_, entries, what) => {
+  await expect(read(hostThatSays({ entries, done: false }))).rejects.toMatchObject({ failure: { what } })
+})
