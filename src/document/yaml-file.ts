@@ -27,6 +27,10 @@ export type YamlFile = {
 /** `file` of one that is not ok: whole enough to look for more mistakes in it. */
 type ReadYaml = { ok: true; file: YamlFile } | { ok: false; diagnostics: Diagnostic[]; file: YamlFile | null }
 
+const EMPTY_HINTS: Readonly<Record<string, string>> = {
+  playbook: 'start with `hostops init`, or see the shipped playbooks with `hostops list`',
+}
+
 export function readYaml(source: Source, what: string): ReadYaml {
   const deep = firstTooDeep(source.text)
   const documents = deep === -1 ? parseDocuments(source) : null
@@ -38,10 +42,9 @@ export function readYaml(source: Source, what: string): ReadYaml {
   const syntax = documents.flatMap(each => each.errors.map(mistake => syntaxDiagnostic(mistake, source)))
   if (syntax.length > 0) return failed(syntax)
   if (document?.contents == null || (isScalar(document.contents) && document.contents.value === null)) {
-    const hint = `start with \`hostops init\`, or see the shipped playbooks with \`hostops list\``
     const comments = document?.contents == null && source.text.trim() !== ''
     const message = comments ? 'the file holds nothing but comments' : 'the file is empty'
-    return failed([error('empty', source.place(0, 0), message, { hint })])
+    return failed([error('empty', source.place(0, 0), message, { hint: EMPTY_HINTS[what] })])
   }
   const diagnostics: Diagnostic[] = []
   if (second !== undefined) {

@@ -69,7 +69,8 @@ function wrongValue(issue: Issue, path: Path, value: unknown, probed: Probed): D
   }
   const said = plain(issue.message)
   const must = /^(an?|one|the name|at (least|most)|up to) /.test(said) ? ' must be' : ':'
-  return error('wrong-value', place, `${name}${must} ${said}`)
+  const hint = issue.code === 'custom' ? (issue.params?.['hint'] as string | undefined) : undefined
+  return error('wrong-value', place, `${name}${must} ${said}`, { hint })
 }
 
 function whichWasMeant(value: unknown, options: readonly string[]) {

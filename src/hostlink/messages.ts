@@ -1,6 +1,7 @@
 /** What travels in the frames. Schemas check what a peer sends; types describe what we send. */
 import * as z from 'zod'
-import type { JobInfo, JobState } from '../jobs/job-info.ts'
+import type { JobInfo } from '../jobs/job-info.ts'
+import type { EXEC, FieldsOf, PING, TAIL } from './answer-fields.ts'
 
 export const WIRE_VERSION = 1
 
@@ -199,49 +200,10 @@ export const runRequest = z.discriminatedUnion('action', [
 export type RunRequest = z.output<typeof runRequest>
 export type RunStart = Extract<RunRequest, { action: 'start' }>
 
-export type PingAnswer = Envelope & {
-  uptime_s: number
-  features?: string[]
-  server?: string
-  policy?: string
-  token_name?: string
-  max_timeout_ms?: number
-  max_concurrent?: number
-  max_request_bytes?: number
-}
-
-export type ExecAnswer = Envelope & {
-  exit_code: number
-  stdout?: string
-  stderr?: string
-  stdout_file?: string
-  stderr_file?: string
-  detached?: boolean
-  job_id?: string
-  stdout_truncated?: boolean
-  stderr_truncated?: boolean
-  stdout_original_bytes?: number
-  stderr_original_bytes?: number
-  duration_ms?: number
-  timeout_requested_ms?: number
-  timeout_effective_ms?: number
-  stdout_binary?: boolean
-  stderr_binary?: boolean
-  signal?: string
-  start_error?: string
-  cancelled?: boolean
-  attached?: boolean
-}
-
+export type PingAnswer = Envelope & FieldsOf<typeof PING>
+export type ExecAnswer = Envelope & FieldsOf<typeof EXEC>
 export type JobListAnswer = Envelope & { jobs?: JobInfo[] }
-export type JobTailAnswer = Envelope & {
-  data?: string
-  offset?: number
-  next_offset?: number
-  binary?: boolean
-  state?: JobState
-  done?: boolean
-}
+export type JobTailAnswer = Envelope & FieldsOf<typeof TAIL>
 
 /** Which fields are there depends on the action; see PROTOCOL.md. */
 export type RunAnswer = Envelope & {

@@ -2,8 +2,7 @@
 
 import { isAlive } from '../process/identity.ts'
 import type { JobInfo, JobState } from './job-info.ts'
-import type { Spool } from './spool.ts'
-import type { End } from './spool-files.ts'
+import type { End, Spool } from './spool.ts'
 
 /** A supervisor that has not shown itself after this time never will. */
 const STARTING_MS = 15_000

@@ -13,22 +13,10 @@ import { findSupervisor, openSpare, startSupervisor } from './supervisor.ts'
 
 export type { JobAnswer }
 
-/** An answer without its envelope, in the order of the wire; `error_msg` stands right behind `status`. */
-type JobStartAnswer = {
-  status: JobStatus
-  error_msg?: string
-  exit_code?: number
-  detached?: boolean
-  job_id?: string
-  stdout_truncated?: boolean
-  stderr_truncated?: boolean
-  stdout_original_bytes?: number
-  stderr_original_bytes?: number
-  duration_ms?: number
-  timeout_requested_ms?: number
-  timeout_effective_ms?: number
-  attached?: boolean
-}
+/** An answer without its envelope; `error_msg` stands right behind `status`. */
+type JobStartAnswer = { status: JobStatus; error_msg?: string; attached?: boolean } & Partial<
+  ReturnType<typeof accepted> & Limit['clamped']
+>
 export type Jobs = {
   start(job: JobStart, owner: Owner, most?: Partial<Most>): Promise<JobStartAnswer>
   /** `gone` ends a wait early, when nobody is left to hear the answer. */
@@ -125,7 +113,7 @@ export function openJobs(options: JobsOptions): Jobs {
       return refused(`spawn failed: ${systemReason(error)}`)
     }
     log.info(`job ${id} begun by ${owner.name}`)
-    return { ...accepted(id), ...limit.clamped }
+    return { status: 'ok', ...accepted(id), ...limit.clamped }
   }
 
   return {
@@ -180,12 +168,12 @@ function timeLimit(
 }
 
 function attach(id: string, existing: Meta, asked: Meta): JobStartAnswer {
-  if (existing.request === asked.request) return { ...accepted(id), attached: true }
+  if (existing.request === asked.request) return { status: 'ok', ...accepted(id), attached: true }
   return { status: 'bad_request', error_msg: 'key was used for another command' }
 }
 
-const accepted = (id: string): JobStartAnswer => ({
-  status: 'ok',
+/** In the order of the wire. */
+const accepted = (id: string) => ({
   exit_code: 0,
   detached: true,
   job_id: id,

@@ -12,7 +12,6 @@
  */
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ProcessIdentity } from '../process/identity.ts'
 
 export const SPOOL_FILES = [
   'command',
@@ -29,20 +28,6 @@ export const SPOOL_FILES = [
   'status.part',
 ] as const
 export type SpoolFile = (typeof SPOOL_FILES)[number]
-
-/** The text of `supervisor`. */
-export type Supervisor = { readonly self: ProcessIdentity; readonly command: ProcessIdentity | null }
-
-/** The text of `status`. */
-export type End = {
-  readonly state: 'exited' | 'timeout' | 'error'
-  readonly exit_code: number
-  readonly ended_at: number
-  readonly duration_ms: number
-  readonly stdout_original_bytes: number
-  readonly stderr_original_bytes: number
-  readonly error_msg?: string | undefined
-}
 
 /** Readers see the old text or the new one, never a part. */
 export async function replaceFile(folder: string, name: 'supervisor' | 'cancel' | 'status', text: string) {

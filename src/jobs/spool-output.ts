@@ -1,4 +1,5 @@
 /** Reads and writes the output streams of a spool. */
+import { isUtf8 } from 'node:buffer'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -59,8 +60,8 @@ export async function readChunk(
   const bytes = await readBytes(join(folder, stream), offset, Math.max(maxBytes, LONGEST_CHARACTER))
   const isLast = isComplete && bytes.length < maxBytes
   const whole = isLast ? bytes : bytes.subarray(0, bytes.length - cutCharacterBytes(bytes))
-  const text = asText(whole)
-  if (text !== null) return { data: text, binary: false, nextOffset: offset + whole.length }
+  const isText = isUtf8(whole) && !whole.includes(0)
+  if (isText) return { data: whole.toString('utf8'), binary: false, nextOffset: offset + whole.length }
   return { data: bytes.toString('base64'), binary: true, nextOffset: offset + bytes.length }
 }
 
@@ -74,14 +75,5 @@ async function readBytes(path: string, offset: number, most: number): Promise<Bu
     return buffer.subarray(0, bytesRead)
   } finally {
     await file.close()
-  }
-}
-
-function asText(bytes: Buffer): string | null {
-  if (bytes.includes(0)) return null
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return null
   }
 }

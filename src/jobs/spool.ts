@@ -1,10 +1,12 @@
 /** Spool folders: made at most once, read whatever state they are in, removed only when they are ours. */
+
 import { randomBytes } from 'node:crypto'
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { createFolder } from '../process/new-folder.ts'
-import { type End, SPOOL_FILES, type SpoolFile, type Supervisor } from './spool-files.ts'
+import { quietly } from '../process/quietly.ts'
+import { SPOOL_FILES, type SpoolFile } from './spool-files.ts'
 
 const metaSchema = z.object({
   /** The name of the token that began it. */
@@ -23,12 +25,10 @@ const processIdentity = z.object({
   started: z.string().nullable(),
   boot: z.string().nullable(),
 })
-const supervisorSchema: z.ZodType<Supervisor> = z.object({
-  self: processIdentity,
-  command: processIdentity.nullable(),
-})
+const supervisorSchema = z.object({ self: processIdentity, command: processIdentity.nullable() })
+export type Supervisor = z.output<typeof supervisorSchema>
 
-const endSchema: z.ZodType<End> = z.object({
+const endSchema = z.object({
   state: z.enum(['exited', 'timeout', 'error']),
   exit_code: z.number(),
   ended_at: z.number(),
@@ -37,6 +37,7 @@ const endSchema: z.ZodType<End> = z.object({
   stderr_original_bytes: z.number(),
   error_msg: z.string().optional(),
 })
+export type End = z.output<typeof endSchema>
 
 export type Spool = {
   readonly id: string
@@ -74,7 +75,7 @@ export async function readSpool(root: string, id: string): Promise<Spool | null>
   return {
     id,
     meta,
-    command: command ?? '',
+    command,
     supervisor: parseJson(supervisorSchema, supervisor),
     end,
     stdoutBytes,
@@ -82,13 +83,8 @@ export async function readSpool(root: string, id: string): Promise<Spool | null>
   }
 }
 
-export async function listSpools(root: string): Promise<string[]> {
-  try {
-    return (await readdir(root)).filter(isJobId)
-  } catch {
-    return []
-  }
-}
+export const listSpools = async (root: string): Promise<string[]> =>
+  (await readdir(root).catch(() => [])).filter(isJobId)
 
 /** False when somebody else keeps files of his own in the folder: then nothing at all is removed. */
 export async function removeSpool(root: string, id: string): Promise<boolean> {
@@ -101,27 +97,14 @@ export async function removeSpool(root: string, id: string): Promise<boolean> {
   return true
 }
 
-async function readText(folder: string, name: SpoolFile): Promise<string | null> {
-  try {
-    return await readFile(join(folder, name), 'utf8')
-  } catch {
-    return null
-  }
-}
+const readText = (folder: string, name: SpoolFile): Promise<string> =>
+  readFile(join(folder, name), 'utf8').catch(() => '')
 
-async function sizeOf(folder: string, name: SpoolFile): Promise<number> {
-  try {
-    return (await stat(join(folder, name))).size
-  } catch {
-    return 0
-  }
-}
+const sizeOf = (folder: string, name: SpoolFile): Promise<number> =>
+  stat(join(folder, name)).then(
+    ({ size }) => size,
+    () => 0,
+  )
 
-function parseJson<T>(schema: z.ZodType<T>, text: string | null): T | null {
-  if (text === null) return null
-  try {
-    return schema.safeParse(JSON.parse(text)).data ?? null
-  } catch {
-    return null
-  }
-}
+const parseJson = <T>(schema: z.ZodType<T>, text: string): T | null =>
+  quietly(() => schema.parse(JSON.parse(text))) ?? null

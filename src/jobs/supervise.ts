@@ -2,6 +2,7 @@
  * Runs one job, alone in its session, so that neither the client's nor the daemon's end is the job's end. Owns the command's
  * output, its timeout, its cancelling and the record of its end.
  */
+
 import {
   closeSync,
   existsSync,
@@ -18,10 +19,12 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { identify, type ProcessIdentity } from '../process/identity.ts'
 import { type ProcessEnd, type Running, startProcess } from '../process/process.ts'
+import { quietly } from '../process/quietly.ts'
 import { startFailureCode } from '../process/start.ts'
 import { systemError } from '../process/system-error.ts'
 import { DOORBELL, type JobSpec } from './job-spec.ts'
-import { type End, replaceFile } from './spool-files.ts'
+import type { End } from './spool.ts'
+import { replaceFile } from './spool-files.ts'
 import { openSpoolWriter, type SpoolWriter } from './spool-output.ts'
 
 type Outputs = { stdout: SpoolWriter; stderr: SpoolWriter }
@@ -40,8 +43,10 @@ export async function supervise(folder: string, said: () => Promise<string> | st
   // From here on a canceller rings; before that, the file that he has left is found below.
   await replaceFile(folder, 'supervisor', JSON.stringify({ self, command: null }))
   const record = reserveRecord(folder)
-  const spec = parseSpec(await said())
-  if (spec === null) return record.write(failure('the daemon went away before the job began'), null)
+  const input = await said()
+  // Broken off where the process that started the job has ended; it has checked what it sends.
+  const spec = quietly(() => JSON.parse(input) as JobSpec)
+  if (spec === undefined) return record.write(failure('the daemon went away before the job began'), null)
   const outputs = {
     stdout: openSpoolWriter(folder, 'stdout', spec.maxSpoolBytes),
     stderr: openSpoolWriter(folder, 'stderr', spec.maxSpoolBytes),
@@ -86,11 +91,9 @@ function listen(folder: string): Control {
 }
 
 function askedSignal(folder: string): NodeJS.Signals | null {
-  try {
-    return readFileSync(join(folder, 'cancel'), 'latin1').trim() === 'KILL' ? 'SIGKILL' : 'SIGTERM'
-  } catch {
-    return null
-  }
+  const asked = quietly(() => readFileSync(join(folder, 'cancel'), 'latin1').trim())
+  if (asked === undefined) return null
+  return asked === 'KILL' ? 'SIGKILL' : 'SIGTERM'
 }
 
 async function run(folder: string, spec: JobSpec, outputs: Outputs, self: ProcessIdentity, control: Control) {
@@ -208,14 +211,5 @@ function syncFolder(folder: string): void {
     fsyncSync(fd)
   } finally {
     closeSync(fd)
-  }
-}
-
-/** Null if the process that started the job ended before it had sent everything; it has checked what it sends. */
-function parseSpec(input: string): JobSpec | null {
-  try {
-    return JSON.parse(input) as JobSpec
-  } catch {
-    return null
   }
 }

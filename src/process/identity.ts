@@ -1,5 +1,7 @@
 /** Names one process beyond doubt: pids are given out again, a pid with its start time in one boot is not. */
+
 import { readFileSync } from 'node:fs'
+import { quietly } from './quietly.ts'
 import { readProcessStat } from './stat.ts'
 
 export type ProcessIdentity = {
@@ -54,13 +56,8 @@ let boot: string | null | undefined
 
 /** Read once: nobody outlives it. Null where the platform has no /proc. */
 export function bootId(): string | null {
-  if (boot === undefined) {
-    try {
-      boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
-    } catch {
-      boot = null
-    }
-  }
+  if (boot === undefined)
+    boot = quietly(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()) ?? null
   return boot
 }
 

@@ -2,8 +2,10 @@
  * Makes a folder and those above it that are missing. Node's own `recursive` never comes back where a folder is there and
  * a new one in it is answered with "no such file": below /proc, on some network file systems.
  */
+
 import { mkdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { quietly } from './quietly.ts'
 
 /** The topmost folder that was made; undefined when all were there. Throws the system's error. */
 export function makeFolder(path: string, mode = 0o777): string | undefined {
@@ -30,10 +32,4 @@ function makeIn(path: string, mode: number): boolean {
   }
 }
 
-function isFolder(path: string): boolean {
-  try {
-    return statSync(path).isDirectory()
-  } catch {
-    return false
-  }
-}
+const isFolder = (path: string): boolean => quietly(() => statSync(path).isDirectory()) ?? false

@@ -2,11 +2,13 @@
  * Pipes for the output of children. Node gives its children sockets instead, on which `echo >/dev/stderr` fails
  * ("No such device or address"); scripts do that. Node has no pipe(2), but it can open FIFOs.
  */
+
 import { spawn } from 'node:child_process'
 import { closeSync, constants, mkdtempSync, openSync, rmdirSync, unlinkSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { quietly } from './quietly.ts'
 
 type Pipe = {
   /** Its chunks are lent: what is read next is written over them. */
@@ -138,12 +140,4 @@ async function makeFifos(): Promise<void> {
 function removeFolder(folder: string, paths: readonly string[]): void {
   for (const path of paths) quietly(() => unlinkSync(path))
   quietly(() => rmdirSync(folder))
-}
-
-function quietly(work: () => void): void {
-  try {
-    work()
-  } catch {
-    // What was not made need not go.
-  }
 }

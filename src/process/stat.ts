@@ -1,5 +1,7 @@
 /** What the kernel tells about one process in /proc/PID/stat. */
+
 import { readFileSync } from 'node:fs'
+import { quietly } from './quietly.ts'
 
 export type ProcessStat = {
   readonly parent: number
@@ -13,12 +15,8 @@ export type ProcessStat = {
 
 /** Null where there is no such process, or no /proc. */
 export function readProcessStat(pid: number): ProcessStat | null {
-  let stat: string
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  } catch {
-    return null
-  }
+  const stat = quietly(() => readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  if (stat === undefined) return null
   // The second field is the program's name in parentheses and may hold blanks and parentheses itself.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const [state, parent, group, session] = fields

@@ -1,7 +1,9 @@
 /** Ends a process with everything that descends from it, and only that. */
+
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bootId, type ProcessIdentity } from './identity.ts'
+import { quietly } from './quietly.ts'
 import { type ProcessStat, readProcessStat } from './stat.ts'
 
 export const KILL_AFTER_MS = 2000
@@ -100,23 +102,14 @@ class Family {
 }
 
 /** False when nobody was there to be told. */
-function send(pid: number, signal: NodeJS.Signals | 0): boolean {
-  try {
-    return process.kill(pid, signal)
-  } catch {
-    return false
-  }
-}
+const send = (pid: number, signal: NodeJS.Signals | 0): boolean =>
+  quietly(() => process.kill(pid, signal)) ?? false
 
 /** Null where the platform has no /proc, or does not let us read it now (too many open files). */
 function readProcessTable(): Map<number, ProcessStat> | null {
   if (process.platform !== 'linux') return null
-  let names: string[]
-  try {
-    names = readdirSync('/proc')
-  } catch {
-    return null
-  }
+  const names = quietly(() => readdirSync('/proc'))
+  if (names === undefined) return null
   const table = new Map<number, ProcessStat>()
   for (const name of names) {
     const pid = Number(name)

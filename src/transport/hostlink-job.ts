@@ -3,9 +3,8 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Link, LinkFailure, Result } from '../hostlink/link/link.ts'
-import type { StreamName } from '../process/stream-name.ts'
 import type { OutputCollector } from './collect-output.ts'
-import { followJob, type Got, type JobSource, type Tail } from './follow-job.ts'
+import { followJob, type Got, type JobSource } from './follow-job.ts'
 import type { WireCommand } from './hostlink-request.ts'
 import { isBusy, resultOfFailure } from './hostlink-result.ts'
 import type { Command, ExecOptions, ExecResult } from './transport.ts'
@@ -16,8 +15,6 @@ const CHUNK_BYTES = 256 * 1024
 const RETRY_PAUSES_MS = [50, 100, 200, 400, 800, 1600, 3000, 5000, 8000, 12_000]
 /** About six seconds: what may not be repeated was refused, and whoever waits wants to know. */
 const REFUSED_TRIES = 7
-const FIRST_POLL_MS = 50
-const LONGEST_POLL_MS = 2000
 
 export async function runHostlinkJob(
   link: Link,
@@ -52,8 +49,8 @@ async function submit(
   const request = {
     ...wire,
     timeoutMs,
-    ...(attachOnly ? { attachOnly } : {}),
-    ...(keyed ? { key: wireKey(key) ?? `hostops-${crypto.randomUUID()}` } : {}),
+    attachOnly,
+    key: keyed ? (wireKey(key) ?? `hostops-${crypto.randomUUID()}`) : undefined,
   }
   const result = await patiently(() => link.submitJob(request), keyed)
   if (result.ok) return { ok: true, value: result.value.jobId }
@@ -73,7 +70,13 @@ function jobSource(link: Link, id: string, output: OutputCollector): JobSource {
   const got = <T>(result: Result<T>): Got<T> =>
     result.ok ? result : { ok: false, result: lost(resultOfFailure(result.failure, output)) }
   return {
-    tail: async (stream, offset, over) => got(await tail(link, id, stream, offset, over)),
+    tail: async (stream, offset) => {
+      const options = { stream, offset, maxBytes: CHUNK_BYTES, waitMs: WAIT_MS }
+      const told = await patiently(() => link.jobTail(id, options), true)
+      if (!told.ok) return got(told)
+      const { bytes, next_offset: next, done = false } = told.value
+      return { ok: true, value: { bytes, next, done } }
+    },
     info: async () => got(await patiently(() => link.jobStatus(id), true)),
     cancel: async kill => {
       const result = await link.jobCancel(id, { kill })
@@ -89,28 +92,6 @@ const lost = (result: ExecResult): ExecResult => {
   if (result.kind === 'denied') return { kind: 'lost', reason: `denied: ${result.rule}` }
   if (result.kind === 'auth-failed') return { kind: 'lost', reason: 'the daemon takes the token no more' }
   return result
-}
-
-async function tail(
-  link: Link,
-  id: string,
-  stream: StreamName,
-  offset: number,
-  over: AbortSignal,
-): Promise<Result<Tail>> {
-  const waits = link.features.has('job_wait')
-  for (let pause = FIRST_POLL_MS; ; pause = Math.min(1.5 * pause, LONGEST_POLL_MS)) {
-    // Asked before the data is: `done` then means that all of it is there.
-    const before = waits ? null : await patiently(() => link.jobStatus(id), true)
-    if (before && !before.ok) return before
-    const fields = { stream, offset, maxBytes: CHUNK_BYTES, ...(waits ? { waitMs: WAIT_MS } : {}) }
-    const result = await patiently(() => link.jobTail(id, fields), true)
-    if (!result.ok) return result
-    const { bytes, next_offset: next } = result.value
-    const done = before ? before.value.done : result.value.done === true
-    if (next > offset || done || waits || over.aborted) return { ok: true, value: { bytes, next, done } }
-    await sleep(pause, undefined, { signal: over }).catch(() => {})
-  }
 }
 
 /** `repeatable`: may be asked for again when it is not known whether it was heard. */

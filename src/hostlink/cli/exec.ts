@@ -4,10 +4,10 @@ import type { RequestBody } from '../link/channel.ts'
 import type { LinkFailure, Result } from '../link/link.ts'
 import { requestOnce } from '../link/once.ts'
 import { execBody, jobBody, pingBody, requestIds } from '../link/requests.ts'
+import type { ExecAnswer } from '../messages.ts'
 import { collision, compactJson, outcomeOf, printExec } from './answer.ts'
 import type { CliOutcome } from './exit-code.ts'
 import type { ClientIo } from './io.ts'
-import type { CliSettings } from './options.ts'
 import type { Session } from './session.ts'
 import { withoutControls, wordFailure } from './wording.ts'
 
@@ -18,8 +18,8 @@ const SHORT_ANSWER_MS = 30_000
 
 export async function runPing(session: Session): Promise<CliOutcome> {
   const { io, settings, endpoint } = session
-  const body = pingBody(requestIds()())
-  const result = await requestOnce(endpoint, body, { ...waiting(settings), answerTimeoutMs: SHORT_ANSWER_MS })
+  const limits = { connectTimeoutMs: settings.connectTimeoutMs, answerTimeoutMs: SHORT_ANSWER_MS }
+  const result = await requestOnce(endpoint, pingBody(requestIds()()), limits)
   if (result.ok && settings.json) await printJson(io, result.value)
   const ping = result.ok ? settlePing(result.value) : result
   if (!ping.ok) return failed(session, ping.failure, result.ok)
@@ -33,7 +33,7 @@ export async function runExec(session: Session, words: readonly string[]): Promi
   const body = commandBody(session, words)
   const limit = settings.timeoutMs || endpoint.timeoutMs
   const answerTimeoutMs = settings.detach ? SHORT_ANSWER_MS : limit ? limit + GRACE_MS : UNLIMITED_ANSWER_MS
-  const work = requestOnce(endpoint, body, { ...waiting(settings), answerTimeoutMs })
+  const work = requestOnce(endpoint, body, { connectTimeoutMs: settings.connectTimeoutMs, answerTimeoutMs })
   const result = await interruptible(session, body.id, work)
   return 'kind' in result ? result : finish(session, result)
 }
@@ -58,13 +58,15 @@ async function finish(session: Session, result: Result<Received>): Promise<CliOu
   if (result.ok && settings.json) await printJson(io, result.value)
   const exec = result.ok ? settleExec(result.value) : result
   if (!exec.ok) return failed(session, exec.failure, result.ok)
-  if (!settings.json) {
-    const printed = printExec(exec.value)
-    await io.write('stderr', printed.head + (settings.passthrough ? collision(exec.value) : ''))
-    await io.write('stdout', printed.stdout)
-    await io.write('stderr', printed.stderr)
-  }
+  if (!settings.json) await printAnswer(session, exec.value)
   return outcomeOf(exec.value)
+}
+
+export async function printAnswer({ io, settings }: Session, answer: ExecAnswer): Promise<void> {
+  const printed = printExec(answer)
+  await io.write('stderr', printed.head + (settings.passthrough ? collision(answer) : ''))
+  await io.write('stdout', printed.stdout)
+  await io.write('stderr', printed.stderr)
 }
 
 /** With -j a failure that the daemon itself told is in the JSON; every other one is said in words. */
@@ -75,9 +77,6 @@ export async function failed(session: Session, failure: LinkFailure, answered: b
 }
 
 const printJson = (io: ClientIo, received: Received) => io.write('stdout', `${compactJson(received.text)}\n`)
-
-const waiting = (settings: CliSettings) =>
-  settings.connectTimeoutMs === undefined ? {} : { connectTimeoutMs: settings.connectTimeoutMs }
 
 /** The first signal cancels the command there; a second one leaves at once. */
 function interruptible(

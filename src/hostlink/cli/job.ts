@@ -12,7 +12,6 @@ import type { Session, WithSession } from './session.ts'
 import { JOB_ACTIONS } from './usage.ts'
 import { messageLines, withoutControls } from './wording.ts'
 
-const POLL_MS = 500
 const WAIT_MS = 60_000
 const CHUNK_BYTES = 1_048_576
 
@@ -60,9 +59,8 @@ async function withLink(session: Session, action: string, id: string): Promise<C
       resolve({ kind: 'interrupted', signal })
     })
   })
-  const limits =
-    settings.connectTimeoutMs === undefined ? {} : { connectTimeoutMs: settings.connectTimeoutMs }
-  const linked = await connect(session.endpoint, { ...limits, signal: stop.signal })
+  const { connectTimeoutMs } = settings
+  const linked = await connect(session.endpoint, { connectTimeoutMs, signal: stop.signal })
   const outcome = await Promise.race([
     left,
     linked.ok ? act(session, linked.value, action, id, stop) : unlinked(linked.failure),
@@ -108,8 +106,7 @@ const ACTIONS: Readonly<Record<string, (job: Job) => Promise<CliOutcome>>> = {
   },
   tail: async job => {
     if (job.settings.json) return tailJson(job)
-    const { tailStream, follow: follows } = job.settings
-    const drained = await (follows ? follow : drain)(job, tailStream)
+    const drained = await drain(job, job.settings.tailStream, job.settings.follow)
     if (!drained.ok) return refusal(job, drained.failure)
     return report(job, await job.link.jobStatus(job.id, { signal: job.signal }))
   },
@@ -119,7 +116,7 @@ const ACTIONS: Readonly<Record<string, (job: Job) => Promise<CliOutcome>>> = {
     if (!waited.ok) return refusal(job, waited.failure)
     if (job.settings.showOutput)
       for (const stream of ['stdout', 'stderr'] as const) {
-        const drained = await drain(job, stream)
+        const drained = await drain(job, stream, false)
         if (!drained.ok) return refusal(job, drained.failure)
       }
     return job.settings.json ? json(job, waited.value, ended(waited.value)) : report(job, waited)
@@ -138,9 +135,9 @@ const ACTIONS: Readonly<Record<string, (job: Job) => Promise<CliOutcome>>> = {
 
 async function waitUntil(job: Job): Promise<Result<JobInfo> | null> {
   const { settings, link, id } = job
-  const pollMs = settings.intervalMs ?? POLL_MS
-  if (settings.waitTimeoutMs === undefined) return link.jobWait(id, { signal: job.signal, pollMs })
-  const limit = AbortSignal.timeout(settings.waitTimeoutMs)
+  const { intervalMs: pollMs, waitTimeoutMs } = settings
+  if (waitTimeoutMs === undefined) return link.jobWait(id, { signal: job.signal, pollMs })
+  const limit = AbortSignal.timeout(waitTimeoutMs)
   const result = await link.jobWait(id, { signal: AbortSignal.any([job.signal, limit]), pollMs })
   return !result.ok && result.failure.kind === 'cancelled' && limit.aborted && !job.signal.aborted
     ? null
@@ -153,48 +150,18 @@ async function stillRunning(job: Job): Promise<CliOutcome> {
   return { kind: 'timeout' }
 }
 
-type Stream = 'stdout' | 'stderr'
-/** Null: nobody reads it any more. */
-type Drained = { offset: number; done: boolean | undefined } | null
-
-/** Writes what there is from this offset on. */
-async function drain(
-  job: Job,
-  stream: Stream,
-  from = 0,
-  wait: { waitMs?: number } = {},
-): Promise<Result<Drained>> {
-  const { signal } = job
-  for (let offset = from; ; ) {
-    const tail = await job.link.jobTail(job.id, { stream, offset, maxBytes: CHUNK_BYTES, signal, ...wait })
+/** Writes what there is, and with `follow` what still comes; ends early once nobody reads it. */
+async function drain(job: Job, stream: 'stdout' | 'stderr', follow: boolean): Promise<Result<null>> {
+  const { link, id, signal, io, settings } = job
+  const patience = follow ? { waitMs: WAIT_MS, pollMs: settings.intervalMs } : {}
+  for (let offset = 0; ; ) {
+    const tail = await link.jobTail(id, { stream, offset, maxBytes: CHUNK_BYTES, signal, ...patience })
     if (!tail.ok) return tail
-    const { bytes, next_offset, done } = tail.value
-    if (!(await job.io.write(stream, bytes))) return { ok: true, value: null }
-    if (next_offset <= offset) return { ok: true, value: { offset, done } }
-    offset = next_offset
+    const { bytes, next_offset: next, done } = tail.value
+    const isRead = await io.write(stream, bytes)
+    if (!isRead || (next === offset && (done || !follow))) return { ok: true, value: null }
+    offset = next
   }
-}
-
-/** Writes what there is and what still comes, until the job has ended or nobody reads it. */
-async function follow(job: Job, stream: Stream): Promise<Result<Drained>> {
-  const waits = job.link.features.has('job_wait')
-  const wait = waits ? { waitMs: WAIT_MS } : {}
-  for (let from = 0; ; ) {
-    const drained = await drain(job, stream, from, wait)
-    if (!drained.ok || drained.value === null) return drained
-    const { offset } = drained.value
-    const done = drained.value.done ?? (await isDone(job))
-    if (typeof done === 'object') return done
-    // What came between the last look at the stream and the end of the job is still to be fetched.
-    if (done) return waits ? drained : drain(job, stream, offset)
-    if (!waits) await new Promise(resolve => setTimeout(resolve, job.settings.intervalMs ?? POLL_MS))
-    from = offset
-  }
-}
-
-async function isDone(job: Job): Promise<boolean | { ok: false; failure: LinkFailure }> {
-  const status = await job.link.jobStatus(job.id, { signal: job.signal })
-  return status.ok ? status.value.done : status
 }
 
 /** One chunk and where it ends, so that a script can page for itself. */

@@ -1,10 +1,10 @@
 /** `exec --stream` and `exec --argv`: what the daemon has to announce first. */
 
 import { connect } from '../link/client.ts'
-import type { Link, LinkExecOptions, LinkFailure, Result } from '../link/link.ts'
+import type { JobOptions, Link, LinkFailure, Result } from '../link/link.ts'
 import type { ExecAnswer } from '../messages.ts'
-import { collision, outcomeOf, printExec } from './answer.ts'
-import { failed } from './exec.ts'
+import { outcomeOf } from './answer.ts'
+import { failed, printAnswer } from './exec.ts'
 import type { CliOutcome, InterruptSignal } from './exit-code.ts'
 import type { Session } from './session.ts'
 import { messageLines, withoutControls } from './wording.ts'
@@ -22,9 +22,8 @@ export async function runLive(session: Session, words: readonly string[]): Promi
     signal = received
     stop.abort()
   })
-  const limits =
-    settings.connectTimeoutMs === undefined ? {} : { connectTimeoutMs: settings.connectTimeoutMs }
-  const linked = await connect(endpoint, { ...limits, signal: stop.signal })
+  const { connectTimeoutMs } = settings
+  const linked = await connect(endpoint, { connectTimeoutMs, signal: stop.signal })
   const work = linked.ok ? runOn(linked.value, session, words, stop.signal) : Promise.resolve(linked)
   const ended = await Promise.race([work, left])
   off()
@@ -34,7 +33,10 @@ export async function runLive(session: Session, words: readonly string[]): Promi
     return signal
       ? interrupted(session, ended.failure, linked.ok ? linked.value.hello.node : '', signal)
       : gone()
-  return ended.ok ? finish(session, ended.value) : failed(session, ended.failure, false)
+  if (!ended.ok) return failed(session, ended.failure, false)
+  if (settings.json) await io.write('stdout', `${JSON.stringify(ended.value)}\n`)
+  else await printAnswer(session, ended.value)
+  return outcomeOf(ended.value)
 }
 
 /** Nobody reads our output any more: as quiet as any program that is cut off by \`head\`. */
@@ -48,51 +50,31 @@ function runOn(
 ): Promise<Result<ExecAnswer>> {
   const { io, settings, endpoint } = session
   const unread = new AbortController()
+  const take = async (stream: 'stdout' | 'stderr', data: Buffer) => {
+    if (!(await io.write(stream, data))) unread.abort()
+  }
   const command = settings.argv ? { argv: [...words] } : { command: words.join(' ') }
   const common = {
     ...command,
-    ...(settings.cwd === undefined ? {} : { cwd: settings.cwd }),
-    ...(Object.keys(settings.env).length === 0 ? {} : { env: settings.env }),
+    cwd: settings.cwd,
+    env: Object.keys(settings.env).length === 0 ? undefined : settings.env,
     signal: AbortSignal.any([signal, unread.signal]),
   }
-  if (settings.detach) return submit(link, common, settings.timeoutMs)
-  const timeoutMs = settings.timeoutMs ?? endpoint.timeoutMs
+  if (settings.detach) return submit(link, { ...common, timeoutMs: settings.timeoutMs })
   return link.exec({
     ...common,
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(settings.maxStdoutBytes === undefined ? {} : { maxStdoutBytes: settings.maxStdoutBytes }),
-    ...(settings.maxStderrBytes === undefined ? {} : { maxStderrBytes: settings.maxStderrBytes }),
+    timeoutMs: settings.timeoutMs ?? endpoint.timeoutMs,
+    maxStdoutBytes: settings.maxStdoutBytes,
+    maxStderrBytes: settings.maxStderrBytes,
     outputToFile: settings.outputToFile,
     cancelOnDisconnect: true,
-    ...(settings.stream
-      ? {
-          onOutput: async (stream: 'stdout' | 'stderr', data: Buffer) => {
-            if (!(await io.write(stream, data))) unread.abort()
-          },
-        }
-      : {}),
+    onOutput: settings.stream ? take : undefined,
   })
 }
 
-async function submit(
-  link: Link,
-  options: LinkExecOptions,
-  timeoutMs: number | undefined,
-): Promise<Result<ExecAnswer>> {
-  const submitted = await link.submitJob({ ...options, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
+async function submit(link: Link, options: JobOptions): Promise<Result<ExecAnswer>> {
+  const submitted = await link.submitJob(options)
   return submitted.ok ? { ok: true, value: submitted.value.answer } : submitted
-}
-
-async function finish({ io, settings }: Session, answer: ExecAnswer): Promise<CliOutcome> {
-  if (settings.json) {
-    await io.write('stdout', `${JSON.stringify(answer)}\n`)
-    return outcomeOf(answer)
-  }
-  const printed = printExec(answer)
-  await io.write('stderr', printed.head + (settings.passthrough ? collision(answer) : ''))
-  await io.write('stdout', printed.stdout)
-  await io.write('stderr', printed.stderr)
-  return outcomeOf(answer)
 }
 
 async function interrupted(

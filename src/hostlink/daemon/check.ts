@@ -1,11 +1,13 @@
 /** hostlinkd check: everything that is wrong with a config and what it names, all at once. */
+
 import { accessSync, constants, type Stats, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { quietly } from '../../process/quietly.ts'
 import { systemReason } from '../../process/system-error.ts'
 import { auditPath } from './audit.ts'
 import { getgid } from './config/accounts.ts'
 import { type BinIo, complain } from './config/bin-io.ts'
-import { type Config, place } from './config/config.ts'
+import { type Config, problemAt } from './config/config.ts'
 import { loadConfig } from './config/config-file.ts'
 import type { KeyName } from './config/config-keys.ts'
 import { readFlags } from './config/flags.ts'
@@ -69,22 +71,16 @@ async function checkConfig(file: string, env: NodeJS.ProcessEnv, service: RunSer
   checkFolder(config, 'output_tmpdir', config.outputTmpdir, found)
   const user = config.runAsUser === null ? null : findUser(config.runAsUser)
   const unfit = outputFault(config, user)
-  if (unfit !== null) found.problems.push(at(config, unfit.key, unfit.reason, unfit.hint))
+  if (unfit !== null) found.problems.push(problemAt(config, unfit.key, unfit.reason, unfit.hint))
   if (config.logTarget.startsWith('/')) checkFolder(config, 'log_target', dirname(config.logTarget), found)
   checkFolder(config, 'runs_state_dir', service.stateFolder(config, env), found)
-  if (config.hostopsCommand !== null && statOf(config.hostopsCommand) === null) {
-    found.problems.push(at(config, 'hostops_command', `there is no ${config.hostopsCommand}`))
+  if (config.hostopsCommand !== null && statOf(config.hostopsCommand) === undefined) {
+    found.problems.push(problemAt(config, 'hostops_command', `there is no ${config.hostopsCommand}`))
   }
   const audit = auditPath(config)
   if (config.auditLog !== null && audit !== null) checkFolder(config, 'audit_log', dirname(audit), found)
   return found
 }
-
-const at = (config: Config, key: KeyName, reason: string, hint?: string): Problem => ({
-  ...place(config, key),
-  reason,
-  ...(hint === undefined ? {} : { hint }),
-})
 
 function checkSocket(config: Config, found: Found): void {
   if (!config.unixEnabled) return
@@ -92,32 +88,32 @@ function checkSocket(config: Config, found: Found): void {
     const isNamed = config.lines.has('unix_group')
     const hint = `groupadd --system ${config.unixGroup}`
     const reason = `there is no group ${config.unixGroup}${isNamed ? '' : ': the socket keeps the group of the daemon'}`
-    ;(isNamed ? found.problems : found.warnings).push(at(config, 'unix_group', reason, hint))
+    ;(isNamed ? found.problems : found.warnings).push(problemAt(config, 'unix_group', reason, hint))
   }
   const folder = dirname(config.unixPath)
   checkFolder(config, 'unix_path', folder, found)
   if (statOf(config.unixPath)?.isSocket() === false) {
     const reason = `${config.unixPath} is there and is not a socket`
-    found.problems.push(at(config, 'unix_path', reason, `look at it: ls -l ${config.unixPath}`))
+    found.problems.push(problemAt(config, 'unix_path', reason, `look at it: ls -l ${config.unixPath}`))
   }
-  const stats = statOf(folder)
-  if (stats !== null && (stats.mode & 0o002) !== 0 && (stats.mode & 0o1000) === 0) {
+  const mode = statOf(folder)?.mode ?? 0
+  if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0) {
     const reason = `${folder} can be changed by every user of this machine: another socket could stand in for this one`
-    found.problems.push(at(config, 'unix_path', reason, `chmod o-w ${folder}`))
+    found.problems.push(problemAt(config, 'unix_path', reason, `chmod o-w ${folder}`))
   }
 }
 
 function checkShell(config: Config, found: Found): void {
   if (findProgram(config.shell, {}) !== null) return
-  const reason = statOf(config.shell) === null ? 'there is no' : 'cannot be executed:'
-  found.problems.push(at(config, 'shell', `${reason} ${config.shell}`, 'shell = /bin/sh'))
+  const reason = statOf(config.shell) === undefined ? 'there is no' : 'cannot be executed:'
+  found.problems.push(problemAt(config, 'shell', `${reason} ${config.shell}`, 'shell = /bin/sh'))
 }
 
 function checkUser(config: Config, found: Found): void {
   const { runAsUser } = config
   if (runAsUser !== null && findUser(runAsUser) === null) {
     found.problems.push(
-      at(config, 'run_as_user', `there is no user ${runAsUser}`, `useradd --system ${runAsUser}`),
+      problemAt(config, 'run_as_user', `there is no user ${runAsUser}`, `useradd --system ${runAsUser}`),
     )
   }
 }
@@ -125,23 +121,17 @@ function checkUser(config: Config, found: Found): void {
 /** Folders that are missing are made by the daemon, so that what counts is the nearest one that is there. */
 function checkFolder(config: Config, key: KeyName, folder: string, found: Found): void {
   let there = folder
-  while (statOf(there) === null && dirname(there) !== there) there = dirname(there)
+  while (statOf(there) === undefined && dirname(there) !== there) there = dirname(there)
   const stats = statOf(there)
-  if (stats !== null && !stats.isDirectory()) {
-    found.problems.push(at(config, key, `${there} is not a folder`))
+  if (stats !== undefined && !stats.isDirectory()) {
+    found.problems.push(problemAt(config, key, `${there} is not a folder`))
     return
   }
   try {
     accessSync(there, constants.W_OK | constants.X_OK)
   } catch (error) {
-    found.problems.push(at(config, key, `${there}: ${systemReason(error)}`, `ls -ld ${there}`))
+    found.problems.push(problemAt(config, key, `${there}: ${systemReason(error)}`, `ls -ld ${there}`))
   }
 }
 
-const statOf = (path: string): Stats | null => {
-  try {
-    return statSync(path)
-  } catch {
-    return null
-  }
-}
+const statOf = (path: string): Stats | undefined => quietly(() => statSync(path))

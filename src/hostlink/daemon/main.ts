@@ -5,7 +5,7 @@ import { makeFolder } from '../../process/make-folder.ts'
 import { preparePipes } from '../../process/pipe.ts'
 import { reasonWithPath } from '../../process/system-error.ts'
 import { type Audit, openAudit } from './audit.ts'
-import { type Config, place } from './config/config.ts'
+import { type Config, problemAt } from './config/config.ts'
 import { loadConfig } from './config/config-file.ts'
 import { type DaemonLog, openLog } from './config/log.ts'
 import { type Problem, wordProblem } from './config/problem.ts'
@@ -50,10 +50,8 @@ export async function startDaemon(
   if (runAsUser !== null && user === null) return { failed: `run_as_user: there is no user ${runAsUser}` }
 
   const unfit = outputFault(settings.config, user)
-  if (unfit !== null) {
-    const { reason, hint } = unfit
-    return { failed: wordProblem({ ...place(settings.config, unfit.key), reason, hint }) }
-  }
+  if (unfit !== null)
+    return { failed: wordProblem(problemAt(settings.config, unfit.key, unfit.reason, unfit.hint)) }
 
   if (user !== null) makeLogFor(settings.config.logTarget, user)
   const log = openLog(settings.config)

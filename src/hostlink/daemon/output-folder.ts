@@ -1,6 +1,8 @@
 /** The folder of jobs, output files and the audit log. The daemon believes what it finds there. */
+
 import { type Stats, statSync } from 'node:fs'
 import { spoolRoot } from '../../jobs/spool.ts'
+import { quietly } from '../../process/quietly.ts'
 import { auditPath } from './audit.ts'
 import type { Config } from './config/config.ts'
 import type { KeyName } from './config/config-keys.ts'
@@ -33,7 +35,7 @@ export function outputFault(config: Config, user: User | null): (Fault & { key: 
 /** `uids`: who may own it, besides root. */
 function folderFault(folder: string, uids: readonly (number | undefined)[]): Fault | null {
   const stats = statOf(folder)
-  if (stats === null) return null
+  if (stats === undefined) return null
   if (stats.uid !== 0 && !uids.includes(stats.uid)) {
     return {
       reason: `${folder} belongs to uid ${stats.uid}, who can change it`,
@@ -47,17 +49,11 @@ function folderFault(folder: string, uids: readonly (number | undefined)[]): Fau
 /** A daemon that ran as root, or as another user, has left what this one cannot write to. */
 function ownerFault(path: string, { name, uid }: User): Fault | null {
   const stats = statOf(path)
-  if (stats === null || stats.uid === uid || (stats.mode & OTHERS_WRITE) !== 0) return null
+  if (stats === undefined || stats.uid === uid || (stats.mode & OTHERS_WRITE) !== 0) return null
   return {
     reason: `${path} belongs to uid ${stats.uid}, and cannot be written as run_as_user ${name}`,
     hint: `chown -R ${name}: ${path}`,
   }
 }
 
-function statOf(path: string): Stats | null {
-  try {
-    return statSync(path)
-  } catch {
-    return null
-  }
-}
+const statOf = (path: string): Stats | undefined => quietly(() => statSync(path))

@@ -1,6 +1,8 @@
 /** Checks what a daemon sent, by hand: the client starts in milliseconds and trusts nobody. */
 
 import type { JobInfo } from '../../jobs/job-info.ts'
+import { quietly } from '../../process/quietly.ts'
+import { EXEC, type Fields, type Kind, PING, TAIL } from '../answer-fields.ts'
 import type {
   Envelope,
   ExecAnswer,
@@ -17,12 +19,8 @@ export type Received = { answer: Envelope & AnswerBody; text: string }
 export function parseAnswer(payload: Buffer): Received | { fault: string } {
   // Invalid UTF-8 is replaced, not refused: the existing daemon copies raw output into its JSON.
   const text = payload.toString('utf8')
-  let answer: unknown
-  try {
-    answer = JSON.parse(text)
-  } catch {
-    return { fault: 'the answer is not JSON' }
-  }
+  const answer = quietly((): unknown => JSON.parse(text))
+  if (answer === undefined) return { fault: 'the answer is not JSON' }
   if (typeof answer !== 'object' || answer === null || Array.isArray(answer))
     return { fault: 'the answer is not an object' }
   const fault = wrongField(answer as AnswerBody, ENVELOPE)
@@ -61,8 +59,7 @@ export const settlePing = (received: Received) => settle<PingAnswer>(received, a
 export const settleExec = (received: Received) => settle<ExecAnswer>(received, a => wrongField(a, EXEC))
 export const settleInfo = (received: Received) =>
   settle<Envelope & JobInfo>(received, a => wrongField(a, JOB_INFO))
-export const settleTail = (received: Received) =>
-  settle<JobTailAnswer & { data: string; offset: number; next_offset: number }>(received, wrongTail)
+export const settleTail = (received: Received) => settle<JobTailAnswer>(received, wrongTail)
 export const settleFlag = (received: Received, field: string) =>
   settle<AnswerBody>(received, a => (typeof a[field] === 'boolean' ? null : wrong(field)))
 
@@ -78,43 +75,7 @@ export const settleJobs = (received: Received) =>
     return null
   })
 
-type Kind = 'string' | 'integer' | 'boolean' | 'strings'
-/** A trailing `?` marks what may be absent. */
-type Fields = Readonly<Record<string, Kind | `${Kind}?`>>
-
 const ENVELOPE: Fields = { id: 'string', node: 'string', status: 'string', error_msg: 'string?' }
-const PING: Fields = {
-  uptime_s: 'integer',
-  features: 'strings?',
-  server: 'string?',
-  policy: 'string?',
-  token_name: 'string?',
-  max_timeout_ms: 'integer?',
-  max_concurrent: 'integer?',
-  max_request_bytes: 'integer?',
-}
-const EXEC: Fields = {
-  exit_code: 'integer',
-  stdout: 'string?',
-  stderr: 'string?',
-  stdout_file: 'string?',
-  stderr_file: 'string?',
-  detached: 'boolean?',
-  job_id: 'string?',
-  stdout_truncated: 'boolean?',
-  stderr_truncated: 'boolean?',
-  stdout_original_bytes: 'integer?',
-  stderr_original_bytes: 'integer?',
-  duration_ms: 'integer?',
-  timeout_requested_ms: 'integer?',
-  timeout_effective_ms: 'integer?',
-  stdout_binary: 'boolean?',
-  stderr_binary: 'boolean?',
-  signal: 'string?',
-  start_error: 'string?',
-  cancelled: 'boolean?',
-  attached: 'boolean?',
-}
 const JOB_INFO: Fields = {
   job_id: 'string',
   state: 'string',
@@ -146,15 +107,6 @@ const RUN: Fields = {
   data: 'string?',
   next_offset: 'integer?',
 }
-const TAIL: Fields = {
-  data: 'string',
-  offset: 'integer',
-  next_offset: 'integer',
-  binary: 'boolean?',
-  state: 'string?',
-  done: 'boolean?',
-}
-
 /** Going backwards would make a reader ask for ever. */
 function wrongTail(answer: AnswerBody): string | null {
   const fault = wrongField(answer, TAIL)

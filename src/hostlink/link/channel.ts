@@ -2,13 +2,19 @@
 
 import { statSync } from 'node:fs'
 import { connect as connectSocket, type Socket } from 'node:net'
-import type { StreamName } from '../../process/stream-name.ts'
+import { quietly } from '../../process/quietly.ts'
 import { systemError } from '../../process/system-error.ts'
 import { decodeOutput, encodeMessage, FrameError, FrameReader, isOutputPayload } from '../frame.ts'
 import { answersTo, fail, parseAnswer, type Received } from './answers.ts'
-import type { Address, Endpoint, LinkFailure, Result } from './link.ts'
-
-type OnOutput = (stream: StreamName, data: Buffer) => void | Promise<void>
+import type {
+  Address,
+  ConnectOptions,
+  Endpoint,
+  LinkExecOptions,
+  LinkFailure,
+  OnOutput,
+  Result,
+} from './link.ts'
 
 export type Channel = {
   /** False once nothing can be sent any more. */
@@ -21,7 +27,7 @@ export type Channel = {
 
 /** Everything of a request but its version and token. */
 export type RequestBody = { type: string; id: string } & Readonly<Record<string, unknown>>
-export type ChannelRequest = { answerTimeoutMs?: number; onOutput?: OnOutput }
+export type ChannelRequest = Pick<LinkExecOptions, 'answerTimeoutMs' | 'onOutput'>
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5000
 /** Node cuts longer paths, and would connect to another socket. */
@@ -31,7 +37,7 @@ const LONGEST_TIMER_MS = 2_147_483_647
 
 export function dial(
   endpoint: Endpoint,
-  options: { connectTimeoutMs?: number; signal?: AbortSignal } = {},
+  options: Pick<ConnectOptions, 'connectTimeoutMs' | 'signal'> = {},
 ): Promise<Result<Channel>> {
   const { at } = endpoint
   const { signal } = options
@@ -93,13 +99,7 @@ function connectFailure(at: Address, error: unknown): LinkFailure {
   return { kind: 'connect', at, code: isNoSocket ? 'ENOTSOCK' : code, reason: words }
 }
 
-function isSocket(path: string): boolean {
-  try {
-    return statSync(path).isSocket()
-  } catch {
-    return true
-  }
-}
+const isSocket = (path: string): boolean => quietly(() => statSync(path).isSocket()) ?? true
 
 type Pending = {
   resolve: (result: Result<Received>) => void

@@ -4,17 +4,15 @@ import type { PingAnswer } from '../messages.ts'
 import { fail, settlePing, settleRunAnswer } from './answers.ts'
 import { type Channel, dial, withSignal } from './channel.ts'
 import { type LinkContext, SHORT_ANSWER_MS } from './context.ts'
-import { definite } from './definite.ts'
 import { execOver, startOf } from './exec.ts'
 import { jobsOver } from './jobs.ts'
-import type { Connect, Endpoint, Link } from './link.ts'
+import type { Connect, ConnectOptions, Endpoint, Link } from './link.ts'
 import { openPool } from './pool.ts'
 import { pingBody, requestIds, runBody } from './requests.ts'
 
 export const connect: Connect = async (endpoint, options = {}) => {
   const nextId = requestIds()
-  const dialing = definite({ connectTimeoutMs: options.connectTimeoutMs })
-  const dialed = await dial(endpoint, definite({ ...dialing, signal: options.signal }))
+  const dialed = await dial(endpoint, options)
   if (!dialed.ok) return dialed
   const channel = dialed.value
   const limits = { answerTimeoutMs: options.answerTimeoutMs ?? SHORT_ANSWER_MS }
@@ -24,29 +22,28 @@ export const connect: Connect = async (endpoint, options = {}) => {
     channel.close()
     return hello
   }
-  return { ok: true, value: makeLink(endpoint, hello.value, channel, dialing, nextId) }
+  return { ok: true, value: makeLink(endpoint, hello.value, channel, options, nextId) }
 }
 
 function makeLink(
   endpoint: Endpoint,
   hello: PingAnswer,
   channel: Channel,
-  dialing: { connectTimeoutMs?: number },
+  { connectTimeoutMs }: ConnectOptions,
   nextId: () => string,
 ): Link {
   const features: ReadonlySet<string> = new Set(hello.features)
   const keepAlive = features.has('keep_alive')
   if (!keepAlive) channel.close()
-  const pool = openPool(endpoint, channel, keepAlive, dialing)
+  const pool = openPool(endpoint, channel, keepAlive, { connectTimeoutMs })
   const context: LinkContext = {
     pool,
     hello,
     features,
     startedAt: startOf(hello),
     nextId,
-    ask: async (body, options, settle) => {
-      const { signal, answerTimeoutMs = SHORT_ANSWER_MS } = options ?? {}
-      const result = await pool.send(body, definite({ signal, answerTimeoutMs }))
+    ask: async (body, { signal, answerTimeoutMs = SHORT_ANSWER_MS } = {}, settle) => {
+      const result = await pool.send(body, { signal, answerTimeoutMs })
       return result.ok ? settle(result.value) : result
     },
     lacking: (...needed) => {

@@ -4,7 +4,6 @@ import type { ExecAnswer, PingAnswer } from '../messages.ts'
 import { fail, settleExec, settleFlag, settlePing } from './answers.ts'
 import type { Channel } from './channel.ts'
 import type { LinkContext } from './context.ts'
-import { definite } from './definite.ts'
 import type { Link, LinkExecOptions, LinkFailure, Result } from './link.ts'
 import { cancelBody, execBody, pingBody } from './requests.ts'
 
@@ -61,11 +60,7 @@ async function execOnce(
     grace = setTimeout(unconfirmed, CANCEL_GRACE_MS)
     cancel({ id }).then(sent => sent.ok || unconfirmed())
   }
-  const result = await context.pool.send(
-    body,
-    definite({ answerTimeoutMs, signal: options.signal, onOutput: options.onOutput }),
-    onAbort,
-  )
+  const result = await context.pool.send(body, { ...options, answerTimeoutMs }, onAbort)
   clearTimeout(grace)
   return result.ok ? settleExec(result.value) : result
 }

@@ -12,11 +12,11 @@ export type Endpoint = {
   token: string
   tokenFrom: string
   /** Where it came out of a file. */
-  tokenFile?: string
+  tokenFile?: string | undefined
   /** The name in targets.conf, where the endpoint came from there. */
-  target?: string
+  target?: string | undefined
   /** The target's own `timeout_ms`: for commands whose caller names no limit. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
 }
 
 export type LinkFailure =
@@ -39,56 +39,64 @@ export type LinkFailure =
 export type Result<T> = { ok: true; value: T } | { ok: false; failure: LinkFailure }
 export type AnswerBody = Readonly<Record<string, unknown>>
 
+export type OnOutput = (stream: StreamName, data: Buffer) => void | Promise<void>
+
 export type RequestOptions = {
   /** How long to wait for the answer. */
-  answerTimeoutMs?: number
-  signal?: AbortSignal
+  answerTimeoutMs?: number | undefined
+  signal?: AbortSignal | undefined
 }
 
 /** `argv` needs the feature of that name; `command` is shell text and works everywhere. */
-export type LinkCommand = { argv: readonly string[]; command?: never } | { command: string; argv?: never }
+export type LinkCommand =
+  | { argv: readonly string[]; command?: undefined }
+  | { command: string; argv?: undefined }
 
 export type CommandOptions = LinkCommand & {
-  cwd?: string
-  env?: Readonly<Record<string, string>>
-  timeoutMs?: number
+  cwd?: string | undefined
+  env?: Readonly<Record<string, string>> | undefined
+  timeoutMs?: number | undefined
 }
 
 export type LinkExecOptions = CommandOptions &
   RequestOptions & {
-    maxStdoutBytes?: number
-    maxStderrBytes?: number
-    outputToFile?: boolean
+    maxStdoutBytes?: number | undefined
+    maxStderrBytes?: number | undefined
+    outputToFile?: boolean | undefined
     /** Start once; needs the feature `key`. */
-    key?: string
+    key?: string | undefined
     /** With `key`: refused (`not_found`) instead of started when it is not known; needs the feature `attach`. */
-    attachOnly?: boolean
+    attachOnly?: boolean | undefined
     /** Needs the feature `cancel`; ignored by daemons without it. */
-    cancelOnDisconnect?: boolean
+    cancelOnDisconnect?: boolean | undefined
     /**
      * Live output, exact bytes; needs the feature `stream`, and then the answer has no texts. A promise holds
      * this command's output back until it settles, and nobody else's.
      */
-    onOutput?: (stream: StreamName, data: Buffer) => void | Promise<void>
+    onOutput?: OnOutput | undefined
     /** With `key`: after a lost link, connect again and attach, this many times. Default 0. */
-    reattach?: number
+    reattach?: number | undefined
     /** Called before such an attachment; live output then begins again, as far as the daemon kept it. */
-    onReattach?: () => void
+    onReattach?: (() => void) | undefined
   }
 
 /** `timeoutMs` limits the job itself. */
-export type JobOptions = CommandOptions & RequestOptions & { key?: string; attachOnly?: boolean }
+export type JobOptions = CommandOptions &
+  RequestOptions & { key?: string | undefined; attachOnly?: boolean | undefined }
+
+/** For daemons that cannot wait. Without `pollMs` the questions get fewer as time goes by. */
+type Polling = { pollMs?: number | undefined }
 
 export type TailOptions = RequestOptions & {
-  stream?: StreamName
-  offset?: number
-  maxBytes?: number
-  /** Needs `job_wait`: answer only once there is data, the job is done, or this long has passed. */
-  waitMs?: number
-}
+  stream?: StreamName | undefined
+  offset?: number | undefined
+  maxBytes?: number | undefined
+  /** Answer only once there is data, the job is done, or this long has passed. */
+  waitMs?: number | undefined
+} & Polling
 
-/** `bytes` is `data` decoded. `state` and `done` come from daemons with `job_wait`. */
-type TailAnswer = JobTailAnswer & { bytes: Buffer; offset: number; next_offset: number }
+/** `bytes` is `data` decoded. `state` and `done` come from daemons with `job_wait`, and where it was waited. */
+type TailAnswer = JobTailAnswer & { bytes: Buffer }
 
 export type Link = {
   readonly endpoint: Endpoint
@@ -102,9 +110,12 @@ export type Link = {
   jobList(options?: RequestOptions): Promise<Result<JobListAnswer & { jobs: JobInfo[] }>>
   jobStatus(jobId: string, options?: RequestOptions): Promise<Result<JobInfo>>
   jobTail(jobId: string, options?: TailOptions): Promise<Result<TailAnswer>>
-  jobCancel(jobId: string, options?: RequestOptions & { kill?: boolean }): Promise<Result<boolean>>
+  jobCancel(
+    jobId: string,
+    options?: RequestOptions & { kill?: boolean | undefined },
+  ): Promise<Result<boolean>>
   /** Until the job is done: waiting at the daemon where it can, asking again and again where it cannot. */
-  jobWait(jobId: string, options?: RequestOptions & { pollMs?: number }): Promise<Result<JobInfo>>
+  jobWait(jobId: string, options?: RequestOptions & Polling): Promise<Result<JobInfo>>
   /** Runs on the host: one request, whose fields PROTOCOL.md names. Needs `run`. */
   run(action: string, fields: object, options?: RequestOptions): Promise<Result<RunAnswer>>
   /** Ends a running exec by its request id or key; false: there was none. Needs `cancel`. */
@@ -113,9 +124,9 @@ export type Link = {
   close(): void
 }
 
-type ConnectOptions = RequestOptions & {
+export type ConnectOptions = RequestOptions & {
   /** Default 5000. */
-  connectTimeoutMs?: number
+  connectTimeoutMs?: number | undefined
 }
 
 export type Connect = (endpoint: Endpoint, options?: ConnectOptions) => Promise<Result<Link>>

@@ -1,12 +1,11 @@
 /** The connections of one link: a shared one, more for live output, or one per request with daemons of old. */
 import { fail, type Received } from './answers.ts'
-import { type Channel, type ChannelRequest, dial, type RequestBody, withSignal } from './channel.ts'
-import { definite } from './definite.ts'
-import type { Endpoint, RequestOptions, Result } from './link.ts'
+import { type Channel, dial, type RequestBody, withSignal } from './channel.ts'
+import type { ConnectOptions, Endpoint, LinkExecOptions, RequestOptions, Result } from './link.ts'
 
 type Send = (
   body: RequestBody,
-  options: RequestOptions & Pick<ChannelRequest, 'onOutput'>,
+  options: RequestOptions & Pick<LinkExecOptions, 'onOutput'>,
   /** What becomes of the request when the signal fires; by default it is abandoned at once. */
   onAbort?: (channel: Channel) => void,
 ) => Promise<Result<Received>>
@@ -17,7 +16,7 @@ export function openPool(
   endpoint: Endpoint,
   first: Channel,
   keepAlive: boolean,
-  dialing: { connectTimeoutMs?: number },
+  dialing: Pick<ConnectOptions, 'connectTimeoutMs'>,
 ): Pool {
   const idle: Channel[] = []
   const busy = new Set<Channel>()
@@ -58,10 +57,9 @@ export function openPool(
     const channel = dialed.value
     if (own) busy.add(channel)
     if (closed) channel.close()
-    const request = definite({ answerTimeoutMs: options.answerTimeoutMs, onOutput: options.onOutput })
     let isGood = false
     try {
-      const result = await withSignal(channel, { ...body, ...envelope }, request, options.signal, onAbort)
+      const result = await withSignal(channel, { ...body, ...envelope }, options, options.signal, onAbort)
       isGood = result.ok
       return result
     } finally {

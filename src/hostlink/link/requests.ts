@@ -2,12 +2,10 @@
 import type { RequestBody } from './channel.ts'
 import type { CommandOptions, JobOptions, LinkExecOptions, TailOptions } from './link.ts'
 
-type Wish<T> = { [K in keyof T]?: T[K] | undefined }
-
 export const pingBody = (id: string, keepAlive = false): RequestBody =>
   compact({ type: 'ping', id, keep_alive: keepAlive || undefined })
 
-export const execBody = (id: string, options: Wish<LinkExecOptions>): RequestBody =>
+export const execBody = (id: string, options: LinkExecOptions): RequestBody =>
   compact({
     type: 'exec',
     id,
@@ -24,7 +22,7 @@ export const execBody = (id: string, options: Wish<LinkExecOptions>): RequestBod
     attach_only: options.attachOnly || undefined,
   })
 
-export const jobBody = (id: string, options: Wish<JobOptions>): RequestBody =>
+export const jobBody = (id: string, options: JobOptions): RequestBody =>
   compact({
     type: 'exec',
     id,
@@ -46,7 +44,7 @@ export const jobAction = (id: string, action: string, fields: object = {}): Requ
 export const runBody = (id: string, action: string, fields: object): RequestBody =>
   compact({ type: 'run', id, action, ...fields })
 
-export const tailFields = (jobId: string, options: Wish<TailOptions>) => ({
+export const tailFields = (jobId: string, options: TailOptions) => ({
   job_id: jobId,
   stream: options.stream,
   offset: options.offset,
@@ -62,7 +60,7 @@ export function requestIds(): () => string {
   return () => `${prefix}-${++count}`
 }
 
-const commandFields = (options: Wish<CommandOptions>) =>
+const commandFields = (options: CommandOptions) =>
   options.argv === undefined ? { command: options.command } : { argv: options.argv }
 
 /** Absent fields are left out, not sent as null. */

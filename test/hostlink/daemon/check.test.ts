@@ -144,11 +144,11 @@ test('rules that open everything, and rules that allow nothing', async () => {
   const { code, said } = await check(settings)
   expect(code).toBe(1)
   expect(said).toEqual([
-    '/policy.yaml:6:9: tokens.agent.allow.0.argv: sh alone can do everything',
+    '/policy.yaml:6:15: `argv`: sh alone can do everything',
     'hint: spell it out: argv: [sh, /opt/openclaw/task, "{name}"]',
-    '/policy.yaml:7:9: tokens.agent.allow.1.argv: env runs other programs: a rule for it has no holes',
+    '/policy.yaml:7:15: `argv`: env runs other programs: a rule for it has no holes',
     'hint: name the program that it runs as the program of the rule',
-    '/policy.yaml:11:9: tokens.agent.allow.5.argv: the caller would choose the command of git, or where it goes',
+    '/policy.yaml:11:15: `argv`: the caller would choose the command of git, or where it goes',
     'hint: commands come first, options behind them: [git, -C, /srv/openclaw, fetch, origin, --prune]',
     '/h.conf: 3 problems, 0 warnings',
   ])
@@ -183,23 +183,23 @@ test('rules with wildcards are shown the template to write, and the daemon does 
   const any = '** (any rest) is not a hole: a rule spells out each word, and types what is free'
   const one = any.replace('** (any rest)', '*')
   expect(said).toEqual([
-    `/policy.yaml:6:36: tokens.agent.allow.0.argv.3: ${any}`,
+    `/policy.yaml:6:36: \`argv[3]\`: ${any}`,
     'hint: write argv: [git, fetch, origin]; a further form is a further rule',
-    `/policy.yaml:7:43: tokens.agent.allow.1.argv.3: ${one}`,
+    `/policy.yaml:7:43: \`argv[3]\`: ${one}`,
     'hint: write argv: [git, checkout, --detach, "{ref}"]',
-    '/policy.yaml:7:49: tokens.agent.allow.1.workdir: a wildcard is not a hole',
+    '/policy.yaml:7:58: `workdir`: holds a wildcard, which is not a hole',
     'hint: write workdir: "{path:/srv/**}"',
-    `/policy.yaml:8:47: tokens.agent.allow.2.argv.4: ${one}`,
+    `/policy.yaml:8:47: \`argv[4]\`: ${one}`,
     'hint: write argv: [docker, compose, logs, --tail, "{int}", "{name}"]',
-    `/policy.yaml:9:28: tokens.agent.allow.3.argv.2: ${one}`,
+    `/policy.yaml:9:28: \`argv[2]\`: ${one}`,
     'hint: write argv: [curl, -fsS, "http://127.0.0.1:18789/{name}"]',
-    `/policy.yaml:10:21: tokens.agent.allow.4.argv.1: ${one}`,
+    `/policy.yaml:10:21: \`argv[1]\`: ${one}`,
     'hint: write argv: [cat, "{path:/srv/logs/**}"]',
-    `/policy.yaml:11:21: tokens.agent.allow.5.argv.1: ${any}`,
+    `/policy.yaml:11:21: \`argv[1]\`: ${any}`,
     'hint: write argv: [git, -C, /srv/openclaw, fetch, origin, --prune]; a further form is a further rule',
-    '/policy.yaml:12:9: tokens.agent.allow.6.binary: allows any arguments, which no rule may',
+    '/policy.yaml:12:17: `binary`: allows any arguments, which no rule may',
     'hint: write argv: [docker, compose, -f, /srv/openclaw/compose.yaml, ps]',
-    `/policy.yaml:13:26: tokens.agent.allow.7.argv.2: ${one}`,
+    `/policy.yaml:13:26: \`argv[2]\`: ${one}`,
     'hint: write argv: [git, tag, "v{name}"]',
     '/h.conf: 9 problems, 0 warnings',
   ])
@@ -372,7 +372,7 @@ test('playbooks that nobody can run: broken, not there, changed since the review
     '/h.conf: 3 problems, 0 warnings',
   ])
   grant([{ name: 'broken' }])
-  expect((await check(GRANTS)).said[0]).toContain('digest: is missing')
+  expect((await check(GRANTS)).said[0]).toContain('`digest` is missing')
 })
 
 test('grants that allow more, or less, than they look: folders and addresses left to the caller, pins of nothing', async () => {

@@ -235,7 +235,7 @@ describe('the file itself', () => {
     writeFileSync(file, Buffer.alloc(10_000_000, '#'), { mode: 0o600 })
     expect(load()).toEqual({
       accepted: false,
-      said: ['/h.conf: has 10000000 bytes; a config has at most 1048576'],
+      said: ['/h.conf: has 10000000 bytes, a config has at most 1048576'],
     })
   })
 

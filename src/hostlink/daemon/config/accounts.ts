@@ -1,16 +1,13 @@
 /** Groups by name, from the system's own file: Node has no call for them. */
 import { readFileSync } from 'node:fs'
+import { quietly } from '../../../process/quietly.ts'
 
 /** The number of a group given by name or number; null when there is no such group. */
 export function getgid(group: string): number | null {
   if (/^\d+$/.test(group)) return Number(group)
-  try {
-    for (const line of readFileSync('/etc/group', 'utf8').split('\n')) {
-      const [name, , id] = line.split(':')
-      if (name === group && /^\d+$/.test(id ?? '')) return Number(id)
-    }
-  } catch {
-    // No such file: no names.
-  }
-  return null
+  const groups = (quietly(() => readFileSync('/etc/group', 'utf8')) ?? '').split('\n')
+  const found = groups
+    .map(line => line.split(':'))
+    .find(([name, , id = '']) => name === group && /^\d+$/.test(id))
+  return found === undefined ? null : Number(found[2])
 }

@@ -62,21 +62,11 @@ function optional(key: Key<string>): Key<string | null> {
 }
 
 function flag(fallback: boolean): Key<boolean> {
-  const words: Readonly<Record<string, boolean>> = {
-    true: true,
-    yes: true,
-    on: true,
-    1: true,
-    false: false,
-    no: false,
-    off: false,
-    0: false,
-  }
   const parse = (text: string): ParsedValue<boolean> => {
-    const value = words[text.toLowerCase()]
-    return value === undefined
-      ? { reason: `"${text}" is not true or false (also yes, no, on, off, 1, 0)` }
-      : { value }
+    const isOn = /^(true|yes|on|1)$/i.test(text)
+    return isOn || /^(false|no|off|0)$/i.test(text)
+      ? { value: isOn }
+      : { reason: `"${text}" is not true or false (also yes, no, on, off, 1, 0)` }
   }
   return { fallback, parse }
 }

@@ -33,7 +33,7 @@ export function parseConfig(text: string, file: string): ConfigResult {
     if (key === null) {
       problems.push({ file, line, reason: 'is not `key = value`' })
     } else if (!isKey(key)) {
-      warnings.push({ file, line, key, reason: 'is not a known key, and is ignored', ...didYouMean(key) })
+      warnings.push({ file, line, key, reason: 'is not a known key, and is ignored', hint: didYouMean(key) })
     } else if (lines.has(key)) {
       problems.push({ file, line, key, reason: `is set twice (first on line ${lines.get(key)})` })
     } else {
@@ -64,9 +64,9 @@ function* settings(text: string): Generator<Setting> {
 
 const isKey = (key: string): key is KeyName => Object.hasOwn(KEYS, key)
 
-function didYouMean(key: string): { hint?: string } {
+function didYouMean(key: string): string | undefined {
   const guess = nearest(key, Object.keys(KEYS))
-  return guess === undefined ? {} : { hint: `did you mean ${guess}?` }
+  return guess && `did you mean ${guess}?`
 }
 
 function readValue(key: KeyName, value: string): { value: unknown } | { reason: string; hint?: string } {
@@ -86,77 +86,52 @@ function assemble(values: Partial<Record<KeyName, unknown>>, file: string, lines
 
 /** Settings that are fine alone and wrong together. Keys that are broken themselves have their default here. */
 function contradictions(config: Config): Problem[] {
-  const at = (key: KeyName, reason: string, hint: string): Problem => ({
-    ...place(config, key),
-    reason,
-    hint,
-  })
   const found: Problem[] = []
-  if (!['auth_token', 'auth_token_file', 'policy_file'].some(key => config.lines.has(key as KeyName))) {
-    found.push(
-      at(
-        'auth_token',
-        'is missing: nobody could use this daemon',
-        'write a config and a token with: hostlinkd init',
-      ),
-    )
+  const add = (...fault: Fault) => found.push(problemAt(config, ...fault))
+  if (!(['auth_token', 'auth_token_file', 'policy_file'] as const).some(key => config.lines.has(key))) {
+    const hint = 'write a config and a token with: hostlinkd init'
+    add('auth_token', 'is missing: nobody could use this daemon', hint)
   }
-  if (config.authToken !== null && config.authTokenFile !== null) {
-    found.push(at('auth_token_file', 'is set beside auth_token', 'keep one of the two'))
-  }
+  if (config.authToken !== null && config.authTokenFile !== null)
+    add('auth_token_file', 'is set beside auth_token', 'keep one of the two')
   if (!config.unixEnabled && !config.tcpEnabled) {
-    found.push(
-      at(
-        'unix_enabled',
-        'is off, and tcp_enabled is off too: nobody could connect',
-        'turn one of the two on',
-      ),
-    )
+    const reason = 'is off, and tcp_enabled is off too: nobody could connect'
+    add('unix_enabled', reason, 'turn one of the two on')
   }
   if (config.tcpEnabled && !config.tcpInsecure && !isLoopback(config.tcpBind)) {
     const reason = `${config.tcpBind} is not a loopback address: tokens, commands and output would cross the network in the clear`
-    found.push(
-      at(
-        'tcp_bind',
-        reason,
-        'bind 127.0.0.1 and go through ssh or a VPN, or accept it with: tcp_insecure = true',
-      ),
-    )
+    const hint = 'bind 127.0.0.1 and go through ssh or a VPN, or accept it with: tcp_insecure = true'
+    add('tcp_bind', reason, hint)
   }
   return found
 }
 
 /** Settings that work, though perhaps not as meant. */
 function doubts(config: Config): Problem[] {
-  const at = (key: KeyName, reason: string, hint?: string): Problem => ({
-    ...place(config, key),
-    reason,
-    ...(hint === undefined ? {} : { hint }),
-  })
   const found: Problem[] = []
+  const add = (...fault: Fault) => found.push(problemAt(config, ...fault))
   const bytes = Buffer.byteLength(config.authToken ?? '')
-  if (config.authToken !== null && bytes < SHORTEST_TOKEN_BYTES) {
-    found.push(
-      at('auth_token', `has ${bytes} bytes and can be guessed`, 'make one with: openssl rand -hex 32'),
-    )
-  }
-  if ((config.unixMode & 0o002) !== 0) found.push(at('unix_mode', 'lets every user of this machine connect'))
-  if (config.defaultTimeoutMs > config.maxTimeoutMs) {
-    found.push(at('default_timeout_ms', `is above max_timeout_ms: ${config.maxTimeoutMs} is used`))
-  }
-  if (config.jobDefaultTimeoutMs > config.jobMaxTimeoutMs) {
-    found.push(at('job_default_timeout_ms', `is above job_max_timeout_ms: ${config.jobMaxTimeoutMs} is used`))
-  }
-  if (config.maxOutputBytes !== 0 && config.defaultMaxOutputBytes > config.maxOutputBytes) {
-    found.push(at('default_max_output_bytes', `is above max_output_bytes: ${config.maxOutputBytes} is used`))
-  }
-  if (config.logTarget === 'syslog') {
-    found.push(
-      at('log_target', 'syslog is not offered: the log goes to stderr, which systemd keeps in its journal'),
-    )
-  }
+  if (config.authToken !== null && bytes < SHORTEST_TOKEN_BYTES)
+    add('auth_token', `has ${bytes} bytes and can be guessed`, 'make one with: openssl rand -hex 32')
+  if ((config.unixMode & 0o002) !== 0) add('unix_mode', 'lets every user of this machine connect')
+  if (config.defaultTimeoutMs > config.maxTimeoutMs)
+    add('default_timeout_ms', `is above max_timeout_ms: ${config.maxTimeoutMs} is used`)
+  if (config.jobDefaultTimeoutMs > config.jobMaxTimeoutMs)
+    add('job_default_timeout_ms', `is above job_max_timeout_ms: ${config.jobMaxTimeoutMs} is used`)
+  if (config.maxOutputBytes !== 0 && config.defaultMaxOutputBytes > config.maxOutputBytes)
+    add('default_max_output_bytes', `is above max_output_bytes: ${config.maxOutputBytes} is used`)
+  if (config.logTarget === 'syslog')
+    add('log_target', 'syslog is not offered: the log goes to stderr, which systemd keeps in its journal')
   return found
 }
+
+type Fault = [key: KeyName, reason: string, hint?: string | undefined]
+
+export const problemAt = (config: Config, ...[key, reason, hint]: Fault): Problem => ({
+  ...place(config, key),
+  reason,
+  hint,
+})
 
 export const place = (config: Config, key: KeyName): { file: string; line?: number; key: string } => {
   const line = config.lines.get(key)

@@ -1,17 +1,17 @@
 /** Reads a small file that decides who may do what, and checks that only the right people can change or read it. */
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
-import { systemReason } from '../../../process/system-error.ts'
+import { systemError, systemReason } from '../../../process/system-error.ts'
 import type { Problem } from './problem.ts'
 
 type Trust = {
   /** Besides its owner: nobody, one group, any one group, or everybody. */
   readonly mayBeRead: number | 'any' | 'by all' | null
-  readonly what: 'token' | 'policy'
+  readonly what: keyof typeof MOST_BYTES
 }
 
-type PrivateFile = { text: string; warnings: Problem[] } | { problem: Problem }
+type PrivateFile = { text: string; stats: Stats; warnings: Problem[] } | { problem: Problem; code?: string }
 
-const MAX_BYTES = { token: 4096, policy: 1024 * 1024 }
+const MOST_BYTES = { token: 4096, policy: 1024 * 1024, config: 1024 * 1024 }
 
 export function readPrivateFile(file: string, trust: Trust): PrivateFile {
   try {
@@ -23,22 +23,21 @@ export function readPrivateFile(file: string, trust: Trust): PrivateFile {
       if (problem !== null) return { problem }
       const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(fd))
       if (text.includes('\0')) return { problem: { file, reason: 'is not a text file' } }
-      return { text, warnings: doubts(file, stats) }
+      return { text, stats, warnings: doubts(file, stats) }
     } finally {
       closeSync(fd)
     }
   } catch (error) {
-    return {
-      problem: { file, reason: error instanceof TypeError ? 'is not a text file' : systemReason(error) },
-    }
+    if (error instanceof TypeError) return { problem: { file, reason: 'is not a text file' } }
+    return { problem: { file, reason: systemReason(error) }, code: systemError(error).code }
   }
 }
 
 function unfit(file: string, stats: Stats, { mayBeRead, what }: Trust): Problem | null {
   if (!stats.isFile())
     return { file, reason: stats.isDirectory() ? 'is a directory' : 'is not a regular file' }
-  if (stats.size > MAX_BYTES[what])
-    return { file, reason: `has ${stats.size} bytes, a ${what} has at most ${MAX_BYTES[what]}` }
+  if (stats.size > MOST_BYTES[what])
+    return { file, reason: `has ${stats.size} bytes, a ${what} has at most ${MOST_BYTES[what]}` }
   const changeable = changeableByOthers(file, stats)
   if (changeable !== null) return changeable
   if (mayBeRead === 'by all') return null

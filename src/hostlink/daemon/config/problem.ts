@@ -5,7 +5,7 @@ export type Problem = {
   readonly column?: number
   readonly key?: string
   readonly reason: string
-  readonly hint?: string
+  readonly hint?: string | undefined
 }
 
 /** `file:line:col: key: reason`, then a `hint:` line where there is one. */

@@ -1,5 +1,7 @@
 /** From the bytes of a frame to a request whose envelope is known. Pure; costs one pass before anything is built. */
+
 import { isUtf8 } from 'node:buffer'
+import { quietly } from '../../../process/quietly.ts'
 
 export const MAX_DEPTH = 8
 export const MAX_VALUES = 100_000
@@ -22,12 +24,8 @@ export function parseRequest(payload: Buffer): ParsedRequest {
   if (!isUtf8(payload)) return { invalid: 'not UTF-8' }
   const shape = scan(payload)
   if (typeof shape === 'string') return { invalid: shape }
-  let value: unknown
-  try {
-    value = JSON.parse(payload.toString('utf8'))
-  } catch {
-    return { invalid: 'not JSON' }
-  }
+  const value = quietly((): unknown => JSON.parse(payload.toString('utf8')))
+  if (value === undefined) return { invalid: 'not JSON' }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return { invalid: 'not an object' }
   if (shape.hasSurrogates && !isWellFormed(value)) return { invalid: 'half a surrogate pair' }
   return { request: envelope(value as Record<string, unknown>) }
@@ -41,12 +39,8 @@ export function tokenText(payload: Buffer): string | null {
   const key = payload.indexOf(TOKEN_KEY)
   if (key === -1) return null
   const behind = payload.toString('utf8', key + TOKEN_KEY.length, key + TOKEN_KEY.length + LONGEST_TOKEN)
-  const literal = /^\s*:\s*("(?:[^"\\]|\\.)*")/.exec(behind)?.[1]
-  try {
-    return literal === undefined ? null : (JSON.parse(literal) as string)
-  } catch {
-    return null
-  }
+  const literal = /^\s*:\s*("(?:[^"\\]|\\.)*")/.exec(behind)?.[1] ?? ''
+  return quietly(() => JSON.parse(literal) as string) ?? null
 }
 
 function envelope(fields: Record<string, unknown>): Request {
@@ -195,11 +189,7 @@ function behindRun(bytes: Buffer, from: number, run: RegExp): number {
 /** As it is meant, however it was spelt; null where it is no text. */
 function keyOf(bytes: Buffer, { from, to, isEscaped }: Text): string | null {
   if (!isEscaped) return bytes.toString('utf8', from + 1, to - 1)
-  try {
-    return JSON.parse(bytes.toString('utf8', from, to)) as string
-  } catch {
-    return null
-  }
+  return quietly(() => JSON.parse(bytes.toString('utf8', from, to)) as string) ?? null
 }
 
 /** With the flag `u`, this matches only halves that stand alone. */

@@ -1,7 +1,9 @@
 /** Finds programs the way execvp does. */
+
 import { accessSync, constants, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DEFAULT_PATH } from '../../../process/default-path.ts'
+import { quietly } from '../../../process/quietly.ts'
 
 /** Its path as it is found, which may be a link; null when there is no such program that we may execute. */
 export function findProgram(argv0: string, env: NodeJS.ProcessEnv): string | null {
@@ -14,10 +16,9 @@ export function findProgram(argv0: string, env: NodeJS.ProcessEnv): string | nul
 }
 
 function executable(path: string): string | null {
-  try {
+  const isFile = quietly(() => {
     accessSync(path, constants.X_OK)
-    return statSync(path).isFile() ? path : null
-  } catch {
-    return null
-  }
+    return statSync(path).isFile()
+  })
+  return isFile ? path : null
 }

@@ -64,7 +64,7 @@ function checkTemplate(words: readonly string[], complain: Complain): void {
 
 function workdirFault(text: string): Fault | null {
   if (hasWildcard(text))
-    return { reason: 'a wildcard is not a hole', hint: `write workdir: "${typedFolder(text)}"` }
+    return { reason: 'holds a wildcard, which is not a hole', hint: `write workdir: "${typedFolder(text)}"` }
   const parsed = parseWord(text)
   if ('fault' in parsed) return parsed.fault
   const { word } = parsed

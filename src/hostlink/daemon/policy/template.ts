@@ -35,7 +35,9 @@ function parseHole(kind: string, detail: string | undefined): { hole: Hole } | {
   if (kind === 'path') {
     const root = detail?.endsWith('/**') ? detail.slice(0, -3) : ''
     if (isPlainPath(root)) return { hole: { kind, root } }
-    return { fault: { reason: 'a path hole needs an absolute folder', hint: '{path:/srv/openclaw/**}' } }
+    return {
+      fault: { reason: 'the path of a hole is not an absolute folder', hint: '{path:/srv/openclaw/**}' },
+    }
   }
   if (HOLE_KINDS.includes(kind) && detail === undefined)
     return { hole: { kind: kind as Exclude<Hole['kind'], 'path'> } }
@@ -52,7 +54,10 @@ function faultAround(before: string, hole: Hole, after: string): Fault | null {
   const fault = (reason: string, hint: string): Fault => ({ reason, hint })
   if (hole.kind === 'path') {
     if (after === '' && /^$|^-?-?[A-Za-z0-9][\w-]*=$/.test(before)) return null
-    return fault('a path hole is a whole word, or all behind an option’s =', `--file=${printHole(hole)}`)
+    return fault(
+      'the hole of a path is a whole word, or all behind an option’s =',
+      `--file=${printHole(hole)}`,
+    )
   }
   if (before.startsWith('-') && !/^--?[A-Za-z0-9][\w-]*=/.test(before))
     return fault('the caller would choose the option', `write two words: ${before}, "${printHole(hole)}"`)
@@ -62,7 +67,7 @@ function faultAround(before: string, hole: Hole, after: string): Fault | null {
   if (isAddress && !/:\/\/[^/?#]+\//.test(before))
     return fault('the caller would choose the host', 'spell out scheme, host and the / behind it')
   if (!isAddress && /^\/|=\/|^~/.test(before))
-    return fault('a path is followed through links', 'use {path:/srv/openclaw/**}')
+    return fault('paths are followed through links', 'use {path:/srv/openclaw/**}')
   if (hasClimb(before) || hasClimb(before + after)) return fault('.. leads out of the folder', 'spell it out')
   if (!/^[A-Za-z0-9._/-]*$/.test(after) || after.startsWith('..'))
     return fault(`${after} behind a hole has a meaning of its own`, 'spell the word out')

@@ -106,7 +106,7 @@ function addTokenFile({ token, file, group, from }: TokenFile, found: Found): vo
   const read = readPrivateFile(file, { mayBeRead: group, what: 'token' })
   if ('problem' in read) {
     const { reason, hint } = read.problem
-    found.problems.push({ ...from, reason: `${file}: ${reason}`, ...(hint === undefined ? {} : { hint }) })
+    found.problems.push({ ...from, reason: `${file}: ${reason}`, hint })
     return
   }
   const secret = read.text.replace(/\r?\n$/, '')
