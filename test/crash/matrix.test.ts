@@ -49,8 +49,8 @@ describe.skipIf(ONE !== null)('everybody dies at every entry', () => {
     async (_where, _victim, row) => {
       const cells = await cellsOf(row)
       const alive = await playAll(cells, play)
-      // A run does not write the same number of entries each time, but nearly.
-      expect(alive, `of ${cells.length}`).toBeLessThanOrEqual(1 + cells.length / 10)
+      // A run does not write the same number of entries each time: a probe that sees another answer writes one.
+      expect(alive, `of ${cells.length}`).toBeLessThanOrEqual(1 + cells.length / 5)
     },
     LIMIT_MS,
   )

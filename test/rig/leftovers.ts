@@ -11,7 +11,7 @@ import { LOCK_FOLDERS } from './lock-file.ts'
 export function leftovers(folder: string, made: ReadonlySet<string>): string[] {
   return [
     ...entries(folder)
-      .filter(isNoSetting)
+      .filter(name => isNoSetting(name) && !OF_THE_KILLED.test(name))
       .map(name => join(folder, name)),
     ...locks(folder),
     ...mounts(folder),
@@ -19,6 +19,9 @@ export function leftovers(folder: string, made: ReadonlySet<string>): string[] {
     ...(made.size > 0 ? ofDocker(made) : []),
   ]
 }
+
+/** The folder of a pipe, and files of a build: a program that a test kills cannot remove them. */
+const OF_THE_KILLED = /^(hostlink-\w{6}|dockerfile\d+|empty-dir\d+)$/
 
 /** What the run itself keeps there, for as long as it lasts. */
 const isNoSetting = (name: string) => !name.startsWith('.')
