@@ -1,9 +1,8 @@
 /** Writes what each step printed, one file for each. Costs a log where it fails, never a run. */
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { StepSummary } from '../engine/events.ts'
 import { logName } from '../engine/plan.ts'
-import { makeFolder } from '../process/make-folder.ts'
 import { type LogLine, logLine } from './step-log-text.ts'
 
 const FLUSH_AT = 16 * 1024
@@ -62,12 +61,21 @@ export function openLogs(folder: string) {
 
 function write(log: Log, folder: string, text: string): void {
   if (log.descriptor === null) {
-    makeFolder(folder, 0o700)
+    makeIfMissing(folder)
     log.descriptor = openSync(join(folder, log.name), 'a+', 0o600)
   }
   // A line that a full disk, or the end of a runner, has cut takes no other one with it.
   const whole = endsWhole(log.descriptor) ? text : `\n${text}`
   writeSync(log.descriptor, whole)
+}
+
+/** Not the folders above: the run may have been removed. */
+function makeIfMissing(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
 }
 
 function endsWhole(descriptor: number): boolean {

@@ -54,7 +54,7 @@ describe('a supervisor that is gone', () => {
     const id = await running('sleep 60')
     const { self, command } = supervisorOf(id)
     process.kill(self.pid, 'SIGKILL')
-    process.kill(command!.pid, 'SIGKILL')
+    process.kill(-command!.pid, 'SIGKILL')
     // This very test process, had it been given the numbers.
     const reused = { ...self, pid: process.pid }
     writeFileSync(rig.spool(id, 'supervisor'), JSON.stringify({ self: reused, command: reused }))
@@ -138,7 +138,7 @@ describe('the sweep', () => {
     const left = readdirSync(join(rig.folder, 'jobs'))
     expect(left.sort()).toEqual([recent, shared, unfinished, orphan, 'foreign', '00000000000f'].sort())
     expect(existsSync(rig.spool(shared, 'status'))).toBe(true)
-    await rig.ask({ action: 'cancel', job_id: orphan, signal: 'KILL' })
+    for (const id of [unfinished, orphan]) await rig.ask({ action: 'cancel', job_id: id, signal: 'KILL' })
   })
 
   test('removes drafts that a daemon left behind, once they are old', async () => {
