@@ -43,7 +43,8 @@ export default function ownState() {
     for (const end = Date.now() + GRACE_MS; left.length > 0 && Date.now() < end; await sleep(500))
       left = leftovers(folder, made)
     for (const each of left) console.error(`LEFT BEHIND: ${each}`)
-    if (left.length > 0) process.exitCode = 1
+    // Of the machine's suites no whole run has been seen to leave nothing yet: there it is only told.
+    if (left.length > 0 && process.env['HOSTOPS_LEFT_BEHIND'] !== 'told') process.exitCode = 1
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
 }
