@@ -57,7 +57,7 @@ export async function drive(task: Drive): Promise<Driven> {
 const DRIVER = `
 import { readdirSync } from 'node:fs'
 import { getEventListeners } from 'node:events'
-import { connect } from './src/transport/connect.ts'
+import { openTransport as connect } from './src/transport/connect.ts'
 const { target, options, argv, cwd, exec, times = 1 } = JSON.parse(process.env.DRIVE)
 delete process.env.DRIVE
 const open = () => readdirSync('/proc/self/fd').length
