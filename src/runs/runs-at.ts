@@ -1,4 +1,5 @@
 /** The runs at a host, through a link to it. Nothing that a host answers is believed to have the right shape. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
 import { type Event, OUTCOMES } from '../engine/events.ts'
 import { Failed, type Failure } from '../failure.ts'
@@ -12,6 +13,7 @@ import { RUN_STATUSES } from './run-status.ts'
 import type { RunReport, RunRow, Runs } from './runs.ts'
 
 const LONG_WAIT_MS = 50_000
+const PAUSE_MS = 250
 
 export function runsAt(host: HostLink): Runs {
   const ask = async (action: string, fields: object) =>
@@ -83,7 +85,9 @@ async function* watch(
       yield entry
       last = entry.seq
     }
-    if (done !== false) return
+    if (done !== false || (!follow && entries.length === 0)) return
+    // A host that does not wait is not asked without a pause.
+    if (entries.length === 0) await sleep(PAUSE_MS)
   }
 }
 

@@ -146,6 +146,7 @@ describe('a run on the host', () => {
     const late = await handOver()
     expect(late).toMatchObject({ code: 1, stdout: ended.stdout, report: { outcome: 'rolled-back' } })
     expect(late.stderr).toContain('r was started before, and has ended\nRolled back, verified')
+    expect(late.stderr).toContain('  error    "false" ended with exit code 1')
   })
 
   test('goes on when its client is killed', async () => {

@@ -38,6 +38,12 @@ test('in pieces, each behind the one before', async () => {
   expect(host.asked.map(fields => (fields as { after: number }).after)).toEqual([0, 2, 2, 3])
 })
 
+test('a host that says neither an event nor that it was the last is asked once where nobody follows', async () => {
+  const host = hostThatSays({ entries: [], done: false })
+  expect(await runsAt(host).events('r')).toEqual([])
+  expect(host.asked).toHaveLength(1)
+})
+
 test.each([
   ['repeats itself', [line(1), line(1)], 'unreadable-answer'],
   ['leaves one out', [line(1), line(3)], 'unreadable-answer'],

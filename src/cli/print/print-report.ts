@@ -33,7 +33,7 @@ async function words({ status, report, failure }: RunReport, { at, events }: Mor
 }
 
 /** As they were when the run ended. */
-export function lastWords(
+function lastWords(
   report: Report,
   events: readonly Event[],
   { at, columns }: { at: string; columns: number | null },
@@ -45,6 +45,9 @@ export function lastWords(
   // A run without a journal is known only by its report.
   if (!isKnown) summary.add({ type: 'run-finished', outcome, failedStep, failure: null })
   const lines = summary.lines({ runId, durationMs, stored: false, columns, sight: report, at })
-  const error = isKnown || report.error === null ? [] : [`  error    ${printable(report.error)}`]
-  return `${[...lines, ...error].join('\n')}\n`
+  return `${[...lines, ...(isKnown ? [] : errorLine(report))].join('\n')}\n`
 }
+
+/** For a run whose failure is known only by the words of its report. */
+export const errorLine = ({ error }: Report): string[] =>
+  error === null ? [] : [`  error    ${printable(error)}`]

@@ -17,6 +17,7 @@ import type { Io } from '../terminal/io.ts'
 import { chooseFace } from './faces.ts'
 import { wordedError } from './print-failure.ts'
 import { printPlan } from './print-plan.ts'
+import { errorLine } from './print-report.ts'
 import { copyReport, writableReportFile } from './report-file.ts'
 import type { Shown } from './shown.ts'
 
@@ -133,11 +134,12 @@ async function finish(screen: Screen, ended: Ended): Promise<number> {
   // Without a face nobody has seen the end: nothing was started, or events are not wanted.
   if (shown.output === 'json' && isTold(screen, report) && screen.face === null)
     writeEvent(io, { type: 'run-finished', ...end })
+  const unseen = !screen.isEndSeen && end.failure === null ? errorLine(report) : []
   if (!screen.isEndSeen) summary.add({ type: 'run-finished', ...end })
   const { runId, durationMs } = report
   const columns = io.stderr.isTTY ? io.stderr.columns() : null
   const lines = summary.lines({ runId, durationMs, stored: isKept, sight: report, columns, at })
-  await printEnd(screen, report, `${io.stderr.isTTY ? '\n' : ''}${lines.join('\n')}\n`)
+  await printEnd(screen, report, `${io.stderr.isTTY ? '\n' : ''}${[...lines, ...unseen].join('\n')}\n`)
   return exitCode
 }
 
