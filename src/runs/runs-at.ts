@@ -49,7 +49,10 @@ export function runsAt(host: HostLink): Runs {
       return events
     },
     watch: (runId, options) => watch(host, runId, options),
-    logs: async runId => (await ask('logs', { run_id: runId })).files ?? [],
+    logs: async runId =>
+      listed((await ask('logs', { run_id: runId })).files).flatMap(
+        file => logSchema.safeParse(file).data ?? [],
+      ),
     async readLog(runId, name, offset) {
       const { data } = await ask('logs', { run_id: runId, file: name, offset })
       return Buffer.from(data ?? '', 'base64')
@@ -75,7 +78,8 @@ async function* watch(
   const fields = { run_id: runId, wait_ms: follow ? LONG_WAIT_MS : 0 }
   for (;;) {
     const ask = () => host.ask('journal', { ...fields, after: last })
-    const { entries = [], done } = must(await withRetries(ask))
+    const { done, ...answer } = must(await withRetries(ask))
+    const entries = listed(answer.entries)
     for (const value of entries) {
       const entry = entryOf(value)
       if (entry !== null && entry.v > JOURNAL_VERSION) throw writtenByNewer(runId)
@@ -137,6 +141,8 @@ function done(answer: RunAnswer): RunAnswer {
   return answer
 }
 
+const listed = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
+
 const statusSchema = z.enum(RUN_STATUSES)
 const rowSchema = z.object({
   runId: z.string(),
@@ -153,8 +159,9 @@ const rowSchema = z.object({
 })
 
 const rowsOf = ({ runs }: RunAnswer): RunRow[] =>
-  (runs ?? []).flatMap(row => (rowSchema.safeParse(row).data as RunRow | undefined) ?? [])
+  listed(runs).flatMap(row => (rowSchema.safeParse(row).data as RunRow | undefined) ?? [])
 
+const logSchema = z.object({ name: z.string(), bytes: z.number() })
 const entrySchema = z.looseObject({ v: z.number(), seq: z.int(), at: z.string(), type: z.string() })
 
 function entryOf(value: unknown): JournalEntry | null {

@@ -49,8 +49,8 @@ describe.skipIf(ONE !== null)('everybody dies at every entry', () => {
     async (_where, _victim, row) => {
       const cells = await cellsOf(row)
       const alive = await playAll(cells, play)
-      // A run does not write the same number of entries each time: a probe that sees another answer writes one.
-      expect(alive, `of ${cells.length}`).toBeLessThanOrEqual(1 + cells.length / 5)
+      // A run does not write the same number of entries each time, but nearly.
+      expect(alive, `of ${cells.length}`).toBeLessThanOrEqual(1 + cells.length / 10)
     },
     LIMIT_MS,
   )
@@ -121,7 +121,7 @@ async function entriesOf(where: Where, version: Version): Promise<number> {
   try {
     const ended = await world.upgrade(version)
     expect(ended.report.outcome, ended.stderr).toBe(version === 'v2' ? 'succeeded' : 'rolled-back')
-    const entries = world.events().length
+    const entries = world.events().filter(({ type }) => type !== 'probe').length
     expect(entries).toBeGreaterThan(10)
     return entries
   } finally {

@@ -58,6 +58,8 @@ fs.writeSync = (descriptor, data, ...rest) => {
   const text = Buffer.from(data).toString()
   if (how === 'before' && text.includes('"type":"step-started"') && text.includes(`"id":"${at}"`))
     process.kill(process.pid, 'SIGKILL')
+  // How many there are depends on when somebody looked: they are not counted.
+  if (text.includes('"type":"probe"')) return writeSync(descriptor, data, ...rest)
   lines += 1
   if (lines === jumpAt) Date.now = () => now() + jumpMs
   if (how === 'full' && lines >= Number(at) && lines < Number(at) + Number(times)) {

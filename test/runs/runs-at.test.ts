@@ -44,6 +44,14 @@ test('a host that says neither an event nor that it was the last is asked once w
   expect(host.asked).toHaveLength(1)
 })
 
+test('a host that lists what is not a list, or not of its kind, has told nothing', async () => {
+  const wrong = { entries: 'x', files: { name: 1 }, runs: 7, done: true }
+  const runs = runsAt(hostThatSays(wrong as object))
+  expect([await runs.events('r'), await runs.logs('r'), await runs.list()]).toEqual([[], [], []])
+  const named = runsAt(hostThatSays({ files: [{ name: 1 }, { name: 'a.log', bytes: 2 }] } as object))
+  expect(await named.logs('r')).toEqual([{ name: 'a.log', bytes: 2 }])
+})
+
 test.each([
   ['repeats itself', [line(1), line(1)], 'unreadable-answer'],
   ['leaves one out', [line(1), line(3)], 'unreadable-answer'],

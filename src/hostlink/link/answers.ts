@@ -106,6 +106,9 @@ const RUN: Fields = {
   stderr: 'string?',
   data: 'string?',
   next_offset: 'integer?',
+  run_status: 'string?',
+  step: 'string?',
+  already: 'boolean?',
 }
 /** Going backwards would make a reader ask for ever. */
 function wrongTail(answer: AnswerBody): string | null {
