@@ -1,5 +1,5 @@
 /**
- * Where a run's events go: to the journal first, then to the report, then to whoever watches. At the end the report is
+ * A run's events go to the journal first, then to the report, then to the watcher. At the end the report is
  * on the disk before anybody is told of it, and it is told whatever became of the disk.
  */
 import { join } from 'node:path'
@@ -46,7 +46,7 @@ export type EventSink = {
 
 export function makeSink(head: ReportHead, watcher: Pick<Watcher, 'event' | 'note'>): EventSink {
   const draft = emptyDraft(head)
-  /** Of a run that began with a journal of version 1, which does not say it. */
+  /** Known only for runs that began with a journal of version 1, which does not contain it. */
   let planHash: string | undefined
   /** `keep` is null for a runner that resumes: it removes no runs. */
   let place: { state: string; folder: string; keep: Keep | null; pulse: string | null } | null = null

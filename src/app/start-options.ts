@@ -1,4 +1,4 @@
-/** What a run is started with, and the mistakes in it that can be found before anything is read. */
+/** The options that start a run, and the mistakes in them that can be found before anything is read. */
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseDuration, parseTimeLimit } from '../duration.ts'

@@ -1,4 +1,4 @@
-/** What the operations on runs are given, and what they report while they work. They print nothing themselves. */
+/** Operations on runs print nothing themselves: they get their surroundings, and report to a watcher. */
 import type { Diagnostic } from '../document/diagnostic.ts'
 import type { Event } from '../engine/events.ts'
 import type { Plan } from '../engine/plan.ts'

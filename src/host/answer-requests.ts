@@ -82,7 +82,7 @@ async function list(around: Around): Promise<Body> {
   return { status: 'ok', runs: runs.filter(run => seesAll || mayUse(token, run.runId, around)) }
 }
 
-/** What cannot be done at the moment is an answer, with the reason as data. */
+/** A refusal to confirm or cancel is an answer, with its reason as data. */
 async function acted(runId: string, act: () => Promise<object>): Promise<Body> {
   try {
     return { status: 'ok', run_id: runId, exit_code: EXIT_OK, ...(await act()) }

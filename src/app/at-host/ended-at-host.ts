@@ -11,7 +11,7 @@ import type { Around, Ended, Signal, Watcher } from '../watcher.ts'
 
 export type OpenedHost = { ok: true; host: HostLink } | { ok: false; failure: Failure }
 
-/** What an operation at a host is given. */
+/** The parameters of an operation at a host. */
 export type AtHost<Options = StartOptions> = {
   options: Options
   around: Around

@@ -76,7 +76,7 @@ async function follow(
   }
 }
 
-/** What is drawn in the meantime is what was known before. */
+/** Reports once that the host is silent, and once that it answers again. */
 function silenceOf({ note }: Watcher) {
   let isSilent = false
   return {

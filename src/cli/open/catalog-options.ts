@@ -7,7 +7,7 @@ import { wordedError } from '../print/print-failure.ts'
 import { colors } from '../terminal/colors.ts'
 import type { Io } from '../terminal/io.ts'
 
-/** Where playbooks are looked for. Prints what is wrong with the settings, and is null then. */
+/** Returns the folders to search for playbooks. If the settings are wrong, prints why and returns null. */
 export function readCatalogOptions(
   options: { playbooks?: string; config?: string },
   io: Io,

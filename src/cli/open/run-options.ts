@@ -1,4 +1,4 @@
-/** What `hostops run` is given, as commander passes it. */
+/** The options of `hostops run`, as commander passes them. */
 import type { StartOptions } from '../../app/start-options.ts'
 import type { Failure } from '../../failure.ts'
 import { reportFileProblem } from '../print/report-file.ts'

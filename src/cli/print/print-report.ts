@@ -32,7 +32,7 @@ async function words({ status, report, failure }: RunReport, { at, events }: Mor
   return lastWords(report, await events(), { at, columns: io.stderr.isTTY ? io.stderr.columns() : null })
 }
 
-/** As they were when the run ended. */
+/** Builds them again from the journal, as they were when the run ended. */
 function lastWords(
   report: Report,
   events: readonly Event[],

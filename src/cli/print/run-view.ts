@@ -1,4 +1,4 @@
-/** What a person sees of one run: its events, what else is reported, the last words, and the result line on stdout. */
+/** Shows one run to a person: its events, notes beside them, the last words, and the result line on stdout. */
 
 import type { EndedAtHost } from '../../app/at-host/ended-at-host.ts'
 import { clock } from '../../app/clock.ts'
