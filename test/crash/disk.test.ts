@@ -27,7 +27,7 @@ describe('a disk that is full', () => {
     expect(world().count('restart')).toBe(0)
     expect(world().ledger()).toEqual(['first', 'migrate', 'unmigrate'])
     await isAsBefore()
-    expect(world().events()).toHaveLength(at - 1)
+    expect(world().numbered()).toHaveLength(at - 1)
   })
 
   test('for a moment: what could not be written is written before the next entry', async () => {
@@ -133,7 +133,7 @@ describe('a record that cannot be written any more', () => {
   const startOf = async (step: string) => {
     await runBlind('')
     const at = world()
-      .events()
+      .numbered()
       .findIndex(event => event.type === 'step-started' && event.id === step)
     rmSync(join(world().rig.state, 'runs'), { recursive: true })
     return at + 1
@@ -232,7 +232,7 @@ const entriesOf = async (version: 'v2' | 'v3') => {
   const whole = await crashWorld(base())
   try {
     await whole.upgrade(version)
-    return whole.events().length
+    return whole.numbered().length
   } finally {
     await whole.remove()
   }

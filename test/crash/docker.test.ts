@@ -64,7 +64,7 @@ describe.skipIf(missing !== null)('everybody dies at every entry', () => {
       const run = stack.run('local')
       const { report, stderr } = await run.start(version).ended
       expect(report.outcome, stderr).toBe(version === 'v2' ? 'succeeded' : 'rolled-back')
-      return run.events()
+      return run.numbered()
     })
 
   function cellsOf(where: Where, victim: Victim, verbs: readonly Verb[]): StackCell[] {

@@ -22,7 +22,7 @@ const goDown = async (where: 'local' | 'on-host') => {
   world = await crashWorld(base.app, where)
   const whole = await crashWorld(base.app, where)
   await whole.upgrade('v2')
-  const at = whole.events().findIndex(event => event.type === 'step-started' && event.id === 'restart')
+  const at = whole.numbered().findIndex(event => event.type === 'step-started' && event.id === 'restart')
   await whole.remove()
   expect(
     await dieIn(world, { where, victim: 'machine', version: 'v2', verb: 'resume', at: `after:${at}` }),

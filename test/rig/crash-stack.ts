@@ -12,6 +12,7 @@ import { dyingHostops } from './dying-hostops.ts'
 import { hostRig } from './host.ts'
 import { hostopsRig, poll } from './hostops.ts'
 import { removeLockOf } from './lock-file.ts'
+import { numberedEntries } from './numbered-entries.ts'
 import { workingOn } from './processes.ts'
 
 export type StackVersion = 'v2' | 'v4-unhealthy' | 'v5-crashloop'
@@ -95,6 +96,7 @@ export async function crashStack() {
           ? rig.run([verb, id, '--target', 'hostlink'], { env: host.env })
           : rig.run([verb, id], there()),
       events: (): Event[] => readEvents(runFolder),
+      numbered: (): Event[] => numberedEntries(runFolder),
       history: () => ledgerLines(ledgerFile).slice(linesBefore),
       count: (word: string) =>
         ledgerLines(ledgerFile)

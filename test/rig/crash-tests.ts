@@ -23,7 +23,7 @@ export function crashTests() {
     const other = await crashWorld(base.app)
     try {
       await other.upgrade('v2')
-      starts = other.events().map(event => (event.type === 'step-started' ? event.id : ''))
+      starts = other.numbered().map(event => (event.type === 'step-started' ? event.id : ''))
     } finally {
       await other.remove()
     }

@@ -13,6 +13,7 @@ import { dyingHostops } from './dying-hostops.ts'
 import { hostRig } from './host.ts'
 import { type HostopsRig, hostopsRig, poll } from './hostops.ts'
 import { forgetLockOf, removeLockOf } from './lock-file.ts'
+import { numberedEntries } from './numbered-entries.ts'
 import { killAllOf, workingOn } from './processes.ts'
 import { freePort } from './service.ts'
 
@@ -83,6 +84,7 @@ export async function crashWorld(base: string, where: Where = 'local') {
         ? rig.run([verb, 'r', '--target', 'hostlink'], { env: host!.env })
         : rig.run([verb, 'r'], there()),
     events: (): Event[] => readEvents(runFolder),
+    numbered: (): Event[] => numberedEntries(runFolder),
     hasBegun: () => existsSync(runFolder),
     isOver: () => existsSync(join(runFolder, 'report.json')),
     says,
