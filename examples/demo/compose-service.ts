@@ -1,7 +1,7 @@
 /** A Compose stack whose image needs no registry: a static busybox, imported as the base image. */
-import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { execaSync } from 'execa'
 import type { Service } from './service.ts'
 
 type Docker = (args: readonly string[], cwd?: string) => string
@@ -9,12 +9,8 @@ type Docker = (args: readonly string[], cwd?: string) => string
 /** The service, or why there is none here. */
 export function composeService(folder: string, port: number, playbooks: string): Service | string {
   const docker: Docker = (args, cwd) =>
-    execFileSync('docker', args, {
-      cwd,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 60_000,
-    }).trim()
+    execaSync('docker', args, { ...(cwd === undefined ? {} : { cwd }), stdin: 'ignore', timeout: 60_000 })
+      .stdout
   const answers = (...args: string[]) => {
     try {
       return docker(args) !== ''
@@ -95,20 +91,16 @@ function importBase(folder: string, busybox: string, base: string): void {
   symlinkSync('busybox', join(root, 'bin', 'sh'))
   writeFileSync(join(root, 'bin', '.keep'), '')
   const tar = join(folder, 'base.tar')
-  execFileSync('tar', ['-C', root, '-cf', tar, '.'])
-  execFileSync('docker', ['import', '--change', 'ENV PATH=/bin', tar, base], { stdio: 'ignore' })
+  execaSync('tar', ['-C', root, '-cf', tar, '.'])
+  execaSync('docker', ['import', '--change', 'ENV PATH=/bin', tar, base])
 }
 
 /** A dynamic one would find no libraries in its image. */
 function staticBusybox(): string | null {
   for (const file of ['/bin/busybox', '/usr/bin/busybox']) {
-    try {
-      // It lists its own needs as shared objects, or fails because it has none.
-      const needs = execFileSync('ldd', [file], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
-      if (/not a dynamic|statically/.test(needs)) return file
-    } catch (error) {
-      if ((error as { status?: number }).status === 1) return file
-    }
+    // It lists its own needs as shared objects, or fails because it has none.
+    const { exitCode, stdout } = execaSync('ldd', [file], { reject: false })
+    if (exitCode === 1 || (exitCode === 0 && /not a dynamic|statically/.test(stdout))) return file
   }
   return null
 }

@@ -1,21 +1,17 @@
 /** What answers as `curl` to the demo's daemon on a machine that has Node and git and nothing else. */
-import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { execaSync } from 'execa'
 
 /** The folder of a stand-in that the daemon finds first; null where there is a curl. */
 export function standInForCurl(folder: string): string | null {
-  try {
-    execFileSync('curl', ['--version'], { stdio: 'ignore' })
-    return null
-  } catch {
-    const bin = join(folder, 'bin')
-    mkdirSync(bin)
-    writeFileSync(join(folder, 'curl.mjs'), PROGRAM)
-    const start = `#!/bin/sh\nexec '${process.execPath}' '${join(folder, 'curl.mjs')}' "$@"\n`
-    writeFileSync(join(bin, 'curl'), start, { mode: 0o755 })
-    return bin
-  }
+  if (!execaSync('curl', ['--version'], { reject: false }).failed) return null
+  const bin = join(folder, 'bin')
+  mkdirSync(bin)
+  writeFileSync(join(folder, 'curl.mjs'), PROGRAM)
+  const start = `#!/bin/sh\nexec '${process.execPath}' '${join(folder, 'curl.mjs')}' "$@"\n`
+  writeFileSync(join(bin, 'curl'), start, { mode: 0o755 })
+  return bin
 }
 
 /** As much of curl as a health poll needs (steps/health/curl.ts). */

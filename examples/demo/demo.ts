@@ -1,8 +1,8 @@
 /** `npm run demo`: a real upgrade, and a real one that fails and goes back, through a daemon of its own. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { dirname, join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { execa, execaSync } from 'execa'
 import { wrap } from '../../src/ui/text.ts'
 import { ask, headOf, makeWorld, type World } from './world.ts'
 
@@ -13,7 +13,7 @@ const WIDEST = 80
 /** What a signal or the end has to deal with. */
 const now: {
   remove: World['remove'] | null
-  child: ChildProcess | null
+  child: { kill(signal: NodeJS.Signals): boolean } | null
   stopped: NodeJS.Signals | null
 } = { remove: null, child: null, stopped: null }
 
@@ -127,23 +127,16 @@ async function upgrade(world: World, ref: string): Promise<{ code: number; outco
   return { code, outcome: report.outcome }
 }
 
-function hostops(args: string[], world: World): Promise<{ code: number; out: string }> {
-  const run = spawn(process.execPath, [join(packageRoot, 'dist', 'hostops.cjs'), ...args], {
+async function hostops(args: string[], world: World): Promise<{ code: number; out: string }> {
+  const run = execa(process.execPath, [join(packageRoot, 'dist', 'hostops.cjs'), ...args], {
     env: world.env,
     stdio: ['inherit', 'pipe', 'inherit'],
+    reject: false,
   })
   now.child = run
-  let out = ''
-  run.stdout.setEncoding('utf8').on('data', text => {
-    out += text
-  })
-  return new Promise((resolve, reject) => {
-    run.once('error', reject)
-    run.once('close', status => {
-      now.child = null
-      resolve({ code: status ?? -1, out })
-    })
-  })
+  const { exitCode, stdout } = await run
+  now.child = null
+  return { code: exitCode ?? -1, out: stdout }
 }
 
 function nameOf(world: World): string {
@@ -151,7 +144,7 @@ function nameOf(world: World): string {
 }
 
 function isHere(program: string): boolean {
-  if (!spawnSync(program, ['--version']).error) return true
+  if (execaSync(program, ['--version'], { reject: false }).exitCode !== undefined) return true
   console.error(`error: the demo needs ${program}, which is not here\nhint: install ${program}`)
   return false
 }

@@ -1,7 +1,7 @@
 /** A service that is one process, started by a program that does what an init system would do. */
-import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { execaSync } from 'execa'
 import type { Service } from './service.ts'
 
 export function processService(folder: string, port: number, examples: string): Service {
@@ -16,7 +16,7 @@ export function processService(folder: string, port: number, examples: string): 
     files: ({ tag, ready }) => ({ 'service.mjs': serviceText(tag, ready) }),
     start(checkout) {
       writeRestart(folder, restart, checkout, port, pidFile)
-      execFileSync(restart)
+      execaSync(restart)
     },
     inputs: (checkout, ref) => ({ repoPath: checkout, ref, restart, baseUrl, healthTimeout: '4s' }),
     remove() {

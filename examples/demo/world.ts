@@ -1,11 +1,11 @@
 /** The scratch world of the demo: a git repository with three versions, a host's checkout of it, a daemon. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { execa, execaSync } from 'execa'
 import { composeService } from './compose-service.ts'
 import { standInForCurl } from './curl.ts'
 import { processService } from './process-service.ts'
@@ -36,9 +36,9 @@ export async function makeWorld(
   const compose = composeService(folder, port, join(packageRoot, 'playbooks'))
   const service =
     typeof compose === 'string' ? processService(folder, port, join(packageRoot, 'examples')) : compose
-  let daemon: ChildProcess | null = null
+  let daemon: Daemon | null = null
   const remove = async () => {
-    await stop(daemon)
+    await daemon?.stop()
     service.remove()
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
@@ -75,7 +75,7 @@ export async function ask(url: string): Promise<string> {
   return 'nothing answers'
 }
 
-export const headOf = (checkout: string) => git(checkout, 'describe', '--tags', '--always', 'HEAD').trim()
+export const headOf = (checkout: string) => git(checkout, 'describe', '--tags', '--always', 'HEAD')
 
 function makeUpstream(folder: string, service: Service): string {
   mkdirSync(folder)
@@ -100,13 +100,9 @@ function git(cwd: string, ...args: string[]): string {
     'commit.gpgsign=false',
     'tag.gpgsign=false',
   ]
-  const env = { ...process.env, GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null' }
-  return execFileSync('git', [...settings.flatMap(one => ['-c', one]), ...args], {
-    cwd,
-    env,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const env = { GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null' }
+  const options = settings.flatMap(one => ['-c', one])
+  return execaSync('git', [...options, ...args], { cwd, env, stdin: 'ignore' }).stdout
 }
 
 type LinkFiles = { socket: string; token: string; config: string }
@@ -135,28 +131,27 @@ function writeDaemonConfig(folder: string): LinkFiles {
   return files
 }
 
-async function startDaemon(program: string, files: LinkFiles, path: string): Promise<ChildProcess> {
-  const daemon = spawn(process.execPath, [program, '--foreground', '--config', files.config], {
-    env: { ...process.env, PATH: path },
+type Daemon = { stop(): Promise<void> }
+
+async function startDaemon(program: string, files: LinkFiles, path: string): Promise<Daemon> {
+  const running = execa(process.execPath, [program, '--foreground', '--config', files.config], {
+    env: { PATH: path },
     stdio: ['ignore', 'ignore', 'inherit'],
     // Ctrl-C is for the demo and the run; the daemon is stopped when both have ended.
     detached: true,
+    reject: false,
   })
-  for (let tries = 0; tries < 100 && daemon.exitCode === null; tries += 1) {
-    if (existsSync(files.socket)) return daemon
+  /** With SIGKILL, if it has not ended 5 s later. */
+  const stop = async () => {
+    running.kill('SIGTERM')
+    await running
+  }
+  for (let tries = 0; tries < 100 && running.exitCode === null; tries += 1) {
+    if (existsSync(files.socket)) return { stop }
     await sleep(50)
   }
-  await stop(daemon)
+  await stop()
   throw new Error('hostlinkd did not start')
-}
-
-async function stop(child: ChildProcess | null): Promise<void> {
-  if (child === null || child.exitCode !== null || child.signalCode !== null) return
-  const ended = new Promise(resolve => child.once('exit', resolve))
-  child.kill('SIGTERM')
-  const late = setTimeout(() => child.kill('SIGKILL'), 5000)
-  await ended
-  clearTimeout(late)
 }
 
 async function freePort(): Promise<number> {

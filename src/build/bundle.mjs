@@ -1,11 +1,11 @@
 // Builds the three bins into dist/: one small entry each, everything else in files that load on demand.
-import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, transform } from 'esbuild'
+import { execaSync } from 'execa'
 
 const root = new URL('../../', import.meta.url)
 const path = relative => fileURLToPath(new URL(relative, root))
@@ -202,7 +202,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'hostops-bundle-'))
 try {
   const playbook = join(scratch, 'typical.yaml')
   writeFileSync(playbook, 'hostops: 1\nname: typical\nsteps:\n  - run: [node, --version]\n')
-  const env = { ...process.env, HOSTOPS_STATE_DIR: join(scratch, 'state'), HOSTOPS_CONFIG: '' }
+  const env = { HOSTOPS_STATE_DIR: join(scratch, 'state'), HOSTOPS_CONFIG: '' }
   const shipped = path('playbooks/upgrade-openclaw.yaml')
   const calls = [
     ['validate', shipped],
@@ -214,7 +214,7 @@ try {
     JSON.stringify(Object.keys(parts)),
     JSON.stringify(calls),
   ]
-  execFileSync(process.execPath, args, { cwd: scratch, env, stdio: 'ignore' })
+  execaSync(process.execPath, args, { cwd: scratch, env })
 } catch (error) {
   console.error(`without compiled code hostops starts slower: ${error.message}`)
 } finally {

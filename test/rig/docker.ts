@@ -1,5 +1,4 @@
 /** A real Docker engine and the fixture stack: never a mock. */
-import { execFileSync, spawnSync } from 'node:child_process'
 import {
   appendFileSync,
   existsSync,
@@ -14,19 +13,23 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { execaSync } from 'execa'
 import { notTested } from './not-tested.ts'
 
 const FIXTURE = fileURLToPath(new URL('../docker/fixture.sh', import.meta.url))
 const BASE_IMAGE = fileURLToPath(new URL('../docker/base-image.sh', import.meta.url))
 
 /** `hostops-base:1`, for tests that make no stack of the fixture's before they use it. */
-export const makeBaseImage = (): void => void execFileSync('bash', [BASE_IMAGE], { stdio: 'pipe' })
+export const makeBaseImage = (): void => void execaSync('bash', [BASE_IMAGE])
+/** Whether it went well is looked at, or does not matter. */
+const QUIETLY = { reject: false, stdin: 'ignore' } as const
+
 export const VERSIONS = ['v1', 'v2', 'v3-broken', 'v4-unhealthy', 'v5-crashloop'] as const
 export type Version = (typeof VERSIONS)[number]
 
 /** Null where a real engine with Compose v2 answers. Where one is required, its absence is a failure and no skip. */
 export function withoutDocker(what: string): string | null {
-  const answers = (...args: string[]) => spawnSync('docker', args, { stdio: 'ignore' }).status === 0
+  const answers = (...args: string[]) => !execaSync('docker', args, QUIETLY).failed
   const busybox = ['/bin/busybox', '/usr/bin/busybox'].some(path => existsSync(path))
   const problem = !answers('version', '--format', '{{.Server.Version}}')
     ? 'no Docker engine answers'
@@ -70,16 +73,15 @@ export async function makeStack(
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hostops-docker-')))
   const project = folder.split('/').at(-1)!.toLowerCase()
   const port = await freePort()
-  const stdio: ('ignore' | 'pipe')[] = ['ignore', 'pipe', 'pipe']
-  const quiet = { encoding: 'utf8' as const, env, stdio }
-  execFileSync('bash', [FIXTURE, folder, String(port), project], quiet)
+  const quiet = { env, extendEnv: false, stdin: 'ignore' } as const
+  execaSync('bash', [FIXTURE, folder, String(port), project], quiet)
   const dir = join(folder, 'gateway')
   // Beside the checkout, which must stay clean.
   const override = options.override === undefined ? null : join(folder, 'override.yaml')
   if (override !== null) writeFileSync(override, options.override!.replaceAll('PORT', String(port)))
   const files = ['compose.yaml', ...(override === null ? [] : [override])]
-  const docker = (...args: string[]) => execFileSync('docker', args, { ...quiet, cwd: dir }).trim()
-  const git = (...args: string[]) => execFileSync('git', args, { ...quiet, cwd: dir }).trim()
+  const docker = (...args: string[]) => execaSync('docker', args, { ...quiet, cwd: dir }).stdout.trim()
+  const git = (...args: string[]) => execaSync('git', args, { ...quiet, cwd: dir }).stdout.trim()
   const containers = () =>
     docker('ps', '-a', '-q', '--no-trunc', '--filter', `label=com.docker.compose.project=${project}`)
       .split('\n')
@@ -109,11 +111,11 @@ export async function makeStack(
     publish(branch: string, files: Record<string, string>) {
       const work = join(folder, `work-${branch}`)
       const inWork = (...args: string[]) =>
-        execFileSync('git', ['-c', 'user.name=x', '-c', 'user.email=x@y.invalid', ...args], {
+        execaSync('git', ['-c', 'user.name=x', '-c', 'user.email=x@y.invalid', ...args], {
           ...quiet,
           cwd: work,
         })
-      execFileSync('git', ['clone', '-q', join(folder, 'upstream.git'), work], quiet)
+      execaSync('git', ['clone', '-q', join(folder, 'upstream.git'), work], quiet)
       for (const [name, text] of Object.entries(files)) writeFileSync(join(work, name), text)
       inWork('add', '-A')
       inWork('commit', '-qm', branch)
@@ -171,13 +173,18 @@ export async function makeStack(
       return ours.length > 0
     },
     remove() {
-      spawnSync('docker', ['compose', 'down', '-t', '0', '-v', '--remove-orphans'], { env, cwd: dir })
+      const quietly = { ...quiet, ...QUIETLY }
+      execaSync('docker', ['compose', 'down', '-t', '0', '-v', '--remove-orphans'], { ...quietly, cwd: dir })
       removeHolders(`label=hostops.project=${project}`, env)
-      const left = spawnSync('docker', ['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}'], quiet).stdout
+      const left = execaSync(
+        'docker',
+        ['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}'],
+        quietly,
+      ).stdout
       const ours = left
         .split('\n')
         .filter(name => name.includes(`${project}-`) || name.includes(`${project}_`))
-      if (ours.length > 0) spawnSync('docker', ['rmi', '-f', ...ours], { env })
+      if (ours.length > 0) execaSync('docker', ['rmi', '-f', ...ours], quietly)
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
@@ -196,8 +203,9 @@ export async function makeStack(
 /** What hostops leaves behind on purpose, so that a prune takes no kept image. */
 export function removeHolders(filter: string, env: NodeJS.ProcessEnv = process.env): void {
   const args = ['ps', '-aq', '--filter', filter]
-  const held = spawnSync('docker', args, { encoding: 'utf8', env }).stdout.split('\n').filter(Boolean)
-  if (held.length > 0) spawnSync('docker', ['rm', '-f', '-v', ...held], { env })
+  const quietly = { env, extendEnv: false, ...QUIETLY }
+  const held = execaSync('docker', args, quietly).stdout.split('\n').filter(Boolean)
+  if (held.length > 0) execaSync('docker', ['rm', '-f', '-v', ...held], quietly)
 }
 
 export async function freePort(): Promise<number> {

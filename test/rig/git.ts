@@ -1,8 +1,8 @@
 /** Real repositories in a scratch folder, with a home of their own so that no setting of this machine counts. */
-import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { execaSync } from 'execa'
 import { stepContext } from './step-context.ts'
 
 export type Scratch = ReturnType<typeof scratch>
@@ -26,11 +26,11 @@ export function scratch() {
     '[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n[advice]\n\tdetachedHead = false\n',
   )
   const git = (repo: string, ...args: string[]) =>
-    execFileSync('git', ['-C', join(root, repo), ...args], {
+    execaSync('git', ['-C', join(root, repo), ...args], {
       env,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    }).trim()
+      extendEnv: false,
+      stdin: 'ignore',
+    }).stdout.trim()
   const write = (path: string, text: string) => {
     mkdirSync(dirname(join(root, path)), { recursive: true })
     writeFileSync(join(root, path), text)

@@ -1,9 +1,9 @@
 /** A registry of the test's own on 127.0.0.1, which every engine takes plain HTTP from; it only serves. */
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { execaSync } from 'execa'
 
 type Manifest = { digest: string; mediaType: string }
 
@@ -35,8 +35,9 @@ export async function startRegistry() {
     port: (server.address() as { port: number }).port,
     /** Serves an image of the engine under its name, which begins with the address of this registry. */
     publish(image: string) {
-      const tar = execFileSync('docker', ['save', image], { maxBuffer: 512 * 1024 * 1024 })
-      execFileSync('tar', ['-x', '-C', folder], { input: tar })
+      const tar = join(folder, 'image.tar')
+      execaSync('docker', ['save', '-o', tar, image])
+      execaSync('tar', ['-x', '-C', folder, '-f', tar])
       const index = JSON.parse(readFileSync(join(folder, 'index.json'), 'utf8')) as { manifests: Manifest[] }
       tags.set(image.slice(image.indexOf('/') + 1), index.manifests[0]!)
     },
