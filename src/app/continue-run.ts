@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Json } from '../document/json.ts'
 import { parseDuration } from '../duration.ts'
 import type { Outcome } from '../engine/events.ts'
-import { recover } from '../engine/recover.ts'
+import { progressAfter } from '../engine/progress.ts'
 import { runPlan, startRollback } from '../engine/run.ts'
 import type { RunEnd, RunInput } from '../engine/run-input.ts'
 import { Failed, type Failure } from '../failure.ts'
@@ -184,7 +184,7 @@ async function onTarget(work: Work): Promise<RunEnd> {
       emit: sink.emit,
       record: sink.record,
       lock: lockInput(run.head.runId, state, waitMs, clock.now()),
-      recovered: recover(kept.events),
+      recovered: progressAfter(kept.events),
       assume: options.assume,
       rebuild: options.rebuild,
       awaitConfirm: options.asHost ? awaitConfirmIn(run.folder) : undefined,

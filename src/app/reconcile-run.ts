@@ -5,8 +5,8 @@
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Event } from '../engine/events.ts'
+import { type Progress, progressAfter } from '../engine/progress.ts'
 import { reconcileRun } from '../engine/reconcile.ts'
-import { type Recovered, recover } from '../engine/recover.ts'
 import type { RunEnd } from '../engine/run-input.ts'
 import { Failed, type Failure } from '../failure.ts'
 import type { Surroundings } from '../process/surroundings.ts'
@@ -31,7 +31,7 @@ export async function settleRun(
   let failure: Failure | null = null
   try {
     const kept = readKept(run)
-    const recovered = recover(kept.events)
+    const recovered = progressAfter(kept.events)
     if (recovered.rollback) return { run, failure }
     if (isKnown(recovered)) {
       const now = await afterOthers(run, patienceMs)
@@ -49,7 +49,7 @@ export async function settleRun(
 }
 
 /** Somebody has found its end out since we looked; without a report where they died before they had written that. */
-const isKnown = ({ end }: Recovered): boolean => end !== null && end.outcome !== 'unknown'
+const isKnown = ({ end }: Progress): boolean => end !== null && end.outcome !== 'unknown'
 
 /** Who asks at the same moment, and writes it down first, has it written in a moment. */
 async function afterOthers(run: RunEntry, patienceMs: number): Promise<RunEntry> {
@@ -65,7 +65,7 @@ type Unknown = { failure: Failure }
 async function asked(
   run: RunEntry,
   kept: Kept,
-  recovered: Recovered,
+  recovered: Progress,
   { patienceMs, around }: { patienceMs: number; around: Surroundings },
 ): Promise<Answer | Unknown> {
   const { runId } = run.head

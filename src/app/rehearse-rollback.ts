@@ -1,6 +1,6 @@
 /** Looks whether a run could be rolled back. Changes nothing, and leaves the run and its report as they are. */
 import { join } from 'node:path'
-import { recover } from '../engine/recover.ts'
+import { progressAfter } from '../engine/progress.ts'
 import { startRehearsal } from '../engine/rehearse.ts'
 import type { RunEnd } from '../engine/run-input.ts'
 import { Failed } from '../failure.ts'
@@ -63,7 +63,7 @@ async function onTarget({ kept, state, sink, interrupts, ...request }: Work): Pr
       playbook: kept.playbook,
       env: environment(kept.playbook, around),
       emit: sink.emit,
-      recovered: recover(kept.events),
+      recovered: progressAfter(kept.events),
     })
     interrupts.handle(signal => running.control.interrupt(signal))
     return await running.ended

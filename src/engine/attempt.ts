@@ -8,7 +8,13 @@ import type { Clock } from './run-input.ts'
 
 export type Attempts =
   | { ok: true; result: StepResult; attempts: number }
-  | { ok: false; failure: Failure; attempts: number }
+  | {
+      ok: false
+      failure: Failure
+      attempts: number
+      /** The target was gone before the first command, or refused it. */
+      untouched?: boolean
+    }
 
 export async function attemptStep(options: {
   id: string

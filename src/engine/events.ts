@@ -113,6 +113,8 @@ export type Event =
       failure: Failure | null
       /** Why a step was skipped. */
       reason: string | null
+      /** It was begun, but the target was gone before its first command, or refused it. */
+      untouched?: true
     }
   | { type: 'checked'; id: string; text: string; seen: Json; failure: Failure | null }
   | { type: 'plan-hashed'; hash: string }

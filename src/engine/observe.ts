@@ -9,7 +9,8 @@ const TIDY_MS = 60_000
 
 export function startObserving(run: Run, states: readonly StepState[]): void {
   for (const state of states) {
-    const { kind, planned, ready, snapshot } = state
+    const { kind, planned, ready } = state
+    const { snapshot } = state.progress
     if (!kind.look?.observe || !ready || snapshot === undefined) continue
     const ended = new AbortController()
     // Neither a stop nor a rollback ends it: the end of the run does.
@@ -36,7 +37,8 @@ export async function stopObserving(run: Run): Promise<void> {
 export async function tidyUp(run: Run, takenBack: boolean): Promise<void> {
   const { emit, input, stops } = run
   for (const state of run.states) {
-    const { kind, planned, ready, snapshot } = state
+    const { kind, planned, ready } = state
+    const { snapshot } = state.progress
     if (!kind.undo?.tidy || !ready || snapshot === undefined || stops.steps.aborted) continue
     try {
       const context = contextFor(input, state, {

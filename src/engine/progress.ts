@@ -1,4 +1,7 @@
-/** What a journal tells about a run whose runner is gone. Pure. */
+/**
+ * How far a run has come, as its events tell: the same function follows a run that happens and reads the journal of one
+ * whose runner is gone. Pure.
+ */
 
 import type { Json } from '../document/json.ts'
 import type { Failure } from '../failure.ts'
@@ -7,9 +10,10 @@ import type { Event, Movement } from './events.ts'
 
 type StepEnd = Extract<Event, { type: 'step-finished' }>
 
-export type RecoveredStep = {
+export type StepProgress = {
   /** Undefined: not taken. */
   snapshot: Json | undefined
+  /** Whatever its end, it may have done some of its work. */
   begun: boolean
   /** The last attempt that was begun. */
   attempt: number
@@ -20,89 +24,88 @@ export type RecoveredStep = {
 }
 
 /** How often it was begun, and whether it ended well the last time (null: nobody saw it). */
-export type RecoveredPart = { times: number; ended: boolean | null }
+export type PartProgress = { times: number; ended: boolean | null }
 
-type RecoveredRollback = {
+type RollbackProgress = {
   because: Failure
   /** Parts that were begun. */
-  parts: Map<string, RecoveredPart>
+  parts: Map<string, PartProgress>
 }
 
 /** Begun in a step, or in its part of a rollback; nobody saw that step or part end. */
-type RecoveredCommand = {
+type BegunCommand = {
   id: string
   place: number
   command: CommandHandle
   movement: Movement | null
 }
 
-export type Recovered = {
-  steps: Map<string, RecoveredStep>
-  inFlight: RecoveredCommand[]
+export type Progress = {
+  steps: Map<string, StepProgress>
+  inFlight: BegunCommand[]
   /** Parts of a rollback that were begun and not seen to end, by step. */
   moving: Map<string, Movement>
-  rollback: RecoveredRollback | null
+  rollback: RollbackProgress | null
   end: Extract<Event, { type: 'run-finished' }> | null
 }
 
 export const partKey = (movement: Movement, id: string): string => `${movement} ${id}`
 
-export const hasBegun = (parts: ReadonlyMap<string, RecoveredPart>, movement: Movement): boolean =>
+export const hasBegun = (parts: ReadonlyMap<string, PartProgress>, movement: Movement): boolean =>
   [...parts.keys()].some(key => key.startsWith(`${movement} `))
 
-export function recover(events: Iterable<Event>): Recovered {
-  const recovered: Recovered = {
-    steps: new Map(),
-    inFlight: [],
-    moving: new Map(),
-    rollback: null,
-    end: null,
-  }
-  for (const event of events) {
-    foldCommands(recovered, event)
-    fold(recovered, event)
-  }
-  return recovered
+export function progressAfter(events: Iterable<Event>): Progress {
+  const progress: Progress = { steps: new Map(), inFlight: [], moving: new Map(), rollback: null, end: null }
+  for (const event of events) advance(progress, event)
+  return progress
 }
 
-function fold(recovered: Recovered, event: Event): void {
+export function advance(progress: Progress, event: Event): void {
+  advanceCommands(progress, event)
+  advanceSteps(progress, event)
+}
+
+function advanceSteps(progress: Progress, event: Event): void {
   switch (event.type) {
     case 'recorded':
-      stepOf(recovered, event.id).snapshot = event.snapshot
+      stepOf(progress, event.id).snapshot = event.snapshot
       return
     case 'step-started': {
-      const step = stepOf(recovered, event.id)
+      const step = stepOf(progress, event.id)
       step.begun = true
       step.attempt = event.attempt
       step.end = null
       return
     }
     case 'confirm-awaited':
-      stepOf(recovered, event.id).deadline = event.deadline
+      stepOf(progress, event.id).deadline = event.deadline
       return
-    case 'step-finished':
-      // How it ended was not known to that runner either.
-      stepOf(recovered, event.id).end = event.status === 'unknown' ? null : event
+    case 'step-finished': {
+      const step = stepOf(progress, event.id)
+      // How it ended was not known to its runner either.
+      step.end = event.status === 'unknown' ? null : event
+      if (event.untouched) step.begun = false
       return
+    }
     case 'rollback-started':
-      recovered.end = null
-      recovered.rollback = { because: event.because, parts: recovered.rollback?.parts ?? new Map() }
+      progress.end = null
+      progress.rollback = { because: event.because, parts: progress.rollback?.parts ?? new Map() }
       return
     case 'part-started': {
       const { id, movement, times } = event
-      recovered.rollback?.parts.set(partKey(movement, id), { times, ended: null })
+      progress.rollback?.parts.set(partKey(movement, id), { times, ended: null })
       return
     }
     case 'part-finished': {
-      const part = recovered.rollback?.parts.get(partKey(event.movement, event.id))
+      const part = progress.rollback?.parts.get(partKey(event.movement, event.id))
       if (part && wasSeen(event.failure)) part.ended = event.failure === null
       return
     }
     case 'resumed':
-      recovered.end = null
+      progress.end = null
       return
     case 'run-finished':
-      recovered.end = event
+      progress.end = event
       return
     default:
       return
@@ -112,39 +115,39 @@ function fold(recovered: Recovered, event: Event): void {
 const wasSeen = (failure: Failure | null): boolean =>
   failure?.code !== 'link-lost' && failure?.code !== 'end-not-seen'
 
-function foldCommands(recovered: Recovered, event: Event): void {
+function advanceCommands(progress: Progress, event: Event): void {
   switch (event.type) {
     case 'command-started':
-      noteCommand(recovered, event)
+      noteCommand(progress, event)
       return
     case 'part-started':
       // Those of the steps have ended before any part is begun; those of other parts go on beside it.
-      forget(recovered, ({ id, movement }) => movement === null || id === event.id)
-      recovered.moving.set(event.id, event.movement)
+      forget(progress, ({ id, movement }) => movement === null || id === event.id)
+      progress.moving.set(event.id, event.movement)
       return
     case 'part-finished':
-      forget(recovered, ({ id }) => id === event.id)
-      recovered.moving.delete(event.id)
+      forget(progress, ({ id }) => id === event.id)
+      progress.moving.delete(event.id)
       return
     case 'step-started':
-      recovered.inFlight = []
-      recovered.moving.clear()
+      progress.inFlight = []
+      progress.moving.clear()
       return
     case 'step-finished':
-      if (event.status !== 'unknown') recovered.inFlight = []
+      if (event.status !== 'unknown') progress.inFlight = []
       return
     default:
       return
   }
 }
 
-function forget(recovered: Recovered, isOver: (command: RecoveredCommand) => boolean): void {
-  recovered.inFlight = recovered.inFlight.filter(command => !isOver(command))
+function forget(progress: Progress, isOver: (command: BegunCommand) => boolean): void {
+  progress.inFlight = progress.inFlight.filter(command => !isOver(command))
 }
 
 /** Where it was announced its process is known by now. */
 function noteCommand(
-  { inFlight, moving }: Recovered,
+  { inFlight, moving }: Progress,
   { id, place, command }: Extract<Event, { type: 'command-started' }>,
 ): void {
   const announced = inFlight.findIndex(
@@ -154,10 +157,10 @@ function noteCommand(
   inFlight.splice(at, 1, { id, place, command, movement: moving.get(id) ?? null })
 }
 
-function stepOf(recovered: Recovered, id: string): RecoveredStep {
-  const known = recovered.steps.get(id)
+export function stepOf(progress: Progress, id: string): StepProgress {
+  const known = progress.steps.get(id)
   if (known) return known
-  const step: RecoveredStep = { snapshot: undefined, begun: false, attempt: 0, deadline: null, end: null }
-  recovered.steps.set(id, step)
+  const step: StepProgress = { snapshot: undefined, begun: false, attempt: 0, deadline: null, end: null }
+  progress.steps.set(id, step)
   return step
 }

@@ -56,7 +56,7 @@ function halfWay(
 async function learn(run: Run, state: StepState): Promise<Failure | null | 'left'> {
   const earlier = recallStep(run, state)
   if (earlier !== 'to-do') return earlier
-  if (state.begun) return askForStep(run, state)
+  if (state.progress.begun) return askForStep(run, state)
   return onlyReads(run, state) ? runStep(run, state) : 'left'
 }
 

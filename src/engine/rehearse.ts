@@ -28,7 +28,8 @@ async function rehearse(run: Run): Promise<RunEnd> {
 }
 
 async function look(run: Run, state: StepState): Promise<CheckFinding[]> {
-  const { kind, planned, snapshot } = state
+  const { kind, planned } = state
+  const { snapshot } = state.progress
   if (!hasWayBack(state)) return stuck(state)
   if (!kind.undo?.rehearse || snapshot === undefined) return []
   const context = contextFor(run.input, state, {

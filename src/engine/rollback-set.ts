@@ -19,7 +19,8 @@ export async function missingFromSet(run: Run): Promise<Failure | null> {
 
 /** Side by side with the other steps, which look at the same images. */
 async function rehearse({ input, stops }: Run, state: StepState): Promise<CheckFinding[]> {
-  const { kind, planned, ready, snapshot } = state
+  const { kind, planned, ready } = state
+  const { snapshot } = state.progress
   if (!kind.undo?.rehearse || !ready || snapshot === undefined) return []
   const context = contextFor(input, state, {
     phase: 'rehearse',

@@ -7,9 +7,9 @@ import type { Facts } from '../steps/contract/step.ts'
 import { toFailure } from './attempt.ts'
 import type { Emit, Event, Movement } from './events.ts'
 import type { RollbackEnd } from './outcome.ts'
-import { partKey, type RecoveredPart } from './recover.ts'
+import { type PartProgress, partKey } from './progress.ts'
 import type { Guarded } from './run-input.ts'
-import { contextFor, mayChange, type StepState } from './step-state.ts'
+import { contextFor, hasActed, isSkipped, type StepState } from './step-state.ts'
 import { movesOf, type PartEnd, type StepObservation, verification, withoutWayBack } from './verification.ts'
 
 type Part = { movement: Movement; state: StepState }
@@ -19,7 +19,7 @@ export function rollbackScope(states: readonly StepState[]): {
   steps: StepState[]
   stopsAt: StepState | null
 } {
-  const begun = states.filter(state => state.begun && state.ready && mayChange(state.ready.effect))
+  const begun = states.filter(hasActed)
   const last = begun.findLastIndex(state => state.ready?.effect === 'irreversible')
   return { steps: begun.slice(last + 1), stopsAt: last < 0 ? null : begun[last]! }
 }
@@ -40,7 +40,7 @@ function rollbackParts(
   const isTouched = mayHaveTouchedRunning(scope)
   // What nobody has touched is not waited for.
   const isWorthALook = (state: StepState) =>
-    state.status !== 'skipped' && (!state.kind.plan.stands || isTouched || scope.includes(state))
+    !isSkipped(state) && (!state.kind.plan.stands || isTouched || scope.includes(state))
   const partsIn = (movement: Movement, states: readonly StepState[]): Part[] =>
     states.filter(state => movesOf(state).includes(movement)).map(state => ({ movement, state }))
   const parts = [
@@ -61,7 +61,7 @@ export async function rollBack(options: {
   because: Failure
   emit: Emit
   /** Parts that an earlier runner began. */
-  earlier?: ReadonlyMap<string, RecoveredPart> | undefined
+  earlier?: ReadonlyMap<string, PartProgress> | undefined
   /** Complete once this is resolved, which never rejects. */
   evidence: Promise<unknown>
   /** Called when it was told, before the first part. */
@@ -164,7 +164,7 @@ const isAfresh = (movement: Movement, restoredNow: boolean): boolean =>
  * Which time it is that a part is begun now. Its commands are named by it, so that one whose end nobody saw is asked
  * for again where it was started, and one that ended is never taken for the next one.
  */
-const timesOf = (before: RecoveredPart | undefined, afresh: boolean): number => {
+const timesOf = (before: PartProgress | undefined, afresh: boolean): number => {
   if (before === undefined) return 1
   return before.ended === null && !afresh ? before.times : before.times + 1
 }
@@ -185,7 +185,11 @@ async function runPart(
     const { timeoutMs } = state.planned
     const phase = times === 1 ? movement : `${movement}.${times}`
     const context = contextFor(run, state, { phase, timeoutMs, signal, movement })
-    const result = await state.kind.undo![movement]!(context, state.ready!.input, state.snapshot ?? null)
+    const result = await state.kind.undo![movement]!(
+      context,
+      state.ready!.input,
+      state.progress.snapshot ?? null,
+    )
     changed = result.changed !== false
     facts = result.facts ?? {}
   } catch (error) {
@@ -222,12 +226,11 @@ function gather(
   { run, because, signal }: { run: Guarded; because: Failure; signal: AbortSignal },
   state: StepState,
 ): Promise<{ event: Event; failure?: Failure | undefined }> | null {
-  const { kind, ready, snapshot, planned } = state
-  if (!kind.look?.evidence || !ready || state.status === 'skipped' || !state.begun || signal.aborted)
-    return null
+  const { kind, ready, planned, progress } = state
+  if (!kind.look?.evidence || !ready || isSkipped(state) || !progress.begun || signal.aborted) return null
   const { looks } = run
   const context = contextFor(run, state, { phase: 'evidence', timeoutMs: EVIDENCE_MS, signal, looks })
-  return kind.look.evidence(context, ready.input, snapshot ?? null, because).then(
+  return kind.look.evidence(context, ready.input, progress.snapshot ?? null, because).then(
     found => {
       const evidence = found.map(({ failure: _, ...kept }) => kept)
       const failure = found.find(each => each.failure)?.failure

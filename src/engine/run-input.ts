@@ -9,8 +9,8 @@ import type { By, Caller, Emit, Outcome } from './events.ts'
 import type { LockInput } from './holder.ts'
 import { type Hold, newHold } from './pause-probes.ts'
 import type { Plan } from './plan.ts'
+import { advance, type Progress, progressAfter } from './progress.ts'
 import type { RecentReads } from './recent-reads.ts'
-import type { Recovered } from './recover.ts'
 import { type Redactor, redactDeep, redactorOf } from './redact.ts'
 
 export type Clock = {
@@ -61,7 +61,7 @@ export type RunInput = {
   awaitConfirm?: Confirmations | undefined
   warnings?: readonly Warning[] | undefined
   /** What the journal of a runner that is gone tells; the run goes on from there. */
-  recovered?: Recovered | undefined
+  recovered?: Progress | undefined
   /** What a person found out about the step whose end nobody saw. */
   assume?: 'done' | 'not-done' | undefined
   /** Taken back by hand although something of the rollback set is gone. */
@@ -78,22 +78,29 @@ export type Guarded = RunInput & {
   readonly hold: Hold
   readonly standing: Map<string, Sign>
   readonly looks: RecentReads
-  /** Outputs of the steps that have succeeded, by step id. */
-  readonly succeeded: Map<string, { uses: string; outputs: { [output: string]: Json } }>
+  /** By what it has emitted, from where an earlier runner left it. */
+  readonly progress: Progress
 }
 
 export function guarded(input: RunInput): Guarded {
   const secrets = redactorOf(input)
   // A line of output was redacted before it was cut to its length.
-  const emit: Emit = event => input.emit(event.type === 'output' ? event : redactDeep(event, secrets))
+  const redacted: Emit =
+    secrets.reach === 0
+      ? input.emit
+      : event => input.emit(event.type === 'output' ? event : redactDeep(event, secrets))
+  const progress = input.recovered ? structuredClone(input.recovered) : progressAfter([])
   return {
     ...input,
     secrets,
     hold: newHold(),
     standing: new Map(),
     looks: new Map(),
-    succeeded: new Map(),
-    emit: secrets.reach === 0 ? input.emit : emit,
+    progress,
+    emit(event) {
+      redacted(event)
+      advance(progress, event)
+    },
   }
 }
 

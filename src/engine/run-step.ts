@@ -8,6 +8,7 @@ import type { Run } from './run-state.ts'
 import { recordBefore } from './snapshots.ts'
 import {
   contextFor,
+  hasActed,
   makeReady,
   mayChange,
   mayRepeat,
@@ -22,8 +23,7 @@ export async function runStep(run: Run, state: StepState): Promise<Failure | nul
   let startedAt = run.input.clock.now()
   try {
     if (!whenHolds(state, run.known)) {
-      state.status = 'skipped'
-      finish(run, state, { startedAt, attempts: 0, result: null, failure: null })
+      finish(run, state, { startedAt, attempts: 0, status: 'skipped', result: null, failure: null })
       return null
     }
   } catch (error) {
@@ -42,7 +42,7 @@ async function act(run: Run, state: StepState, onStart: () => void): Promise<Att
   const { planned, earlier } = state
   try {
     const ready = makeReady(state, run.known)
-    const endNotSeen = state.begun && earlier?.end === null
+    const endNotSeen = earlier?.begun === true && earlier.end === null
     // Where commands are started once, the one that was started tells how it ended; elsewhere only a person can.
     const attaches = endNotSeen && !mayRepeat(state) && input.assume === undefined
     if (endNotSeen && input.assume === 'done' && !mayRepeat(state))
@@ -82,7 +82,6 @@ type First = { number: number; attaches: boolean; last?: boolean }
 async function attempts(run: Run, state: StepState, ready: Ready, first: First): Promise<Attempts> {
   const { emit, input, stops } = run
   const { kind, planned } = state
-  const wasBegun = state.begun
   let ran = false
   const onRan = () => {
     ran = true
@@ -99,7 +98,6 @@ async function attempts(run: Run, state: StepState, ready: Ready, first: First):
       const commands = kind.plan.commands(ready.input)
       if (mayChange(ready.effect)) for (const sign of input.standing.values()) sign.rebase()
       emit({ type: 'step-started', id: planned.id, effect: ready.effect, attempt, commands })
-      state.begun = true
     },
     async act(attempt) {
       const { timeoutMs } = planned
@@ -120,7 +118,11 @@ async function attempts(run: Run, state: StepState, ready: Ready, first: First):
       }
       if (kind.plan.outlives) input.transport.prepareDurable?.()
       try {
-        return await kind.act.run(contextFor(input, state, around), ready.input, state.snapshot ?? null)
+        return await kind.act.run(
+          contextFor(input, state, around),
+          ready.input,
+          state.progress.snapshot ?? null,
+        )
       } catch (error) {
         const failure = toFailure(error)
         const unknown = failure.code === 'link-lost' || isAboutReaching(failure)
@@ -128,10 +130,12 @@ async function attempts(run: Run, state: StepState, ready: Ready, first: First):
       }
     },
   })
+  if (ended.ok || state.earlier?.begun) return ended
   // A target that was gone before the first command, or refused it, was not touched.
-  if (!ended.ok && !ran && isAboutReaching(ended.failure)) state.begun = wasBegun
-  if (!ended.ok && ended.attempts === first.number && isJudgedFirst(ended.failure)) state.begun = wasBegun
-  return ended
+  const untouched =
+    (!ran && isAboutReaching(ended.failure)) ||
+    (ended.attempts === first.number && isJudgedFirst(ended.failure))
+  return { ...ended, untouched }
 }
 
 /** A step that refuses so has looked at what it was to bring, and has touched nothing. */
@@ -148,51 +152,68 @@ function isAboutReaching({ code }: Failure): boolean {
 }
 
 function end(run: Run, state: StepState, startedAt: number, ended: Attempts): Failure | null {
-  const result = ended.ok ? ended.result : null
-  const failure = ended.ok ? null : ended.failure
-  const mayAct = state.begun && state.ready !== null && mayChange(state.ready.effect)
-  // What an attempt that failed did to the host was not observed.
-  if (result === null) state.changed = mayAct ? null : false
-  else state.changed = mayAct && ended.attempts > 1 ? result.changed || null : result.changed
-  state.status = statusOf(failure)
-  state.failure = failure
-  finish(run, state, { startedAt, attempts: ended.attempts, result, failure })
-  return failure === null || isTolerated(state, failure) ? null : failure
+  const { attempts } = ended
+  if (ended.ok) {
+    finish(run, state, { startedAt, attempts, status: 'succeeded', result: ended.result, failure: null })
+    return null
+  }
+  const { failure, untouched } = ended
+  finish(run, state, { startedAt, attempts, status: statusOf(failure), result: null, failure, untouched })
+  return isTolerated(state, failure) ? null : failure
 }
 
 function finish(
   run: Run,
   state: StepState,
-  end: { startedAt: number; attempts: number; result: StepResult | null; failure: Failure | null },
+  end: {
+    startedAt: number
+    attempts: number
+    status: 'succeeded' | 'failed' | 'skipped' | 'unknown'
+    result: StepResult | null
+    failure: Failure | null
+    untouched?: boolean | undefined
+  },
 ): void {
   const { planned } = state
   const outputs = { ...noOutputs(state), ...end.result?.outputs }
   run.known.steps[planned.id] = outputs
-  if (state.status === 'succeeded') run.input.succeeded.set(planned.id, { uses: planned.uses, outputs })
   run.emit({
     type: 'step-finished',
     id: planned.id,
-    status: state.status === 'not-run' ? 'failed' : state.status,
+    status: end.status,
     effect: state.ready?.effect ?? planned.effect,
     attempts: end.attempts,
     durationMs: run.input.clock.now() - end.startedAt,
-    changed: state.changed,
+    changed: changedBy(state, end),
     tolerated: end.failure !== null && isTolerated(state, end.failure),
     facts: end.result?.facts ?? {},
     outputs,
     failure: end.failure,
-    reason: state.status === 'skipped' ? 'its condition does not hold' : null,
+    reason: end.status === 'skipped' ? 'its condition does not hold' : null,
+    ...(end.untouched ? { untouched: true } : {}),
   })
+}
+
+/** What an attempt that failed did to the host was not observed. */
+function changedBy(
+  state: StepState,
+  {
+    result,
+    attempts,
+    untouched,
+  }: { result: StepResult | null; attempts: number; untouched?: boolean | undefined },
+): boolean | null {
+  const mayHave = hasActed(state) && !untouched
+  if (result === null) return mayHave ? null : false
+  return mayHave && attempts > 1 ? result.changed || null : result.changed
 }
 
 /** Of a step that did not get there: known to be without a value, so that conditions can ask. */
 const noOutputs = (state: StepState): { [name: string]: Json } =>
   Object.fromEntries(Object.keys(state.kind.outputs).map(name => [name, null]))
 
-const statusOf = (failure: Failure | null) => {
-  if (failure === null) return 'succeeded'
-  return failure.code === 'link-lost' || failure.code === 'end-not-seen' ? 'unknown' : 'failed'
-}
+const statusOf = ({ code }: Failure) =>
+  code === 'link-lost' || code === 'end-not-seen' ? 'unknown' : 'failed'
 
 /** `continueOnError` is about the step's own failure, never about the run being stopped or the target being gone. */
 function isTolerated(state: StepState, failure: Failure): boolean {

@@ -8,13 +8,13 @@ import { startObserving, stopObserving, tidyUp } from './observe.ts'
 import { letOrphansEnd } from './orphans.ts'
 import { decideOutcome, type RollbackEnd } from './outcome.ts'
 import { startEvent, warningEvents } from './plan.ts'
-import { hasBegun } from './recover.ts'
+import { hasBegun } from './progress.ts'
 import { keepEvidence, rollBack, willReactivate } from './rollback.ts'
 import { missingFromSet } from './rollback-set.ts'
 import type { RunEnd, RunInput, StartedRun } from './run-input.ts'
 import { newRun, type Run } from './run-state.ts'
 import { runStep } from './run-step.ts'
-import { canBeReady, makeReady, mayChange, type StepState } from './step-state.ts'
+import { canBeReady, hasActed, hasChanged, makeReady, mayChange, type StepState } from './step-state.ts'
 import { checkStillDone } from './still-done.ts'
 
 /** Without a step: the run was stopped between two of them. */
@@ -85,7 +85,7 @@ async function locked(run: Run, work: Work, verb: Verb): Promise<RunEnd> {
     lock = await acquireLocks(run)
   } catch (error) {
     const failure = toFailure(error)
-    if (hasActed(run)) return idle(failure)
+    if (run.states.some(hasActed)) return idle(failure)
     return endOfRun(run, { step: null, failure }, null)
   }
   let open = false
@@ -138,7 +138,7 @@ async function runToItsEnd(run: Run): Promise<RunEnd> {
 }
 
 async function goOnTakingBack(run: Run, because: Failure): Promise<RunEnd> {
-  const failedStep = run.states.find(state => state.status === 'failed')?.planned.id ?? null
+  const failedStep = run.states.find(state => state.progress.end?.status === 'failed')?.planned.id ?? null
   const { rollback, failure } = await afterwards(run, because, true)
   return endOfRun(run, { step: failedStep, failure: failure ?? because }, rollback)
 }
@@ -176,8 +176,6 @@ export function recallStep(run: Run, state: StepState): Failure | null | 'to-do'
   }
   if (!earlier.end) return 'to-do'
   run.known.steps[planned.id] = earlier.end.outputs
-  if (earlier.end.status === 'succeeded')
-    run.input.succeeded.set(planned.id, { uses: planned.uses, outputs: earlier.end.outputs })
   return earlier.end.tolerated ? null : earlier.end.failure
 }
 
@@ -192,7 +190,7 @@ async function afterwards(
 ): Promise<{ rollback: RollbackEnd | null; failure: Failure | null }> {
   const { emit, input, states, stops } = run
   const nothing = { rollback: null, failure }
-  if (failure === null || !hasActed(run)) return nothing
+  if (failure === null || !states.some(hasActed)) return nothing
   if (isOpen(failure) || run.lost !== null) return nothing
   const stopClock = stops.limitRollback(input.plan.rollbackTimeoutMs)
   try {
@@ -232,9 +230,6 @@ async function settleNote(run: Run, { outcome }: RunEnd): Promise<void> {
   else if (outcome !== 'unknown') await removeLostRecordMark(run.input)
 }
 
-const hasActed = ({ states }: Run): boolean =>
-  states.some(state => state.begun && state.ready && mayChange(state.ready.effect))
-
 /** A step that was allowed to fail has held nothing up, and a run with one is no success. */
 export function endOfRun(run: Run, stopped: StepFailure | null, rollback: RollbackEnd | null): RunEnd {
   const failed = stopped ?? firstFailure(run)
@@ -242,8 +237,8 @@ export function endOfRun(run: Run, stopped: StepFailure | null, rollback: Rollba
   const outcome = decideOutcome({
     failure,
     allowed: stopped === null,
-    acted: hasActed(run),
-    changed: run.states.some(state => state.changed !== false),
+    acted: run.states.some(hasActed),
+    changed: run.states.some(state => hasChanged(state) !== false),
     couldChange: run.states.some(state => state.ready && mayChange(state.ready.effect)),
     rollback,
   })
@@ -251,4 +246,7 @@ export function endOfRun(run: Run, stopped: StepFailure | null, rollback: Rollba
 }
 
 const firstFailure = ({ states }: Run): StepFailure | null =>
-  states.flatMap(({ planned, failure }) => (failure ? [{ step: planned.id, failure }] : []))[0] ?? null
+  states.flatMap(({ planned, progress }) => {
+    const failure = progress.end?.failure
+    return failure ? [{ step: planned.id, failure }] : []
+  })[0] ?? null

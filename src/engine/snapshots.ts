@@ -3,7 +3,7 @@
 import type { Json } from '../document/json.ts'
 import { startObserving } from './observe.ts'
 import type { Run } from './run-state.ts'
-import { canBeReady, contextFor, makeReady, type StepState } from './step-state.ts'
+import { canBeReady, contextFor, isSkipped, makeReady, type StepState } from './step-state.ts'
 
 /**
  * Before the first change, the state of everything that the run may change is recorded: for all steps at once, since
@@ -19,13 +19,12 @@ export async function recordBefore(run: Run, due: StepState): Promise<void> {
     : run.states.filter(state => state === due || (isPlanned(state) && canBeReady(state, known)))
   run.recorded = true
   for (const state of waiting) makeReady(state, known)
-  const missing = waiting.filter(state => state.kind.act.snapshot && state.snapshot === undefined)
+  const missing = waiting.filter(state => state.kind.act.snapshot && state.progress.snapshot === undefined)
   if (missing.length > 0) emit({ type: 'snapshot-started' })
   const taken = await Promise.allSettled(missing.map(state => take(run, state)))
   for (const [at, state] of missing.entries()) {
     const one = taken[at]!
     if (one.status === 'rejected') continue
-    state.snapshot = one.value
     emit({ type: 'recorded', id: state.planned.id, snapshot: one.value })
   }
   const failed = taken.find(one => one.status === 'rejected')
@@ -46,4 +45,4 @@ async function take(run: Run, state: StepState): Promise<Json> {
 }
 
 /** What is certainly skipped may lack the very input that its condition asks for. */
-const isPlanned = (state: StepState) => state.planned.when !== false && state.status !== 'skipped'
+const isPlanned = (state: StepState) => state.planned.when !== false && !isSkipped(state)

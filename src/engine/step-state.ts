@@ -1,16 +1,16 @@
-/** What the engine knows of each step while it runs: what is planned, what was recorded, what was begun. */
+/** What the engine knows of each step while it runs: what is planned, and how far it has come. */
 
 import type { Json } from '../document/json.ts'
-import { Failed, type Failure } from '../failure.ts'
+import { Failed } from '../failure.ts'
 import type { Scope } from '../playbook/expression.ts'
 import { evaluate, resolveTemplate } from '../playbook/resolve.ts'
 import { hasExpressions } from '../playbook/template.ts'
 import type { Effect, StepContext, StepKind } from '../steps/contract/step.ts'
-import type { Movement, StepStatus } from './events.ts'
+import type { Movement } from './events.ts'
 import type { PlannedStep } from './plan.ts'
+import { type StepProgress, stepOf } from './progress.ts'
 import type { RecentReads } from './recent-reads.ts'
-import type { RecoveredStep } from './recover.ts'
-import type { Guarded, RunInput } from './run-input.ts'
+import type { Guarded } from './run-input.ts'
 import { stepContext } from './step-context.ts'
 
 export type Ready = {
@@ -25,37 +25,30 @@ export type StepState = {
   readonly planned: PlannedStep
   readonly kind: StepKind
   ready: Ready | null
-  /** Undefined: not taken. */
-  snapshot: Json | undefined
-  /** The act was begun: whatever its end, it may have done some of its work. */
-  begun: boolean
-  changed: boolean | null
-  status: StepStatus
-  /** Why it failed, also where it was allowed to. */
-  failure: Failure | null
+  /** By the events until now. */
+  readonly progress: Readonly<StepProgress>
   /** What an earlier runner left behind of it. */
-  readonly earlier: RecoveredStep | null
+  readonly earlier: Readonly<StepProgress> | null
 }
 
-export function newStates(run: RunInput): StepState[] {
-  return run.plan.steps.map(planned => {
-    const kind = run.kinds[planned.uses]
+export function newStates({ plan, kinds, progress, recovered }: Guarded): StepState[] {
+  return plan.steps.map(planned => {
+    const kind = kinds[planned.uses]
     if (!kind) throw new Failed({ code: 'internal', problem: `no step kind ${planned.uses}` })
-    return newState(planned, kind, run.recovered?.steps.get(planned.id) ?? null)
+    const earlier = recovered?.steps.get(planned.id) ?? null
+    return { planned, kind, ready: null, progress: stepOf(progress, planned.id), earlier }
   })
 }
 
-const newState = (planned: PlannedStep, kind: StepKind, earlier: RecoveredStep | null): StepState => ({
-  planned,
-  kind,
-  ready: null,
-  snapshot: earlier?.snapshot,
-  begun: earlier?.begun ?? false,
-  changed: earlier?.end ? earlier.end.changed : false,
-  status: earlier?.end?.status ?? 'not-run',
-  failure: earlier?.end?.failure ?? null,
-  earlier,
-})
+/** It may have changed the host, whatever its end. */
+export const hasActed = ({ progress, ready }: StepState): boolean =>
+  progress.begun && ready !== null && mayChange(ready.effect)
+
+/** Null: nobody looked, or nobody saw its end. */
+export const hasChanged = (state: StepState): boolean | null =>
+  state.progress.end ? state.progress.end.changed : hasActed(state) ? null : false
+
+export const isSkipped = ({ progress }: StepState): boolean => progress.end?.status === 'skipped'
 
 export const mayChange = (effect: Effect): boolean => effect !== 'read' && effect !== 'fetch'
 
@@ -145,8 +138,7 @@ export function contextFor(
     standing: run.standing,
     standsLater: options.standsLater,
     isHurried: options.isHurried,
-    outputsOf: uses =>
-      [...run.succeeded.values()].flatMap(step => (step.uses === uses ? [step.outputs] : [])),
+    outputsOf: uses => outputsOf(run, uses),
     confirmed: confirmation(run, state, options.signal),
     onRan: options.onRan,
     attachOnly: options.attachOnly,
@@ -154,6 +146,13 @@ export function contextFor(
     looksAnew: options.looksAnew,
   })
 }
+
+/** Of the steps of a kind that have succeeded. */
+const outputsOf = ({ plan, progress }: Guarded, uses: string): { [output: string]: Json }[] =>
+  plan.steps.flatMap(step => {
+    const end = step.uses === uses ? progress.steps.get(step.id)?.end : null
+    return end?.status === 'succeeded' ? [end.outputs] : []
+  })
 
 /** A deadline that was set stays, whoever waits for it in the end. */
 function confirmation(run: Guarded, state: StepState, signal: AbortSignal) {

@@ -6,7 +6,7 @@ import type { Failure } from '../failure.ts'
 import { toFailure } from './attempt.ts'
 import { readLostRecordMark } from './lost-record-mark.ts'
 import type { Run } from './run-state.ts'
-import { contextFor, type StepState } from './step-state.ts'
+import { contextFor, isSkipped, type StepState } from './step-state.ts'
 
 /** Null: nothing speaks against going on. Nothing is changed, whatever the answer. */
 export async function checkStillDone(run: Run): Promise<Failure | null> {
@@ -27,7 +27,7 @@ export async function checkStillDone(run: Run): Promise<Failure | null> {
 }
 
 async function ask(run: Run, state: StepState): Promise<Failure | null> {
-  const { kind, planned, ready, earlier, snapshot } = state
+  const { kind, planned, ready, earlier, progress } = state
   if (!kind.look?.holds || !ready || earlier?.end?.status !== 'succeeded') return null
   const context = contextFor(run.input, state, {
     phase: 'holds',
@@ -35,7 +35,7 @@ async function ask(run: Run, state: StepState): Promise<Failure | null> {
     signal: run.stops.steps,
   })
   try {
-    await kind.look.holds(context, ready.input, earlier.end.outputs, snapshot ?? null)
+    await kind.look.holds(context, ready.input, earlier.end.outputs, progress.snapshot ?? null)
     return null
   } catch (error) {
     return toFailure(error)
@@ -46,7 +46,7 @@ async function ask(run: Run, state: StepState): Promise<Failure | null> {
 function lastOfTheirKind(states: readonly StepState[]): StepState[] {
   const last = new Map<string, StepState>()
   for (const state of states) {
-    if (!state.begun || !state.ready || state.status === 'skipped') continue
+    if (!state.progress.begun || !state.ready || isSkipped(state)) continue
     const about = state.kind.plan.locks?.(state.ready.input) ?? [state.planned.id]
     last.set(JSON.stringify([state.planned.uses, about]), state)
   }

@@ -8,15 +8,15 @@ export type StepObservation = Observation & { id: string }
 type Verification = { verified: boolean | null; notVerified: string[] }
 
 /** The movements that a step has something to do in. */
-export function movesOf({ kind, ready, snapshot, begun }: StepState): Movement[] {
+export function movesOf({ kind, ready, progress }: StepState): Movement[] {
   if (!ready) return []
   const moves = kind.plan.moves?.(ready.input) ?? (['restore', 'reactivate', 'verify'] as const)
-  const isRecorded = snapshot !== undefined
+  const isRecorded = progress.snapshot !== undefined
   const canDo: Record<Movement, boolean> = {
     restore: isRecorded || !kind.act.snapshot,
     reactivate: true,
     // Never recorded and never begun: there is nothing to hold it to.
-    verify: isRecorded || begun,
+    verify: isRecorded || progress.begun,
   }
   return moves.filter(movement => kind.undo?.[movement] && canDo[movement])
 }
@@ -63,4 +63,5 @@ export function verification(seen: {
 const ANSWERS: ReadonlySet<string> = new Set(['http', 'command'])
 
 /** Its end was seen, and the host was as before. */
-const wasUnchanged = ({ status, changed }: StepState) => status === 'succeeded' && changed === false
+const wasUnchanged = ({ progress: { end } }: StepState) =>
+  end?.status === 'succeeded' && end.changed === false

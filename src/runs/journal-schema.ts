@@ -111,6 +111,10 @@ const events: Record<Exclude<Event['type'], 'output'>, z.ZodRawShape> = {
     outputs: z.record(z.string(), z.unknown()),
     failure: failure.nullable(),
     reason: z.string().nullable(),
+    untouched: z
+      .literal(true)
+      .optional()
+      .describe('it was begun, but the target was gone before its first command, or refused it'),
   },
   checked: { id, text: z.string(), seen: z.unknown(), failure: failure.nullable() },
   'plan-hashed': { hash: z.string() },

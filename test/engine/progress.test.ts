@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Event } from '../../src/engine/events.ts'
-import { recover } from '../../src/engine/recover.ts'
+import { progressAfter } from '../../src/engine/progress.ts'
 import type { Failure } from '../../src/failure.ts'
 import type { CommandHandle } from '../../src/transport/transport.ts'
 import { noTransport, type Played, play, type Scenario, setKind, thingKind } from '../rig/engine.ts'
@@ -57,7 +57,7 @@ describe('a runner that died after any event', () => {
         end,
         host: after,
         calls,
-      } = await play({ ...good, host, recovered: recover(events), assume: 'not-done' })
+      } = await play({ ...good, host, recovered: progressAfter(events), assume: 'not-done' })
       expect(end.outcome, `after ${n} events`).toBe('succeeded')
       expect(after).toMatchObject({ x: 'new', y: 'new', z: 'new' })
       const names: Record<string, string> = { probe: 'p', a: 'x', b: 'y', c: 'z' }
@@ -77,7 +77,7 @@ describe('a runner that died after any event', () => {
           end,
           host: after,
           calls,
-        } = await play({ ...scenario, host, recovered: recover(events), assume: 'not-done' })
+        } = await play({ ...scenario, host, recovered: progressAfter(events), assume: 'not-done' })
         expect(end.outcome, `after ${n} events`).toMatch(/^(rolled-back|failed-unchanged)$/)
         expect(after, `after ${n} events`).toMatchObject({ x: 'old', y: 'old', z: 'old' })
         // The old version is no cause of anything.
@@ -93,7 +93,12 @@ describe('a runner that died after any event', () => {
   test('of a good run: it can be taken back instead', async () => {
     for (let n = 1; n <= (await eventCount(good)); n += 1) {
       const { events, host } = await dieAfter(good, n)
-      const { end, host: after } = await play({ ...good, host, recovered: recover(events), takeBack: true })
+      const { end, host: after } = await play({
+        ...good,
+        host,
+        recovered: progressAfter(events),
+        takeBack: true,
+      })
       expect(end.outcome, `after ${n} events`).toMatch(/^(rolled-back|failed-unchanged)$/)
       expect(after, `after ${n} events`).toMatchObject({ x: 'old', y: 'old', z: 'old' })
     }
@@ -115,7 +120,7 @@ describe('a way back that was gone only in part', () => {
       ...good,
       steps: steps(false),
       host,
-      recovered: recover(events),
+      recovered: progressAfter(events),
       takeBack: true,
     })
     expect(again.end.outcome).toBe('rolled-back')
@@ -128,7 +133,7 @@ describe('a way back that was gone only in part', () => {
     const at = events.findIndex(
       e => e.type === 'part-finished' && e.movement === 'reactivate' && e.id === 'b',
     )
-    const again = await play({ ...bad, host, recovered: recover(events.slice(0, at + 1)) })
+    const again = await play({ ...bad, host, recovered: progressAfter(events.slice(0, at + 1)) })
     expect(again.calls.filter(call => /^re/.test(call))).toEqual(['reactivate z', 'reactivate w'])
   })
 })
@@ -145,7 +150,7 @@ describe('who goes on with a run', () => {
       ],
     }
     const { events, host } = await dieAfter(tolerant, at((await play(tolerant)).events, 'step-finished', 'a'))
-    const again = await play({ ...tolerant, host, recovered: recover(events) })
+    const again = await play({ ...tolerant, host, recovered: progressAfter(events) })
     expect(again.end).toEqual({ outcome: 'failed-changed', failedStep: 'a', failure: broken })
     expect(again.calls.filter(call => call.startsWith('run'))).toEqual(['run y'])
   })
@@ -161,7 +166,7 @@ describe('who goes on with a run', () => {
       }
       const run = { ...good, kind }
       const { events, host } = await dieAfter(run, at((await play(run)).events, 'step-finished', 'a'))
-      const back = await play({ ...run, host, recovered: recover(events), takeBack: true })
+      const back = await play({ ...run, host, recovered: progressAfter(events), takeBack: true })
       // What b is given was not known yet when the others were recorded.
       expect(back.calls.filter(call => /^(restore|verify)/.test(call))).toEqual([
         ...['restore x', 'verify p', 'verify x', 'verify z'],
@@ -179,7 +184,7 @@ describe('a step that was begun and that nobody saw the end of', () => {
 
   test('is not repeated in silence: the run ends as unknown and says what to do', async () => {
     const { events, host } = await inFlight()
-    const { end, calls } = await play({ ...good, host, recovered: recover(events) })
+    const { end, calls } = await play({ ...good, host, recovered: progressAfter(events) })
     expect(end).toMatchObject({
       outcome: 'unknown',
       failedStep: 'b',
@@ -190,7 +195,7 @@ describe('a step that was begun and that nobody saw the end of', () => {
 
   test('is taken as done when a person says so', async () => {
     const { events, host } = await inFlight()
-    const { calls } = await play({ ...good, host, recovered: recover(events), assume: 'done' })
+    const { calls } = await play({ ...good, host, recovered: progressAfter(events), assume: 'done' })
     expect(calls.filter(call => call.startsWith('run'))).toEqual(['run z'])
   })
 })
@@ -216,7 +221,7 @@ describe('a command of an earlier runner that still runs when nobody waits for i
       const { end, calls, host } = await play({
         ...good,
         ...{ host: left.host, transport, takeBack, assume: 'done' },
-        recovered: recover([...left.events, started]),
+        recovered: progressAfter([...left.events, started]),
       })
       // A job is something that must not be cut off half-way, whoever comes next.
       expect(asked).toEqual([false])
@@ -239,7 +244,8 @@ describe('commands in flight', () => {
     place,
     command,
   })
-  const inFlight = (...events: Event[]) => recover([begun, ...events]).inFlight.map(({ command }) => command)
+  const inFlight = (...events: Event[]) =>
+    progressAfter([begun, ...events]).inFlight.map(({ command }) => command)
 
   test('side by side are told apart: one that is known takes the place of its own announcement', () => {
     const [one, two] = [started(1, announced('one', 1)), started(2, announced('two', 1))]
@@ -259,13 +265,13 @@ describe('commands in flight', () => {
       command: process(pid),
     })
     const both = [part('part-started', 'a'), of('a', 1), part('part-started', 'b'), of('b', 2)]
-    expect(recover([begun, of('s', 9), ...both]).inFlight).toEqual([
+    expect(progressAfter([begun, of('s', 9), ...both]).inFlight).toEqual([
       { id: 'a', place: 1, command: process(1), movement: 'restore' },
       { id: 'b', place: 1, command: process(2), movement: 'restore' },
     ])
     expect(inFlight(...both, part('part-finished', 'b'))).toEqual([process(1)])
     expect(inFlight(...both, part('part-started', 'a'))).toEqual([process(2)])
-    const alone = recover([...both, part('part-finished', 'b'), { ...of('a', 3), place: 2 } as Event])
+    const alone = progressAfter([...both, part('part-finished', 'b'), { ...of('a', 3), place: 2 } as Event])
     expect(alone.inFlight.map(({ movement }) => movement)).toEqual(['restore', 'restore'])
   })
 

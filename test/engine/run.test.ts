@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import type { Event } from '../../src/engine/events.ts'
 import type { LockInput } from '../../src/engine/holder.ts'
-import { recover } from '../../src/engine/recover.ts'
+import { progressAfter } from '../../src/engine/progress.ts'
 import { Failed, type Failure } from '../../src/failure.ts'
 import type { CommandRequest, StepKind } from '../../src/steps/contract/step.ts'
 import { localTransport } from '../../src/transport/local.ts'
@@ -486,16 +486,19 @@ describe('where its beginning cannot be put on the disk', () => {
 
   test('a way back is gone all the same, also by who goes on with one', async () => {
     const done = await play({ steps: [a], host: { x: 'old' } })
-    const back = { steps: [a], host: done.host, record, transport, recovered: recover(done.events) }
+    const back = { steps: [a], host: done.host, record, transport, recovered: progressAfter(done.events) }
     const first = await play({ ...back, takeBack: true })
     expect([first.end.outcome, first.host['x']]).toEqual(['rolled-back', 'old'])
-    const rest = recover([...done.events, ...first.events.filter(({ type }) => type === 'rollback-started')])
+    const rest = progressAfter([
+      ...done.events,
+      ...first.events.filter(({ type }) => type === 'rollback-started'),
+    ])
     expect((await play({ ...back, recovered: rest })).host['x']).toBe('old')
   })
 
   test('what an earlier runner has begun stays as open as it was', async () => {
     const { events } = await play({ steps: [a] })
-    const begun = recover(events.filter(({ type }) => type === 'step-started'))
+    const begun = progressAfter(events.filter(({ type }) => type === 'step-started'))
     const { end, calls } = await play({ steps: [a], record, recovered: begun, assume: 'not-done' })
     expect(end).toMatchObject({ outcome: 'unknown', failure, idle: true })
     expect(calls).toEqual([])

@@ -4,7 +4,7 @@ import type { Json } from '../../src/document/json.ts'
 import type { Event } from '../../src/engine/events.ts'
 import type { LockInput } from '../../src/engine/holder.ts'
 import { makePlan } from '../../src/engine/make-plan.ts'
-import type { Recovered } from '../../src/engine/recover.ts'
+import type { Progress } from '../../src/engine/progress.ts'
 import { runPlan, startRollback } from '../../src/engine/run.ts'
 import type { Clock, JournalHandle, RunEnd, RunInput, StartedRun } from '../../src/engine/run-input.ts'
 import { Failed, type Failure } from '../../src/failure.ts'
@@ -140,7 +140,7 @@ export type Scenario = {
   transport?: Transport
   clock?: Clock
   lock?: LockInput
-  recovered?: Recovered
+  recovered?: Progress
   assume?: 'done' | 'not-done'
   takeBack?: boolean
   record?: JournalHandle
