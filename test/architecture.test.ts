@@ -18,7 +18,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   app: [
     ...['runs', 'report', 'wording', 'engine', 'playbook', 'document', 'steps', 'transport', 'hostlink'],
-    ...['process', 'failure.ts', 'duration.ts'],
+    ...['process', 'build', 'failure.ts', 'duration.ts'],
   ],
   runs: [
     ...['report', 'engine', 'playbook', 'document', 'steps', 'transport', 'hostlink', 'process'],

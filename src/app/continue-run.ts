@@ -10,12 +10,12 @@ import { Failed, type Failure } from '../failure.ts'
 import type { Report } from '../report/report-schema.ts'
 import { callerOf } from '../runs/caller.ts'
 import { awaitConfirmIn } from '../runs/confirmation.ts'
-import { takeInterruption } from '../runs/interruption.ts'
 import { lockInput } from '../runs/lock-holder.ts'
 import { hasSettled, mayLive } from '../runs/run-status.ts'
 import { takeOver } from '../runs/runner-lock.ts'
 import type { Verb } from '../runs/runs.ts'
 import { type RunEntry, readRun, unwritable } from '../runs/runs-folder.ts'
+import { runsHere } from '../runs/runs-here.ts'
 import { type Kept, readKept } from '../runs/stored-plan.ts'
 import { hasRunner, notBegun } from '../runs/stored-report.ts'
 import { kinds } from '../steps/index.ts'
@@ -24,11 +24,12 @@ import { clock } from './clock.ts'
 import { connectTo } from './connect-to.ts'
 import { environment } from './environment.ts'
 import { type EventSink, makeSink } from './event-sink.ts'
-import { type Interrupts, makeInterrupts } from './interrupts.ts'
+import { endOf, type Interrupts, makeInterrupts } from './interrupts.ts'
 import { openRun } from './open-run.ts'
 import { refusedAttempt } from './refused-attempt.ts'
 import { secretInputs } from './secret-inputs.ts'
 import { ownIdsHere } from './self-upgrade/own-container.ts'
+import { standBy, takeSecrets } from './stand-by.ts'
 import { waitLockProblem } from './start-options.ts'
 import type { Around, Ended, Operation, Watcher } from './watcher.ts'
 
@@ -42,6 +43,8 @@ export type ContinueOptions = {
   runnerGone?: boolean
   assume?: 'done' | 'not-done'
   waitLock?: string
+  /** `rollback` only: once the runner of the run is gone, and only if it has left no report. */
+  standBy?: boolean
   /** `rollback` only: continue although something of the rollback set is gone. */
   rebuild?: boolean
   config?: string
@@ -68,35 +71,50 @@ export function continueRun(request: Request): Operation<Continued> {
 }
 
 async function continued(request: Request, interrupts: Interrupts): Promise<Continued> {
-  const { verb, given, options, around, watcher } = request
-  const wrong = waitLockProblem(options)
-  if (wrong) return { kind: 'refused', ended: refusedAttempt(given, wrong), run: null }
-  let state: string
-  let found: RunEntry
+  const { verb, given, options, around } = request
+  let opened: { state: string; run: RunEntry }
   try {
-    const opened = await openRun(given, options, around, verb)
-    state = opened.state
-    found = opened.run
+    const wrong = waitLockProblem(options)
+    if (wrong) throw new Failed(wrong)
+    opened = await openRun(given, options, around, verb)
   } catch (error) {
     if (error instanceof Failed)
       return { kind: 'refused', ended: refusedAttempt(given, error.failure), run: null }
     throw error
   }
-  const refuse = (failure: Failure, run = found): Continued => ({
-    ...{ kind: 'refused', run },
-    ended: refusedAttempt(run, failure),
-  })
+  if (options.standBy) {
+    await runsHere(opened.state).wait(opened.run.head.runId, Number.POSITIVE_INFINITY)
+    opened = { ...opened, run: readRun(opened.run.folder) ?? opened.run }
+    if (opened.run.status !== 'cut-off') return { kind: 'over', run: opened.run }
+  }
+  const taken = take(opened.run, request)
+  return taken.kind === 'taken' ? goOn({ ...request, ...opened, run: taken.run, interrupts }) : taken
+}
+
+/** Nobody else can continue the run until this process ends. */
+function take(found: RunEntry, { verb, options }: Request): Continued | { kind: 'taken'; run: RunEntry } {
   const isGone = options.runnerGone === true || options.asHost === true
-  if (mayLive(found.status) && !(found.status === 'unseen' && isGone)) return refuse(hasRunner(found))
+  if (mayLive(found.status) && !(found.status === 'unseen' && isGone)) return refuse(found, hasRunner(found))
   if (isOver(verb, found)) return { kind: 'over', run: found }
   try {
-    if (!takeOver(found.folder, isGone)) return refuse(hasRunner(readRun(found.folder) ?? found))
+    if (!takeOver(found.folder, isGone)) return refuse(found, hasRunner(readRun(found.folder) ?? found))
   } catch (error) {
-    return refuse(unwritable(found.folder, error))
+    return refuse(found, unwritable(found.folder, error))
   }
   // As it is now that nobody else can change it.
   const run = readRun(found.folder) ?? found
-  if (isOver(verb, run)) return { kind: 'over', run }
+  return isOver(verb, run) ? { kind: 'over', run } : { kind: 'taken', run }
+}
+
+const refuse = (run: RunEntry, failure: Failure): Continued => ({
+  ...{ kind: 'refused', run },
+  ended: refusedAttempt(run, failure),
+})
+
+async function goOn(
+  work: Request & { state: string; run: RunEntry; interrupts: Interrupts },
+): Promise<Continued> {
+  const { state, run, options, around, watcher } = work
   const sink = sinkOf(run, watcher)
   if (run.status === 'not-started') {
     sink.goOnIn(state, run, [])
@@ -106,16 +124,19 @@ async function continued(request: Request, interrupts: Interrupts): Promise<Cont
     const { keepHeapSmall } = await import('../process/v8-flags.ts')
     keepHeapSmall()
     const kept = readKept(run)
-    const inputs = await secretInputs(kept, options, around)
+    const { secrets, env } = takeSecrets(around.env)
+    const inputs = options.standBy
+      ? { ...kept.plan.inputs, ...secrets }
+      : await secretInputs(kept, options, around)
     sink.goOnIn(state, run, kept.events)
-    const end = await onTarget({ ...request, state, run, kept, inputs, sink, interrupts })
+    const end = await onTarget({ ...work, around: { ...around, env }, kept, inputs, sink })
     if (end.idle && end.failure && (end.refused || isKept(run, end.failure))) {
       sink.standDown(run.head)
-      return refuse(end.failure, run)
+      return refuse(run, end.failure)
     }
     return { kind: 'ended', ended: sink.end(end) }
   } catch (error) {
-    if (error instanceof Failed) return refuse(error.failure, run)
+    if (error instanceof Failed) return refuse(run, error.failure)
     watcher.note({ kind: 'fault', error })
     const problem = error instanceof Error ? error.message : String(error)
     const failure: Failure = { code: 'internal', problem }
@@ -192,8 +213,11 @@ async function onTarget(work: Work): Promise<RunEnd> {
     sink.openJournal()
     await watcher.ready()
     const running = verb === 'resume' ? runPlan(input) : startRollback(input)
-    interrupts.handle(signal => running.control.interrupt(signal, takeInterruption(run.folder)))
-    return await running.ended
+    const onEnding = () =>
+      standBy({ runId: run.head.runId, state, playbook: kept.playbook, inputs, env: around.env })
+    const isTakenBack = (verb === 'rollback' || kept.plan.onFailure === 'rollback') && !options.asHost
+    const control = { interrupts, folder: run.folder, ...(isTakenBack ? { onEnding } : {}) }
+    return await endOf(running, control)
   } finally {
     await transport.close()
   }

@@ -1,4 +1,6 @@
 /** Interruptions of an operation, passed to whatever is running at the moment. */
+import type { RunEnd, StartedRun } from '../engine/run-input.ts'
+import { takeInterruption } from '../runs/interruption.ts'
 import type { Signal } from './watcher.ts'
 
 export type Interrupts = {
@@ -30,3 +32,22 @@ export function makeInterrupts(): Interrupts {
 /** Null if a signal came before the work ended. */
 export const unlessInterrupted = <T>(interrupts: Interrupts, work: Promise<T>): Promise<T | null> =>
   Promise.race([work, new Promise<null>(resolve => interrupts.handle(() => resolve(null)))])
+
+type Control = {
+  interrupts: Interrupts
+  /** Where somebody may have noted that the signal comes from them. */
+  folder: string | null
+  /** Called once when this process, and not only the run, is told to end. */
+  onEnding?: () => void
+}
+
+export function endOf(running: StartedRun, { interrupts, folder, onEnding }: Control): Promise<RunEnd> {
+  let isTold = false
+  interrupts.handle(signal => {
+    running.control.interrupt(signal, folder === null ? null : takeInterruption(folder))
+    if (signal === 'SIGINT' || isTold) return
+    isTold = true
+    onEnding?.()
+  })
+  return running.ended
+}

@@ -5,12 +5,12 @@ import { startCheck } from '../engine/check-plan.ts'
 import { type Plan, startEvent, warningEvents } from '../engine/plan.ts'
 import { runPlan } from '../engine/run.ts'
 import { isRunId, newRunId } from '../engine/run-id.ts'
-import type { RunEnd, RunInput, StartedRun } from '../engine/run-input.ts'
+import type { RunEnd, RunInput } from '../engine/run-input.ts'
 import { Failed, type Failure } from '../failure.ts'
+import type { Settings } from '../playbook/settings.ts'
 import type { ReportHead } from '../report/report-draft.ts'
 import { callerOf } from '../runs/caller.ts'
 import { awaitConfirmIn } from '../runs/confirmation.ts'
-import { takeInterruption } from '../runs/interruption.ts'
 import { lockInput } from '../runs/lock-holder.ts'
 import { DEFAULT_KEEP, stateDir } from '../runs/runs-folder.ts'
 import { confirm, ONLY_ON_HOST } from '../steps/confirm.ts'
@@ -19,12 +19,13 @@ import type { Transport } from '../transport/transport.ts'
 import { clock } from './clock.ts'
 import { connectTo } from './connect-to.ts'
 import { type EventSink, makeSink } from './event-sink.ts'
-import { type Interrupts, makeInterrupts, unlessInterrupted } from './interrupts.ts'
+import { endOf, type Interrupts, makeInterrupts, unlessInterrupted } from './interrupts.ts'
 import { onHostCommand } from './on-host-command.ts'
 import { type Prepared, prepare } from './prepare.ts'
 import { readSettings } from './read-settings.ts'
 import { ownIdsHere } from './self-upgrade/own-container.ts'
 import type { Preflight } from './self-upgrade/preflight.ts'
+import { standBy } from './stand-by.ts'
 import { type StartOptions, wrongStart } from './start-options.ts'
 import type { Around, Ended, Operation, Watcher } from './watcher.ts'
 
@@ -51,7 +52,7 @@ export function startRun(start: Start): Started {
   const interrupts = makeInterrupts()
   return {
     runId: sink.head.runId,
-    ended: endOf({ ...start, sink, interrupts }).then(sink.end),
+    ended: attemptToEnd({ ...start, sink, interrupts }).then(sink.end),
     interrupt: interrupts.interrupt,
     tidy: sink.tidy,
   }
@@ -68,7 +69,7 @@ function headOf({ runId, dryRun, check }: StartOptions): ReportHead {
   }
 }
 
-async function endOf(work: Work): Promise<RunEnd> {
+async function attemptToEnd(work: Work): Promise<RunEnd> {
   let engineBegan = false
   const began = () => {
     engineBegan = true
@@ -90,30 +91,22 @@ async function endOf(work: Work): Promise<RunEnd> {
 
 async function attempt(work: Work, began: () => void): Promise<RunEnd> {
   const { name, options, around, watcher, sink, interrupts } = work
-  const settings = readSettings(options, around)
-  const state = stateDir(around, settings.ok ? settings.settings.stateDir : undefined)
-  const { keepRuns, keepDays } = settings.ok ? settings.settings : {}
+  const read = readSettings(options, around)
+  const { stateDir: given, keepRuns, keepDays }: Partial<Settings> = read.ok ? read.settings : {}
+  const state = stateDir(around, given)
   const keep = { runs: keepRuns ?? DEFAULT_KEEP.runs, days: keepDays ?? DEFAULT_KEEP.days }
   const created = sink.open(state, keep)
-  if (work.wrong) return invalid(work.wrong)
-  if (!created.ok && created.used)
-    return invalid({ code: 'usage', what: 'run-id-used', runId: sink.head.runId })
-  if (!settings.ok) {
-    watcher.note({ kind: 'mistakes', diagnostics: settings.diagnostics })
-    return invalid(settings.failure)
-  }
-  const wrong = wrongStart(options, around.cwd)
-  if (wrong) return invalid(wrong)
+  const settings = usable(read, created, work)
   const { keepHeapSmall } = await import('../process/v8-flags.ts')
   keepHeapSmall()
-  const prepared = await unlessInterrupted(interrupts, prepare(name, options, settings.settings, around))
+  const prepared = await unlessInterrupted(interrupts, prepare(name, options, settings, around))
   if (prepared === null) return notConnected({ code: 'interrupted', signal: interrupts.first! })
   sink.know(prepared.ok ? prepared.plan : { playbook: prepared.name, target: prepared.target })
   if (!prepared.ok) {
     watcher.note({ kind: 'mistakes', diagnostics: prepared.diagnostics })
     return invalid(prepared.failure)
   }
-  if (!created.ok) {
+  if (!created.ok && !created.used) {
     if (!options.dryRun) return refused(created.failure)
     watcher.note({ kind: 'warning', failure: created.failure })
   }
@@ -121,6 +114,24 @@ async function attempt(work: Work, began: () => void): Promise<RunEnd> {
   const unconfirmable = options.asHost || options.check ? null : confirmStep(prepared.plan)
   if (unconfirmable) return refused(unconfirmable)
   return onTarget(prepared, { ...work, state, began })
+}
+
+/** Throws `Failed` for what is wrong before the playbook is looked at. */
+function usable(
+  read: ReturnType<typeof readSettings>,
+  created: ReturnType<EventSink['open']>,
+  { wrong, options, around, watcher, sink }: Work,
+): Settings {
+  if (wrong) throw new Failed(wrong)
+  if (!created.ok && created.used)
+    throw new Failed({ code: 'usage', what: 'run-id-used', runId: sink.head.runId })
+  if (!read.ok) {
+    watcher.note({ kind: 'mistakes', diagnostics: read.diagnostics })
+    throw new Failed(read.failure)
+  }
+  const mistake = wrongStart(options, around.cwd)
+  if (mistake) throw new Failed(mistake)
+  return read.settings
 }
 
 /** Refused before the first change, not after the last one. */
@@ -167,7 +178,15 @@ async function onTarget(
     await watcher.ready()
     work.began()
     const checked = { ...input, warnings: [...warnings, ...prepared.warnings] }
-    return await ended(options.check ? startCheck(checked) : runPlan(input), interrupts, folder)
+    const control = { interrupts, folder }
+    if (options.check) return await endOf(startCheck(checked), control)
+    const { plan, playbook, inputs } = prepared
+    const onEnding = () => {
+      standBy({ runId: sink.head.runId, state, playbook, inputs, env: around.env })
+      watcher.note({ kind: 'stands-by', runId: sink.head.runId })
+    }
+    const isTakenBack = plan.onFailure === 'rollback' && !options.asHost
+    return await endOf(runPlan(checked), { ...control, ...(isTakenBack ? { onEnding } : {}) })
   } finally {
     await transport.close()
   }
@@ -198,13 +217,6 @@ const runInput = (prepared: Prepared, sink: EventSink, transport: Transport): Ru
   record: sink.record,
 })
 
-/** `folder`: where somebody may have noted that the signal comes from them. */
-function ended(running: StartedRun, interrupts: Interrupts, folder: string | null): Promise<RunEnd> {
-  const by = () => (folder === null ? null : takeInterruption(folder))
-  interrupts.handle(signal => running.control.interrupt(signal, by()))
-  return running.ended
-}
-
 /** Checks again, and compares the result with what the caller has seen. */
 async function planMoved(expected: string, input: RunInput, interrupts: Interrupts): Promise<RunEnd | null> {
   let actual: string | null = null
@@ -214,7 +226,7 @@ async function planMoved(expected: string, input: RunInput, interrupts: Interrup
       if (event.type === 'plan-hashed') actual = event.hash
     },
   })
-  const end = await ended(check, interrupts, null)
+  const end = await endOf(check, { interrupts, folder: null })
   if (actual === null) return end
   return actual === expected ? null : refused({ code: 'plan-moved', expected, actual })
 }

@@ -31,6 +31,8 @@ export type Note =
   | { kind: 'fault'; error: unknown }
   /** The host knows this start already: the run was started before. */
   | { kind: 'attached'; runId: string; run: 'followed' | 'running' | 'ended' }
+  /** Another process rolls the run back, should this one be killed before it has. */
+  | { kind: 'stands-by'; runId: string }
   /** The host does not answer any more, and answers again. */
   | { kind: 'silence'; failure: Failure }
   | { kind: 'answer' }

@@ -57,20 +57,22 @@ async function follow(
   const { onSilence, onAnswer } = silenceOf(watcher)
   let job: string | undefined
   let offset = 0
+  /** Whether more may come of what was answered. */
+  const take = (answer: RunAnswer): boolean => {
+    // The words of another runner that lives are not those of the one that only found that out.
+    if (runner !== undefined && answer.job_id !== runner) return false
+    if (answer.job_id !== job) lines.restart()
+    job = answer.job_id
+    lines.take(textOf(answer))
+    offset = answer.next_offset ?? offset
+    return answer.data !== '' || !answer.done
+  }
   for (;;) {
     const fields = { run_id: runId, job_id: job, offset, max_bytes: CHUNK_BYTES, wait_ms: EVENTS_WAIT_MS }
     const events = await withRetries(() => host.ask('events', fields, signal), signal, onSilence)
     if (events.ok) onAnswer()
     if (signal.aborted || (!events.ok && !events.missing)) return events
-    // The words of another runner that lives are not those of the one that only found that out.
-    if (events.ok && (runner === undefined || events.value.job_id === runner)) {
-      const { job_id, data, next_offset, done } = events.value
-      if (job_id !== job) lines.restart()
-      job = job_id
-      lines.take(textOf(events.value))
-      offset = next_offset ?? offset
-      if (data !== '' || !done) continue
-    }
+    if (events.ok && take(events.value)) continue
     const waited = await waitAt(host, runId, SHORT_WAIT_MS, signal, runner)
     if (!waited.ok || waited.value.done || signal.aborted) return waited
   }

@@ -48,16 +48,18 @@ export async function selfUpgrade(
     return { ...clear, failure: command === null ? { ...about, who: 'host' } : { ...about, who, command } }
   }
   for (const stop of stops) {
-    if (stop.kind === 'services') {
-      const replaced = await replacedBy(stop, transport)
-      const hit = own.find(one => isReplaced(one, replaced))
-      if (hit) return refused(stop.step, hit, false)
-    } else if (stop.kind === 'anything') {
-      const runner = own.find(({ who }) => who === 'runner')
-      if (runner) return refused(stop.step, runner, true)
-    }
+    const hit = await endedBy(stop, own, transport)
+    if (hit) return refused(stop.step, hit, stop.kind === 'anything')
   }
   return { ...clear, warnings: warningsOf(stops, first, command === null) }
+}
+
+async function endedBy(stop: Stop, own: readonly Own[], transport: Transport): Promise<Own | undefined> {
+  if (stop.kind === 'services') {
+    const replaced = await replacedBy(stop, transport)
+    return own.find(one => isReplaced(one, replaced))
+  }
+  return stop.kind === 'anything' ? own.find(({ who }) => who === 'runner') : undefined
 }
 
 /** Warnings for `--dry-run`, which does not look at the target. Pure. */

@@ -96,7 +96,9 @@ function printNote(screen: Screen, note: Note): void {
   }
 }
 
-function noteText(note: Extract<Note, { kind: 'mistakes' | 'warning' | 'attached' | 'words' }>): string {
+function noteText(
+  note: Extract<Note, { kind: 'mistakes' | 'warning' | 'attached' | 'stands-by' | 'words' }>,
+): string {
   switch (note.kind) {
     case 'mistakes':
       return renderDiagnostics(note.diagnostics, 'text')
@@ -104,6 +106,8 @@ function noteText(note: Extract<Note, { kind: 'mistakes' | 'warning' | 'attached
       return wordedError(note.failure)
     case 'attached':
       return `${note.runId} was started before${STARTED_BEFORE[note.run]}\n`
+    case 'stands-by':
+      return `if this process is killed now, another one rolls back: hostops wait ${note.runId}   tells how it ended\n`
     case 'words':
       return `${printable(note.line)}\n`
   }

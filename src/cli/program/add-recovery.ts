@@ -46,6 +46,7 @@ export const addRecovery: AddCommands = (program, io, done) => {
       })
     if (verb === 'rollback') {
       command
+        .addOption(new Option('--stand-by').hideHelp())
         .option('--check', 'only look whether everything is there that it would need; change nothing')
         .option('--rebuild', 'go on without a kept image: build it again from the old commit')
         .addHelpText('after', ROLLED_BACK)
