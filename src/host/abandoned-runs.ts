@@ -8,6 +8,7 @@ import type { Event } from '../engine/events.ts'
 import { systemReason } from '../process/system-error.ts'
 import { hasReport, hasSettled, mayLive } from '../runs/run-status.ts'
 import { type AroundRuns, ownerOf } from './around-runs.ts'
+import type { HostRunRequest } from './request-store.ts'
 
 /** Ids that are still answered for, though their run and its report are gone. */
 const MOST_KEPT = 1000
@@ -76,7 +77,7 @@ async function lookAt(
   settled: Set<string>,
   named: Set<string>,
 ): Promise<void> {
-  const { store, jobs, log, stateDir, runs } = around
+  const { store, log, stateDir, runs } = around
   const request = store.read(id)
   const status = store.status(id)
   if (around.again.has(id)) return
@@ -88,10 +89,7 @@ async function lookAt(
   }
   const job = store.job(id)
   if ((status !== null && mayLive(status)) || job === null || named.has(id)) return
-  const info = await jobs.handle({ action: 'status', job_id: job }, ownerOf(request.token))
-  // What is read last counts: the runner may have ended meanwhile.
-  const now = store.status(id)
-  if ((info.status === 'ok' && !info.done) || (now !== null && hasReport(now))) return
+  if (await isAtWork(id, job, request, around)) return
   if (!store.hasRun(id)) {
     // It never came to a run; the job's own output says why.
     settled.add(id)
@@ -104,6 +102,23 @@ async function lookAt(
       `run ${id} was left half-way, and its runner is gone; to finish it: ${command('resume')}; to take it back: ${command('rollback')}`,
     )
   }
+  await carryOn(id, job, request, around)
+}
+
+async function isAtWork(
+  id: string,
+  job: string,
+  request: HostRunRequest,
+  { jobs, store }: AroundRuns,
+): Promise<boolean> {
+  const info = await jobs.handle({ action: 'status', job_id: job }, ownerOf(request.token))
+  // What is read last counts: the runner may have ended meanwhile.
+  const now = store.status(id)
+  return (info.status === 'ok' && !info.done) || (now !== null && hasReport(now))
+}
+
+async function carryOn(id: string, job: string, request: HostRunRequest, around: AroundRuns): Promise<void> {
+  const { store, log } = around
   const folder = store.folder(id)
   const values = store.values(id)
   const argv = ['resume', id, '--as-host', '--output', 'json', ...(values ? ['--inputs', values] : [])]

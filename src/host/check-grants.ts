@@ -5,7 +5,7 @@ import type { Config } from '../hostlink/daemon/config/config.ts'
 import type { Problem } from '../hostlink/daemon/config/problem.ts'
 import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { GrantFindings } from '../hostlink/daemon/run-service.ts'
-import { findInstalled } from './installed-playbooks.ts'
+import { findInstalled, type Installed } from './installed-playbooks.ts'
 import { BROKEN, loadOffers, type Offered } from './offered-playbooks.ts'
 
 /** What is not installed as it was reviewed is told elsewhere. */
@@ -15,8 +15,6 @@ export async function checkGrants(
   env: NodeJS.ProcessEnv,
 ): Promise<GrantFindings> {
   const found: GrantFindings = { problems: [], warnings: [] }
-  // With the YAML parser, which only those need who have such tokens.
-  const { bindsRefs, unguarded } = await import('./guarded.ts')
   const offerTo = await loadOffers()
   for (const token of tokens) {
     if (token.policy.kind !== 'playbooks') continue
@@ -29,28 +27,40 @@ export async function checkGrants(
     }
     for (const { name, pinned = {} } of token.policy.playbooks) {
       const playbook = offered.find(each => each.name === name)
-      if (playbook?.problem === BROKEN) {
-        const hint = `hostops validate ${findInstalled(name, config)?.file ?? name}`
-        found.problems.push({ ...place, reason: `${name} has mistakes: no run of it can begin`, hint })
-      }
-      if (playbook === undefined || playbook.problem !== null) continue
-      found.problems.push(...unknownPins(playbook, pinned).map(problem => ({ ...place, ...problem })))
+      if (playbook === undefined) continue
       const installed = findInstalled(name, config)
-      const text = installed?.text.toString() ?? ''
-      const open = unguarded(text, pinned)
-      if (open !== null) {
-        const hint = `hostops show ${name}   lists its inputs: pin the inputs named above (ref, allowPowers, image), or give git.checkout refs: or a compose.guard before it`
-        found.problems.push({ ...place, reason: `no run of ${name} can begin: ${open}`, hint })
-      }
-      found.warnings.push(
-        ...freeInputs(playbook, bindsRefs(text, pinned)).map(doubt => ({ ...place, ...doubt })),
-      )
+      const { problems, warnings } = await lookAtGrant(playbook, pinned, installed)
+      found.problems.push(...problems.map(problem => ({ ...place, ...problem })))
+      found.warnings.push(...warnings.map(doubt => ({ ...place, ...doubt })))
     }
   }
   return found
 }
 
 type Finding = Pick<Problem, 'reason' | 'hint'>
+
+async function lookAtGrant(
+  playbook: Offered,
+  pinned: Readonly<Record<string, unknown>>,
+  installed: Installed | null,
+): Promise<{ problems: Finding[]; warnings: Finding[] }> {
+  const { name, problem } = playbook
+  if (problem === BROKEN) {
+    const hint = `hostops validate ${installed?.file ?? name}`
+    return { problems: [{ reason: `${name} has mistakes: no run of it can begin`, hint }], warnings: [] }
+  }
+  if (problem !== null) return { problems: [], warnings: [] }
+  // With the YAML parser, which only those need who have such tokens.
+  const { bindsRefs, unguarded } = await import('./guarded.ts')
+  const text = installed?.text.toString() ?? ''
+  const open = unguarded(text, pinned)
+  const hint = `hostops show ${name}   lists its inputs: pin the inputs named above (ref, allowPowers, image), or give git.checkout refs: or a compose.guard before it`
+  const unable = open === null ? [] : [{ reason: `no run of ${name} can begin: ${open}`, hint }]
+  return {
+    problems: [...unknownPins(playbook, pinned), ...unable],
+    warnings: freeInputs(playbook, bindsRefs(text, pinned)),
+  }
+}
 
 function unknownPins({ name, inputs }: Offered, pinned: Readonly<Record<string, unknown>>): Finding[] {
   const known = inputs.map(input => input.name)

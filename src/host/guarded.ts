@@ -17,22 +17,36 @@ export function unguarded(text: string, pinned: Fields): string | null {
     const free = freeCommand(templates, isMap(fields['env']) ? fields['env'] : {}, kindOf)
     if (free !== null) return free
   }
+  return freeTree(steps, isFixed) ?? freePlace(steps, isPlace) ?? freeVariables(steps, isFixed)
+}
+
+function freeTree(steps: readonly Step[], isFixed: IsFixed): string | null {
   for (const [at, checkout] of steps.entries()) {
     if (checkout.uses !== 'git.checkout' || isBound(checkout, isFixed)) continue
-    const before = steps.slice(0, at)
-    // A start before the checkout starts this tree in the next run.
-    for (const start of steps.filter(step => STARTS.test(step.uses))) {
-      const guards = before.filter(step => guardsBoth(step, checkout, start))
-      if (guards.length === 0)
-        return `the caller chooses what git.checkout checks out, and no compose.guard before it judges what ${start.uses} starts`
-      if (!guards.some(guard => isFixed(guard.with['allow'] ?? '')))
-        return 'the caller chooses what compose.guard allows'
-    }
-    const command = steps.find(step => COMMANDS.test(step.uses))
-    if (command !== undefined && !before.some(step => guards(step, checkout)))
-      return `the caller chooses what git.checkout checks out, and no compose.guard judges it before ${command.uses} runs there`
+    const reason = unjudged(checkout, steps.slice(0, at), steps, isFixed)
+    if (reason !== null) return reason
   }
-  return freePlace(steps, isPlace) ?? freeVariables(steps, isFixed)
+  return null
+}
+
+/** `before`: the steps before the checkout. */
+function unjudged(
+  checkout: Step,
+  before: readonly Step[],
+  steps: readonly Step[],
+  isFixed: IsFixed,
+): string | null {
+  // A start before the checkout starts this tree in the next run.
+  for (const start of steps.filter(step => STARTS.test(step.uses))) {
+    const guards = before.filter(step => guardsBoth(step, checkout, start))
+    if (guards.length === 0)
+      return `the caller chooses what git.checkout checks out, and no compose.guard before it judges what ${start.uses} starts`
+    if (!guards.some(guard => isFixed(guard.with['allow'] ?? '')))
+      return 'the caller chooses what compose.guard allows'
+  }
+  const command = steps.find(step => COMMANDS.test(step.uses))
+  if (command === undefined || before.some(step => guards(step, checkout))) return null
+  return `the caller chooses what git.checkout checks out, and no compose.guard judges it before ${command.uses} runs there`
 }
 
 /** Fields that say which files are built and started. `hostlinkd check` warns of an input of type path. */

@@ -5,11 +5,11 @@
  */
 import { setMaxListeners } from 'node:events'
 import { jobStart } from '../hostlink/daemon/exec/job-start.ts'
-import { failure } from '../hostlink/daemon/peers/answer.ts'
+import { type Body, failure } from '../hostlink/daemon/peers/answer.ts'
 import { createTurns } from '../hostlink/daemon/peers/turns.ts'
 import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { HostRuns, HostRunsOptions, RunService } from '../hostlink/daemon/run-service.ts'
-import type { ExecRequest } from '../hostlink/messages.ts'
+import type { ExecRequest, RunStart } from '../hostlink/messages.ts'
 import { systemReason } from '../process/system-error.ts'
 import { runsHere } from '../runs/runs-here.ts'
 import { goOnWaiting } from './abandoned-runs.ts'
@@ -58,21 +58,11 @@ export function openHostRuns(options: HostRunsOptions, by = byToken): HostRuns {
 
   return {
     handle: async (request, token, decide, gone) => {
-      let installed: Installed | null = null
-      try {
-        const name = request.action === 'start' ? request.playbook.name : undefined
-        if (name !== undefined) installed = findInstalled(name, config())
-      } catch (error) {
-        return failure(`the playbook cannot be read: ${systemReason(error)}`)
-      }
-      const verdict = decide({ type: 'run', request, digest: installed?.digest ?? null })
-      if (!verdict.allowed) return { status: 'denied', error_msg: verdict.rule }
+      if (request.action === 'start') return decidedStart(request, token, decide, around)
+      const verdict = decide({ type: 'run', request, digest: null })
+      if (!verdict.allowed) return denied(verdict.rule)
       if (request.action === 'resume' || request.action === 'rollback')
         return goOnWith(request, token, around)
-      const open = installed === null ? null : await opens(token, installed, verdict.pinned ?? {})
-      if (open !== null) return { status: 'denied', error_msg: open }
-      if (request.action === 'start')
-        return startOnHost(request, installed, verdict.pinned ?? {}, token, around)
       const ends = AbortSignal.any([gone, closing.signal])
       setMaxListeners(0, ends)
       return answerRunRequest(request, { ...around, token, gone: ends })
@@ -88,6 +78,28 @@ export function openHostRuns(options: HostRunsOptions, by = byToken): HostRuns {
       closing.abort()
     },
   }
+}
+
+const denied = (rule: string): Body => ({ status: 'denied', error_msg: rule })
+
+async function decidedStart(
+  request: RunStart,
+  token: Token,
+  decide: Parameters<HostRuns['handle']>[2],
+  around: AroundRuns,
+): Promise<Body> {
+  const { name } = request.playbook
+  let installed: Installed | null
+  try {
+    installed = name === undefined ? null : findInstalled(name, around.config())
+  } catch (error) {
+    return failure(`the playbook cannot be read: ${systemReason(error)}`)
+  }
+  const verdict = decide({ type: 'run', request, digest: installed?.digest ?? null })
+  if (!verdict.allowed) return denied(verdict.rule)
+  const pinned = verdict.pinned ?? {}
+  const open = installed === null ? null : await opens(token, installed, pinned)
+  return open === null ? startOnHost(request, installed, pinned, token, around) : denied(open)
 }
 
 /** A token with a policy is not to choose what is started as root of the host. */

@@ -24,57 +24,23 @@ export async function startOnHost(
   around: AroundRuns,
 ): Promise<Body> {
   const { store, log } = around
-  const { name, text } = request.playbook
-  if (name !== undefined && installed === null) {
-    return {
-      status: 'not_found',
-      error_msg: `no playbook ${name} is installed on this host (in ${playbookFolders(around.config()).join(', ')})`,
-    }
-  }
   const runId = request.run_id ?? newRunId()
-  // Begun by somebody on this host: whoever asks with its id must not come to own it.
-  if (store.read(runId) === null && store.hasRun(runId)) {
-    return badRequest(`run_id: ${runId} was used for a run of somebody else`)
-  }
-  const texts = Object.entries(request.input_texts ?? {})
-  const wanted: HostRunRequest = {
-    token: token.name,
-    identity: identityOf(request, token),
-    playbook: name ?? 'sent by the client',
-    argv: runArguments(
-      runId,
-      store.folder(runId),
-      texts.map(([input]) => input),
-      request,
-      around.by(token),
-    ),
-    created_ms: Date.now(),
-    ...(installed === null ? {} : { digest: installed.digest }),
-  }
+  const problem = problemWith(request, installed, runId, around)
+  if (problem !== null) return problem
+  const wanted = requestOf(runId, request, installed, token, around)
   const isAnew = mends(wanted, runId, store)
   if (isAnew) {
     store.forgetMistake(runId)
     wanted.key = `run/${runId}/again/${randomBytes(8).toString('hex')}`
+    // From here on: that the mistake has ended is not to be taken for the end of this one.
+    around.again.set(runId, null)
   }
-  // From here on: that the mistake has ended is not to be taken for the end of this one.
-  if (isAnew) around.again.set(runId, null)
   let job = ''
   try {
-    const created = await store.create(runId, wanted, {
-      'playbook.yaml': installed?.text ?? text ?? '',
-      'inputs.json': JSON.stringify({ ...request.inputs, ...pinned }),
-      // Also for who goes on with the run, and takes only the secrets of it.
-      'values.json': JSON.stringify({ ...request.inputs, ...Object.fromEntries(texts), ...pinned }),
-      // The runner takes one line feed off the end, as editors leave one there.
-      ...Object.fromEntries(texts.map(([, value], at) => [`input-${at}`, `${value}\n`])),
-    })
+    const created = await store.create(runId, wanted, filesOf(request, installed, pinned))
     const known = created ? wanted : store.read(runId)
     if (known === null) return failure(`the request of run ${runId} cannot be read`)
-    if (known.identity !== wanted.identity) {
-      return badRequest(
-        `run_id: ${runId} was used for another playbook or other inputs or options; hostops report ${runId} tells of that run, another id begins a new one`,
-      )
-    }
+    if (known.identity !== wanted.identity) return usedFor(runId)
     const jobId = await jobOf(runId, known, token, around)
     if (typeof jobId !== 'string') return jobId
     job = jobId
@@ -85,6 +51,62 @@ export async function startOnHost(
     return failure(`the run cannot be kept: ${systemReason(error)}`)
   } finally {
     if (isAnew) around.again.set(runId, job)
+  }
+}
+
+function problemWith(
+  { playbook: { name } }: RunStart,
+  installed: Installed | null,
+  runId: string,
+  { store, config }: AroundRuns,
+): Body | null {
+  if (name !== undefined && installed === null) {
+    const folders = playbookFolders(config()).join(', ')
+    return {
+      status: 'not_found',
+      error_msg: `no playbook ${name} is installed on this host (in ${folders})`,
+    }
+  }
+  // Begun by somebody on this host: whoever asks with its id must not come to own it.
+  if (store.read(runId) === null && store.hasRun(runId))
+    return badRequest(`run_id: ${runId} was used for a run of somebody else`)
+  return null
+}
+
+const usedFor = (runId: string): Body =>
+  badRequest(
+    `run_id: ${runId} was used for another playbook or other inputs or options; hostops report ${runId} tells of that run, another id begins a new one`,
+  )
+
+const textsOf = ({ input_texts }: RunStart) => Object.entries(input_texts ?? {})
+
+function requestOf(
+  runId: string,
+  request: RunStart,
+  installed: Installed | null,
+  token: Token,
+  { store, by }: AroundRuns,
+): HostRunRequest {
+  const inputs = textsOf(request).map(([input]) => input)
+  return {
+    token: token.name,
+    identity: identityOf(request, token),
+    playbook: request.playbook.name ?? 'sent by the client',
+    argv: runArguments(runId, store.folder(runId), inputs, request, by(token)),
+    created_ms: Date.now(),
+    ...(installed === null ? {} : { digest: installed.digest }),
+  }
+}
+
+function filesOf(request: RunStart, installed: Installed | null, pinned: Readonly<Record<string, unknown>>) {
+  const texts = textsOf(request)
+  return {
+    'playbook.yaml': installed?.text ?? request.playbook.text ?? '',
+    'inputs.json': JSON.stringify({ ...request.inputs, ...pinned }),
+    // Also for who goes on with the run, and takes only the secrets of it.
+    'values.json': JSON.stringify({ ...request.inputs, ...Object.fromEntries(texts), ...pinned }),
+    // The runner takes one line feed off the end, as editors leave one there.
+    ...Object.fromEntries(texts.map(([, value], at) => [`input-${at}`, `${value}\n`])),
   }
 }
 

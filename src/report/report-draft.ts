@@ -67,32 +67,11 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       step.attempts = event.attempt
       return
     }
-    case 'step-finished': {
-      const seen = event.failure ? seenBy(event.failure) : {}
-      Object.assign(draft.facts, event.facts, seen)
-      draft.changed = changedWith(draft.changed, event)
-      const step = draft.steps.find(s => s.id === event.id)
-      if (!step) return
-      step.status = event.status
-      step.effect = event.effect
-      step.attempts = Math.max(step.attempts, event.attempts)
-      step.durationMs = Math.round(event.durationMs)
-      step.changed = mayHaveActed(event) ? null : event.changed
-      if (event.failure) {
-        step.errorCode = event.failure.code
-        step.error = sentence(event.failure)
-      }
-      if (event.tolerated) step.tolerated = true
+    case 'step-finished':
+      addStepEnd(draft, event)
       return
-    }
     case 'evidence':
-      for (const { name, text, facts } of event.evidence) {
-        keepTail(draft.tails, event.id, `--- ${name}\n${text.trimEnd()}`)
-        // The step that failed has seen it closer, unless it has left its words to be read.
-        const unread = draft.facts.failedService?.logsTail === ''
-        if (facts) draft.facts = unread ? { ...draft.facts, ...facts } : { ...facts, ...draft.facts }
-      }
-      if (event.evidence.length > 0) draft.tails.kept = event.id
+      addEvidence(draft, event)
       return
     case 'observed': {
       const { watchedSeconds, ...others } = event.facts
@@ -108,18 +87,9 @@ export function addEvent(draft: ReportDraft, event: Event): void {
       // What an earlier attempt left is this one's work.
       draft.rollbackErrors = []
       return
-    case 'part-finished': {
-      const seen = { ...event.facts, ...(event.failure ? seenBy(event.failure) : {}) }
-      const { healthz: _, readyz: __, failedService, ...others } = seen
-      // The cause of the run's failure, and what its polls saw, stay those of the version that was deployed.
-      draft.facts = { ...(failedService ? { failedService } : {}), ...draft.facts, ...others }
-      addHealth(draft.looks, seen)
-      if (event.changed) draft.rollbackPerformed = true
-      if (event.failure) {
-        draft.rollbackErrors.push(`${event.movement} ${event.id}: ${sentence(event.failure)}`)
-      }
+    case 'part-finished':
+      addPartEnd(draft, event)
       return
-    }
     case 'rollback-finished':
       draft.rollbackVerified = event.verified
       draft.notVerified = event.notVerified
@@ -158,6 +128,45 @@ export function addEvent(draft: ReportDraft, event: Event): void {
   }
 }
 
+type Of<Type extends Event['type']> = Extract<Event, { type: Type }>
+
+function addStepEnd(draft: ReportDraft, event: Of<'step-finished'>): void {
+  Object.assign(draft.facts, event.facts, event.failure ? seenBy(event.failure) : {})
+  draft.changed = changedWith(draft.changed, event)
+  const step = draft.steps.find(s => s.id === event.id)
+  if (!step) return
+  step.status = event.status
+  step.effect = event.effect
+  step.attempts = Math.max(step.attempts, event.attempts)
+  step.durationMs = Math.round(event.durationMs)
+  step.changed = mayHaveActed(event) ? null : event.changed
+  if (event.failure) {
+    step.errorCode = event.failure.code
+    step.error = sentence(event.failure)
+  }
+  if (event.tolerated) step.tolerated = true
+}
+
+function addEvidence(draft: ReportDraft, { id, evidence }: Of<'evidence'>): void {
+  for (const { name, text, facts } of evidence) {
+    keepTail(draft.tails, id, `--- ${name}\n${text.trimEnd()}`)
+    // The step that failed has seen it closer, unless it has left its words to be read.
+    const unread = draft.facts.failedService?.logsTail === ''
+    if (facts) draft.facts = unread ? { ...draft.facts, ...facts } : { ...facts, ...draft.facts }
+  }
+  if (evidence.length > 0) draft.tails.kept = id
+}
+
+function addPartEnd(draft: ReportDraft, event: Of<'part-finished'>): void {
+  const seen = { ...event.facts, ...(event.failure ? seenBy(event.failure) : {}) }
+  const { healthz: _, readyz: __, failedService, ...others } = seen
+  // The cause of the run's failure, and what its polls saw, stay those of the version that was deployed.
+  draft.facts = { ...(failedService ? { failedService } : {}), ...draft.facts, ...others }
+  addHealth(draft.looks, seen)
+  if (event.changed) draft.rollbackPerformed = true
+  if (event.failure) draft.rollbackErrors.push(`${event.movement} ${event.id}: ${sentence(event.failure)}`)
+}
+
 export function toReport(draft: ReportDraft, finishedAt: number | null): Report {
   const { head, facts, looks, end } = draft
   const outcome: Outcome = end?.outcome ?? 'unknown'
@@ -172,18 +181,7 @@ export function toReport(draft: ReportDraft, finishedAt: number | null): Report 
     outcome,
     changed: outcome === 'unknown' || outcome === 'started' ? null : draft.changed,
     dryRun: head.dryRun,
-    repoPath: facts.repoPath ?? null,
-    composePath: facts.composePath ?? null,
-    serviceName: facts.serviceName ?? null,
-    requestedRef: facts.requestedRef ?? null,
-    beforeSha: facts.beforeSha ?? null,
-    beforeBranch: facts.beforeBranch ?? null,
-    afterSha: facts.afterSha ?? null,
-    afterBranch: facts.afterBranch ?? null,
-    dirtyRepo: facts.dirtyRepo ?? null,
-    composeRebuilt: facts.composeRebuilt ?? null,
-    healthz: facts.healthz ?? null,
-    readyz: facts.readyz ?? null,
+    ...alwaysTold(facts),
     healthAfterRollback: draft.isGoingBack ? (looks.health ?? { healthz: null, readyz: null }) : null,
     observations: [...looks.run.values()],
     rollbackObservations: [...looks.rollback.values()],
@@ -196,54 +194,66 @@ export function toReport(draft: ReportDraft, finishedAt: number | null): Report 
     errorCode: failure?.code ?? null,
     error: failure ? sentence(failure) : null,
     logsTail: failure ? tailFor(draft.tails, failedStep) : null,
-    startedAt: new Date(head.startedAt).toISOString(),
-    finishedAt: finishedAt === null ? null : new Date(finishedAt).toISOString(),
-    durationMs: finishedAt === null ? 0 : Math.max(0, Math.round(finishedAt - head.startedAt)),
-    ...observed(facts),
+    ...timesOf(head.startedAt, finishedAt),
+    ...toldIfKnown(facts),
     ...(looks.watchedSeconds === null ? {} : { watchedSeconds: looks.watchedSeconds }),
     ...(draft.planHash === null ? {} : { planHash: draft.planHash }),
     steps: draft.steps,
   }
 }
 
+const timesOf = (startedAt: number, finishedAt: number | null) => ({
+  startedAt: new Date(startedAt).toISOString(),
+  finishedAt: finishedAt === null ? null : new Date(finishedAt).toISOString(),
+  durationMs: finishedAt === null ? 0 : Math.max(0, Math.round(finishedAt - startedAt)),
+})
+
+const ALWAYS_TOLD = [
+  'repoPath',
+  'composePath',
+  'serviceName',
+  'requestedRef',
+  'beforeSha',
+  'beforeBranch',
+  'afterSha',
+  'afterBranch',
+  'dirtyRepo',
+  'composeRebuilt',
+  'healthz',
+  'readyz',
+] as const
+
 /** What only some runs can know stands in their reports only. */
-function observed(facts: Facts): Partial<Report> {
-  const {
-    services,
-    pulled,
-    failedService,
-    downtimeSeconds,
-    downtime,
-    diskFreeBytes,
-    lost,
-    powersAdded,
-    leftBehind,
-    rebuilt,
-  } = facts
-  return {
-    ...(rebuilt === undefined ? {} : { rebuilt }),
-    ...(lost === undefined ? {} : { lost }),
-    ...(powersAdded === undefined ? {} : { powersAdded }),
-    ...(leftBehind === undefined ? {} : { leftBehind }),
-    ...(services === undefined ? {} : { services }),
-    ...(pulled === undefined ? {} : { pulled }),
-    ...(failedService === undefined ? {} : { failedService }),
-    ...(downtimeSeconds === undefined ? {} : { downtimeSeconds }),
-    ...(downtime === undefined ? {} : { downtime }),
-    ...(diskFreeBytes === undefined ? {} : { diskFreeBytes }),
-  }
-}
+const TOLD_IF_KNOWN = [
+  'rebuilt',
+  'lost',
+  'powersAdded',
+  'leftBehind',
+  'services',
+  'pulled',
+  'failedService',
+  'downtimeSeconds',
+  'downtime',
+  'diskFreeBytes',
+] as const
+
+const alwaysTold = (facts: Facts) =>
+  Object.fromEntries(ALWAYS_TOLD.map(name => [name, facts[name] ?? null])) as Pick<
+    Report,
+    (typeof ALWAYS_TOLD)[number]
+  >
+
+const toldIfKnown = (facts: Facts): Partial<Report> =>
+  Object.fromEntries(TOLD_IF_KNOWN.flatMap(name => (facts[name] === undefined ? [] : [[name, facts[name]]])))
 
 /** A step that may change the host and failed half-way was not looked at. */
-function changedWith(before: boolean | null, event: StepEnd): boolean | null {
+function changedWith(before: boolean | null, event: Of<'step-finished'>): boolean | null {
   if (before === true || event.changed) return true
   return before === null || event.changed === null || mayHaveActed(event) ? null : false
 }
 
-const mayHaveActed = ({ effect, status }: StepEnd) =>
+const mayHaveActed = ({ effect, status }: Of<'step-finished'>) =>
   effect !== 'read' && effect !== 'fetch' && (status === 'failed' || status === 'unknown')
-
-type StepEnd = Extract<Event, { type: 'step-finished' }>
 
 /** The engine has seen to it that nothing was begun, or that all is as before. */
 const NOTHING_CHANGED: ReadonlySet<Outcome> = new Set(['failed-unchanged', 'refused', 'unreachable'])

@@ -90,19 +90,29 @@ type Awaited = {
 function awaitedConfirmation(folder: string): Awaited | null {
   let awaited: Awaited | null = null
   let toCome: string[] = []
+  const isOver = () => {
+    if (awaited) awaited.over = true
+  }
   for (const event of readEvents(folder)) {
-    if (event.type === 'run-started')
-      toCome = event.steps.filter(step => step.uses === confirm.uses).map(step => step.id)
-    if (event.type === 'confirm-awaited' || event.type === 'step-finished')
-      toCome = toCome.filter(step => step !== event.id)
-    if (event.type === 'confirm-awaited')
-      awaited = { step: event.id, deadline: event.deadline, over: false, next: null }
-    const isOver =
-      event.type === 'rollback-started' ||
-      event.type === 'run-finished' ||
-      (event.type === 'step-finished' && event.id === awaited?.step)
-    if (isOver && awaited) awaited.over = true
-    if (event.type === 'rollback-started' || event.type === 'run-finished') toCome = []
+    switch (event.type) {
+      case 'run-started':
+        toCome = event.steps.filter(step => step.uses === confirm.uses).map(step => step.id)
+        break
+      case 'confirm-awaited':
+        toCome = toCome.filter(step => step !== event.id)
+        awaited = { step: event.id, deadline: event.deadline, over: false, next: null }
+        break
+      case 'step-finished':
+        toCome = toCome.filter(step => step !== event.id)
+        if (event.id === awaited?.step) isOver()
+        break
+      case 'rollback-started':
+      case 'run-finished':
+        toCome = []
+        isOver()
+        break
+      default:
+    }
   }
   return awaited && { ...awaited, next: toCome[0] ?? null }
 }

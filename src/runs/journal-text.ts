@@ -35,19 +35,24 @@ export function parseJournal(bytes: Buffer, after = 0): JournalText {
     const to = bytes.indexOf(NEWLINE, from)
     const { said, torn } = partsOf(bytes.subarray(from, to < 0 ? undefined : to), to >= 0)
     if (said.length > 0) {
-      const line = said.toString()
-      const entry = parseEntry(line)
-      if (entry === null) return { ...journal, torn: true }
-      if (entry.v > JOURNAL_VERSION) return { ...journal, newer: true }
-      if (entry.seq !== after + journal.entries.length + 1) return { ...journal, torn: true }
-      if (entry.seq === 1) journal.id = journalId(line)
-      journal.entries.push(entry)
+      const wrong = take(journal, said.toString(), after)
+      if (wrong !== null) return { ...journal, [wrong]: true }
       journal.end = from + said.length
     }
     if (torn || to < 0) return { ...journal, torn }
     from = to + 1
   }
   return journal
+}
+
+function take(journal: JournalText, line: string, after: number): 'torn' | 'newer' | null {
+  const entry = parseEntry(line)
+  if (entry === null) return 'torn'
+  if (entry.v > JOURNAL_VERSION) return 'newer'
+  if (entry.seq !== after + journal.entries.length + 1) return 'torn'
+  if (entry.seq === 1) journal.id = journalId(line)
+  journal.entries.push(entry)
+  return null
 }
 
 /**

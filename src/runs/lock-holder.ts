@@ -7,7 +7,7 @@ import { livesStill, noteSelf } from '../process/identity.ts'
 import { userName } from './caller.ts'
 import { hasSettled, mayLive } from './run-status.ts'
 import { machineOf, pidNamespace } from './runner-identity.ts'
-import { type RunHead, readRun } from './runs-folder.ts'
+import { type RunEntry, type RunHead, readRun } from './runs-folder.ts'
 
 export function lockInput(runId: string, state: string, waitMs: number, now: number): LockInput {
   const { pid, started, boot } = noteSelf()
@@ -32,15 +32,16 @@ function judge(other: Holder, self: Holder, state: string): HolderStatus {
   const { pid, processStart, boot } = other
   if (other.machine !== self.machine) {
     const run = runOf(other, state)
-    if (run === null || mayLive(run.status) || !isRunnerOf(run.head, other)) return 'unknown'
-    return hasSettled(run.status) ? 'finished' : 'interrupted'
+    return run === null || mayLive(run.status) || !isRunnerOf(run.head, other) ? 'unknown' : endOf(run)
   }
   if (boot === self.boot && livesStill({ pid, started: processStart || null })) return 'alive'
   // Its own first: an id may be given twice.
   const run = (other.state === undefined ? null : runOf(other, other.state)) ?? runOf(other, state)
   if (run === null) return other.state !== undefined && canLookInto(other.state, other) ? 'lost' : 'unknown'
-  return hasSettled(run.status) ? 'finished' : 'interrupted'
+  return endOf(run)
 }
+
+const endOf = ({ status }: RunEntry): HolderStatus => (hasSettled(status) ? 'finished' : 'interrupted')
 
 /** Of another user's folder nobody knows what is in it. */
 function canLookInto(state: string, { runId }: Holder): boolean {

@@ -81,11 +81,7 @@ async function* watch(
     const { done, ...answer } = must(await withRetries(ask))
     const entries = listed(answer.entries)
     for (const value of entries) {
-      const entry = entryOf(value)
-      if (entry !== null && entry.v > JOURNAL_VERSION) throw writtenByNewer(runId)
-      // A host that repeats itself, or leaves something out, is not followed.
-      if (entry?.seq !== last + 1)
-        throw new Failed({ code: 'usage', what: 'unreadable-answer', from: host.target, of: runId })
+      const entry = entryBehind(last, value, runId, host.target)
       yield entry
       last = entry.seq
     }
@@ -93,6 +89,14 @@ async function* watch(
     // A host that does not wait is not asked without a pause.
     if (entries.length === 0) await sleep(PAUSE_MS)
   }
+}
+
+/** A host that repeats itself, or leaves something out, is not followed. */
+function entryBehind(last: number, value: unknown, runId: string, from: string): JournalEntry {
+  const entry = entryOf(value)
+  if (entry !== null && entry.v > JOURNAL_VERSION) throw writtenByNewer(runId)
+  if (entry?.seq === last + 1) return entry
+  throw new Failed({ code: 'usage', what: 'unreadable-answer', from, of: runId })
 }
 
 export const waitAt = (

@@ -6,7 +6,7 @@ import type { Event } from '../engine/events.ts'
 import { printable } from '../wording/printable.ts'
 import { sentence } from '../wording/word.ts'
 import type { Face, Screen } from './face.ts'
-import { byInWords, confirmInWords, elapsed, plural, verifiedInWords } from './words.ts'
+import { byInWords, confirmInWords, elapsed, interruptedInWords, plural, verifiedInWords } from './words.ts'
 
 /**
  * Callers that keep only the beginning of what a command prints (OpenClaw: 200 000 characters) must still see the
@@ -80,11 +80,7 @@ function say(event: Exclude<Event, { type: 'output' | 'confirm-awaited' }>): str
     case 'plan-hashed':
       return [`plan ${event.hash}`]
     case 'interrupting':
-      return [
-        event.hard
-          ? `${event.signal} again${byInWords(event.by)}: no more rolling back`
-          : `${event.signal}${byInWords(event.by)}: stopping in order`,
-      ]
+      return [interruptedInWords(event)]
     case 'evidence':
       return event.evidence.map(({ name }) => `${event.id}: kept ${name}`)
     case 'evidence-missing':

@@ -76,15 +76,10 @@ const LEAST_ROOM = 10
 
 function note(seen: Seen, event: Event): void {
   switch (event.type) {
-    case 'output': {
+    case 'output':
       // What the way back says would push out what the failed step has said.
-      if (seen.goingBack) return
-      const lines = seen.tail.get(event.id) ?? []
-      lines.push(event.line)
-      if (lines.length > TAIL_LINES) lines.shift()
-      seen.tail.set(event.id, lines)
+      if (!seen.goingBack) keepLine(seen.tail, event)
       return
-    }
     case 'step-finished':
       if (event.changed) seen.changed.push(event.id)
       if (event.failure?.code === 'not-stable') seen.service ??= event.failure.failedService ?? null
@@ -98,16 +93,10 @@ function note(seen: Seen, event: Event): void {
       seen.stopsAt = event.stopsAt
       return
     case 'part-finished':
-      if (event.movement !== 'verify') seen.undoneSteps.push(event.id)
-      if (event.failure) seen.failed.push(`${event.movement} ${event.id}`)
-      if (event.failure) seen.remains.push(`${event.movement} ${event.id}: ${word(event.failure).message}`)
-      else if (event.changed && event.movement !== 'verify') seen.undone.push(`${event.movement} ${event.id}`)
+      notePart(seen, event)
       return
     case 'rollback-finished':
-      seen.remains.push(...event.remains.map(failure => word(failure).message))
-      seen.isStuck = seen.failed.length === 0 && event.remains.some(({ code }) => code === 'no-way-back')
-      seen.failed.push(...event.remains.flatMap(failure => ('step' in failure ? [left(failure)] : [])))
-      seen.verified = event.verified
+      noteWayBack(seen, event)
       return
     case 'plan-hashed':
       seen.hash = event.hash
@@ -118,6 +107,31 @@ function note(seen: Seen, event: Event): void {
     default:
       return
   }
+}
+
+type Of<Type extends Event['type']> = Extract<Event, { type: Type }>
+
+function keepLine(tails: Seen['tail'], { id, line }: Of<'output'>): void {
+  const lines = tails.get(id) ?? []
+  lines.push(line)
+  if (lines.length > TAIL_LINES) lines.shift()
+  tails.set(id, lines)
+}
+
+function notePart(seen: Seen, { movement, id, failure, changed }: Of<'part-finished'>): void {
+  const part = `${movement} ${id}`
+  if (movement !== 'verify') seen.undoneSteps.push(id)
+  if (failure) {
+    seen.failed.push(part)
+    seen.remains.push(`${part}: ${word(failure).message}`)
+  } else if (changed && movement !== 'verify') seen.undone.push(part)
+}
+
+function noteWayBack(seen: Seen, { remains, verified }: Of<'rollback-finished'>): void {
+  seen.remains.push(...remains.map(failure => word(failure).message))
+  seen.isStuck = seen.failed.length === 0 && remains.some(({ code }) => code === 'no-way-back')
+  seen.failed.push(...remains.flatMap(failure => ('step' in failure ? [left(failure)] : [])))
+  seen.verified = verified
 }
 
 function left(failure: Failure & { step: string | null }): string {
@@ -144,39 +158,56 @@ function wayBack(
 }
 
 function tell(seen: Seen, end: End, more: SummaryEnd): string[] {
+  const { columns } = more
   const isDone = end.outcome === 'rolled-back' || end.outcome === 'failed-unchanged'
   const isAsked = isDone && end.failure?.code === 'taken-back'
-  const worded = end.failure && !isAsked ? word(end.failure, more.at) : null
-  const where = end.failedStep === null ? '' : `${end.failedStep}: `
-  const isNarrow = more.columns !== null && more.columns < NARROW
-  const indent = isNarrow ? NARROW_INDENT : INDENT
-  const fitted = (text: string, taken: number) =>
-    more.columns === null ? [text] : wrap(text, Math.max(LEAST_ROOM, more.columns - taken - 1), MOST_ROWS)
   const way = { isAsked, undone: seen.undoneSteps, failed: seen.failed, changed: seen.changed }
-  const first = printable(verdict(end.outcome, more.sight ?? {}, way))
-  const lines = fitted(`${first} (${elapsed(more.durationMs)})`, 0)
-  const add = (label: string, texts: readonly string[]) => {
-    const rows = texts.flatMap(text => fitted(printable(text), indent))
-    if (isNarrow && rows.length > 0) lines.push(`  ${label}`)
-    rows.forEach((row, at) => {
-      lines.push(`${(at === 0 && !isNarrow ? `  ${label}` : '').padEnd(indent)}${row}`)
-    })
-  }
-  if (worded) add('error', [`${where}${worded.message}`.replace(/\s+/g, ' ')])
-  if (end.failedStep !== null && !isAsked) add('output', seen.tail.get(end.failedStep) ?? [])
-  const words = seen.service?.logsTail.split('\n').filter(Boolean) ?? []
-  if (seen.service)
-    add('logs', words.length > 0 ? [`of ${seen.service.container}:`, ...words.slice(-TAIL_LINES)] : [])
-  if (end.outcome !== 'planned') {
-    if (!seen.goingBack || seen.verified === false) add('changed', seen.changed)
-    add('undone', seen.undone)
-  }
-  add('remains', seen.remains)
-  add(
-    'hint',
-    [worded?.hint ?? null, more.stored ? wayBack(seen, end, more) : null].filter(hint => hint !== null),
-  )
-  if (seen.hash !== null) add('plan', [`${seen.hash} (to run just this: --plan ${seen.hash})`])
-  if (more.stored) add('run', [more.runId])
-  return lines
+  const first = `${printable(verdict(end.outcome, more.sight ?? {}, way))} (${elapsed(more.durationMs)})`
+  const worded = end.failure && !isAsked ? word(end.failure, more.at) : null
+  const isStillChanged = !seen.goingBack || seen.verified === false
+  const hints = [worded?.hint, more.stored ? wayBack(seen, end, more) : null]
+  const plan = seen.hash === null ? [] : [`${seen.hash} (to run just this: --plan ${seen.hash})`]
+  const paragraphs: Paragraph[] = [
+    ...(worded ? causeOf(seen, end, worded.message) : []),
+    ...(seen.service ? [logsOf(seen.service)] : []),
+    ...(end.outcome === 'planned'
+      ? []
+      : [
+          { label: 'changed', texts: isStillChanged ? seen.changed : [] },
+          { label: 'undone', texts: seen.undone },
+        ]),
+    { label: 'remains', texts: seen.remains },
+    { label: 'hint', texts: hints.filter(hint => hint != null) },
+    { label: 'plan', texts: plan },
+    { label: 'run', texts: more.stored ? [more.runId] : [] },
+  ]
+  return [...fitted(first, columns, 0), ...paragraphs.flatMap(paragraph => labelled(paragraph, columns))]
 }
+
+type Paragraph = { label: string; texts: readonly string[] }
+
+function causeOf(seen: Seen, { failedStep }: End, message: string): Paragraph[] {
+  const where = failedStep === null ? '' : `${failedStep}: `
+  return [
+    { label: 'error', texts: [`${where}${message}`.replace(/\s+/g, ' ')] },
+    { label: 'output', texts: failedStep === null ? [] : (seen.tail.get(failedStep) ?? []) },
+  ]
+}
+
+function logsOf(service: FailedService): Paragraph {
+  const words = service.logsTail.split('\n').filter(Boolean)
+  const texts = words.length > 0 ? [`of ${service.container}:`, ...words.slice(-TAIL_LINES)] : []
+  return { label: 'logs', texts }
+}
+
+function labelled({ label, texts }: Paragraph, columns: number | null): string[] {
+  const isNarrow = columns !== null && columns < NARROW
+  const indent = isNarrow ? NARROW_INDENT : INDENT
+  const rows = texts.flatMap(text => fitted(printable(text), columns, indent))
+  if (rows.length === 0) return []
+  if (isNarrow) return [`  ${label}`, ...rows.map(row => `${' '.repeat(indent)}${row}`)]
+  return rows.map((row, at) => `${(at === 0 ? `  ${label}` : '').padEnd(indent)}${row}`)
+}
+
+const fitted = (text: string, columns: number | null, taken: number): string[] =>
+  columns === null ? [text] : wrap(text, Math.max(LEAST_ROOM, columns - taken - 1), MOST_ROWS)

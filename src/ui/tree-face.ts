@@ -8,7 +8,7 @@ import { sentence } from '../wording/word.ts'
 import type { Face } from './face.ts'
 import { LiveRenderer } from './live-renderer.ts'
 import { makePaint, makePainter, type Terminal } from './painter.ts'
-import { byInWords, confirmInWords, elapsed, verifiedInWords } from './words.ts'
+import { byInWords, confirmInWords, elapsed, interruptedInWords, verifiedInWords } from './words.ts'
 
 export function treeFace(terminal: Terminal): Face {
   const painter = makePainter(terminal)
@@ -30,9 +30,6 @@ export function treeFace(terminal: Terminal): Face {
     else drawn = drawn.then(() => painter.above([line]))
   }
   const step = (id: string) => tasks.get(`step ${id}`)
-  const part = (event: { movement: string; id: string }) => tasks.get(`${event.movement} ${event.id}`)
-  const paintVerified = (verified: boolean | null) =>
-    verified === null ? paint.yellow : verified ? paint.green : paint.red
   const heading = (text: string) => say(paint.bold(text))
   let steps: Waiting[] = []
   let runId = ''
@@ -57,37 +54,9 @@ export function treeFace(terminal: Terminal): Face {
         // A lock, or the link to a host, is no step.
         return running ? running.output(event.line) : say(`${paint.yellow(event.id)}: ${event.line}`)
       }
-      case 'confirm-awaited':
-        return say(`${paint.yellow(event.id)}: ${confirmInWords(event, runId, terminal.at)}`)
-      case 'confirmed':
-        return say(`${paint.yellow(event.id)}: confirmed${byInWords(event.by)}`)
-      case 'step-retrying':
-        return say(
-          `${paint.yellow(terminal.unicode ? '↻' : '~')} ${event.id}: attempt ${event.attempt} failed, again in ${elapsed(event.delayMs)}: ${sentence(event.failure)}`,
-        )
       case 'step-finished':
         begin()
         return finishStep(step(event.id), event, paint.dim)
-      case 'checked':
-        return say(
-          event.failure
-            ? `${paint.red(event.id)}: ${sentence(event.failure)}`
-            : `${paint.cyan(event.id)}: ${event.text}`,
-        )
-      case 'interrupting':
-        return say(
-          paint.yellow(
-            event.hard
-              ? `${event.signal} again${byInWords(event.by)}: no more rolling back`
-              : `${event.signal}${byInWords(event.by)}: stopping in order (again: stops the rolling back too)`,
-          ),
-        )
-      case 'evidence':
-        return event.evidence.length === 0
-          ? undefined
-          : say(`kept as evidence: ${event.evidence.map(e => e.name).join(', ')}`)
-      case 'evidence-missing':
-        return say(paint.yellow(`${event.id}: its evidence could not be kept: ${sentence(event.failure)}`))
       case 'rollback-started':
         for (const one of order) one.drop()
         heading(
@@ -96,27 +65,16 @@ export function treeFace(terminal: Terminal): Face {
         return
       case 'part-started':
         return draw([waitingTask(`${event.movement} ${event.id}`, `${event.movement} ${event.id}`)])
-      case 'part-finished': {
-        const same = event.changed || event.movement === 'verify' ? '' : ', nothing to do'
-        return event.failure
-          ? part(event)?.fail(paint.dim(elapsed(event.durationMs)), sentence(event.failure))
-          : part(event)?.succeed(paint.dim(`${elapsed(event.durationMs)}${same}`))
-      }
-      case 'rollback-finished':
-        return say(paintVerified(event.verified)(verifiedInWords(event)))
+      case 'part-finished':
+        return finishPart(tasks.get(`${event.movement} ${event.id}`), event, paint.dim)
       case 'resumed':
         runId = event.runId
-        return say(
-          `going on with run ${event.runId}${event.inFlight ? `, ${event.inFlight} was under way` : ''}`,
-        )
-      case 'recorded':
-      case 'observed':
-      case 'probe':
-      case 'snapshot-finished':
-      case 'plan-hashed':
-      case 'run-finished':
-        return
+        break
+      default:
+        break
     }
+    const line = saying(event, terminal, runId)
+    if (line !== null) say(line)
   }
   const begin = () => {
     if (steps.length === 0) return
@@ -131,6 +89,40 @@ export function treeFace(terminal: Terminal): Face {
       await drawn
       painter.settle()
     },
+  }
+}
+
+/** What an event says beside the tasks; null: nothing. Pure. */
+function saying(event: Event, { colour, unicode, at }: Terminal, runId: string): string | null {
+  const paint = makePaint(colour)
+  switch (event.type) {
+    case 'confirm-awaited':
+      return `${paint.yellow(event.id)}: ${confirmInWords(event, runId, at)}`
+    case 'confirmed':
+      return `${paint.yellow(event.id)}: confirmed${byInWords(event.by)}`
+    case 'step-retrying':
+      return `${paint.yellow(unicode ? '↻' : '~')} ${event.id}: attempt ${event.attempt} failed, again in ${elapsed(event.delayMs)}: ${sentence(event.failure)}`
+    case 'checked':
+      return event.failure
+        ? `${paint.red(event.id)}: ${sentence(event.failure)}`
+        : `${paint.cyan(event.id)}: ${event.text}`
+    case 'interrupting':
+      return paint.yellow(interruptedInWords(event))
+    case 'evidence': {
+      const names = event.evidence.map(({ name }) => name)
+      return names.length === 0 ? null : `kept as evidence: ${names.join(', ')}`
+    }
+    case 'evidence-missing':
+      return paint.yellow(`${event.id}: its evidence could not be kept: ${sentence(event.failure)}`)
+    case 'rollback-finished': {
+      const { verified } = event
+      const inColour = verified === null ? paint.yellow : verified ? paint.green : paint.red
+      return inColour(verifiedInWords(event))
+    }
+    case 'resumed':
+      return `going on with run ${event.runId}${event.inFlight ? `, ${event.inFlight} was under way` : ''}`
+    default:
+      return null
   }
 }
 
@@ -215,6 +207,16 @@ function finishStep(
   } else if (event.status === 'skipped') task?.skip(event.reason ?? 'skipped')
   else if (event.tolerated) task?.skip(`failed, the run goes on: ${reason}`)
   else task?.fail(dim(`${elapsed(event.durationMs)}${tries}`), reason)
+}
+
+function finishPart(
+  task: Waiting | undefined,
+  { movement, changed, durationMs, failure }: Extract<Event, { type: 'part-finished' }>,
+  dim: (text: string) => string,
+): void {
+  if (failure) task?.fail(dim(elapsed(durationMs)), sentence(failure))
+  else
+    task?.succeed(dim(`${elapsed(durationMs)}${changed || movement === 'verify' ? '' : ', nothing to do'}`))
 }
 
 async function drawList(waiting: Waiting[], options: unknown): Promise<void> {

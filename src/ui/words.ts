@@ -1,5 +1,5 @@
 /** Words that all faces share. */
-import type { By, Outcome } from '../engine/events.ts'
+import type { By, Event, Outcome } from '../engine/events.ts'
 
 /** For people: `812ms`, `3.4s`, `41s`, `2m 05s`, `1h 02m`. */
 export function elapsed(ms: number): string {
@@ -34,6 +34,11 @@ export const plural = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' :
 /** Empty where nobody is known; hosts of older versions do not say. */
 export const byInWords = (by: By | null | undefined): string =>
   by ? ` by ${by.kind === 'token' ? 'token ' : ''}${by.name}` : ''
+
+export const interruptedInWords = ({ signal, hard, by }: Extract<Event, { type: 'interrupting' }>): string =>
+  hard
+    ? `${signal} again${byInWords(by)}: no more rolling back`
+    : `${signal}${byInWords(by)}: stopping in order (again: stops the rolling back too)`
 
 /** What has to be typed, and until when. */
 export function confirmInWords({ deadline }: { deadline: number }, runId: string, at = ''): string {
