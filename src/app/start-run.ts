@@ -177,16 +177,16 @@ async function onTarget(
     sink.openJournal()
     await watcher.ready()
     work.began()
-    const checked = { ...input, warnings: [...warnings, ...prepared.warnings] }
     const control = { interrupts, folder }
-    if (options.check) return await endOf(startCheck(checked), control)
+    if (options.check)
+      return await endOf(startCheck({ ...input, warnings: [...warnings, ...prepared.warnings] }), control)
     const { plan, playbook, inputs } = prepared
     const onEnding = () => {
       standBy({ runId: sink.head.runId, state, playbook, inputs, env: around.env })
       watcher.note({ kind: 'stands-by', runId: sink.head.runId })
     }
     const isTakenBack = plan.onFailure === 'rollback' && !options.asHost
-    return await endOf(runPlan(checked), { ...control, ...(isTakenBack ? { onEnding } : {}) })
+    return await endOf(runPlan(input), { ...control, ...(isTakenBack ? { onEnding } : {}) })
   } finally {
     await transport.close()
   }

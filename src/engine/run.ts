@@ -92,9 +92,9 @@ async function locked(run: Run, work: Work, verb: Verb): Promise<RunEnd> {
   try {
     if (run.input.recovered) startObserving(run, run.states)
     const end = await work(run)
-    await stopObserving(run)
     const takenBack = AS_BEFORE.has(end.outcome)
-    if (takenBack || end.outcome === 'succeeded') await tidyUp(run, takenBack)
+    const isTidied = takenBack || end.outcome === 'succeeded'
+    await Promise.all([stopObserving(run), isTidied ? tidyUp(run, takenBack) : null])
     open = end.outcome === 'unknown'
     return end
   } finally {

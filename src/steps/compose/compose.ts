@@ -71,7 +71,7 @@ export const withoutWarnings = ([docker, ...args]: readonly string[]): string[] 
   ...args,
 ]
 
-/** Runs in the stack's folder, where compose looks for its files. `asked`: by the caller already. */
+/** Runs in the stack's folder, where compose looks for its files. `asked`: by the caller, who has just had it loaded, too. */
 export async function compose(
   ctx: StepContext,
   given: Stack,
@@ -94,7 +94,8 @@ export async function compose(
   if (done.code === 0) return done
   const failed = composeFailed(cwd, args[0] ?? '', done, 'all')
   const isLoading = args[0] === 'config'
-  if (!isLoading && failed.failure.code === 'compose-failed') await requireReadable(ctx, given)
+  const mayBeUnreadable = !isLoading && asked === undefined && failed.failure.code === 'compose-failed'
+  if (mayBeUnreadable) await requireReadable(ctx, given)
   const seen = foreign ?? (await foreignIn(ctx, given))
   throw isLoading || seen.quotes === 'anything' ? withoutQuotes(failed, seen) : failed
 }
