@@ -7,10 +7,15 @@ type Files = ReadonlyMap<string, string>
 
 /** Each layer and what it may import, apart from itself. A file above all folders is a layer of its own. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
-  bin: ['cli', 'host', 'hostlink', 'jobs', 'build', 'process', 'document'],
+  bin: ['cli', 'serve', 'host', 'hostlink', 'jobs', 'build', 'process', 'document'],
   cli: [
-    ...['host', 'app', 'runs', 'ui', 'report', 'wording', 'engine', 'playbook', 'document', 'steps'],
+    ...['serve', 'host', 'app', 'runs', 'ui', 'report', 'wording', 'engine', 'playbook', 'document', 'steps'],
     ...['transport', 'hostlink', 'process', 'build', 'failure.ts', 'duration.ts'],
+  ],
+  // Doors for programs, beside that for people.
+  serve: [
+    ...['app', 'runs', 'report', 'wording', 'engine', 'playbook', 'document', 'hostlink', 'process', 'build'],
+    ...['failure.ts', 'duration.ts'],
   ],
   host: [
     ...['app', 'runs', 'report', 'wording', 'engine', 'playbook', 'document', 'steps', 'hostlink', 'jobs'],

@@ -28,6 +28,7 @@ test('npm pack holds exactly what a user needs', () => {
       `dist/hostops-${part}.cjs`,
       `dist/hostops-${part}.cjs.${process.versions.v8}-${process.arch}.cache`,
     ]),
+    'dist/hostops-trigger.cjs',
     'dist/hostops.cjs',
     'package.json',
     'src/hostlink/PROTOCOL.md',

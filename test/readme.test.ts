@@ -49,7 +49,7 @@ test('the commands to start with are those of package.json', () => {
   const { scripts, bin } = JSON.parse(readFileSync(root('package.json'), 'utf8'))
   for (const [, script] of text.matchAll(/npm run ([a-z]+)/g)) expect(Object.keys(scripts)).toContain(script)
   expect(text).toContain('npm ci && npm test')
-  expect(Object.keys(bin)).toEqual(['hostops', 'hostlink', 'hostlinkd'])
+  expect(Object.keys(bin)).toEqual(['hostops', 'hostlink', 'hostlinkd', 'hostops-trigger'])
 })
 
 test('links lead to files that are there', () => {

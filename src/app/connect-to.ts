@@ -1,7 +1,8 @@
 /** Connects to a target. An interruption ends the attempt. */
 import type { Failure } from '../failure.ts'
 import { openTransport, wrongTarget } from '../transport/connect.ts'
-import type { Connected, Transport } from '../transport/transport.ts'
+import type { Transport } from '../transport/transport.ts'
+import { failureOf } from './connect-failure.ts'
 import type { Interrupts } from './interrupts.ts'
 
 type Reached = { ok: true; transport: Transport } | { ok: false; failure: Failure }
@@ -26,23 +27,4 @@ export async function connectTo(target: string, { env, jobsFolder, interrupts }:
 export function targetFailure(target: string): Failure | null {
   const wrong = wrongTarget(target)
   return wrong === null ? null : failureOf(wrong, target)
-}
-
-export function failureOf(connected: Connected & { ok: false }, target: string): Failure {
-  switch (connected.problem) {
-    case 'bad-target':
-      return {
-        ...{ code: 'usage', what: 'target', reason: connected.reason },
-        ...(connected.hint ? { hint: connected.hint } : {}),
-      }
-    case 'auth-failed':
-      return { code: 'auth-failed', target }
-    case 'unreachable':
-      return {
-        code: 'unreachable',
-        target,
-        reason: connected.reason,
-        ...(connected.hint ? { hint: connected.hint } : {}),
-      }
-  }
 }

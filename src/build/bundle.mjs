@@ -1,4 +1,4 @@
-// Builds the three bins into dist/: one small entry each, everything else in files that load on demand.
+// Builds the bins into dist/: one small entry each, everything else in files that load on demand.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -93,14 +93,17 @@ await build({
   banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
 })
 
-// The client's whole life is 15 ms: one CommonJS file, because Node's ES module loader alone takes a third of that.
-await build({
-  ...common,
-  entryPoints: [path('src/bin/hostlink.ts')],
-  outfile: path('dist/hostlink.cjs'),
-  minify: true,
-  format: 'cjs',
-})
+// The client's whole life is 15 ms: one CommonJS file, because Node's ES module loader alone takes a third of that. So is
+// the trigger: what root owns, and an agent may start, is one file.
+for (const name of ['hostlink', 'hostops-trigger']) {
+  await build({
+    ...common,
+    entryPoints: [path(`src/bin/${name}.ts`)],
+    outfile: path(`dist/${name}.cjs`),
+    minify: true,
+    format: 'cjs',
+  })
+}
 
 // The runner's start is measured too: a bin that loads the parts which the call needs, and beside each part the code
 // that calls have compiled.

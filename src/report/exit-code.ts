@@ -7,6 +7,8 @@ export const EXIT_NO = 1
 export const EXIT_USAGE = 2
 /** Nothing was changed, because it may not be or cannot be now. */
 export const EXIT_REFUSED = 3
+export const EXIT_UNREACHABLE = 4
+export const EXIT_UNKNOWN = 6
 
 export function exitCode(outcome: Outcome, failure: Failure | null): number {
   switch (outcome) {
@@ -23,12 +25,12 @@ export function exitCode(outcome: Outcome, failure: Failure | null): number {
     case 'refused':
       return EXIT_REFUSED
     case 'unreachable':
-      return 4
+      return EXIT_UNREACHABLE
     case 'rollback-failed':
     case 'failed-changed':
       return 5
     case 'unknown':
-      return 6
+      return EXIT_UNKNOWN
     case 'interrupted':
       return failure?.code === 'interrupted' && failure.signal !== 'SIGINT' ? 143 : 130
   }

@@ -37,6 +37,7 @@ const LONGEST_FIRST = [
   'cli/reconcile',
   'transport/hostlink',
   'cli/upgrade',
+  'serve/trigger',
   'cli/outcomes',
   'cli/demo',
   'cli/orphans',

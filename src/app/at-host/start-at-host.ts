@@ -3,14 +3,13 @@ import { isRunId, newRunId } from '../../engine/run-id.ts'
 import type { RunEnd } from '../../engine/run-input.ts'
 import { Failed, type Failure } from '../../failure.ts'
 import type { ReportHead } from '../../report/report-draft.ts'
-import { atOf, type HostLink, withRetries } from '../../runs/host-link.ts'
-import { reportOf, waitAt } from '../../runs/runs-at.ts'
+import { withRetries } from '../../runs/host-link.ts'
 import { stateDir } from '../../runs/runs-folder.ts'
 import { clock } from '../clock.ts'
 import { type Interrupts, makeInterrupts, unlessInterrupted } from '../interrupts.ts'
 import { readSettings } from '../read-settings.ts'
 import { wrongStart } from '../start-options.ts'
-import type { Operation, Watcher } from '../watcher.ts'
+import type { Operation } from '../watcher.ts'
 import {
   type AtHost,
   type EndedAtHost,
@@ -20,6 +19,7 @@ import {
   notStarted,
 } from './ended-at-host.ts'
 import { followToEnd } from './follow-run.ts'
+import { startDetached } from './start-detached.ts'
 import { requestFor } from './start-request.ts'
 
 type Start = AtHost & {
@@ -82,23 +82,12 @@ async function attempt(
   const { host } = opened
   try {
     const start = { ...fields, run_id: head.runId }
+    if (detach) return await startDetached(host, start, watcher.note, stop.signal)
     const reply = await withRetries(() => host.ask('start', start), stop.signal)
     if (!reply.ok) return endOfRefusal(reply)
-    const { attached } = reply.value
-    if (detach) return attached ? await metAgain(host, head.runId, watcher) : STARTED
-    if (attached) watcher.note({ kind: 'attached', runId: head.runId, run: 'followed' })
+    if (reply.value.attached) watcher.note({ kind: 'attached', runId: head.runId, run: 'followed' })
     return await followToEnd(host, head.runId, { watcher, interrupts })
   } finally {
     host.close()
   }
-}
-
-const STARTED: RunEnd = { outcome: 'started', failedStep: null, failure: null }
-
-/** Triggered once more: a run that has ended is reported with its end. */
-async function metAgain(host: HostLink, runId: string, { note }: Watcher): Promise<RunEnd | EndedAtHost> {
-  const reply = await waitAt(host, runId, 0)
-  const told = reply.ok && reply.value.done === true ? reportOf(reply.value) : null
-  note({ kind: 'attached', runId, run: told === null ? 'running' : 'ended' })
-  return told === null ? STARTED : { kind: 'told', told, at: atOf(host) }
 }

@@ -1,12 +1,12 @@
+import { clock } from '../../app/clock.ts'
 import { wrongOption } from '../../app/start-options.ts'
 import { parseDuration } from '../../duration.ts'
 import { Failed, type Failure } from '../../failure.ts'
 import { exitCode } from '../../report/exit-code.ts'
-import { emptyDraft, toReport } from '../../report/report-draft.ts'
 import type { Report } from '../../report/report-schema.ts'
 import { resultLine } from '../../report/result-line.ts'
+import { blankReport, unknownReport } from '../../report/unknown-report.ts'
 import { HostRefusal } from '../../runs/host-link.ts'
-import { sentence } from '../../wording/word.ts'
 import { type OfRuns, printRefusal, type Refuse, withRuns } from '../open/with-runs.ts'
 import { wordedError } from '../print/print-failure.ts'
 import { printReport } from '../print/print-report.ts'
@@ -40,20 +40,12 @@ export const unknownIfSilent =
       error instanceof HostRefusal &&
       (error.reply.again || failure.code === 'unreachable' || failure.code === 'auth-failed')
     if (!isSilent) return printRefusal(error, at, io)
-    const head = {
-      runId: given,
-      playbook: null,
-      target: target ?? null,
-      dryRun: false,
-      startedAt: Date.now(),
-    }
-    return printUnknown(toReport(emptyDraft(head), null), failure, at, io)
+    const known = blankReport({ runId: given, target: target ?? null, startedAt: clock.now() })
+    return printUnknown(known, failure, at, io)
   }
 
 function printUnknown(known: Report, failure: Failure, at: string, io: Io): number {
-  const { code: errorCode } = failure
-  const unknown = { outcome: 'unknown', success: null, changed: null } as const
-  const line = resultLine({ ...known, ...unknown, errorCode, error: sentence(failure) })
+  const line = resultLine(unknownReport(known, failure))
   if (io.stdout.isTTY) io.stdout.write(line)
   io.stderr.write(wordedError(failure, at))
   if (!io.stdout.isTTY) io.stdout.write(line)

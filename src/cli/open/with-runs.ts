@@ -2,17 +2,14 @@
 import type { HostPlaybook } from '../../app/at-host/host-playbooks.ts'
 import { openState } from '../../app/open-run.ts'
 import { ownRuns } from '../../app/own-runs.ts'
-import { Failed, type Failure } from '../../failure.ts'
-import { EXIT_REFUSED, EXIT_USAGE } from '../../report/exit-code.ts'
+import { Failed } from '../../failure.ts'
 import { atOf, type HostLink, HostRefusal, noReply } from '../../runs/host-link.ts'
+import { refusalCode } from '../../runs/refusal-code.ts'
 import type { Runs } from '../../runs/runs.ts'
 import { wordedError } from '../print/print-failure.ts'
 import type { Io } from '../terminal/io.ts'
 
 export type OfRuns = { target?: string; config?: string }
-
-const EXIT_UNREACHABLE = 4
-const EXIT_UNKNOWN = 6
 
 /** Prints a failure as `refuse` says. */
 export async function withRuns(
@@ -80,13 +77,3 @@ export function printRefusal(error: Failed, at: string, io: Io): number {
   io.stderr.write(wordedError(error.failure, at))
   return refusalCode(error)
 }
-
-function refusalCode(error: Failed): number {
-  const { code } = error.failure
-  if (REFUSED.has(code)) return EXIT_REFUSED
-  if (!(error instanceof HostRefusal)) return EXIT_USAGE
-  if (error.reply.again) return EXIT_UNKNOWN
-  return code === 'usage' ? EXIT_USAGE : EXIT_UNREACHABLE
-}
-
-const REFUSED: ReadonlySet<Failure['code']> = new Set(['denied', 'not-confirmable', 'not-cancellable'])

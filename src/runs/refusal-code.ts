@@ -1,0 +1,14 @@
+/** The exit code of a command about a run that was not carried out. */
+import type { Failed, Failure } from '../failure.ts'
+import { EXIT_REFUSED, EXIT_UNKNOWN, EXIT_UNREACHABLE, EXIT_USAGE } from '../report/exit-code.ts'
+import { HostRefusal } from './host-link.ts'
+
+export function refusalCode(error: Failed): number {
+  const { code } = error.failure
+  if (REFUSED.has(code)) return EXIT_REFUSED
+  if (!(error instanceof HostRefusal)) return EXIT_USAGE
+  if (error.reply.again) return EXIT_UNKNOWN
+  return code === 'usage' ? EXIT_USAGE : EXIT_UNREACHABLE
+}
+
+const REFUSED: ReadonlySet<Failure['code']> = new Set(['denied', 'not-confirmable', 'not-cancellable'])

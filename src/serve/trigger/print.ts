@@ -1,0 +1,37 @@
+/** What hostops-trigger prints: the result on stdout, words for people on stderr. */
+import type { EndedAtHost } from '../../app/at-host/ended-at-host.ts'
+import type { Failure } from '../../failure.ts'
+import { exitCode } from '../../report/exit-code.ts'
+import type { Report } from '../../report/report-schema.ts'
+import { resultLine } from '../../report/result-line.ts'
+import { unknownReport } from '../../report/unknown-report.ts'
+import { printable } from '../../wording/printable.ts'
+import { sentence } from '../../wording/word.ts'
+
+export type TriggerIo = {
+  /** The result. */
+  out(text: string): void
+  /** For people. */
+  err(text: string): void
+}
+
+/** Without the hint, which would name commands that the caller cannot run. */
+export const printError = (failure: Failure, io: TriggerIo): void =>
+  io.err(`error: ${printable(sentence(failure))}\n`)
+
+export function printEnd(ended: EndedAtHost, io: TriggerIo): number {
+  const { report, exitCode } = ended.kind === 'told' ? ended.told : ended.ended
+  if (report.error !== null) io.err(`error: ${printable(report.error)}\n`)
+  if (report.outcome === 'started' || report.outcome === 'unknown') io.err(waitHint(report.runId))
+  io.out(resultLine(report))
+  return exitCode
+}
+
+export function printUnknown(known: Report, failure: Failure, io: TriggerIo): number {
+  printError(failure, io)
+  io.err(waitHint(known.runId))
+  io.out(resultLine(unknownReport(known, failure)))
+  return exitCode('unknown', failure)
+}
+
+const waitHint = (runId: string) => `hint: hostops-trigger wait ${printable(runId)} --timeout 20s\n`

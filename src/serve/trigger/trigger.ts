@@ -1,0 +1,113 @@
+/**
+ * hostops-trigger: what one allowlists for an agent. It starts the host's own named playbooks through hostlinkd, follows
+ * what became of them, and can do nothing else.
+ */
+import { endedHere, endOfRefusal } from '../../app/at-host/ended-at-host.ts'
+import { openLinkedHost } from '../../app/at-host/open-linked-host.ts'
+import { clock } from '../../app/clock.ts'
+import { VERSION } from '../../build/version.ts'
+import { isRunId, newRunId } from '../../engine/run-id.ts'
+import type { RunEnd } from '../../engine/run-input.ts'
+import { Failed } from '../../failure.ts'
+import type { Env } from '../../process/surroundings.ts'
+import { EXIT_OK, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE } from '../../report/exit-code.ts'
+import type { ReportHead } from '../../report/report-draft.ts'
+import { blankReport } from '../../report/unknown-report.ts'
+import { HostRefusal, noReply } from '../../runs/host-link.ts'
+import { refusalCode } from '../../runs/refusal-code.ts'
+import { jsonLine } from '../../wording/printable.ts'
+import { ACTS, type Act } from './acts.ts'
+import { parseTriggerArgs, TRIGGER_USAGE } from './parse-args.ts'
+import { printEnd, printError, printUnknown, type TriggerIo } from './print.ts'
+
+/** Everything else in the caller's environment is passed over. */
+export const TRIGGER_ENV = ['HOSTLINK_SOCKET', 'HOSTLINK_TOKEN_FILE', 'HOSTLINK_TARGET'] as const
+const TARGET = 'hostlink'
+/** Beyond what a command waits for: the caller may end this process after 30 s, and is to have an answer by then. */
+const PATIENCE_MS = 5000
+
+export async function trigger(args: readonly string[], env: Env, io: TriggerIo): Promise<number> {
+  const [command = ''] = args
+  if (/^(-h|--help|help)$/.test(command)) return print(io, TRIGGER_USAGE)
+  if (/^(-V|--version)$/.test(command)) return print(io, `hostops-trigger ${VERSION}\n`)
+  const head: ReportHead = {
+    runId: newRunId(clock.now()),
+    playbook: null,
+    target: TARGET,
+    dryRun: command === 'check',
+    startedAt: clock.now(),
+  }
+  try {
+    const call = parseTriggerArgs(args)
+    const [word] = call.words
+    if (command === 'run' || command === 'check') head.playbook = word
+    const runId = call.options['run-id'] ?? word
+    if (isRunId(runId) && head.playbook !== runId) head.runId = runId
+    return await carryOut(ACTS[call.command](call, head), env, io)
+  } catch (error) {
+    if (!(error instanceof Failed)) throw error
+    return refuse(command, error, head, io)
+  }
+}
+
+const print = (io: TriggerIo, text: string): number => {
+  io.out(text)
+  return EXIT_OK
+}
+
+async function carryOut({ withinMs, work }: Act, env: Env, io: TriggerIo): Promise<number> {
+  const known = Object.fromEntries(TRIGGER_ENV.map(name => [name, env[name]]))
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<never>((_, reject) => {
+    const reason = `no answer within ${(withinMs + PATIENCE_MS) / 1000} s`
+    const silence = noReply({ code: 'unreachable', target: TARGET, reason }, { again: true })
+    timer = setTimeout(() => reject(new HostRefusal(silence)), withinMs + PATIENCE_MS)
+  })
+  const worked = async () => {
+    const opened = await openLinkedHost(TARGET, known)
+    if (!opened.ok) throw new HostRefusal(noReply(opened.failure))
+    try {
+      return await work(opened.host, io)
+    } finally {
+      opened.host.close()
+    }
+  }
+  try {
+    return await Promise.race([worked(), over])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** A run's line says what became of what was asked for. Nothing else prints a line that could be taken for that. */
+function refuse(command: string, error: Failed, head: ReportHead, io: TriggerIo): number {
+  const { failure } = error
+  switch (command) {
+    case 'run':
+    case 'check':
+    case 'confirm':
+    case 'cancel':
+      return printEnd(endedHere(endOf(error), head), io)
+    case 'ask': {
+      const reply = error instanceof HostRefusal ? error.reply : noReply(failure)
+      io.out(`${jsonLine(reply)}\n`)
+      return error instanceof HostRefusal ? EXIT_UNREACHABLE : EXIT_USAGE
+    }
+    case 'wait':
+    case 'report':
+      // Whoever parses the line learns that the end is not known, and not that nothing was changed.
+      if (isSilent(error)) return printUnknown(blankReport(head), failure, io)
+  }
+  printError(failure, io)
+  return refusalCode(error)
+}
+
+const isSilent = (error: Failed): boolean =>
+  error instanceof HostRefusal &&
+  (error.reply.again || error.failure.code === 'unreachable' || error.failure.code === 'auth-failed')
+
+function endOf(error: Failed): RunEnd {
+  if (error instanceof HostRefusal) return endOfRefusal(error.reply)
+  const outcome = refusalCode(error) === EXIT_REFUSED ? 'refused' : 'invalid'
+  return { outcome, failedStep: null, failure: error.failure }
+}
