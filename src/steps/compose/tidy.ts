@@ -130,10 +130,13 @@ async function forget(ctx: StepContext, old: Old): Promise<void> {
     ctx,
     holders.filter(({ image }) => !staying.some(({ id }) => id.startsWith(image))),
   )
-  await removeNames(ctx, [...more, ...pins.filter(isOld)])
   const unused = folders.filter(folder => folder.includes('/') && !used.includes(`${folder}/`))
-  if (unused.length > 0)
-    await ctx.exec({ argv: ['sh', '-c', REMOVE, 'hostops-tidy', own, ...unused], ...QUIET })
+  await Promise.all([removeNames(ctx, [...more, ...pins.filter(isOld)]), removeFolders(ctx, own, unused)])
+}
+
+async function removeFolders(ctx: StepContext, own: string, folders: readonly string[]): Promise<void> {
+  if (folders.length === 0) return
+  await ctx.exec({ argv: ['sh', '-c', REMOVE, 'hostops-tidy', own, ...folders], ...QUIET })
 }
 
 /** A rollback may have made containers from a kept configuration, by which the next upgrade knows what their stack is. */

@@ -79,11 +79,13 @@ export async function examine(ctx: StepContext, question: Question): Promise<Exa
     }
   const { config, found } = now
   const was = base && (await baseOf(ctx, base, { stack, target: config, services }))
-  const [target, had] = await judged(ctx, ground, question, [config, was?.config ?? null])
-  const planted = plantedPowers(found, await withReal(ctx, writableIn(config)))
-  const refused = planted.filter(({ key }) => !allow.includes(key))
-  const named = await namePowers(ctx, stack, config, was?.config ?? null)
-  const modules = await modulePowers(ctx, ground, question, [config, before ?? {}])
+  const [[target, had], written, named, modules] = await Promise.all([
+    judged(ctx, ground, question, [config, was?.config ?? null]),
+    withReal(ctx, writableIn(config)),
+    namePowers(ctx, stack, config, was?.config ?? null),
+    modulePowers(ctx, ground, question, [config, before ?? {}]),
+  ])
+  const refused = plantedPowers(found, written).filter(({ key }) => !allow.includes(key))
   const all = [...refused, ...addedPowers(target!, had ?? null), ...named, ...modules]
   const added = [...new Map(all.map(each => [each.key, each])).values()]
   return {
