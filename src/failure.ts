@@ -266,7 +266,10 @@ export type RunFailure =
   | { code: 'state-unwritable'; path: string; problem: string }
   | { code: 'internal'; problem: string }
 
-/** `step` waited and does so no more, `next` will wait; `until`: when the time was over, in ISO 8601. */
+/**
+ * `step` waited and does so no more, `next` will wait; `until`: when the time was over, in ISO 8601. `own-run`: whoever
+ * asks has started the run, and the step wants somebody else.
+ */
 export type NotConfirmable =
   | { why: 'no-confirm-step' }
   | { why: 'not-yet' }
@@ -274,6 +277,7 @@ export type NotConfirmable =
   | { why: 'later-step'; step: string; next: string }
   | { why: 'over' }
   | { why: 'too-late'; until: string }
+  | { why: 'own-run'; step: string }
 
 export type NotCancellable =
   | { why: 'has-ended' }

@@ -4,6 +4,7 @@ import type { Json } from '../document/json.ts'
 import type { Failure } from '../failure.ts'
 import type { StreamName } from '../process/stream-name.ts'
 import type {
+  Confirmer,
   Effect,
   Evidence,
   Facts,
@@ -54,8 +55,11 @@ export type StepSummary = {
   log: string
 }
 
-/** Who asked: a user of the machine that the runner lives on, or a token of its daemon. */
-export type By = { kind: 'user' | 'token'; name: string }
+/**
+ * Who asked: a user of the machine that the runner lives on, an agent that has the tools of this user's `hostops mcp`,
+ * or a token of its daemon.
+ */
+export type By = { kind: 'user' | 'token' | 'mcp'; name: string }
 
 /**
  * Who started a run, what they call the place where its steps act (a run on a host has the target `local` itself), and the
@@ -93,8 +97,11 @@ export type Event =
   | ({ type: 'probe'; id: string } & Probe)
   /** `movement` is null in the step itself. */
   | ({ type: 'saw'; id: string; movement: Movement | null } & Observation)
-  /** Unless it is confirmed before the deadline (milliseconds since 1970), the run is taken back. */
-  | { type: 'confirm-awaited'; id: string; deadline: number }
+  /**
+   * Unless it is confirmed before the deadline (milliseconds since 1970), the run is taken back. Releases before `by:`
+   * left `confirmer` out, and meant `caller`.
+   */
+  | { type: 'confirm-awaited'; id: string; deadline: number; confirmer?: Confirmer }
   | { type: 'confirmed'; id: string; by: By | null }
   | { type: 'step-retrying'; id: string; attempt: number; delayMs: number; failure: Failure }
   | {

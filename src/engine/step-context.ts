@@ -26,7 +26,7 @@ type ContextInput = {
   signal: AbortSignal
   env: Readonly<Record<string, string>>
   cwd: string | undefined
-  confirmed: ((withinMs: number) => Promise<boolean>) | null
+  confirmed: StepContext['confirmed']
   hold: Hold
   /** Only where the target is the runner's machine. */
   stateFolder?: string | null | undefined

@@ -5,7 +5,7 @@ import { Failed } from '../failure.ts'
 import type { Scope } from '../playbook/expression.ts'
 import { evaluate, resolveTemplate } from '../playbook/resolve.ts'
 import { hasExpressions } from '../playbook/template.ts'
-import type { Effect, StepContext, StepKind } from '../steps/contract/step.ts'
+import type { Confirmer, Effect, StepContext, StepKind } from '../steps/contract/step.ts'
 import type { Movement } from './events.ts'
 import type { PlannedStep } from './plan.ts'
 import { type StepProgress, stepOf } from './progress.ts'
@@ -158,10 +158,10 @@ const outputsOf = ({ plan, progress }: Guarded, uses: string): { [output: string
 function confirmation(run: Guarded, state: StepState, signal: AbortSignal) {
   const { awaitConfirm, emit } = run
   if (!awaitConfirm) return null
-  return async (withinMs: number) => {
+  return async (withinMs: number, confirmer: Confirmer) => {
     const { id } = state.planned
     const deadline = state.earlier?.deadline ?? awaitConfirm.deadlineIn(withinMs)
-    emit({ type: 'confirm-awaited', id, deadline })
+    emit({ type: 'confirm-awaited', id, deadline, confirmer })
     const confirmed = await awaitConfirm.wait(deadline, signal)
     if (confirmed !== null) emit({ type: 'confirmed', id, by: confirmed.by })
     return confirmed !== null

@@ -5,7 +5,7 @@ import type { By, Caller } from '../engine/events.ts'
 import { Failed } from '../failure.ts'
 
 const word = z.string().regex(/^[^\p{Cc}]{1,256}$/u, 'is not a line of at most 256 characters')
-const bySchema = z.strictObject({ kind: z.enum(['user', 'token']), name: word })
+const bySchema = z.strictObject({ kind: z.enum(['user', 'token', 'mcp']), name: word })
 const callerSchema = z.strictObject({
   by: bySchema,
   target: word.optional(),
@@ -32,6 +32,9 @@ export function callerOf(given: string | undefined, target: string): Caller {
 export const byOf = (text: string): By | null => bySchema.safeParse(jsonOf(text)).data ?? null
 
 export const userHere = (): By => ({ kind: 'user', name: userName() })
+
+/** An agent that this user has given the tools of `hostops mcp`: another one than the user. */
+export const agentHere = (): By => ({ kind: 'mcp', name: userName() })
 
 /** A uid without an entry in passwd, as containers have it. */
 export function userName(): string {

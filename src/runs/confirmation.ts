@@ -9,6 +9,7 @@ import type { By } from '../engine/events.ts'
 import type { Confirmations } from '../engine/run-input.ts'
 import { Failed, type NotConfirmable } from '../failure.ts'
 import { confirm } from '../steps/confirm.ts'
+import type { Confirmer } from '../steps/contract/step.ts'
 import { byOf } from './caller.ts'
 import { readEvents } from './read-journal.ts'
 import { mayLive } from './run-status.ts'
@@ -68,19 +69,21 @@ export function confirmRun({ folder, head, report, status }: RunEntry, by: By): 
   const { step, deadline, over, next } = awaited
   if (over && next !== null) throw refused({ why: 'later-step', step, next })
   const earlier = decision(folder, deadline)
+  if (earlier === 'confirmed') return { step, already: true }
   if (earlier === null && over) throw refused({ why: 'over' })
-  if (earlier !== 'confirmed') {
-    // A runner that waits knows better when the time is over: the clock of the machine may have been set since.
-    const isLate =
-      (!mayLive(status) && Date.now() > deadline) || decide(folder, deadline, 'confirmed', by) === 'missed'
-    if (isLate) throw refused({ why: 'too-late', until: new Date(deadline).toISOString() })
-  }
-  return { step, already: earlier === 'confirmed' }
+  if (earlier === null && !mayConfirm(awaited, by)) throw refused({ why: 'own-run', step })
+  // A runner that waits knows better when the time is over: the clock of the machine may have been set since.
+  const isLate =
+    (!mayLive(status) && Date.now() > deadline) || decide(folder, deadline, 'confirmed', by) === 'missed'
+  if (isLate) throw refused({ why: 'too-late', until: new Date(deadline).toISOString() })
+  return { step, already: false }
 }
 
 type Awaited = {
   step: string
   deadline: number
+  confirmer: Confirmer
+  starter: By | null
   over: boolean
   /** A later step that will wait for one, and does not yet. */
   next: string | null
@@ -90,6 +93,7 @@ type Awaited = {
 function awaitedConfirmation(folder: string): Awaited | null {
   let awaited: Awaited | null = null
   let toCome: string[] = []
+  let starter: By | null = null
   const isOver = () => {
     if (awaited) awaited.over = true
   }
@@ -97,11 +101,14 @@ function awaitedConfirmation(folder: string): Awaited | null {
     switch (event.type) {
       case 'run-started':
         toCome = event.steps.filter(step => step.uses === confirm.uses).map(step => step.id)
+        starter = event.caller?.by ?? null
         break
-      case 'confirm-awaited':
-        toCome = toCome.filter(step => step !== event.id)
-        awaited = { step: event.id, deadline: event.deadline, over: false, next: null }
+      case 'confirm-awaited': {
+        const { id: step, deadline, confirmer = 'caller' } = event
+        toCome = toCome.filter(each => each !== step)
+        awaited = { step, deadline, confirmer, starter, over: false, next: null }
         break
+      }
       case 'step-finished':
         toCome = toCome.filter(step => step !== event.id)
         if (event.id === awaited?.step) isOver()
@@ -115,6 +122,12 @@ function awaitedConfirmation(folder: string): Awaited | null {
     }
   }
   return awaited && { ...awaited, next: toCome[0] ?? null }
+}
+
+/** Where nobody knows who started the run, nobody is known to be another. */
+function mayConfirm({ confirmer, starter }: Awaited, by: By): boolean {
+  if (confirmer === 'caller') return true
+  return starter !== null && (by.kind !== starter.kind || by.name !== starter.name)
 }
 
 /** Null where the journal has not begun. */

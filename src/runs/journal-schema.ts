@@ -47,7 +47,7 @@ const summary = z.strictObject({
   about: facts,
   log: z.string().optional().describe('name of the file in steps/ with its output; not in version 1'),
 })
-const somebody = z.strictObject({ kind: z.enum(['user', 'token']), name: z.string() })
+const somebody = z.strictObject({ kind: z.enum(['user', 'token', 'mcp']), name: z.string() })
 const by = somebody.nullable().optional().describe('who asked for that; null: not known; not in version 1')
 const caller = z
   .strictObject({
@@ -96,7 +96,14 @@ const events: Record<Exclude<Event['type'], 'output'>, z.ZodRawShape> = {
     ok: z.boolean(),
     status: z.int().nullable().describe('null: nothing answers'),
   },
-  'confirm-awaited': { id, deadline: z.number().describe('milliseconds since 1970') },
+  'confirm-awaited': {
+    id,
+    deadline: z.number().describe('milliseconds since 1970'),
+    confirmer: z
+      .enum(['caller', 'other'])
+      .optional()
+      .describe('other: nobody who started the run; absent: caller'),
+  },
   confirmed: { id, by },
   'step-retrying': { id, attempt: z.int().min(1), delayMs: z.number().min(0), failure },
   'step-finished': {

@@ -7,6 +7,12 @@ import type { StepKind } from './contract/step.ts'
 const schema = once(() =>
   z.strictObject({
     within: timeLimitSchema().default('10m').describe('How long to wait for: hostops confirm RUN.'),
+    by: z
+      .enum(['caller', 'other'])
+      .default('caller')
+      .describe(
+        '`other` refuses the user or token that started the run, so that a second person confirms it.',
+      ),
   }),
 )
 
@@ -30,8 +36,8 @@ export const confirm: StepKind<z.infer<ReturnType<typeof schema>>> = {
       if (ctx.confirmed === null) {
         throw new Failed({ code: 'approval-denied', step: ctx.stepId, reason: ONLY_ON_HOST })
       }
-      if (await ctx.confirmed(parseDuration(input.within)!)) return { changed: false }
-      const reason = `nobody confirmed it within ${input.within}`
+      if (await ctx.confirmed(parseDuration(input.within)!, input.by)) return { changed: false }
+      const reason = `nobody ${input.by === 'other' ? 'else ' : ''}confirmed it within ${input.within}`
       throw new Failed({ code: 'approval-denied', step: ctx.stepId, reason })
     },
   },

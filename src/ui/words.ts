@@ -33,7 +33,7 @@ export const plural = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' :
 
 /** Empty where nobody is known; hosts of older versions do not say. */
 export const byInWords = (by: By | null | undefined): string =>
-  by ? ` by ${by.kind === 'token' ? 'token ' : ''}${by.name}` : ''
+  by ? ` by ${by.kind === 'token' ? 'token ' : by.kind === 'mcp' ? 'an agent of ' : ''}${by.name}` : ''
 
 export const interruptedInWords = ({ signal, hard, by }: Extract<Event, { type: 'interrupting' }>): string =>
   hard
@@ -41,7 +41,10 @@ export const interruptedInWords = ({ signal, hard, by }: Extract<Event, { type: 
     : `${signal}${byInWords(by)}: stopping in order (again: stops the rolling back too)`
 
 /** What has to be typed, and until when. */
-export function confirmInWords({ deadline }: { deadline: number }, runId: string, at = ''): string {
+export function confirmInWords({ deadline, confirmer }: Awaited, runId: string, at = ''): string {
   const until = new Date(deadline).toISOString().slice(0, 19)
-  return `taken back unless this is typed before ${until}Z: hostops confirm ${runId}${at}`
+  const who = confirmer === 'other' ? 'somebody other than who started it types' : 'this is typed'
+  return `taken back unless ${who} before ${until}Z: hostops confirm ${runId}${at}`
 }
+
+type Awaited = Pick<Extract<Event, { type: 'confirm-awaited' }>, 'deadline' | 'confirmer'>

@@ -153,6 +153,11 @@ function notConfirmable(runId: string, because: NotConfirmable, at: string): Wor
         message: `${runId} waited for a confirmation until ${because.until}: it is taken back`,
         hint: `hostops wait ${runId}${at}`,
       }
+    case 'own-run':
+      return {
+        message: `${because.step} of ${runId} must be confirmed by somebody other than who started the run`,
+        hint: `as another user, or with another token: hostops confirm ${runId}${at}`,
+      }
   }
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { awaitConfirmIn, decide, decision } from '../../src/runs/confirmation.ts'
+import { runsHere } from '../../src/runs/runs-here.ts'
 import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
 
 const HOOKS = fileURLToPath(new URL('../rig/hooks.mjs', import.meta.url))
@@ -117,6 +118,36 @@ describe('confirm', () => {
     expect((await rig.run(['confirm', 'r'])).stderr).toBe('r is confirmed (step second)\n')
     expect((await run.ended).report.outcome).toBe('succeeded')
     expect((await rig.run(['confirm', 'r'])).stderr).toBe('r was confirmed already (step second)\n')
+  })
+
+  test('by another is refused to the user who started the run, and taken from anybody else', async () => {
+    letGo()
+    const steps = [{ id: 'sure', uses: 'confirm', with: { within: '1h', by: 'other' } }]
+    const run = begin(rig.playbook('two-people', steps))
+    await awaited('sure')
+    const own = await rig.run(['confirm', 'r'])
+    expect([own.code, own.stderr]).toEqual([
+      3,
+      'error: sure of r must be confirmed by somebody other than who started the run\nhint: as another user, or with another token: hostops confirm r\n',
+    ])
+    expect(run.stderr()).not.toContain('"confirmed"')
+    const agent = { kind: 'mcp', name: ME.name } as const
+    expect(await runsHere(rig.state).confirm('r', agent)).toEqual({ step: 'sure', already: false })
+    expect((await run.ended).report.outcome).toBe('succeeded')
+    expect(entries('confirm-awaited')).toMatchObject([{ confirmer: 'other' }])
+    expect(entries('confirmed')).toMatchObject([{ by: agent }])
+    expect((await rig.run(['confirm', 'r'])).stderr).toBe('r was confirmed already (step sure)\n')
+  })
+
+  test('by another is nobody’s to give where the journal does not say who started the run', async () => {
+    const waits = { type: 'confirm-awaited', id: 'sure', deadline: Date.now() + 1e6, confirmer: 'other' }
+    const started = { type: 'run-started', runId: 'r', playbook: 'p', target: 'local', steps: [] }
+    const lines = [started, waits].map((event, at) => JSON.stringify({ v: 2, seq: at + 1, at: '', ...event }))
+    rig.write('state/runs/r/journal.ndjson', `${lines.join('\n')}\n`)
+    rig.write('state/runs/r/run.json', JSON.stringify({ runId: 'r', pid: 4_194_000 }))
+    await expect(runsHere(rig.state).confirm('r', { kind: 'token', name: 'x' })).rejects.toMatchObject({
+      failure: { code: 'not-confirmable', because: { why: 'own-run', step: 'sure' } },
+    })
   })
 
   const HOUR = 3_600_000

@@ -631,6 +631,22 @@ describe('a token that may only run playbooks', () => {
     expect(wrong.report).toMatchObject({ outcome: 'invalid', errorCode: 'inputs-invalid' })
   })
 
+  test('cannot be the second pair of eyes of its own run; a token that sees it can', async () => {
+    const digest = host.install('watched', [{ id: 'sure', uses: 'confirm', with: { by: 'other' } }])
+    host.writePolicy([{ name: 'watched', digest: `sha256:${digest}` }])
+    await host.kill('SIGTERM')
+    await host.start()
+    await as('run', 'watched', '--detach', '--run-id', 'r')
+    await poll(() => host.journal('r').includes('confirm-awaited'))
+    const own = await as('confirm', 'r')
+    expect([own.code, own.stderr]).toEqual([3, expect.stringContaining('somebody other than who started')])
+    expect((await at('confirm', 'r')).code).toBe(0)
+    expect((await as('wait', 'r')).report).toMatchObject({ outcome: 'succeeded' })
+    expect(host.journal('r')).toMatch(
+      /"type":"confirmed","id":"sure","by":\{"kind":"token","name":"(?!agent)/,
+    )
+  })
+
   test('tells which ones, and what they want', async () => {
     const { stdout } = await as('list', '--json')
     expect(JSON.parse(stdout)).toMatchObject([

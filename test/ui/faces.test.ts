@@ -42,6 +42,12 @@ test.each(['lines', 'tree'] as const)(
   },
 )
 
+test.each(['lines', 'tree'] as const)('%s: a run that wants somebody else says so', async face => {
+  expect(await shown(face, [started, { ...awaited, confirmer: 'other' }])).toContain(
+    'wait: taken back unless somebody other than who started it types before 2026-11-20T18:09:00Z: hostops confirm r',
+  )
+})
+
 test.each(['lines', 'tree'] as const)('%s: what a lock or a link says is seen', async face => {
   const begun: Event = { type: 'step-started', id: 'wait', effect: 'read', attempt: 1, commands: [] }
   expect(await shown(face, [started, begun, silent])).toContain('link: the host does not answer')

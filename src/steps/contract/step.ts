@@ -74,6 +74,9 @@ export type Observation = {
   ok: boolean
 }
 
+/** Who may confirm a step: anybody who may use the run, or nobody who started it. */
+export type Confirmer = 'caller' | 'other'
+
 /** What a URL that is watched beside the steps answers. `status`: null where nothing does. */
 export type Probe = { url: string; ok: boolean; status: number | null }
 
@@ -167,7 +170,7 @@ export type StepContext = {
    * Waits until somebody confirms over a new connection: false when the time was over first, also the time in which
    * no runner lived. Null where the run does not live on the host, so that a confirmation would prove nothing.
    */
-  readonly confirmed: ((withinMs: number) => Promise<boolean>) | null
+  readonly confirmed: ((withinMs: number, confirmer: Confirmer) => Promise<boolean>) | null
   /** Those who ask from beside are to be silent until the answer is called. */
   hold(): () => void
   /** How often a step has begun to hold in this run; `over` is null while none does, else resolves when none does any more. */
