@@ -4,6 +4,7 @@ import { Failed } from '../failure.ts'
 import { type Body, badRequest, failure } from '../hostlink/daemon/peers/answer.ts'
 import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { RunRequest } from '../hostlink/messages.ts'
+import { withLimit } from '../process/with-limit.ts'
 import { EXIT_OK, EXIT_REFUSED } from '../report/exit-code.ts'
 import { RESULT_PREFIX, resultLine } from '../report/result-line.ts'
 import type { JournalEntry } from '../runs/journal-text.ts'
@@ -201,9 +202,8 @@ async function journal(
     ...{ status: 'ok', run_id, done },
     entries: entries.map(({ event, ...entry }) => ({ ...entry, ...event })),
   })
-  const limit = AbortSignal.timeout(Math.min(Math.max(wait_ms, 0), LONGEST_WAIT_MS))
   const follow = wait_ms > 0
-  const signal = follow ? AbortSignal.any([gone, limit]) : gone
+  const signal = follow ? withLimit(gone, Math.min(wait_ms, LONGEST_WAIT_MS)) : gone
   for await (const batch of journalBatches(store.run(run_id), { after, follow, signal }))
     return answer(batch, false)
   return answer([], !signal.aborted)
