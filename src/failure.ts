@@ -45,6 +45,8 @@ export type UsageFailure =
 export type Mistake =
   /** In the words of the command line's parser. */
   | { what: 'command-line'; problem: string; hint: string }
+  /** In what an agent gives to a tool. */
+  | { what: 'tool-call'; problem: string }
   | { what: 'option'; option: string; wants: 'duration' | 'time-limit' | 'run-id' | 'count' | 'seq' }
   | { what: 'playbooks-folder'; folder: string }
   | { what: 'options-exclude'; options: string[] }

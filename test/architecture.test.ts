@@ -14,7 +14,19 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   // Doors for programs, beside that for people.
   serve: [
-    ...['app', 'runs', 'report', 'wording', 'engine', 'playbook', 'document', 'hostlink', 'process', 'build'],
+    ...[
+      'app',
+      'runs',
+      'ui',
+      'report',
+      'wording',
+      'engine',
+      'playbook',
+      'document',
+      'hostlink',
+      'process',
+      'build',
+    ],
     ...['failure.ts', 'duration.ts'],
   ],
   host: [

@@ -24,7 +24,7 @@ test('npm pack holds exactly what a user needs', () => {
     'dist/hostlink-supervise.js',
     'dist/hostlink.cjs',
     'dist/hostlinkd.js',
-    ...['cel', 'main', 'more', 'run'].flatMap(part => [
+    ...['cel', 'main', 'mcp', 'more', 'run'].flatMap(part => [
       `dist/hostops-${part}.cjs`,
       `dist/hostops-${part}.cjs.${process.versions.v8}-${process.arch}.cache`,
     ]),

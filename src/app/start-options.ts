@@ -8,6 +8,8 @@ import type { Failure, Mistake } from '../failure.ts'
 export type StartOptions = {
   input: string[]
   inputs?: string
+  /** Values as texts, in which nothing is looked up: `@x` is `@x`. Only for a run at a host. */
+  texts?: Readonly<Record<string, string>>
   target?: string
   dryRun?: boolean
   check?: boolean

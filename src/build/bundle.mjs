@@ -19,31 +19,32 @@ const entryPoints = {
   'hostlink-supervise': path('src/bin/supervise.ts'),
 }
 
+/** For a part of a package that is never used here. */
+const without = (name, part, importers, contents) => ({
+  name,
+  setup(builder) {
+    builder.onResolve({ filter: part }, ({ importer }) =>
+      importers.test(importer) ? { path: 'none', namespace: name } : undefined,
+    )
+    builder.onLoad({ filter: /.*/, namespace: name }, () => ({ contents }))
+  },
+})
 /** zod re-exports its messages in forty languages: a quarter of what a run would have to read. Ours are English. */
-const withoutLocales = {
-  name: 'without-locales',
-  setup(builder) {
-    builder.onResolve({ filter: /\/locales\/index\.js$/ }, ({ importer }) =>
-      /node_modules\/zod\//.test(importer) ? { path: 'none', namespace: 'without-locales' } : undefined,
-    )
-    builder.onLoad({ filter: /.*/, namespace: 'without-locales' }, () => ({ contents: 'export {}' }))
-  },
-}
-
+const withoutLocales = without('without-locales', /\/locales\/index\.js$/, /node_modules\/zod\//, 'export {}')
 /** commander can start programs as its subcommands. Ours has none, and Node's part for it is slow to load. */
-const withoutExecutables = {
-  name: 'without-executables',
-  setup(builder) {
-    builder.onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
-      /node_modules\/commander\//.test(importer)
-        ? { path: 'none', namespace: 'without-executables' }
-        : undefined,
-    )
-    builder.onLoad({ filter: /.*/, namespace: 'without-executables' }, () => ({
-      contents: 'module.exports = {}',
-    }))
-  },
-}
+const withoutExecutables = without(
+  'without-executables',
+  /^node:child_process$/,
+  /node_modules\/commander\//,
+  'module.exports = {}',
+)
+/** For questions of a server to its client, and ours asks none. */
+const withoutAjv = without(
+  'without-ajv',
+  /\/ajv-provider\.js$/,
+  /node_modules\/@modelcontextprotocol\//,
+  'export class AjvJsonSchemaValidator {}',
+)
 
 /** Each costs milliseconds to load, and most calls need none or few of them: loaded at the first use of a name. */
 const LAZY = /^(node:(child_process|crypto|os|timers\/promises)|@marcbachmann\/cel-js)$/
@@ -105,11 +106,23 @@ for (const name of ['hostlink', 'hostops-trigger']) {
   })
 }
 
+const MCP_SDK = './mcp-sdk.js'
+/** Built apart, so that nothing which it shares with the program grows for every call. */
+const mcpSdkApart = {
+  name: 'mcp-sdk-apart',
+  setup(builder) {
+    builder.onResolve({ filter: /^\.\/sdk\.ts$/ }, ({ importer }) =>
+      /\/src\/serve\/mcp\//.test(importer) ? { path: MCP_SDK, external: true } : undefined,
+    )
+  },
+}
+
 // The runner's start is measured too: a bin that loads the parts which the call needs, and beside each part the code
 // that calls have compiled.
 const runner = { ...common, plugins: [withoutLocales, withoutExecutables, lazily], write: false }
 const { outputFiles, metafile } = await build({
   ...runner,
+  plugins: [...runner.plugins, mcpSdkApart],
   entryPoints: { start: path('src/cli/start.ts') },
   outdir: path('dist'),
   chunkNames: '[name]-[hash]',
@@ -124,9 +137,17 @@ const cel = await build({
   format: 'esm',
   outfile: path('dist/cel.js'),
 })
+const mcpSdk = await build({
+  ...runner,
+  plugins: [...runner.plugins, withoutAjv],
+  entryPoints: [path('src/serve/mcp/sdk.ts')],
+  format: 'esm',
+  outfile: path('dist/mcp-sdk.js'),
+})
 /** Each module is known by the name that others import it by. */
 const nameOf = file => `./${basename(file)}`
-const codeOf = new Map([...outputFiles, ...cel.outputFiles].map(file => [nameOf(file.path), file.text]))
+const built = [outputFiles, cel.outputFiles, mcpSdk.outputFiles].flat()
+const codeOf = new Map(built.map(file => [nameOf(file.path), file.text]))
 const outputs = new Map(Object.entries(metafile.outputs).map(([file, output]) => [nameOf(file), output]))
 
 /** With all that is loaded with them: what is imported at its first use is not. */
@@ -155,6 +176,8 @@ const parts = {
     'src/transport/local.ts',
     'src/ui/lines-face.ts',
   ),
+  // `hostops mcp` alone.
+  mcp: [MCP_SDK, modulesOf('src/serve/mcp/server.ts')[0]],
   more: [...outputs.keys()],
 }
 const partOf = {}

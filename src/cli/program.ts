@@ -4,6 +4,7 @@ import { VERSION } from '../build/version.ts'
 import { addActs } from './program/add-acts.ts'
 import { addDoctor } from './program/add-doctor.ts'
 import { addHistory } from './program/add-history.ts'
+import { addMcp } from './program/add-mcp.ts'
 import { addPlaybooks } from './program/add-playbooks.ts'
 import { addRecovery } from './program/add-recovery.ts'
 import { addRun } from './program/add-run.ts'
@@ -40,6 +41,7 @@ const GROUPS: readonly { names: readonly string[]; add: AddCommands }[] = [
   { names: ['resume', 'rollback'], add: addRecovery },
   { names: ['confirm', 'cancel'], add: addActs },
   { names: ['doctor'], add: addDoctor },
+  { names: ['mcp'], add: addMcp },
 ]
 
 const EXAMPLES = `

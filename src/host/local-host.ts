@@ -1,10 +1,12 @@
 /** Runs on this machine that outlive their client: the daemon's own code and spool, without a daemon. */
 import { join } from 'node:path'
+import type { By } from '../engine/events.ts'
 import type { Log } from '../hostlink/daemon/config/log.ts'
+import type { Token } from '../hostlink/daemon/policy/policy.ts'
 import type { RunSettings } from '../hostlink/daemon/run-service.ts'
 import { type RunAnswer, runRequest } from '../hostlink/messages.ts'
 import { type JobSettings, openJobs } from '../jobs/jobs.ts'
-import { userHere } from '../runs/caller.ts'
+import { agentHere, userHere } from '../runs/caller.ts'
 import { type HostLink, refusal } from '../runs/host-link.ts'
 import { openHostRuns } from './service.ts'
 
@@ -15,7 +17,16 @@ const DAY_S = 86_400
 const WEEK_MS = 7 * DAY_S * 1000
 const SPOOL_BYTES = 256 * 1024 * 1024
 
-export function openLocalHost(state: string, program: string): HostLink {
+/** An agent sees the runs that agents have started here, and no others. Its name is one that no token can have. */
+const OWNERS = {
+  user: { by: userHere, token: { name: 'local', policy: { kind: 'full' } } },
+  agent: { by: agentHere, token: { name: 'hostops mcp', policy: { kind: 'playbooks', playbooks: [] } } },
+} as const satisfies Record<string, { by: () => By; token: Token }>
+
+export type LocalOwner = keyof typeof OWNERS
+
+export function openLocalHost(state: string, program: string, owner: LocalOwner = 'user'): HostLink {
+  const { by, token } = OWNERS[owner]
   const settings: RunSettings = {
     runsStateDir: state,
     playbooksDir: '/etc/hostops/playbooks',
@@ -34,7 +45,7 @@ export function openLocalHost(state: string, program: string): HostLink {
     maxTimeoutMs: WEEK_MS,
   }
   const jobs = openJobs({ settings: () => ofJobs, log: SILENT })
-  const runs = openHostRuns({ config: () => settings, log: SILENT, hostEnv: process.env, jobs }, userHere)
+  const runs = openHostRuns({ config: () => settings, log: SILENT, hostEnv: process.env, jobs }, by)
   return {
     target: 'local',
     ask: async (action, fields, signal = new AbortController().signal) => {
@@ -43,8 +54,7 @@ export function openLocalHost(state: string, program: string): HostLink {
         const [issue] = request.error.issues
         return refusal('local', 'bad_request', `${issue?.path.join('.') || 'request'}: ${issue?.message}`)
       }
-      const owner = { name: 'local', policy: { kind: 'full' } } as const
-      const answer = await runs.handle(request.data, owner, () => ({ allowed: true }), signal)
+      const answer = await runs.handle(request.data, token, () => ({ allowed: true }), signal)
       if (answer.status !== 'ok')
         return refusal('local', answer.status, answer.error_msg ?? 'no reason given')
       return { ok: true, value: answer as unknown as RunAnswer }

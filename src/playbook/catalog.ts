@@ -36,6 +36,7 @@ type FoundPlaybook = { ok: true; file: string; bytes: Buffer } | { ok: false; fa
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 const ENDINGS = ['.yaml', '.yml']
+const IS_FILE = /[\\/]|\.ya?ml$/i
 
 export function catalogFolders({ playbooks, settings, env, cwd }: CatalogOptions): Folder[] {
   const user = userConfigFolder(env)
@@ -70,8 +71,7 @@ export function listPlaybooks(options: CatalogOptions, kinds: Kinds): CatalogEnt
 
 /** `./x.yaml`, `dir/x` and whatever ends in .yaml or .yml is a file; anything else is a name. */
 export function findPlaybook(nameOrFile: string, options: CatalogOptions): FoundPlaybook {
-  if (!/[\\/]|\.ya?ml$/i.test(nameOrFile))
-    return withFileHere(findNamedPlaybook(nameOrFile, options), options)
+  if (!IS_FILE.test(nameOrFile)) return withFileHere(findNamedPlaybook(nameOrFile, options), options)
   const read = readFileBounded(resolve(options.cwd, nameOrFile))
   if (read.ok) return { ok: true, file: nameOrFile, bytes: read.bytes }
   if (!read.missing) return { ok: false, failure: unreadable(nameOrFile, read.problem) }
@@ -91,6 +91,9 @@ function withFileHere(found: FoundPlaybook, { cwd }: CatalogOptions): FoundPlayb
   const file = yamlFilesIn(cwd).find(each => ENDINGS.some(ending => each === name + ending))
   return file === undefined ? found : { ok: false, failure: { ...found.failure, suggestion: file } }
 }
+
+/** A file with this name in a folder of the catalog is what `findPlaybook` finds under it. */
+export const isPlaybookName = (text: string): boolean => NAME.test(text) && !IS_FILE.test(text)
 
 /** Never a path: for callers who may choose among the catalog's playbooks and nothing else. */
 export function findNamedPlaybook(name: string, options: CatalogOptions): FoundPlaybook {

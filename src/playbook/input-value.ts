@@ -21,7 +21,7 @@ export const SHORTEST_SECRET = 4
 const MAX_MATCHED = 4096
 const MATCH_MS = 1000
 
-const MEANING: Record<InputType, string> = {
+export const INPUT_MEANING: Record<InputType, string> = {
   string: 'text',
   ref: 'a git ref: a branch, a tag or a commit id',
   path: 'an absolute path, like /srv/app or C:\\srv\\app',
@@ -41,10 +41,10 @@ export function inputFromText(spec: ValueSpec, text: string): CheckedInput {
   }
   if (spec.type === 'integer' || spec.type === 'number') {
     if (!/^-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,3})?$/.test(text)) {
-      return refuse(`must be ${MEANING[spec.type]}`)
+      return refuse(`must be ${INPUT_MEANING[spec.type]}`)
     }
     if (spec.type === 'integer' && !Number.isInteger(Number(text)))
-      return refuse(`must be ${MEANING.integer}`)
+      return refuse(`must be ${INPUT_MEANING.integer}`)
     return checkInput(spec, Number(text))
   }
   return checkInput(spec, text)
@@ -94,7 +94,7 @@ function mustBe(type: InputType, value: Json): string {
   const quote =
     typeof value === 'number' || typeof value === 'boolean' ? '; put it in quotes if it is text' : ''
   const unquote = typeof value === 'string' ? ' in quotes' : ''
-  return `must be ${MEANING[type]}, not ${found}${unquote}${quote}`
+  return `must be ${INPUT_MEANING[type]}, not ${found}${unquote}${quote}`
 }
 
 const FOUND: Record<string, string> = {
@@ -128,8 +128,8 @@ const TEXT_PROBLEMS: Partial<Record<InputType, (value: string) => string | null>
 
 /** git check-ref-format, with one level allowed; a full commit id is a valid ref name as well. */
 function refProblem(value: string): string | null {
-  const not = (what: string) => `must be ${MEANING.ref}; it ${what}`
-  if (value === '' || value === '@') return `must be ${MEANING.ref}`
+  const not = (what: string) => `must be ${INPUT_MEANING.ref}; it ${what}`
+  if (value === '' || value === '@') return `must be ${INPUT_MEANING.ref}`
   if (value.length > 255) return not('is longer than 255 characters')
   if (value.startsWith('-')) return not('starts with -')
   if (/[\s~^:?*[\\]/.test(value)) return not('holds a space or one of ~^:?*[\\')
@@ -143,7 +143,7 @@ function refProblem(value: string): string | null {
 
 function pathProblem(value: string): string | null {
   const windows = /^[A-Za-z]:[\\/]/.test(value) || /^\\\\[^\\/?.]+\\[^\\/]+/.test(value)
-  if (!windows && !value.startsWith('/')) return `must be ${MEANING.path}`
+  if (!windows && !value.startsWith('/')) return `must be ${INPUT_MEANING.path}`
   if (value.length > 4096) return 'is longer than 4096 characters'
   if (windows && /[<>"|?*]/.test(value)) return 'holds a character that Windows paths cannot have'
   if (windows && value.indexOf(':', 2) !== -1) return 'holds a second colon'
@@ -152,7 +152,7 @@ function pathProblem(value: string): string | null {
 }
 
 function urlProblem(value: string): string | null {
-  const must = `must be ${MEANING.url}`
+  const must = `must be ${INPUT_MEANING.url}`
   if (!/^https?:\/\/[^\s\\/?#][^\s\\]*$/i.test(value) || value.length > 4096) return must
   if (!URL.canParse(value)) return must
   const { username, password, hostname } = new URL(value)

@@ -59,6 +59,8 @@ export function wordMistake(failure: Exclude<Mistake, { what: 'not-asked' }>, at
   switch (failure.what) {
     case 'command-line':
       return { message: failure.problem, hint: failure.hint }
+    case 'tool-call':
+      return { message: `arguments of the tool: ${failure.problem}` }
     case 'option':
       return WANTED[failure.wants](failure.option)
     case 'playbooks-folder':

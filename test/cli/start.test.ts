@@ -21,7 +21,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { HOSTOPS } from '../rig/hostops.ts'
 
-const PARTS = ['main', 'cel', 'run', 'more'].map(part => `hostops-${part}.cjs`)
+const PARTS = ['main', 'cel', 'run', 'mcp', 'more'].map(part => `hostops-${part}.cjs`)
 const shipped = (part: string) => `${part}.${process.versions.v8}-${process.arch}.cache`
 
 let folder: string
@@ -67,6 +67,19 @@ const withoutShipped = () => {
 }
 /** Of the part that every call reads. */
 const keptMain = () => join(kept, keptFiles().find(name => name.endsWith('-main'))!)
+
+test('the part of hostops mcp is read by no other command', () => {
+  rmSync(join(folder, 'hostops-mcp.cjs'))
+  const env = { HOSTOPS_PLAYBOOKS: folder }
+  for (const args of [['--help'], ['mcp', '--help'], ['list'], ['show', 'one'], ['runs'], ['run', playbook]])
+    expect(call(args, env).stderr).not.toContain('hostops-mcp')
+  call(['report', 'last'], env)
+  const ended = spawnSync(process.execPath, [join(folder, 'hostops.cjs'), 'mcp'], {
+    encoding: 'utf8',
+    input: '',
+  })
+  expect([ended.status, ended.stderr]).toEqual([70, expect.stringContaining('hostops-mcp.cjs')])
+})
 
 test('the code beside the program: with it, with another one, and without', () => {
   const usual = call(['--help'])

@@ -53,6 +53,8 @@ const LONGEST_FIRST = [
   'transport/ssh-script',
   'steps/standing-later',
   'steps/image-pins',
+  'serve/mcp',
+  'serve/mcp-host',
   'cli/attempts',
   'cli/damaged',
   'transport/soak',

@@ -36,7 +36,8 @@ export async function requestFor(
   const own = isFile || (early ?? 'local') === 'local' ? read(given, options, settings, around, note) : null
   const name = own?.name ?? given
   const pinned = settings.pinned[name] ?? {}
-  const fixed = options.input.map(pair => pair.split('=')[0]!).find(key => Object.hasOwn(pinned, key))
+  const named = [...options.input.map(pair => pair.split('=')[0]!), ...Object.keys(options.texts ?? {})]
+  const fixed = named.find(key => Object.hasOwn(pinned, key))
   if (fixed !== undefined) {
     const detail = 'its value is fixed in the settings here'
     throw new Failed({ code: 'inputs-invalid', problems: [{ input: fixed, problem: 'pinned', detail }] })
@@ -49,7 +50,7 @@ export async function requestFor(
       target,
       playbook: own === null ? { name: given } : { text: own.text },
       inputs: { ...settings.inputs[name], ...(await inputsFile(options, around)), ...pinned },
-      input_texts: await inputTexts(options.input, around),
+      input_texts: { ...(await inputTexts(options.input, around)), ...options.texts },
       options: {
         allow_dirty: options.allowDirty,
         rollback: options.rollback ? undefined : false,

@@ -1,0 +1,217 @@
+/** What the tools do. Runs live at the host: neither the end of a call nor that of this server is theirs. */
+import { endedHere, endOfRefusal, lost } from '../../app/at-host/ended-at-host.ts'
+import { startAtHost } from '../../app/at-host/start-at-host.ts'
+import { clock } from '../../app/clock.ts'
+import type { StartOptions } from '../../app/start-options.ts'
+import type { Ended, Watcher } from '../../app/watcher.ts'
+import type { Event } from '../../engine/events.ts'
+import { newRunId } from '../../engine/run-id.ts'
+import type { RunEnd } from '../../engine/run-input.ts'
+import { Failed } from '../../failure.ts'
+import { withLimit } from '../../process/with-limit.ts'
+import { type HostLink, HostRefusal } from '../../runs/host-link.ts'
+import type { RunReport, Runs } from '../../runs/runs.ts'
+import { runsAt } from '../../runs/runs-at.ts'
+import { printable } from '../../wording/printable.ts'
+import { listAnswer, reportAnswer, type ToolAnswer, textAnswer } from './answers.ts'
+import { noArguments, runArgument, type StartArguments, startArguments, waitArguments } from './arguments.ts'
+import { type ServedPlace, until, withHost } from './place.ts'
+import { awaitedStep, isStopping, stepWords } from './progress.ts'
+import type { Offer } from './tools.ts'
+
+export type Call = {
+  readonly place: ServedPlace
+  /** Aborts when the client has cancelled the call, or is gone. */
+  readonly signal: AbortSignal
+  /** Null where the client has not asked for it. */
+  readonly progress: ((words: string) => void) | null
+  /** One at a time, of all calls. */
+  readonly inTurn: <T>(act: () => Promise<T>) => Promise<T>
+}
+
+type Act = (given: unknown, call: Call) => Promise<ToolAnswer>
+
+/** Clients give up after a minute. */
+const ANSWER_MS = 50_000
+const GRACE_MS = 5000
+const CHECK_MS = 45_000
+const MOST_LISTED = 50
+const STOPS_WITHIN_MS = 5000
+
+const SILENT: Watcher = { ready: async () => {}, event: () => {}, note: () => {} }
+
+export const startRunOf = (
+  find: () => Promise<Offer | null>,
+  given: unknown,
+  call: Call,
+): Promise<ToolAnswer> =>
+  refused(newRunId(clock.now()), call, true, async () => {
+    const offer = await find()
+    return offer === null ? textAnswer(GONE, true) : started(offer, startArguments(given), call)
+  })
+
+const GONE = 'There is no such tool (any more). List the tools again.'
+
+async function started({ playbook }: Offer, given: StartArguments, call: Call): Promise<ToolAnswer> {
+  const { place, signal } = call
+  const { isCheck: check, ...chosen } = given
+  const { around, openHost, target } = place
+  const options: StartOptions = { ...place.options, ...chosen, target, check, input: [], rollback: true }
+  const began = Date.now()
+  const run = startAtHost({
+    ...{ name: playbook.name, options, detach: true, wrong: null, around, openHost },
+    watcher: SILENT,
+  })
+  // Asked for no longer than a client waits; whether the host has heard of it is then not known.
+  const limit = setTimeout(() => run.interrupt('SIGTERM'), ANSWER_MS)
+  const ended = await run.ended.finally(() => clearTimeout(limit))
+  const { report } = ended.kind === 'told' ? ended.told : ended.ended
+  // Met again, it may have ended.
+  if (ended.kind === 'told' || (check && report.outcome === 'started' && !signal.aborted))
+    return waitFor(report.runId, Math.max(0, CHECK_MS - (Date.now() - began)), call)
+  return ownAnswer(ended.ended)
+}
+
+export const RUN_ACTS: ReadonlyMap<string, Act> = new Map<string, Act>([
+  ['list_runs', listRuns],
+  ['report_run', aboutRun((runId, runs) => reported(runId, runs), false)],
+  ['wait_run', waitRun],
+  [
+    'cancel_run',
+    aboutRun((runId, runs, host, call) => call.inTurn(() => cancel(runId, runs, host, call)), true),
+  ],
+  ['confirm_run', aboutRun(confirm, true)],
+])
+
+async function listRuns(given: unknown, { place, signal }: Call): Promise<ToolAnswer> {
+  noArguments(given)
+  const rows = await withHost(place, withLimit(signal, ANSWER_MS), host => runsAt(host).list())
+  return listAnswer(rows.slice(0, MOST_LISTED))
+}
+
+async function waitRun(given: unknown, call: Call): Promise<ToolAnswer> {
+  const { runId, waitMs } = waitArguments(given)
+  return refused(runId, call, false, () => waitFor(runId, waitMs, call))
+}
+
+async function waitFor(runId: string, waitMs: number, call: Call): Promise<ToolAnswer> {
+  const { place, signal } = call
+  const deadline = Date.now() + waitMs
+  return withHost(place, withLimit(signal, waitMs + GRACE_MS), async host => {
+    const { events, isPaused } = await follow(runId, host, withLimit(signal, waitMs), call)
+    const left = isPaused ? 0 : Math.max(0, deadline - Date.now())
+    const runs = runsAt(host)
+    return told((await runs.wait(runId, left)) ?? (await runs.report(runId)), events)
+  })
+}
+
+/** Until the run has ended or the signal aborts. `isPaused`: it came to a step that somebody has to confirm. */
+async function follow(runId: string, host: HostLink, signal: AbortSignal, { progress }: Call) {
+  const events = await runsAt(host).events(runId)
+  const words = stepWords()
+  const known = events.map(words).filter(word => word !== null)
+  // What had happened before is told in one word.
+  if (known.length > 0) progress?.(known.at(-1)!)
+  if (awaitedStep(events)?.isOthers === false) return { events, isPaused: true }
+  const isPaused = await watch(runId, until(host, signal), events.length, event => {
+    events.push(event)
+    const word = words(event)
+    if (word !== null) progress?.(word)
+    return event.type === 'confirm-awaited'
+  })
+  return { events, isPaused }
+}
+
+/** Whether `see` was true of an event. Otherwise the run has ended, or its host is asked no longer. */
+async function watch(
+  runId: string,
+  host: HostLink,
+  after: number,
+  see: (event: Event) => boolean,
+): Promise<boolean> {
+  try {
+    for await (const { event } of runsAt(host).watch(runId, { after, follow: true }))
+      if (see(event)) return true
+  } catch (error) {
+    // Why a host is silent, what is asked next will tell.
+    if (!(error instanceof Failed)) throw error
+  }
+  return false
+}
+
+async function reported(runId: string, runs: Runs, first?: string): Promise<ToolAnswer> {
+  return told(await runs.report(runId), await runs.events(runId), first)
+}
+
+/** Once: the host would take a second word for the wish to stop the way back, which is a person's to have. */
+async function cancel(runId: string, runs: Runs, host: HostLink, { signal }: Call): Promise<ToolAnswer> {
+  const events = await runs.events(runId)
+  if (isStopping(events)) return reported(runId, runs, 'It is being stopped already, or rolls back.')
+  await runs.cancel(runId, 'TERM')
+  const limit = withLimit(signal, STOPS_WITHIN_MS)
+  await watch(runId, until(host, limit), events.length, event => isStopping([event]))
+  return reported(runId, runs, 'It was told to stop and to roll back.')
+}
+
+async function confirm(runId: string, runs: Runs): Promise<ToolAnswer> {
+  const { step, already } = await runs.confirm(runId)
+  return reported(
+    runId,
+    runs,
+    `Step ${printable(step)} ${already ? 'was confirmed already' : 'is confirmed'}.`,
+  )
+}
+
+const told = (
+  { report, exitCode, status }: RunReport,
+  events: readonly Event[],
+  first?: string,
+): ToolAnswer =>
+  reportAnswer({ report, exitCode, isOpen: status === 'running' || status === 'unseen', events }, first)
+
+type Work = (runId: string, runs: Runs, host: HostLink, call: Call) => Promise<ToolAnswer>
+
+/** `isAct`: it does something, or did not. */
+function aboutRun(work: Work, isAct: boolean): Act {
+  return async (given, call) => {
+    const runId = runArgument(given)
+    const limit = withLimit(call.signal, ANSWER_MS)
+    return refused(runId, call, isAct, () =>
+      withHost(call.place, limit, host => work(runId, runsAt(host), host, call)),
+    )
+  }
+}
+
+/** A report also of what could not be done: a caller that parses it learns whether anything was. */
+async function refused(
+  runId: string,
+  { place }: Call,
+  isAct: boolean,
+  work: () => Promise<ToolAnswer>,
+): Promise<ToolAnswer> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof Failed)) throw error
+    const { target } = place
+    const head = { runId, playbook: null, target, dryRun: false, startedAt: clock.now() }
+    const ended = endedHere(endOf(error, isAct), head)
+    if (ended.kind === 'told') return told(ended.told, [])
+    return ownAnswer(ended.ended)
+  }
+}
+
+/** Of what is known here alone. */
+const ownAnswer = ({ report, exitCode }: Ended): ToolAnswer =>
+  reportAnswer({ report, exitCode, isOpen: report.outcome === 'unknown', events: [] })
+
+/** Of a run whose host is silent the end is not known; that nothing was done is known only of what was to be done. */
+function endOf(error: Failed, isAct: boolean): RunEnd {
+  const { failure } = error
+  if (!(error instanceof HostRefusal)) {
+    const isRefused = failure.code === 'not-confirmable' || failure.code === 'not-cancellable'
+    return { outcome: isRefused ? 'refused' : 'invalid', failedStep: null, failure }
+  }
+  const isSilent = failure.code === 'unreachable' || failure.code === 'auth-failed'
+  return isSilent && !isAct ? lost(failure) : endOfRefusal(error.reply)
+}
