@@ -4,7 +4,14 @@ import { freeCommand, type KindOf, templateOf } from './free-commands.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 /** `with` holds the step's own `env` as well: it reaches Compose like a line of the env file. */
-type Step = { uses: string; with: Fields; argvs: unknown[][]; when: unknown; conditional: boolean }
+type Step = {
+  uses: string
+  with: Fields
+  argvs: unknown[][]
+  cwd: unknown
+  when: unknown
+  conditional: boolean
+}
 
 const STARTS = /^(compose\.(build|up|rollout)|image\.build)$/
 const COMMANDS = /^(command|script)$/
@@ -47,6 +54,39 @@ function unjudged(
   const command = steps.find(step => COMMANDS.test(step.uses))
   if (command === undefined || before.some(step => guards(step, checkout))) return null
   return `the caller chooses what git.checkout checks out, and no compose.guard judges it before ${command.uses} runs there`
+}
+
+/**
+ * The same of one start whose caller nobody has looked at before, so that folders count as well. What they have not
+ * given is chosen by nobody, unless it is computed from what they gave; a default only looks at the inputs above it.
+ * `values`: of the inputs that the owner has given.
+ */
+export function unguardedStart(text: string, values: Fields, given: readonly string[]): string | null {
+  const { inputs } = read(text)
+  const all = isMap(inputs) ? inputs : {}
+  const fixed: Record<string, unknown> = {}
+  for (const [name, input] of Object.entries(all)) {
+    const value = values[name] ?? (isMap(input) ? input['default'] : undefined)
+    if (!given.includes(name) && fixedBy(all, fixed)(value)) fixed[name] = value
+  }
+  return unguarded(text, fixed) ?? freeFolder(partsOf(text, fixed))
+}
+
+/** It may hold any program, and any stack but for one that a guard judges. */
+function freeFolder({
+  steps,
+  isFixed,
+}: Pick<ReturnType<typeof partsOf>, 'steps' | 'isFixed'>): string | null {
+  const guarding = steps.filter(step => step.uses === 'compose.guard')
+  if (!guarding.every(guard => isFixed(guard.with['allow'] ?? '')))
+    return 'the caller chooses what compose.guard allows'
+  if (!steps.every(step => !COMMANDS.test(step.uses) || isFixed(step.cwd)))
+    return 'the caller chooses the folder that a command runs in'
+  const isJudged = (start: Step) => guarding.some(guard => !guard.conditional && same(guard, start, STACK))
+  return freePlace(
+    steps.filter(step => !isJudged(step)),
+    isFixed,
+  )
 }
 
 /** Fields that say which files are built and started. `hostlinkd check` warns of an input of type path. */
@@ -176,6 +216,7 @@ function stepsOf({ steps, defaults }: Fields): Step[] {
       env: step['env'],
     },
     argvs: COMMANDS.test(usesOf(step)) ? argvsOf(step, defaults) : [],
+    cwd: step['cwd'],
     when: step['when'],
     conditional: step['when'] !== undefined || step['continueOnError'] === true,
   }))

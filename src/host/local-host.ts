@@ -2,9 +2,9 @@
 import { join } from 'node:path'
 import type { By } from '../engine/events.ts'
 import type { Log } from '../hostlink/daemon/config/log.ts'
-import type { Token } from '../hostlink/daemon/policy/policy.ts'
+import type { Token, Verdict } from '../hostlink/daemon/policy/policy.ts'
 import type { RunSettings } from '../hostlink/daemon/run-service.ts'
-import { type RunAnswer, runRequest } from '../hostlink/messages.ts'
+import { type RunAnswer, type RunRequest, runRequest } from '../hostlink/messages.ts'
 import { type JobSettings, openJobs } from '../jobs/jobs.ts'
 import { agentHere, userHere } from '../runs/caller.ts'
 import { type HostLink, refusal } from '../runs/host-link.ts'
@@ -54,7 +54,8 @@ export function openLocalHost(state: string, program: string, owner: LocalOwner 
         const [issue] = request.error.issues
         return refusal('local', 'bad_request', `${issue?.path.join('.') || 'request'}: ${issue?.message}`)
       }
-      const answer = await runs.handle(request.data, token, () => ({ allowed: true }), signal)
+      const verdict = owner === 'agent' ? await judgeAgent(request.data) : ALLOWED
+      const answer = await runs.handle(request.data, token, () => verdict, signal)
       if (answer.status !== 'ok')
         return refusal('local', answer.status, answer.error_msg ?? 'no reason given')
       return { ok: true, value: answer as unknown as RunAnswer }
@@ -64,4 +65,17 @@ export function openLocalHost(state: string, program: string, owner: LocalOwner 
       jobs.close()
     },
   }
+}
+
+const ALLOWED: Verdict = { allowed: true }
+
+const MENDED = 'the settings give that input its value, or the playbook a pattern'
+
+/** An agent may choose what a token with a policy may: not what is started with the rights of this user. */
+async function judgeAgent(request: RunRequest): Promise<Verdict> {
+  if (request.action !== 'start') return ALLOWED
+  const { playbook, inputs = {}, input_texts = {} } = request
+  const { unguardedStart } = await import('./guarded.ts')
+  const why = unguardedStart(playbook.text ?? '', inputs, Object.keys(input_texts))
+  return why === null ? ALLOWED : { allowed: false, rule: `${why}; an agent may not, unless ${MENDED}` }
 }

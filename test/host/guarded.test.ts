@@ -1,7 +1,7 @@
 /** Playbooks that a token with a policy may not start, because its holder would choose what runs as root of the host. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { bindsRefs, unguarded } from '../../src/host/guarded.ts'
+import { bindsRefs, unguarded, unguardedStart } from '../../src/host/guarded.ts'
 import { loadPlaybook } from '../../src/playbook/load.ts'
 import { kinds } from '../../src/steps/index.ts'
 
@@ -186,4 +186,41 @@ test('a ref is bound where each checkout narrows, verifies or judges it', () => 
   expect(binds(named(['heads/**']))).toBe(false)
   expect(binds(guard, checkout)).toBe(true)
   expect(binds({ ...guard, with: { ref: REF, allow: '${{ inputs.allow }}' } }, checkout)).toBe(false)
+})
+
+const file = (name: string) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8')
+const shipped = file('playbooks/upgrade-openclaw.yaml')
+const ownProcess = file('examples/upgrade-process.yaml')
+const inFolder = playbook([{ run: ['./backup.sh'], cwd: REPO }])
+const chained = playbook([{ run: ['${{ inputs.program }}'] }]).replace(
+  '"inputs":{',
+  '"inputs":{"name":{"type":"string","default":"x"},"program":{"type":"string","default":"/bin/${{ inputs.name }}"},',
+)
+
+test.each<[string, string, Record<string, unknown>, string[], RegExp | null]>([
+  ['the ref of a guarded stack', shipped, { repoPath: '/srv' }, ['ref'], null],
+  ['folder and ref of one', shipped, {}, ['repoPath', 'ref'], null],
+  ['what its guard allows', shipped, {}, ['repoPath', 'allowPowers'], /what compose.guard allows/],
+  ['what its guard allows, beside the usual ref', shipped, { repoPath: '/srv' }, ['allowPowers'], /allows/],
+  ['another source of its image', shipped, {}, ['repoPath', 'imageFrom', 'image'], /./],
+  ['the program of a command', ownProcess, {}, ['restart'], /the program of a command/],
+  ['the folder of a stack', file('examples/compose-minimal.yaml'), {}, ['dir'], /chooses dir of/],
+  [
+    'the folder of a stack that is restarted',
+    file('playbooks/restart-service.yaml'),
+    {},
+    ['composePath'],
+    /folder/,
+  ],
+  ['its service', file('playbooks/restart-service.yaml'), { composePath: '/srv' }, ['serviceName'], null],
+  ['the folder of a command', inFolder, {}, ['repo'], /folder that a command runs in/],
+  ['another input of it', inFolder, {}, ['ref'], null],
+  ['nothing, where the owner has chosen', ownProcess, { restart: '/srv/restart' }, ['baseUrl'], null],
+  ['the ref of a tree whose command runs', ownProcess, { restart: '/srv/restart' }, ['ref'], /compose.guard/],
+  ['what a program is computed from', chained, {}, ['name'], /the program of a command/],
+  ['nothing at all', chained, {}, [], null],
+])('a start whose caller gives %s', (_, text, values, given, why) => {
+  const reason = unguardedStart(text, values, given)
+  if (why === null) expect(reason).toBeNull()
+  else expect(reason).toMatch(why)
 })
