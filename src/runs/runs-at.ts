@@ -15,9 +15,10 @@ import type { RunReport, RunRow, Runs } from './runs.ts'
 const LONG_WAIT_MS = 50_000
 const PAUSE_MS = 250
 
-export function runsAt(host: HostLink): Runs {
+/** `signal`: until when somebody waits for answers. */
+export function runsAt(host: HostLink, signal?: AbortSignal): Runs {
   const ask = async (action: string, fields: object) =>
-    must(await withRetries(() => host.ask(action, fields)))
+    must(await withRetries(() => host.ask(action, fields, signal), signal))
   const where = { place: `at ${host.target}`, at: atOf(host) }
   const list = async () => rowsOf(await ask('list', {}))
   return {
@@ -25,7 +26,7 @@ export function runsAt(host: HostLink): Runs {
     list,
     async find(given, verb) {
       if (given === 'last') return lastOf(await list(), verb ?? null, where)
-      const probe = await withRetries(() => host.ask('logs', { run_id: given }))
+      const probe = await withRetries(() => host.ask('logs', { run_id: given }, signal), signal)
       if (probe.ok) return given
       // Any other answer is not about the run.
       if (probe.failure.code !== 'usage') must(probe)
@@ -36,19 +37,20 @@ export function runsAt(host: HostLink): Runs {
     async wait(runId, withinMs) {
       for (const deadline = Date.now() + withinMs; ; ) {
         const left = deadline - Date.now()
-        const reply = await waitAt(host, runId, Math.max(0, Math.min(LONG_WAIT_MS, left)))
+        const reply = await waitAt(host, runId, Math.max(0, Math.min(LONG_WAIT_MS, left)), signal)
         const answer = must(reply)
         if (answer.done) return reportIn(answer, runId, host.target)
         if (left <= LONG_WAIT_MS) return null
       }
     },
-    hasEnded: async runId => must(await waitAt(host, runId, 0)).done === true,
+    hasEnded: async runId => must(await waitAt(host, runId, 0, signal)).done === true,
     async events(runId) {
       const events: Event[] = []
-      for await (const { event } of watch(host, runId, { after: 0, follow: false })) events.push(event)
+      for await (const { event } of watch(host, runId, { after: 0, follow: false, signal }))
+        events.push(event)
       return events
     },
-    watch: (runId, options) => watch(host, runId, options),
+    watch: (runId, options) => watch(host, runId, { ...options, signal }),
     logs: async runId =>
       listed((await ask('logs', { run_id: runId })).files).flatMap(
         file => logSchema.safeParse(file).data ?? [],
@@ -61,9 +63,9 @@ export function runsAt(host: HostLink): Runs {
       const answer = done(await ask('confirm', { run_id: runId }))
       return { step: answer.step ?? '', already: answer.already === true }
     },
-    async cancel(runId, signal) {
+    async cancel(runId, sent) {
       // Asked once only: a second request means something else.
-      done(must(await host.ask('cancel', { run_id: runId, signal })))
+      done(must(await host.ask('cancel', { run_id: runId, signal: sent }, signal)))
     },
     close: () => host.close(),
   }
@@ -72,20 +74,20 @@ export function runsAt(host: HostLink): Runs {
 async function* watch(
   host: HostLink,
   runId: string,
-  { after, follow }: { after: number; follow: boolean },
+  { after, follow, signal }: { after: number; follow: boolean; signal: AbortSignal | undefined },
 ): AsyncGenerator<JournalEntry> {
   let last = after
   const fields = { run_id: runId, wait_ms: follow ? LONG_WAIT_MS : 0 }
   for (;;) {
-    const ask = () => host.ask('journal', { ...fields, after: last })
-    const { done, ...answer } = must(await withRetries(ask))
+    const ask = () => host.ask('journal', { ...fields, after: last }, signal)
+    const { done, ...answer } = must(await withRetries(ask, signal))
     const entries = listed(answer.entries)
     for (const value of entries) {
       const entry = entryBehind(last, value, runId, host.target)
       yield entry
       last = entry.seq
     }
-    if (done !== false || (!follow && entries.length === 0)) return
+    if (done !== false || (!follow && entries.length === 0) || signal?.aborted) return
     // A host that does not wait is not asked without a pause.
     if (entries.length === 0) await sleep(PAUSE_MS)
   }

@@ -162,13 +162,13 @@ describe('a playbook is a tool', () => {
     expect(await names()).toContain('run_one')
     install('two', [{ run: ['true'], effect: 'read' }])
     expect((await mcp.call('run_one')).report.outcome).toBe('planned')
-    await poll(() => mcp.changes() === 1)
     expect(await names()).toContain('run_two')
     rmSync(rig.path('books/one.yaml'))
     expect(await mcp.call('run_one')).toMatchObject({
       isError: true,
       text: expect.stringContaining('no such tool'),
     })
+    await poll(() => mcp.changes() === 1)
   })
 })
 
@@ -348,6 +348,20 @@ describe('acts', () => {
     expect(structured).toMatchObject({ runs: [{ runId: 'r', outcome: 'succeeded', playbook: 'look' }] })
     expect(text).toMatch(/^r succeeded look /)
   })
+})
+
+test('what decides which programs are started is not the agent’s to choose', async () => {
+  const restart = { id: 'restart', run: ['${{ inputs.program }}'], effect: 'read' }
+  install('own', [restart], { inputs: { program: { type: 'path', default: '/bin/true' } } })
+  const mcp = await open()
+  const given = { mode: 'run', run_id: 'r', inputs: { program: rig.write('evil.sh', '#!/bin/sh\n') } }
+  const denied = await mcp.call('run_own', given)
+  expect(denied).toMatchObject({ isError: true, report: { outcome: 'refused', errorCode: 'denied' } })
+  expect(denied.text).toContain('the caller chooses the program of a command')
+  await mcp.call('run_own', { mode: 'run', run_id: 's' })
+  expect((await mcp.call('wait_run', { run_id: 's' })).report.outcome).toBe('succeeded')
+  const shipped = { mode: 'run', inputs: { repoPath: rig.folder, allowPowers: 'service.gateway.privileged' } }
+  expect((await mcp.call('run_upgrade_openclaw', shipped)).report.errorCode).toBe('denied')
 })
 
 describe('hostile input', () => {

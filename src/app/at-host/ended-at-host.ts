@@ -25,7 +25,7 @@ export type EndedAtHost =
   /** The host has no part in it, or what it did is not known here. */
   | { kind: 'here'; ended: Ended; at: string }
 
-export function endedHere(end: RunEnd, head: ReportHead): EndedAtHost {
+export function endedHere(end: RunEnd, head: ReportHead): Extract<EndedAtHost, { kind: 'here' }> {
   const isOpen = end.outcome === 'started' || end.outcome === 'unknown'
   const draft = { ...emptyDraft(head), end: { type: 'run-finished' as const, ...end } }
   const report = toReport(draft, isOpen ? null : clock.now())

@@ -36,8 +36,8 @@ const ORIGINS: readonly ValueOrigin[] = ['pinned', 'settings', 'default', 'none'
 const scalar = () => z.union([z.string(), z.number(), z.boolean(), z.null()])
 
 /** Throws `Failed` if the host does not answer. */
-export async function playbooksOf(host: HostLink): Promise<HostPlaybook[]> {
-  const { playbooks } = must(await withRetries(() => host.ask('playbooks', {})))
+export async function playbooksOf(host: HostLink, signal?: AbortSignal): Promise<HostPlaybook[]> {
+  const { playbooks } = must(await withRetries(() => host.ask('playbooks', {}, signal), signal))
   const read = z.array(playbookSchema()).safeParse(playbooks)
   if (read.success) return read.data as HostPlaybook[]
   throw new HostRefusal(

@@ -11,7 +11,7 @@ import { jsonLine, printable } from '../../wording/printable.ts'
 import { awaitedStep } from './progress.ts'
 
 export type ToolAnswer = {
-  content: { type: 'text'; text: string }[]
+  content: [{ type: 'text'; text: string }]
   structuredContent?: { [key: string]: unknown }
   isError?: boolean
 }
@@ -28,17 +28,21 @@ const MOST_QUOTED = 600
 const MOST_FINDINGS = 40
 const UNKNOWN_EXIT = 6
 
-/** `first`: what this call did, before anything else. */
-export function reportAnswer(told: Told, first?: string): ToolAnswer {
+export function reportAnswer(told: Told): ToolAnswer {
   const { report, exitCode, isOpen } = told
   const isNotYet = isOpen && exitCode === UNKNOWN_EXIT
-  const lines = [first ?? '', verdictLine(told), causeLine(report), ...quotes(told), nextLine(told)]
+  const lines = [verdictLine(told), causeLine(report), ...quotes(told), nextLine(told)]
   return {
-    content: [{ type: 'text', text: lines.filter(Boolean).join('\n') }],
+    ...textAnswer(lines.filter(Boolean).join('\n'), exitCode !== 0 && !isNotYet),
     structuredContent: report,
-    isError: exitCode !== 0 && !isNotYet,
   }
 }
+
+/** What a call did, before how the run is then. */
+export const after = (done: string, { content: [said], ...answer }: ToolAnswer): ToolAnswer => ({
+  ...answer,
+  content: [{ type: 'text', text: `${done}\n${said.text}` }],
+})
 
 export const textAnswer = (text: string, isError = false): ToolAnswer => ({
   content: [{ type: 'text', text }],

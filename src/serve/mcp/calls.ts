@@ -9,13 +9,13 @@ import { newRunId } from '../../engine/run-id.ts'
 import type { RunEnd } from '../../engine/run-input.ts'
 import { Failed } from '../../failure.ts'
 import { withLimit } from '../../process/with-limit.ts'
-import { type HostLink, HostRefusal } from '../../runs/host-link.ts'
+import { HostRefusal } from '../../runs/host-link.ts'
 import type { RunReport, Runs } from '../../runs/runs.ts'
 import { runsAt } from '../../runs/runs-at.ts'
 import { printable } from '../../wording/printable.ts'
-import { listAnswer, reportAnswer, type ToolAnswer, textAnswer } from './answers.ts'
+import { after, listAnswer, reportAnswer, type ToolAnswer, textAnswer } from './answers.ts'
 import { noArguments, runArgument, type StartArguments, startArguments, waitArguments } from './arguments.ts'
-import { type ServedPlace, until, withHost } from './place.ts'
+import { type ServedPlace, withHost } from './place.ts'
 import { awaitedStep, isStopping, stepWords } from './progress.ts'
 import type { Offer } from './tools.ts'
 
@@ -74,18 +74,16 @@ async function started({ playbook }: Offer, given: StartArguments, call: Call): 
 
 export const RUN_ACTS: ReadonlyMap<string, Act> = new Map<string, Act>([
   ['list_runs', listRuns],
-  ['report_run', aboutRun((runId, runs) => reported(runId, runs), false)],
+  ['report_run', aboutRun(reported, false)],
   ['wait_run', waitRun],
-  [
-    'cancel_run',
-    aboutRun((runId, runs, host, call) => call.inTurn(() => cancel(runId, runs, host, call)), true),
-  ],
+  ['cancel_run', aboutRun((...run) => run[2].inTurn(() => cancel(...run)), true)],
   ['confirm_run', aboutRun(confirm, true)],
 ])
 
 async function listRuns(given: unknown, { place, signal }: Call): Promise<ToolAnswer> {
   noArguments(given)
-  const rows = await withHost(place, withLimit(signal, ANSWER_MS), host => runsAt(host).list())
+  const limit = withLimit(signal, ANSWER_MS)
+  const rows = await withHost(place, limit, host => runsAt(host, limit).list())
   return listAnswer(rows.slice(0, MOST_LISTED))
 }
 
@@ -94,44 +92,52 @@ async function waitRun(given: unknown, call: Call): Promise<ToolAnswer> {
   return refused(runId, call, false, () => waitFor(runId, waitMs, call))
 }
 
-async function waitFor(runId: string, waitMs: number, call: Call): Promise<ToolAnswer> {
-  const { place, signal } = call
+/** Events are waited for until the time is over, their host a little longer for what is known then. */
+async function waitFor(
+  runId: string,
+  waitMs: number,
+  { place, signal, progress }: Call,
+): Promise<ToolAnswer> {
   const deadline = Date.now() + waitMs
-  return withHost(place, withLimit(signal, waitMs + GRACE_MS), async host => {
-    const { events, isPaused } = await follow(runId, host, withLimit(signal, waitMs), call)
+  const limit = withLimit(signal, waitMs + GRACE_MS)
+  return withHost(place, limit, async host => {
+    const runs = runsAt(host, limit)
+    const events = await runs.events(runId)
+    const isPaused = await follow(runsAt(host, withLimit(signal, waitMs)), runId, events, progress)
     const left = isPaused ? 0 : Math.max(0, deadline - Date.now())
-    const runs = runsAt(host)
     return told((await runs.wait(runId, left)) ?? (await runs.report(runId)), events)
   })
 }
 
-/** Until the run has ended or the signal aborts. `isPaused`: it came to a step that somebody has to confirm. */
-async function follow(runId: string, host: HostLink, signal: AbortSignal, { progress }: Call) {
-  const events = await runsAt(host).events(runId)
+/** Adds to the events until the run has ended. Whether it came to a step that the caller may confirm before that. */
+async function follow(
+  runs: Runs,
+  runId: string,
+  events: Event[],
+  progress: Call['progress'],
+): Promise<boolean> {
   const words = stepWords()
-  const known = events.map(words).filter(word => word !== null)
   // What had happened before is told in one word.
-  if (known.length > 0) progress?.(known.at(-1)!)
-  if (awaitedStep(events)?.isOthers === false) return { events, isPaused: true }
-  const isPaused = await watch(runId, until(host, signal), events.length, event => {
+  const last = events.map(words).findLast(word => word !== null)
+  if (last) progress?.(last)
+  if (awaitedStep(events)?.isOthers === false) return true
+  return watch(runs, runId, events.length, event => {
     events.push(event)
     const word = words(event)
     if (word !== null) progress?.(word)
     return event.type === 'confirm-awaited'
   })
-  return { events, isPaused }
 }
 
-/** Whether `see` was true of an event. Otherwise the run has ended, or its host is asked no longer. */
+/** Whether `see` was true of an event. Otherwise the run has ended, or nobody waits any longer. */
 async function watch(
+  runs: Runs,
   runId: string,
-  host: HostLink,
   after: number,
   see: (event: Event) => boolean,
 ): Promise<boolean> {
   try {
-    for await (const { event } of runsAt(host).watch(runId, { after, follow: true }))
-      if (see(event)) return true
+    for await (const { event } of runs.watch(runId, { after, follow: true })) if (see(event)) return true
   } catch (error) {
     // Why a host is silent, what is asked next will tell.
     if (!(error instanceof Failed)) throw error
@@ -139,48 +145,44 @@ async function watch(
   return false
 }
 
-async function reported(runId: string, runs: Runs, first?: string): Promise<ToolAnswer> {
-  return told(await runs.report(runId), await runs.events(runId), first)
-}
-
-/** Once: the host would take a second word for the wish to stop the way back, which is a person's to have. */
-async function cancel(runId: string, runs: Runs, host: HostLink, { signal }: Call): Promise<ToolAnswer> {
-  const events = await runs.events(runId)
-  if (isStopping(events)) return reported(runId, runs, 'It is being stopped already, or rolls back.')
-  await runs.cancel(runId, 'TERM')
-  const limit = withLimit(signal, STOPS_WITHIN_MS)
-  await watch(runId, until(host, limit), events.length, event => isStopping([event]))
-  return reported(runId, runs, 'It was told to stop and to roll back.')
-}
-
-async function confirm(runId: string, runs: Runs): Promise<ToolAnswer> {
-  const { step, already } = await runs.confirm(runId)
-  return reported(
-    runId,
-    runs,
-    `Step ${printable(step)} ${already ? 'was confirmed already' : 'is confirmed'}.`,
-  )
-}
-
-const told = (
-  { report, exitCode, status }: RunReport,
-  events: readonly Event[],
-  first?: string,
-): ToolAnswer =>
-  reportAnswer({ report, exitCode, isOpen: status === 'running' || status === 'unseen', events }, first)
-
-type Work = (runId: string, runs: Runs, host: HostLink, call: Call) => Promise<ToolAnswer>
+type RunsFor = (ms: number) => Runs
+type Work = (runId: string, runs: Runs, call: Call, runsFor: RunsFor) => Promise<ToolAnswer>
 
 /** `isAct`: it does something, or did not. */
 function aboutRun(work: Work, isAct: boolean): Act {
   return async (given, call) => {
     const runId = runArgument(given)
-    const limit = withLimit(call.signal, ANSWER_MS)
     return refused(runId, call, isAct, () =>
-      withHost(call.place, limit, host => work(runId, runsAt(host), host, call)),
+      withHost(call.place, withLimit(call.signal, ANSWER_MS), host => {
+        const runsFor = (ms: number) => runsAt(host, withLimit(call.signal, ms))
+        return work(runId, runsFor(ANSWER_MS), call, runsFor)
+      }),
     )
   }
 }
+
+async function reported(runId: string, runs: Runs): Promise<ToolAnswer> {
+  return told(await runs.report(runId), await runs.events(runId))
+}
+
+/** Once: the host would take a second word for the wish to stop the way back, which is a person's to have. */
+async function cancel(runId: string, runs: Runs, _: Call, runsFor: RunsFor): Promise<ToolAnswer> {
+  const events = await runs.events(runId)
+  if (isStopping(events))
+    return after('It is being stopped already, or rolls back.', await reported(runId, runs))
+  await runs.cancel(runId, 'TERM')
+  await watch(runsFor(STOPS_WITHIN_MS), runId, events.length, event => isStopping([event]))
+  return after('It was told to stop and to roll back.', await reported(runId, runs))
+}
+
+async function confirm(runId: string, runs: Runs): Promise<ToolAnswer> {
+  const { step, already } = await runs.confirm(runId)
+  const done = `Step ${printable(step)} ${already ? 'was confirmed already' : 'is confirmed'}.`
+  return after(done, await reported(runId, runs))
+}
+
+const told = ({ report, exitCode, status }: RunReport, events: readonly Event[]): ToolAnswer =>
+  reportAnswer({ report, exitCode, isOpen: status === 'running' || status === 'unseen', events })
 
 /** A report also of what could not be done: a caller that parses it learns whether anything was. */
 async function refused(
@@ -195,9 +197,7 @@ async function refused(
     if (!(error instanceof Failed)) throw error
     const { target } = place
     const head = { runId, playbook: null, target, dryRun: false, startedAt: clock.now() }
-    const ended = endedHere(endOf(error, isAct), head)
-    if (ended.kind === 'told') return told(ended.told, [])
-    return ownAnswer(ended.ended)
+    return ownAnswer(endedHere(endOf(error, isAct), head).ended)
   }
 }
 

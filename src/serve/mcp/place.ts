@@ -21,7 +21,7 @@ export type ServedPlace = {
 export async function playbooksFor(place: ServedPlace, signal: AbortSignal): Promise<HostPlaybook[]> {
   const { target, settings, options, around } = place
   if (target !== 'local') {
-    const playbooks = await withHost(place, signal, playbooksOf).catch(nothingStarted)
+    const playbooks = await withHost(place, signal, host => playbooksOf(host, signal)).catch(nothingStarted)
     return playbooks.map(playbook => withSettings(playbook, settings))
   }
   const catalog = { playbooks: options.playbooks, settings, env: around.env, cwd: around.cwd }
@@ -34,44 +34,16 @@ function nothingStarted(error: unknown): never {
   throw error instanceof HostRefusal ? new HostRefusal({ ...error.reply, again: false }) : error
 }
 
-/** Whatever happens to the link: by the time that the signal aborts this has settled. */
 export async function withHost<T>(
-  place: ServedPlace,
+  { target, state, openHost }: ServedPlace,
   signal: AbortSignal,
   work: (host: HostLink) => Promise<T>,
 ): Promise<T> {
-  const opened = await place.openHost(place.target, place.state, signal)
+  const opened = await openHost(target, state, signal)
   if (!opened.ok) throw new HostRefusal(noReply(opened.failure))
   try {
-    return await unlessOver(signal, opened.host, work(until(opened.host, signal)))
+    return await work(opened.host)
   } finally {
     opened.host.close()
   }
-}
-
-/** The same host, which is asked nothing more once the signal has aborted. */
-export function until(host: HostLink, signal: AbortSignal): HostLink {
-  const isOver = () => noReply(silence(host.target))
-  return {
-    target: host.target,
-    ask: async (action, fields, own = signal) => {
-      if (signal.aborted) return isOver()
-      const reply = await host.ask(action, fields, AbortSignal.any([signal, own]))
-      return reply.ok || !signal.aborted ? reply : isOver()
-    },
-    close: () => host.close(),
-  }
-}
-
-const silence = (target: string) => ({
-  ...{ code: 'unreachable' as const, target, reason: 'it has not answered in time' },
-})
-
-function unlessOver<T>(signal: AbortSignal, { target }: HostLink, work: Promise<T>): Promise<T> {
-  const isOver = new Promise<never>((_, reject) => {
-    const end = () => reject(new HostRefusal(noReply(silence(target), { again: true })))
-    if (signal.aborted) end()
-    signal.addEventListener('abort', end, { once: true })
-  })
-  return Promise.race([work, isOver])
 }

@@ -37,7 +37,12 @@ export async function serveMcp({ place: given, stdin, stdout, say }: Serving): P
   )
   server.onerror = error => say(`mcp: ${printable(error.message).slice(0, 300)}`)
   const list = makeToolList(given, say, () => void server.sendToolListChanged().catch(() => {}))
-  const place: ServedPlace = { ...given, openHost: openedBy(given, list.reached) }
+  const openHost: ServedPlace['openHost'] = async (...host) => {
+    const opened = await given.openHost(...host)
+    if (opened.ok) list.reached()
+    return opened
+  }
+  const place = { ...given, openHost }
   const inTurn = makeTurns()
   const during = <T>(call: Promise<T>): Promise<T> => {
     calls.add(call)
@@ -70,14 +75,6 @@ export async function serveMcp({ place: given, stdin, stdout, say }: Serving): P
   await server.close()
 }
 
-function openedBy({ openHost }: ServedPlace, reached: () => void): ServedPlace['openHost'] {
-  return async (...host) => {
-    const opened = await openHost(...host)
-    if (opened.ok) reached()
-    return opened
-  }
-}
-
 /** Only for questions of a server to its client, which this one never asks. */
 const NO_VALIDATOR = {
   getValidator: () => () => ({ valid: false as const, data: undefined, errorMessage: 'not validated' }),
@@ -85,43 +82,32 @@ const NO_VALIDATOR = {
 
 type ToolList = ReturnType<typeof makeToolList>
 
-/** `changed`: what the client was shown last is not what there is. */
+/** `changed`: the client may not know all that there is. */
 function makeToolList(place: ServedPlace, say: Serving['say'], changed: () => void) {
-  /** Null: nothing that a change could be seen against. */
-  let shown: string | null = null
   let isLacking = false
   const offers = async (): Promise<Offer[]> =>
     offersOf(await playbooksFor(place, AbortSignal.timeout(LIST_MS)))
-  const textOf = (list: readonly Offer[]) => JSON.stringify(list.map(({ tool }) => tool))
-  const toldOnce = () => {
-    shown = null
-    isLacking = false
-    changed()
-  }
   return {
     /** Those about runs are there also while the host is not. */
     async tools() {
-      let list: Offer[] = []
-      try {
-        list = await offers()
-        isLacking = false
-      } catch (error) {
+      const list = await offers().catch((error: unknown) => {
         if (!(error instanceof Failed)) throw error
-        isLacking = true
         say(`mcp: no playbooks to offer: ${printable(sentence(error.failure))}`)
-      }
-      shown = textOf(list)
-      return { tools: [...list.map(({ tool }) => tool), ...RUN_TOOLS] }
+        return null
+      })
+      isLacking = list === null
+      return { tools: [...(list ?? []).map(({ tool }) => tool), ...RUN_TOOLS] }
     },
     /** Null: there is none of that name (any more). */
     async find(name: string): Promise<Offer | null> {
-      const list = await offers()
-      if (shown !== null && shown !== textOf(list)) toldOnce()
-      return list.find(({ tool }) => tool.name === name) ?? null
+      const offer = (await offers()).find(({ tool }) => tool.name === name) ?? null
+      if (offer === null) changed()
+      return offer
     },
     /** The host is there. */
     reached: () => {
-      if (isLacking) toldOnce()
+      if (isLacking) changed()
+      isLacking = false
     },
   }
 }

@@ -70,8 +70,6 @@ function runTool(name: string, { description, inputs }: HostPlaybook): Tool {
 const HOW_TO_RUN =
   'Mode "check" (the default) changes nothing and returns a plan hash. Mode "run" starts the run on the host and returns at once with its run id: then call wait_run until it has ended.'
 
-const LOOKS = { readOnlyHint: true, openWorldHint: false }
-
 const nullable = (type: string, description: string) => ({ type: [type, 'null'], description })
 
 /**
@@ -103,13 +101,13 @@ const RUNS: Tool['outputSchema'] = {
 
 const aboutRun = (more: JsonSchema = {}): Tool['inputSchema'] => ({
   type: 'object',
-  properties: {
-    run_id: { type: 'string', pattern: RUN_ID_PATTERN, description: 'The whole id of the run.' },
-    ...more,
-  },
+  properties: { run_id: { type: 'string', description: 'The whole id of the run.' }, ...more },
   required: ['run_id'],
   additionalProperties: false,
 })
+
+const LOOKS = { readOnlyHint: true, openWorldHint: false }
+const TIMEOUT = { type: 'number', default: 20, maximum: 50, description: 'How long to wait, in seconds.' }
 
 export const RUN_TOOLS: readonly Tool[] = [
   {
@@ -122,33 +120,25 @@ export const RUN_TOOLS: readonly Tool[] = [
   {
     name: 'report_run',
     description: 'Returns the report of a run as far as it is known, without waiting.',
-    inputSchema: aboutRun(),
-    outputSchema: REPORT,
-    annotations: LOOKS,
+    ...{ inputSchema: aboutRun(), outputSchema: REPORT, annotations: LOOKS },
   },
   {
     name: 'wait_run',
     description:
       'Waits until a run has ended and returns its report. If it still runs when the time is over (outcome started), call it again. Giving up ends nothing.',
-    inputSchema: aboutRun({
-      timeout_s: { type: 'number', default: 20, maximum: 50, description: 'How long to wait, in seconds.' },
-    }),
-    outputSchema: REPORT,
-    annotations: LOOKS,
+    ...{ inputSchema: aboutRun({ timeout_s: TIMEOUT }), outputSchema: REPORT, annotations: LOOKS },
   },
   {
     name: 'cancel_run',
     description: 'Stops a run, which then rolls back. Call wait_run to see how that ends.',
-    inputSchema: aboutRun(),
-    outputSchema: REPORT,
+    ...{ inputSchema: aboutRun(), outputSchema: REPORT },
     annotations: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
   },
   {
     name: 'confirm_run',
     description:
       'Confirms that all is well to a run that waits for it; otherwise it rolls back. Only where the playbook lets its caller confirm.',
-    inputSchema: aboutRun(),
-    outputSchema: REPORT,
+    ...{ inputSchema: aboutRun(), outputSchema: REPORT },
     annotations: { destructiveHint: false, idempotentHint: true, openWorldHint: false },
   },
 ]
