@@ -5,6 +5,7 @@ import { addActs } from './program/add-acts.ts'
 import { addDoctor } from './program/add-doctor.ts'
 import { addHistory } from './program/add-history.ts'
 import { addMcp } from './program/add-mcp.ts'
+import { addOpenclaw } from './program/add-openclaw.ts'
 import { addPlaybooks } from './program/add-playbooks.ts'
 import { addRecovery } from './program/add-recovery.ts'
 import { addRun } from './program/add-run.ts'
@@ -42,6 +43,7 @@ const GROUPS: readonly { names: readonly string[]; add: AddCommands }[] = [
   { names: ['confirm', 'cancel'], add: addActs },
   { names: ['doctor'], add: addDoctor },
   { names: ['mcp'], add: addMcp },
+  { names: ['openclaw'], add: addOpenclaw },
 ]
 
 const EXAMPLES = `

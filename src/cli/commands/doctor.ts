@@ -17,9 +17,14 @@ import { wordedError } from '../print/print-failure.ts'
 import type { Io } from '../terminal/io.ts'
 
 export async function doctor(
-  options: { target?: string; json?: boolean; config?: string },
+  options: { target?: string; json?: boolean; config?: string; openclaw?: boolean; root: string },
   io: Io,
 ): Promise<number> {
+  if (options.openclaw) {
+    const { checkOpenclaw } = await import('../doctor/openclaw.ts')
+    const sections = [{ title: 'OpenClaw node host', findings: await checkOpenclaw(options.root) }]
+    return printSections('local', sections, options, io)
+  }
   const settings = readSettings(options, io)
   if (!settings.ok) {
     io.stderr.write(wordedError(settings.failure))
@@ -41,8 +46,12 @@ export async function doctor(
       ? await checkPlaybooks(target, state, io)
       : await checkTarget(target, state, io)
   sections.push({ title: `target ${target}`, findings })
+  return printSections(target, sections, options, io)
+}
+
+function printSections(target: string, sections: Section[], { json }: { json?: boolean }, io: Io): number {
   const ok = sections.every(section => section.findings.every(finding => finding.ok !== false))
-  io.stdout.write(options.json ? `${jsonLine({ ok, target, sections })}\n` : print(sections, io))
+  io.stdout.write(json ? `${jsonLine({ ok, target, sections })}\n` : print(sections, io))
   return ok ? EXIT_OK : EXIT_NO
 }
 

@@ -1,3 +1,4 @@
+import { Option } from 'commander'
 import { type AddCommands, type OfRun, targetOption } from './shared-options.ts'
 
 export const addDoctor: AddCommands = (program, io, done) => {
@@ -10,7 +11,9 @@ export const addDoctor: AddCommands = (program, io, done) => {
     .addOption(targetOption())
     .option('--json', 'one JSON object on stdout')
     .option('--config <file>', 'settings')
-    .action(async (options: OfRun & { json?: boolean }) => {
+    .option('--openclaw', 'what stands in the way of an OpenClaw node host on this machine')
+    .addOption(new Option('--root <dir>').default('').hideHelp())
+    .action(async (options: OfRun & { json?: boolean; openclaw?: boolean; root: string }) => {
       const { doctor } = await import('../commands/doctor.ts')
       done(await doctor(options, io))
     })

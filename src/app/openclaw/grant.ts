@@ -1,0 +1,38 @@
+/** A grant of one playbook, with every input fixed but those that the agent may choose. Pure. */
+import type { DescribedInput } from '../../playbook/describe.ts'
+
+export type GrantedPlaybook = { name: string; digest: string; inputs: readonly DescribedInput[] }
+export type Grant = { name: string; digest: string; pinned: Record<string, unknown> }
+
+/** A text: why it cannot be granted. `pins`: values as they were typed. */
+export function grantOf(
+  { name, digest, inputs }: GrantedPlaybook,
+  pins: Readonly<Record<string, string>>,
+  free: readonly string[],
+): Grant | string {
+  const pinned: Record<string, unknown> = {}
+  const missing: string[] = []
+  for (const input of inputs) {
+    if (free.includes(input.name)) continue
+    const value = Object.hasOwn(pins, input.name) ? typed(pins[input.name]!, input) : defaultOf(input, pinned)
+    if (value === undefined) missing.push(input.name)
+    else pinned[input.name] = value
+  }
+  if (missing.length === 0) return { name, digest: `sha256:${digest}`, pinned }
+  const pinsOf = missing.map(input => `--pin ${input}=...`).join(' ')
+  return `${name}: say what is fixed (${pinsOf}) or what the agent may choose (--free ${missing[0]})`
+}
+
+/** Of a default that is the value of another input, that value. */
+function defaultOf({ from, value }: DescribedInput, pinned: Readonly<Record<string, unknown>>): unknown {
+  if (from !== 'default' && from !== 'settings' && from !== 'pinned') return undefined
+  if (typeof value !== 'string' || !value.includes('${{')) return value
+  const other = /^\$\{\{ *inputs\.(\w+) *\}\}$/.exec(value)?.[1]
+  return other !== undefined && Object.hasOwn(pinned, other) ? pinned[other] : undefined
+}
+
+function typed(text: string, { type }: DescribedInput): unknown {
+  if (type === 'boolean' && /^(true|false)$/.test(text)) return text === 'true'
+  if ((type === 'integer' || type === 'number') && Number.isFinite(Number(text))) return Number(text)
+  return text
+}

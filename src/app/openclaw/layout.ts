@@ -1,0 +1,104 @@
+/** What `hostops openclaw install` puts on a machine: where, with which words. Pure. */
+import { join } from 'node:path'
+
+export type DoorOptions = {
+  /** Whom the node host runs as. */
+  user: string
+  /** Whose calls the approvals allow. */
+  agent: string
+  /** The program `openclaw`. */
+  openclaw: string
+  gateway: { host: string; port: number }
+  /** The folder of the launcher. */
+  dir: string
+  /** hostlink.conf */
+  config: string
+  /** Where the node host keeps what it knows. */
+  state: string
+  /** In front of all other paths; empty but for tests. */
+  root: string
+}
+
+export const TOKEN_NAME = 'openclaw-node'
+export const UNIT = 'openclaw-node.service'
+export const DEFAULT_DIR = '/usr/local/lib/hostops'
+
+export const placesOf = ({ dir, config, state, root }: DoorOptions) => ({
+  launcher: join(dir, 'hostops-trigger'),
+  script: join(dir, 'hostops-trigger.cjs'),
+  token: join(config, '../tokens', TOKEN_NAME),
+  policy: join(config, '../policy.yaml'),
+  environment: join(root, '/etc/hostops/openclaw-node.env'),
+  unit: join(root, '/etc/systemd/system', UNIT),
+  home: state,
+  openclawConfig: join(state, 'openclaw.json'),
+  skill: join(state, 'skills/hostops/SKILL.md'),
+})
+
+export type DoorPlaces = ReturnType<typeof placesOf>
+
+export const nodeCommand = ({ user, openclaw, gateway }: DoorOptions): string =>
+  `${openclaw} node run --host ${gateway.host} --port ${gateway.port} --display-name ${user}`
+
+export function nodeUnitText(options: DoorOptions, places: DoorPlaces, group: string): string {
+  return `# Written by hostops openclaw install.
+[Unit]
+Description=OpenClaw node host, for reviewed playbooks only
+After=network-online.target hostlinkd.service
+Wants=network-online.target
+
+[Service]
+User=${options.user}
+# May connect to hostlinkd. Only this service, not the user.
+SupplementaryGroups=${group}
+Environment=HOME=${places.home} OPENCLAW_STATE_DIR=${places.home}
+# OPENCLAW_GATEWAY_TOKEN=...
+EnvironmentFile=-${places.environment}
+ExecStart=${nodeCommand(options)}
+Restart=on-failure
+RestartSec=5
+NoNewPrivileges=true
+ProtectSystem=strict
+ProtectHome=true
+PrivateTmp=true
+ReadWritePaths=${places.home}
+
+[Install]
+WantedBy=multi-user.target
+`
+}
+
+export const ENVIRONMENT_TEXT = `# Read by ${UNIT}: how the node host proves itself to the gateway.
+#OPENCLAW_GATEWAY_TOKEN=
+`
+
+/** Everything is denied but the launcher, for one agent. */
+export const approvalsOf = (launcher: string, agent: string, playbooks: readonly string[]) => {
+  const rules = { ask: 'off', askFallback: 'deny', autoAllowSkills: false }
+  const allowlist = [{ pattern: launcher, argPattern: argPatternOf(playbooks) }]
+  return {
+    version: 1,
+    defaults: { security: 'deny', ...rules },
+    agents: { [agent]: { security: 'allowlist', ...rules, allowlist } },
+  }
+}
+
+/** What is left of them when the door is closed: without any, OpenClaw allows everything. */
+export const CLOSED_APPROVALS = {
+  version: 1,
+  defaults: { security: 'deny', ask: 'off', askFallback: 'deny', autoAllowSkills: false },
+  agents: {},
+}
+
+/** OpenClaw joins the words with blanks. 2026.4.20 does not look at it. */
+export function argPatternOf(playbooks: readonly string[]): string {
+  const names = playbooks.map(name => name.replaceAll('.', '\\.')).join('|')
+  return `^((run|check|show) (${names})|(wait|report|logs|confirm|cancel) [A-Za-z0-9._-]+|list|ask [a-z]+)( |$)`
+}
+
+export type McpServer = { command: string; args: string[]; env: Record<string, string> }
+
+/** For a node host that has no settings yet: fewer doors, and no updates of its own. */
+export const NODE_SETTINGS = {
+  nodeHost: { autoUpdate: { enabled: false }, browserProxy: { enabled: false } },
+}

@@ -1,0 +1,184 @@
+/** What `hostops openclaw install` has to know of this machine. Throws `Failed` for what stands in its way. */
+import { randomBytes } from 'node:crypto'
+import { accessSync, constants, existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { delimiter, isAbsolute, join } from 'node:path'
+import { type Grant, grantOf } from '../../app/openclaw/grant.ts'
+import type { Door } from '../../app/openclaw/install.ts'
+import { DEFAULT_DIR, type DoorOptions, placesOf } from '../../app/openclaw/layout.ts'
+import type { Manifest } from '../../app/openclaw/manifest.ts'
+import { packagePath } from '../../build/package-path.ts'
+import { Failed } from '../../failure.ts'
+import { loadOffers } from '../../host/offered-playbooks.ts'
+import { getgid } from '../../hostlink/daemon/config/accounts.ts'
+import type { Config } from '../../hostlink/daemon/config/config.ts'
+import { loadConfig } from '../../hostlink/daemon/config/config-file.ts'
+import { wordProblem } from '../../hostlink/daemon/config/problem.ts'
+import { findUser } from '../../hostlink/daemon/config/user.ts'
+import { judge } from '../../hostlink/daemon/policy/trust.ts'
+import { quietly } from '../../process/quietly.ts'
+import type { Env } from '../../process/surroundings.ts'
+import { elfLauncher } from '../../serve/trigger/elf-launcher.ts'
+import { FIRST_WITH_MCP, isAtLeast, openclawVersion } from './openclaw-version.ts'
+
+export type InstallOptions = {
+  playbook?: string[]
+  pin?: string[]
+  free?: string[]
+  agent: string
+  user: string
+  state?: string
+  openclaw?: string
+  gateway: string
+  config: string
+  dir: string
+  service: boolean
+  root: string
+  yes?: boolean
+  dryRun?: boolean
+}
+
+const ROOT_ONLY: ReadonlySet<number> = new Set([0])
+
+export const stop = (problem: string, hint: string): Failed =>
+  new Failed({ code: 'usage', what: 'command-line', problem, hint })
+
+export async function readDoor(given: InstallOptions, before: Manifest | null, env: Env): Promise<Door> {
+  const options = doorOptions(given, env)
+  const config = daemonConfig(options)
+  const places = placesOf(options)
+  const user = options.root === '' ? findUser(options.user) : null
+  const version = openclawVersion(options.openclaw)
+  const hasMcp = version !== null && isAtLeast(version, FIRST_WITH_MCP)
+  const socket = config.unixPath
+  const vars = { HOSTLINK_SOCKET: socket, HOSTLINK_TOKEN_FILE: places.token }
+  const program = nodeHere(options.root)
+  const isOurLine = before?.done.some(({ kind, path }) => kind === 'line' && path === options.config)
+  return {
+    options,
+    grants: await grantsOf(given, config, env),
+    group: config.unixGroup,
+    policyFile: isOurLine ? null : config.policyFile,
+    owner: options.root === '' ? { uid: user?.uid ?? -1, gid: user?.gid ?? -1 } : null,
+    launcher: elfLauncher({ arch: archHere(), program, words: [places.script], env: vars }),
+    script: readFileSync(packagePath('dist/hostops-trigger.cjs')),
+    skill: skillText(places.launcher),
+    token: randomBytes(32).toString('hex'),
+    mcp: hasMcp
+      ? {
+          command: program,
+          args: [packagePath('dist/hostops.cjs'), 'mcp', '--target', 'hostlink'],
+          env: vars,
+        }
+      : null,
+    hasService: given.service && existsSync(join(options.root, '/run/systemd/system')),
+  }
+}
+
+function doorOptions(given: InstallOptions, env: Env): DoorOptions {
+  const { user, agent, root } = given
+  if (!/^[a-z_][a-z0-9_-]{0,31}$/.test(user))
+    throw stop(`--user: ${user} is not a name of a user`, '--user openclaw-node')
+  if (user === 'root')
+    throw stop(
+      'a node host that runs as root is refused by OpenClaw for every absolute path',
+      '--user openclaw-node',
+    )
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$|^\*$/.test(agent))
+    throw stop('--agent is not the id of an agent', '--agent main')
+  const gateway = /^([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):(\d{1,5})$/.exec(given.gateway)
+  if (gateway === null) throw stop('--gateway is not HOST:PORT', '--gateway 127.0.0.1:18789')
+  const openclaw = findOpenclaw(given.openclaw, env)
+  const at = (path: string) => (root === '' ? path : join(root, path))
+  for (const path of [given.dir, given.config, given.state ?? '/'])
+    if (!isAbsolute(path)) throw stop(`${path} is not an absolute path`, `--dir ${DEFAULT_DIR}`)
+  return {
+    ...{ user, agent, openclaw, root },
+    gateway: { host: gateway[1]!, port: Number(gateway[2]) },
+    dir: at(given.dir),
+    config: at(given.config),
+    state: at(given.state ?? `/var/lib/${user}`),
+  }
+}
+
+function findOpenclaw(given: string | undefined, { PATH = '' }: Env): string {
+  const found =
+    given ??
+    PATH.split(delimiter)
+      .map(folder => join(folder, 'openclaw'))
+      .find(isProgram)
+  if (found !== undefined && isAbsolute(found) && isProgram(found)) return found
+  throw stop(
+    'there is no program openclaw',
+    'install OpenClaw for all users (npm install --global openclaw), or name it: --openclaw /usr/bin/openclaw',
+  )
+}
+
+const isProgram = (file: string): boolean =>
+  quietly(() => accessSync(file, constants.X_OK) ?? statSync(file).isFile()) ?? false
+
+function daemonConfig({ config: file, root }: DoorOptions): Config {
+  const loaded = loadConfig(file)
+  if ('problems' in loaded)
+    throw stop(
+      loaded.problems.map(wordProblem).join('\n'),
+      'hostlinkd init --systemd   makes the daemon’s config first',
+    )
+  const { config } = loaded
+  const gid = getgid(config.unixGroup)
+  const full = config.authTokenFile ?? file
+  const stats = statSync(full)
+  // Whoever may connect to the socket is in this group, and the node host is going to be.
+  if (root === '' && stats.gid === gid && stats.mode & 0o040)
+    throw stop(
+      `group ${config.unixGroup} can read ${full}, and the node host is going to be in that group: it would have every right`,
+      `chmod 0600 ${full}   after every container that uses it has a token of its own (examples/openclaw/README.md)`,
+    )
+  return config
+}
+
+async function grantsOf(
+  { playbook = ['upgrade-openclaw'], pin = [], free = ['ref'] }: InstallOptions,
+  config: Config,
+  env: Env,
+): Promise<Grant[]> {
+  const pins = Object.fromEntries(pin.map(pair => [pair.split('=')[0]!, pair.slice(pair.indexOf('=') + 1)]))
+  const offered = (await loadOffers())({ kind: 'full' }, config, env)
+  if (typeof offered === 'string') throw stop(offered, `hostlinkd check -c ${config.file}`)
+  return playbook.map(name => {
+    const found = offered.find(each => each.name === name)
+    if (found?.digest == null || found.problem !== null)
+      throw stop(
+        `no playbook ${name} is installed on this host${found ? `: ${found.problem}` : ''}`,
+        `hostops list; put it into ${config.playbooksDir}`,
+      )
+    const grant = grantOf({ name, digest: found.digest, inputs: found.inputs }, pins, free)
+    if (typeof grant === 'string') throw stop(grant, `hostops show ${name}   lists its inputs`)
+    return grant
+  })
+}
+
+/** Node as the launcher names it: nobody but root may be able to put another one in its place. */
+function nodeHere(root: string): string {
+  const node = realpathSync(process.execPath)
+  const { unsafe } = judge(node, ROOT_ONLY)
+  if (unsafe === null || root !== '') return node
+  throw stop(
+    `${node} is not root's alone`,
+    'install Node for all users (not with nvm), and run hostops with that one',
+  )
+}
+
+function archHere(): 'x64' | 'arm64' {
+  const { arch, platform } = process
+  if (platform === 'linux' && (arch === 'x64' || arch === 'arm64')) return arch
+  throw stop(
+    `there is no launcher for ${platform} on ${arch}`,
+    'from OpenClaw 2026.9 on, the MCP server needs none: nodeHost.mcp.servers in docs/how-to/openclaw.md',
+  )
+}
+
+const skillText = (launcher: string): string =>
+  readFileSync(packagePath('examples/openclaw/skill/SKILL.md'), 'utf8').replaceAll(
+    `${DEFAULT_DIR}/hostops-trigger`,
+    launcher,
+  )
