@@ -57,6 +57,8 @@ export type Mistake =
   | { what: 'inputs-file'; file: string; problem: string }
   | { what: 'target'; reason: string; hint?: string }
   | { what: 'no-runs-at'; target: string }
+  | { what: 'names-only'; target: string; given: string }
+  | { what: 'approval-wait' }
   /** In the words of the daemon. */
   | { what: 'refused-by'; target: string; message: string }
   | { what: 'unreadable-answer'; from: string; of: string }
@@ -93,6 +95,14 @@ export type TargetFailure =
   | { code: 'unreachable'; target: string; reason: string; hint?: string }
   | { code: 'auth-failed'; target: string }
   | { code: 'denied'; target: string; rule: string }
+  /** An operator has to approve the command. `id`: of the request that was made, if one was; `why`: why it has no approval. */
+  | {
+      code: 'approval-needed'
+      target: string
+      command: string
+      id: string | null
+      why: 'not-asked' | 'user' | 'timeout' | 'no-route'
+    }
   | { code: 'link-lost'; target: string; command: string; reason: string }
   | { code: 'command-failed'; argv: string[]; exitCode: number | null; signal: string | null; tail: string }
   | { code: 'command-timeout'; argv: string[]; timeoutMs: number; tail: string }

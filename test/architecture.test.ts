@@ -9,8 +9,8 @@ type Files = ReadonlyMap<string, string>
 const MAY_IMPORT: Record<string, readonly string[]> = {
   bin: ['cli', 'serve', 'host', 'hostlink', 'jobs', 'build', 'process', 'document'],
   cli: [
-    ...['serve', 'host', 'app', 'runs', 'ui', 'report', 'wording', 'engine', 'playbook', 'document', 'steps'],
-    ...['transport', 'hostlink', 'process', 'build', 'failure.ts', 'duration.ts'],
+    ...['serve', 'host', 'openclaw', 'app', 'runs', 'ui', 'report', 'wording', 'engine', 'playbook'],
+    ...['document', 'steps', 'transport', 'hostlink', 'process', 'build', 'failure.ts', 'duration.ts'],
   ],
   // Doors for programs, beside that for people.
   serve: [
@@ -28,6 +28,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
       'build',
     ],
     ...['failure.ts', 'duration.ts'],
+  ],
+  // Runs at an OpenClaw node, through its gateway.
+  openclaw: [
+    ...['runs', 'playbook', 'document', 'steps', 'transport', 'hostlink', 'process', 'build', 'failure.ts'],
   ],
   host: [
     ...['app', 'runs', 'report', 'wording', 'engine', 'playbook', 'document', 'steps', 'hostlink', 'jobs'],

@@ -3,6 +3,9 @@ import { LongestFirst, MACHINE_TESTS } from './rig/machine-tests.ts'
 
 const root = new URL('..', import.meta.url).pathname
 
+/** Real gateways, which have to be installed first: only `npm run test:openclaw` plays them. */
+const OPENCLAW_TESTS = 'test/openclaw/*.test.ts'
+
 const common = {
   root,
   // The tests start real daemons and real processes on machines that may be slow and shared.
@@ -21,8 +24,17 @@ export default defineConfig({
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     projects: [
-      { test: { ...common, name: 'quick', include: ['test/**/*.test.ts'], exclude: MACHINE_TESTS } },
+      {
+        test: {
+          ...common,
+          name: 'quick',
+          include: ['test/**/*.test.ts'],
+          exclude: [...MACHINE_TESTS, OPENCLAW_TESTS],
+        },
+      },
       { test: { ...common, name: 'machine', include: MACHINE_TESTS } },
+      // The first hook may have to install them.
+      { test: { ...common, name: 'openclaw', include: [OPENCLAW_TESTS], hookTimeout: 1_200_000 } },
     ],
   },
 })

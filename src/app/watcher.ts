@@ -36,6 +36,8 @@ export type Note =
   /** The host does not answer any more, and answers again. */
   | { kind: 'silence'; failure: Failure }
   | { kind: 'answer' }
+  /** The operators of a gateway were asked, and are waited for. */
+  | { kind: 'approval'; id: string; command: string; waitMs: number }
   /** A line of the runner at the host that is not an event. */
   | { kind: 'words'; line: string }
 

@@ -53,6 +53,7 @@ const REFUSALS: Codes = new Set<Failure['code']>([
   'record-gone',
   'denied',
   'approval-denied',
+  'approval-needed',
   'plan-moved',
   'stack-differs',
   'would-lose',

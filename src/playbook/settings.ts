@@ -19,6 +19,13 @@ import type { Env } from '../process/surroundings.ts'
 
 type InputValues = { [playbook: string]: { [input: string]: Json } }
 
+export type NodeSettings = {
+  gateway?: string | undefined
+  tokenFile?: string | undefined
+  trigger?: string | undefined
+  agent?: string | undefined
+}
+
 export type Settings = {
   /** Null: there is none, and everything is at its default. */
   file: string | null
@@ -28,6 +35,8 @@ export type Settings = {
   stateDir?: string | undefined
   keepRuns?: number | undefined
   keepDays?: number | undefined
+  /** By the names that `--target node:NAME` has. */
+  nodes?: { [name: string]: NodeSettings } | undefined
   /** What a caller need not give. */
   inputs: InputValues
   /** What a caller may not give. */
@@ -71,7 +80,7 @@ export function parseSettings(bytes: Buffer | string, file: string, env: Env): L
   const parsed = schema.safeParse(yaml.file.value)
   if (!parsed.success)
     return { ok: false, file, diagnostics: inOrder(explain(parsed.error.issues, yaml.file, schema)) }
-  const { inputs, pinned, playbooks, stateDir, ...plain } = parsed.data
+  const { inputs, pinned, playbooks, stateDir, nodes = {}, ...plain } = parsed.data
   const path = (value: string | undefined) =>
     value === undefined ? undefined : settingsPath(value, file, env)
   return {
@@ -81,6 +90,9 @@ export function parseSettings(bytes: Buffer | string, file: string, env: Env): L
       file,
       playbooks: path(playbooks),
       stateDir: path(stateDir),
+      nodes: Object.fromEntries(
+        Object.entries(nodes).map(([name, node]) => [name, { ...node, tokenFile: path(node.tokenFile) }]),
+      ),
       inputs: inputs ?? {},
       pinned: pinned ?? {},
     },
@@ -104,13 +116,14 @@ export function userConfigFolder(env: Env): string | null {
 export function settingsSchema() {
   const values = () =>
     z.record(z.string(), z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))).optional()
+  const text = () => z.string().min(1).optional()
   return z.strictObject({
     target: z
       .string()
       .min(1)
       .optional()
       .describe(
-        'Used when neither --target nor the playbook names one: local, hostlink:<name>, ssh:<destination>.',
+        'Used when neither --target nor the playbook names one: local, hostlink:<name>, ssh:<destination>, node:<name>.',
       ),
     playbooks: z.string().min(1).optional().describe('Folder of named playbooks, relative to this file.'),
     stateDir: z.string().min(1).optional().describe('Where journals, reports and logs are kept.'),
@@ -126,6 +139,22 @@ export function settingsSchema() {
       .max(36_500, 'at most 36500')
       .optional()
       .describe('For how many days runs are kept. Those that have not ended are kept for ever.'),
+    nodes: z
+      .record(
+        z.string(),
+        z.strictObject({
+          gateway: text().describe(
+            'Address of the gateway. Default: OPENCLAW_GATEWAY_URL, ws://127.0.0.1:18789.',
+          ),
+          tokenFile: text().describe('File with the gateway’s token. Default: OPENCLAW_GATEWAY_TOKEN.'),
+          trigger: text().describe(
+            'hostops-trigger on the node. Default: /usr/local/lib/hostops/hostops-trigger.',
+          ),
+          agent: text().describe('The agent whose exec approvals on the node count. Default: main.'),
+        }),
+      )
+      .optional()
+      .describe('Per OpenClaw node, as --target node:NAME names it, how it is reached.'),
     inputs: values().describe('Per playbook, values of inputs that a caller need not give.'),
     pinned: values().describe('Per playbook, values of inputs that a caller may not give.'),
   })

@@ -1,5 +1,6 @@
 /** Events -> report. Pure: the same events give the same report, on any machine and at any time. */
 import type { Event, Facts, Outcome, StepSummary } from '../engine/events.ts'
+import type { Failure } from '../failure.ts'
 import { sentence } from '../wording/word.ts'
 import { addHealth, addLook, addWatch, goBack, type Looks, noLooks, seenBy } from './observations.ts'
 import type { Report, StepReport } from './report-schema.ts'
@@ -189,7 +190,7 @@ export function toReport(draft: ReportDraft, finishedAt: number | null): Report 
     rollbackVerified: draft.rollbackVerified,
     notVerified: draft.notVerified,
     rollbackError: draft.rollbackErrors.length > 0 ? draft.rollbackErrors.join('; ') : null,
-    approvalNeeded: failure?.code === 'approval-denied' ? failure.step : null,
+    approvalNeeded: missingApproval(failure),
     failedStep,
     errorCode: failure?.code ?? null,
     error: failure ? sentence(failure) : null,
@@ -200,6 +201,12 @@ export function toReport(draft: ReportDraft, finishedAt: number | null): Report 
     ...(draft.planHash === null ? {} : { planHash: draft.planHash }),
     steps: draft.steps,
   }
+}
+
+function missingApproval(failure: Failure | null): Report['approvalNeeded'] {
+  if (failure?.code === 'approval-denied') return { via: 'confirm', id: failure.step, command: null }
+  if (failure?.code !== 'approval-needed') return null
+  return { via: 'openclaw', id: failure.id, command: failure.command }
 }
 
 const timesOf = (startedAt: number, finishedAt: number | null) => ({

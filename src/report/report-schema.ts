@@ -65,6 +65,17 @@ const observationSchema = z.object({
   ok: z.boolean(),
 })
 
+const approvalSchema = z.object({
+  via: z
+    .enum(['confirm', 'openclaw'])
+    .describe('confirm: hostops confirm; openclaw: an operator of the gateway of a node'),
+  id: z
+    .string()
+    .nullable()
+    .describe('the confirm step, or the request at the gateway; null: nobody was asked yet'),
+  command: z.string().nullable().describe('the command on the node that was to be approved'),
+})
+
 export const reportSchema = z
   .object({
     schemaVersion: z.literal(1),
@@ -116,7 +127,9 @@ export const reportSchema = z
       .array(z.string())
       .describe('steps that were taken back, or have no way back, and that nothing was seen of'),
     rollbackError: untrusted(),
-    approvalNeeded: z.string().nullable(),
+    approvalNeeded: approvalSchema
+      .nullable()
+      .describe('the approval for lack of which the run was refused or rolled back; failedStep names a step'),
     failedStep: z.string().nullable(),
     errorCode: z.string().nullable(),
     error: untrusted(),

@@ -7,8 +7,13 @@ export function refusalCode(error: Failed): number {
   const { code } = error.failure
   if (REFUSED.has(code)) return EXIT_REFUSED
   if (!(error instanceof HostRefusal)) return EXIT_USAGE
-  if (error.reply.again) return EXIT_UNKNOWN
+  if (error.reply.again || code === 'link-lost') return EXIT_UNKNOWN
   return code === 'usage' ? EXIT_USAGE : EXIT_UNREACHABLE
 }
 
-const REFUSED: ReadonlySet<Failure['code']> = new Set(['denied', 'not-confirmable', 'not-cancellable'])
+const REFUSED: ReadonlySet<Failure['code']> = new Set([
+  'denied',
+  'approval-needed',
+  'not-confirmable',
+  'not-cancellable',
+])

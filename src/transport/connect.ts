@@ -5,7 +5,7 @@ import type { Connected, TransportOptions } from './transport.ts'
 
 type NotConnected = Extract<Connected, { ok: false }>
 
-const KINDS = ['local', 'hostlink', 'hostlink:<name>', 'ssh:<destination>']
+const KINDS = ['local', 'hostlink', 'hostlink:<name>', 'ssh:<destination>', 'node:<name>']
 
 export async function openTransport(target: string, options: TransportOptions): Promise<Connected> {
   const wrong = wrongTarget(target)
@@ -16,6 +16,11 @@ export async function openTransport(target: string, options: TransportOptions): 
       const { connectHostlink } = await import('./hostlink.ts')
       return connectHostlink(rest, options)
     }
+    case 'node':
+      return badTarget(
+        'an OpenClaw node runs the playbooks of its own host only',
+        `hostops run NAME --target ${target}`,
+      )
     case 'ssh': {
       const { connectSsh } = await import('./ssh.ts')
       return connectSsh(rest ?? '', options)
@@ -40,10 +45,9 @@ export function wrongTarget(target: string): NotConnected | null {
     case 'ssh':
       return rest ? null : badTarget('ssh needs a destination', 'write ssh:host or ssh:user@host')
     case 'node':
-      return badTarget(
-        'hostops cannot reach OpenClaw nodes from outside yet',
-        'run hostops on the node itself: let the agent call it there with exec host=node, as "hostops run NAME", with --target local',
-      )
+      return rest
+        ? null
+        : badTarget('node needs a name', 'write node:NAME, as openclaw nodes status shows it')
     default:
       return unknown(target, kind)
   }

@@ -7,5 +7,8 @@ export function splitTarget(target: string): { kind: string; rest: string | unde
     : { kind: target.slice(0, colon), rest: target.slice(colon + 1) }
 }
 
+/** An OpenClaw node: no commands of steps reach it, only requests for runs on its host. */
+export const isNode = (target: string): boolean => splitTarget(target).kind === 'node'
+
 /** Whether a daemon runs the commands, so that this process forks none. */
 export const isHostlink = (target: string): boolean => splitTarget(target).kind === 'hostlink'

@@ -2,6 +2,7 @@
 
 import { printDuration } from '../duration.ts'
 import type { TargetFailure } from '../failure.ts'
+import { isNode } from '../transport/target.ts'
 import { quoted, tail, type Worded, type Words } from './phrases.ts'
 
 export const TARGET: Words<TargetFailure> = {
@@ -11,12 +12,15 @@ export const TARGET: Words<TargetFailure> = {
   }),
   'auth-failed': failure => ({
     message: `${failure.target} does not accept the token`,
-    hint: 'set HOSTLINK_TOKEN or HOSTLINK_TOKEN_FILE to the token of the host’s daemon',
+    hint: isNode(failure.target)
+      ? 'set OPENCLAW_GATEWAY_TOKEN, or tokenFile of the node in the settings, to gateway.auth.token of its gateway'
+      : 'set HOSTLINK_TOKEN or HOSTLINK_TOKEN_FILE to the token of the host’s daemon',
   }),
   denied: failure => ({
     message: `${failure.target} denied it: ${failure.rule}`,
     hint: deniedHint(failure),
   }),
+  'approval-needed': failure => APPROVAL[failure.why](failure),
   'link-lost': failure => ({
     message: `the link to ${failure.target} was lost while ${quoted(failure.command)} ran: ${failure.reason}`,
     hint: 'whether it ended, and how, is not known; look at the host before anything is repeated',
@@ -36,11 +40,31 @@ export const TARGET: Words<TargetFailure> = {
 
 /** Told apart by the rule that denied: each policy names itself in it, and a rule of an allowlist its line. */
 function deniedHint({ rule, target }: Extract<TargetFailure, { code: 'denied' }>): string {
+  if (/SYSTEM_RUN_/.test(rule))
+    return 'allow the path of hostops-trigger in the exec approvals of the node, for the agent that the settings name'
   if (/^policy playbooks .*: exec is not allowed/.test(rule))
     return `this token starts reviewed playbooks only: hostops run NAME --target ${target} --on-host`
   if (/^(allowlist of token |[^\s:]+:\d+: )/.test(rule))
     return `an allowlist serves hostlink exec only; hostops needs a token with policy playbooks (hostops run NAME --target ${target} --on-host) or full`
   return `the policy of this token on the host decides; hostops doctor --target ${target} shows what it may do`
+}
+
+type Unapproved = Extract<TargetFailure, { code: 'approval-needed' }>
+
+const APPROVAL: Readonly<Record<Unapproved['why'], (failure: Unapproved) => Worded>> = {
+  'not-asked': ({ target }) => ({
+    message: `an operator has to approve what ${target} is asked for`,
+    hint: '--wait-approval 10m   asks the operators and waits for them',
+  }),
+  user: ({ target, id }) => ({ message: `an operator has denied it at ${target} (request ${id})` }),
+  timeout: ({ target, id }) => ({
+    message: `no operator has approved it at ${target} in time (request ${id})`,
+    hint: 'nothing was started: run it again with a longer --wait-approval',
+  }),
+  'no-route': ({ target }) => ({
+    message: `there is nobody to approve it at ${target}: no operator who may is connected to the gateway`,
+    hint: 'open the Control UI of the gateway, or send its approvals to a channel, then run it again',
+  }),
 }
 
 const commandLine = (argv: string[]) => {

@@ -102,6 +102,16 @@ export function wordMistake(failure: Exclude<Mistake, { what: 'not-asked' }>, at
         message: `${failure.target} offers no runs on the host`,
         hint: 'they need hostops’ own hostlinkd there: --target hostlink (hostops doctor --target hostlink shows what it offers)',
       }
+    case 'names-only':
+      return {
+        message: `${failure.target} runs the playbooks of its own host, by name: ${quoted(failure.given)} is a file`,
+        hint: `hostops list --target ${failure.target}   shows them`,
+      }
+    case 'approval-wait':
+      return {
+        message: '--wait-approval is for OpenClaw nodes',
+        hint: 'give --target node:NAME as well, or leave it out',
+      }
     case 'refused-by':
       return { message: `${failure.target}: ${failure.message}` }
     case 'unreadable-answer':

@@ -78,7 +78,7 @@ describe('confirm', () => {
       outcome: 'rolled-back',
       success: false,
       failedStep: 'sure',
-      approvalNeeded: 'sure',
+      approvalNeeded: { via: 'confirm', id: 'sure', command: null },
       errorCode: 'approval-denied',
     })
     expect(code).toBe(1)
@@ -161,7 +161,10 @@ describe('confirm', () => {
     const clock = (hook: string) => ({ env: { HOSTOPS_HOOK: hook }, node: ['--import', HOOKS] })
     const args = (id: string, file: string) => ['run', file, '--run-id', id, '--as-host', '--output', 'json']
     const short = await rig.run(args('s', playbook('700ms')), clock(`clock:${ms}:${words}`))
-    expect(short.report).toMatchObject({ outcome: 'rolled-back', approvalNeeded: 'sure' })
+    expect(short.report).toMatchObject({
+      outcome: 'rolled-back',
+      approvalNeeded: { via: 'confirm', id: 'sure', command: null },
+    })
     const run = rig.start(args('r', playbook('1h')), clock(`clock:${ms}:${words}`))
     await awaited('sure')
     expect((await rig.run(['confirm', 'r'], clock(`clock:${ms}`))).code).toBe(0)
@@ -189,7 +192,10 @@ describe('confirm', () => {
     const late = await rig.run(['confirm', 'r'], later)
     expect([late.code, late.stderr]).toEqual([3, expect.stringContaining('it is taken back')])
     const resumed = await rig.run(['resume', 'r', '--as-host'], later)
-    expect(resumed.report).toMatchObject({ outcome: 'rolled-back', approvalNeeded: 'sure' })
+    expect(resumed.report).toMatchObject({
+      outcome: 'rolled-back',
+      approvalNeeded: { via: 'confirm', id: 'sure', command: null },
+    })
     expect(rig.exists('mark')).toBe(false)
   })
 
@@ -199,7 +205,7 @@ describe('confirm', () => {
     expect(ended.report).toMatchObject({
       outcome: 'refused',
       errorCode: 'approval-denied',
-      approvalNeeded: 'sure',
+      approvalNeeded: { via: 'confirm', id: 'sure', command: null },
     })
     expect(rig.exists('mark')).toBe(false)
     expect(ended.report.error).toContain('--on-host')

@@ -4,26 +4,24 @@ import { describe, expect, it } from 'vitest'
 import { openTransport } from '../../src/transport/connect.ts'
 
 const env = {}
+const TARGETS = 'targets are local, hostlink, hostlink:<name>, ssh:<destination>, node:<name>'
 
 describe('a target', () => {
   it.each([
-    ['', 'the target is empty', 'targets are local, hostlink, hostlink:<name>, ssh:<destination>'],
+    ['', 'the target is empty', TARGETS],
     ['locale', 'there is no target "locale"', 'did you mean local?'],
     ['hostlnk:x', 'there is no target "hostlnk:x"', 'did you mean hostlink?'],
     ['SSH:x', 'there is no target "SSH:x"', 'did you mean ssh?'],
-    [
-      'docker',
-      'there is no target "docker"',
-      'targets are local, hostlink, hostlink:<name>, ssh:<destination>',
-    ],
+    ['docker', 'there is no target "docker"', TARGETS],
     ['local:x', 'local takes no name', 'write just: --target local'],
     ['hostlink:', 'hostlink: needs a name', 'a name of targets.conf, or just: hostlink'],
     ['ssh', 'ssh needs a destination', 'write ssh:host or ssh:user@host'],
     ['ssh:', 'ssh needs a destination', 'write ssh:host or ssh:user@host'],
+    ['node:', 'node needs a name', 'write node:NAME, as openclaw nodes status shows it'],
     [
       'node:desk',
-      'hostops cannot reach OpenClaw nodes from outside yet',
-      expect.stringContaining('on the node itself'),
+      'an OpenClaw node runs the playbooks of its own host only',
+      'hostops run NAME --target node:desk',
     ],
   ])('%j is none', async (target, reason, hint) => {
     expect(await openTransport(target, { env })).toEqual({ ok: false, problem: 'bad-target', reason, hint })

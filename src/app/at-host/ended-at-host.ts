@@ -34,14 +34,15 @@ export function endedHere(end: RunEnd, head: ReportHead): Extract<EndedAtHost, {
 }
 
 export function notStarted(failure: Failure): RunEnd {
-  const outcome = failure.code === 'denied' ? 'refused' : failure.code === 'usage' ? 'invalid' : 'unreachable'
+  const isRefused = failure.code === 'denied' || failure.code === 'approval-needed'
+  const outcome = isRefused ? 'refused' : failure.code === 'usage' ? 'invalid' : 'unreachable'
   return { outcome, failedStep: null, failure }
 }
 
 /** Whether a lost request was heard is not known. Every other refusal means that nothing was started. */
 export function endOfRefusal({ failure, again, unable }: NoReply): RunEnd {
   if (unable) return { outcome: 'refused', failedStep: null, failure }
-  return again ? lost(failure) : notStarted(failure)
+  return again || failure.code === 'link-lost' ? lost(failure) : notStarted(failure)
 }
 
 export const lost = (failure: Failure): RunEnd => ({ outcome: 'unknown', failedStep: null, failure })

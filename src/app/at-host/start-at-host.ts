@@ -46,7 +46,7 @@ async function started(start: Start, interrupts: Interrupts): Promise<EndedAtHos
   }
   try {
     const end = await Promise.race([attempt(start, head, interrupts), start.around.fault])
-    return 'outcome' in end ? endedHere(end, head) : end
+    return 'outcome' in end ? endedHere(unlessLeft(end, interrupts), head) : end
   } catch (error) {
     if (error instanceof Failed)
       return endedHere({ outcome: 'invalid', failedStep: null, failure: error.failure }, head)
@@ -56,6 +56,10 @@ async function started(start: Start, interrupts: Interrupts): Promise<EndedAtHos
     return endedHere({ outcome: 'unknown', failedStep: null, failure }, head)
   }
 }
+
+/** Whoever leaves while operators are asked has started nothing. */
+const unlessLeft = (end: RunEnd, { first }: Interrupts): RunEnd =>
+  first !== null && end.failure?.code === 'approval-needed' ? interrupted(first) : end
 
 async function attempt(
   { name: given, detach, wrong, options, around, watcher, openHost }: Start,

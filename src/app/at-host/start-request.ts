@@ -12,6 +12,7 @@ import { loadPlaybook } from '../../playbook/load.ts'
 import type { Settings } from '../../playbook/settings.ts'
 import type { Surroundings } from '../../process/surroundings.ts'
 import { kinds } from '../../steps/index.ts'
+import { isNode } from '../../transport/target.ts'
 import type { StartOptions } from '../start-options.ts'
 import type { Note } from '../watcher.ts'
 
@@ -43,6 +44,7 @@ export async function requestFor(
     throw new Failed({ code: 'inputs-invalid', problems: [{ input: fixed, problem: 'pinned', detail }] })
   }
   const target = options.target ?? own?.target ?? settings.target ?? 'local'
+  if (own !== null && isNode(target)) throw new Failed({ code: 'usage', what: 'names-only', target, given })
   return {
     name: own?.name ?? null,
     target,

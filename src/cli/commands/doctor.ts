@@ -6,7 +6,7 @@ import { Failed } from '../../failure.ts'
 import { EXIT_NO, EXIT_OK, EXIT_USAGE } from '../../report/exit-code.ts'
 import { stateDir } from '../../runs/runs-folder.ts'
 import { openTransport } from '../../transport/connect.ts'
-import { isHostlink } from '../../transport/target.ts'
+import { isHostlink, isNode } from '../../transport/target.ts'
 import { jsonLine, printable } from '../../wording/printable.ts'
 import { sentence } from '../../wording/word.ts'
 import { bad, type Finding, good, type Section, unseen } from '../doctor/finding.ts'
@@ -42,8 +42,8 @@ export async function doctor(
   if (link) sections.push({ title: 'hostlink', findings: link.findings })
   // Such a token may ask for no program: what it may do is all that can be looked at.
   const findings =
-    link?.policy === 'playbooks'
-      ? await checkPlaybooks(target, state, io)
+    link?.policy === 'playbooks' || isNode(target)
+      ? await checkPlaybooks(target, state, options, io)
       : await checkTarget(target, state, io)
   sections.push({ title: `target ${target}`, findings })
   return printSections(target, sections, options, io)
@@ -55,9 +55,14 @@ function printSections(target: string, sections: Section[], { json }: { json?: b
   return ok ? EXIT_OK : EXIT_NO
 }
 
-async function checkPlaybooks(target: string, state: string, io: Io): Promise<Finding[]> {
+async function checkPlaybooks(
+  target: string,
+  state: string,
+  options: { config?: string },
+  io: Io,
+): Promise<Finding[]> {
   const { playbooksAt } = await import('../open/with-runs.ts')
-  const playbooks = await playbooksAt(target, state, io).catch((error: unknown) => {
+  const playbooks = await playbooksAt(target, state, options, io).catch((error: unknown) => {
     if (error instanceof Failed) return error.failure
     throw error
   })

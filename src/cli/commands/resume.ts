@@ -30,7 +30,7 @@ export async function resumeOrRollBack(
       ...request,
       options: { ...options, target },
       check,
-      openHost: opener(io),
+      openHost: opener(options, io),
     })
     const signals = catchSignals(run.interrupt)
     try {

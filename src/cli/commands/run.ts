@@ -1,7 +1,10 @@
 /** `hostops run`: whatever happens, it ends with one report line. */
+import type { Watcher } from '../../app/watcher.ts'
+import { parseDuration } from '../../duration.ts'
 import type { Failure } from '../../failure.ts'
+import type { ApprovalWait } from '../../openclaw/approval.ts'
 import { opener } from '../open/opener.ts'
-import { type RunOptions, wrongUse } from '../open/run-options.ts'
+import { livesAtHost, type RunOptions, wrongUse } from '../open/run-options.ts'
 import { openView } from '../print/run-view.ts'
 import type { Io } from '../terminal/io.ts'
 import { catchSignals } from '../terminal/signals.ts'
@@ -11,14 +14,16 @@ export async function run(
   name: string,
   options: RunOptions,
   io: Io,
-  wrong: Failure | null = wrongUse(options, io.cwd),
+  wrong: Failure | null = wrongUse(options, io),
 ): Promise<number> {
   const view = openView(options, io)
   const request = { name, options, around: io, watcher: view.watcher, wrong }
-  if (options.onHost || options.detach) {
+  if (livesAtHost(options, io)) {
     const { startAtHost } = await import('../../app/at-host/start-at-host.ts')
     const detach = options.detach === true
-    const run = startAtHost({ ...request, detach, openHost: opener(io) })
+    const approval = approvalWait(options, view.watcher.note)
+    const openHost = opener({ ...options, approval }, io)
+    const run = startAtHost({ ...request, detach, openHost })
     const signals = catchSignals(run.interrupt)
     try {
       return await view.finishAtHost(await run.ended)
@@ -37,4 +42,10 @@ export async function run(
     signals.dispose()
     if (options.asHost) (await import('../open/forget-values.ts')).forgetValues(run.runId, io)
   }
+}
+
+function approvalWait({ waitApproval = '' }: RunOptions, note: Watcher['note']): ApprovalWait | undefined {
+  const waitMs = parseDuration(waitApproval)
+  if (waitMs === null) return undefined
+  return { waitMs, onRequest: request => note({ kind: 'approval', waitMs, ...request }) }
 }

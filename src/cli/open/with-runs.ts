@@ -8,6 +8,7 @@ import { refusalCode } from '../../runs/refusal-code.ts'
 import type { Runs } from '../../runs/runs.ts'
 import { wordedError } from '../print/print-failure.ts'
 import type { Io } from '../terminal/io.ts'
+import { opener } from './opener.ts'
 
 export type OfRuns = { target?: string; config?: string }
 
@@ -37,13 +38,18 @@ export type Refuse = (error: Failed, at: string, io: Io) => number
 async function openRuns({ target, ...options }: OfRuns, io: Io): Promise<Runs> {
   const state = openState(options, io)
   if (target === undefined) return ownRuns(state, io)
-  const host = await openHost(target, state, io)
+  const host = await openHost(target, state, options, io)
   const { runsAt } = await import('../../runs/runs-at.ts')
   return runsAt(host)
 }
 
-async function openHost(target: string, state: string, io: Io): Promise<HostLink> {
-  const opened = await (await import('./open-host.ts')).openHost(io, target, state)
+async function openHost(
+  target: string,
+  state: string,
+  options: Pick<OfRuns, 'config'>,
+  io: Io,
+): Promise<HostLink> {
+  const opened = await opener(options, io)(target, state)
   if (opened.ok) return opened.host
   throw new HostRefusal(noReply(opened.failure))
 }
@@ -55,7 +61,7 @@ export async function withPlaybooksOf(
   work: (playbooks: HostPlaybook[]) => number,
 ): Promise<number> {
   try {
-    return work(await playbooksAt(target, openState(options, io), io))
+    return work(await playbooksAt(target, openState(options, io), options, io))
   } catch (error) {
     if (error instanceof Failed) return printRefusal(error, atOf({ target }), io)
     throw error
@@ -63,8 +69,13 @@ export async function withPlaybooksOf(
 }
 
 /** Throws `Failed` if the host does not tell. */
-export async function playbooksAt(target: string, state: string, io: Io): Promise<HostPlaybook[]> {
-  const host = await openHost(target, state, io)
+export async function playbooksAt(
+  target: string,
+  state: string,
+  options: Pick<OfRuns, 'config'>,
+  io: Io,
+): Promise<HostPlaybook[]> {
+  const host = await openHost(target, state, options, io)
   const { playbooksOf } = await import('../../app/at-host/host-playbooks.ts')
   try {
     return await playbooksOf(host)

@@ -4,6 +4,7 @@ import type { EndedAtHost } from '../../app/at-host/ended-at-host.ts'
 import { clock } from '../../app/clock.ts'
 import type { Ended, Note, Watcher } from '../../app/watcher.ts'
 import { renderDiagnostics } from '../../document/print-diagnostics.ts'
+import { printDuration } from '../../duration.ts'
 import type { Event } from '../../engine/events.ts'
 import type { Report } from '../../report/report-schema.ts'
 import { resultLine } from '../../report/result-line.ts'
@@ -97,7 +98,7 @@ function printNote(screen: Screen, note: Note): void {
 }
 
 function noteText(
-  note: Extract<Note, { kind: 'mistakes' | 'warning' | 'attached' | 'stands-by' | 'words' }>,
+  note: Extract<Note, { kind: 'mistakes' | 'warning' | 'attached' | 'stands-by' | 'approval' | 'words' }>,
 ): string {
   switch (note.kind) {
     case 'mistakes':
@@ -108,6 +109,8 @@ function noteText(
       return `${note.runId} was started before${STARTED_BEFORE[note.run]}\n`
     case 'stands-by':
       return `if this process is killed now, another one rolls back: hostops wait ${note.runId}   tells how it ended\n`
+    case 'approval':
+      return `waiting up to ${printDuration(note.waitMs)} for an operator to approve ${note.id}: ${printable(note.command)}\n`
     case 'words':
       return `${printable(note.line)}\n`
   }

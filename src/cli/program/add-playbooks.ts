@@ -68,7 +68,10 @@ export const addPlaybooks: AddCommands = (program, io, done) => {
 }
 
 const thereOption = () =>
-  new Option('-t, --target <target>', 'of a host, as far as its token may run them: hostlink, hostlink:NAME')
+  new Option(
+    '-t, --target <target>',
+    'of a host, as far as its token may run them: hostlink, hostlink:NAME, node:NAME',
+  )
 
 const looksUp = (command: Command) =>
   command.addOption(playbooksOption()).option('--config <file>', 'settings')

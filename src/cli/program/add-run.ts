@@ -33,6 +33,7 @@ export const addRun: AddCommands = (program, io, done) => {
     .option('--wait-lock <duration>', 'wait that long for a run that holds the lock')
     .option('--run-id <id>', 'an id of your own: at most 64 letters, digits, dots, dashes, underscores')
     .option('--on-host', 'let the engine run on the host and follow it')
+    .option('--wait-approval <duration>', 'ask the operators of an OpenClaw node to approve it, and wait')
     .option('--detach', 'let the engine run on the host and return at once')
     .addOption(asHostOption())
     .addOption(callerOption())

@@ -12,9 +12,9 @@ export const RUN_ARGUMENT = ['<run>', 'a run id, the beginning of one, or "last"
 export const PLAYBOOK_ARGUMENT = ['<playbook>', 'a file, or a name that hostops list shows'] as const
 
 export const targetOption = () =>
-  new Option('-t, --target <target>', 'local, hostlink, hostlink:NAME, ssh:DESTINATION')
+  new Option('-t, --target <target>', 'local, hostlink, hostlink:NAME, ssh:DESTINATION, node:NAME')
 export const hostOption = () =>
-  new Option('-t, --target <target>', 'of a run on a host: hostlink, hostlink:NAME')
+  new Option('-t, --target <target>', 'of a run on a host: hostlink, hostlink:NAME, node:NAME')
 export const stateConfigOption = () =>
   new Option('--config <file>', 'settings (they may name the state folder)')
 export const playbooksOption = () =>
