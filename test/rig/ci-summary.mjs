@@ -1,30 +1,39 @@
 /**
- * ci-summary.mjs QUICK MACHINE NEWER FILE...: the last lines of `.ci/run`. Fails when a test file was not played, and when
- * one of the FILEs, or a test in them, was not played on the newer engine: a suite that was skipped says nothing.
+ * ci-summary.mjs QUICK MACHINE NEWER OPENCLAW FILE...: the last lines of `.ci/run`. Fails when a test file was not played, and
+ * when one of the FILEs, or a test in them, was not played on the newer engine or with OpenClaw: a suite that was skipped says
+ * nothing. Files of OpenClaw's tests that are not among the FILEs are left out on purpose: they are named, and count as skipped.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 
-const [quick, machine, newer] = process.argv.slice(2, 5).map(file => {
+const [quick, machine, newer, openclaw] = process.argv.slice(2, 6).map(file => {
   try {
     return JSON.parse(readFileSync(file, 'utf8'))
   } catch {
     return { passed: 0, failed: 1, skipped: [], again: [], files: [] }
   }
 })
-const all = [quick, machine, newer]
-const played = [...quick.files, ...machine.files]
+const all = [quick, machine, newer, openclaw]
+const asked = process.argv.slice(6)
+const isOpenclaw = file => /^test\/openclaw\/[^/]+$/.test(file)
+const played = [...quick.files, ...machine.files, ...openclaw.files]
 const tests = readdirSync('test', { recursive: true }).filter(name => name.endsWith('.test.ts'))
+const files = tests.map(name => `test/${name}`)
+const left = files.filter(file => isOpenclaw(file) && !asked.includes(file))
+const missing = (result, given) => [...given.filter(file => !result.files.includes(file)), ...result.skipped]
 const notPlayed = [
-  ...tests.map(name => `test/${name}`).filter(file => !played.includes(file)),
-  ...[...process.argv.slice(5).filter(file => !newer.files.includes(file)), ...newer.skipped].map(
-    name => `${name} (newer engine)`,
-  ),
+  ...files.filter(file => !played.includes(file) && !left.includes(file)),
+  ...missing(
+    newer,
+    asked.filter(file => !isOpenclaw(file)),
+  ).map(name => `${name} (newer engine)`),
+  ...openclaw.skipped,
 ]
+for (const name of left) console.log(`ci: left to npm run test:openclaw: ${name}`)
 for (const name of notPlayed) console.log(`ci: not played: ${name}`)
 for (const name of all.flatMap(each => each.again)) console.log(`ci: needed a second try: ${name}`)
 const sum = count => all.reduce((total, each) => total + count(each), 0)
 const failed = sum(each => each.failed) + notPlayed.length
 console.log(
-  `${sum(each => each.passed)} passed, ${failed} failed, ${sum(each => each.skipped.length)} skipped`,
+  `${sum(each => each.passed)} passed, ${failed} failed, ${sum(each => each.skipped.length) + left.length} skipped`,
 )
 process.exit(failed > 0 ? 1 : 0)

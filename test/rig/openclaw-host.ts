@@ -1,0 +1,118 @@
+/** A host with runs, whose node host may start them through the launcher: what an OpenClaw node is for hostops. */
+import { chmodSync, chownSync, copyFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { elfLauncher } from '../../src/serve/trigger/elf-launcher.ts'
+import { hostRig } from './host.ts'
+import { HOSTOPS, hostopsRig } from './hostops.ts'
+import { NOBODY, NODE_NAME, openclawRig, type Release } from './openclaw-gateway.ts'
+import type { Operator } from './openclaw-operator.ts'
+import { makeService } from './service.ts'
+
+export const TARGET = `node:${NODE_NAME}`
+
+export type NodeHostRig = Awaited<ReturnType<typeof nodeHostRig>>
+
+type Options = { release: Release; gatewayConfig?: object }
+
+export async function nodeHostRig(options: Options) {
+  const rig = hostopsRig()
+  // The node host reaches the launcher, the daemon and its token, and nothing else in there.
+  chmodSync(rig.folder, 0o711)
+  const service = await makeService(rig.folder)
+  const host = await hostRig(rig, { policy: {}, config: { unix_mode: '0666' } })
+  const playbooks = playbooksFor({ folder: rig.folder, ...service })
+  host.writePolicy(
+    Object.entries(playbooks).map(([name, { steps, ...more }]) => ({
+      name,
+      digest: `sha256:${host.install(name, steps, more)}`,
+    })),
+  )
+  await host.kill('SIGTERM')
+  await host.start()
+  const trigger = launcher(rig.folder, host.folder)
+  writeFileSync(rig.path('hostops.config.yaml'), JSON.stringify({ nodes: { [NODE_NAME]: { trigger } } }))
+  const openclaw = await openclawRig(options)
+  /** Connected for that long only: while an operator is there, an approval has somebody to ask. */
+  const asOperator = async <T>(work: (operator: Operator) => Promise<T>): Promise<T> => {
+    const operator = await openclaw.operator()
+    try {
+      return await work(operator)
+    } finally {
+      operator.close()
+    }
+  }
+  const nodeId = await asOperator(openclaw.pair)
+  const env = { ...openclaw.env, HOSTOPS_STATE_DIR: rig.path('client-state') }
+  return {
+    ...{ rig, host, service, openclaw, nodeId, trigger, env, asOperator },
+    allow: (rules: object) => asOperator(operator => openclaw.allow(operator, nodeId, rules)),
+    /** hostops with the node as its target. */
+    at: (...args: string[]) => rig.run([...args, '--target', TARGET], { env }),
+    begin: (...args: string[]) => rig.start([...args, '--target', TARGET], { env }),
+    /** How often the gate was really run. */
+    counted: () => (rig.exists('count') ? rig.read('count').trim().split('\n').length : 0),
+    letGo: () => writeFileSync(rig.path('go'), ''),
+    async stop() {
+      await openclaw.stop()
+      service.stop()
+      await host.stop()
+      await rig.remove()
+    },
+  }
+}
+
+/** A native file of root's, which carries the way to the daemon in itself. */
+function launcher(folder: string, host: string): string {
+  const [script, token, file] = ['trigger.cjs', 'node-token', 'hostops-trigger'].map(name =>
+    join(folder, name),
+  )
+  copyFileSync(join(dirname(HOSTOPS), 'hostops-trigger.cjs'), script!)
+  copyFileSync(join(host, 'agent-token'), token!)
+  chownSync(token!, NOBODY, NOBODY)
+  const arch = process.arch === 'arm64' ? 'arm64' : 'x64'
+  const env = { HOSTLINK_SOCKET: join(host, 's'), HOSTLINK_TOKEN_FILE: token! }
+  writeFileSync(file!, elfLauncher({ arch, program: process.execPath, words: [script!], env }), {
+    mode: 0o755,
+  })
+  return file!
+}
+
+const playbooksFor = (service: {
+  folder: string
+  checkout: string
+  restart: string
+  baseUrl: string
+}): Record<string, { steps: object[]; inputs?: object }> => {
+  const upgrade = (ref: string) => ({
+    steps: [
+      { uses: 'git.checkout', with: { repo: service.checkout, ref } },
+      { id: 'restart', run: [service.restart], reactivate: true },
+      {
+        uses: 'health.poll',
+        with: { urls: [`${service.baseUrl}/healthz`, `${service.baseUrl}/readyz`], timeout: '3s', for: '1s' },
+      },
+    ],
+  })
+  const script = (id: string, text: string, more: object = {}) => ({
+    ...{ id, run: ['sh', '-c', text], effect: 'read' },
+    ...more,
+  })
+  return {
+    greet: {
+      inputs: { text: { type: 'string' } },
+      steps: [{ id: 'greet', run: ['echo', '${{ inputs.text }}'], effect: 'read' }],
+    },
+    'upgrade-v2': upgrade('v2'),
+    'upgrade-v3': upgrade('v3'),
+    gate: {
+      steps: [
+        script('count', `echo x >> ${service.folder}/count`, { effect: 'write', undo: ['true'] }),
+        script('gate', `until test -e ${service.folder}/go; do sleep 0.1; done; echo passed`),
+      ],
+    },
+    rest: { steps: [script('rest', 'echo resting; sleep 25; echo rested')] },
+    long: { steps: [script('sleep', 'sleep 75; echo rested')] },
+    noise: { steps: [script('noise', 'seq 1 40000')] },
+    sure: { steps: [{ id: 'sure', uses: 'confirm', with: { within: '5m' } }] },
+  }
+}
