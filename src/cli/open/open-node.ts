@@ -16,7 +16,10 @@ type Wanted = {
 }
 
 /** Throws `Failed` for wrong settings. */
-export async function openNodeHost({ target, config, ...options }: Wanted, io: Pick<Io, 'env' | 'cwd'>): Promise<OpenedHost> {
+export async function openNodeHost(
+  { target, config, ...options }: Wanted,
+  io: Pick<Io, 'env' | 'cwd'>,
+): Promise<OpenedHost> {
   const wrong = targetFailure(target)
   if (wrong !== null) return { ok: false, failure: wrong }
   const read = readSettings({ config }, io)
