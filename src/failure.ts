@@ -192,6 +192,10 @@ export type ServicesFailure =
   | { code: 'env-file-unusable'; path: string; why: EnvFileProblem }
   /** Somebody has changed these keys since the run has. */
   | { code: 'env-keys-differ'; path: string; keys: string[] }
+  /** Of a state folder; `detail`: what `why` leaves open. */
+  | { code: 'files-unusable'; path: string; why: FilesProblem; detail: string }
+  /** Something has written it while it was copied. */
+  | { code: 'files-changed'; path: string }
   | { code: 'rollback-set-missing'; what: string[]; runId?: string }
   | { code: 'images-differ'; services: string[] }
   /** `rebuilt`: services that run what was built from the old commit instead. */
@@ -227,6 +231,24 @@ export type EnvFileProblem =
   | 'unreadable'
   | 'unwritable'
   | 'binary'
+  | 'no-shell'
+
+export type FilesProblem =
+  | 'missing'
+  | 'not-a-folder'
+  | 'unreadable'
+  | 'owners'
+  | 'mount-point'
+  | 'swappable'
+  | 'elsewhere'
+  | 'too-large'
+  | 'volume'
+  | 'private'
+  | 'paused'
+  | 'damaged'
+  | 'gone'
+  | 'in-use'
+  | 'tools'
   | 'no-shell'
 
 export type RunFailure =

@@ -63,6 +63,7 @@ const REFUSALS: Codes = new Set<Failure['code']>([
   'nothing-to-pull',
   'image-unused',
   'image-of-registry',
+  'files-unusable',
 ])
 
 /** Of who has done nothing. */

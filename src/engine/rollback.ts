@@ -3,7 +3,7 @@
  * in forward order, verify. Goes on past a failed part, and says what remains.
  */
 import type { Failure } from '../failure.ts'
-import type { Facts } from '../steps/contract/step.ts'
+import { type Facts, RUNNING } from '../steps/contract/step.ts'
 import { toFailure } from './attempt.ts'
 import type { Emit, Event, Movement } from './events.ts'
 import type { RollbackEnd } from './outcome.ts'
@@ -105,7 +105,11 @@ export async function rollBack(options: {
   const begin = (part: Part) => {
     const { movement, state } = part
     if (!signal.aborted && options.lost() === null)
-      return runPart({ run, emit, signal }, part, timesOf(earlierOf(part), isAfresh(movement, restoredNow)))
+      return runPart(
+        { run, emit, signal, touchedSince: mayHaveTouchedRunning(steps.slice(steps.indexOf(state) + 1)) },
+        part,
+        timesOf(earlierOf(part), isAfresh(movement, restoredNow)),
+      )
     remains.push({ code: 'not-done', movement, step: state.planned.id })
     return null
   }
@@ -140,7 +144,7 @@ async function besideOthers(
   evidence: Promise<unknown>,
   act: (part: Part) => Promise<void>,
 ): Promise<void> {
-  const begun: { touches: Touches; ended: Promise<unknown> }[] = [{ touches: [], ended: evidence }]
+  const begun: { touches: Touches; ended: Promise<unknown> }[] = [{ touches: [RUNNING], ended: evidence }]
   for (const part of parts) {
     const touches = touchesOf(part.state)
     const before = begun.filter(each => doMeet(each.touches, touches)).map(({ ended }) => ended)
@@ -171,7 +175,12 @@ const timesOf = (before: PartProgress | undefined, afresh: boolean): number => {
 
 /** Never rejects. */
 async function runPart(
-  { run, emit, signal }: { run: Guarded; emit: Emit; signal: AbortSignal },
+  {
+    run,
+    emit,
+    signal,
+    touchedSince,
+  }: { run: Guarded; emit: Emit; signal: AbortSignal; touchedSince: boolean },
   { movement, state }: Part,
   times: number,
 ): Promise<PartEnd> {
@@ -184,7 +193,7 @@ async function runPart(
   try {
     const { timeoutMs } = state.planned
     const phase = times === 1 ? movement : `${movement}.${times}`
-    const context = contextFor(run, state, { phase, timeoutMs, signal, movement })
+    const context = contextFor(run, state, { phase, timeoutMs, signal, movement, touchedSince })
     const result = await state.kind.undo![movement]!(
       context,
       state.ready!.input,

@@ -36,6 +36,7 @@ type ContextInput = {
   standing?: StepContext['standing'] | undefined
   standsLater?: StepContext['standsLater'] | undefined
   isHurried?: boolean | undefined
+  touchedSince?: boolean | undefined
   /** Commands that change something are asked for where an earlier runner started them, and never started. */
   attachOnly?: boolean | undefined
   /** Looks of the present moment, which it shares; absent: it neither takes nor gives any. */
@@ -82,6 +83,7 @@ export function stepContext(input: ContextInput): StepContext {
     standing: input.standing ?? new Map(),
     standsLater: input.standsLater ?? (() => false),
     isHurried: input.isHurried ?? false,
+    touchedSince: input.touchedSince ?? false,
     async sleep(ms) {
       const left = remainingMs()
       await clock.sleep(Math.min(ms, left), signal)

@@ -116,6 +116,7 @@ export function contextFor(
     movement?: Movement | null
     standsLater?: () => boolean
     isHurried?: boolean
+    touchedSince?: boolean
     looks?: RecentReads
     looksAnew?: boolean
   },
@@ -138,6 +139,7 @@ export function contextFor(
     standing: run.standing,
     standsLater: options.standsLater,
     isHurried: options.isHurried,
+    touchedSince: options.touchedSince,
     outputsOf: uses => outputsOf(run, uses),
     confirmed: confirmation(run, state, options.signal),
     onRan: options.onRan,

@@ -162,7 +162,9 @@ function addPartEnd(draft: ReportDraft, event: Of<'part-finished'>): void {
   const seen = { ...event.facts, ...(event.failure ? seenBy(event.failure) : {}) }
   const { healthz: _, readyz: __, failedService, ...others } = seen
   // The cause of the run's failure, and what its polls saw, stay those of the version that was deployed.
+  const aside = [...(draft.facts.stateSetAside ?? []), ...(others.stateSetAside ?? [])]
   draft.facts = { ...(failedService ? { failedService } : {}), ...draft.facts, ...others }
+  if (aside.length > 0) draft.facts.stateSetAside = aside.filter(isLast)
   addHealth(draft.looks, seen)
   if (event.changed) draft.rollbackPerformed = true
   if (event.failure) draft.rollbackErrors.push(`${event.movement} ${event.id}: ${sentence(event.failure)}`)
@@ -242,6 +244,7 @@ const TOLD_IF_KNOWN = [
   'downtimeSeconds',
   'downtime',
   'diskFreeBytes',
+  'stateSetAside',
 ] as const
 
 const alwaysTold = (facts: Facts) =>
@@ -252,6 +255,10 @@ const alwaysTold = (facts: Facts) =>
 
 const toldIfKnown = (facts: Facts): Partial<Report> =>
   Object.fromEntries(TOLD_IF_KNOWN.flatMap(name => (facts[name] === undefined ? [] : [[name, facts[name]]])))
+
+/** Of what is told of one folder, once more after a rollback that was cut off. */
+const isLast = ({ keptAs }: { keptAs: string }, at: number, all: readonly { keptAs: string }[]) =>
+  all.findLastIndex(each => each.keptAs === keptAs) === at
 
 /** A step that may change the host and failed half-way was not looked at. */
 function changedWith(before: boolean | null, event: Of<'step-finished'>): boolean | null {

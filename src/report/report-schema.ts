@@ -196,6 +196,12 @@ export const reportSchema = z
       .boolean()
       .optional()
       .describe('a kept image was gone, so that the rollback built the old version again from its commit'),
+    stateSetAside: z
+      .array(z.object({ path: z.string(), keptAs: z.string(), minutes: z.number() }))
+      .optional()
+      .describe(
+        'state that a rollback of files.snapshot moved away for what was kept, and the minutes between that copy and the rollback; hostops never removes it',
+      ),
     diskFreeBytes: z
       .object({ before: z.int().min(0), after: z.int().min(0).nullable() })
       .optional()

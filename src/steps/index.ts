@@ -14,6 +14,7 @@ import { composeWait } from './compose/wait.ts'
 import { confirm } from './confirm.ts'
 import type { StepKind } from './contract/step.ts'
 import { envSet } from './env/env-set.ts'
+import { filesSnapshot } from './files/snapshot.ts'
 import { gitCheckout } from './git/checkout.ts'
 import { gitDirtyCheck } from './git/dirty-check.ts'
 import { gitFetch } from './git/fetch.ts'
@@ -31,6 +32,7 @@ export const kinds: Record<string, StepKind> = {
   'compose.build': composeBuild,
   'image.build': imageBuild,
   'env.set': envSet,
+  'files.snapshot': filesSnapshot,
   'compose.pull': composePull,
   'compose.up': composeUp,
   'compose.rollout': composeRollout,

@@ -3,6 +3,7 @@
 import { printDuration } from '../duration.ts'
 import type {
   EnvFileProblem,
+  FilesProblem,
   ImageSource,
   PullProblem,
   ServicesFailure,
@@ -162,6 +163,14 @@ export const SERVICES: Words<ServicesFailure> = {
   'env-keys-differ': failure => ({
     message: `${failure.keys.join(', ')} in ${failure.path}: changed by somebody else since, and left as found`,
   }),
+  'files-unusable': ({ path, why, detail }) => ({
+    message: `${path}: ${FILES[why]}${detail === '' ? '' : ` (${detail})`}`,
+    ...(why === 'volume' || why === 'no-shell' ? {} : { hint: `on the target: namei -l ${path}` }),
+  }),
+  'files-changed': ({ path }) => ({
+    message: `${path} changed while it was copied, or cannot be copied as it is`,
+    hint: `stop what writes there first; on the target: fuser -v ${path}`,
+  }),
   'rollback-set-missing': (failure, at) => ({
     message: `the way back is not complete: ${failure.what.join(', ')} is missing`,
     ...(failure.runId === undefined
@@ -218,6 +227,25 @@ const ENV_FILE: Record<EnvFileProblem, string> = {
   unreadable: 'it cannot be read',
   unwritable: 'it, or its folder, cannot be written with the same owner and mode',
   binary: 'it holds NUL bytes',
+  'no-shell': 'the target has no POSIX shell',
+}
+
+const FILES: Record<FilesProblem, string> = {
+  missing: 'the folder does not exist',
+  'not-a-folder': 'it is not a folder',
+  unreadable: 'it cannot be read',
+  owners: 'it holds files of other users, which only root can copy and restore',
+  'mount-point': 'it is a mount point or has one in it, and cannot be renamed: name a folder without mounts',
+  swappable: 'somebody else could put another folder in its place',
+  elsewhere: 'it leads to another folder than before',
+  'too-large': 'it is too large to be copied',
+  volume: 'the files of this volume cannot be reached on the target',
+  private: 'no private place for its copy: .hostops-snapshots beside it belongs to somebody else',
+  paused: 'what was paused for its copy could not be unpaused: docker ps --filter status=paused',
+  damaged: 'its copy is not what was kept, and was not put back',
+  gone: 'its copy is gone',
+  'in-use': 'it is in use, and was not put back',
+  tools: 'copying it needs GNU cp and find on the target',
   'no-shell': 'the target has no POSIX shell',
 }
 const goOn = (runId: string, at: string, does: string) => `hostops rollback ${runId}${at} --rebuild   ${does}`

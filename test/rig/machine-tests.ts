@@ -49,6 +49,7 @@ const LONGEST_FIRST = [
   'transport/quote',
   'transport/local',
   'steps/env-set',
+  'steps/files-snapshot',
   'cli/last',
   'transport/ssh-script',
   'steps/standing-later',

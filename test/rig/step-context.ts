@@ -30,6 +30,8 @@ export function stepContext(
     standing?: StepContext['standing']
     stepId?: string
     standsLater?: boolean
+    /** In a rollback: a later step may have touched what runs. */
+    touchedSince?: boolean
     /** Shared by steps that look in one moment. */
     looks?: RecentReads
   } = {},
@@ -63,6 +65,7 @@ export function stepContext(
     outputsOf: options.outputsOf ?? (() => []),
     standing: options.standing,
     standsLater: () => options.standsLater ?? false,
+    touchedSince: options.touchedSince,
     looks: options.looks,
     secrets: NO_SECRETS,
     timeoutMs: options.timeoutMs ?? 60_000,

@@ -7,6 +7,9 @@ import type { Command } from '../../transport/transport.ts'
 /** Ordered by what it takes to come back: nothing, nothing, a restore, a restore with downtime, no way back. */
 export type Effect = 'read' | 'fetch' | 'write' | 'disrupt' | 'irreversible'
 
+/** What runs, among the things that a restore touches: evidence is gathered from it first. */
+export const RUNNING = 'running'
+
 /** Of a rollback. */
 export type Movement = 'restore' | 'reactivate' | 'verify'
 
@@ -45,6 +48,8 @@ export type Facts = {
   watchedSeconds?: number
   /** A kept image was gone, so that the old version was built anew. */
   rebuilt?: boolean
+  /** State that a version wrote which was taken back, moved away for what was kept. */
+  stateSetAside?: { path: string; keptAs: string; minutes: number }[]
 }
 
 /** Digests of the registry; null where the engine has none for that image. */
@@ -193,6 +198,8 @@ export type StepContext = {
   readonly isHurried: boolean
   /** Whether a later step waits until what was started stands, with none before it that changes something. */
   standsLater(): boolean
+  /** In a rollback: whether a later step was begun that may have touched what runs, or whatever else. */
+  readonly touchedSince: boolean
 }
 
 export type StepResult = {
