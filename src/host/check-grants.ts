@@ -54,7 +54,7 @@ async function lookAtGrant(
   const { bindsRefs, unguarded } = await import('./guarded.ts')
   const text = installed?.text.toString() ?? ''
   const open = unguarded(text, pinned)
-  const hint = `hostops show ${name}   lists its inputs: pin the inputs named above (ref, allowPowers, image), or give git.checkout refs: or a compose.guard before it`
+  const hint = `hostops show ${name}   lists its inputs: pin the inputs named above (ref, allowPowers, image, statePath), or give git.checkout refs: or a compose.guard before it`
   const unable = open === null ? [] : [{ reason: `no run of ${name} can begin: ${open}`, hint }]
   return {
     problems: [...unknownPins(playbook, pinned), ...unable],

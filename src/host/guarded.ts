@@ -24,7 +24,19 @@ export function unguarded(text: string, pinned: Fields): string | null {
     const free = freeCommand(templates, isMap(fields['env']) ? fields['env'] : {}, kindOf)
     if (free !== null) return free
   }
-  return freeTree(steps, isFixed) ?? freePlace(steps, isPlace) ?? freeVariables(steps, isFixed)
+  return (
+    freeTree(steps, isFixed) ??
+    freePlace(steps, isPlace) ??
+    freeVariables(steps, isFixed) ??
+    freeState(steps, isFixed)
+  )
+}
+
+/** A folder that is put back is another one than before: that of another service would lose what it wrote meanwhile. */
+function freeState(steps: readonly Step[], isFixed: IsFixed): string | null {
+  const isFree = ({ uses, with: { path, volume } }: Step) =>
+    uses === 'files.snapshot' && !isFixed([path, volume])
+  return steps.some(isFree) ? 'the caller chooses what files.snapshot copies and puts back' : null
 }
 
 function freeTree(steps: readonly Step[], isFixed: IsFixed): string | null {

@@ -167,14 +167,18 @@ steps: [{ uses: git.checkout, with: { ref: "\${{ inputs.ref }}" } }, { uses: com
   expect(unguarded(text, {})).toMatch(/no compose.guard before it/)
 })
 
-test('the shipped upgrade needs allowPowers pinned, and what makes the image', () => {
+test('the shipped upgrade needs allowPowers pinned, what makes the image, and which state is put back', () => {
   const text = readFileSync(new URL('../../playbooks/upgrade-openclaw.yaml', import.meta.url), 'utf8')
   expect(unguarded(text, {})).toBe('the caller chooses what compose.guard allows')
   expect(unguarded(text, { allowPowers: '' })).toBe(
     'the caller chooses what env.set writes, and compose.up uses it',
   )
-  for (const pinned of [{ imageFrom: 'compose' }, { image: 'ghcr.example/x:1' }])
-    expect(unguarded(text, { allowPowers: '', ...pinned })).toBeNull()
+  for (const pinned of [{ imageFrom: 'compose' }, { image: 'ghcr.example/x:1' }]) {
+    expect(unguarded(text, { allowPowers: '', ...pinned })).toBe(
+      'the caller chooses what files.snapshot copies and puts back',
+    )
+    expect(unguarded(text, { allowPowers: '', statePath: '', ...pinned })).toBeNull()
+  }
 })
 
 test('a ref is bound where each checkout narrows, verifies or judges it', () => {

@@ -35,6 +35,7 @@ test('the shipped upgrade is what the contract shows', () => {
     'image.build',
     'env.set',
     'compose.pull',
+    'files.snapshot',
     'compose.up',
     'health.poll',
   ])

@@ -11,6 +11,7 @@ import type { CheckoutWith } from './checkout-with.ts'
 import { remoteUrl } from './fetch.ts'
 import { requireForward } from './forward.ts'
 import { ask, readGit, withoutSshPrompts } from './git.ts'
+import { migrationFindings } from './migrates.ts'
 import { requireSafeModules } from './modules.ts'
 import { branchTip } from './move.ts'
 import { type Allowed, requireAllowed, requirePublished } from './published.ts'
@@ -35,6 +36,9 @@ export async function checkFindings(ctx: StepContext, input: CheckoutWith): Prom
           seen: { head: { ...head }, target: target.sha, branch: there },
           ...(failure ? { failure } : {}),
         },
+        ...(input.migrates
+          ? await migrationFindings(ctx, borrowed, input.migrates, { ...input, sha: target.sha })
+          : []),
       ]
     })
   } catch (error) {

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { once } from '../contract/once.ts'
 import { refField, remoteField, repoField } from '../contract/schema-fields.ts'
+import { migratesField } from './migrates.ts'
 
 export const checkoutSchema = once(() =>
   z.strictObject({
@@ -28,6 +29,7 @@ export const checkoutSchema = once(() =>
       .boolean()
       .default(false)
       .describe('Allow a commit that no branch or tag of the remote holds, such as one of a pull request.'),
+    migrates: migratesField(),
     verify: z
       .enum(['signature'])
       .optional()

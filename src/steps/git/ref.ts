@@ -115,6 +115,22 @@ export async function commitAt(ctx: StepContext, opened: Opened, name: string): 
   return done.code === 0 ? done.stdout.trim() : null
 }
 
+/** Fetched where it is not there; false where the remote does not give it. */
+export async function haveCommit(
+  ctx: StepContext,
+  opened: Opened,
+  { sha, remote }: { sha: string; remote: string },
+): Promise<boolean> {
+  if ((await commitAt(ctx, opened, sha)) !== null) return true
+  try {
+    await fetchInto(ctx, opened.repo, { remote }, [sha], opened.shallow ? 1 : undefined)
+    return (await commitAt(ctx, opened, sha)) !== null
+  } catch (error) {
+    if (error instanceof Failed && error.failure.code === 'fetch-failed') return false
+    throw error
+  }
+}
+
 function ambiguous(opened: Opened, ref: string, name: string): Failed {
   const candidates = [`refs/heads/${name}`, `refs/tags/${name}`]
   return new Failed({ code: 'ref-ambiguous', repo: opened.repo.path, ref, candidates })

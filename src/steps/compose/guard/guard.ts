@@ -7,10 +7,9 @@ import { canonicalPath, refField, remoteField, repoField } from '../../contract/
 import type { CheckFinding, StepContext, StepKind } from '../../contract/step.ts'
 import { withBorrowed } from '../../git/borrowed.ts'
 import { targetOf } from '../../git/checkout-check.ts'
-import { fetchInto } from '../../git/fetch.ts'
 import { gitArgv, repoAt } from '../../git/git.ts'
-import { commitAt, resolveRef } from '../../git/ref.ts'
-import { type Opened, openRepository } from '../../git/repository.ts'
+import { haveCommit, resolveRef } from '../../git/ref.ts'
+import { openRepository } from '../../git/repository.ts'
 import { composeArgv, servicesField, stackFields } from '../compose.ts'
 import { CONFIG } from '../project.ts'
 import { type Examined, examine, withNow } from './examine.ts'
@@ -94,7 +93,7 @@ async function checkPowers(ctx: StepContext, input: With): Promise<CheckFinding[
   const checkout = await openRepository(ctx, canonicalPath(input.repo))
   return withBorrowed(ctx, checkout, async opened => {
     const { sha } = await targetOf(ctx, opened, input, { unpublished: true })
-    if (!(await isThere(ctx, opened, { sha, remote: input.remote })))
+    if (!(await haveCommit(ctx, opened, { sha, remote: input.remote })))
       return [
         { text: `${input.ref} is not fetched yet: what it may do is not known`, seen: { unknown: sha } },
       ]
@@ -113,22 +112,6 @@ async function checkPowers(ctx: StepContext, input: With): Promise<CheckFinding[
       ...configuration(examined),
     ]
   })
-}
-
-/** Fetched where it is not; false where the remote does not give it. */
-async function isThere(
-  ctx: StepContext,
-  opened: Opened,
-  { sha, remote }: { sha: string; remote: string },
-): Promise<boolean> {
-  if ((await commitAt(ctx, opened, sha)) !== null) return true
-  try {
-    await fetchInto(ctx, opened.repo, { remote }, [sha], opened.shallow ? 1 : undefined)
-    return (await commitAt(ctx, opened, sha)) !== null
-  } catch (error) {
-    if (error instanceof Failed && error.failure.code === 'fetch-failed') return false
-    throw error
-  }
 }
 
 /** Of the files at the commit; `compose.up` tells about those that are there now. */
