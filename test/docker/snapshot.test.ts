@@ -1,16 +1,19 @@
 /** State that cannot go back, on a real engine: copied before the upgrade, put back while nothing runs on it. */
-import { chmodSync, existsSync, readdirSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Event } from '../../src/engine/events.ts'
 import { readEvents } from '../../src/runs/read-journal.ts'
 import { ALL } from '../rig/cells.ts'
-import { withoutDocker } from '../rig/docker.ts'
+import { TARGETS, withoutDocker } from '../rig/docker.ts'
 import { dyingHostops } from '../rig/dying-hostops.ts'
 import { type Ended, type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
 import { removeLockOf } from '../rig/lock-file.ts'
 import { numberedEntries } from '../rig/numbered-entries.ts'
+import { openclawStack } from '../rig/openclaw-stack.ts'
 import { killAllOf, workingOn } from '../rig/processes.ts'
 import { type StateStack, stateStack } from '../rig/state-stack.ts'
+import { reach } from '../rig/target.ts'
 
 const missing = withoutDocker('state that is put back while its service is stopped')
 const LIMIT_MS = 400_000
@@ -203,6 +206,50 @@ describe.skipIf(missing !== null)('files.snapshot on a stack', { timeout: LIMIT_
     }
   })
 })
+
+describe.skipIf(missing !== null)('the shipped upgrade', { timeout: LIMIT_MS }, () => {
+  test.each(TARGETS)('copies statePath and puts it back, on %s', async target => {
+    const rig = hostopsRig()
+    const stack = await openclawStack('compose', { files: { 'package.json': packageText(1) } })
+    const at = await reach(target, rig.folder)
+    try {
+      stack.release('v2', 'unhealthy', { 'package.json': packageText(2) })
+      const state = join(stack.folder, 'config')
+      writeFileSync(join(state, 'openclaw.json'), '{}')
+      const before = stack.now()
+      const given = { repoPath: stack.dir, ref: 'v2', gatewayBaseUrl: stack.url, healthTimeout: '3s' }
+      const upgrade = (inputs: object, ...more: string[]) => {
+        const words = Object.entries({ ...given, ...inputs }).flatMap(([key, value]) => [
+          '-i',
+          `${key}=${value}`,
+        ])
+        return rig.run(['run', 'upgrade-openclaw', ...words, ...at.args, ...more], { env: at.env })
+      }
+      const told = 'schemaVersions {"state":1} -> {"state":2}: the new version migrates its state'
+      expect((await upgrade({}, '--check')).stderr).toContain(`${told}; give statePath`)
+      const checked = await upgrade({ statePath: state }, '--check')
+      expect(checked.stderr).toContain(`${told}; statePath is copied first`)
+      expect(checked.stderr).toMatch(/in 3 entries would be copied beside it .*, with \S+ paused/)
+
+      const { report, stderr } = await upgrade({ statePath: state })
+      expect(report, stderr).toMatchObject({
+        outcome: 'rolled-back',
+        failedStep: 'health.poll',
+        rollbackVerified: true,
+        rollbackError: null,
+        stateSetAside: [{ path: state, keptAs: `${state}.failed-${report.runId}` }],
+      })
+      expect(stack.now()).toEqual(before)
+      expect(stack.in('ls', '/home/node/.openclaw')).toContain('openclaw.json')
+    } finally {
+      await at.stop()
+      stack.remove()
+      await rig.remove()
+    }
+  })
+})
+
+const packageText = (state: number) => JSON.stringify({ openclaw: { schemaVersions: { state } } })
 
 /** Where a copy is under way, or a part of the way back that has to do with it: with HOSTOPS_CRASH_ALL=1 all of it. */
 const isDeath = (event: Event) =>
