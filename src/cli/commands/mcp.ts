@@ -39,7 +39,7 @@ export async function mcp({ target: given, ...named }: McpOptions, io: Io): Prom
   const { serveMcp } = await import('../../serve/mcp/server.ts')
   const place = {
     ...{ target, isTargetGiven: given !== undefined, state: stateDir(around, settings.stateDir) },
-    ...{ options, settings, around, openHost: opener({ ...options, owner: 'agent' }, io) },
+    ...{ options, settings, around, openHost: opener({ ...options, owner: 'agent' }, around) },
   }
   const say = (line: string) => io.stderr.write(`${line}\n`)
   await serveMcp({ place, stdin: process.stdin, stdout: process.stdout, say })
@@ -47,7 +47,7 @@ export async function mcp({ target: given, ...named }: McpOptions, io: Io): Prom
 }
 
 const noRunsAt = (target: string): Failure | null =>
-  /^(local$|hostlink(:|$))/.test(target) ? null : { ...{ code: 'usage', what: 'no-runs-at' }, target }
+  /^(local$|hostlink(:|$)|node:)/.test(target) ? null : { ...{ code: 'usage', what: 'no-runs-at' }, target }
 
 function invitation(
   target: string,
