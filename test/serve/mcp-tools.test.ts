@@ -182,7 +182,8 @@ test('what others wrote stands in the text only quoted, and cannot end its quota
     ...{ observations: [], notVerified: [], durationMs: 1, logsTail: evil },
   } as unknown as Report
   for (const outcome of ['rolled-back', 'rollback-failed', 'succeeded', 'interrupted'] as const) {
-    const told = { report: { ...report, outcome }, exitCode: 1, isOpen: false, events: [] }
+    const ids = { runId: evil, failedStep: evil, errorCode: evil, planHash: evil }
+    const told = { report: { ...report, ...ids, outcome }, exitCode: 1, isOpen: false, events: [] }
     const { content, structuredContent } = reportAnswer(told)
     expect(structuredContent).toBe(told.report)
     const lines = content[0]!.text.split('\n')

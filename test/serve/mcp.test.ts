@@ -276,11 +276,10 @@ describe('acts', () => {
     const mcp = await open()
     await mcp.call('run_slow', { mode: 'run', run_id: 'r' })
     await reaches('r', '"step-started","id":"hang"')
-    const both = await Promise.all([1, 2].map(() => mcp.call('cancel_run', { run_id: 'r' })))
-    expect(both.map(({ isError }) => isError)).toEqual([false, false])
-    expect(both.map(({ text }) => text.split('\n')[0]).sort()).toEqual([
-      ...['It is being stopped already, or rolls back.', 'It was told to stop and to roll back.'],
-    ])
+    const all = await Promise.all(Array.from({ length: 8 }, () => mcp.call('cancel_run', { run_id: 'r' })))
+    expect(all.map(({ isError }) => isError)).not.toContain(true)
+    expect(all.filter(({ text }) => text.startsWith('It was told to stop'))).toHaveLength(1)
+    expect(all.filter(({ text }) => text.startsWith('It is being stopped already'))).toHaveLength(7)
     await reaches('r', '"part-started"')
     expect((await mcp.call('cancel_run', { run_id: 'r' })).text).toContain('already')
     letGo()
