@@ -113,7 +113,9 @@ type NodeRow = { nodeId: string; displayName?: string; connected?: boolean; comm
 async function approvePending(operator: Operator): Promise<void> {
   for (const kind of ['device.pair', 'node.pair']) {
     const { pending } = await operator.request<{ pending: { requestId: string }[] }>(`${kind}.list`)
-    for (const { requestId } of pending) await operator.request(`${kind}.approve`, { requestId })
+    // What comes from loopback may have been approved by the gateway itself meanwhile.
+    for (const { requestId } of pending)
+      await operator.request(`${kind}.approve`, { requestId }).catch(() => {})
   }
 }
 
