@@ -4,7 +4,16 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { HOSTLINKD } from '../rig/daemon.ts'
@@ -164,6 +173,19 @@ tokens:
     const ended = await uninstall('--yes')
     expect(ended.stderr).toContain(`left: ${at('etc/hostops/openclaw-node.env')} was edited`)
     expect(read('etc/hostops/openclaw-node.env')).toContain('=x')
+  })
+
+  test('links are not followed, neither for reading nor for writing', async () => {
+    mkdirSync(at(STATE), { recursive: true })
+    const secret = at('etc/secret.json')
+    writeFileSync(secret, '{"secret":true}', { mode: 0o600 })
+    symlinkSync(secret, at(`${STATE}/openclaw.json`))
+    symlinkSync(at('etc'), at(`${STATE}/skills`))
+    const before = tree()
+    const ended = await install(...PIN, '--yes')
+    expect(ended.code).toBe(3)
+    expect(ended.stderr).toMatch(/openclaw\.json is not a file[\s\S]*skills is not a folder/)
+    expect(tree()).toEqual(before)
   })
 
   test('approvals that hostops has not written stay, and what to add is printed', async () => {

@@ -1,10 +1,13 @@
 /** Changes of files, each with what it takes to undo it: nothing is taken away that somebody else put there or has edited. */
 import { createHash, randomBytes } from 'node:crypto'
 import {
-  chmodSync,
-  chownSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readFileSync,
   renameSync,
   rmdirSync,
@@ -55,22 +58,27 @@ export const isSameThing = (a: Change | ChangeRecord, b: Change | ChangeRecord):
 /** `done`: what an earlier call did, of this very thing. */
 export function lookAt(change: Change, done: ChangeRecord | undefined): ChangeLook {
   const stats = lstatSync(change.path, { throwIfNoEntry: false })
-  switch (change.kind) {
+  const { kind } = change
+  if (kind === 'folder' && stats !== undefined) return stats.isDirectory() ? SAME : blocked('is not a folder')
+  if (stats !== undefined && !stats.isFile()) return blocked('is not a file')
+  switch (kind) {
     case 'folder':
-      if (stats === undefined) return CHANGE
-      return stats.isDirectory() ? SAME : blocked('is not a folder')
+      return CHANGE
     case 'file':
       return lookAtFile(change, stats, done)
     case 'line':
       return textOf(change.path)?.split('\n').includes(change.line) ? SAME : CHANGE
-    case 'entry': {
-      const there = entryAt(parsed(change), change.at)
-      if (isDeepStrictEqual(there, change.value)) return SAME
-      const isOurs = there === undefined || (done?.kind === 'entry' && isDeepStrictEqual(there, done.value))
-      if (!isOurs) return blocked(`has another ${change.at.join('.')}`)
-      return edited(change) === null ? blocked('cannot be edited without guessing') : CHANGE
-    }
+    case 'entry':
+      return lookAtEntry(change, done)
   }
+}
+
+function lookAtEntry(entry: InFile, done: ChangeRecord | undefined): ChangeLook {
+  const there = entryAt(parsed(entry), entry.at)
+  if (isDeepStrictEqual(there, entry.value)) return SAME
+  const isOurs = there === undefined || (done?.kind === 'entry' && isDeepStrictEqual(there, done.value))
+  if (!isOurs) return blocked(`has another ${entry.at.join('.')}`)
+  return edited(entry) === null ? blocked('cannot be edited without guessing') : CHANGE
 }
 
 function lookAtFile(
@@ -79,7 +87,6 @@ function lookAtFile(
   done: ChangeRecord | undefined,
 ): ChangeLook {
   if (stats === undefined) return CHANGE
-  if (!stats.isFile()) return blocked('is not a file')
   if (keep) return SAME
   const there = digestOf(readFileSync(path))
   if (there === digestOf(bytes)) return (stats.mode & 0o777) === mode ? SAME : CHANGE
@@ -215,10 +222,26 @@ function write(path: string, bytes: Buffer, made: Omit<Made, 'path'>): void {
   }
 }
 
+/** Not what a link leads to: the folder may be another user's, who puts one there meanwhile. */
 function own(path: string, { mode, owner }: Omit<Made, 'path'>): void {
-  if (owner !== undefined) chownSync(path, owner.uid, owner.gid)
-  chmodSync(path, mode)
+  const descriptor = openSync(path, UNLINKED)
+  try {
+    if (owner !== undefined) fchownSync(descriptor, owner.uid, owner.gid)
+    fchmodSync(descriptor, mode)
+  } finally {
+    closeSync(descriptor)
+  }
 }
 
-const textOf = (path: string): string | undefined => quietly(() => readFileSync(path, 'utf8'))
+const UNLINKED = constants.O_RDONLY | constants.O_NOFOLLOW
+
+/** Undefined if there is no such file. */
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, { encoding: 'utf8', flag: UNLINKED as never })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
 const digestOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')

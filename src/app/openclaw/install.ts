@@ -73,7 +73,7 @@ export function changesFor(door: Door): Change[] {
     folder(places.home, 0o700, node),
     ...settingsChanges(door, places, node),
     folder(join(places.skill, '../..'), 0o755, node),
-    folder(join(places.skill, '..'), 0o755, node),
+    folder(join(places.skill, '..'), 0o755),
     file(places.skill, door.skill, 0o644),
     ...(hasService ? service : []),
   ]

@@ -51,7 +51,7 @@ function versionFinding(program: string): Finding {
   if (isAtLeast(version, FIRST_WITH_MCP)) return good('openclaw', version)
   return unseen(
     'openclaw',
-    `${version} may end an exec after 30 s, as 2026.4.20 does: run, then wait RUN --timeout 20s`,
+    `${version}: an exec may end after 30 s, as in 2026.4.20; run, then wait RUN --timeout 20s`,
   )
 }
 
