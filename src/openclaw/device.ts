@@ -7,9 +7,10 @@ import {
   type KeyObject,
   sign,
 } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failed } from '../failure.ts'
+import { makeFolder } from '../process/make-folder.ts'
 
 export type Device = { id: string; publicKey: string; key: KeyObject }
 
@@ -17,7 +18,7 @@ export type Device = { id: string; publicKey: string; key: KeyObject }
 export function openDevice(state: string): Device {
   const file = join(state, 'openclaw-device.pem')
   try {
-    mkdirSync(state, { recursive: true, mode: 0o700 })
+    makeFolder(state, 0o700)
     create(file)
     if ((statSync(file).mode & 0o077) !== 0) throw new Error(`others may read it; chmod 600 ${file}`)
     return deviceOf(createPrivateKey(readFileSync(file)))

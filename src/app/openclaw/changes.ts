@@ -6,7 +6,6 @@ import {
   fchmodSync,
   fchownSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -24,6 +23,7 @@ import {
   withValue,
   yamlValue,
 } from '../../document/edit-yaml.ts'
+import { makeFolder } from '../../process/make-folder.ts'
 import { quietly } from '../../process/quietly.ts'
 
 type Owner = { uid: number; gid: number }
@@ -98,7 +98,7 @@ function lookAtFile(
 export function carryOut(change: Change): void {
   switch (change.kind) {
     case 'folder':
-      mkdirSync(change.path, { mode: change.mode, recursive: true })
+      makeFolder(change.path, change.mode)
       own(change.path, change)
       return
     case 'file':
