@@ -15,9 +15,11 @@ export type TriggerIo = {
   err(text: string): void
 }
 
-/** Without the hint, which would name commands that the caller cannot run. */
-export const printError = (failure: Failure, io: TriggerIo): void =>
+/** Hints of others would name commands that the caller cannot run. */
+export function printError(failure: Failure, io: TriggerIo): void {
   io.err(`error: ${printable(sentence(failure))}\n`)
+  if (failure.code === 'usage' && failure.what === 'command-line') io.err(`hint: ${failure.hint}\n`)
+}
 
 export function printEnd(ended: EndedAtHost, io: TriggerIo): number {
   const { report, exitCode } = ended.kind === 'told' ? ended.told : ended.ended
