@@ -75,6 +75,7 @@ function refused({ code, message, details }: Refused, asked: NodeRequest): NoRep
   // Said before the node has heard of it.
   if (details['code'] === 'NOT_CONNECTED' || details['code'] === 'ROUTE_CHANGED')
     return lostReply({ isSent: false, reason: OFFLINE }, asked)
+  if (details['nodeCommandDispatched'] === false) return lostReply({ isSent: false, reason: message }, asked)
   if (code === 'UNAVAILABLE') return lostReply({ isSent: true, reason: message }, asked)
   return noReply({ ...{ code: 'usage', what: 'refused-by' }, target, message })
 }

@@ -88,7 +88,10 @@ export async function openclawRig({ release, gatewayConfig, nodeConfig = {} }: O
         const { nodes } = await operator.request<{ nodes: NodeRow[] }>('node.list')
         const found = nodes.find(each => each.displayName === NODE_NAME && each.connected)
         nodeId = found?.commands?.includes('system.run') ? found.nodeId : ''
-        return nodeId !== ''
+        // The gateway may list it a moment before it passes anything on.
+        return (
+          nodeId !== '' && (await operator.request('exec.approvals.node.get', { nodeId }).catch(() => null))
+        )
       }, node.log)
       return nodeId
     },
@@ -176,7 +179,7 @@ function program(name: string, { release, folder, uid, args }: Program) {
   }
 }
 
-async function until(condition: () => Promise<boolean>, log: () => string): Promise<void> {
+async function until(condition: () => Promise<unknown>, log: () => string): Promise<void> {
   for (const end = Date.now() + START_MS; !(await condition()); ) {
     if (Date.now() > end) throw new Error(`what was waited for never came:\n${log()}`)
     await new Promise(resolve => setTimeout(resolve, 250))

@@ -77,6 +77,7 @@ describe('a lost answer', () => {
     for (const answer of [
       { ...lost, isSent: false } as GatewayAnswer,
       refused('UNAVAILABLE', 'node not connected', { code: 'NOT_CONNECTED' }),
+      refused('UNAVAILABLE', 'UNAVAILABLE: node pairing state unavailable', { nodeCommandDispatched: false }),
     ])
       expect(replyIn(answer, start)).toMatchObject({ again: true, failure: { code: 'unreachable' } })
   })
