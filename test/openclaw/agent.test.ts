@@ -12,7 +12,7 @@ describe.skipIf(whyNoOpenclaw(RELEASES.new) !== null)(`an agent's turn on OpenCl
   beforeAll(async () => {
     model = await playedModel()
     const tools = { exec: { host: 'node', mode: 'allowlist', notifyOnExit: false } }
-    node = await nodeHostRig({ release: RELEASES.new, gatewayConfig: { ...model.config, tools } })
+    node = await nodeHostRig({ release: RELEASES.new, gatewayConfig: { ...model.config, tools }, mcp: true })
     await node.allow({ security: 'allowlist', ask: 'off', allowlist: [{ pattern: node.trigger }] })
   })
   afterAll(async () => {
@@ -26,6 +26,9 @@ describe.skipIf(whyNoOpenclaw(RELEASES.new) !== null)(`an agent's turn on OpenCl
       name: 'exec',
       args: { command, host: 'node', node: NODE_NAME },
     }))
+    return played(calls)
+  }
+  const played = async (calls: Parameters<typeof callText>[0]): Promise<string[]> => {
     await node.asOperator(async operator => {
       const { runId } = await operator.request<{ runId: string }>('agent', {
         ...{ message: callText(calls), agentId: 'main', sessionKey: `agent:main:${randomUUID()}` },
@@ -65,7 +68,40 @@ describe.skipIf(whyNoOpenclaw(RELEASES.new) !== null)(`an agent's turn on OpenCl
     expect(other).not.toContain('root:')
   })
 
+  describe('where the node lets nobody run a command', () => {
+    beforeAll(() => node.allow({ security: 'deny', ask: 'off' }))
+    /** OpenClaw lets an agent find the tools of nodes and call them through one of its own. */
+    const call = (tool: string, args: object) => ({
+      name: 'tool_call',
+      args: { id: `hostops_${tool}`, args },
+    })
+
+    test('exec is refused, and the agent upgrades with the tools of hostops mcp', async () => {
+      const [exec = '', begun = '', ended = ''] = await played([
+        { name: 'exec', args: { command: `${node.trigger} list`, host: 'node', node: NODE_NAME } },
+        call('run_upgrade_v2', { mode: 'run', run_id: 'typed-1' }),
+        call('wait_run', { run_id: 'typed-1' }),
+      ])
+      expect(exec).toContain('security=deny')
+      expect(begun).toMatch(/outcome[^,]*started/)
+      expect(ended).toMatch(/outcome[^,]*succeeded/)
+    })
+
+    test('a tool is called over HTTP, without a model', async () => {
+      const answer = await fetch(`http://127.0.0.1:${node.openclaw.port}/tools/invoke`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${node.openclaw.token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ tool: 'hostops_report_run', args: { run_id: 'typed-1' } }),
+      })
+      expect([answer.status, await answer.text()]).toEqual([
+        200,
+        expect.stringMatching(/outcome[^,]*succeeded/),
+      ])
+    })
+  })
+
   test('and hostops reports the same run through the gateway', async () => {
+    await node.allow({ security: 'full', ask: 'off' })
     expect((await node.at('report', 'agent-1')).report).toMatchObject({ outcome: 'succeeded' })
   })
 })

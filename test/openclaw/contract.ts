@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { poll } from '../rig/hostops.ts'
 import { type Release, whyNoOpenclaw } from '../rig/openclaw-gateway.ts'
 import { type NodeHostRig, nodeHostRig, TARGET } from '../rig/openclaw-host.ts'
-import { cuttingProxy } from '../rig/openclaw-proxy.ts'
+import { gatewayProxy } from '../rig/openclaw-proxy.ts'
 
 /** `more`: what only this release is asked for, on the same gateway. */
 export function nodeTargetContract(release: Release, more: (node: () => NodeHostRig) => void): void {
@@ -123,7 +123,7 @@ export function nodeTargetContract(release: Release, more: (node: () => NodeHost
     })
 
     test('a connection that is lost before the start is answered: started once, and followed to its end', async () => {
-      const proxy = await cuttingProxy(node.openclaw.port, /attached|run_id/)
+      const proxy = await gatewayProxy(node.openclaw.port, { cutAt: /attached|run_id/ })
       const env = { ...node.env, OPENCLAW_GATEWAY_URL: proxy.url }
       const run = node.rig.start(['run', 'gate', '--run-id', 'r3', '--target', TARGET], { env })
       await poll(() => proxy.cuts() === 1)
@@ -131,6 +131,8 @@ export function nodeTargetContract(release: Release, more: (node: () => NodeHost
       node.letGo()
       const ended = await run.ended
       expect([ended.report.outcome, ended.code]).toEqual(['succeeded', 0])
+      // The host would have attached a second one to the same run: it is the request that must not be repeated.
+      expect(node.asked('start', 'r3')).toBe(1)
       expect(node.counted()).toBe(1)
       proxy.stop()
     })

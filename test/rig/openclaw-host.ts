@@ -1,5 +1,5 @@
 /** A host with runs, whose node host may start them through the launcher: what an OpenClaw node is for hostops. */
-import { chmodSync, chownSync, copyFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { elfLauncher } from '../../src/serve/trigger/elf-launcher.ts'
 import { hostRig } from './host.ts'
@@ -12,9 +12,10 @@ export const TARGET = `node:${NODE_NAME}`
 
 export type NodeHostRig = Awaited<ReturnType<typeof nodeHostRig>>
 
-type Options = { release: Release; gatewayConfig?: object }
+/** `mcp`: the node host starts `hostops mcp` for its agents. */
+type Options = { release: Release; gatewayConfig?: object; mcp?: boolean }
 
-export async function nodeHostRig(options: Options) {
+export async function nodeHostRig({ mcp = false, ...options }: Options) {
   const rig = hostopsRig()
   // The node host reaches the launcher, the daemon and its token, and nothing else in there.
   chmodSync(rig.folder, 0o711)
@@ -29,9 +30,10 @@ export async function nodeHostRig(options: Options) {
   )
   await host.kill('SIGTERM')
   await host.start()
-  const trigger = launcher(rig.folder, host.folder)
+  const { trigger, daemon } = launcher(rig.folder, host.folder)
   writeFileSync(rig.path('hostops.config.yaml'), JSON.stringify({ nodes: { [NODE_NAME]: { trigger } } }))
-  const openclaw = await openclawRig(options)
+  const nodeConfig = mcp ? { nodeHost: { autoUpdate: { enabled: false }, mcp: mcpConfig(daemon) } } : {}
+  const openclaw = await openclawRig({ ...options, nodeConfig })
   /** Connected for that long only: while an operator is there, an approval has somebody to ask. */
   const asOperator = async <T>(work: (operator: Operator) => Promise<T>): Promise<T> => {
     const operator = await openclaw.operator()
@@ -51,6 +53,11 @@ export async function nodeHostRig(options: Options) {
     begin: (...args: string[]) => rig.start([...args, '--target', TARGET], { env }),
     /** How often the gate was really run. */
     counted: () => (rig.exists('count') ? rig.read('count').trim().split('\n').length : 0),
+    /** How often the daemon was asked for that. */
+    asked: (action: string, runId: string) =>
+      readFileSync(join(host.folder, 'output', 'audit.ndjson'), 'utf8')
+        .split('\n')
+        .filter(line => line.includes(`"action":"${action}"`) && line.includes(`"run_id":"${runId}"`)).length,
     letGo: () => writeFileSync(rig.path('go'), ''),
     async stop() {
       await openclaw.stop()
@@ -62,7 +69,7 @@ export async function nodeHostRig(options: Options) {
 }
 
 /** A native file of root's, which carries the way to the daemon in itself. */
-function launcher(folder: string, host: string): string {
+function launcher(folder: string, host: string) {
   const [script, token, file] = ['trigger.cjs', 'node-token', 'hostops-trigger'].map(name =>
     join(folder, name),
   )
@@ -70,12 +77,16 @@ function launcher(folder: string, host: string): string {
   copyFileSync(join(host, 'agent-token'), token!)
   chownSync(token!, NOBODY, NOBODY)
   const arch = process.arch === 'arm64' ? 'arm64' : 'x64'
-  const env = { HOSTLINK_SOCKET: join(host, 's'), HOSTLINK_TOKEN_FILE: token! }
-  writeFileSync(file!, elfLauncher({ arch, program: process.execPath, words: [script!], env }), {
+  const daemon = { HOSTLINK_SOCKET: join(host, 's'), HOSTLINK_TOKEN_FILE: token! }
+  writeFileSync(file!, elfLauncher({ arch, program: process.execPath, words: [script!], env: daemon }), {
     mode: 0o755,
   })
-  return file!
+  return { trigger: file!, daemon }
 }
+
+const mcpConfig = (env: object) => ({
+  servers: { hostops: { command: process.execPath, args: [HOSTOPS, 'mcp', '--target', 'hostlink'], env } },
+})
 
 const playbooksFor = (service: {
   folder: string

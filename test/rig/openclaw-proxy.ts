@@ -1,7 +1,16 @@
-/** Stands between hostops and a gateway, and cuts the connection once: instead of passing on the answer that matches. */
+/** Stands between hostops and a gateway, as a network and its proxies do. */
 import { type AddressInfo, connect, createServer } from 'node:net'
 
-export async function cuttingProxy(port: number, pattern: RegExp) {
+type ProxyOptions = {
+  /** Cuts the connection once: instead of passing on the answer that matches. */
+  cutAt?: RegExp
+  /** Says that the client is on another machine. */
+  isRemote?: boolean
+}
+
+const HEADER = '\r\nX-Forwarded-For: 203.0.113.7\r\n'
+
+export async function gatewayProxy(port: number, { cutAt, isRemote = false }: ProxyOptions) {
   let cuts = 0
   const server = createServer(near => {
     const far = connect(port, '127.0.0.1')
@@ -12,16 +21,21 @@ export async function cuttingProxy(port: number, pattern: RegExp) {
       from.on('error', () => {})
       from.on('close', () => to.destroy())
     }
-    near.pipe(far)
+    let isFirst = isRemote
+    near.on('data', chunk => {
+      far.write(isFirst ? chunk.toString('latin1').replace('\r\n', HEADER) : chunk)
+      isFirst = false
+    })
     far.on('data', chunk => {
-      if (cuts > 0 || !pattern.test(chunk.toString('latin1'))) return near.write(chunk)
+      if (cuts > 0 || !cutAt?.test(chunk.toString('latin1'))) return near.write(chunk)
       cuts += 1
       near.destroy()
     })
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   return {
-    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    // hostops believes that the mapped address is another machine.
+    url: `ws://${isRemote ? '[::ffff:127.0.0.1]' : '127.0.0.1'}:${(server.address() as AddressInfo).port}`,
     cuts: () => cuts,
     stop: () => server.close(),
   }
