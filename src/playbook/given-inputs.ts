@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import type { Json } from '../document/json.ts'
 import { MAX_FILE_BYTES } from '../document/text-file.ts'
-import type { InputProblem } from '../failure.ts'
+import { Failed, type InputProblem } from '../failure.ts'
 import { readInputFile } from './input-file.ts'
 import { MAX_INPUT_BYTES } from './input-value.ts'
 import type { InputSpec, Playbook } from './playbook.ts'
@@ -38,11 +38,7 @@ export async function readCommandLine(
     }
     const [name, text] = pair
     if (given.has(name)) {
-      problems.push({
-        input: shownName(name),
-        problem: 'given-twice',
-        detail: 'stands on the command line twice',
-      })
+      problems.push(givenTwice(name))
       continue
     }
     const spec = Object.hasOwn(playbook.inputs, name) ? playbook.inputs[name] : undefined
@@ -52,6 +48,21 @@ export async function readCommandLine(
   }
   return given
 }
+
+/** Texts as they were given, by name: nothing is read. Throws `Failed` for the first that is no pair, or given twice. */
+export function givenTexts(pairs: readonly string[]): Map<string, string> {
+  const texts = new Map<string, string>()
+  for (const [at, argument] of pairs.entries()) {
+    const pair = nameAndText(argument)
+    if (pair === null) throw invalidInput(noPair(at))
+    if (texts.has(pair[0])) throw invalidInput(givenTwice(pair[0]))
+    texts.set(...pair)
+  }
+  return texts
+}
+
+export const invalidInput = (problem: InputProblem) =>
+  new Failed({ code: 'inputs-invalid', problems: [problem] })
 
 /** The text itself, or what the file behind its `@` holds. */
 async function readValue(
@@ -71,17 +82,23 @@ async function readValue(
  * Null for what is no pair of a name and a value. That is also the padding of base64 behind a value whose name was
  * forgotten.
  */
-export function nameAndText(argument: string): [name: string, text: string] | null {
+function nameAndText(argument: string): [name: string, text: string] | null {
   const [, name, text] = /^([^=]+)=(.*)$/s.exec(argument) ?? []
   if (name === undefined || text === undefined || (/^=?$/.test(text) && name.length > 16)) return null
   return [name, text]
 }
 
 /** Which one it is, and not what stands there: it may be the value of a secret. */
-export const noPair = (at: number): InputProblem => ({
+const noPair = (at: number): InputProblem => ({
   input: '-i',
   problem: 'unreadable',
   detail: `number ${at + 1} is not written as NAME=VALUE`,
+})
+
+const givenTwice = (name: string): InputProblem => ({
+  input: shownName(name),
+  problem: 'given-twice',
+  detail: 'is given twice on the command line',
 })
 
 /** The name of a file that is not there may be a secret that begins with @. */

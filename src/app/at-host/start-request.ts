@@ -3,9 +3,9 @@
 import { resolve } from 'node:path'
 import type { Json } from '../../document/json.ts'
 import { MAX_FILE_BYTES } from '../../document/text-file.ts'
-import { Failed, type InputProblem } from '../../failure.ts'
+import { Failed } from '../../failure.ts'
 import { findPlaybook } from '../../playbook/catalog.ts'
-import { inputsFileName, nameAndText, noPair, parseInputsFile } from '../../playbook/given-inputs.ts'
+import { givenTexts, inputsFileName, invalidInput, parseInputsFile } from '../../playbook/given-inputs.ts'
 import { readInputFile } from '../../playbook/input-file.ts'
 import { MAX_INPUT_BYTES } from '../../playbook/input-value.ts'
 import { loadPlaybook } from '../../playbook/load.ts'
@@ -41,7 +41,7 @@ export async function requestFor(
   const fixed = named.find(key => Object.hasOwn(pinned, key))
   if (fixed !== undefined) {
     const detail = 'its value is fixed in the settings here'
-    throw new Failed({ code: 'inputs-invalid', problems: [{ input: fixed, problem: 'pinned', detail }] })
+    throw invalidInput({ input: fixed, problem: 'pinned', detail })
   }
   const target = options.target ?? own?.target ?? settings.target ?? 'local'
   if (own !== null && isNode(target)) throw new Failed({ code: 'usage', what: 'names-only', target, given })
@@ -105,16 +105,8 @@ export async function inputTexts(
   pairs: readonly string[],
   around: Surroundings,
 ): Promise<{ [name: string]: string }> {
-  const texts = new Map<string, string>()
-  for (const [at, argument] of pairs.entries()) {
-    const pair = nameAndText(argument)
-    if (pair === null) throw invalid(noPair(at))
-    const [name, text] = pair
-    if (texts.has(name)) {
-      throw invalid({ input: name, problem: 'given-twice', detail: 'stands on the command line twice' })
-    }
-    texts.set(name, await textGiven(name, text, around))
-  }
+  const texts = givenTexts(pairs)
+  for (const [name, text] of texts) texts.set(name, await textGiven(name, text, around))
   return Object.fromEntries(texts)
 }
 
@@ -127,5 +119,4 @@ async function textGiven(name: string, text: string, { cwd }: Surroundings): Pro
   throw unreadable(name, `the file behind @: ${read.problem}; a value that begins with @ is written @@`)
 }
 
-const unreadable = (input: string, detail: string) => invalid({ input, problem: 'unreadable', detail })
-const invalid = (problem: InputProblem) => new Failed({ code: 'inputs-invalid', problems: [problem] })
+const unreadable = (input: string, detail: string) => invalidInput({ input, problem: 'unreadable', detail })

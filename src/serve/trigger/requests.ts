@@ -1,8 +1,8 @@
 /** What hostops-trigger asks a host for, and how much of an answer it passes on. Pure. */
-
-import { Failed } from '../../failure.ts'
+import { isRecord } from '../../document/is-record.ts'
+import { parseJson } from '../../document/json.ts'
 import { type RunRequest, runRequest } from '../../hostlink/messages.ts'
-import { nameAndText, noPair } from '../../playbook/given-inputs.ts'
+import { givenTexts } from '../../playbook/given-inputs.ts'
 import { noReply, type Reply } from '../../runs/host-link.ts'
 import { jsonLine } from '../../wording/printable.ts'
 import { misused } from './parse-args.ts'
@@ -27,21 +27,10 @@ type Start = {
 
 /** Throws `Failed` if the host would not take it. A text that begins with `@` is that text. */
 export function startRequest({ name, runId, input, check, plan }: Start) {
-  const texts = new Map<string, string>()
-  for (const [at, argument] of input.entries()) {
-    const pair = nameAndText(argument)
-    if (pair === null) throw new Failed({ code: 'inputs-invalid', problems: [noPair(at)] })
-    const [key, value] = pair
-    if (texts.has(key)) {
-      const detail = 'stands on the command line twice'
-      throw new Failed({ code: 'inputs-invalid', problems: [{ input: key, problem: 'given-twice', detail }] })
-    }
-    texts.set(key, value)
-  }
   const fields = {
     run_id: runId,
     playbook: { name },
-    input_texts: Object.fromEntries(texts),
+    input_texts: Object.fromEntries(givenTexts(input)),
     options: { check, plan },
   }
   checked({ action: 'start', ...fields })
@@ -72,12 +61,9 @@ export function askedRequest(action: string, json: string): RunRequest {
 }
 
 function parsedObject(json: string): object {
-  try {
-    const value: unknown = JSON.parse(json)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
-  } catch {
-    // The parser's own words would quote the text.
-  }
+  const value = parseJson(json)
+  if (isRecord(value)) return value
+  // Without the parser's own words, which would quote the text.
   throw misused('ask takes the fields of the action as one JSON object')
 }
 
