@@ -3,7 +3,7 @@
 import { type Body, failure } from '../hostlink/daemon/peers/answer.ts'
 import { bareDigest, type PlaybookGrant, type Policy, type Token } from '../hostlink/daemon/policy/policy.ts'
 import type { RunSettings } from '../hostlink/daemon/run-service.ts'
-import type { DescribedInput } from '../playbook/describe.ts'
+import { type DescribedInput, withValueFrom } from '../playbook/describe.ts'
 import { systemReason } from '../process/system-error.ts'
 import type { AroundRuns } from './around-runs.ts'
 import { runEnvironment } from './hostops-command.ts'
@@ -68,14 +68,7 @@ function offer(
     name,
     description: entry.description,
     digest: installed.digest,
-    inputs: entry.inputs.map(input => fixed(input, pinned)),
+    inputs: entry.inputs.map(input => withValueFrom('pinned', pinned, input)),
     problem: entry.isValid ? null : BROKEN,
   }
-}
-
-/** A value that the policy gives is nobody else's to give, and a secret is nobody's to read. */
-function fixed(input: DescribedInput, pinned: Readonly<Record<string, unknown>>): DescribedInput {
-  if (!Object.hasOwn(pinned, input.name)) return input
-  const value = input.type === 'secret' ? '***' : (pinned[input.name] as DescribedInput['value'])
-  return { ...input, from: 'pinned', value }
 }

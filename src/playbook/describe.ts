@@ -49,6 +49,16 @@ export function writtenTemplate(template: Template): Json {
   return Object.fromEntries(Object.entries(template).map(([key, value]) => [key, writtenTemplate(value)]))
 }
 
+/** The input with its value among these, if it has one there. That of a secret never shows. */
+export function withValueFrom(
+  from: ValueOrigin,
+  values: Readonly<Record<string, unknown>>,
+  input: DescribedInput,
+): DescribedInput {
+  if (!Object.hasOwn(values, input.name)) return input
+  return { ...input, from, value: input.type === 'secret' ? '***' : (values[input.name] as Json) }
+}
+
 type Values = { [input: string]: Json }
 
 function source(name: string, spec: InputSpec, pinned: Values, given: Values): [ValueOrigin, Json] {
@@ -58,6 +68,6 @@ function source(name: string, spec: InputSpec, pinned: Values, given: Values): [
   return [spec.optional ? 'none' : 'caller', null]
 }
 
-function ownValues(values: { [playbook: string]: Values }, name: string): Values {
+export function ownValues(values: { [playbook: string]: Values }, name: string): Values {
   return Object.hasOwn(values, name) ? values[name]! : {}
 }
