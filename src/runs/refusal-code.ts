@@ -1,8 +1,14 @@
-/** The exit code of a command about a run that was not carried out. */
+/** What an error says of a command about a run that was not carried out. */
 import type { Failed, Failure } from '../failure.ts'
 import { EXIT_REFUSED, EXIT_UNKNOWN, EXIT_UNREACHABLE, EXIT_USAGE } from '../report/exit-code.ts'
 import { HostRefusal } from './host-link.ts'
 
+/** The host says nothing: how the run ended is not known, rather than that nothing was changed. */
+export const isSilence = (error: Failed): error is HostRefusal =>
+  error instanceof HostRefusal &&
+  (error.reply.again || error.failure.code === 'unreachable' || error.failure.code === 'auth-failed')
+
+/** Its exit code. */
 export function refusalCode(error: Failed): number {
   const { code } = error.failure
   if (REFUSED.has(code)) return EXIT_REFUSED

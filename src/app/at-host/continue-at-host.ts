@@ -4,7 +4,7 @@ import { isRunId, newRunId } from '../../engine/run-id.ts'
 import type { RunEnd } from '../../engine/run-input.ts'
 import { Failed } from '../../failure.ts'
 import type { ReportHead } from '../../report/report-draft.ts'
-import { HostRefusal, withRetries } from '../../runs/host-link.ts'
+import { withRetries } from '../../runs/host-link.ts'
 import type { Verb } from '../../runs/runs.ts'
 import { runsAt } from '../../runs/runs-at.ts'
 import { clock } from '../clock.ts'
@@ -17,9 +17,11 @@ import {
   type AtHost,
   type EndedAtHost,
   endedHere,
+  endOfError,
   endOfRefusal,
   interrupted,
   notStarted,
+  type ToldByHost,
 } from './ended-at-host.ts'
 import { followToEnd } from './follow-run.ts'
 import { inputTexts } from './start-request.ts'
@@ -45,9 +47,8 @@ async function continued(request: Request, interrupts: Interrupts): Promise<Ende
     const end = await Promise.race([attempt(request, head, interrupts), around.fault])
     return 'outcome' in end ? endedHere(end, head) : end
   } catch (error) {
-    if (error instanceof HostRefusal) return endedHere(endOfRefusal(error.reply), head)
     if (!(error instanceof Failed)) throw error
-    return endedHere({ outcome: 'invalid', failedStep: null, failure: error.failure }, head)
+    return endedHere(endOfError(error), head)
   }
 }
 
@@ -55,7 +56,7 @@ async function attempt(
   { verb, given, check, options, around, watcher, openHost }: Request,
   head: ReportHead,
   interrupts: Interrupts,
-): Promise<RunEnd | EndedAtHost> {
+): Promise<RunEnd | ToldByHost> {
   const state = openState(options, around)
   if (check || options.inputs !== undefined)
     throw new Failed({

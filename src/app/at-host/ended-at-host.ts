@@ -1,9 +1,10 @@
 /** How an operation at a host ended: as the host reports it, or as far as it is known here. Pure. */
 import type { RunEnd } from '../../engine/run-input.ts'
-import type { Failure } from '../../failure.ts'
-import { exitCode } from '../../report/exit-code.ts'
+import type { Failed, Failure } from '../../failure.ts'
+import { EXIT_REFUSED, exitCode } from '../../report/exit-code.ts'
 import { emptyDraft, type ReportHead, toReport } from '../../report/report-draft.ts'
-import type { HostLink, NoReply } from '../../runs/host-link.ts'
+import { type HostLink, HostRefusal, type NoReply } from '../../runs/host-link.ts'
+import { refusalCode } from '../../runs/refusal-code.ts'
 import type { RunReport } from '../../runs/runs.ts'
 import { clock } from '../clock.ts'
 import type { StartOptions } from '../start-options.ts'
@@ -20,12 +21,12 @@ export type AtHost<Options = StartOptions> = {
 }
 
 /** `at`: how a command names the host. */
-export type EndedAtHost =
-  | { kind: 'told'; told: RunReport; at: string }
-  /** The host has no part in it, or what it did is not known here. */
-  | { kind: 'here'; ended: Ended; at: string }
+export type ToldByHost = { kind: 'told'; told: RunReport; at: string }
+/** The host has no part in it, or what it did is not known here. */
+type KnownHere = { kind: 'here'; ended: Ended; at: string }
+export type EndedAtHost = ToldByHost | KnownHere
 
-export function endedHere(end: RunEnd, head: ReportHead): Extract<EndedAtHost, { kind: 'here' }> {
+export function endedHere(end: RunEnd, head: ReportHead): KnownHere {
   const isOpen = end.outcome === 'started' || end.outcome === 'unknown'
   const draft = { ...emptyDraft(head), end: { type: 'run-finished' as const, ...end } }
   const report = toReport(draft, isOpen ? null : clock.now())
@@ -43,6 +44,13 @@ export function notStarted(failure: Failure): RunEnd {
 export function endOfRefusal({ failure, again, unable }: NoReply): RunEnd {
   if (unable) return { outcome: 'refused', failedStep: null, failure }
   return again || failure.code === 'link-lost' ? lost(failure) : notStarted(failure)
+}
+
+/** Of what could not be done at a host, or was wrong before one was asked. */
+export function endOfError(error: Failed): RunEnd {
+  if (error instanceof HostRefusal) return endOfRefusal(error.reply)
+  const outcome = refusalCode(error) === EXIT_REFUSED ? 'refused' : 'invalid'
+  return { outcome, failedStep: null, failure: error.failure }
 }
 
 export const lost = (failure: Failure): RunEnd => ({ outcome: 'unknown', failedStep: null, failure })

@@ -7,7 +7,7 @@ import { atOf, type HostLink, type Reply, withRetries } from '../../runs/host-li
 import { reportOf, waitAt } from '../../runs/runs-at.ts'
 import type { Interrupts } from '../interrupts.ts'
 import type { Watcher } from '../watcher.ts'
-import { type EndedAtHost, lost } from './ended-at-host.ts'
+import { lost, type ToldByHost } from './ended-at-host.ts'
 
 const EVENTS_WAIT_MS = 20_000
 const SHORT_WAIT_MS = 1000
@@ -24,7 +24,7 @@ export async function followToEnd(
   host: HostLink,
   runId: string,
   { watcher, interrupts, runner }: Following,
-): Promise<RunEnd | EndedAtHost> {
+): Promise<RunEnd | ToldByHost> {
   const leave = new AbortController()
   interrupts.handle(signal => {
     // The end of a terminal or of this container is not a wish to stop: outliving that is why the run is at the host.

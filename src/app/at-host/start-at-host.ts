@@ -17,6 +17,7 @@ import {
   endOfRefusal,
   interrupted,
   notStarted,
+  type ToldByHost,
 } from './ended-at-host.ts'
 import { followToEnd } from './follow-run.ts'
 import { startDetached } from './start-detached.ts'
@@ -65,7 +66,7 @@ async function attempt(
   { name: given, detach, wrong, options, around, watcher, openHost }: Start,
   head: ReportHead,
   interrupts: Interrupts,
-): Promise<RunEnd | EndedAtHost> {
+): Promise<RunEnd | ToldByHost> {
   const settings = readSettings(options, around)
   if (!settings.ok) throw new Failed(settings.failure)
   // Reported even if the playbook cannot be read, which may name another one.

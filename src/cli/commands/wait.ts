@@ -6,7 +6,7 @@ import { exitCode } from '../../report/exit-code.ts'
 import type { Report } from '../../report/report-schema.ts'
 import { resultLine } from '../../report/result-line.ts'
 import { blankReport, unknownReport } from '../../report/unknown-report.ts'
-import { HostRefusal } from '../../runs/host-link.ts'
+import { isSilence } from '../../runs/refusal-code.ts'
 import { type OfRuns, printRefusal, type Refuse, withRuns } from '../open/with-runs.ts'
 import { wordedError } from '../print/print-failure.ts'
 import { printReport } from '../print/print-report.ts'
@@ -35,13 +35,9 @@ export function wait(given: string, options: OfRuns & { timeout?: string }, io: 
 export const unknownIfSilent =
   (given: string, { target }: OfRuns): Refuse =>
   (error, at, io) => {
-    const { failure } = error
-    const isSilent =
-      error instanceof HostRefusal &&
-      (error.reply.again || failure.code === 'unreachable' || failure.code === 'auth-failed')
-    if (!isSilent) return printRefusal(error, at, io)
+    if (!isSilence(error)) return printRefusal(error, at, io)
     const known = blankReport({ runId: given, target: target ?? null, startedAt: clock.now() })
-    return printUnknown(known, failure, at, io)
+    return printUnknown(known, error.failure, at, io)
   }
 
 function printUnknown(known: Report, failure: Failure, at: string, io: Io): number {

@@ -3,6 +3,7 @@ import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readSync, st
 import { isAbsolute } from 'node:path'
 import { playbooksOf } from '../../app/at-host/host-playbooks.ts'
 import { openLinkedHost } from '../../app/at-host/open-linked-host.ts'
+import { withHost } from '../../app/at-host/with-host.ts'
 import { readApprovals } from '../../app/openclaw/approvals.ts'
 import { type DoorOptions, placesOf, UNIT } from '../../app/openclaw/layout.ts'
 import { type Manifest, readManifest } from '../../app/openclaw/manifest.ts'
@@ -159,18 +160,13 @@ async function daemonFindings(config: string, token: string): Promise<Finding[]>
   if ('problems' in loaded)
     return [bad('daemon', `${config}: ${loaded.problems[0]?.reason}`, `hostlinkd check -c ${config}`)]
   const env = { HOSTLINK_SOCKET: loaded.config.unixPath, HOSTLINK_TOKEN_FILE: token }
-  const opened = await openLinkedHost('hostlink', env)
-  if (!opened.ok)
-    return [bad('daemon', sentence(opened.failure), 'systemctl restart hostlinkd; journalctl -u hostlinkd')]
   try {
-    const playbooks = await playbooksOf(opened.host)
+    const playbooks = await withHost(await openLinkedHost('hostlink', env), host => playbooksOf(host))
     return playbooks.map(({ name, problem }) =>
       problem === null ? good(name, 'may be started') : bad(name, problem, `review it, then ${INSTALL}`),
     )
   } catch (error) {
     if (!(error instanceof Failed)) throw error
-    return [bad('daemon', sentence(error.failure), 'systemctl restart hostlinkd')]
-  } finally {
-    opened.host.close()
+    return [bad('daemon', sentence(error.failure), 'systemctl restart hostlinkd; journalctl -u hostlinkd')]
   }
 }

@@ -1,9 +1,10 @@
 /** Opens the runs that a command is about: those of this machine, or with `--target` those at a host. */
 import type { HostPlaybook } from '../../app/at-host/host-playbooks.ts'
+import { withHost } from '../../app/at-host/with-host.ts'
 import { openState } from '../../app/open-run.ts'
 import { ownRuns } from '../../app/own-runs.ts'
 import { Failed } from '../../failure.ts'
-import { atOf, type HostLink, HostRefusal, noReply } from '../../runs/host-link.ts'
+import { atOf, HostRefusal, noReply } from '../../runs/host-link.ts'
 import { refusalCode } from '../../runs/refusal-code.ts'
 import type { Runs } from '../../runs/runs.ts'
 import { wordedError } from '../print/print-failure.ts'
@@ -38,20 +39,10 @@ export type Refuse = (error: Failed, at: string, io: Io) => number
 async function openRuns({ target, ...options }: OfRuns, io: Io): Promise<Runs> {
   const state = openState(options, io)
   if (target === undefined) return ownRuns(state, io)
-  const host = await openHost(target, state, options, io)
-  const { runsAt } = await import('../../runs/runs-at.ts')
-  return runsAt(host)
-}
-
-async function openHost(
-  target: string,
-  state: string,
-  options: Pick<OfRuns, 'config'>,
-  io: Io,
-): Promise<HostLink> {
   const opened = await opener(options, io)(target, state)
-  if (opened.ok) return opened.host
-  throw new HostRefusal(noReply(opened.failure))
+  if (!opened.ok) throw new HostRefusal(noReply(opened.failure))
+  const { runsAt } = await import('../../runs/runs-at.ts')
+  return runsAt(opened.host)
 }
 
 /** The playbooks that a host lets this token run. */
@@ -75,13 +66,9 @@ export async function playbooksAt(
   options: Pick<OfRuns, 'config'>,
   io: Io,
 ): Promise<HostPlaybook[]> {
-  const host = await openHost(target, state, options, io)
+  const opened = await opener(options, io)(target, state)
   const { playbooksOf } = await import('../../app/at-host/host-playbooks.ts')
-  try {
-    return await playbooksOf(host)
-  } finally {
-    host.close()
-  }
+  return withHost(opened, host => playbooksOf(host))
 }
 
 export function printRefusal(error: Failed, at: string, io: Io): number {

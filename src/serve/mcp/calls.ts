@@ -1,21 +1,20 @@
 /** What the tools do. Runs live at the host: neither the end of a call nor that of this server is theirs. */
-import { endedHere, endOfRefusal, lost } from '../../app/at-host/ended-at-host.ts'
+import { endedHere, endOfError, lost } from '../../app/at-host/ended-at-host.ts'
 import { startAtHost } from '../../app/at-host/start-at-host.ts'
 import { clock } from '../../app/clock.ts'
 import type { StartOptions } from '../../app/start-options.ts'
 import type { Ended, Watcher } from '../../app/watcher.ts'
 import type { Event } from '../../engine/events.ts'
 import { newRunId } from '../../engine/run-id.ts'
-import type { RunEnd } from '../../engine/run-input.ts'
 import { Failed } from '../../failure.ts'
 import { withLimit } from '../../process/with-limit.ts'
-import { HostRefusal } from '../../runs/host-link.ts'
+import { isSilence } from '../../runs/refusal-code.ts'
 import type { RunReport, Runs } from '../../runs/runs.ts'
 import { runsAt } from '../../runs/runs-at.ts'
 import { printable } from '../../wording/printable.ts'
 import { after, listAnswer, reportAnswer, type ToolAnswer, textAnswer } from './answers.ts'
 import { noArguments, runArgument, type StartArguments, startArguments, waitArguments } from './arguments.ts'
-import { type ServedPlace, withHost } from './place.ts'
+import { type ServedPlace, withServedHost } from './place.ts'
 import { awaitedStep, isStopping, stepWords } from './progress.ts'
 import type { Offer } from './tools.ts'
 
@@ -45,7 +44,7 @@ export const startRunOf = (
   given: unknown,
   call: Call,
 ): Promise<ToolAnswer> =>
-  refused(newRunId(clock.now()), call, true, async () => {
+  refused(newRunId(clock.now()), call.place, true, async () => {
     const offer = await find()
     return offer === null ? textAnswer(GONE, true) : started(offer, startArguments(given), call)
   })
@@ -66,7 +65,7 @@ async function started({ playbook }: Offer, given: StartArguments, call: Call): 
   const limit = setTimeout(() => run.interrupt('SIGTERM'), ANSWER_MS)
   const ended = await run.ended.finally(() => clearTimeout(limit))
   const { report } = ended.kind === 'told' ? ended.told : ended.ended
-  // Met again, it may have ended.
+  // A run that had been started before may have ended.
   if (ended.kind === 'told' || (check && report.outcome === 'started' && !signal.aborted))
     return waitFor(report.runId, Math.max(0, CHECK_MS - (Date.now() - began)), call)
   return ownAnswer(ended.ended)
@@ -76,20 +75,20 @@ export const RUN_ACTS: ReadonlyMap<string, Act> = new Map<string, Act>([
   ['list_runs', listRuns],
   ['report_run', aboutRun(reported, false)],
   ['wait_run', waitRun],
-  ['cancel_run', aboutRun((...run) => run[2].inTurn(() => cancel(...run)), true)],
+  ['cancel_run', aboutRun(cancel, true)],
   ['confirm_run', aboutRun(confirm, true)],
 ])
 
 async function listRuns(given: unknown, { place, signal }: Call): Promise<ToolAnswer> {
   noArguments(given)
   const limit = withLimit(signal, ANSWER_MS)
-  const rows = await withHost(place, limit, host => runsAt(host, limit).list())
+  const rows = await withServedHost(place, limit, host => runsAt(host, limit).list())
   return listAnswer(rows.slice(0, MOST_LISTED))
 }
 
 async function waitRun(given: unknown, call: Call): Promise<ToolAnswer> {
   const { runId, waitMs } = waitArguments(given)
-  return refused(runId, call, false, () => waitFor(runId, waitMs, call))
+  return refused(runId, call.place, false, () => waitFor(runId, waitMs, call))
 }
 
 /** Events are waited for until the time is over, their host a little longer for what is known then. */
@@ -100,12 +99,12 @@ async function waitFor(
 ): Promise<ToolAnswer> {
   const deadline = Date.now() + waitMs
   const limit = withLimit(signal, waitMs + GRACE_MS)
-  return withHost(place, limit, async host => {
+  return withServedHost(place, limit, async host => {
     const runs = runsAt(host, limit)
     const events = await runs.events(runId)
     const isPaused = await follow(runsAt(host, withLimit(signal, waitMs)), runId, events, progress)
     const left = isPaused ? 0 : Math.max(0, deadline - Date.now())
-    return told((await runs.wait(runId, left)) ?? (await runs.report(runId)), events)
+    return answerWith((await runs.wait(runId, left)) ?? (await runs.report(runId)), events)
   })
 }
 
@@ -145,49 +144,56 @@ async function watch(
   return false
 }
 
-type RunsFor = (ms: number) => Runs
-type Work = (runId: string, runs: Runs, call: Call, runsFor: RunsFor) => Promise<ToolAnswer>
+type OneRun = {
+  runId: string
+  runs: Runs
+  /** The same, for no longer than that. */
+  runsFor(ms: number): Runs
+  inTurn: Call['inTurn']
+}
 
-/** `isAct`: it does something, or did not. */
-function aboutRun(work: Work, isAct: boolean): Act {
-  return async (given, call) => {
+/** `isAct`: it changes the run, or fails to. */
+function aboutRun(work: (run: OneRun) => Promise<ToolAnswer>, isAct: boolean): Act {
+  return async (given, { place, signal, inTurn }) => {
     const runId = runArgument(given)
-    return refused(runId, call, isAct, () =>
-      withHost(call.place, withLimit(call.signal, ANSWER_MS), host => {
-        const runsFor = (ms: number) => runsAt(host, withLimit(call.signal, ms))
-        return work(runId, runsFor(ANSWER_MS), call, runsFor)
+    return refused(runId, place, isAct, () =>
+      withServedHost(place, withLimit(signal, ANSWER_MS), host => {
+        const runsFor = (ms: number) => runsAt(host, withLimit(signal, ms))
+        return work({ runId, runs: runsFor(ANSWER_MS), runsFor, inTurn })
       }),
     )
   }
 }
 
-async function reported(runId: string, runs: Runs): Promise<ToolAnswer> {
-  return told(await runs.report(runId), await runs.events(runId))
+async function reported({ runId, runs }: OneRun): Promise<ToolAnswer> {
+  return answerWith(await runs.report(runId), await runs.events(runId))
 }
 
-/** Once: the host would take a second word for the wish to stop the way back, which is a person's to have. */
-async function cancel(runId: string, runs: Runs, _: Call, runsFor: RunsFor): Promise<ToolAnswer> {
-  const events = await runs.events(runId)
-  if (isStopping(events))
-    return after('It is being stopped already, or rolls back.', await reported(runId, runs))
-  await runs.cancel(runId, 'TERM')
-  await watch(runsFor(STOPS_WITHIN_MS), runId, events.length, event => isStopping([event]))
-  return after('It was told to stop and to roll back.', await reported(runId, runs))
+/** Sent once: a second request would stop the rollback, which is for a person to decide. */
+function cancel(run: OneRun): Promise<ToolAnswer> {
+  const { runId, runs } = run
+  return run.inTurn(async () => {
+    const events = await runs.events(runId)
+    if (isStopping(events)) return after('It is being stopped already, or rolls back.', await reported(run))
+    await runs.cancel(runId, 'TERM')
+    await watch(run.runsFor(STOPS_WITHIN_MS), runId, events.length, event => isStopping([event]))
+    return after('It was told to stop and to roll back.', await reported(run))
+  })
 }
 
-async function confirm(runId: string, runs: Runs): Promise<ToolAnswer> {
-  const { step, already } = await runs.confirm(runId)
+async function confirm(run: OneRun): Promise<ToolAnswer> {
+  const { step, already } = await run.runs.confirm(run.runId)
   const done = `Step ${printable(step)} ${already ? 'was confirmed already' : 'is confirmed'}.`
-  return after(done, await reported(runId, runs))
+  return after(done, await reported(run))
 }
 
-const told = ({ report, exitCode, status }: RunReport, events: readonly Event[]): ToolAnswer =>
+const answerWith = ({ report, exitCode, status }: RunReport, events: readonly Event[]): ToolAnswer =>
   reportAnswer({ report, exitCode, isOpen: status === 'running' || status === 'unseen', events })
 
 /** A report also of what could not be done: a caller that parses it learns whether anything was. */
 async function refused(
   runId: string,
-  { place }: Call,
+  { target }: ServedPlace,
   isAct: boolean,
   work: () => Promise<ToolAnswer>,
 ): Promise<ToolAnswer> {
@@ -195,23 +201,13 @@ async function refused(
     return await work()
   } catch (error) {
     if (!(error instanceof Failed)) throw error
-    const { target } = place
     const head = { runId, playbook: null, target, dryRun: false, startedAt: clock.now() }
-    return ownAnswer(endedHere(endOf(error, isAct), head).ended)
+    // An act that did not reach the host changed nothing; a question leaves the end of its run unknown.
+    const end = !isAct && isSilence(error) ? lost(error.failure) : endOfError(error)
+    return ownAnswer(endedHere(end, head).ended)
   }
 }
 
-/** Of what is known here alone. */
+/** For what is known here alone. */
 const ownAnswer = ({ report, exitCode }: Ended): ToolAnswer =>
   reportAnswer({ report, exitCode, isOpen: report.outcome === 'unknown', events: [] })
-
-/** Of a run whose host is silent the end is not known; that nothing was done is known only of what was to be done. */
-function endOf(error: Failed, isAct: boolean): RunEnd {
-  const { failure } = error
-  if (!(error instanceof HostRefusal)) {
-    const isRefused = failure.code === 'not-confirmable' || failure.code === 'not-cancellable'
-    return { outcome: isRefused ? 'refused' : 'invalid', failedStep: null, failure }
-  }
-  const isSilent = failure.code === 'unreachable' || failure.code === 'auth-failed'
-  return isSilent && !isAct ? lost(failure) : endOfRefusal(error.reply)
-}

@@ -2,9 +2,10 @@
 import type { AtHost } from '../../app/at-host/ended-at-host.ts'
 import { type HostPlaybook, playbooksOf } from '../../app/at-host/host-playbooks.ts'
 import { playbooksHere, withSettings } from '../../app/at-host/playbooks-here.ts'
+import { withHost } from '../../app/at-host/with-host.ts'
 import type { Around } from '../../app/watcher.ts'
 import type { Settings } from '../../playbook/settings.ts'
-import { type HostLink, HostRefusal, noReply } from '../../runs/host-link.ts'
+import { type HostLink, HostRefusal } from '../../runs/host-link.ts'
 
 export type ServedPlace = {
   readonly target: string
@@ -21,7 +22,8 @@ export type ServedPlace = {
 export async function playbooksFor(place: ServedPlace, signal: AbortSignal): Promise<HostPlaybook[]> {
   const { target, settings, options, around } = place
   if (target !== 'local') {
-    const playbooks = await withHost(place, signal, host => playbooksOf(host, signal)).catch(nothingStarted)
+    const asked = withServedHost(place, signal, host => playbooksOf(host, signal))
+    const playbooks = await asked.catch(nothingStarted)
     return playbooks.map(playbook => withSettings(playbook, settings))
   }
   const catalog = { playbooks: options.playbooks, settings, env: around.env, cwd: around.cwd }
@@ -34,16 +36,8 @@ function nothingStarted(error: unknown): never {
   throw error instanceof HostRefusal ? new HostRefusal({ ...error.reply, again: false }) : error
 }
 
-export async function withHost<T>(
+export const withServedHost = async <T>(
   { target, state, openHost }: ServedPlace,
   signal: AbortSignal,
   work: (host: HostLink) => Promise<T>,
-): Promise<T> {
-  const opened = await openHost(target, state, signal)
-  if (!opened.ok) throw new HostRefusal(noReply(opened.failure))
-  try {
-    return await work(opened.host)
-  } finally {
-    opened.host.close()
-  }
-}
+): Promise<T> => withHost(await openHost(target, state, signal), work)

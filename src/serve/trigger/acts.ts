@@ -1,5 +1,5 @@
 /** The commands of hostops-trigger: first what is wrong with them, then what they do at the host. */
-import { type EndedAtHost, endedHere } from '../../app/at-host/ended-at-host.ts'
+import { endedHere } from '../../app/at-host/ended-at-host.ts'
 import { playbooksOf } from '../../app/at-host/host-playbooks.ts'
 import { startDetached } from '../../app/at-host/start-detached.ts'
 import { wrongOption } from '../../app/start-options.ts'
@@ -9,13 +9,12 @@ import { Failed } from '../../failure.ts'
 import { EXIT_OK } from '../../report/exit-code.ts'
 import type { ReportHead } from '../../report/report-draft.ts'
 import type { HostLink } from '../../runs/host-link.ts'
-import type { RunReport, Runs } from '../../runs/runs.ts'
+import type { Runs } from '../../runs/runs.ts'
 import { runsAt } from '../../runs/runs-at.ts'
-import { jsonLine } from '../../wording/printable.ts'
 import { answerAsked } from './ask.ts'
 import { printLogs } from './logs.ts'
 import type { TriggerCall } from './parse-args.ts'
-import { printEnd, printUnknown, type TriggerIo } from './print.ts'
+import { printEnd, printJson, printUnknown, type TriggerIo } from './print.ts'
 import { askedRequest, MOST_WAIT_MS, startRequest } from './requests.ts'
 
 export type Act = {
@@ -42,21 +41,13 @@ export const ACTS: Record<TriggerCall['command'], MakeAct> = {
     return actOn(given, (runs, runId, io) => wait(runs, runId, withinMs, io), withinMs)
   },
   report: ({ words: [given] }) =>
-    actOn(given, async (runs, runId, io) => printEnd(told(await runs.report(runId)), io)),
+    actOn(given, async (runs, runId, io) => printEnd(await runs.report(runId), io)),
   logs: ({ words: [given], options: { step, tail = DEFAULT_TAIL } }) => {
     if (!/^[1-9][0-9]{0,5}$/.test(tail)) throw new Failed(wrongOption('--tail', 'count'))
     return actOn(given, (runs, runId, io) => printLogs(runs, runId, { step, tail: Number(tail) }, io))
   },
-  confirm: ({ words: [given] }) =>
-    actOn(given, async (runs, runId, io) => {
-      await runs.confirm(runId)
-      return printAsItStands(runs, runId, io)
-    }),
-  cancel: ({ words: [given] }) =>
-    actOn(given, async (runs, runId, io) => {
-      await runs.cancel(runId, 'TERM')
-      return printAsItStands(runs, runId, io)
-    }),
+  confirm: ({ words: [given] }) => change(given, (runs, runId) => runs.confirm(runId)),
+  cancel: ({ words: [given] }) => change(given, (runs, runId) => runs.cancel(runId, 'TERM')),
   ask: ({ words: [action, json] }) => {
     const request = askedRequest(action, json)
     return act((host, io) => answerAsked(request, host, io))
@@ -75,6 +66,14 @@ const actOn = (
     return work(runs, await runs.find(given), io)
   }, withinMs)
 
+/** Exits 0 once it was done, however the run may end. */
+const change = (given: string, work: (runs: Runs, runId: string) => Promise<unknown>): Act =>
+  actOn(given, async (runs, runId, io) => {
+    await work(runs, runId)
+    printEnd(await runs.report(runId), io)
+    return EXIT_OK
+  })
+
 function start({ command, words: [name], options }: TriggerCall, head: ReportHead): Act {
   const { 'run-id': runId, input = [], plan } = options
   if (runId !== undefined && !isRunId(runId)) throw new Failed(wrongOption('--run-id', 'run-id'))
@@ -82,20 +81,18 @@ function start({ command, words: [name], options }: TriggerCall, head: ReportHea
   const fields = startRequest({ name, runId: head.runId, input, check, plan })
   return act(async (host, io) => {
     const end = await startDetached(host, fields, () => {})
-    const ended = 'outcome' in end ? endedHere(end, head) : end
+    if (!('outcome' in end)) return printEnd(end.told, io)
     // A check is over soon; its plan is what was asked for.
-    const isChecking = check && 'outcome' in end && end.outcome === 'started'
+    const isChecking = check && end.outcome === 'started'
     const checked = isChecking ? await runsAt(host).wait(head.runId, CHECK_MS) : null
-    return printEnd(checked === null ? ended : told(checked), io)
+    return printEnd(checked ?? endedHere(end, head).ended, io)
   })
 }
 
 async function list(host: HostLink, io: TriggerIo): Promise<number> {
   const playbooks = await playbooksOf(host)
-  return printJson(
-    playbooks.map(({ name, description, problem }) => ({ name, description, problem })),
-    io,
-  )
+  const rows = playbooks.map(({ name, description, problem }) => ({ name, description, problem }))
+  return printJson(rows, io)
 }
 
 async function show(name: string, host: HostLink, io: TriggerIo): Promise<number> {
@@ -106,20 +103,7 @@ async function show(name: string, host: HostLink, io: TriggerIo): Promise<number
 
 async function wait(runs: Runs, runId: string, withinMs: number, io: TriggerIo): Promise<number> {
   const ended = await runs.wait(runId, withinMs)
-  if (ended !== null) return printEnd(told(ended), io)
+  if (ended !== null) return printEnd(ended, io)
   const { report, failure } = await runs.report(runId)
   return printUnknown(report, failure ?? { code: 'has-a-runner', runId, pid: null }, io)
-}
-
-/** It was done: how the run ends is another question. */
-async function printAsItStands(runs: Runs, runId: string, io: TriggerIo): Promise<number> {
-  printEnd(told(await runs.report(runId)), io)
-  return EXIT_OK
-}
-
-const told = (report: RunReport): EndedAtHost => ({ kind: 'told', told: report, at: '' })
-
-function printJson(value: unknown, io: TriggerIo): number {
-  io.out(`${jsonLine(value)}\n`)
-  return EXIT_OK
 }

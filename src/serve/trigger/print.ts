@@ -1,11 +1,11 @@
 /** What hostops-trigger prints: the result on stdout, words for people on stderr. */
-import type { EndedAtHost } from '../../app/at-host/ended-at-host.ts'
 import type { Failure } from '../../failure.ts'
-import { exitCode } from '../../report/exit-code.ts'
+import { EXIT_OK, exitCode } from '../../report/exit-code.ts'
 import type { Report } from '../../report/report-schema.ts'
 import { resultLine } from '../../report/result-line.ts'
 import { unknownReport } from '../../report/unknown-report.ts'
-import { printable } from '../../wording/printable.ts'
+import type { RunReport } from '../../runs/runs.ts'
+import { jsonLine, printable } from '../../wording/printable.ts'
 import { sentence } from '../../wording/word.ts'
 
 export type TriggerIo = {
@@ -21,8 +21,15 @@ export function printError(failure: Failure, io: TriggerIo): void {
   if (failure.code === 'usage' && failure.what === 'command-line') io.err(`hint: ${failure.hint}\n`)
 }
 
-export function printEnd(ended: EndedAtHost, io: TriggerIo): number {
-  const { report, exitCode } = ended.kind === 'told' ? ended.told : ended.ended
+export function printJson(value: unknown, io: TriggerIo, code: number = EXIT_OK): number {
+  io.out(`${jsonLine(value)}\n`)
+  return code
+}
+
+export function printEnd(
+  { report, exitCode }: Pick<RunReport, 'report' | 'exitCode'>,
+  io: TriggerIo,
+): number {
   if (report.error !== null) io.err(`error: ${printable(report.error)}\n`)
   if (report.outcome === 'started' || report.outcome === 'unknown') io.err(waitHint(report.runId))
   io.out(resultLine(report))

@@ -2,26 +2,25 @@
  * hostops-trigger: what one allowlists for an agent. It starts the host's own named playbooks through hostlinkd, follows
  * what became of them, and can do nothing else.
  */
-import { endedHere, endOfRefusal } from '../../app/at-host/ended-at-host.ts'
+import { endedHere, endOfError } from '../../app/at-host/ended-at-host.ts'
 import { openLinkedHost } from '../../app/at-host/open-linked-host.ts'
+import { withHost } from '../../app/at-host/with-host.ts'
 import { clock } from '../../app/clock.ts'
 import { VERSION } from '../../build/version.ts'
 import { isRunId, newRunId } from '../../engine/run-id.ts'
-import type { RunEnd } from '../../engine/run-input.ts'
 import { Failed } from '../../failure.ts'
 import type { Env } from '../../process/surroundings.ts'
-import { EXIT_OK, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE } from '../../report/exit-code.ts'
+import { EXIT_OK, EXIT_UNREACHABLE, EXIT_USAGE } from '../../report/exit-code.ts'
 import type { ReportHead } from '../../report/report-draft.ts'
 import { blankReport } from '../../report/unknown-report.ts'
 import { HostRefusal, noReply } from '../../runs/host-link.ts'
-import { refusalCode } from '../../runs/refusal-code.ts'
-import { jsonLine } from '../../wording/printable.ts'
+import { isSilence, refusalCode } from '../../runs/refusal-code.ts'
 import { ACTS, type Act } from './acts.ts'
 import { parseTriggerArgs, TRIGGER_USAGE } from './parse-args.ts'
-import { printEnd, printError, printUnknown, type TriggerIo } from './print.ts'
+import { printEnd, printError, printJson, printUnknown, type TriggerIo } from './print.ts'
 
 /** Everything else in the caller's environment is passed over. */
-export const TRIGGER_ENV = ['HOSTLINK_SOCKET', 'HOSTLINK_TOKEN_FILE', 'HOSTLINK_TARGET'] as const
+const TRIGGER_ENV = ['HOSTLINK_SOCKET', 'HOSTLINK_TOKEN_FILE', 'HOSTLINK_TARGET'] as const
 const TARGET = 'hostlink'
 /** Beyond what a command waits for: the caller may end this process after 30 s, and is to have an answer by then. */
 const PATIENCE_MS = 5000
@@ -63,15 +62,7 @@ async function carryOut({ withinMs, work }: Act, env: Env, io: TriggerIo): Promi
     const silence = noReply({ code: 'unreachable', target: TARGET, reason }, { again: true })
     timer = setTimeout(() => reject(new HostRefusal(silence)), withinMs + PATIENCE_MS)
   })
-  const worked = async () => {
-    const opened = await openLinkedHost(TARGET, known)
-    if (!opened.ok) throw new HostRefusal(noReply(opened.failure))
-    try {
-      return await work(opened.host, io)
-    } finally {
-      opened.host.close()
-    }
-  }
+  const worked = async () => withHost(await openLinkedHost(TARGET, known), host => work(host, io))
   try {
     return await Promise.race([worked(), over])
   } finally {
@@ -87,27 +78,15 @@ function refuse(command: string, error: Failed, head: ReportHead, io: TriggerIo)
     case 'check':
     case 'confirm':
     case 'cancel':
-      return printEnd(endedHere(endOf(error), head), io)
-    case 'ask': {
-      const reply = error instanceof HostRefusal ? error.reply : noReply(failure)
-      io.out(`${jsonLine(reply)}\n`)
-      return error instanceof HostRefusal ? EXIT_UNREACHABLE : EXIT_USAGE
-    }
+      return printEnd(endedHere(endOfError(error), head).ended, io)
+    case 'ask':
+      if (error instanceof HostRefusal) return printJson(error.reply, io, EXIT_UNREACHABLE)
+      return printJson(noReply(failure), io, EXIT_USAGE)
     case 'wait':
     case 'report':
       // Whoever parses the line learns that the end is not known, and not that nothing was changed.
-      if (isSilent(error)) return printUnknown(blankReport(head), failure, io)
+      if (isSilence(error)) return printUnknown(blankReport(head), failure, io)
   }
   printError(failure, io)
   return refusalCode(error)
-}
-
-const isSilent = (error: Failed): boolean =>
-  error instanceof HostRefusal &&
-  (error.reply.again || error.failure.code === 'unreachable' || error.failure.code === 'auth-failed')
-
-function endOf(error: Failed): RunEnd {
-  if (error instanceof HostRefusal) return endOfRefusal(error.reply)
-  const outcome = refusalCode(error) === EXIT_REFUSED ? 'refused' : 'invalid'
-  return { outcome, failedStep: null, failure: error.failure }
 }
