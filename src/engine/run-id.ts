@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 
-const RUN_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+export const RUN_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
 /** A name for a folder, for a lock, for an image tag; `last` stands for the newest run. */
 export const isRunId = (text: string) => RUN_ID.test(text) && text !== 'last'

@@ -4,6 +4,7 @@
  * and named as such. Pure.
  */
 import type { Event, Observation } from '../../engine/events.ts'
+import { EXIT_UNKNOWN } from '../../report/exit-code.ts'
 import type { Report } from '../../report/report-schema.ts'
 import type { RunRow } from '../../runs/runs.ts'
 import { makeSummary } from '../../ui/summary.ts'
@@ -16,7 +17,7 @@ export type ToolAnswer = {
   isError?: boolean
 }
 
-export type Told = {
+type Told = {
   report: Report
   exitCode: number
   /** Its end can still become known: asked again later, the answer is another one. */
@@ -26,11 +27,10 @@ export type Told = {
 
 const MOST_QUOTED = 600
 const MOST_FINDINGS = 40
-const UNKNOWN_EXIT = 6
 
 export function reportAnswer(told: Told): ToolAnswer {
   const { report, exitCode, isOpen } = told
-  const isNotYet = isOpen && exitCode === UNKNOWN_EXIT
+  const isNotYet = isOpen && exitCode === EXIT_UNKNOWN
   const lines = [verdictLine(told), causeLine(report), ...quotes(told), nextLine(told)]
   return {
     ...textAnswer(lines.filter(Boolean).join('\n'), exitCode !== 0 && !isNotYet),
@@ -38,7 +38,7 @@ export function reportAnswer(told: Told): ToolAnswer {
   }
 }
 
-/** What a call did, before how the run is then. */
+/** An answer that begins with what the call did. */
 export const after = (done: string, { content: [said], ...answer }: ToolAnswer): ToolAnswer => ({
   ...answer,
   content: [{ type: 'text', text: `${done}\n${said.text}` }],

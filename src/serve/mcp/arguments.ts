@@ -2,12 +2,12 @@
 import * as z from 'zod'
 import { isRecord } from '../../document/is-record.ts'
 import { isRunId } from '../../engine/run-id.ts'
-import { Failed, type Failure, type InputProblem } from '../../failure.ts'
+import { Failed, type InputProblem } from '../../failure.ts'
 import { shownName } from '../../playbook/given-inputs.ts'
 import { INPUT_NAME } from '../../playbook/playbook-schema.ts'
 
-const LONGEST_WAIT_S = 50
-const DEFAULT_WAIT_S = 20
+export const LONGEST_WAIT_S = 50
+export const DEFAULT_WAIT_S = 20
 const MOST_SHOWN = 300
 
 const runId = z.string().refine(isRunId, 'is not a run id')
@@ -80,11 +80,9 @@ function parsed<S extends z.ZodType>(schema: S, given: unknown): z.output<S> {
   if (result.success) return result.data
   const [issue] = result.error.issues
   const problem = [...(issue?.path ?? []), issue?.message].join(' ')
-  throw new Failed(mistake(problem.slice(0, MOST_SHOWN)))
+  throw new Failed({ code: 'usage', what: 'tool-call', problem: problem.slice(0, MOST_SHOWN) })
 }
 
 /** Some models fill in all that a schema names. */
 const withoutNulls = (given: Readonly<Record<string, unknown>>) =>
   Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null))
-
-const mistake = (problem: string): Failure => ({ ...{ code: 'usage', what: 'tool-call' }, problem })

@@ -1,7 +1,9 @@
 /** The tools that are offered: one for each playbook, and those about runs. Pure. */
 import type { HostPlaybook } from '../../app/at-host/host-playbooks.ts'
 import { shortHash } from '../../engine/hash.ts'
+import { RUN_ID } from '../../engine/run-id.ts'
 import { isPlaybookName } from '../../playbook/catalog.ts'
+import { DEFAULT_WAIT_S, LONGEST_WAIT_S } from './arguments.ts'
 import { inputsSchema, type JsonSchema } from './input-schema.ts'
 
 export type Tool = {
@@ -17,7 +19,6 @@ export type Offer = { playbook: HostPlaybook; tool: Tool }
 /** Clients put a prefix before a name, and may allow 64 characters in all. */
 const MOST_CHARACTERS = 48
 const MOST_DESCRIBED = 2000
-const RUN_ID_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
 
 /** Those that can run at present. What one name means never depends on when a client asked. */
 export function offersOf(playbooks: readonly HostPlaybook[]): Offer[] {
@@ -27,7 +28,7 @@ export function offersOf(playbooks: readonly HostPlaybook[]): Offer[] {
     if (playbook.problem !== null) return []
     const name = plainName(playbook.name)
     const isClear = name.length <= MOST_CHARACTERS && plain.filter(each => each === plain[at]).length === 1
-    return [{ playbook, tool: runTool(isClear ? name : distinctName(name, playbook.name), playbook) }]
+    return [{ playbook, tool: playbookTool(isClear ? name : distinctName(name, playbook.name), playbook) }]
   })
 }
 
@@ -36,7 +37,7 @@ const plainName = (playbook: string) => `run_${playbook.replace(/[^A-Za-z0-9]+/g
 const distinctName = (plain: string, playbook: string) =>
   `${plain.slice(0, MOST_CHARACTERS - 9)}_${shortHash(playbook).slice(0, 8)}`
 
-function runTool(name: string, { description, inputs }: HostPlaybook): Tool {
+function playbookTool(name: string, { description, inputs }: HostPlaybook): Tool {
   const inputsGiven = inputsSchema(inputs)
   return {
     name,
@@ -54,7 +55,7 @@ function runTool(name: string, { description, inputs }: HostPlaybook): Tool {
           description: 'With mode run: planHash of a check. Refused if what it saw has moved since.',
         },
         run_id: {
-          ...{ type: 'string', pattern: RUN_ID_PATTERN },
+          ...{ type: 'string', pattern: RUN_ID.source },
           description:
             'An id of your own for this call. The same call with the same id starts nothing twice.',
         },
@@ -99,15 +100,29 @@ const RUNS: Tool['outputSchema'] = {
   required: ['runs'],
 }
 
-const aboutRun = (more: JsonSchema = {}): Tool['inputSchema'] => ({
-  type: 'object',
-  properties: { run_id: { type: 'string', description: 'The whole id of the run.' }, ...more },
-  required: ['run_id'],
-  additionalProperties: false,
+/** A tool that takes the id of a run and answers with its report. */
+const runTool = (
+  name: string,
+  description: string,
+  annotations: Tool['annotations'],
+  more: JsonSchema = {},
+): Tool => ({
+  ...{ name, description, annotations },
+  inputSchema: {
+    type: 'object',
+    properties: { run_id: { type: 'string', description: 'The whole id of the run.' }, ...more },
+    required: ['run_id'],
+    additionalProperties: false,
+  },
+  outputSchema: REPORT,
 })
 
 const LOOKS = { readOnlyHint: true, openWorldHint: false }
-const TIMEOUT = { type: 'number', default: 20, maximum: 50, description: 'How long to wait, in seconds.' }
+const CHANGES = { idempotentHint: true, openWorldHint: false }
+const TIMEOUT = {
+  ...{ type: 'number', default: DEFAULT_WAIT_S, maximum: LONGEST_WAIT_S },
+  description: 'How long to wait, in seconds.',
+}
 
 export const RUN_TOOLS: readonly Tool[] = [
   {
@@ -117,28 +132,20 @@ export const RUN_TOOLS: readonly Tool[] = [
     outputSchema: RUNS,
     annotations: LOOKS,
   },
-  {
-    name: 'report_run',
-    description: 'Returns the report of a run as far as it is known, without waiting.',
-    ...{ inputSchema: aboutRun(), outputSchema: REPORT, annotations: LOOKS },
-  },
-  {
-    name: 'wait_run',
-    description:
-      'Waits until a run has ended and returns its report. If it still runs when the time is over (outcome started), call it again. Giving up ends nothing.',
-    ...{ inputSchema: aboutRun({ timeout_s: TIMEOUT }), outputSchema: REPORT, annotations: LOOKS },
-  },
-  {
-    name: 'cancel_run',
-    description: 'Stops a run, which then rolls back. Call wait_run to see how that ends.',
-    ...{ inputSchema: aboutRun(), outputSchema: REPORT },
-    annotations: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
-  },
-  {
-    name: 'confirm_run',
-    description:
-      'Confirms that all is well to a run that waits for it; otherwise it rolls back. Only where the playbook lets its caller confirm.',
-    ...{ inputSchema: aboutRun(), outputSchema: REPORT },
-    annotations: { destructiveHint: false, idempotentHint: true, openWorldHint: false },
-  },
+  runTool('report_run', 'Returns the report of a run as far as it is known, without waiting.', LOOKS),
+  runTool(
+    'wait_run',
+    'Waits until a run has ended and returns its report. If it still runs when the time is over (outcome started), call it again. Giving up ends nothing.',
+    LOOKS,
+    { timeout_s: TIMEOUT },
+  ),
+  runTool('cancel_run', 'Stops a run, which then rolls back. Call wait_run to see how that ends.', {
+    ...CHANGES,
+    destructiveHint: true,
+  }),
+  runTool(
+    'confirm_run',
+    'Confirms that all is well to a run that waits for it; otherwise it rolls back. Only where the playbook lets its caller confirm.',
+    { ...CHANGES, destructiveHint: false },
+  ),
 ]
