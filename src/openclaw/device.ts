@@ -1,4 +1,4 @@
-/** Who this hostops is for a gateway on another machine: an Ed25519 key, which an operator approves there once. */
+/** The identity of this hostops at a gateway on another machine: an Ed25519 key, which an operator approves there once. */
 import {
   createHash,
   createPrivateKey,

@@ -1,6 +1,7 @@
 /** The wire of an OpenClaw gateway: requests and their answers on one WebSocket. Protocols 3 (2026.4) and 4 (2026.9). */
 import * as z from 'zod'
 import { VERSION } from '../build/version.ts'
+import { parseJson } from '../document/json.ts'
 import { once } from '../steps/contract/once.ts'
 import { type Device, signedBy } from './device.ts'
 import { openWebSocket } from './websocket.ts'
@@ -22,7 +23,7 @@ export type NoAnswer =
   /** `isSent`: whether anybody has acted on it is not known. */
   | { kind: 'lost'; isSent: boolean; reason: string }
 
-export type GatewayPlace = {
+type GatewayPlace = {
   url: URL
   token: string
   scopes: readonly string[]
@@ -97,8 +98,8 @@ function answerTo(
 }
 
 function settle(text: string, waiting: Waiting): void {
-  const frame = frameIn(text)
-  if (frame === null) return
+  const frame = frameSchema().safeParse(parseJson(text)).data
+  if (frame === undefined) return
   if (frame.type === 'event') waiting.get(frame.event)?.({ kind: 'answer', payload: frame.payload })
   else if (frame.ok) waiting.get(frame.id)?.({ kind: 'answer', payload: frame.payload })
   else waiting.get(frame.id)?.({ kind: 'refused', ...frame.error })
@@ -142,11 +143,3 @@ const frameSchema = once(() =>
     }),
   ]),
 )
-
-function frameIn(text: string) {
-  try {
-    return frameSchema().safeParse(JSON.parse(text)).data ?? null
-  } catch {
-    return null
-  }
-}

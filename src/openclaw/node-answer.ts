@@ -1,5 +1,6 @@
-/** What became of a request to the launcher on a node, from what the gateway said. Pure. */
+/** Reads from a gateway's answer how a request to the launcher on a node ended. Pure. */
 import * as z from 'zod'
+import { parseJson } from '../document/json.ts'
 import type { Failure } from '../failure.ts'
 import type { RunAnswer } from '../hostlink/messages.ts'
 import { type NoReply, noReply, type Reply } from '../runs/host-link.ts'
@@ -27,10 +28,7 @@ export function replyIn(answer: GatewayAnswer, asked: NodeRequest): Reply {
 /** Why the connection to a gateway was not made: nothing was asked of the node. */
 export function notConnected(answer: NoAnswer, { target, gateway }: NodePlace): Failure {
   const unreachable = (reason: string, hint: string): Failure => ({
-    code: 'unreachable',
-    target,
-    reason,
-    hint,
+    ...{ code: 'unreachable', target, reason, hint },
   })
   if (answer.kind === 'lost')
     return unreachable(`the gateway ${gateway.origin} does not answer: ${answer.reason}`, GATEWAY_HINT)
@@ -52,7 +50,7 @@ export function notConnected(answer: NoAnswer, { target, gateway }: NodePlace): 
 const GATEWAY_HINT = 'openclaw gateway status   on its machine; OPENCLAW_GATEWAY_URL names its address'
 
 /** A request that may have been heard is only repeated where that is harmless. */
-export function lostReply(lost: { isSent: boolean; reason: string }, asked: NodeRequest): NoReply {
+function lostReply(lost: { isSent: boolean; reason: string }, asked: NodeRequest): NoReply {
   const { isSent, reason } = lost
   const { target } = asked.place
   return asked.repeats || !isSent
@@ -111,20 +109,12 @@ const replySchema = once(() =>
 )
 
 function printedReply(stdout: string, { place }: NodeRequest): Reply | null {
-  const read = replySchema().safeParse(jsonIn(stdout)).data
+  const read = replySchema().safeParse(parseJson(stdout)).data
   if (read === undefined) return null
   if (read.ok) return { ok: true, value: read.value as unknown as RunAnswer }
   // It is the host's link that has failed there; here it is this target that a person knows.
   const there = 'target' in read.failure ? { target: place.target } : {}
   return { ...read, failure: { ...read.failure, ...there } as Failure }
-}
-
-function jsonIn(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }
 
 function silent({ exitCode, stderr }: Ran, asked: NodeRequest): NoReply {

@@ -5,7 +5,7 @@ import type { NodePlace } from './node-place.ts'
 
 export type FoundNode = NodePlace & { nodeId: string }
 
-/** Of the launcher, which itself waits for no longer than half of it. */
+/** How long the launcher may take. It waits for no longer than half of that itself. */
 export const ANSWER_MS = 60_000
 /** The command is stopped before the node gives up, and that gives up before the gateway does. */
 const MARGIN_MS = 10_000

@@ -14,9 +14,9 @@ import { openDevice } from './device.ts'
 import { connectGateway, type Gateway } from './gateway.ts'
 import { type NodeRequest, notConnected, OFFLINE, replyIn } from './node-answer.ts'
 import { type FoundNode, runOnNode } from './node-call.ts'
-import { isLoopback, type NodePlace } from './node-place.ts'
+import { badTarget, isLoopback, type NodePlace } from './node-place.ts'
 
-export type NodeOptions = {
+type NodeOptions = {
   /** The folder that keeps the identity of this hostops. */
   state: string
   /** How long a start may wait for an operator; null: it does not ask for one. */
@@ -26,7 +26,7 @@ export type NodeOptions = {
 
 type OpenedNode = { ok: true; host: HostLink } | { ok: false; failure: Failure }
 
-/** What may be asked twice. */
+/** Actions that may be asked for twice. */
 const READS = new Set(['list', 'playbooks', 'report', 'wait', 'events', 'journal', 'logs'])
 /** Linux takes no longer word in a command. */
 const LONGEST_WORD = 128 * 1024 - 1
@@ -132,13 +132,11 @@ async function findNode(
   // A node that was paired anew leaves its old self behind.
   const node = named.find(({ connected }) => connected) ?? named[0]
   if (node === undefined) {
-    const close = nearest(
-      name,
-      nodes.flatMap(({ displayName }) => displayName ?? []),
-    )
+    const names = nodes.flatMap(({ displayName }) => displayName ?? [])
+    const close = nearest(name, names)
     const hint = close === undefined ? NODES_HINT : `did you mean node:${close}?`
     const reason = `no node "${name}" is paired with the gateway ${place.gateway.origin}`
-    return { ...{ code: 'usage', what: 'target' }, reason, hint }
+    return badTarget(reason, hint).failure
   }
   if (!node.connected)
     return { ...{ code: 'unreachable', target }, reason: OFFLINE, hint: 'start it there: openclaw node run' }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Failed } from '../failure.ts'
 import type { Settings } from '../playbook/settings.ts'
 import type { Env } from '../process/surroundings.ts'
+import { splitTarget } from '../transport/target.ts'
 
 export type NodePlace = {
   target: string
@@ -20,7 +21,7 @@ const USUAL_TRIGGER = '/usr/local/lib/hostops/hostops-trigger'
 
 /** Throws `Failed`. */
 export function placeOfNode(target: string, { nodes = {} }: Settings, env: Env): NodePlace {
-  const name = target.slice('node:'.length)
+  const { rest: name = '' } = splitTarget(target)
   const { gateway, tokenFile, trigger = USUAL_TRIGGER, agent = 'main' } = nodes[name] ?? {}
   const token = tokenFile === undefined ? env['OPENCLAW_GATEWAY_TOKEN'] : tokenIn(tokenFile)
   if (!token)
@@ -49,5 +50,5 @@ function tokenIn(file: string): string {
   }
 }
 
-const badTarget = (reason: string, hint: string) =>
+export const badTarget = (reason: string, hint: string) =>
   new Failed({ ...{ code: 'usage', what: 'target' }, reason, hint })

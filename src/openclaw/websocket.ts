@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { type Frame, frameOf, OPCODE, takeFrame } from './websocket-frame.ts'
 
-export type WebSocketClient = {
+type WebSocketClient = {
   send(text: string): void
   /** Idempotent. */
   close(): void

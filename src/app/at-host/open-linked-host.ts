@@ -5,6 +5,7 @@ import type { Link, LinkFailure } from '../../hostlink/link/link.ts'
 import type { Env } from '../../process/surroundings.ts'
 import { type HostLink, type NoReply, noReply, refusal } from '../../runs/host-link.ts'
 import { openLink } from '../../transport/hostlink.ts'
+import { splitTarget } from '../../transport/target.ts'
 import { failureOf } from '../connect-failure.ts'
 import type { OpenedHost } from './ended-at-host.ts'
 
@@ -14,13 +15,13 @@ const ANSWER_MS = 90_000
 const RESTART_PAUSES_MS = [100, 200, 400, 800]
 
 export async function openLinkedHost(target: string, env: Env, signal?: AbortSignal): Promise<OpenedHost> {
-  const [kind, name] = target.split(/:(.*)/s)
+  const { kind, rest } = splitTarget(target)
   if (kind !== 'hostlink') return { ok: false, failure: noHost(target) }
-  const open = () => openLink(name, { env, ...(signal ? { signal } : {}) })
+  const open = () => openLink(rest, { env, ...(signal ? { signal } : {}) })
   let opened = await open()
   for (const pause of RESTART_PAUSES_MS) {
     if (opened.ok || opened.problem !== 'unreachable' || signal?.aborted) break
-    await sleep(pause, undefined, signal ? { signal } : {}).catch(() => {})
+    await sleep(pause, undefined, { signal }).catch(() => {})
     opened = await open()
   }
   if (!opened.ok) return { ok: false, failure: failureOf(opened, target) }
@@ -31,8 +32,7 @@ function linkedHost(target: string, link: Link): HostLink {
   return {
     target,
     ask: async (action, fields, signal) => {
-      const options = { answerTimeoutMs: ANSWER_MS, ...(signal ? { signal } : {}) }
-      const result = await link.run(action, fields, options)
+      const result = await link.run(action, fields, { answerTimeoutMs: ANSWER_MS, signal })
       return result.ok ? result : notAnswered(target, result.failure)
     },
     close: () => link.close(),

@@ -4,6 +4,7 @@ import { targetFailure } from '../../app/connect-to.ts'
 import type { Failure } from '../../failure.ts'
 import { EXIT_OK, EXIT_USAGE } from '../../report/exit-code.ts'
 import { stateDir } from '../../runs/runs-folder.ts'
+import { isHostlink, isNode } from '../../transport/target.ts'
 import { readCatalogOptions } from '../open/catalog-options.ts'
 import { opener } from '../open/opener.ts'
 import { wordedError } from '../print/print-failure.ts'
@@ -11,7 +12,7 @@ import type { Io } from '../terminal/io.ts'
 
 export type McpOptions = { target?: string; playbooks?: string; config?: string }
 
-/** What a client's own environment may lack. A token itself is not written into anybody's config. */
+/** Variables that a client's own environment may lack. A token itself is not written into anybody's config. */
 const PASSED_ON = [
   'HOSTLINK_SOCKET',
   'HOSTLINK_TOKEN_FILE',
@@ -47,7 +48,9 @@ export async function mcp({ target: given, ...named }: McpOptions, io: Io): Prom
 }
 
 const noRunsAt = (target: string): Failure | null =>
-  /^(local$|hostlink(:|$)|node:)/.test(target) ? null : { ...{ code: 'usage', what: 'no-runs-at' }, target }
+  target === 'local' || isHostlink(target) || isNode(target)
+    ? null
+    : { ...{ code: 'usage', what: 'no-runs-at' }, target }
 
 function invitation(
   target: string,
