@@ -25,6 +25,8 @@ install() {
 platform=node-linux-$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
 install node24 "$platform@24"
 ln -sfn "node_modules/$platform/bin/node" "$CACHE/node24/node"
+# As the Node that runs it: for an older one npm would leave out what 2026.9.6 needs to migrate a state.
+export PATH="$CACHE/node24/node_modules/$platform/bin:$PATH"
 for release in "$@"; do
   overrides=
   [ "$release" != 2026.4.20 ] || overrides=',"overrides":{"linkedom":"0.18.12"}'
