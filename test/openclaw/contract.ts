@@ -1,4 +1,6 @@
 /** What `--target node:NAME` does with every release of OpenClaw, on its real gateway and node host. */
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { poll } from '../rig/hostops.ts'
 import { type Release, whyNoOpenclaw } from '../rig/openclaw-gateway.ts'
@@ -134,6 +136,19 @@ export function nodeTargetContract(release: Release, more: (node: () => NodeHost
       // The host would have attached a second one to the same run: it is the request that must not be repeated.
       expect(node.asked('start', 'r3')).toBe(1)
       expect(node.counted()).toBe(1)
+      proxy.stop()
+    })
+
+    test('from another machine: an operator approves this hostops once', async () => {
+      const proxy = await gatewayProxy(node.openclaw.port, { isRemote: true })
+      const list = () =>
+        node.rig.run(['list', '--target', TARGET], { env: { ...node.env, OPENCLAW_GATEWAY_URL: proxy.url } })
+      const first = await list()
+      expect([first.code, first.stdout]).toEqual([4, ''])
+      const [, requestId = ''] = /hint: .*openclaw devices approve (\S+)/.exec(first.stderr) ?? []
+      await node.asOperator(operator => operator.request('device.pair.approve', { requestId }))
+      for (const again of [await list(), await list()]) expect(again.stdout).toMatch(/^greet$/m)
+      expect(statSync(join(node.env.HOSTOPS_STATE_DIR, 'openclaw-device.pem')).mode & 0o777).toBe(0o600)
       proxy.stop()
     })
 

@@ -52,7 +52,11 @@ export async function openclawRig({ release, gatewayConfig, nodeConfig = {} }: O
     args: ['gateway', 'run', '--port', `${port}`],
   })
   gateway.configure({
-    gateway: { mode: 'local', bind: 'loopback', port, auth: { mode: 'token', token: TOKEN } },
+    gateway: {
+      ...{ mode: 'local', bind: 'loopback', port, auth: { mode: 'token', token: TOKEN } },
+      // Believed, if it says that a client is on another machine.
+      trustedProxies: ['127.0.0.1'],
+    },
     browser: { enabled: false },
     discovery: { mdns: { mode: 'off' } },
     tools: { exec: { notifyOnExit: false } },
