@@ -36,7 +36,8 @@ export function runPlan(input: RunInput): StartedRun {
 /** Takes back what the journal of a run (`recovered`) says that it did, all of it or nothing. Never rejects. */
 export function startRollback(input: RunInput): StartedRun {
   const work = async (run: Run): Promise<RunEnd> => {
-    const missing = input.rebuild ? null : await missingFromSet(run)
+    const needsNothing = input.rebuild || input.recovered?.rollback?.isBack
+    const missing = needsNothing ? null : await missingFromSet(run)
     if (missing !== null) return { ...idle(missing), refused: true }
     return goOnTakingBack(run, { code: 'taken-back', runId: input.runId })
   }
