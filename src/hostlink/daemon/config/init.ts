@@ -1,10 +1,11 @@
 /** hostlinkd init: a config, a fresh token, and on request the systemd unit; says what to type next. */
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmodSync, chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { makeFolder } from '../../../process/make-folder.ts'
 import { reasonWithPath } from '../../../process/system-error.ts'
+import { type Ownership, setOwnership, writeOwned } from '../../../process/write-owned.ts'
 import { getgid } from './accounts.ts'
 import { type BinIo, complain } from './bin-io.ts'
 import { loadConfig } from './config-file.ts'
@@ -81,12 +82,13 @@ function init(places: Places, flags: Flags, io: BinIo): number {
   const group = groupFor(flags, io)
   const isForced = flags.force ?? false
   const folder = dirname(places.config)
+  const owner = io.uid === 0 ? { uid: 0, gid: group.gid } : undefined
   // Only a folder of our own making gets our owner and mode.
-  if (makeFolder(folder, 0o750) !== undefined) own(folder, 0o750, group, io)
+  if (makeFolder(folder, 0o750) !== undefined) setOwnership(folder, { mode: 0o750, owner })
   const token = `${randomBytes(32).toString('hex')}\n`
-  keepOrWrite(places.token, token, io.uid === 0 ? 0o640 : 0o600, group, isForced, io)
+  keepOrWrite(places.token, token, { mode: io.uid === 0 ? 0o640 : 0o600, owner }, isForced, io)
   const shell = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'
-  keepOrWrite(places.config, configText(places, group, shell), 0o640, group, isForced, io)
+  keepOrWrite(places.config, configText(places, group, shell), { mode: 0o640, owner }, isForced, io)
 
   const loaded = loadConfig(places.config)
   if ('problems' in loaded) {
@@ -98,7 +100,7 @@ function init(places: Places, flags: Flags, io: BinIo): number {
   if (flags.systemd) {
     makeFolder(dirname(places.unit))
     const unit = unitText({ program: io.program, places, group, isUser })
-    keepOrWrite(places.unit, unit, 0o644, { name: 'root', gid: -1 }, isForced, io)
+    keepOrWrite(places.unit, unit, { mode: 0o644 }, isForced, io)
   }
   const socketFolder = dirname(config.unixPath)
   const tokenFile = config.authTokenFile ?? places.token
@@ -148,14 +150,7 @@ function groupFor({ prefix }: Flags, io: BinIo): Group {
   return { name: String(own), gid: own }
 }
 
-function keepOrWrite(
-  path: string,
-  text: string,
-  mode: number,
-  group: Group,
-  isForced: boolean,
-  io: BinIo,
-): void {
+function keepOrWrite(path: string, text: string, ownership: Ownership, isForced: boolean, io: BinIo): void {
   if (existsSync(path)) {
     if (!isForced) {
       io.out(`is there already, and stays: ${path}${wayToReplace(path, text)}\n`)
@@ -165,25 +160,11 @@ function keepOrWrite(
   } else {
     io.out(`wrote: ${path}\n`)
   }
-  const part = `${path}.${randomBytes(4).toString('hex')}`
-  try {
-    // Its mode is right before it has its name: a token is never readable by others, not for a moment.
-    writeFileSync(part, text, { mode: 0o600, flag: 'wx' })
-    own(part, mode, group, io)
-    renameSync(part, path)
-  } catch (error) {
-    rmSync(part, { force: true })
-    throw error
-  }
+  writeOwned(path, text, ownership)
 }
 
 /** A unit can be had anew without a new token, which `--force` makes as well. */
 function wayToReplace(path: string, text: string): string {
   if (!path.endsWith('.service')) return ' (replace it with --force)'
   return readFileSync(path, 'utf8') === text ? '' : ' (it differs; for the new one, remove it first)'
-}
-
-function own(path: string, mode: number, { gid }: Group, { uid }: BinIo): void {
-  if (uid === 0 && gid >= 0) chownSync(path, uid, gid)
-  chmodSync(path, mode)
 }
