@@ -1,12 +1,22 @@
-/** One entry of a map in somebody's YAML file, put in or taken out as whole lines: all others stay as they are. Pure. */
+/**
+ * An entry of a map at the top of a YAML file, put in or taken out as whole lines: all others stay as they are, and a map
+ * that is not written in lines is not edited. Pure.
+ */
 import { isDeepStrictEqual } from 'node:util'
 import { Document, isMap, isNode, parseDocument, type YAMLMap } from 'yaml'
+import { type EntryFormat, type EntryPath, entryAt, withoutValue, withValue } from './entry.ts'
 
-/** The map at the top, and the entry in it. */
-export type EntryPath = readonly [map: string, name: string]
+export const yamlEntries: EntryFormat = {
+  read,
+  put(text, path, value) {
+    const there = entryAt(read(text), path)
+    const without = there === undefined ? text : take(text, path, there)
+    return without === null ? null : add(without, path, value)
+  },
+  take,
+}
 
-/** Null if the text cannot be changed without changing anything else, as where the map is not written in lines. */
-export function withEntry(text: string, [top, name]: EntryPath, value: unknown): string | null {
+function add(text: string, [top = '', name = '']: EntryPath, value: unknown): string | null {
   const lines = text === '' || text.endsWith('\n') ? text.split('\n') : `${text}\n`.split('\n')
   const found = mapAt(text, top)
   if (found === null) return null
@@ -18,13 +28,12 @@ export function withEntry(text: string, [top, name]: EntryPath, value: unknown):
     lines.splice(after, 0, ...entry.map(line => ' '.repeat(indent) + line))
   }
   const edited = lines.join('\n')
-  const before = yamlValue(text) as object | null
-  return isDeepStrictEqual(yamlValue(edited), withValue(before ?? {}, [top, name], value)) ? edited : null
+  const before = read(text) as object | null
+  return isDeepStrictEqual(read(edited), withValue(before ?? {}, [top, name], value)) ? edited : null
 }
 
-/** Null if another value is there than the one that was put in, or it is not written in lines of its own. */
-export function withoutEntry(text: string, [top, name]: EntryPath, value: unknown): string | null {
-  if (!isDeepStrictEqual(entryAt(yamlValue(text), [top, name]), value)) return null
+function take(text: string, [top = '', name = '']: EntryPath, value: unknown): string | null {
+  if (!isDeepStrictEqual(entryAt(read(text), [top, name]), value)) return null
   const lines = text.split('\n')
   const found = mapAt(text, top)
   if (found === null || found === 'none') return null
@@ -35,7 +44,7 @@ export function withoutEntry(text: string, [top, name]: EntryPath, value: unknow
   lines.splice(first, length + 1)
   if (found.size === 1) lines[first - 1] += ' {}'
   const edited = lines.join('\n')
-  return isDeepStrictEqual(yamlValue(edited), withoutValue(yamlValue(text), [top, name])) ? edited : null
+  return isDeepStrictEqual(read(edited), withoutValue(read(text), [top, name])) ? edited : null
 }
 
 type Found = { indent: number; after: number; isEmpty: boolean; size: number }
@@ -60,32 +69,7 @@ function mapAt(text: string, top: string): Found | 'none' | null {
   return { indent, after: lineOf(end), isEmpty: false, size: items.length }
 }
 
-/** Undefined if the text is not YAML. */
-export function yamlValue(text: string): unknown {
+function read(text: string): unknown {
   const document = parseDocument(text)
   return document.errors.length > 0 ? undefined : document.toJS()
 }
-
-/** Undefined if there is none. */
-export const entryAt = (root: unknown, path: readonly string[]): unknown =>
-  path.reduce<unknown>(
-    (at, key) => (isRecord(at) && Object.hasOwn(at, key) ? at[key as never] : undefined),
-    root,
-  )
-
-/** A copy with the value at the path. */
-export function withValue(root: object, [key, ...rest]: readonly string[], value: unknown): object {
-  if (key === undefined) return root
-  const below = entryAt(root, [key])
-  const next = rest.length === 0 ? value : withValue(isRecord(below) ? below : {}, rest, value)
-  return { ...root, [key]: next }
-}
-
-/** A copy without what is at the path. */
-export function withoutValue(root: unknown, [key = '', ...rest]: readonly string[]): unknown {
-  if (!isRecord(root) || !Object.hasOwn(root, key)) return root
-  if (rest.length > 0) return { ...root, [key]: withoutValue(entryAt(root, [key]), rest) }
-  return Object.fromEntries(Object.entries(root).filter(([name]) => name !== key))
-}
-
-const isRecord = (value: unknown): value is object => typeof value === 'object' && value !== null

@@ -135,6 +135,7 @@ tokens:
   test.each([
     ['flow style', '{"tokens":{"a":{"token_file":"/x","policy":"deny"}}}\n', 'etc/hostlink/own.yaml'],
     ['JSON5', '{ // mine\n  nodeHost: {} }\n', `${STATE}/openclaw.json`],
+    ['a list where a map belongs', '{"nodeHost":{"mcp":[1]}}\n', `${STATE}/openclaw.json`],
   ])('what could only be guessed at is left, with the lines to add: %s', async (_, text, path) => {
     mkdirSync(at(STATE), { recursive: true })
     writeFileSync(at(path), text, { mode: 0o640 })

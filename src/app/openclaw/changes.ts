@@ -1,49 +1,32 @@
 /** Changes of files, each with what it takes to undo it: nothing is taken away that somebody else put there or has edited. */
-import { createHash, randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fchownSync,
-  lstatSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  type Stats,
-  writeFileSync,
-} from 'node:fs'
+import { createHash } from 'node:crypto'
+import { constants, lstatSync, readFileSync, rmdirSync, rmSync, type Stats } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
-import {
-  entryAt,
-  withEntry,
-  withoutEntry,
-  withoutValue,
-  withValue,
-  yamlValue,
-} from '../../document/edit-yaml.ts'
+import { jsonEntries } from '../../document/edit-json.ts'
+import { yamlEntries } from '../../document/edit-yaml.ts'
+import { type EntryFormat, entryAt } from '../../document/entry.ts'
 import { makeFolder } from '../../process/make-folder.ts'
 import { quietly } from '../../process/quietly.ts'
+import { type Ownership, setOwnership, writeOwned } from '../../process/write-owned.ts'
 
-type Owner = { uid: number; gid: number }
-type Made = { path: string; mode: number; owner?: Owner | undefined }
-type Entry = { at: string[]; value: unknown }
+type Made = { path: string } & Ownership
+/** One entry of a file of somebody else's. */
+type Entry = { kind: 'entry'; path: string; at: string[]; value: unknown }
+type Line = { kind: 'line'; path: string; line: string }
 
 export type Change =
   | ({ kind: 'folder' } & Made)
   /** `keep`: what is there already stays, a token for one. */
   | ({ kind: 'file'; bytes: Buffer; keep?: boolean } & Made)
-  /** One entry of a file of somebody else's. */
-  | ({ kind: 'entry'; path: string } & Entry)
-  | { kind: 'line'; path: string; line: string }
+  | Entry
+  | Line
 
-/** What was done, as the manifest keeps it. */
+/** A change that was made, as the manifest keeps it. */
 export type ChangeRecord =
   | { kind: 'folder'; path: string }
   | { kind: 'file'; path: string; sha256: string }
-  | ({ kind: 'entry'; path: string } & Entry)
-  | { kind: 'line'; path: string; line: string }
+  | Entry
+  | Line
 
 /** `blocked`: why it cannot be done without taking something of somebody else's. */
 export type ChangeLook = { state: 'same' | 'change' } | { state: 'blocked'; why: string }
@@ -73,12 +56,12 @@ export function lookAt(change: Change, done: ChangeRecord | undefined): ChangeLo
   }
 }
 
-function lookAtEntry(entry: InFile, done: ChangeRecord | undefined): ChangeLook {
-  const there = entryAt(parsed(entry), entry.at)
+function lookAtEntry(entry: Entry, done: ChangeRecord | undefined): ChangeLook {
+  const there = entryThere(entry)
   if (isDeepStrictEqual(there, entry.value)) return SAME
   const isOurs = there === undefined || (done?.kind === 'entry' && isDeepStrictEqual(there, done.value))
   if (!isOurs) return blocked(`has another ${entry.at.join('.')}`)
-  return edited(entry) === null ? blocked('cannot be edited without guessing') : CHANGE
+  return edited(entry, 'put') === null ? blocked('cannot be edited without guessing') : CHANGE
 }
 
 function lookAtFile(
@@ -96,36 +79,33 @@ function lookAtFile(
 
 /** Only for what `lookAt` called a change. */
 export function carryOut(change: Change): void {
-  switch (change.kind) {
-    case 'folder':
-      makeFolder(change.path, change.mode)
-      own(change.path, change)
-      return
-    case 'file':
-      write(change.path, change.bytes, change)
-      return
-    case 'line': {
-      const text = textOf(change.path) ?? ''
-      const end = text === '' || text.endsWith('\n') ? '' : '\n'
-      write(change.path, Buffer.from(`${text}${end}${change.line}\n`), asItIs(change.path))
-      return
-    }
-    case 'entry':
-      write(change.path, Buffer.from(edited(change) ?? ''), asItIs(change.path))
+  const { kind, path } = change
+  if (kind === 'folder') {
+    makeFolder(path, change.mode)
+    setOwnership(path, change)
+  } else if (kind === 'file') writeOwned(path, change.bytes, change)
+  else rewrite(path, textWith(change))
+}
+
+/** Throws if the file was changed after it was looked at. */
+function textWith(change: Entry | Line): string {
+  if (change.kind === 'line') {
+    const text = textOf(change.path) ?? ''
+    return `${text}${text === '' || text.endsWith('\n') ? '' : '\n'}${change.line}\n`
   }
+  const text = edited(change, 'put')
+  if (text === null) throw new Error(`${change.path} was changed meanwhile`)
+  return text
 }
 
 export function doneBy(change: Change): ChangeRecord {
-  const { kind, path } = change
-  switch (kind) {
+  switch (change.kind) {
     case 'folder':
-      return { kind, path }
+      return { kind: 'folder', path: change.path }
     case 'file':
-      return { kind, path, sha256: digestOf(readFileSync(path)) }
-    case 'line':
-      return { kind, path, line: change.line }
-    case 'entry':
-      return { kind, path, at: change.at, value: change.value }
+      return { kind: 'file', path: change.path, sha256: digestOf(readFileSync(change.path)) }
+    default:
+      return change
   }
 }
 
@@ -142,95 +122,30 @@ export function undo(done: ChangeRecord): string | null {
     case 'line': {
       const lines = (textOf(done.path) ?? '').split('\n')
       if (!lines.includes(done.line)) return null
-      const rest = lines.filter(line => line !== done.line).join('\n')
-      write(done.path, Buffer.from(rest), asItIs(done.path))
+      rewrite(done.path, lines.filter(line => line !== done.line).join('\n'))
       return null
     }
     case 'entry': {
-      if (entryAt(parsed(done), done.at) === undefined) return null
-      const text = without(done)
+      if (entryThere(done) === undefined) return null
+      const text = edited(done, 'take')
       if (text === null) return `has another ${done.at.join('.')}`
-      write(done.path, Buffer.from(text), asItIs(done.path))
+      rewrite(done.path, text)
       return null
     }
   }
 }
 
-type InFile = { path: string } & Entry
+const formatOf = (path: string): EntryFormat => (path.endsWith('.json') ? jsonEntries : yamlEntries)
 
-const isJson = ({ path }: InFile): boolean => path.endsWith('.json')
+const entryThere = ({ path, at }: Entry): unknown => entryAt(formatOf(path).read(textOf(path) ?? ''), at)
 
-/** Null if it cannot be put in without changing anything else. */
-function edited(entry: InFile): string | null {
-  const { path, at, value } = entry
-  const text = textOf(path) ?? ''
-  if (isJson(entry)) {
-    const root = json(text)
-    return root === null ? null : jsonText(withValue(root, at, value))
-  }
-  const key = at as [string, string]
-  const there = entryAt(yamlValue(text), at)
-  const without = there === undefined ? text : withoutEntry(text, key, there)
-  return without === null ? null : withEntry(without, key, value)
-}
+const edited = ({ path, at, value }: Entry, how: 'put' | 'take'): string | null =>
+  formatOf(path)[how](textOf(path) ?? '', at, value)
 
-/** Null if another value is there. */
-function without(entry: InFile): string | null {
-  const { path, at, value } = entry
-  const text = textOf(path) ?? ''
-  if (!isJson(entry)) return withoutEntry(text, at as [string, string], value)
-  const root = json(text)
-  if (root === null || !isDeepStrictEqual(entryAt(root, at), value)) return null
-  return jsonText(withoutEmpty(withoutValue(root, at) as object, at.slice(0, -1)))
-}
-
-/** Maps that held nothing else go with it. */
-function withoutEmpty(root: object, path: readonly string[]): object {
-  const there = entryAt(root, path)
-  const isEmpty = path.length > 0 && isDeepStrictEqual(there, {})
-  return isEmpty ? withoutEmpty(withoutValue(root, path) as object, path.slice(0, -1)) : root
-}
-
-const jsonText = (value: object): string => `${JSON.stringify(value, null, 2)}\n`
-
-const parsed = (entry: InFile): unknown => {
-  const text = textOf(entry.path) ?? ''
-  return isJson(entry) ? json(text) : yamlValue(text)
-}
-
-/** Strict JSON only: a file with comments is for its owner to edit. */
-function json(text: string): object | null {
-  const value: unknown = text.trim() === '' ? {} : quietly(() => JSON.parse(text))
-  return typeof value === 'object' && !Array.isArray(value) ? value : null
-}
-
-function asItIs(path: string): Omit<Made, 'path'> {
+/** The file keeps its owner and mode. */
+function rewrite(path: string, text: string): void {
   const stats = lstatSync(path)
-  return { mode: stats.mode & 0o7777, owner: stats }
-}
-
-/** Its owner and mode are right before it has its name: a token can never be read by others, not for a moment. */
-function write(path: string, bytes: Buffer, made: Omit<Made, 'path'>): void {
-  const part = `${path}.${randomBytes(4).toString('hex')}`
-  try {
-    writeFileSync(part, bytes, { mode: 0o600, flag: 'wx' })
-    own(part, made)
-    renameSync(part, path)
-  } catch (error) {
-    rmSync(part, { force: true })
-    throw error
-  }
-}
-
-/** Not what a link leads to: the folder may be another user's, who puts one there meanwhile. */
-function own(path: string, { mode, owner }: Omit<Made, 'path'>): void {
-  const descriptor = openSync(path, UNLINKED)
-  try {
-    if (owner !== undefined) fchownSync(descriptor, owner.uid, owner.gid)
-    fchmodSync(descriptor, mode)
-  } finally {
-    closeSync(descriptor)
-  }
+  writeOwned(path, text, { mode: stats.mode & 0o7777, owner: stats })
 }
 
 const UNLINKED = constants.O_RDONLY | constants.O_NOFOLLOW
@@ -244,4 +159,5 @@ function textOf(path: string): string | undefined {
     throw error
   }
 }
+
 const digestOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
