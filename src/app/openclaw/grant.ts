@@ -1,7 +1,7 @@
 /** A grant of one playbook, with every input fixed but those that the agent may choose. Pure. */
 import type { DescribedInput } from '../../playbook/describe.ts'
 
-export type GrantedPlaybook = { name: string; digest: string; inputs: readonly DescribedInput[] }
+type GrantedPlaybook = { name: string; digest: string; inputs: readonly DescribedInput[] }
 export type Grant = { name: string; digest: string; pinned: Record<string, unknown> }
 
 /** A text: why it cannot be granted. `pins`: values as they were typed. */
@@ -23,7 +23,7 @@ export function grantOf(
   return `${name}: say what is fixed (${pinsOf}) or what the agent may choose (--free ${missing[0]})`
 }
 
-/** Of a default that is the value of another input, that value. */
+/** If the default is the value of another input, that value. */
 function defaultOf({ from, value }: DescribedInput, pinned: Readonly<Record<string, unknown>>): unknown {
   if (from !== 'default' && from !== 'settings' && from !== 'pinned') return undefined
   if (typeof value !== 'string' || !value.includes('${{')) return value

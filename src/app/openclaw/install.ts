@@ -1,5 +1,6 @@
 /** The door for an OpenClaw node host on this machine: what it consists of, and what of it is there already. */
 import { join } from 'node:path'
+import type { FileOwner } from '../../process/write-owned.ts'
 import {
   type Change,
   type ChangeLook,
@@ -27,10 +28,10 @@ export type Door = {
   grants: readonly Grant[]
   /** The group that may connect to hostlinkd. */
   group: string
-  /** What hostlink.conf names; null where it names none. */
+  /** The one that hostlink.conf names; null where it names none. */
   policyFile: string | null
-  /** Of the user of the node host; null where files have no owners of their own. */
-  owner: { uid: number; gid: number } | null
+  /** The user of the node host; null where files have no owners of their own. */
+  owner: FileOwner | null
   launcher: Buffer
   script: Buffer
   skill: string
@@ -40,76 +41,67 @@ export type Door = {
   hasService: boolean
 }
 
-const ROOT = { uid: 0, gid: 0 }
+const ROOT: FileOwner = { uid: 0, gid: 0 }
 
 export function changesFor(door: Door): Change[] {
-  const { options, owner, hasService } = door
+  const { options } = door
   const places = placesOf(options)
-  const root = owner === null ? undefined : ROOT
-  const node = owner ?? undefined
-  const forNode = owner === null ? undefined : { uid: 0, gid: owner.gid }
-  const folder = (path: string, mode: number, as = root): Change => ({
-    kind: 'folder',
-    path,
-    mode,
-    owner: as,
-  })
-  const file = (path: string, text: string | Buffer, mode: number, as = root): Change => ({
-    ...{ kind: 'file', path, bytes: Buffer.from(text), mode, owner: as },
-  })
+  const { root, node, shared } = ownersOf(door)
   const service = [
-    folder(join(places.environment, '..'), 0o755),
-    { ...file(places.environment, ENVIRONMENT_TEXT, 0o600), keep: true } as Change,
-    file(places.unit, nodeUnitText(options, places, door.group), 0o644),
+    folder(join(places.environment, '..'), 0o755, root),
+    kept(file(places.environment, ENVIRONMENT_TEXT, 0o600, root)),
+    file(places.unit, nodeUnitText(options, places, door.group), 0o644, root),
   ]
   return [
-    folder(options.dir, 0o755),
-    file(places.script, door.script, 0o644),
-    file(places.launcher, door.launcher, 0o755),
-    // hostlinkd's own, which its other tokens may stand in as well.
-    folder(join(places.token, '..'), 0o755),
-    { ...file(places.token, `${door.token}\n`, 0o640, forNode), keep: true } as Change,
+    folder(options.dir, 0o755, root),
+    file(places.script, door.script, 0o644, root),
+    file(places.launcher, door.launcher, 0o755, root),
+    // hostlinkd's own, which may hold its other tokens as well.
+    folder(join(places.token, '..'), 0o755, root),
+    kept(file(places.token, `${door.token}\n`, 0o640, shared)),
     ...policyChanges(door, places),
     folder(places.home, 0o700, node),
-    ...settingsChanges(door, places, node),
+    ...settingsChanges(door, places),
     folder(join(places.skill, '../..'), 0o755, node),
-    folder(join(places.skill, '..'), 0o755),
-    file(places.skill, door.skill, 0o644),
-    ...(hasService ? service : []),
+    folder(join(places.skill, '..'), 0o755, root),
+    file(places.skill, door.skill, 0o644, root),
+    ...(door.hasService ? service : []),
   ]
 }
 
-function policyChanges({ options, grants, policyFile, owner }: Door, places: DoorPlaces) {
-  const value = {
-    token_file: places.token,
-    group_readable: true,
-    policy: 'playbooks',
-    playbooks: grants,
-  }
+/** `shared`: root's, and the node host may read it. */
+const ownersOf = ({ owner }: Door): { [of in 'root' | 'node' | 'shared']?: FileOwner } =>
+  owner === null ? {} : { root: ROOT, node: owner, shared: { ...ROOT, gid: owner.gid } }
+
+type NewFile = Extract<Change, { kind: 'file' }>
+
+const folder = (path: string, mode: number, owner: FileOwner | undefined): Change => ({
+  ...{ kind: 'folder', path, mode, owner },
+})
+const file = (path: string, text: string | Buffer, mode: number, owner: FileOwner | undefined): NewFile => ({
+  ...{ kind: 'file', path, bytes: Buffer.from(text), mode, owner },
+})
+const kept = (made: NewFile): NewFile => ({ ...made, keep: true })
+
+function policyChanges(door: Door, { token, policy }: DoorPlaces): Change[] {
+  const { options, grants, policyFile } = door
+  const value = { token_file: token, group_readable: true, policy: 'playbooks', playbooks: grants }
   const entry = (path: string): Change => ({
     ...{ kind: 'entry', path, at: ['tokens', TOKEN_NAME], value },
   })
   if (policyFile !== null) return [entry(policyFile)]
   const text =
     '# Who may do what, beside the token of hostlink.conf: examples/openclaw/policy.yaml shows more.\ntokens: {}\n'
-  const root = owner === null ? undefined : ROOT
-  const made: Change = {
-    ...{ kind: 'file', path: places.policy, bytes: Buffer.from(text), mode: 0o640, owner: root, keep: true },
-  }
-  const line: Change = { kind: 'line', path: options.config, line: `policy_file = ${places.policy}` }
-  return [made, entry(places.policy), line]
+  const line: Change = { kind: 'line', path: options.config, line: `policy_file = ${policy}` }
+  return [kept(file(policy, text, 0o640, ownersOf(door).root)), entry(policy), line]
 }
 
-function settingsChanges(
-  { mcp }: Door,
-  { openclawConfig: path }: DoorPlaces,
-  owner: { uid: number; gid: number } | undefined,
-): Change[] {
-  if (mcp === null) return []
-  const bytes = Buffer.from(`${JSON.stringify(NODE_SETTINGS, null, 2)}\n`)
+function settingsChanges(door: Door, { openclawConfig: path }: DoorPlaces): Change[] {
+  const { mcp: value } = door
+  if (value === null) return []
   return [
-    { kind: 'file', path, bytes, mode: 0o600, owner, keep: true },
-    { kind: 'entry', path, at: ['nodeHost', 'mcp', 'servers', 'hostops'], value: mcp },
+    kept(file(path, `${JSON.stringify(NODE_SETTINGS, null, 2)}\n`, 0o600, ownersOf(door).node)),
+    { kind: 'entry', path, at: ['nodeHost', 'mcp', 'servers', 'hostops'], value },
   ]
 }
 

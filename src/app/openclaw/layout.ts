@@ -72,26 +72,24 @@ export const ENVIRONMENT_TEXT = `# Read by ${UNIT}: how the node host proves its
 #OPENCLAW_GATEWAY_TOKEN=
 `
 
-/** Everything is denied but the launcher, for one agent. */
-export const approvalsOf = (launcher: string, agent: string, playbooks: readonly string[]) => {
-  const rules = { ask: 'off', askFallback: 'deny', autoAllowSkills: false }
-  const allowlist = [{ pattern: launcher, argPattern: argPatternOf(playbooks) }]
-  return {
-    version: 1,
-    defaults: { security: 'deny', ...rules },
-    agents: { [agent]: { security: 'allowlist', ...rules, allowlist } },
-  }
-}
+const RULES = { ask: 'off', askFallback: 'deny', autoAllowSkills: false }
 
-/** What is left of them when the door is closed: without any, OpenClaw allows everything. */
-export const CLOSED_APPROVALS = {
-  version: 1,
-  defaults: { security: 'deny', ask: 'off', askFallback: 'deny', autoAllowSkills: false },
-  agents: {},
-}
+/** The approvals that stay when the door is closed: without any, OpenClaw allows everything. */
+export const CLOSED_APPROVALS = { version: 1, defaults: { security: 'deny', ...RULES }, agents: {} }
+
+/** Everything is denied but the launcher, for one agent. */
+export const approvalsOf = (launcher: string, agent: string, playbooks: readonly string[]) => ({
+  ...CLOSED_APPROVALS,
+  agents: {
+    [agent]: {
+      ...{ security: 'allowlist', ...RULES },
+      allowlist: [{ pattern: launcher, argPattern: argPatternOf(playbooks) }],
+    },
+  },
+})
 
 /** OpenClaw joins the words with blanks. 2026.4.20 does not look at it. */
-export function argPatternOf(playbooks: readonly string[]): string {
+function argPatternOf(playbooks: readonly string[]): string {
   const names = playbooks.map(name => name.replaceAll('.', '\\.')).join('|')
   return `^((run|check|show) (${names})|(wait|report|logs|confirm|cancel) [A-Za-z0-9._-]+|list|ask [a-z]+)( |$)`
 }

@@ -1,4 +1,4 @@
-/** What `hostops openclaw install` has done on this machine, so that it can be changed and taken away again. */
+/** The record of what `hostops openclaw install` did on this machine, so that it can be changed and taken away again. */
 import { readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import * as z from 'zod'
@@ -13,7 +13,7 @@ export type Manifest = {
   options: DoorOptions
   /** The user did not exist before. */
   madeUser: boolean
-  /** What OpenClaw was told to allow; null if somebody has to do that by hand. */
+  /** The approvals that hostops wrote; null if somebody has to do that by hand. */
   approvals: object | null
   done: ChangeRecord[]
 }
@@ -40,7 +40,7 @@ const schema = z.object({
 })
 
 /** There is one door on a machine. */
-export const manifestFile = (root: string): string => join(root, '/var/lib/hostops/openclaw.json')
+const manifestFile = (root: string): string => join(root, '/var/lib/hostops/openclaw.json')
 
 /** Null if nothing was installed. Throws if there is a manifest that cannot be read. */
 export function readManifest(root: string): Manifest | null {
