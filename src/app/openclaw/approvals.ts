@@ -4,41 +4,68 @@
  */
 import { spawnSync } from 'node:child_process'
 import { isDeepStrictEqual } from 'node:util'
-import { quietly } from '../../process/quietly.ts'
-import { CLOSED_APPROVALS } from './layout.ts'
+import { recordOf } from '../../document/is-record.ts'
+import { parseJson } from '../../document/json.ts'
+import { findUser } from '../../hostlink/daemon/config/user.ts'
+import type { FileOwner } from '../../process/write-owned.ts'
+import { CLOSED_APPROVALS, type DoorOptions } from './layout.ts'
 
-/** Whom OpenClaw's program is to be started as, and where it keeps its state. */
-export type AsNode = { openclaw: string; state: string; owner: { uid: number; gid: number } }
+type Rules = { security?: string; ask?: string; askFallback?: string; autoAllowSkills?: boolean }
+type Listed = { pattern?: string; argPattern?: string }
+export type Approvals = {
+  version?: number
+  defaults?: Rules
+  agents?: Record<string, Rules & { allowlist?: Listed[] }>
+}
+
+/** The user that OpenClaw's program is started as, and where it keeps its state. */
+type AsNode = { openclaw: string; state: string; owner: FileOwner }
 
 const WITHIN_MS = 60_000
 
+/** Null if there is no such user. */
+export function asNode({ openclaw, state, user, root }: DoorOptions): AsNode | null {
+  const owner = root === '' ? findUser(user) : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
+  return owner === null ? null : { openclaw, state, owner: { uid: owner.uid, gid: owner.gid } }
+}
+
 /** A text: why they are not known. */
-export function readApprovals(as: AsNode): object | string {
+export function readApprovals(as: AsNode): Approvals | string {
   const { said, failed } = openclaw(as, ['approvals', 'get', '--json'])
   if (failed !== null) return failed
-  const snapshot = quietly(() => JSON.parse(said.slice(said.indexOf('{')))) as { file?: unknown } | undefined
-  const file = snapshot?.file
+  const { file } = recordOf(parseJson(said.slice(said.indexOf('{'))))
   return typeof file === 'object' && file !== null
     ? file
     : 'what openclaw approvals get --json prints is not known'
 }
 
+/** A text: why they were not written. `ours`: those that hostops wrote before. */
+export function openApprovals(options: DoorOptions, wanted: Approvals, ours: object | null): string | null {
+  const as = asNode(options)
+  if (as === null) return 'its user is not there'
+  const there = readApprovals(as)
+  if (typeof there === 'string') return there
+  const known = [{}, CLOSED_APPROVALS, ...(ours === null ? [] : [ours])]
+  if (known.some(each => isSameList(there, each))) return writeApprovals(as, wanted)
+  return 'there are approvals already, which hostops has not written'
+}
+
+/** False if they were left as they are: because they are not `ours` any more, or cannot be written. */
+export function closeApprovals(options: DoorOptions, ours: object): boolean {
+  const as = asNode(options)
+  const there = as === null ? '' : readApprovals(as)
+  if (as === null || typeof there === 'string' || !isSameList(there, ours)) return false
+  return writeApprovals(as, CLOSED_APPROVALS) === null
+}
+
 /** A text: why they could not be written. */
-export const writeApprovals = (as: AsNode, approvals: object): string | null =>
+const writeApprovals = (as: AsNode, approvals: Approvals): string | null =>
   openclaw(as, ['approvals', 'set', '--stdin'], JSON.stringify(approvals)).failed
 
-/** Nobody has written any but hostops: `ours` are what it wrote before. */
-export const mayReplace = (there: object, ours: object | null): boolean =>
-  [{}, CLOSED_APPROVALS, ...(ours === null ? [] : [ours])].some(known => isSameList(there, known))
-
 /** OpenClaw adds what was used last, and leaves out what is empty. */
-export const isSameList = (a: object, b: object): boolean => isDeepStrictEqual(bare(a), bare(b))
+const isSameList = (a: object, b: object): boolean => isDeepStrictEqual(bare(a), bare(b))
 
-type Rules = { security?: string; ask?: string; askFallback?: string; autoAllowSkills?: boolean }
-type Listed = { pattern?: string; argPattern?: string }
-type File = { defaults?: Rules; agents?: Record<string, Rules & { allowlist?: Listed[] }> }
-
-function bare({ defaults = {}, agents = {} }: File) {
+function bare({ defaults = {}, agents = {} }: Approvals) {
   return {
     defaults: rulesOf(defaults),
     agents: Object.fromEntries(

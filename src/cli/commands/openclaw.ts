@@ -1,14 +1,8 @@
 /** `hostops openclaw install|uninstall`: says what it will do, asks, does it; twice is fine, and it takes all of it away. */
-import {
-  type AsNode,
-  isSameList,
-  mayReplace,
-  readApprovals,
-  writeApprovals,
-} from '../../app/openclaw/approvals.ts'
+import { closeApprovals, openApprovals } from '../../app/openclaw/approvals.ts'
 import type { ChangeRecord } from '../../app/openclaw/changes.ts'
 import { changesFor, type Door, install, stepsFor, uninstall } from '../../app/openclaw/install.ts'
-import { approvalsOf, CLOSED_APPROVALS, type DoorOptions, placesOf } from '../../app/openclaw/layout.ts'
+import { approvalsOf, placesOf } from '../../app/openclaw/layout.ts'
 import { type Manifest, readManifest, removeManifest, writeManifest } from '../../app/openclaw/manifest.ts'
 import { Failed } from '../../failure.ts'
 import { findUser } from '../../hostlink/daemon/config/user.ts'
@@ -60,7 +54,7 @@ async function carryOut(door: Door, before: Manifest | null, io: Io): Promise<nu
   }
   const left = install(steps, before?.done ?? [], record)
   for (const each of left) io.stderr.write(leftWords(each))
-  const isOpen = openApprovals(door, manifest, io)
+  const isOpen = allow(door, manifest, io)
   const services = hasSystemd(options)
   if (services) reloadDaemon()
   // Without approvals OpenClaw allows everything.
@@ -70,21 +64,10 @@ async function carryOut(door: Door, before: Manifest | null, io: Io): Promise<nu
 }
 
 /** False if somebody has to do it by hand. */
-function openApprovals({ options, grants }: Door, manifest: Manifest, io: Io): boolean {
-  const { launcher } = placesOf(options)
-  const wanted = approvalsOf(
-    launcher,
-    options.agent,
-    grants.map(({ name }) => name),
-  )
-  const as = asNode(options)
-  const there = as === null ? 'its user is not there' : readApprovals(as)
-  const problem =
-    as === null || typeof there === 'string'
-      ? String(there)
-      : !mayReplace(there, manifest.approvals)
-        ? 'there are approvals already, which hostops has not written'
-        : writeApprovals(as, wanted)
+function allow({ options, grants }: Door, manifest: Manifest, io: Io): boolean {
+  const names = grants.map(({ name }) => name)
+  const wanted = approvalsOf(placesOf(options).launcher, options.agent, names)
+  const problem = openApprovals(options, wanted, manifest.approvals)
   if (problem === null) {
     writeManifest({ ...manifest, approvals: wanted })
     return true
@@ -93,11 +76,6 @@ function openApprovals({ options, grants }: Door, manifest: Manifest, io: Io): b
     `the approvals of the node were not changed: ${printable(problem)}\nhint: put this into approvals.json, then, as ${options.user}: openclaw approvals set --file approvals.json\n${JSON.stringify(wanted, null, 2)}\n`,
   )
   return false
-}
-
-function asNode({ openclaw, state, user, root }: DoorOptions): AsNode | null {
-  const owner = root === '' ? findUser(user) : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
-  return owner === null ? null : { openclaw, state, owner: { uid: owner.uid, gid: owner.gid } }
 }
 
 export const openclawUninstall = (given: Asking, io: Io): Promise<number> =>
@@ -116,7 +94,12 @@ export const openclawUninstall = (given: Asking, io: Io): Promise<number> =>
 function takeAway({ options, done, madeUser, approvals }: Manifest, io: Io): number {
   const services = hasSystemd(options)
   if (services) stopService()
-  closeApprovals(options, approvals, io)
+  if (approvals !== null)
+    io.stderr.write(
+      closeApprovals(options, approvals)
+        ? 'the approvals of the node deny everything now\n'
+        : 'the approvals of the node were left as they are\nhint: openclaw approvals get\n',
+    )
   for (const each of uninstall(done)) io.stderr.write(leftWords(each))
   if (madeUser && !removeUser(options))
     io.stderr.write(`the user ${options.user} was left\nhint: userdel ${options.user}\n`)
@@ -124,16 +107,6 @@ function takeAway({ options, done, madeUser, approvals }: Manifest, io: Io): num
   if (services) reloadDaemon()
   else io.stderr.write('hint: send SIGHUP to hostlinkd, so that it forgets the token\n')
   return EXIT_OK
-}
-
-function closeApprovals(options: DoorOptions, ours: object | null, io: Io): void {
-  const as = asNode(options)
-  const there = as === null || ours === null ? null : readApprovals(as)
-  const isOurs = there !== null && typeof there !== 'string' && ours !== null && isSameList(there, ours)
-  const problem = isOurs && as !== null ? writeApprovals(as, CLOSED_APPROVALS) : null
-  if (isOurs && problem === null) io.stderr.write('the approvals of the node deny everything now\n')
-  else if (ours !== null)
-    io.stderr.write('the approvals of the node were left as they are\nhint: openclaw approvals get\n')
 }
 
 function needRoot(verb: string, { root, dryRun }: Asking): void {

@@ -1,10 +1,10 @@
-/** What stands between an agent of OpenClaw and the playbooks of this host. Nothing is changed. */
+/** The obstacles between an agent of OpenClaw and the playbooks of this host. Changes nothing. */
 import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs'
 import { isAbsolute } from 'node:path'
 import { playbooksOf } from '../../app/at-host/host-playbooks.ts'
 import { openLinkedHost } from '../../app/at-host/open-linked-host.ts'
 import { withHost } from '../../app/at-host/with-host.ts'
-import { readApprovals } from '../../app/openclaw/approvals.ts'
+import { type Approvals, asNode, readApprovals } from '../../app/openclaw/approvals.ts'
 import { type DoorOptions, placesOf, UNIT } from '../../app/openclaw/layout.ts'
 import { type Manifest, readManifest } from '../../app/openclaw/manifest.ts'
 import { Failed } from '../../failure.ts'
@@ -17,7 +17,6 @@ import { FIRST_WITH_MCP, isAtLeast, openclawVersion } from '../openclaw/openclaw
 import { bad, type Finding, good, unseen } from './finding.ts'
 
 const INSTALL = 'sudo hostops openclaw install ...'
-const ROOT_ONLY: ReadonlySet<number> = new Set([0])
 
 export async function checkOpenclaw(root: string): Promise<Finding[]> {
   let manifest: Manifest | null
@@ -34,8 +33,8 @@ export async function checkOpenclaw(root: string): Promise<Finding[]> {
   return [
     versionFinding(options.openclaw),
     processFinding(nodeHosts(), options.user),
-    launcherFinding(launcher, root === '' ? ROOT_ONLY : new Set([0, process.getuid?.() ?? 0])),
-    approvalsFinding(approvalsOfNode(options, user), launcher, options.agent),
+    launcherFinding(launcher, new Set(root === '' ? [0] : [0, process.getuid?.() ?? 0])),
+    approvalsFinding(approvalsOfNode(options), launcher, options.agent),
     tokenFinding(token, user),
     ...(await daemonFindings(options.config, token)),
     unseen(
@@ -109,20 +108,17 @@ function beginningOf(path: string): string {
   }
 }
 
-function approvalsOfNode({ openclaw, state, root }: DoorOptions, user: User | null): object | string {
-  const self = process.geteuid?.() ?? -1
-  const owner = root === '' ? user : { uid: self, gid: process.getegid?.() ?? -1 }
-  if (owner === null) return 'the user of the node host is not there'
-  if (self !== 0 && self !== owner.uid) return 'only root can look at them'
-  return readApprovals({ openclaw, state, owner: { uid: owner.uid, gid: owner.gid } })
+function approvalsOfNode(options: DoorOptions): Approvals | string {
+  const as = asNode(options)
+  if (as === null) return 'the user of the node host is not there'
+  const self = process.geteuid?.()
+  return self === 0 || self === as.owner.uid ? readApprovals(as) : 'only root can look at them'
 }
 
-type Listed = { allowlist?: { pattern?: string }[]; security?: string }
-
-export function approvalsFinding(approvals: object | string, launcher: string, agent: string): Finding {
+export function approvalsFinding(approvals: Approvals | string, launcher: string, agent: string): Finding {
   const name = 'approvals'
   if (typeof approvals === 'string') return unseen(name, approvals)
-  const { defaults = {}, agents = {} } = approvals as { defaults?: Listed; agents?: Record<string, Listed> }
+  const { defaults = {}, agents = {} } = approvals
   const lists = Object.entries(agents).map(([id, { allowlist = [] }]) => ({
     id,
     patterns: allowlist.map(each => each.pattern ?? ''),
