@@ -1,7 +1,7 @@
-/** What `hostops openclaw install` has to know of this machine. Throws `Failed` for what stands in its way. */
+/** Reads what `hostops openclaw install` has to know of this machine. Throws `Failed` for what stands in its way. */
 import { randomBytes } from 'node:crypto'
-import { accessSync, constants, existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
-import { delimiter, isAbsolute, join } from 'node:path'
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { isAbsolute, join } from 'node:path'
 import { type Grant, grantOf } from '../../app/openclaw/grant.ts'
 import type { Door } from '../../app/openclaw/install.ts'
 import { DEFAULT_DIR, type DoorOptions, placesOf } from '../../app/openclaw/layout.ts'
@@ -14,8 +14,8 @@ import type { Config } from '../../hostlink/daemon/config/config.ts'
 import { loadConfig } from '../../hostlink/daemon/config/config-file.ts'
 import { wordProblem } from '../../hostlink/daemon/config/problem.ts'
 import { findUser } from '../../hostlink/daemon/config/user.ts'
+import { findProgram } from '../../hostlink/daemon/policy/program.ts'
 import { judge } from '../../hostlink/daemon/policy/trust.ts'
-import { quietly } from '../../process/quietly.ts'
 import type { Env } from '../../process/surroundings.ts'
 import { elfLauncher } from '../../serve/trigger/elf-launcher.ts'
 import { FIRST_WITH_MCP, isAtLeast, openclawVersion } from './openclaw-version.ts'
@@ -37,7 +37,7 @@ export type InstallOptions = {
   dryRun?: boolean
 }
 
-const ROOT_ONLY: ReadonlySet<number> = new Set([0])
+const MCP_WORDS = ['mcp', '--target', 'hostlink']
 
 export const stop = (problem: string, hint: string): Failed =>
   new Failed({ code: 'usage', what: 'command-line', problem, hint })
@@ -64,11 +64,7 @@ export async function readDoor(given: InstallOptions, before: Manifest | null, e
     skill: skillText(places.launcher),
     token: randomBytes(32).toString('hex'),
     mcp: hasMcp
-      ? {
-          command: program,
-          args: [packagePath('dist/hostops.cjs'), 'mcp', '--target', 'hostlink'],
-          env: vars,
-        }
+      ? { command: program, args: [packagePath('dist/hostops.cjs'), ...MCP_WORDS], env: vars }
       : null,
     hasService: given.service && existsSync(join(options.root, '/run/systemd/system')),
   }
@@ -100,21 +96,14 @@ function doorOptions(given: InstallOptions, env: Env): DoorOptions {
   }
 }
 
-function findOpenclaw(given: string | undefined, { PATH = '' }: Env): string {
-  const found =
-    given ??
-    PATH.split(delimiter)
-      .map(folder => join(folder, 'openclaw'))
-      .find(isProgram)
-  if (found !== undefined && isAbsolute(found) && isProgram(found)) return found
+function findOpenclaw(given: string | undefined, env: Env): string {
+  const found = findProgram(given ?? 'openclaw', env)
+  if (found !== null) return found
   throw stop(
     'there is no program openclaw',
     'install OpenClaw for all users (npm install --global openclaw), or name it: --openclaw /usr/bin/openclaw',
   )
 }
-
-const isProgram = (file: string): boolean =>
-  quietly(() => accessSync(file, constants.X_OK) ?? statSync(file).isFile()) ?? false
 
 function daemonConfig({ config: file, root }: DoorOptions): Config {
   const loaded = loadConfig(file)
@@ -160,7 +149,7 @@ async function grantsOf(
 /** Node as the launcher names it: nobody but root may be able to put another one in its place. */
 function nodeHere(root: string): string {
   const node = realpathSync(process.execPath)
-  const { unsafe } = judge(node, ROOT_ONLY)
+  const { unsafe } = judge(node, new Set([0]))
   if (unsafe === null || root !== '') return node
   throw stop(
     `${node} is not root's alone`,
