@@ -8,7 +8,7 @@ import { build } from 'esbuild'
 import { dist, main, median } from './rig.mjs'
 
 const ROUNDS = 31
-const LAUNCHER = fileURLToPath(new URL('../../src/serve/trigger/elf-launcher.ts', import.meta.url))
+const LAUNCHER = fileURLToPath(new URL('../../src/app/openclaw/elf-launcher.ts', import.meta.url))
 
 export async function run() {
   const folder = mkdtempSync(join(tmpdir(), 'hostops-bench-'))

@@ -1,7 +1,7 @@
 /** A host with runs, whose node host may start them through the launcher: what an OpenClaw node is for hostops. */
 import { chmodSync, chownSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { elfLauncher } from '../../src/serve/trigger/elf-launcher.ts'
+import { elfLauncher } from '../../src/app/openclaw/elf-launcher.ts'
 import { hostRig } from './host.ts'
 import { HOSTOPS, hostopsRig } from './hostops.ts'
 import { NOBODY, NODE_NAME, openclawRig, type Release } from './openclaw-gateway.ts'

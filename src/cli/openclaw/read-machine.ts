@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
+import { elfLauncher } from '../../app/openclaw/elf-launcher.ts'
 import { type Grant, grantOf } from '../../app/openclaw/grant.ts'
 import type { Door } from '../../app/openclaw/install.ts'
 import { DEFAULT_DIR, type DoorOptions, placesOf } from '../../app/openclaw/layout.ts'
@@ -17,7 +18,6 @@ import { findUser } from '../../hostlink/daemon/config/user.ts'
 import { findProgram } from '../../hostlink/daemon/policy/program.ts'
 import { judge } from '../../hostlink/daemon/policy/trust.ts'
 import type { Env } from '../../process/surroundings.ts'
-import { elfLauncher } from '../../serve/trigger/elf-launcher.ts'
 import { FIRST_WITH_MCP, isAtLeast, openclawVersion } from './openclaw-version.ts'
 
 export type InstallOptions = {

@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { elfLauncher, type Launcher } from '../../src/serve/trigger/elf-launcher.ts'
+import { elfLauncher, type Launcher } from '../../src/app/openclaw/elf-launcher.ts'
 
 const ARCHS = (['x64', 'arm64'] as const).map(arch => {
   const qemu = `qemu-${arch === 'x64' ? 'x86_64' : 'aarch64'}-static`

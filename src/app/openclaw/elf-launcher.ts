@@ -7,7 +7,7 @@ export type Launcher = {
   arch: 'x64' | 'arm64'
   /** The path of the program, which is also its first word. */
   program: string
-  /** What stands between that and the words of the caller. */
+  /** Fixed words in front of those of the caller. */
   words: readonly string[]
   env: Readonly<Record<string, string>>
 }
