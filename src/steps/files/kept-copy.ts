@@ -9,7 +9,7 @@ import { lines } from '../contract/plain-text.ts'
 import type { CommandRequest, Done, StepContext } from '../contract/step.ts'
 import { LOOKING } from '../stack/commands.ts'
 import { FOLDER_NAME, READ } from './snapshot-scripts.ts'
-import { type StateFolder, type StatePlace, unusable } from './state-folder.ts'
+import { answersIn, type StateFolder, type StatePlace, unusable } from './state-folder.ts'
 
 /** As it is journalled: `inode` is that of the state before the run. */
 export type KeptState = { real: string; inode: string; folder: string }
@@ -47,9 +47,8 @@ export function stageOf({ record, hasFiles, aside, there }: Omit<CopySeen, 'now'
 
 export async function findCopy(ctx: StepContext, place: StatePlace, kept: KeptState): Promise<CopySeen> {
   const { stdout } = await doHere(ctx, place, kept, { script: READ, how: LOOKING })
-  const said = (key: string) =>
-    stdout.split('\n').flatMap(line => (line.startsWith(`${key} `) ? [line.slice(key.length + 1)] : []))[0] ??
-    ''
+  const answers = answersIn(stdout)
+  const said = (key: string) => answers(key)[0] ?? ''
   const [inode, , at] = said('record').split(' ')
   const [, seconds, path] = /^(\d+) (.*)$/.exec(said('aside')) ?? []
   return {

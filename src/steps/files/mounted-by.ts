@@ -10,7 +10,7 @@ import { isBelow, isIn } from '../stack/paths.ts'
 export type Mounter = {
   id: string
   name: string
-  /** Also while it is paused or restarted. */
+  /** True while it is paused or restarted as well. */
   running: boolean
   paused: boolean
   /** May write the folder. */

@@ -70,7 +70,8 @@ export const filesSnapshot: StepKind<With, KeptState> = {
   act: {
     async snapshot(ctx, input) {
       const found = await findState(ctx, input)
-      requireRoom(input, found)
+      const problem = lackOfRoom(input, found)
+      if (problem !== null) throw problem
       return keptAt(ctx, found)
     },
     run: copy,
@@ -100,8 +101,8 @@ export const filesSnapshot: StepKind<With, KeptState> = {
       const paused = input.pause ? namesOf(users.filter(isToPause)) : ''
       const text = `${printPlace(input)}: ${size} would be copied beside it (${how})${paused && `, with ${paused} paused`}`
       const seen = { real: state.real, paused }
-      const failure = failureOf(() => requireRoom(input, state))
-      return [{ text, seen, ...(failure === null ? {} : { failure }) }]
+      const problem = lackOfRoom(input, state)
+      return [{ text, seen, ...(problem === null ? {} : { failure: problem.failure }) }]
     },
     async holds(ctx, input, _reached, kept) {
       const missing = kept && missingFrom(ctx, kept, await findCopy(ctx, input, kept))
@@ -119,38 +120,30 @@ const inspect = async (ctx: StepContext, input: With): Promise<[StateFolder, Mou
 
 const isToPause = ({ running, paused, writes }: Mounter) => running && !paused && writes
 const namesOf = (all: readonly Mounter[]) => all.map(({ name }) => name).join(', ')
+const idsOf = (all: readonly Mounter[]) => all.map(({ id }) => id)
 
-/** Throws where the copy would be larger than allowed, or than what is free. */
-function requireRoom(input: With, { usedBytes, freeBytes, shares }: StateFolder): void {
+/** The failure, where the copy would be larger than allowed, or than what is free. */
+function lackOfRoom(input: With, { usedBytes, freeBytes, shares }: StateFolder): Failed | null {
   const size = printBytes(usedBytes)
   if (usedBytes > input.maxBytes)
-    throw unusable(input, 'too-large', `${size}, and maxBytes is ${printBytes(input.maxBytes)}`)
-  if (shares || usedBytes + RESERVE_BYTES <= freeBytes) return
+    return unusable(input, 'too-large', `${size}, and maxBytes is ${printBytes(input.maxBytes)}`)
+  if (shares || usedBytes + RESERVE_BYTES <= freeBytes) return null
   const detail = `a copy of ${printPlace(input)} takes ${size}, and ${printBytes(freeBytes)} are free there`
-  throw new Failed({ code: 'disk-full', detail })
+  return new Failed({ code: 'disk-full', detail })
 }
 
-function failureOf(work: () => void) {
-  try {
-    work()
-    return null
-  } catch (error) {
-    if (error instanceof Failed) return error.failure
-    throw error
-  }
-}
-
-/** Anew each time: who comes back to a step that was cut off must not find what was written since the first copy gone. */
+/** Copies anew each time: a step that is resumed must keep what was written after its first copy. */
 async function copy(ctx: StepContext, input: With, before: KeptState | null): Promise<StepResult> {
   const [state, users] = await inspect(ctx, input)
   if (before !== null && before.real !== state.real) throw unusable(input, 'elsewhere', state.real)
-  requireRoom(input, state)
+  const problem = lackOfRoom(input, state)
+  if (problem !== null) throw problem
   const kept = before ?? keptAt(ctx, state)
   await unpause(ctx, input, await findCopy(ctx, input, kept))
   const ran = users.filter(each => each.running && each.holds)
   const paused = input.pause ? users.filter(isToPause) : []
-  const words = [ran, paused].map(all => all.map(({ id }) => id))
-  const done = await doHere(ctx, input, kept, { script: COPY, words: [words[0]!.join(' '), ...words[1]!] })
+  const words = [idsOf(ran).join(' '), ...idsOf(paused)]
+  const done = await doHere(ctx, input, kept, { script: COPY, words })
   const pausedMs = paused.length === 0 ? 0 : Number(/^took (\d+)$/m.exec(done.stdout)?.[1] ?? 0)
   const { usedBytes: bytes, entries } = state
   const meanwhile = paused.length === 0 ? '' : `, ${namesOf(paused)} paused for ${pausedMs / 1000} s`
@@ -171,7 +164,7 @@ async function restore(ctx: StepContext, input: With, kept: KeptState): Promise<
   const users = (await mountersOf(ctx, kept.real)).filter(each => each.running && each.holds)
   if (users.length > 0) {
     ctx.say(`stopped, since its state is put back: ${namesOf(users)}`)
-    await docker(ctx, '/', ['stop', ...users.map(({ id }) => id)], { durable: true })
+    await docker(ctx, '/', ['stop', ...idsOf(users)], { durable: true })
   }
   await doHere(ctx, input, kept, { script: SWAP, words: [ctx.runId] })
   const after = await findCopy(ctx, input, kept)
@@ -179,14 +172,14 @@ async function restore(ctx: StepContext, input: With, kept: KeptState): Promise<
   return { changed: true, facts: factsOf(input, after) }
 }
 
-/** What was stopped for it and belongs to no version that was taken back. */
+/** Starts the containers that were stopped for it and belong to no version that was rolled back. */
 async function startAgain(ctx: StepContext, input: With, kept: KeptState | null): Promise<StepResult> {
   const found = kept && (await findCopy(ctx, input, kept))
   if (found === null || stageOf(found) !== 'back') return { changed: false }
   const users = await mountersOf(ctx, kept!.real)
   const stopped = users.filter(({ id, running }) => !running && found.ran.includes(id))
   if (stopped.length === 0) return { changed: false }
-  await docker(ctx, '/', ['start', ...stopped.map(({ id }) => id)], {})
+  await docker(ctx, '/', ['start', ...idsOf(stopped)], {})
   return { changed: true }
 }
 

@@ -85,12 +85,17 @@ export async function locateState(
 
 type Said = (key: string) => string[]
 
+/** The lines that begin with the key, without it. */
+export const answersIn =
+  (stdout: string): Said =>
+  key =>
+    stdout.split('\n').flatMap(line => (line.startsWith(`${key} `) ? [line.slice(key.length + 1)] : []))
+
 async function look(ctx: StepContext, place: StatePlace, how: 'measured' | 'only'): Promise<Said> {
   if (ctx.platform !== 'posix') throw unusable(place, 'no-shell')
   const path = place.path === undefined ? await mountpointOf(ctx, place) : canonicalPath(place.path)
   const done = await ctx.exec({ argv: ['sh', '-c', LOOK, 'hostops-state', path, how], ...LOOKING })
-  const said: Said = key =>
-    done.stdout.split('\n').flatMap(line => (line.startsWith(`${key} `) ? [line.slice(key.length + 1)] : []))
+  const said = answersIn(done.stdout)
   const [problem] = said('problem')
   if (problem === undefined) return said
   if (place.path === undefined && problem === 'missing') throw unusable(place, 'volume', path)
