@@ -1,4 +1,4 @@
-/** What a client gives to a tool, read and judged. It comes from a language model: it is hostile until it passes. Pure. */
+/** Reads the arguments of a tool call. They come from a language model: they are hostile until they pass. Pure. */
 import * as z from 'zod'
 import { isRecord } from '../../document/is-record.ts'
 import { isRunId } from '../../engine/run-id.ts'

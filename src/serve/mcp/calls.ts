@@ -116,7 +116,7 @@ async function follow(
   progress: Call['progress'],
 ): Promise<boolean> {
   const words = stepWords()
-  // What had happened before is told in one word.
+  // Earlier events are reported in one word.
   const last = events.map(words).findLast(word => word !== null)
   if (last) progress?.(last)
   if (awaitedStep(events)?.isOthers === false) return true

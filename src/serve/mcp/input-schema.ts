@@ -6,7 +6,7 @@ import { printable } from '../../wording/printable.ts'
 
 export type JsonSchema = { [key: string]: unknown }
 
-/** What is pinned is not the caller's to give, and is not shown. */
+/** Pinned inputs are not the caller's to give, and are not shown. */
 export function inputsSchema(inputs: readonly DescribedInput[]): JsonSchema {
   const free = inputs.filter(({ from }) => from !== 'pinned')
   const required = free.filter(({ from }) => from === 'caller').map(({ name }) => name)

@@ -55,7 +55,7 @@ const OVER: ReadonlySet<Event['type']> = new Set([
   'run-finished',
 ])
 
-/** It was told to stop, or goes back already: to be told again would stop the way back. */
+/** It was told to stop, or rolls back already: a second request would stop the rollback. */
 export function isStopping(events: readonly Event[]): boolean {
   const since = events.findLastIndex(event => event.type === 'resumed') + 1
   return events.slice(since).some(({ type }) => type === 'interrupting' || type === 'rollback-started')

@@ -69,7 +69,7 @@ export async function serveMcp({ place: given, stdin, stdout, say }: Serving): P
   await server.connect(new StdioServerTransport(stdin, stdout))
   await ended
   gone.abort()
-  // What was asked last is still answered: somebody may only have closed their end.
+  // Answers the last calls: the client may have closed its own end only.
   do await nextTurn()
   while ((await Promise.allSettled(calls)).length > 0)
   await server.close()

@@ -25,7 +25,7 @@ export type Act = {
 
 type MakeAct = (call: TriggerCall, head: ReportHead) => Act
 
-/** What is left of the 30 s once the host has started it. */
+/** The rest of the 30 s once the host has started it. */
 const CHECK_MS = 15_000
 const DEFAULT_TAIL = '200'
 

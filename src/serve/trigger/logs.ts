@@ -5,7 +5,7 @@ import { logReader, stepOfLog } from '../../runs/step-log-text.ts'
 import { printable } from '../../wording/printable.ts'
 import type { TriggerIo } from './print.ts'
 
-/** Of the end of each log; an agent gets a few hundred lines at most. */
+/** Read from the end of each log; an agent gets a few hundred lines at most. */
 const TAIL_BYTES = 64 * 1024
 const MOST_CHARACTERS = 100_000
 const MOST_OF_A_LINE = 2000

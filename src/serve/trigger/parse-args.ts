@@ -26,7 +26,7 @@ type CommandName = keyof typeof COMMANDS
 
 export type TriggerCall = {
   command: CommandName
-  /** What stands where the usage says NAME, RUN or ACTION JSON. */
+  /** The words in place of NAME, RUN or ACTION JSON in the usage. */
   words: [string, string]
   options: {
     input?: string[]

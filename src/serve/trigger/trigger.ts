@@ -84,7 +84,7 @@ function refuse(command: string, error: Failed, head: ReportHead, io: TriggerIo)
       return printJson(noReply(failure), io, EXIT_USAGE)
     case 'wait':
     case 'report':
-      // Whoever parses the line learns that the end is not known, and not that nothing was changed.
+      // A caller that parses the line learns that the end is not known, not that nothing was changed.
       if (isSilence(error)) return printUnknown(blankReport(head), failure, io)
   }
   printError(failure, io)
