@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { VERSION } from '../build/version.ts'
 import { parseJson } from '../document/json.ts'
+import { withLimit } from '../process/with-limit.ts'
 import { once } from '../steps/contract/once.ts'
 import { type Device, signedBy } from './device.ts'
 import { openWebSocket } from './websocket.ts'
@@ -50,8 +51,7 @@ export async function connectGateway(place: GatewayPlace, signal?: AbortSignal):
       for (const answer of waiting.values()) answer({ kind: 'lost', isSent: true, reason })
     },
   }
-  const limit = AbortSignal.timeout(CONNECT_MS)
-  const dialed = await openWebSocket(place.url, listener, signal ? AbortSignal.any([limit, signal]) : limit)
+  const dialed = await openWebSocket(place.url, listener, withLimit(signal, CONNECT_MS))
   if (!dialed.ok) {
     listener.onClose(dialed.reason)
     return { ok: false, answer: { kind: 'lost', isSent: false, reason: dialed.reason } }
