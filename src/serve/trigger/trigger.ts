@@ -2,6 +2,7 @@
  * hostops-trigger: what one allowlists for an agent. It starts the host's own named playbooks through hostlinkd, follows
  * what became of them, and can do nothing else.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { endedHere, endOfError } from '../../app/at-host/ended-at-host.ts'
 import { openLinkedHost } from '../../app/at-host/open-linked-host.ts'
 import { withHost } from '../../app/at-host/with-host.ts'
@@ -56,18 +57,12 @@ const print = (io: TriggerIo, text: string): number => {
 
 async function carryOut({ withinMs, work }: Act, env: Env, io: TriggerIo): Promise<number> {
   const known = Object.fromEntries(TRIGGER_ENV.map(name => [name, env[name]]))
-  let timer: NodeJS.Timeout | undefined
-  const over = new Promise<never>((_, reject) => {
-    const reason = `no answer within ${(withinMs + PATIENCE_MS) / 1000} s`
-    const silence = noReply({ code: 'unreachable', target: TARGET, reason }, { again: true })
-    timer = setTimeout(() => reject(new HostRefusal(silence)), withinMs + PATIENCE_MS)
-  })
+  const answerMs = withinMs + PATIENCE_MS
   const worked = async () => withHost(await openLinkedHost(TARGET, known), host => work(host, io))
-  try {
-    return await Promise.race([worked(), over])
-  } finally {
-    clearTimeout(timer)
-  }
+  const code = await Promise.race([worked(), sleep(answerMs, null)])
+  if (code !== null) return code
+  const reason = `no answer within ${answerMs / 1000} s`
+  throw new HostRefusal(noReply({ code: 'unreachable', target: TARGET, reason }, { again: true }))
 }
 
 /** A run's line says what became of what was asked for. Nothing else prints a line that could be taken for that. */
