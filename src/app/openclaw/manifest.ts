@@ -5,18 +5,6 @@ import * as z from 'zod'
 import { makeFolder } from '../../process/make-folder.ts'
 import { quietly } from '../../process/quietly.ts'
 import { writeAtomically } from '../../runs/atomic-file.ts'
-import type { ChangeRecord } from './changes.ts'
-import type { DoorOptions } from './layout.ts'
-
-export type Manifest = {
-  version: 1
-  options: DoorOptions
-  /** The user did not exist before. */
-  madeUser: boolean
-  /** The approvals that hostops wrote; null if somebody has to do that by hand. */
-  approvals: object | null
-  done: ChangeRecord[]
-}
 
 const text = z.string()
 const schema = z.object({
@@ -25,7 +13,9 @@ const schema = z.object({
     ...{ user: text, agent: text, openclaw: text, dir: text, config: text, state: text, root: text },
     gateway: z.object({ host: text, port: z.number() }),
   }),
+  /** The user did not exist before. */
   madeUser: z.boolean(),
+  /** The approvals that hostops wrote; null if somebody has to do that by hand. */
   approvals: z.looseObject({}).nullable(),
   done: z.array(
     z.discriminatedUnion('kind', [
@@ -39,6 +29,8 @@ const schema = z.object({
   ),
 })
 
+export type Manifest = z.infer<typeof schema>
+
 /** There is one door on a machine. */
 const manifestFile = (root: string): string => join(root, '/var/lib/hostops/openclaw.json')
 
@@ -51,7 +43,7 @@ export function readManifest(root: string): Manifest | null {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw error
   }
-  return schema.parse(JSON.parse(content)) as Manifest
+  return schema.parse(JSON.parse(content))
 }
 
 export function writeManifest(manifest: Manifest): void {
