@@ -292,6 +292,13 @@ describe('files.snapshot refuses', () => {
     mkdirSync(join(top, 'of-root'))
     symlinkSync('of-root', join(top, 'link'))
     await refused('swappable', join(top, 'link'))
+    // A name of theirs that says what is asked of the system: whose state it is.
+    mkdirSync(join(top, `x\nstate ${OWNER} 1\ny`))
+    symlinkSync(`x\nstate ${OWNER} 1\ny/../of-root`, join(top, 'forged'))
+    await refused('unreadable', join(top, 'forged'))
+    symlinkSync('of-root\n', join(top, 'trailing'))
+    mkdirSync(join(top, 'of-root\n'))
+    await refused('unreadable', join(top, 'trailing'))
   })
 
   test('a link that leads elsewhere by then, and verifies where it leads', async () => {

@@ -66,7 +66,10 @@ async function containerIds(ctx: StepContext): Promise<string[]> {
 /** The first line: the container that this runs in, which must never pause or stop itself. */
 const RESOLVE = `
 awk '$5 == "/etc/hostname" { print $4 }' /proc/self/mountinfo 2>/dev/null | tr '\\n' ' '; echo
-for each do readlink -f -- "$each" || echo; done
+for each do
+  real=$(readlink -f -- "$each"); case $real in *[[:cntrl:]]*) real= ;; esac
+  echo "$real"
+done
 `
 
 async function resolved(ctx: StepContext, sources: readonly string[]) {

@@ -35,7 +35,10 @@ while [ -n "$rest" ]; do
   next=\${at%/}/$part
   [ -L "$next" ] || { at=$next; continue; }
   links=$((links + 1)); [ "$links" -le 40 ] || no missing
-  to=$(readlink -- "$next"); rest=$to/$rest
+  to=$(readlink -n -- "$next"; echo .); to=\${to%.}
+  # A line break in a name would be read as a line of this.
+  case $to in *[[:cntrl:]]*) no unreadable ;; esac
+  rest=$to/$rest
   case $to in /*) at=/ ;; esac
 done
 [ -e "$1" ] || no missing
