@@ -30,8 +30,6 @@ type RollbackProgress = {
   because: Failure
   /** Parts that were begun. */
   parts: Map<string, PartProgress>
-  /** All of it is back, as far as it could be seen: nothing that was kept for it is needed any more. */
-  isBack: boolean
 }
 
 /** Begun in a step, or in its part of a rollback; nobody saw that step or part end. */
@@ -91,14 +89,7 @@ function advanceSteps(progress: Progress, event: Event): void {
     }
     case 'rollback-started':
       progress.end = null
-      progress.rollback = {
-        because: event.because,
-        parts: progress.rollback?.parts ?? new Map(),
-        isBack: false,
-      }
-      return
-    case 'rollback-finished':
-      if (progress.rollback) progress.rollback.isBack = event.verified !== false && event.remains.length === 0
+      progress.rollback = { because: event.because, parts: progress.rollback?.parts ?? new Map() }
       return
     case 'part-started': {
       const { id, movement, times } = event

@@ -36,8 +36,7 @@ export function runPlan(input: RunInput): StartedRun {
 /** Takes back what the journal of a run (`recovered`) says that it did, all of it or nothing. Never rejects. */
 export function startRollback(input: RunInput): StartedRun {
   const work = async (run: Run): Promise<RunEnd> => {
-    const needsNothing = input.rebuild || input.recovered?.rollback?.isBack
-    const missing = needsNothing ? null : await missingFromSet(run)
+    const missing = input.rebuild ? null : await missingFromSet(run)
     if (missing !== null) return { ...idle(missing), refused: true }
     return goOnTakingBack(run, { code: 'taken-back', runId: input.runId })
   }
@@ -53,13 +52,19 @@ function start(input: RunInput, work: Work, verb: Verb): StartedRun {
   if (input.recovered) for (const state of run.states) recallStep(run, state)
   announce(run)
   const ended = locked(run, run => alone(run, work, verb), verb).then(async seen => {
-    const end = run.redact(seen)
-    const { outcome, failedStep, failure } = end
-    run.emit({ type: 'run-finished', outcome, failedStep, failure })
+    const end = finish(run, seen)
     await settleNote(run, end)
     return end
   })
   return { control: run.stops.control, ended }
+}
+
+/** Tells the end, once. */
+function finish(run: Run, seen: RunEnd): RunEnd {
+  const end = run.redact(seen)
+  const { outcome, failedStep, failure } = end
+  if (run.input.progress.end === null) run.emit({ type: 'run-finished', outcome, failedStep, failure })
+  return end
 }
 
 /** What an earlier runner started comes to its end first; until then the run stays as open as it was. */
@@ -93,9 +98,13 @@ async function locked(run: Run, work: Work, verb: Verb): Promise<RunEnd> {
   try {
     if (run.input.recovered) startObserving(run, run.states)
     const end = await work(run)
+    await stopObserving(run)
     const takenBack = AS_BEFORE.has(end.outcome)
-    const isTidied = takenBack || end.outcome === 'succeeded'
-    await Promise.all([stopObserving(run), isTidied ? tidyUp(run, takenBack) : null])
+    if (takenBack || end.outcome === 'succeeded') {
+      // Of a run that has not ended, whoever comes next would need what is removed here.
+      finish(run, end)
+      await tidyUp(run, takenBack)
+    }
     open = end.outcome === 'unknown'
     return end
   } finally {

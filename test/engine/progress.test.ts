@@ -128,15 +128,6 @@ describe('a way back that was gone only in part', () => {
     expect(back).toEqual(['restore y', 'reactivate x', 'reactivate y', 'reactivate z'])
   })
 
-  test('needs nothing that was kept for it any more once all of it is back', async () => {
-    const { events, host } = await play({ ...bad })
-    const steps = good.steps.map(step => ({ ...step, with: { ...step.with, keptIsGone: true } }))
-    const until = (type: string) => progressAfter(events.slice(0, events.findIndex(e => e.type === type) + 1))
-    const again = (type: string) => play({ ...bad, steps, host, recovered: until(type), takeBack: true })
-    expect((await again('rollback-started')).end).toMatchObject({ outcome: 'unknown', refused: true })
-    expect((await again('rollback-finished')).end.outcome).toBe('rolled-back')
-  })
-
   test('what was reactivated behind all of it is not', async () => {
     const { events, host } = await play({ ...bad })
     const at = events.findIndex(

@@ -46,8 +46,6 @@ export function setKind(host: Host, calls: string[]): StepKind {
     fail: z.custom<Failure>().optional(),
     failTimes: z.number().default(Number.POSITIVE_INFINITY),
     restoreFails: z.boolean().default(false),
-    /** What was kept for its way back is gone. */
-    keptIsGone: z.boolean().default(false),
     restoreWaitMs: z.number().default(0),
     waitMs: z.number().default(0),
     evidence: z.string().optional(),
@@ -98,10 +96,6 @@ export function setKind(host: Host, calls: string[]): StepKind {
       async reactivate(_ctx, input) {
         calls.push(`reactivate ${input.name}`)
         return { changed: false }
-      },
-      async rehearse(_ctx, input) {
-        const failure: Failure = { code: 'rollback-set-missing', what: [input.name] }
-        return input.keptIsGone ? [{ text: 'it is gone', seen: null, failure }] : []
       },
       async verify(ctx, input, snapshot) {
         calls.push(`verify ${input.name}`)
