@@ -44,5 +44,7 @@ export function takeSecrets({ [SECRETS]: given, ...env }: Surroundings['env']): 
   secrets: { [name: string]: Json }
   env: Surroundings['env']
 } {
+  // Commands on this machine inherit what the process itself has.
+  delete process.env[SECRETS]
   return { secrets: given === undefined ? {} : JSON.parse(given), env }
 }

@@ -1,6 +1,6 @@
 /** The value of a secret stands in nothing that a run prints or keeps, whichever way it goes and wherever it fails. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type HostopsRig, hostopsRig } from '../rig/hostops.ts'
+import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
 
 const SECRET = 'Sup3r/s3cret+"pass word'
 const BASE64 = Buffer.from(SECRET).toString('base64').slice(0, 24)
@@ -44,6 +44,24 @@ test('a file of inputs that is no JSON is not quoted', async () => {
   const ended = await rig.run(['run', file, '--inputs', json])
   expect(ended.report.outcome).toBe('invalid')
   expect(ended.stdout + ended.stderr).not.toContain('Sup3r')
+})
+
+test('the commands of the process that stands by get the secrets that their steps name, and no others', async () => {
+  const steps = [
+    { id: 'first', run: ['true'], undo: ['sh', '-c', `env >${rig.path('seen')}`] },
+    { id: 'second', run: ['true'], undo: ['sleep', '1'] },
+    { id: 'third', run: ['sh', '-c', `touch ${rig.path('third')}; exec sleep 60`], undo: ['true'] },
+  ]
+  const file = rig.playbook('dies', steps, { inputs })
+  const { child, ended } = rig.start(['run', file, '-i', `token=${SECRET}`, '--run-id', 'r'])
+  await poll(() => rig.exists('third'))
+  child.kill('SIGTERM')
+  await new Promise(resolve => setTimeout(resolve, 300))
+  child.kill('SIGKILL')
+  expect((await ended).signal).toBe('SIGKILL')
+  await poll(() => rig.exists('state/runs/r/report.json'))
+  expect(rig.read('seen')).toContain('PATH=')
+  expect(rig.read('seen')).not.toContain('Sup3r')
 })
 
 /** Nothing of a secret, not even a part of it, in what was printed and in what is kept. */

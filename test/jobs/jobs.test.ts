@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Token } from '../../src/hostlink/daemon/policy/policy.ts'
 import { findSupervisor } from '../../src/jobs/supervisor.ts'
@@ -47,6 +48,8 @@ describe('a supervisor that was begun before there is a job for it', () => {
     const spare = await waiting()
     process.kill(spare, 'SIGKILL')
     await until('it is gone', () => !isRunning(spare))
+    // Node, whose child it is, has to have seen that, too.
+    await sleep(200)
     expect(await rig.run({ command: 'exit 4' })).toMatchObject({ state: 'exited', exit_code: 4 })
   })
 
