@@ -200,6 +200,22 @@ tokens:
   })
 })
 
+test.each(['mkdir', 'mkfifo'])(
+  'what the node’s user puts in the way keeps neither grant nor token: %s',
+  async tool => {
+    await install(...PIN, '--yes')
+    for (const name of ['skills/hostops/SKILL.md', 'openclaw.json']) {
+      rmSync(at(`${STATE}/${name}`))
+      execFileSync(tool, [at(`${STATE}/${name}`)])
+    }
+    const ended = await uninstall('--yes')
+    expect(ended.code).toBe(0)
+    expect(ended.stderr).toMatch(/left: \S+SKILL\.md is not a file/)
+    expect(readdirSync(at('etc/hostlink'))).not.toContain('tokens')
+    expect(read('etc/hostlink/hostlink.conf')).not.toMatch(/^policy_file/m)
+  },
+)
+
 test('changes nothing without an answer, with --dry-run, and where something is missing', async () => {
   const before = tree()
   const cases: [string[], number, RegExp][] = [

@@ -111,7 +111,9 @@ export function doneBy(change: Change): ChangeRecord {
 
 /** Null once nothing of it is there any more; else why it was left. */
 export function undo(done: ChangeRecord): string | null {
-  if (lstatSync(done.path, { throwIfNoEntry: false }) === undefined) return null
+  const stats = lstatSync(done.path, { throwIfNoEntry: false })
+  if (stats === undefined) return null
+  if (done.kind !== 'folder' && !stats.isFile()) return 'is not a file'
   switch (done.kind) {
     case 'folder':
       return quietly(() => rmdirSync(done.path) ?? true) === undefined ? 'holds other files' : null

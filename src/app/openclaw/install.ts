@@ -138,6 +138,15 @@ export type Left = { done: ChangeRecord; why: string }
 /** The last first. Answers what was left because it is not as it was put there. */
 export const uninstall = (done: readonly ChangeRecord[]): Left[] =>
   done.toReversed().flatMap(each => {
-    const why = undo(each)
+    const why = undone(each)
     return why === null ? [] : [{ done: each, why }]
   })
+
+/** What the node's user has put in the way must not keep the token and the grant, which come last. */
+function undone(done: ChangeRecord): string | null {
+  try {
+    return undo(done)
+  } catch (error) {
+    return `cannot be taken away: ${(error as NodeJS.ErrnoException).code ?? error}`
+  }
+}
