@@ -13,8 +13,10 @@ export function grantOf(
   const pinned: Record<string, unknown> = {}
   const missing: string[] = []
   for (const input of inputs) {
-    if (free.includes(input.name)) continue
-    const value = Object.hasOwn(pins, input.name) ? typed(pins[input.name]!, input) : defaultOf(input, pinned)
+    const isGiven = Object.hasOwn(pins, input.name)
+    // What its owner fixes is fixed, also where it would be free.
+    if (free.includes(input.name) && !isGiven) continue
+    const value = isGiven ? typed(pins[input.name]!, input) : defaultOf(input, pinned)
     if (value === undefined) missing.push(input.name)
     else pinned[input.name] = value
   }

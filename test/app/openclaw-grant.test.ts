@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest'
+import { grantOf } from '../../src/app/openclaw/grant.ts'
+import type { DescribedInput } from '../../src/playbook/describe.ts'
+
+const input = (name: string, value: string): DescribedInput =>
+  ({ name, type: 'string', description: null, from: 'default', value }) as DescribedInput
+const playbook = { name: 'upgrade', digest: 'd', inputs: [input('ref', 'main'), input('service', 'web')] }
+
+test('a grant leaves free what is to be free, and fixes what is pinned all the same', () => {
+  expect(grantOf(playbook, {}, ['ref'])).toMatchObject({ pinned: { service: 'web' } })
+  expect(grantOf(playbook, { ref: 'v1' }, ['ref'])).toMatchObject({ pinned: { ref: 'v1', service: 'web' } })
+})
