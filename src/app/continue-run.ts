@@ -213,8 +213,11 @@ async function onTarget(work: Work): Promise<RunEnd> {
     sink.openJournal()
     await watcher.ready()
     const running = verb === 'resume' ? runPlan(input) : startRollback(input)
-    const onEnding = () =>
-      standBy({ runId: run.head.runId, state, playbook: kept.playbook, inputs, env: around.env })
+    const { runId } = run.head
+    const onEnding = () => {
+      if (standBy({ runId, state, playbook: kept.playbook, inputs, env: around.env }))
+        watcher.note({ kind: 'stands-by', runId })
+    }
     const isTakenBack = (verb === 'rollback' || kept.plan.onFailure === 'rollback') && !options.asHost
     const control = { interrupts, folder: run.folder, ...(isTakenBack ? { onEnding } : {}) }
     return await endOf(running, control)

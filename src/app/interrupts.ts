@@ -35,7 +35,7 @@ export const unlessInterrupted = <T>(interrupts: Interrupts, work: Promise<T>): 
 
 type Control = {
   interrupts: Interrupts
-  /** Where somebody may have noted that the signal comes from them. */
+  /** The run's folder. Whoever sent the signal may have left their name there. */
   folder: string | null
   /** Called once when this process, and not only the run, is told to end. */
   onEnding?: () => void

@@ -1,6 +1,6 @@
 /**
- * Who sends SIGTERM may send SIGKILL 300 ms later, in the middle of a way back. So a second process stands by, which rolls
- * the run back if this one is gone before it has done so.
+ * A caller that sends SIGTERM may send SIGKILL 300 ms later, in the middle of a rollback. So a second process stands by: it
+ * rolls the run back if this one is gone before it has done so.
  */
 import { spawn } from 'node:child_process'
 import { packagePath } from '../build/package-path.ts'
@@ -11,6 +11,7 @@ import type { Surroundings } from '../process/surroundings.ts'
 /** Holds the run's secrets, which no file keeps. */
 const SECRETS = 'HOSTOPS_STAND_BY'
 
+/** False if none could be started, as for secrets of more than an environment holds. */
 export function standBy({
   runId,
   state,
@@ -23,20 +24,25 @@ export function standBy({
   playbook: Playbook
   inputs: { [name: string]: Json }
   env: Surroundings['env']
-}): void {
+}): boolean {
   const secrets = Object.entries(inputs).filter(([name]) => playbook.inputs[name]?.type === 'secret')
-  const child = spawn(
-    process.execPath,
-    [packagePath('dist/hostops.cjs'), 'rollback', runId, '--stand-by', '--quiet'],
-    {
-      env: { ...env, HOSTOPS_STATE_DIR: state, [SECRETS]: JSON.stringify(Object.fromEntries(secrets)) },
-      cwd: '/',
-      detached: true,
-      stdio: 'ignore',
-    },
-  )
-  child.on('error', () => {})
-  child.unref()
+  try {
+    const child = spawn(
+      process.execPath,
+      [packagePath('dist/hostops.cjs'), 'rollback', runId, '--stand-by', '--quiet'],
+      {
+        env: { ...env, HOSTOPS_STATE_DIR: state, [SECRETS]: JSON.stringify(Object.fromEntries(secrets)) },
+        cwd: '/',
+        detached: true,
+        stdio: 'ignore',
+      },
+    )
+    child.on('error', () => {})
+    child.unref()
+    return child.pid !== undefined
+  } catch {
+    return false
+  }
 }
 
 /** The secrets of the run, and an environment without them, so that no step's command gets to see them. */

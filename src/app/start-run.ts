@@ -182,8 +182,9 @@ async function onTarget(
       return await endOf(startCheck({ ...input, warnings: [...warnings, ...prepared.warnings] }), control)
     const { plan, playbook, inputs } = prepared
     const onEnding = () => {
-      standBy({ runId: sink.head.runId, state, playbook, inputs, env: around.env })
-      watcher.note({ kind: 'stands-by', runId: sink.head.runId })
+      const { runId } = sink.head
+      if (standBy({ runId, state, playbook, inputs, env: around.env }))
+        watcher.note({ kind: 'stands-by', runId })
     }
     const isTakenBack = plan.onFailure === 'rollback' && !options.asHost
     return await endOf(runPlan(input), { ...control, ...(isTakenBack ? { onEnding } : {}) })

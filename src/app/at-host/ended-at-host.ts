@@ -46,7 +46,7 @@ export function endOfRefusal({ failure, again, unable }: NoReply): RunEnd {
   return again || failure.code === 'link-lost' ? lost(failure) : notStarted(failure)
 }
 
-/** Of what could not be done at a host, or was wrong before one was asked. */
+/** The end of an operation that failed at the host, or was wrong before the host was asked. */
 export function endOfError(error: Failed): RunEnd {
   if (error instanceof HostRefusal) return endOfRefusal(error.reply)
   const outcome = refusalCode(error) === EXIT_REFUSED ? 'refused' : 'invalid'

@@ -58,7 +58,7 @@ async function started(start: Start, interrupts: Interrupts): Promise<EndedAtHos
   }
 }
 
-/** Whoever leaves while operators are asked has started nothing. */
+/** A run whose approval was still awaited when the caller left was not started. */
 const unlessLeft = (end: RunEnd, { first }: Interrupts): RunEnd =>
   first !== null && end.failure?.code === 'approval-needed' ? interrupted(first) : end
 
