@@ -224,6 +224,9 @@ test('changes nothing without an answer, with --dry-run, and where something is 
     [['--yes'], 2, /say what is fixed \(--pin repoPath=\.\.\./],
     [[...PIN, '--yes', '--playbook', 'none'], 2, /no playbook none is installed/],
     [[...PIN, '--yes', '--user', 'root'], 2, /runs as root is refused/],
+    [[...PIN, '--yes', '--pin', 'reff=v1'], 2, /no granted playbook has an input reff/],
+    [[...PIN, '--yes', '--pin', 'ref'], 2, /--pin ref is not KEY=VALUE/],
+    [[...PIN, '--yes', '--state', '/var/lib/a b'], 2, /has a blank or a quote/],
     [[...PIN, '--yes', '--gateway', 'x'], 2, /--gateway is not HOST:PORT/],
     [[...PIN, '--yes', '--config', '/none'], 2, /hostlinkd init/],
   ]

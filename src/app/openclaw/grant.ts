@@ -14,7 +14,7 @@ export function grantOf(
   const missing: string[] = []
   for (const input of inputs) {
     const isGiven = Object.hasOwn(pins, input.name)
-    // What its owner fixes is fixed, also where it would be free.
+    // A pin of the owner's counts, even if the input is free by default.
     if (free.includes(input.name) && !isGiven) continue
     const value = isGiven ? typed(pins[input.name]!, input) : defaultOf(input, pinned)
     if (value === undefined) missing.push(input.name)

@@ -142,7 +142,7 @@ export const uninstall = (done: readonly ChangeRecord[]): Left[] =>
     return why === null ? [] : [{ done: each, why }]
   })
 
-/** What the node's user has put in the way must not keep the token and the grant, which come last. */
+/** A file that the node's user has put in the way must not keep the token and the grant, which are removed last. */
 function undone(done: ChangeRecord): string | null {
   try {
     return undo(done)

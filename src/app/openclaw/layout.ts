@@ -1,4 +1,4 @@
-/** What `hostops openclaw install` puts on a machine: where, with which words. Pure. */
+/** The places and texts of all files that `hostops openclaw install` writes. Pure. */
 import { join } from 'node:path'
 
 export type DoorOptions = {
@@ -13,7 +13,7 @@ export type DoorOptions = {
   dir: string
   /** hostlink.conf */
   config: string
-  /** Where the node host keeps what it knows. */
+  /** The state folder of the node host. */
   state: string
   /** In front of all other paths; empty but for tests. */
   root: string

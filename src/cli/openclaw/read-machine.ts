@@ -85,8 +85,12 @@ function doorOptions(given: InstallOptions, env: Env): DoorOptions {
   if (gateway === null) throw stop('--gateway is not HOST:PORT', '--gateway 127.0.0.1:18789')
   const openclaw = findOpenclaw(given.openclaw, env)
   const at = (path: string) => (root === '' ? path : join(root, path))
-  for (const path of [given.dir, given.config, given.state ?? '/'])
+  for (const path of [given.dir, given.config, given.state ?? '/', openclaw]) {
     if (!isAbsolute(path)) throw stop(`${path} is not an absolute path`, `--dir ${DEFAULT_DIR}`)
+    // The unit and hostlink.conf would read such a path in ways of their own.
+    if (/[\s%$"'\\\p{Cc}]/u.test(path))
+      throw stop(`${JSON.stringify(path)} has a blank or a quote, % or $`, `--dir ${DEFAULT_DIR}`)
+  }
   return {
     ...{ user, agent, openclaw, root },
     gateway: { host: gateway[1]!, port: Number(gateway[2]) },
@@ -125,14 +129,14 @@ function daemonConfig({ config: file, root }: DoorOptions): Config {
   return config
 }
 
-async function grantsOf(
-  { playbook = ['upgrade-openclaw'], pin = [], free = ['ref'] }: InstallOptions,
-  config: Config,
-  env: Env,
-): Promise<Grant[]> {
+async function grantsOf(given: InstallOptions, config: Config, env: Env): Promise<Grant[]> {
+  const { playbook = ['upgrade-openclaw'], pin = [], free = ['ref'] } = given
+  for (const pair of pin)
+    if (!/^\w+=/.test(pair)) throw stop(`--pin ${pair} is not KEY=VALUE`, '--pin repoPath=/srv/openclaw')
   const pins = Object.fromEntries(pin.map(pair => [pair.split('=')[0]!, pair.slice(pair.indexOf('=') + 1)]))
   const offered = (await loadOffers())({ kind: 'full' }, config, env)
   if (typeof offered === 'string') throw stop(offered, `hostlinkd check -c ${config.file}`)
+  requireInputs([...Object.keys(pins), ...(given.free ?? [])], playbook, offered)
   return playbook.map(name => {
     const found = offered.find(each => each.name === name)
     if (found?.digest == null || found.problem !== null)
@@ -144,6 +148,19 @@ async function grantsOf(
     if (typeof grant === 'string') throw stop(grant, `hostops show ${name}   lists its inputs`)
     return grant
   })
+}
+
+/** A typing mistake would leave an input at its default, or free. */
+function requireInputs(
+  names: readonly string[],
+  playbooks: readonly string[],
+  offered: readonly { name: string; inputs: readonly { name: string }[] }[],
+): void {
+  const granted = offered.filter(({ name }) => playbooks.includes(name))
+  const isKnown = (name: string) => granted.some(({ inputs }) => inputs.some(input => input.name === name))
+  const unknown = names.find(name => !isKnown(name))
+  if (granted.length === 0 || unknown === undefined) return
+  throw stop(`no granted playbook has an input ${unknown}`, `hostops show ${playbooks[0]}   lists its inputs`)
 }
 
 /** Node as the launcher names it: nobody but root may be able to put another one in its place. */
