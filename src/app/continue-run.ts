@@ -124,12 +124,11 @@ async function goOn(
     const { keepHeapSmall } = await import('../process/v8-flags.ts')
     keepHeapSmall()
     const kept = readKept(run)
-    const { secrets, env } = takeSecrets(around.env)
     const inputs = options.standBy
-      ? { ...kept.plan.inputs, ...secrets }
+      ? { ...kept.plan.inputs, ...takeSecrets() }
       : await secretInputs(kept, options, around)
     sink.goOnIn(state, run, kept.events)
-    const end = await onTarget({ ...work, around: { ...around, env }, kept, inputs, sink })
+    const end = await onTarget({ ...work, kept, inputs, sink })
     if (end.idle && end.failure && (end.refused || isKept(run, end.failure))) {
       sink.standDown(run.head)
       return refuse(run, end.failure)
@@ -215,8 +214,9 @@ async function onTarget(work: Work): Promise<RunEnd> {
     const running = verb === 'resume' ? runPlan(input) : startRollback(input)
     const { runId } = run.head
     const onEnding = () => {
-      if (standBy({ runId, state, playbook: kept.playbook, inputs, env: around.env }))
-        watcher.note({ kind: 'stands-by', runId })
+      const by = standBy({ runId, state, playbook: kept.playbook, inputs, env: around.env })
+      if (by) watcher.note({ kind: 'stands-by', runId })
+      return by
     }
     const isTakenBack = (verb === 'rollback' || kept.plan.onFailure === 'rollback') && !options.asHost
     const control = { interrupts, folder: run.folder, ...(isTakenBack ? { onEnding } : {}) }

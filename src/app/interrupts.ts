@@ -1,6 +1,7 @@
 /** Interruptions of an operation, passed to whatever is running at the moment. */
 import type { RunEnd, StartedRun } from '../engine/run-input.ts'
 import { takeInterruption } from '../runs/interruption.ts'
+import type { StandBy } from './stand-by.ts'
 import type { Signal } from './watcher.ts'
 
 export type Interrupts = {
@@ -38,16 +39,20 @@ type Control = {
   /** The run's folder. Whoever sent the signal may have left their name there. */
   folder: string | null
   /** Called once when this process, and not only the run, is told to end. */
-  onEnding?: () => void
+  onEnding?: () => StandBy | null
 }
 
-export function endOf(running: StartedRun, { interrupts, folder, onEnding }: Control): Promise<RunEnd> {
+export async function endOf(running: StartedRun, { interrupts, folder, onEnding }: Control): Promise<RunEnd> {
   let isTold = false
+  let by: StandBy | null = null
   interrupts.handle(signal => {
     running.control.interrupt(signal, folder === null ? null : takeInterruption(folder))
     if (signal === 'SIGINT' || isTold) return
     isTold = true
-    onEnding?.()
+    by = onEnding?.() ?? null
   })
-  return running.ended
+  const end = await running.ended
+  // Nothing was done: the run stays as open as it was, and who interrupted this decides what becomes of it.
+  if (end.idle) (by as StandBy | null)?.dismiss()
+  return end
 }

@@ -3,15 +3,18 @@
  * rolls the run back if this one is gone before it has done so.
  */
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { packagePath } from '../build/package-path.ts'
 import type { Json } from '../document/json.ts'
 import type { Playbook } from '../playbook/playbook.ts'
 import type { Surroundings } from '../process/surroundings.ts'
 
-/** Holds the run's secrets, which no file keeps. */
-const SECRETS = 'HOSTOPS_STAND_BY'
+export type StandBy = {
+  /** For a runner that leaves the run to whoever comes next, and not to it. */
+  dismiss(): void
+}
 
-/** False if none could be started, as for secrets of more than an environment holds. */
+/** Null if none could be started. */
 export function standBy({
   runId,
   state,
@@ -24,33 +27,35 @@ export function standBy({
   playbook: Playbook
   inputs: { [name: string]: Json }
   env: Surroundings['env']
-}): boolean {
+}): StandBy | null {
   const secrets = Object.entries(inputs).filter(([name]) => playbook.inputs[name]?.type === 'secret')
   try {
     const child = spawn(
       process.execPath,
       [packagePath('dist/hostops.cjs'), 'rollback', runId, '--stand-by', '--quiet'],
       {
-        env: { ...env, HOSTOPS_STATE_DIR: state, [SECRETS]: JSON.stringify(Object.fromEntries(secrets)) },
+        env: { ...env, HOSTOPS_STATE_DIR: state },
         cwd: '/',
         detached: true,
-        stdio: 'ignore',
+        stdio: ['pipe', 'ignore', 'ignore'],
       },
     )
     child.on('error', () => {})
+    child.stdin.on('error', () => {})
+    // No file keeps the run's secrets, and an environment shows them to whoever lists processes.
+    child.stdin.end(JSON.stringify(Object.fromEntries(secrets)))
     child.unref()
-    return child.pid !== undefined
+    return child.pid === undefined ? null : { dismiss: () => void child.kill('SIGKILL') }
   } catch {
-    return false
+    return null
   }
 }
 
-/** The secrets of the run, and an environment without them, so that no step's command gets to see them. */
-export function takeSecrets({ [SECRETS]: given, ...env }: Surroundings['env']): {
-  secrets: { [name: string]: Json }
-  env: Surroundings['env']
-} {
-  // Commands on this machine inherit what the process itself has.
-  delete process.env[SECRETS]
-  return { secrets: given === undefined ? {} : JSON.parse(given), env }
+/** What the runner has handed over; nothing if it died over that. */
+export function takeSecrets(): { [name: string]: Json } {
+  try {
+    return JSON.parse(readFileSync(0, 'utf8'))
+  } catch {
+    return {}
+  }
 }

@@ -183,8 +183,9 @@ async function onTarget(
     const { plan, playbook, inputs } = prepared
     const onEnding = () => {
       const { runId } = sink.head
-      if (standBy({ runId, state, playbook, inputs, env: around.env }))
-        watcher.note({ kind: 'stands-by', runId })
+      const by = standBy({ runId, state, playbook, inputs, env: around.env })
+      if (by) watcher.note({ kind: 'stands-by', runId })
+      return by
     }
     const isTakenBack = plan.onFailure === 'rollback' && !options.asHost
     return await endOf(runPlan(input), { ...control, ...(isTakenBack ? { onEnding } : {}) })

@@ -49,6 +49,12 @@ test('a file of inputs that is no JSON is not quoted', async () => {
 test('the commands of the process that stands by get the secrets that their steps name, and no others', async () => {
   const steps = [
     { id: 'first', run: ['true'], undo: ['sh', '-c', `env >${rig.path('seen')}`] },
+    {
+      id: 'named',
+      run: ['true'],
+      undo: ['sh', '-c', `printf %s "$T" >${rig.path('given')}`],
+      env: { T: '${{ inputs.token }}' },
+    },
     { id: 'second', run: ['true'], undo: ['sleep', '1'] },
     { id: 'third', run: ['sh', '-c', `touch ${rig.path('third')}; exec sleep 60`], undo: ['true'] },
   ]
@@ -62,6 +68,7 @@ test('the commands of the process that stands by get the secrets that their step
   await poll(() => rig.exists('state/runs/r/report.json'))
   expect(rig.read('seen')).toContain('PATH=')
   expect(rig.read('seen')).not.toContain('Sup3r')
+  expect(rig.read('given')).toBe(SECRET)
 })
 
 /** Nothing of a secret, not even a part of it, in what was printed and in what is kept. */
