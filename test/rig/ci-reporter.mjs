@@ -13,9 +13,13 @@ export default class CiReporter {
     const isPlayed = module => [...module.children.allTests()].some(test => state(test) !== 'skipped')
     const result = {
       passed: named(test => state(test) === 'passed').length,
-      failed: failed.length + broken.length + (unhandled.length > 0 ? 1 : 0),
+      failed: [
+        ...failed,
+        ...broken.map(module => module.relativeModuleId),
+        ...unhandled.slice(0, 1).map(String),
+      ],
       skipped: named(test => state(test) === 'skipped'),
-      again: named(test => (test.diagnostic()?.retryCount ?? 0) > 0),
+      again: named(test => state(test) === 'passed' && (test.diagnostic()?.retryCount ?? 0) > 0),
       // Those of which at least one test was played.
       files: modules.filter(isPlayed).map(module => module.relativeModuleId),
     }

@@ -9,7 +9,7 @@ const [quick, machine, newer, openclaw] = process.argv.slice(2, 6).map(file => {
   try {
     return JSON.parse(readFileSync(file, 'utf8'))
   } catch {
-    return { passed: 0, failed: 1, skipped: [], again: [], files: [] }
+    return { passed: 0, failed: [`no result in ${file}`], skipped: [], again: [], files: [] }
   }
 })
 const all = [quick, machine, newer, openclaw]
@@ -30,9 +30,10 @@ const notPlayed = [
 ]
 for (const name of left) console.log(`ci: left to npm run test:openclaw: ${name}`)
 for (const name of notPlayed) console.log(`ci: not played: ${name}`)
+for (const name of all.flatMap(each => each.failed)) console.log(`ci: failed: ${name}`)
 for (const name of all.flatMap(each => each.again)) console.log(`ci: needed a second try: ${name}`)
 const sum = count => all.reduce((total, each) => total + count(each), 0)
-const failed = sum(each => each.failed) + notPlayed.length
+const failed = sum(each => each.failed.length) + notPlayed.length
 console.log(
   `${sum(each => each.passed)} passed, ${failed} failed, ${sum(each => each.skipped.length) + left.length} skipped`,
 )

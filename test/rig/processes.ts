@@ -12,19 +12,25 @@ export const workingOn = (folder: string): number[] =>
     .map(Number)
     .filter(isRunning)
 
-/** Ends all of them at once, as a machine that loses its power does. */
+/** Ends all of them at once, as a machine that loses its power does: none sees another one go and acts on it. */
 export async function killAllOf(folder: string): Promise<void> {
   await poll(() => {
-    const left = pids()
-      .filter(pid =>
-        [textOf(pid, 'cmdline'), textOf(pid, 'environ'), placeOf(pid)].join('\n').includes(folder),
-      )
-      .map(Number)
-      .filter(isRunning)
-    for (const pid of left) kill(pid)
-    return left.length === 0
+    const stopped = new Set<number>()
+    for (let more = allOf(folder); more.length > 0; more = allOf(folder).filter(pid => !stopped.has(pid)))
+      for (const pid of more) {
+        stopped.add(pid)
+        kill(pid, 'SIGSTOP')
+      }
+    for (const pid of stopped) kill(pid)
+    return stopped.size === 0
   })
 }
+
+const allOf = (folder: string): number[] =>
+  pids()
+    .filter(pid => [textOf(pid, 'cmdline'), textOf(pid, 'environ'), placeOf(pid)].join('\n').includes(folder))
+    .map(Number)
+    .filter(isRunning)
 
 export function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
   try {

@@ -68,6 +68,8 @@ export function stateStack() {
       }
     },
     async backToV1(runId: string) {
+      // A paused container cannot be removed, and one is left by a test that failed in the middle.
+      spawnSync('docker', ['unpause', name], { stdio: 'ignore' })
       git('checkout', '-q', '--detach', 'v1')
       docker('compose', '-p', project, '--progress', 'quiet', 'down', '-t', '0')
       for (const place of [state, data]) {
