@@ -105,11 +105,12 @@ export async function rollBack(options: {
   const begin = (part: Part) => {
     const { movement, state } = part
     if (!signal.aborted && options.lost() === null)
-      return runPart(
-        { run, emit, signal, touchedSince: mayHaveTouchedRunning(steps.slice(steps.indexOf(state) + 1)) },
-        part,
-        timesOf(earlierOf(part), isAfresh(movement, restoredNow)),
-      )
+      return runPart(run, part, {
+        times: timesOf(earlierOf(part), isAfresh(movement, restoredNow)),
+        signal,
+        touchedSince: mayHaveTouchedRunning(steps.slice(steps.indexOf(state) + 1)),
+        evidenceKept: options.evidence,
+      })
     remains.push({ code: 'not-done', movement, step: state.planned.id })
     return null
   }
@@ -119,11 +120,13 @@ export async function rollBack(options: {
     const end = await begin(part)
     if (end !== null) take(end)
   })
-  for (const part of parts.filter(({ movement }) => movement === 'reactivate')) {
-    if (earlierOf(part)?.ended && !restoredNow) continue
+  const isDone = (part: Part) => !restoredNow && earlierOf(part)?.ended
+  for (const part of parts.filter(part => part.movement === 'reactivate' && !isDone(part))) {
+    if (!part.state.kind.undo?.readsFirst) await options.evidence
     const end = await begin(part)
     if (end !== null) take(end)
   }
+  await options.evidence
   // Looks, of which none waits for another: at once, and told in their order.
   const looking = parts.filter(({ movement }) => movement === 'verify').map(begin)
   for (const look of looking) if (look !== null) take(await look)
@@ -137,17 +140,19 @@ export async function rollBack(options: {
 
 /**
  * In this order where they may touch the same thing, else side by side. What may touch anything might destroy the cause: it
- * waits for the evidence, which is complete once all of this is.
+ * waits for the evidence.
  */
 async function besideOthers(
   parts: readonly Part[],
   evidence: Promise<unknown>,
   act: (part: Part) => Promise<void>,
 ): Promise<void> {
-  const begun: { touches: Touches; ended: Promise<unknown> }[] = [{ touches: [RUNNING], ended: evidence }]
+  const gathering = { touches: [RUNNING], ended: evidence }
+  const begun: { touches: Touches; ended: Promise<unknown> }[] = []
   for (const part of parts) {
     const touches = touchesOf(part.state)
-    const before = begun.filter(each => doMeet(each.touches, touches)).map(({ ended }) => ended)
+    const others = [gathering, ...begun].filter(each => doMeet(each.touches, touches))
+    const before = others.map(({ ended }) => ended)
     begun.push({ touches, ended: Promise.all(before).then(() => act(part)) })
   }
   await Promise.all(begun.map(({ ended }) => ended))
@@ -175,25 +180,23 @@ const timesOf = (before: PartProgress | undefined, afresh: boolean): number => {
 
 /** Never rejects. */
 async function runPart(
-  {
-    run,
-    emit,
-    signal,
-    touchedSince,
-  }: { run: Guarded; emit: Emit; signal: AbortSignal; touchedSince: boolean },
+  run: Guarded,
   { movement, state }: Part,
-  times: number,
+  {
+    times,
+    ...around
+  }: { times: number; signal: AbortSignal; touchedSince: boolean; evidenceKept: Promise<unknown> },
 ): Promise<PartEnd> {
   const id = state.planned.id
   const startedAt = run.clock.now()
-  emit({ type: 'part-started', movement, id, times })
+  run.emit({ type: 'part-started', movement, id, times })
   let changed = false
   let facts: Facts = {}
   let failure: Failure | null = null
   try {
     const { timeoutMs } = state.planned
     const phase = times === 1 ? movement : `${movement}.${times}`
-    const context = contextFor(run, state, { phase, timeoutMs, signal, movement, touchedSince })
+    const context = contextFor(run, state, { phase, timeoutMs, movement, ...around })
     const result = await state.kind.undo![movement]!(
       context,
       state.ready!.input,

@@ -37,6 +37,7 @@ type ContextInput = {
   standsLater?: StepContext['standsLater'] | undefined
   isHurried?: boolean | undefined
   touchedSince?: boolean | undefined
+  evidenceKept?: Promise<unknown> | undefined
   /** Commands that change something are asked for where an earlier runner started them, and never started. */
   attachOnly?: boolean | undefined
   /** Looks of the present moment, which it shares; absent: it neither takes nor gives any. */
@@ -84,6 +85,7 @@ export function stepContext(input: ContextInput): StepContext {
     standsLater: input.standsLater ?? (() => false),
     isHurried: input.isHurried ?? false,
     touchedSince: input.touchedSince ?? false,
+    evidenceKept: input.evidenceKept ?? Promise.resolve(),
     async sleep(ms) {
       const left = remainingMs()
       await clock.sleep(Math.min(ms, left), signal)

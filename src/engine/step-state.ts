@@ -117,6 +117,7 @@ export function contextFor(
     standsLater?: () => boolean
     isHurried?: boolean
     touchedSince?: boolean
+    evidenceKept?: Promise<unknown>
     looks?: RecentReads
     looksAnew?: boolean
   },
@@ -140,6 +141,7 @@ export function contextFor(
     standsLater: options.standsLater,
     isHurried: options.isHurried,
     touchedSince: options.touchedSince,
+    evidenceKept: options.evidenceKept,
     outputsOf: uses => outputsOf(run, uses),
     confirmed: confirmation(run, state, options.signal),
     onRan: options.onRan,

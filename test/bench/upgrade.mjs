@@ -1,6 +1,6 @@
 // The shipped playbook beside a person, a script and Ansible: how long each takes and how long nobody is served, for a version
 // that is good and for each way to be bad. In turns on one stack and engine, each once alone and once asked from outside.
-// --rounds N; the table of docs/time.md: --table.
+// --rounds N; --case 'crash loop' for one of them; the table of docs/time.md: --table.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,11 @@ import { parseArgs } from 'node:util'
 import { askedFromOutside, atMost, dist, freePort, main, median, pause, told } from './rig.mjs'
 
 const { values: given } = parseArgs({
-  options: { rounds: { type: 'string', default: '5' }, table: { type: 'boolean', default: false } },
+  options: {
+    rounds: { type: 'string', default: '5' },
+    case: { type: 'string' },
+    table: { type: 'boolean', default: false },
+  },
   strict: false,
 })
 const ROUNDS = Number(given.rounds)
@@ -27,6 +31,7 @@ const CASES = {
   'crash loop': ['v5-crashloop', 'rolled-back'],
   'unhealthy version': ['v4-unhealthy', 'rolled-back'],
 }
+const WANTED = Object.entries(CASES).filter(([name]) => (given.case ?? name) === name)
 const BACK = 'going back later'
 
 export async function run() {
@@ -51,7 +56,7 @@ async function rounds(stack) {
   }
   for (let round = 0; round < ROUNDS; round++) {
     const tools = round < ROUNDS_OF_PEERS ? stack.tools : [stack.hand, stack.hostops]
-    for (const [name, [version, outcome]] of Object.entries(CASES)) {
+    for (const [name, [version, outcome]] of WANTED) {
       for (const tool of tools) {
         const [alone, beside] = [{}, {}]
         for (const [seen, watched] of [
@@ -85,6 +90,7 @@ function figures(taken) {
   }
   const rows = []
   const compare = (name, limits) => {
+    if (taken[name] === undefined) return
     const [hand, ours] = [of(name, 'by hand'), of(name, 'hostops')]
     rows.push(
       told(`${name}: by hand`, round2(hand.wall), 's'),
@@ -101,7 +107,8 @@ function figures(taken) {
   compare('crash loop', { wall: times(1.2), down: plus(0.15) })
   compare('unhealthy version', { wall: times(1.5), down: times(1.2) })
   compare(BACK, { wall: times(1.2), down: times(1) })
-  const inside = taken['good upgrade'].hostops
+  const inside = taken['good upgrade']?.hostops
+  if (inside === undefined) return rows
   rows.push(
     atMost('guard of a good upgrade', round2(median(inside.map(({ guard }) => guard))), 's', 0.3),
     atMost('snapshot of a good upgrade', round2(median(inside.map(({ snapshot }) => snapshot))), 's', 0.3),

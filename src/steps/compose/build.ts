@@ -74,6 +74,7 @@ export const composeBuild: StepKind<With, KeptStack> = {
   },
   undo: {
     ...bringsImages.undo,
+    readsFirst: true,
     reactivate: survivingEngine((ctx, input, before) =>
       rebuildLost(ctx, input, before, async services => {
         const stack = { ...input, ...before?.stack }

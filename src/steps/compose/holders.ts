@@ -23,15 +23,14 @@ export const holdsFor = ({ folder, project }: HeldStack): string => folder?.spli
 const holderName = (kept: HeldStack, id: string) =>
   `hostops-holder-${holdsFor(kept)}-${id.replace(/^sha256:/, '').slice(0, 12)}`
 
-/** Holds until the run has ended. What cannot be held is said, and ends no run. */
+/** Until the answer is called. What cannot be held is said, and ends no run. */
 export async function holdImages(
   ctx: StepContext,
   stack: Stack,
   kept: KeptStack,
-  ended: AbortSignal,
-): Promise<void> {
+): Promise<() => Promise<unknown>> {
   const distinct = new Map(pinsIn(kept).map(({ id, pin }) => [id, pin]))
-  if (distinct.size === 0) return
+  if (distinct.size === 0) return async () => {}
   const names = [...distinct.keys()].map(id => holderName(kept, id))
   try {
     await startHolders(ctx, stack, kept, distinct)
@@ -39,8 +38,7 @@ export async function holdImages(
     if (!(error instanceof Failed)) throw error
     ctx.say(`the kept images are not held: a prune during this run may take them (${error.failure.code})`)
   }
-  await until(ended)
-  await ctx.exec({ argv: ['docker', 'stop', '-t', '0', ...names], ...QUIET })
+  return () => ctx.exec({ argv: ['docker', 'stop', '-t', '0', ...names], ...QUIET })
 }
 
 async function startHolders(
@@ -128,9 +126,3 @@ export async function removeHolders(ctx: StepContext, holders: readonly HolderCo
   if (holders.length === 0) return
   await ctx.exec({ argv: ['docker', 'rm', '-f', '-v', ...holders.map(({ id }) => id)], ...QUIET })
 }
-
-const until = (signal: AbortSignal) =>
-  new Promise<void>(resolve => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })

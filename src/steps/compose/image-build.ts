@@ -91,6 +91,7 @@ export const imageBuild: StepKind<With, KeptStack> = {
   },
   undo: {
     ...bringsImages.undo,
+    readsFirst: true,
     reactivate: survivingEngine((ctx, input, before) =>
       rebuildLost(ctx, input, before, async services => {
         const stack = before?.stack ?? input

@@ -25,6 +25,7 @@ export async function rebuildLost(
 ): Promise<StepResult> {
   const lost = kept === null ? [] : await lostIn(ctx, stack, kept)
   if (lost.length === 0) return { changed: false }
+  await ctx.evidenceKept
   ctx.say(`gone: ${lost.map(({ pin }) => pin).join(', ')}; rebuilding from the restored tree`)
   const built = await build([...new Set(lost.map(({ service }) => service))])
   const dir = canonicalPath(stack.dir)

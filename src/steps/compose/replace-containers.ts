@@ -71,6 +71,7 @@ export const replacesContainers = {
     restore: survivingEngine(async (ctx, input, before) => {
       return { changed: await putImagesBack(ctx, input, before.kept) }
     }),
+    readsFirst: true,
     reactivate: survivingEngine((ctx, input, before) => reactivate(ctx, input, before)),
     verify: survivingEngine(async (ctx, input, before) => {
       if (before === null) return { changed: false }
@@ -112,8 +113,11 @@ export const replacesContainers = {
     evidence: (ctx, input, before, because) =>
       stackEvidence(ctx, { ...input, ...before?.kept.stack }, before?.kept ?? null, because),
     async observe(ctx, input, { kept }, ended) {
-      const told = notePins(ctx, kept).then(() => sayLost(ctx, kept))
-      await Promise.allSettled([holdImages(ctx, input, kept, ended), told])
+      const held = holdImages(ctx, input, kept).then(async release => {
+        await Promise.all([sayLost(ctx, kept).catch(() => {}), until(ended)])
+        await release()
+      })
+      await Promise.allSettled([held, notePins(ctx, kept)])
       return {}
     },
   },
@@ -130,6 +134,7 @@ export async function reactivate(
   bring?: Bring,
 ): Promise<StepResult> {
   if (before === null) {
+    await ctx.evidenceKept
     await upInSilence(ctx, input, backArgs(input.services))
     return { changed: true }
   }
@@ -267,3 +272,9 @@ function factsOf(
   }
   return { services: serviceFacts(images, now, names, differs), ...disk }
 }
+
+const until = (signal: AbortSignal) =>
+  new Promise<void>(resolve => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })

@@ -6,7 +6,7 @@ import { type KeptImage, type KeptStack, madeSince } from './image-pins.ts'
 import { madeByProject } from './keep-stack.ts'
 import { withStandIns } from './lost.ts'
 import { upInSilence } from './progress.ts'
-import { readReplicas } from './project.ts'
+import { listContainers, readReplicas } from './project.ts'
 import { repair } from './repair.ts'
 import { notPutBack, putFilesBack } from './restore-files.ts'
 import { renderedStack } from './saved-files.ts'
@@ -33,11 +33,13 @@ export async function bringBack(
   kept: KeptStack,
   bring: Bring = upInPlace,
 ): Promise<{ changed: boolean; leftBehind: string[] }> {
-  const [{ replaced, left, differs }, { seen, repaired }, images] = await Promise.all([
+  const [{ replaced, left, differs }, listed, images] = await Promise.all([
     putFilesBack(ctx, stack, kept),
-    repair(ctx, stack, kept.project),
+    listContainers(ctx, stack, kept.project),
     withStandIns(ctx, stack, kept),
   ])
+  await ctx.evidenceKept
+  const { seen, repaired } = await repair(ctx, stack, kept.project, listed)
   for (const path of replaced) ctx.say(`${path} is as before again`)
   const there = images.filter(image => image.running.length > 0)
   const from = there.length === 0 ? stack : sourceOf(ctx, stack, kept, differs)

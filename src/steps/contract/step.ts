@@ -200,6 +200,8 @@ export type StepContext = {
   standsLater(): boolean
   /** In a rollback: whether a later step was begun that may have touched what runs, or whatever else. */
   readonly touchedSince: boolean
+  /** In a rollback: resolved once the evidence is kept, which what runs now is a part of. Never rejects. */
+  readonly evidenceKept: Promise<unknown>
 }
 
 export type StepResult = {
@@ -275,6 +277,8 @@ export type StepKind<W = unknown, S extends Json = Json> = {
   readonly undo?: {
     /** Movement one, in reverse order: the state is put back. */
     restore?(ctx: StepContext, input: W, snapshot: S): Promise<StepResult>
+    /** Its `reactivate` begins beside the gathering of evidence, and waits for that before it touches what runs. */
+    readonly readsFirst?: true
     /** Movement two, in forward order: the running system follows the restored state. */
     reactivate?(ctx: StepContext, input: W, snapshot: S | null): Promise<StepResult>
     /** Movement three, in forward order: throws `Failed` when the host is not as it was. */
