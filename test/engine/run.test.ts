@@ -304,6 +304,34 @@ describe('a way back', () => {
     expect(said.indexOf('evidence c')).toBeLessThan(said.indexOf('reactivate a'))
   })
 
+  test('reads what it needs beside the evidence, and waits for that before it touches what runs', async () => {
+    let begun = () => {}
+    const hasBegun = new Promise<void>(resolve => {
+      begun = resolve
+    })
+    const said: string[] = []
+    const evidence: NonNullable<StepKind['look']>['evidence'] = async ctx => {
+      await Promise.race([hasBegun, ctx.sleep(5000)])
+      said.push('evidence')
+      return []
+    }
+    const kind: Scenario['kind'] = (host, calls) => {
+      const thing = thingKind(host, calls)
+      const reactivate: NonNullable<StepKind['undo']>['reactivate'] = async ctx => {
+        said.push('reads')
+        begun()
+        await ctx.evidenceKept
+        said.push('touches')
+        return { changed: true }
+      }
+      return { ...thing, look: { evidence }, undo: { ...thing.undo, readsFirst: true, reactivate } }
+    }
+    const only = [{ id: 'a', with: { name: 'x', to: '1', thing: 'one', fail: broken } }]
+    const { end } = await play({ kind, steps: only, host: { x: 'old' } })
+    expect(end.outcome).toBe('rolled-back')
+    expect(said).toEqual(['reads', 'evidence', 'touches'])
+  })
+
   test('puts back what may be anything once the evidence is complete, and beside nothing else', async () => {
     const { events } = await play({ steps, host: {} })
     const said = words(events).filter(word => !/verify|reactivate/.test(word))
