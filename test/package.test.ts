@@ -21,6 +21,7 @@ test('npm pack holds exactly what a user needs', () => {
     'CHANGELOG.md',
     'LICENSE',
     'README.md',
+    'dist/THIRD-PARTY-NOTICES',
     'dist/hostlink-supervise.js',
     'dist/hostlink.cjs',
     'dist/hostlinkd.js',
@@ -30,6 +31,7 @@ test('npm pack holds exactly what a user needs', () => {
     ]),
     'dist/hostops-trigger.cjs',
     'dist/hostops.cjs',
+    'dist/sbom.cdx.json',
     'package.json',
     'src/hostlink/PROTOCOL.md',
   ])

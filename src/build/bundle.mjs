@@ -6,6 +6,7 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, transform } from 'esbuild'
 import { execaSync } from 'execa'
+import { bundledPackages, noticesText, sbomText } from './notices.mjs'
 
 const root = new URL('../../', import.meta.url)
 const path = relative => fileURLToPath(new URL(relative, root))
@@ -70,6 +71,8 @@ const lazily = {
 
 const common = {
   plugins: [withoutLocales],
+  absWorkingDir: path('.'),
+  preserveSymlinks: true,
   bundle: true,
   platform: 'node',
   target: 'node20.19',
@@ -81,10 +84,18 @@ const common = {
   // Its CommonJS build, which Node would get, cannot be shaken; this one is the same code as ES modules.
   alias: { yaml: path('node_modules/yaml/browser/index.js') },
   logLevel: 'warning',
+  metafile: true,
 }
 
-await build({
-  ...common,
+/** What each build has bundled. */
+const metafiles = []
+async function bundle(options) {
+  const built = await build({ ...common, ...options })
+  metafiles.push(built.metafile)
+  return built
+}
+
+await bundle({
   entryPoints: Object.fromEntries(Object.entries(entryPoints).filter(([, file]) => existsSync(file))),
   outdir: path('dist'),
   chunkNames: 'chunks/[name]-[hash]',
@@ -97,8 +108,7 @@ await build({
 // The client's whole life is 15 ms: one CommonJS file, because Node's ES module loader alone takes a third of that. So is
 // the trigger: what root owns, and an agent may start, is one file.
 for (const name of ['hostlink', 'hostops-trigger']) {
-  await build({
-    ...common,
+  await bundle({
     entryPoints: [path(`src/bin/${name}.ts`)],
     outfile: path(`dist/${name}.cjs`),
     minify: true,
@@ -119,8 +129,8 @@ const mcpSdkApart = {
 
 // The runner's start is measured too: a bin that loads the parts which the call needs, and beside each part the code
 // that calls have compiled.
-const runner = { ...common, plugins: [withoutLocales, withoutExecutables, lazily], write: false }
-const { outputFiles, metafile } = await build({
+const runner = { plugins: [withoutLocales, withoutExecutables, lazily], write: false }
+const { outputFiles, metafile } = await bundle({
   ...runner,
   plugins: [...runner.plugins, mcpSdkApart],
   entryPoints: { start: path('src/cli/start.ts') },
@@ -128,16 +138,15 @@ const { outputFiles, metafile } = await build({
   chunkNames: '[name]-[hash]',
   splitting: true,
   format: 'esm',
-  metafile: true,
   define: { ...common.define, 'import.meta.url': '__here.url' },
 })
-const cel = await build({
+const cel = await bundle({
   ...runner,
   entryPoints: [path('node_modules/@marcbachmann/cel-js/lib/index.js')],
   format: 'esm',
   outfile: path('dist/cel.js'),
 })
-const mcpSdk = await build({
+const mcpSdk = await bundle({
   ...runner,
   plugins: [...runner.plugins, withoutAjv],
   entryPoints: [path('src/serve/mcp/sdk.ts')],
@@ -204,8 +213,7 @@ for (const part of Object.keys(parts)) {
   writeFileSync(path(`dist/hostops-${part}.cjs`), text)
 }
 
-await build({
-  ...common,
+await bundle({
   entryPoints: { hostops: path('src/bin/hostops.ts') },
   outdir: path('dist'),
   outExtension: { '.js': '.cjs' },
@@ -223,6 +231,10 @@ await build({
   outdir: path('dist'),
   format: 'esm',
 })
+
+const packages = bundledPackages(metafiles, path('.'))
+writeFileSync(path('dist/THIRD-PARTY-NOTICES'), noticesText(packages))
+writeFileSync(path('dist/sbom.cdx.json'), sbomText(version, packages))
 
 const scratch = mkdtempSync(join(tmpdir(), 'hostops-bundle-'))
 try {
