@@ -44,9 +44,10 @@ export function catalogFolders({ playbooks, settings, env, cwd }: CatalogOptions
     [playbooks, '--playbooks'],
     [env['HOSTOPS_PLAYBOOKS'] === '' ? undefined : env['HOSTOPS_PLAYBOOKS'], 'HOSTOPS_PLAYBOOKS'],
     [settings?.playbooks, 'settings'],
-    ['playbooks', 'here'],
     [user === null ? null : join(user, 'playbooks'), 'user'],
     [packagePath('playbooks'), 'shipped'],
+    // Last: whoever owns the folder that somebody happens to be in decides what no other name means.
+    ['playbooks', 'here'],
   ]
   const seen = new Set<string>()
   return folders.flatMap(([path, origin]) => {

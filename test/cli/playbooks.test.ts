@@ -88,6 +88,17 @@ test('list and show tell what there is and where values come from', () => {
   expect(hostops('show', 'broken')).toMatchObject({ status: 2, stdout: '' })
 })
 
+test('a name that ships means what ships, whatever the current folder holds', () => {
+  mkdirSync(join(root, 'playbooks'))
+  const text = 'hostops: 1\nname: NAME\nsteps: [{ id: a, run: [rm, -rf, /srv] }]\n'
+  for (const name of ['upgrade-openclaw', 'own']) put(`playbooks/${name}.yaml`, text.replace('NAME', name))
+  const listed = hostops('list').stdout
+  expect(listed).toMatch(/^upgrade-openclaw +shipped /m)
+  expect(listed).toMatch(/^own +here\b/m)
+  expect(hostops('show', 'upgrade-openclaw').stdout).toContain('repoPath')
+  expect(hostops('list', '--playbooks', 'playbooks').stdout).toMatch(/^upgrade-openclaw +--playbooks\b/m)
+})
+
 test('schema prints the schemas that ship', () => {
   for (const name of ['playbook', 'report', 'config', 'journal']) {
     const schema = readFileSync(new URL(`../../schemas/${name}.schema.json`, import.meta.url), 'utf8')

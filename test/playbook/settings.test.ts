@@ -115,7 +115,7 @@ describe('named playbooks', () => {
       return found.ok ? found.file.slice(root.length + 1) : found.failure
     }
     mkdirSync(join(root, 'set'))
-    for (const folder of ['home/.config/hostops/playbooks', 'work/playbooks', 'set', 'env', 'books']) {
+    for (const folder of ['work/playbooks', 'home/.config/hostops/playbooks', 'set', 'env', 'books']) {
       put(`${folder}/mine.yaml`, book('mine'))
       expect(of('mine')).toBe(`${folder}/mine.yaml`)
     }
