@@ -208,7 +208,9 @@ for (const part of Object.keys(parts)) {
     })
     members.push(`${JSON.stringify(name)}:function(exports,require,module,__here){${code}\n}`)
   }
-  const text = `({${members.join(',\n')}})\n`.replace(/[^\0-\x7f]/g, escaped)
+  const code = `({${members.join(',\n')}})\n`.replace(/[^\0-\x7f]/g, escaped)
+  // As compile.ts reads it.
+  const text = `/*  ${createHash('sha256').update(code).digest('hex')}  */${code}`
   buildName.update(text)
   writeFileSync(path(`dist/hostops-${part}.cjs`), text)
 }
