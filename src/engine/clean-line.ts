@@ -1,13 +1,14 @@
 /** One line without what could move a cursor or turn text round: neither may reach a terminal. */
 import { stripVTControlCharacters } from 'node:util'
+import { showInvisible } from '../steps/contract/plain-text.ts'
 
-const UNSAFE = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/
+const UNSAFE = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029\p{Default_Ignorable_Code_Point}]/u
 
 export function cleanLine(line: string): string {
   if (!UNSAFE.test(line)) return line
-  return stripVTControlCharacters(line)
-    .replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, '')
-    .replace(/[\u2028-\u202e\u2066-\u2069]/g, '\ufffd')
+  return showInvisible(
+    stripVTControlCharacters(line).replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, ''),
+  )
 }
 
 /** Where a text has to be cut that goes on: before an escape whose end may be still to come, or a last return. */

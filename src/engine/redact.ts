@@ -3,6 +3,7 @@
 import type { Json } from '../document/json.ts'
 import { SHORTEST_SECRET as SHORTEST } from '../playbook/input-value.ts'
 import type { Playbook } from '../playbook/playbook.ts'
+import { showInvisible } from '../steps/contract/plain-text.ts'
 
 export type Redactor = {
   /** A whole text. */
@@ -97,6 +98,7 @@ function* formsOf(secret: string): Generator<string> {
   for (const text of new Set([secret, secret.trim(), ...secret.split(/\r?\n/).map(line => line.trim())])) {
     if (text.length < SHORTEST) continue
     yield text
+    yield showInvisible(text)
     yield JSON.stringify(text).slice(1, -1)
     yield* uriForms(text)
     const hex = Buffer.from(text).toString('hex')

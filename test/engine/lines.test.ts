@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { lineReader } from '../../src/engine/line-reader.ts'
+import { redactor } from '../../src/engine/redact.ts'
 
 function read(chunks: (string | Buffer)[]): string[] {
   const lines: string[] = []
@@ -13,7 +14,7 @@ function read(chunks: (string | Buffer)[]): string[] {
 test('lines come whole, however they were cut', () => {
   fc.assert(
     fc.property(
-      fc.array(fc.string().filter(s => !/[\p{C}\u2028\u2029]/u.test(s))),
+      fc.array(fc.string().filter(s => !/[\p{C}\p{DI}\u2028\u2029]/u.test(s))),
       fc.integer({ min: 1, max: 7 }),
       (lines, size) => {
         const bytes = Buffer.from(lines.map(line => `${line}\n`).join(''))
@@ -30,6 +31,21 @@ test('what could move a cursor or turn a line round never comes through', () => 
   expect(read([`${hostile}\n`]).join('')).not.toMatch(
     /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e]/,
   )
+})
+
+test('characters that show nothing are written as what they are', () => {
+  expect(read(['a\u200bb\u{e0041}c\u00add\u2060 \u2028e\ufeff\n'])).toEqual([
+    'a\\u{200b}b\\u{e0041}c\\u{ad}d\\u{2060} \\u{2028}e\\u{feff}',
+  ])
+})
+
+test('a secret with such a character is found all the same', () => {
+  const secret = 'hunter\u200b2-hunter'
+  const lines: string[] = []
+  const reader = lineReader(line => lines.push(line), redactor([secret]))
+  reader.push(Buffer.from(`${secret}\n`))
+  reader.end()
+  expect(lines).toEqual(['***'])
 })
 
 test('a carriage return begins a new line instead of hiding the one before', () => {

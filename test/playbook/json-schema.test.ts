@@ -36,6 +36,7 @@ describe.each(Object.entries(documents))('%s', (file, make) => {
       allowUnionTypes: true,
       strictRequired: false,
       formats: { 'date-time': true },
+      keywords: ['x-untrusted'],
     })
     expect(ajv.validateSchema(make())).toBe(true)
     expect(() => ajv.compile(make())).not.toThrow()
@@ -102,4 +103,30 @@ describe('playbook.schema.json', () => {
     validate(playbook)
     expect(validate.errors ?? []).toEqual([])
   })
+})
+
+test('what holds words of containers and commits is marked, for who hands a report to a language model', () => {
+  const { properties } = JSON.parse(readFileSync(new URL('schemas/report.schema.json', root), 'utf8'))
+  const { failedService, steps, observations } = properties
+  const marked = {
+    report: properties,
+    failedService: failedService.properties,
+    step: steps.items.properties,
+    observation: observations.items.properties,
+  }
+  const names = Object.entries(marked).flatMap(([where, fields]) =>
+    Object.entries(fields as Record<string, { 'x-untrusted'?: boolean }>).flatMap(([name, field]) =>
+      field['x-untrusted'] ? [`${where}.${name}`] : [],
+    ),
+  )
+  expect(names.sort()).toEqual([
+    'failedService.health',
+    'failedService.logsTail',
+    'failedService.why',
+    'observation.saw',
+    'report.error',
+    'report.logsTail',
+    'report.rollbackError',
+    'step.error',
+  ])
 })
