@@ -3,6 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { NodeHostRig } from '../rig/openclaw-host.ts'
 import type { Operator } from '../rig/openclaw-operator.ts'
 
+/** Whom the gateway names as the one who decided: not hostops, and not who set the rules. */
+const SECOND = 'a second operator'
+
+type Resolved = { id: string; decision: string; resolvedBy: string }
 type Requested = { id: string; request: { command: string } }
 
 /** Questions are answered without asking anybody, and nothing else. */
@@ -34,11 +38,14 @@ export function approvalContract(the: () => NodeHostRig, { narrows }: { narrows:
     describe('and an approver is connected', () => {
       let approver: Operator
       beforeAll(async () => {
-        approver = await the().openclaw.operator(['approvals', 'exec-approvals'])
+        approver = await the().openclaw.approver(SECOND)
       })
       afterAll(() => approver.close())
-      const decide = (id: string, decision: string) =>
-        approver.request('exec.approval.resolve', { id, decision })
+      const decide = async (id: string, decision: string) => {
+        await approver.request('exec.approval.resolve', { id, decision })
+        const resolved = await approver.next<Resolved>('exec.approval.resolved', id)
+        expect(resolved).toMatchObject({ id, decision, resolvedBy: SECOND })
+      }
 
       test('who denies it', async () => {
         const run = start('a3', '--wait-approval', '2m')

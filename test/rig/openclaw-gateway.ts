@@ -4,6 +4,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { openDevice } from '../../src/openclaw/device.ts'
 import { poll } from './hostops.ts'
 import { notTested } from './not-tested.ts'
 import { type Operator, operatorAt } from './openclaw-operator.ts'
@@ -13,9 +14,9 @@ export const RELEASES = { old: '2026.4.20', new: '2026.9.6' } as const
 export type Release = (typeof RELEASES)[keyof typeof RELEASES]
 export type OpenclawRig = Awaited<ReturnType<typeof openclawRig>>
 
-const CACHE = process.env['HOSTOPS_OPENCLAW_CACHE'] ?? '/var/cache/hostops-openclaw'
+export const CACHE = process.env['HOSTOPS_OPENCLAW_CACHE'] ?? '/var/cache/hostops-openclaw'
 const INSTALL = fileURLToPath(new URL('../openclaw/install.sh', import.meta.url))
-const NODE = join(CACHE, 'node24', 'node')
+export const NODE = join(CACHE, 'node24', 'node')
 const TOKEN = 'gateway-token-0123456789abcdef'
 export const NODE_NAME = 'desk'
 export const NOBODY = 65_534
@@ -29,9 +30,14 @@ type Options = {
   nodeConfig?: object
 }
 
-/** Null where it can be tested; else why not. The first call installs the release. */
-export function whyNoOpenclaw(release: Release): string | null {
-  if (process.getuid?.() !== 0) return notTested('OpenClaw: only root can start a node host as nobody')
+/** Null where it can be tested; else why not. */
+export const whyNoOpenclaw = (release: Release): string | null =>
+  process.getuid?.() === 0
+    ? whyNotInstalled(release)
+    : notTested('OpenClaw: only root can start a node host as nobody')
+
+/** The first call installs the release. */
+export function whyNotInstalled(release: Release): string | null {
   try {
     execFileSync('bash', [INSTALL, release], { stdio: ['ignore', 'ignore', 'pipe'], timeout: 900_000 })
     return null
@@ -83,7 +89,10 @@ export async function openclawRig({ release, gatewayConfig, nodeConfig = {} }: O
     env: { OPENCLAW_GATEWAY_URL: url, OPENCLAW_GATEWAY_TOKEN: TOKEN },
     gateway: { ...gateway, start: startGateway },
     node,
-    operator: (caps?: readonly string[]) => operatorAt(url, TOKEN, caps),
+    operator: () => operatorAt(url, TOKEN),
+    /** Somebody else, with an identity of their own, whom the gateway asks for approvals. */
+    approver: (name: string) =>
+      operatorAt(url, TOKEN, { name, approverKey: openDevice(join(folder, name.replaceAll(' ', '-'))) }),
     /** Approves what waits, until the node can be asked to run commands. Answers its id. */
     async pair(operator: Operator): Promise<string> {
       let nodeId = ''

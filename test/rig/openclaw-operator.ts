@@ -1,5 +1,6 @@
 /** A person at an OpenClaw gateway: pairs nodes, sets their approvals, and decides about requests. Not hostops. */
 import { randomUUID } from 'node:crypto'
+import { type Device, signedBy } from '../../src/openclaw/device.ts'
 import { openWebSocket } from '../../src/openclaw/websocket.ts'
 import { poll } from './hostops.ts'
 
@@ -8,8 +9,21 @@ export type Operator = Awaited<ReturnType<typeof operatorAt>>
 
 const SCOPES = ['admin', 'read', 'write', 'approvals', 'pairing'].map(scope => `operator.${scope}`)
 
-/** `caps`: what it can be asked; an approver needs `approvals` and `exec-approvals`. */
-export async function operatorAt(url: string, token: string, caps: readonly string[] = []) {
+/** The caps of an operator who can be asked for an approval. */
+const APPROVER = ['approvals', 'exec-approvals']
+const CLIENT = { id: 'gateway-client', version: '1', platform: 'linux', mode: 'backend' }
+
+type Person = {
+  name: string
+  /** Decides about requests, with a key pair that nobody else at the gateway has. Null: pairs and sets things only. */
+  approverKey: Device | null
+}
+
+export async function operatorAt(
+  url: string,
+  token: string,
+  { name, approverKey }: Person = { name: 'a person', approverKey: null },
+) {
   const events: { event: string; payload: unknown }[] = []
   const waiting = new Map<string, (message: Message) => void>()
   let nonce: string | null = null
@@ -40,26 +54,25 @@ export async function operatorAt(url: string, token: string, caps: readonly stri
     return payload as T
   }
   await poll(() => nonce !== null)
+  const words = [CLIENT.id, CLIENT.mode, 'operator', SCOPES.join(',')]
   const hello = await request('connect', {
-    ...{ minProtocol: 3, maxProtocol: 4, role: 'operator', scopes: SCOPES, caps, auth: { token } },
-    client: {
-      id: 'gateway-client',
-      displayName: 'a person',
-      version: '1',
-      platform: 'linux',
-      mode: 'backend',
-    },
+    ...{ minProtocol: 3, maxProtocol: 4, role: 'operator', scopes: SCOPES, auth: { token } },
+    client: { ...CLIENT, displayName: name },
+    ...(approverKey === null
+      ? { caps: [] }
+      : { caps: APPROVER, device: signedBy(approverKey, words, token, nonce!) }),
   })
   return {
     hello,
     request,
-    /** Waits for an event of that name, also for one that has come already; each is given once. */
-    async next<T>(event: string): Promise<T> {
-      await poll(() => events.some(each => each.event === event))
-      const [found] = events.splice(
-        events.findIndex(each => each.event === event),
-        1,
-      )
+    /** Waits for an event of that name, also for one that has come already; each is given once. `id`: of its request. */
+    async next<T>(event: string, id?: string): Promise<T> {
+      const at = () =>
+        events.findIndex(
+          each => each.event === event && (id === undefined || (each.payload as { id?: string }).id === id),
+        )
+      await poll(() => at() >= 0)
+      const [found] = events.splice(at(), 1)
       return found!.payload as T
     },
     seen: () => events.map(({ event }) => event),
