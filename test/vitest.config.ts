@@ -34,7 +34,15 @@ export default defineConfig({
       },
       { test: { ...common, name: 'machine', include: MACHINE_TESTS } },
       // The first hook may have to install them.
-      { test: { ...common, name: 'openclaw', include: [OPENCLAW_TESTS], hookTimeout: 1_200_000 } },
+      {
+        test: {
+          ...common,
+          name: 'openclaw',
+          include: [OPENCLAW_TESTS],
+          testTimeout: 600_000,
+          hookTimeout: 1_200_000,
+        },
+      },
     ],
   },
 })

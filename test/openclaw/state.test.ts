@@ -3,42 +3,30 @@
  * 2026.4.20 back on the state that it had.
  */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { gitIn } from '../rig/crash-service.ts'
 import { type HostopsRig, hostopsRig, poll } from '../rig/hostops.ts'
 import { removeLockOf } from '../rig/lock-file.ts'
-import { notTested } from '../rig/not-tested.ts'
+import { CACHE, NODE, RELEASES, whyNotInstalled } from '../rig/openclaw-gateway.ts'
 import { killAllOf } from '../rig/processes.ts'
 import { freePort } from '../rig/service.ts'
 
-const [OLD, NEW] = ['2026.4.20', '2026.9.6'] as const
-const CACHE = process.env['HOSTOPS_OPENCLAW_CACHE'] ?? '/var/cache/hostops-openclaw'
-const NODE = join(CACHE, 'node24/node')
+const { old: OLD, new: NEW } = RELEASES
+const gone = [OLD, NEW].some(release => whyNotInstalled(release) !== null)
 const packageOf = (release: string) => join(CACHE, release, 'node_modules/openclaw')
-/** Without it 2026.9.6 does not migrate; npm leaves it out where it runs on an older Node. */
-const NATIVE = `@openclaw/fs-safe-linux-${process.arch}-gnu`
-const needed = [NODE, ...[OLD, NEW].map(release => join(packageOf(release), 'openclaw.mjs'))]
-const gone = needed.filter(file => !existsSync(file))
-if (gone.length > 0) notTested(`the state of a real gateway: ${gone.join(', ')} is not there`)
 
 /** Each start of a gateway on a busy machine. */
 const START = '240s'
 const LIMIT_MS = 1_200_000
 
-describe.skipIf(gone.length > 0)('the state of a gateway', { timeout: LIMIT_MS }, () => {
-  let releases: string
+describe.skipIf(gone)('the state of a gateway', { timeout: LIMIT_MS }, () => {
   let rig: HostopsRig
   let checkout: string
   let state: string
   let gateway: string
   let url: string
-  beforeAll(() => {
-    releases = withNative()
-  }, LIMIT_MS)
-  afterAll(() => rmSync(releases, { recursive: true, force: true }))
   beforeEach(async () => {
     rig = hostopsRig()
     checkout = rig.path('openclaw')
@@ -64,7 +52,7 @@ describe.skipIf(gone.length > 0)('the state of a gateway', { timeout: LIMIT_MS }
       plugins: { enabled: false },
     }
     writeFileSync(join(state, 'openclaw.json'), JSON.stringify(config))
-    gateway = writeService(rig, { releases, checkout, state, port })
+    gateway = writeService(rig, { checkout, state, port })
   })
   afterEach(async () => {
     await killAllOf(rig.folder)
@@ -155,32 +143,8 @@ describe.skipIf(gone.length > 0)('the state of a gateway', { timeout: LIMIT_MS }
   })
 })
 
-/** The releases in a folder of their own, by hard links, with what has to be added. */
-function withNative(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'hostops-releases-'))
-  for (const release of [OLD, NEW]) execFileSync('cp', ['-al', join(CACHE, release), folder])
-  const scope = join(folder, NEW, 'node_modules/@openclaw')
-  if (existsSync(join(folder, NEW, 'node_modules', NATIVE))) return folder
-  const { optionalDependencies } = JSON.parse(readFileSync(join(scope, 'fs-safe/package.json'), 'utf8'))
-  const wanted = `${NATIVE}@${optionalDependencies[NATIVE]}`
-  const prefix = join(folder, 'native')
-  mkdirSync(prefix)
-  execFileSync(
-    'npm',
-    ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', prefix, wanted],
-    {
-      stdio: 'pipe',
-    },
-  )
-  execFileSync('cp', ['-a', join(prefix, 'node_modules', NATIVE), scope])
-  return folder
-}
-
 /** The release of the checkout, as a process of its own; what it says goes to gateway.log. */
-function writeService(
-  rig: HostopsRig,
-  at: { releases: string; checkout: string; state: string; port: number },
-): string {
+function writeService(rig: HostopsRig, at: { checkout: string; state: string; port: number }): string {
   const file = rig.write(
     'gateway',
     `#!/bin/sh
@@ -197,7 +161,7 @@ release=$(sed -n 's/^  "version": "\\(.*\\)",$/\\1/p' '${at.checkout}/package.js
 echo "$release" >release
 export HOME='${rig.path('home')}' OPENCLAW_STATE_DIR='${at.state}' OPENCLAW_CONFIG_PATH='${at.state}/openclaw.json'
 export TMPDIR='${rig.path('home')}' OPENCLAW_GATEWAY_TOKEN=TEST-TOKEN OPENCLAW_NO_RESPAWN=1
-setsid '${NODE}' '${at.releases}'/"$release"/node_modules/openclaw/openclaw.mjs gateway run --port ${at.port} </dev/null >>gateway.log 2>&1 &
+setsid '${NODE}' '${CACHE}'/"$release"/node_modules/openclaw/openclaw.mjs gateway run --port ${at.port} </dev/null >>gateway.log 2>&1 &
 echo $! >pid
 `,
   )
