@@ -1,5 +1,5 @@
 /** A host with runs, whose node host may start them through the launcher: what an OpenClaw node is for hostops. */
-import { chmodSync, chownSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { elfLauncher } from '../../src/app/openclaw/elf-launcher.ts'
 import { hostRig } from './host.ts'
@@ -20,8 +20,10 @@ export async function nodeHostRig({ mcp = false, ...options }: Options) {
   // The node host reaches the launcher, the daemon and its token, and nothing else in there.
   chmodSync(rig.folder, 0o711)
   const service = await makeService(rig.folder)
+  // Of runs that the node's own user starts as well.
+  const back = rig.path('back')
   const host = await hostRig(rig, { policy: {}, config: { unix_mode: '0666' } })
-  const playbooks = playbooksFor({ folder: rig.folder, ...service })
+  const playbooks = playbooksFor({ folder: rig.folder, back, ...service })
   host.writePolicy(
     Object.entries(playbooks).map(([name, { steps, ...more }]) => ({
       name,
@@ -59,6 +61,23 @@ export async function nodeHostRig({ mcp = false, ...options }: Options) {
         .split('\n')
         .filter(line => line.includes(`"action":"${action}"`) && line.includes(`"run_id":"${runId}"`)).length,
     letGo: () => writeFileSync(rig.path('go'), ''),
+    /** The undo of `slow-back`, which waits in the middle. */
+    undo: {
+      prepare() {
+        rmSync(back, { recursive: true, force: true })
+        mkdirSync(back)
+        chownSync(back, NOBODY, NOBODY)
+      },
+      hasStarted: () => rig.exists('back/started'),
+      letGo: () => writeFileSync(join(back, 'go'), ''),
+      isDone: () => rig.exists('back/done'),
+    },
+    /** A program like the launcher that is hostops itself, for runs of the node's own user. */
+    hostops: nativeFile(rig.path('own-hostops'), [HOSTOPS], {
+      HOSTOPS_STATE_DIR: join(openclaw.node.home, 'runs'),
+      PATH: process.env['PATH']!,
+    }),
+    fileOf: (playbook: string) => join(host.folder, 'playbooks', `${playbook}.yaml`),
     async stop() {
       await openclaw.stop()
       service.stop()
@@ -70,18 +89,18 @@ export async function nodeHostRig({ mcp = false, ...options }: Options) {
 
 /** A native file of root's, which carries the way to the daemon in itself. */
 function launcher(folder: string, host: string) {
-  const [script, token, file] = ['trigger.cjs', 'node-token', 'hostops-trigger'].map(name =>
-    join(folder, name),
-  )
+  const [script, token] = ['trigger.cjs', 'node-token'].map(name => join(folder, name))
   copyFileSync(join(dirname(HOSTOPS), 'hostops-trigger.cjs'), script!)
   copyFileSync(join(host, 'agent-token'), token!)
   chownSync(token!, NOBODY, NOBODY)
-  const arch = process.arch === 'arm64' ? 'arm64' : 'x64'
   const daemon = { HOSTLINK_SOCKET: join(host, 's'), HOSTLINK_TOKEN_FILE: token! }
-  writeFileSync(file!, elfLauncher({ arch, program: process.execPath, words: [script!], env: daemon }), {
-    mode: 0o755,
-  })
-  return { trigger: file!, daemon }
+  return { trigger: nativeFile(join(folder, 'hostops-trigger'), [script!], daemon), daemon }
+}
+
+function nativeFile(file: string, words: readonly string[], env: Record<string, string>): string {
+  const arch = process.arch === 'arm64' ? 'arm64' : 'x64'
+  writeFileSync(file, elfLauncher({ arch, program: process.execPath, words, env }), { mode: 0o755 })
+  return file
 }
 
 const mcpConfig = (env: object) => ({
@@ -90,6 +109,7 @@ const mcpConfig = (env: object) => ({
 
 const playbooksFor = (service: {
   folder: string
+  back: string
   checkout: string
   restart: string
   baseUrl: string
@@ -108,6 +128,7 @@ const playbooksFor = (service: {
     ...{ id, run: ['sh', '-c', text], effect: 'read' },
     ...more,
   })
+  const { back } = service
   return {
     greet: {
       inputs: { text: { type: 'string' } },
@@ -123,6 +144,16 @@ const playbooksFor = (service: {
     },
     rest: { steps: [script('rest', 'echo resting; sleep 25; echo rested')] },
     long: { steps: [script('sleep', 'sleep 75; echo rested')] },
+    'slow-back': {
+      steps: [
+        script('change', 'true', {
+          effect: 'write',
+          undo: ['sh', '-c', `cd ${back}; touch started; until test -e go; do sleep 0.1; done; touch done`],
+          verify: ['test', '-e', `${back}/done`],
+        }),
+        script('fails', 'exit 1'),
+      ],
+    },
     noise: { steps: [script('noise', 'seq 1 40000')] },
     sure: { steps: [{ id: 'sure', uses: 'confirm', with: { within: '5m' } }] },
   }

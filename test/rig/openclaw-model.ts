@@ -1,19 +1,19 @@
 /**
  * A model that plays back what it is told, so that the agent loop of a real gateway calls real tools. It answers OpenAI chat
- * completions. A user's message holds lines `CALL:{"name":"exec","args":{...}}`: each becomes one tool call, in order, and
- * then the model says DONE.
+ * completions. A user's message holds a line `TURN:NAME` and lines `CALL:{"name":"exec","args":{...}}`: each of these becomes one
+ * tool call, in order, and then the model says DONE.
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 type Said = { role: string; content: string | { text?: string }[] | null }
-type Call = { name: string; args: object }
+export type Call = { name: string; args: object }
 
 export type Model = Awaited<ReturnType<typeof playedModel>>
 
 export async function playedModel() {
-  /** What the tools have answered, as the last request told them. */
-  let answers: string[] = []
+  /** What the tools have answered in each turn, as its last request told them. */
+  const answers = new Map<string, string[]>()
   const server = createServer((request, response) => {
     let body = ''
     request
@@ -24,13 +24,15 @@ export async function playedModel() {
         if (request.method === 'GET') return response.end('{"object":"list","data":[{"id":"fake"}]}')
         const { messages, model } = JSON.parse(body) as { messages: Said[]; model: string }
         const user = messages.findLastIndex(said => said.role === 'user' && textOf(said).includes('CALL:'))
-        const calls = user < 0 ? [] : callsIn(textOf(messages[user]!))
-        answers = messages
+        const asked = user < 0 ? '' : textOf(messages[user]!)
+        const calls = callsIn(asked)
+        const answered = messages
           .slice(user + 1)
           .filter(({ role }) => role === 'tool')
           .map(textOf)
+        answers.set(/TURN:(\S+)/.exec(asked)?.[1] ?? '', answered)
         response.setHeader('content-type', 'text/event-stream')
-        for (const chunk of answer(calls[answers.length], model))
+        for (const chunk of answer(calls[answered.length], model))
           response.write(`data: ${JSON.stringify(chunk)}\n\n`)
         response.end('data: [DONE]\n\n')
       })
@@ -38,7 +40,7 @@ export async function playedModel() {
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {
-    answers: () => answers,
+    answers: (turn: string) => answers.get(turn) ?? [],
     /** Keys of a gateway's configuration. */
     config: {
       agents: { defaults: { model: { primary: 'fake/fake' }, skipBootstrap: true } },
@@ -48,8 +50,8 @@ export async function playedModel() {
   }
 }
 
-export const callText = (calls: readonly Call[]): string =>
-  calls.map(call => `CALL:${JSON.stringify(call)}`).join('\n')
+export const callText = (turn: string, calls: readonly Call[]): string =>
+  [`TURN:${turn}`, ...calls.map(call => `CALL:${JSON.stringify(call)}`)].join('\n')
 
 const textOf = ({ content }: Said): string =>
   typeof content === 'string' ? content : (content ?? []).map(part => part.text ?? '').join('')
