@@ -51,6 +51,37 @@ describe.each(ARCHS)('for $arch', ({ arch, through, can }) => {
       expect(shown(file, args).argv).toEqual([...fixed(), ...args])
   })
 
+  test.runIf(can)('no word of the caller makes Node read a file, wherever it stands', () => {
+    const file = launcher('options')
+    const read = [
+      ...['--env-file', '--env-file=/nonexistent/a', '--env-file-if-exists=/nonexistent/b'],
+      ...['--experimental-config-file', '--experimental-config-file=/nonexistent/c'],
+      ...[
+        '--experimental-default-config-file',
+        '--config-file',
+        '--Env-file',
+        '--_',
+        '--{',
+        '--\u00e9',
+        '-- ',
+      ],
+    ]
+    for (const word of read)
+      for (const [before, after] of [
+        [[], []],
+        [['run', 'x', '-i'], ['y']],
+        [['--'], ['--', '--tail', '5']],
+      ])
+        expect(shown(file, [...before!, word, ...after!]).argv.slice(2), word).toEqual([
+          ...before!,
+          '--not-passed-on',
+          ...after!,
+        ])
+    const passed =
+      '--input a --run-id=b --plan --timeout --step --tail --help --version -- - -e -env-file x--env-file'
+    expect(shown(file, ['', ...passed.split(' ')]).argv.slice(2)).toEqual(['', ...passed.split(' ')])
+  })
+
   test.runIf(can && through.length === 0)('bytes that are no text', () => {
     const file = launcher('bytes')
     const { stdout } = spawnSync('sh', ['-c', `exec '${file}' "$(printf '\\377\\001\\200')"`], { env: {} })

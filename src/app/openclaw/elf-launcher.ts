@@ -1,6 +1,9 @@
 /**
  * A native program of a few hundred bytes that starts another one with fixed first words and a fixed environment: for
  * callers that accept native files only, and whose environment must not reach what is started. Pure.
+ *
+ * Node looks for `--env-file` and `--experimental-config-file` among all words, also behind the script and behind `--`, and
+ * each brings in a file that may load code. A word `--x...` with a first letter that is not listed is replaced for that reason.
  */
 
 export type Launcher = {
@@ -24,8 +27,14 @@ const READ = 4
 const WRITE = 2
 const EXECUTE = 1
 
+/** First letters of the long options of hostops-trigger. None begins with the `e` of Node's, and new ones of Node's are kept out. */
+const FIRST_LETTERS = 'hiprstv'
+const LETTERS = [...FIRST_LETTERS].reduce((bits, letter) => bits | (1 << (letter.charCodeAt(0) - 0x61)), 0)
+/** An option that hostops-trigger refuses, with a result line. */
+const REPLACEMENT = '--not-passed-on'
+
 /** Addresses of what the code refers to. */
-type Data = { words: number[]; env: number; message: number; messageBytes: number }
+type Data = { words: number[]; env: number; message: number; messageBytes: number; replacement: number }
 
 export function elfLauncher({ arch, program, words, env }: Launcher): Buffer {
   const fixed = [program, ...words]
@@ -37,7 +46,9 @@ export function elfLauncher({ arch, program, words, env }: Launcher): Buffer {
 
   const assemble = arch === 'x64' ? codeForX64 : codeForArm64
   // Its length does not depend on the addresses.
-  const nowhere: Data = { words: fixed.map(() => BASE), env: BASE, message: BASE, messageBytes: 0 }
+  const nowhere: Data = {
+    ...{ words: fixed.map(() => BASE), env: BASE, message: BASE, messageBytes: 0, replacement: BASE },
+  }
   const tableAt = alignedTo8(CODE_AT + assemble(nowhere, BASE + CODE_AT).length)
   let end = tableAt + 8 * (pairs.length + 1)
   const texts: Buffer[] = []
@@ -53,6 +64,7 @@ export function elfLauncher({ arch, program, words, env }: Launcher): Buffer {
     env: BASE + tableAt,
     message: place(message),
     messageBytes: Buffer.byteLength(message),
+    replacement: place(REPLACEMENT),
   }
   const table = Buffer.concat([...pairs.map(pair => quad(place(pair))), quad(0)])
   const code = assemble(data, BASE + CODE_AT)
@@ -93,7 +105,27 @@ function segment({ type, flags, address, bytes, align }: Segment): Buffer {
 }
 
 /** At the start the stack holds argc, argv[0], argv[1], ..., NULL. The fixed words take the place of argv[0]. */
-function codeForX64({ words, env, message, messageBytes }: Data): Buffer {
+function codeForX64({ words, env, message, messageBytes, replacement }: Data): Buffer {
+  const look = [
+    [0x48, 0x8d, 0x74, 0x24, 0x10], //    lea  rsi, [rsp + 16]  ; to argv[1]
+    [0x48, 0x8b, 0x3e], // next:          mov  rdi, [rsi]
+    [0x48, 0x85, 0xff], //                test rdi, rdi
+    [0x74, 47], //                        je   start
+    [0x48, 0x83, 0xc6, 0x08], //          add  rsi, 8
+    [0x66, 0x81, 0x3f, 0x2d, 0x2d], //    cmp  word [rdi], '--'
+    [0x75, 0xed], //                      jne  next
+    [0x0f, 0xb6, 0x4f, 0x02], //          movzx ecx, byte [rdi + 2]
+    [0x85, 0xc9], //                      test ecx, ecx
+    [0x74, 0xe5], //                      je   next             ; the word is --
+    [0x83, 0xe9, 0x61], //                sub  ecx, 'a'
+    [0x83, 0xf9, 0x19], //                cmp  ecx, 25
+    [0x77, 10], //                        ja   replace
+    [0xb8, ...long(LETTERS)], //          mov  eax, letters
+    [0x0f, 0xa3, 0xc8], //                bt   eax, ecx
+    [0x72, 0xd3], //                      jc   next
+    [0x48, 0xc7, 0x46, 0xf8, ...long(replacement)], // replace: mov qword [rsi - 8], replacement
+    [0xeb, 0xc9], //                      jmp  next
+  ].flat()
   const start = [
     [0x48, 0x83, 0xc4, 0x10], //          add  rsp, 16          ; to argv[1]
     ...words.toReversed().map(
@@ -108,7 +140,8 @@ function codeForX64({ words, env, message, messageBytes }: Data): Buffer {
   return Buffer.from(
     [
       [0x48, 0x83, 0x3c, 0x24, 0x00], //  cmp  qword [rsp], 0   ; without argv[0], argv[1] would be the environment
-      [0x0f, 0x84, ...long(start.length)], // je fail
+      [0x0f, 0x84, ...long(look.length + start.length)], // je fail
+      look,
       start,
       [0xbf, ...long(2)], // fail:        mov  edi, 2           ; stderr
       [0xbe, ...long(message)], //        mov  esi, message
@@ -122,7 +155,7 @@ function codeForX64({ words, env, message, messageBytes }: Data): Buffer {
   )
 }
 
-function codeForArm64({ words, env, message, messageBytes }: Data, at: number): Buffer {
+function codeForArm64({ words, env, message, messageBytes, replacement }: Data, at: number): Buffer {
   const code: number[] = []
   const here = () => at + 4 * code.length
   const adr = (register: number, address: number) => {
@@ -132,11 +165,34 @@ function codeForArm64({ words, env, message, messageBytes }: Data, at: number): 
   const mov = (register: number, value: number) => code.push(0xd280_0000 | (value << 5) | register)
   const svc = () => code.push(0xd400_0001)
 
-  const toFail = 2 * words.length + 6
+  const toFail = 2 * words.length + 27
   code.push(
     0xf940_03e9, //                       ldr  x9, [sp]         ; argc
     0xb400_0009 | (toFail << 5), //       cbz  x9, fail
     0x9100_43e1, //                       add  x1, sp, 16       ; to argv[1]
+    0xf840_842a, // next:                 ldr  x10, [x1], 8
+    0xb400_026a, //                       cbz  x10, start
+    0x3940_014b, //                       ldrb w11, [x10]
+    0x7100_b57f, //                       cmp  w11, '-'
+    0x54ff_ff81, //                       b.ne next
+    0x3940_054b, //                       ldrb w11, [x10, 1]
+    0x7100_b57f, //                       cmp  w11, '-'
+    0x54ff_ff21, //                       b.ne next
+    0x3940_094b, //                       ldrb w11, [x10, 2]
+    0x34ff_feeb, //                       cbz  w11, next        ; the word is --
+    0x5101_856b, //                       sub  w11, w11, 'a'
+    0x7100_657f, //                       cmp  w11, 25
+    0x5400_00a8, //                       b.hi replace
+    0x5280_000c | ((LETTERS & 0xffff) << 5), // movz w12, letters
+    0x72a0_000c | ((LETTERS >> 16) << 5), //    movk w12, letters, lsl 16
+    0x1acb_258c, //                       lsr  w12, w12, w11
+    0x3707_fe0c, //                       tbnz w12, 0, next
+  )
+  adr(10, replacement) // replace:        adr  x10, replacement
+  code.push(
+    0xf81f_802a, //                       str  x10, [x1, -8]
+    0x17ff_ffed, //                       b    next
+    0x9100_43e1, // start:                add  x1, sp, 16
   )
   for (const word of words.toReversed()) {
     adr(2, word) //                       adr  x2, word         ; the last first
