@@ -5,8 +5,9 @@ import { HostRefusal } from './host-link.ts'
 
 /** The host says nothing: how the run ended is not known, rather than that nothing was changed. */
 export const isSilence = (error: Failed): error is HostRefusal =>
-  error instanceof HostRefusal &&
-  (error.reply.again || error.failure.code === 'unreachable' || error.failure.code === 'auth-failed')
+  error instanceof HostRefusal && (error.reply.again || SILENT.has(error.failure.code))
+
+const SILENT: ReadonlySet<Failure['code']> = new Set(['unreachable', 'auth-failed', 'link-lost'])
 
 /** Its exit code. */
 export function refusalCode(error: Failed): number {

@@ -1,19 +1,22 @@
 /** The runs at a host, through a link to it. Nothing that a host answers is believed to have the right shape. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
+import { parseJson } from '../document/json.ts'
 import { type Event, OUTCOMES } from '../engine/events.ts'
 import { Failed, type Failure } from '../failure.ts'
 import type { RunAnswer } from '../hostlink/messages.ts'
 import type { Report } from '../report/report-schema.ts'
 import { RESULT_PREFIX } from '../report/result-line.ts'
 import { byBeginning, lastOf } from './find-run.ts'
-import { atOf, type HostLink, must, type Reply, withRetries } from './host-link.ts'
+import { atOf, type HostLink, HostRefusal, must, noReply, type Reply, withRetries } from './host-link.ts'
 import { JOURNAL_VERSION, type JournalEntry, writtenByNewer } from './journal-text.ts'
 import { RUN_STATUSES } from './run-status.ts'
 import type { RunReport, RunRow, Runs } from './runs.ts'
 
 const LONG_WAIT_MS = 50_000
 const PAUSE_MS = 250
+/** Of a host that says none. Others than these would wrap around: 256 would be 0. */
+const EXIT_FAULT = 70
 
 /** `signal`: until when somebody waits for answers. */
 export function runsAt(host: HostLink, signal?: AbortSignal): Runs {
@@ -41,7 +44,9 @@ export function runsAt(host: HostLink, signal?: AbortSignal): Runs {
         const answer = must(reply)
         if (answer.done) return reportIn(answer, runId, host.target)
         // A host may answer sooner than it was asked to.
-        if (Date.now() >= deadline) return null
+        const rest = deadline - Date.now()
+        if (rest <= 0) return null
+        await sleep(Math.min(PAUSE_MS, rest))
       }
     },
     hasEnded: async runId => must(await waitAt(host, runId, 0, signal)).done === true,
@@ -115,33 +120,54 @@ export const waitAt = (
   )
 
 function reportIn(answer: RunAnswer, runId: string, target: string): RunReport {
-  const told = reportOf(answer)
+  const told = reportOf(answer, runId)
   if (told !== null) return told
-  throw new Failed({ code: 'usage', what: 'unreadable-answer', from: target, of: runId })
+  // Not even what became of a request that it answers is known.
+  throw new HostRefusal(
+    noReply({ code: 'usage', what: 'unreadable-answer', from: target, of: runId }, { again: true }),
+  )
 }
 
-/** Null if the answer holds no report. */
-export function reportOf(answer: RunAnswer): RunReport | null {
-  const { stdout = '', exit_code = 70, failure } = answer
-  const text = stdout.split('\n').findLast(line => line.startsWith(RESULT_PREFIX))
+/** Null if the answer holds no report of that run. */
+export function reportOf(answer: RunAnswer, runId: string): RunReport | null {
+  const { stdout, exit_code, failure } = answer
+  const text = (stdout ?? '').split('\n').findLast(line => line.startsWith(RESULT_PREFIX))
   const report = text === undefined ? null : parsedReport(text.slice(RESULT_PREFIX.length))
-  if (report === null) return null
+  if (report?.runId !== runId) return null
   const status = statusSchema.safeParse(answer.run_status).data ?? 'settled'
-  return { status, report, exitCode: exit_code, failure: isFailure(failure) ? fromHere(failure) : null }
+  const isCode = typeof exit_code === 'number' && exit_code >= 0 && exit_code <= 255
+  return {
+    ...{ status, report, exitCode: isCode ? exit_code : EXIT_FAULT },
+    failure: isFailure(failure) ? fromHere(failure) : null,
+  }
 }
 
 /** The process of a runner at a host tells nobody here anything. */
 const fromHere = (failure: Failure): Failure =>
   failure.code === 'has-a-runner' ? { ...failure, pid: null } : failure
 
+/** What every release reports. Other fields are passed on as they are. */
+const reportCore = z.object({
+  runId: z.string(),
+  outcome: z.enum(OUTCOMES),
+  success: z.boolean().nullable(),
+  errorCode: z.string().nullable(),
+  error: z.string().nullable(),
+  failedStep: z.string().nullable(),
+})
+
 function parsedReport(text: string): Report | null {
-  try {
-    const report = JSON.parse(text) as Report
-    return typeof report.runId === 'string' && typeof report.outcome === 'string' ? report : null
-  } catch {
-    return null
-  }
+  const report = parseJson(text)
+  const isReport = reportCore.safeParse(report).success && isShallow(report, MOST_LEVELS)
+  return isReport ? (report as unknown as Report) : null
 }
+
+/** Reading JSON takes any depth, and writing it again does not. */
+const MOST_LEVELS = 32
+const isShallow = (value: unknown, levels: number): boolean =>
+  typeof value !== 'object' ||
+  value === null ||
+  (levels > 0 && Object.values(value).every(each => isShallow(each, levels - 1)))
 
 function done(answer: RunAnswer): RunAnswer {
   if (isFailure(answer.failure)) throw new Failed(answer.failure)
@@ -168,7 +194,8 @@ const rowSchema = z.object({
 const rowsOf = ({ runs }: RunAnswer): RunRow[] =>
   listed(runs).flatMap(row => (rowSchema.safeParse(row).data as RunRow | undefined) ?? [])
 
-const logSchema = z.object({ name: z.string(), bytes: z.number() })
+/** Names are printed in front of each line. */
+const logSchema = z.object({ name: z.string().regex(/^[\w.-]+$/), bytes: z.number() })
 const entrySchema = z.looseObject({ v: z.number(), seq: z.int(), at: z.string(), type: z.string() })
 
 function entryOf(value: unknown): JournalEntry | null {

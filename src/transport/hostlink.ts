@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { connect } from '../hostlink/link/client.ts'
 import { type EndpointProblem, resolveEndpoint } from '../hostlink/link/endpoint.ts'
-import type { Link, LinkFailure, Result } from '../hostlink/link/link.ts'
+import type { ConnectOptions, Link, LinkFailure, Result } from '../hostlink/link/link.ts'
 import type { ExecAnswer } from '../hostlink/messages.ts'
 import type { StreamName } from '../process/stream-name.ts'
 import { overtakeJob, overtakeKey } from './adopt-orphan.ts'
@@ -33,13 +33,17 @@ const MOST_UNSTREAMED_BYTES = 4 * 1024 * 1024
 type OpenedLink = { ok: true; link: Link } | Extract<Connected, { ok: false }>
 
 /** The link itself, for what is no command: runs on the host. */
-export async function openLink(name: string | undefined, options: TransportOptions): Promise<OpenedLink> {
+export async function openLink(
+  name: string | undefined,
+  options: TransportOptions & Pick<ConnectOptions, 'maxAnswerBytes'>,
+): Promise<OpenedLink> {
   const resolved = resolveEndpoint(name === undefined ? {} : { target: name }, options.env, readIfThere)
   if (!resolved.ok) return badEndpoint(resolved.problem)
-  const { signal, connectTimeoutMs } = options
+  const { signal, connectTimeoutMs, maxAnswerBytes } = options
   const connected = await connect(resolved.endpoint, {
     ...(signal ? { signal } : {}),
     ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
+    maxAnswerBytes,
   })
   return connected.ok ? { ok: true, link: connected.value } : connectedOfFailure(connected.failure)
 }

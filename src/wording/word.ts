@@ -35,12 +35,16 @@ const WORDS: Words<Failure> = {
 /** Also for what another hostops has sent: a code or a shape that is not known here is reported by its code. */
 export function word(failure: Failure, at = ''): Worded {
   // The entry of a code takes the failure of that code, which TypeScript cannot follow through a lookup.
-  const words = WORDS[failure.code] as ((failure: Failure, at: string) => Worded) | undefined
+  const words = Object.hasOwn(WORDS, failure.code)
+    ? (WORDS[failure.code] as (failure: Failure, at: string) => Worded)
+    : null
   try {
-    return words?.(failure, at) ?? { message: failure.code }
+    const worded = words?.(failure, at)
+    if (typeof worded?.message === 'string' && typeof (worded.hint ?? '') === 'string') return worded
   } catch {
-    return { message: failure.code }
+    // Its fields are not those of its code.
   }
+  return { message: failure.code }
 }
 
 export const sentence = (failure: Failure): string => word(failure).message

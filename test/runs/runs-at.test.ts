@@ -60,3 +60,13 @@ test.each([
 ])('a host that %s is not followed', async (_, entries, what) => {
   await expect(read(hostThatSays({ entries, done: false }))).rejects.toMatchObject({ failure: { what } })
 })
+
+test('a report that is too deep to be written again is none', async () => {
+  const report = (x: string) =>
+    `OPENCLAW_RESULT_JSON:{"runId":"r","outcome":"succeeded","success":true,"errorCode":null,"error":null,"failedStep":null,"x":${x}}`
+  const told = (x: string) => runsAt(hostThatSays({ stdout: report(x) } as object)).report('r')
+  expect((await told('{"news":[[1]]}')).report).toMatchObject({ x: { news: [[1]] } })
+  const deep = hostThatSays({ stdout: report(`${'['.repeat(40)}${']'.repeat(40)}`) } as object)
+  await expect(runsAt(deep).report('r')).rejects.toMatchObject({ reply: { again: true } })
+  expect(deep.asked).toHaveLength(1)
+})

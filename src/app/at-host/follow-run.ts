@@ -35,7 +35,7 @@ export async function followToEnd(
   const reply = await follow(host, runId, watcher, leave.signal, runner)
   if (leave.signal.aborted) return left(interrupts)
   if (!reply.ok) return lost(reply.failure)
-  const told = reportOf(reply.value)
+  const told = reportOf(reply.value, runId)
   if (told === null) return lost({ code: 'usage', what: 'unreadable-answer', from: host.target, of: runId })
   return { kind: 'told', told, at: atOf(host) }
 }

@@ -11,13 +11,15 @@ import type { OpenedHost } from './ended-at-host.ts'
 
 /** Longer than any wait that is asked for. */
 const ANSWER_MS = 90_000
+/** A report, a list or a piece of a log is far smaller. A host that is not trusted decides what is parsed here. */
+const MAX_ANSWER_BYTES = 8 * 1024 * 1024
 /** A daemon that is restarted is back by then, and its runs must not be reported as unreachable in the meantime. */
 const RESTART_PAUSES_MS = [100, 200, 400, 800]
 
 export async function openLinkedHost(target: string, env: Env, signal?: AbortSignal): Promise<OpenedHost> {
   const { kind, rest } = splitTarget(target)
   if (kind !== 'hostlink') return { ok: false, failure: noHost(target) }
-  const open = () => openLink(rest, { env, ...(signal ? { signal } : {}) })
+  const open = () => openLink(rest, { env, maxAnswerBytes: MAX_ANSWER_BYTES, ...(signal ? { signal } : {}) })
   let opened = await open()
   for (const pause of RESTART_PAUSES_MS) {
     if (opened.ok || opened.problem !== 'unreachable' || signal?.aborted) break
@@ -33,13 +35,13 @@ function linkedHost(target: string, link: Link): HostLink {
     target,
     ask: async (action, fields, signal) => {
       const result = await link.run(action, fields, { answerTimeoutMs: ANSWER_MS, signal })
-      return result.ok ? result : notAnswered(target, result.failure)
+      return result.ok ? result : notAnswered(target, action, result.failure)
     },
     close: () => link.close(),
   }
 }
 
-function notAnswered(target: string, failure: LinkFailure): NoReply {
+function notAnswered(target: string, command: string, failure: LinkFailure): NoReply {
   const lost = (reason: string) => noReply({ code: 'unreachable', target, reason }, { again: true })
   switch (failure.kind) {
     case 'auth':
@@ -56,7 +58,8 @@ function notAnswered(target: string, failure: LinkFailure): NoReply {
     case 'cancelled':
       return lost('not waited for any longer')
     case 'protocol':
-      return noReply({ code: 'unreachable', target, reason: failure.reason })
+      // The request was sent, and not even the same one is answered better by such a host.
+      return noReply({ code: 'link-lost', target, command, reason: failure.reason })
   }
 }
 

@@ -3,7 +3,6 @@ import { isRunId, newRunId } from '../../engine/run-id.ts'
 import type { RunEnd } from '../../engine/run-input.ts'
 import { Failed, type Failure } from '../../failure.ts'
 import type { ReportHead } from '../../report/report-draft.ts'
-import { withRetries } from '../../runs/host-link.ts'
 import { stateDir } from '../../runs/runs-folder.ts'
 import { clock } from '../clock.ts'
 import { type Interrupts, makeInterrupts, unlessInterrupted } from '../interrupts.ts'
@@ -20,7 +19,7 @@ import {
   type ToldByHost,
 } from './ended-at-host.ts'
 import { followToEnd } from './follow-run.ts'
-import { startDetached } from './start-detached.ts'
+import { askToStart, startDetached } from './start-detached.ts'
 import { requestFor } from './start-request.ts'
 
 type Start = AtHost & {
@@ -88,7 +87,7 @@ async function attempt(
   try {
     const start = { ...fields, run_id: head.runId }
     if (detach) return await startDetached(host, start, watcher.note, stop.signal)
-    const reply = await withRetries(() => host.ask('start', start), stop.signal)
+    const reply = await askToStart(host, start, stop.signal)
     if (!reply.ok) return endOfRefusal(reply)
     if (reply.value.attached) watcher.note({ kind: 'attached', runId: head.runId, run: 'followed' })
     return await followToEnd(host, head.runId, { watcher, interrupts })

@@ -37,7 +37,7 @@ const LONGEST_TIMER_MS = 2_147_483_647
 
 export function dial(
   endpoint: Endpoint,
-  options: Pick<ConnectOptions, 'connectTimeoutMs' | 'signal'> = {},
+  options: Pick<ConnectOptions, 'connectTimeoutMs' | 'maxAnswerBytes' | 'signal'> = {},
 ): Promise<Result<Channel>> {
   const { at } = endpoint
   const { signal } = options
@@ -66,7 +66,7 @@ export function dial(
     socket.once('connect', () => {
       done()
       socket.setNoDelay(true)
-      resolve({ ok: true, value: openChannel(socket, endpoint.token) })
+      resolve({ ok: true, value: openChannel(socket, endpoint.token, options.maxAnswerBytes) })
     })
   })
 }
@@ -108,8 +108,8 @@ type Pending = {
   onOutput: OnOutput | undefined
 }
 
-function openChannel(socket: Socket, token: string): Channel {
-  const reader = new FrameReader()
+function openChannel(socket: Socket, token: string, maxAnswerBytes: number | undefined): Channel {
+  const reader = new FrameReader(maxAnswerBytes)
   const pending = new Map<string, Pending>()
   const abandoned = new Set<string>()
   let ended: LinkFailure | null = null

@@ -29,13 +29,13 @@ function makeLink(
   endpoint: Endpoint,
   hello: PingAnswer,
   channel: Channel,
-  { connectTimeoutMs }: ConnectOptions,
+  { connectTimeoutMs, maxAnswerBytes }: ConnectOptions,
   nextId: () => string,
 ): Link {
   const features: ReadonlySet<string> = new Set(hello.features)
   const keepAlive = features.has('keep_alive')
   if (!keepAlive) channel.close()
-  const pool = openPool(endpoint, channel, keepAlive, { connectTimeoutMs })
+  const pool = openPool(endpoint, channel, keepAlive, { connectTimeoutMs, maxAnswerBytes })
   const context: LinkContext = {
     pool,
     hello,

@@ -127,6 +127,8 @@ export type Link = {
 export type ConnectOptions = RequestOptions & {
   /** Default 5000. */
   connectTimeoutMs?: number | undefined
+  /** The largest answer that is taken. Default: what the wire allows, which can cost forty times as much once it is parsed. */
+  maxAnswerBytes?: number | undefined
 }
 
 export type Connect = (endpoint: Endpoint, options?: ConnectOptions) => Promise<Result<Link>>

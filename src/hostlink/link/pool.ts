@@ -16,7 +16,7 @@ export function openPool(
   endpoint: Endpoint,
   first: Channel,
   keepAlive: boolean,
-  dialing: Pick<ConnectOptions, 'connectTimeoutMs'>,
+  dialing: Pick<ConnectOptions, 'connectTimeoutMs' | 'maxAnswerBytes'>,
 ): Pool {
   const idle: Channel[] = []
   const busy = new Set<Channel>()

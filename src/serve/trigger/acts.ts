@@ -8,7 +8,7 @@ import { isRunId } from '../../engine/run-id.ts'
 import { Failed } from '../../failure.ts'
 import { EXIT_OK } from '../../report/exit-code.ts'
 import type { ReportHead } from '../../report/report-draft.ts'
-import type { HostLink } from '../../runs/host-link.ts'
+import { type HostLink, HostRefusal, noReply } from '../../runs/host-link.ts'
 import type { Runs } from '../../runs/runs.ts'
 import { runsAt } from '../../runs/runs-at.ts'
 import { answerAsked } from './ask.ts'
@@ -70,9 +70,14 @@ const actOn = (
 const change = (given: string, work: (runs: Runs, runId: string) => Promise<unknown>): Act =>
   actOn(given, async (runs, runId, io) => {
     await work(runs, runId)
-    printEnd(await runs.report(runId), io)
+    printEnd(await runs.report(runId).catch(afterwards), io)
     return EXIT_OK
   })
+
+/** That the report is refused does not mean that nothing was done. */
+function afterwards(error: unknown): never {
+  throw error instanceof Failed ? new HostRefusal(noReply(error.failure, { again: true })) : error
+}
 
 function start({ command, words: [name], options }: TriggerCall, head: ReportHead): Act {
   const { 'run-id': runId, input = [], plan } = options

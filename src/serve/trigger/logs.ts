@@ -18,7 +18,7 @@ export async function printLogs(
   { step, tail }: Which,
   io: TriggerIo,
 ): Promise<number> {
-  const lines: string[] = []
+  let lines: string[] = []
   for (const { name, bytes } of await runs.logs(runId)) {
     if (step !== undefined && stepOfLog(name) !== step) continue
     const read = logReader(name)
@@ -28,8 +28,9 @@ export async function printLogs(
     const whole = read(end).slice(start === 0 ? 0 : 1)
     for (const { text } of whole)
       lines.push(`${printable(stepOfLog(name))} | ${printable(text).slice(0, MOST_OF_A_LINE)}\n`)
+    lines = lastOf(lines, tail)
   }
-  io.out(lastOf(lines, tail).join(''))
+  io.out(lines.join(''))
   if (lines.length === 0) io.err(`no step of ${printable(runId)} has printed anything\n`)
   return EXIT_OK
 }

@@ -18,7 +18,8 @@ export type TriggerIo = {
 /** Hints of others would name commands that the caller cannot run. */
 export function printError(failure: Failure, io: TriggerIo): void {
   io.err(`error: ${printable(sentence(failure))}\n`)
-  if (failure.code === 'usage' && failure.what === 'command-line') io.err(`hint: ${failure.hint}\n`)
+  if (failure.code === 'usage' && failure.what === 'command-line')
+    io.err(`hint: ${printable(failure.hint)}\n`)
 }
 
 export function printJson(value: unknown, io: TriggerIo, code: number = EXIT_OK): number {

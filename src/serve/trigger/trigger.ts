@@ -8,7 +8,7 @@ import { openLinkedHost } from '../../app/at-host/open-linked-host.ts'
 import { withHost } from '../../app/at-host/with-host.ts'
 import { clock } from '../../app/clock.ts'
 import { VERSION } from '../../build/version.ts'
-import { isRunId, newRunId } from '../../engine/run-id.ts'
+import { isRunId, newRunId, RUN_ID } from '../../engine/run-id.ts'
 import { Failed } from '../../failure.ts'
 import type { Env } from '../../process/surroundings.ts'
 import { EXIT_OK, EXIT_UNREACHABLE, EXIT_USAGE } from '../../report/exit-code.ts'
@@ -25,6 +25,7 @@ const TRIGGER_ENV = ['HOSTLINK_SOCKET', 'HOSTLINK_TOKEN_FILE', 'HOSTLINK_TARGET'
 const TARGET = 'hostlink'
 /** Beyond what a command waits for: the caller may end this process after 30 s, and is to have an answer by then. */
 const PATIENCE_MS = 5000
+const LATE = Symbol('no answer in time')
 
 export async function trigger(args: readonly string[], env: Env, io: TriggerIo): Promise<number> {
   const [command = ''] = args
@@ -40,14 +41,21 @@ export async function trigger(args: readonly string[], env: Env, io: TriggerIo):
   try {
     const call = parseTriggerArgs(args)
     const [word] = call.words
-    if (command === 'run' || command === 'check') head.playbook = word
-    const runId = call.options['run-id'] ?? word
-    if (isRunId(runId) && head.playbook !== runId) head.runId = runId
+    const isStart = command === 'run' || command === 'check'
+    // Names have the form of ids. Any other word may be a value whose -i was forgotten.
+    if (isStart && RUN_ID.test(word)) head.playbook = word
+    const runId = isStart ? call.options['run-id'] : word
+    if (runId !== undefined && isRunId(runId)) head.runId = runId
     return await carryOut(ACTS[call.command](call, head), env, io)
   } catch (error) {
-    if (!(error instanceof Failed)) throw error
-    return refuse(command, error, head, io)
+    return refuse(command, error instanceof Failed ? error : faultIn(error), head, io)
   }
+}
+
+/** A caller that parses the last line is to find one also then, and what the host has done by now is not known. */
+function faultIn(error: unknown): HostRefusal {
+  const problem = error instanceof Error ? error.message : String(error)
+  return new HostRefusal(noReply({ code: 'internal', problem }, { again: true }))
 }
 
 const print = (io: TriggerIo, text: string): number => {
@@ -59,8 +67,8 @@ async function carryOut({ withinMs, work }: Act, env: Env, io: TriggerIo): Promi
   const known = Object.fromEntries(TRIGGER_ENV.map(name => [name, env[name]]))
   const answerMs = withinMs + PATIENCE_MS
   const worked = async () => withHost(await openLinkedHost(TARGET, known), host => work(host, io))
-  const code = await Promise.race([worked(), sleep(answerMs, null)])
-  if (code !== null) return code
+  const code = await Promise.race([worked(), sleep(answerMs, LATE)])
+  if (code !== LATE) return code
   const reason = `no answer within ${answerMs / 1000} s`
   throw new HostRefusal(noReply({ code: 'unreachable', target: TARGET, reason }, { again: true }))
 }
