@@ -7,6 +7,7 @@ import type { RunRequest } from '../hostlink/messages.ts'
 import { withLimit } from '../process/with-limit.ts'
 import { EXIT_OK, EXIT_REFUSED } from '../report/exit-code.ts'
 import { RESULT_PREFIX, resultLine } from '../report/result-line.ts'
+import { isStopping } from '../runs/interruption.ts'
 import type { JournalEntry } from '../runs/journal-text.ts'
 import { hasReport, mayLive } from '../runs/run-status.ts'
 import type { RunReport } from '../runs/runs.ts'
@@ -22,6 +23,7 @@ type On<A extends RunRequest['action']> = Extract<RunRequest, { action: A }>
 const LONGEST_WAIT_MS = 60_000
 const POLL_MS = 200
 const BEGINS_WITHIN_MS = 20_000
+const STOPS_WITHIN_MS = 5000
 const MOST_LISTED = 200
 const MOST_OUTPUT_BYTES = 4 * 1024 * 1024
 
@@ -64,10 +66,7 @@ async function answerAbout(request: AboutRun, around: Around): Promise<Body> {
     case 'confirm':
       return acted(runId, async () => ({ ...(await around.runs.confirm(runId, around.by(around.token))) }))
     case 'cancel':
-      return acted(runId, async () => {
-        await around.runs.cancel(runId, request.signal ?? 'TERM', around.by(around.token))
-        return {}
-      })
+      return acted(runId, () => cancel(request, around))
   }
 }
 
@@ -79,8 +78,9 @@ export function mayUse({ name, policy }: Token, runId: string, { store }: Around
 async function list(around: Around): Promise<Body> {
   const { token } = around
   const seesAll = token.policy.kind === 'full'
-  const runs = (await around.runs.list()).slice(0, MOST_LISTED)
-  return { status: 'ok', runs: runs.filter(run => seesAll || mayUse(token, run.runId, around)) }
+  const runs = await around.runs.list()
+  const seen = seesAll ? runs : runs.filter(run => mayUse(token, run.runId, around))
+  return { status: 'ok', runs: seen.slice(0, MOST_LISTED) }
 }
 
 /** A refusal to confirm or cancel is an answer, with its reason as data. */
@@ -91,6 +91,35 @@ async function acted(runId: string, act: () => Promise<object>): Promise<Body> {
     if (!(error instanceof Failed)) throw error
     return { status: 'ok', run_id: runId, exit_code: EXIT_REFUSED, failure: error.failure }
   }
+}
+
+/** A second signal would stop the rollback. That is for the host's owner to decide, who sees what is left then. */
+async function cancel({ run_id, signal = 'TERM' }: On<'cancel'>, around: Around): Promise<object> {
+  const { runs, store, token, by, gone } = around
+  const send = () => runs.cancel(run_id, signal, by(token))
+  if (token.policy.kind === 'full') await send()
+  else
+    await oneByOne(run_id, async () => {
+      const events = await runs.events(run_id)
+      const status = store.status(run_id)
+      if (status !== null && mayLive(status) && isStopping(events)) return
+      await send()
+      // The next one would send another signal until the journal shows this one.
+      const news = { after: events.length, signal: withLimit(gone, STOPS_WITHIN_MS) }
+      for await (const batch of journalBatches(store.run(run_id), news))
+        if (isStopping(batch.map(({ event }) => event))) return
+    })
+  return {}
+}
+
+const cancelling = new Map<string, Promise<void>>()
+
+function oneByOne(runId: string, act: () => Promise<void>): Promise<void> {
+  const turn = (cancelling.get(runId) ?? Promise.resolve()).then(act, act)
+  cancelling.set(runId, turn)
+  return turn.finally(() => {
+    if (cancelling.get(runId) === turn) cancelling.delete(runId)
+  })
 }
 
 const told = (runId: string, { status, report, exitCode, failure: why }: RunReport): Body => ({

@@ -1,7 +1,7 @@
-/** Who interrupts a run: a signal does not say, so that a note in its folder does, for this one runner. */
+/** Who interrupts a run: a signal does not say, so that a note in its folder does, for this one runner. And whether one was. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { By } from '../engine/events.ts'
+import type { By, Event } from '../engine/events.ts'
 import { byOf } from './caller.ts'
 
 /** Before the signal is sent. Returns what takes the note away again. */
@@ -28,3 +28,9 @@ export function takeInterruption(folder: string): By | null {
 }
 
 const noteFor = (folder: string, runner: number) => join(folder, `interrupted-by.${runner}`)
+
+/** It was told to stop, or rolls back already: a second request would stop the rollback. */
+export function isStopping(events: readonly Event[]): boolean {
+  const since = events.findLastIndex(event => event.type === 'resumed') + 1
+  return events.slice(since).some(({ type }) => type === 'interrupting' || type === 'rollback-started')
+}

@@ -129,6 +129,24 @@ test('who goes on with it and asks again, because the answer was lost, is one jo
   expect(keys.slice(1)).toEqual(['run/r/resume/first', 'run/r/resume/first', 'run/r/resume/second'])
 })
 
+test('the runs of others do not push those of a token out of its list', async () => {
+  const head = (runId: string) => ({
+    runId,
+    pid: 4_194_000,
+    exitCode: 0,
+    startedAt: runId === 'r' ? '1' : '2',
+  })
+  mkdirSync(join(root, 'requests', 'r'), { recursive: true })
+  const request = { token: 'other', identity: 'x', playbook: 'p', argv: [], created_ms: 1 }
+  writeFileSync(join(root, 'requests', 'r', 'request.json'), JSON.stringify(request))
+  for (const id of ['r', ...Array.from({ length: 250 }, (_, at) => `theirs-${at}`)]) {
+    mkdirSync(join(root, 'runs', id), { recursive: true })
+    writeFileSync(join(root, 'runs', id, 'run.json'), JSON.stringify(head(id)))
+  }
+  expect(await ask({ action: 'list' }, stranger)).toMatchObject({ runs: [{ runId: 'r' }] })
+  expect((await ask({ action: 'list' }))['runs']).toHaveLength(200)
+})
+
 test('nobody goes on with a run of another token', async () => {
   await ask(start)
   expect(await ask(resume, stranger)).toMatchObject({ status: 'not_found' })

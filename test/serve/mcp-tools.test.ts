@@ -5,10 +5,11 @@ import type { HostPlaybook } from '../../src/app/at-host/host-playbooks.ts'
 import type { Event } from '../../src/engine/events.ts'
 import type { DescribedInput } from '../../src/playbook/describe.ts'
 import type { Report } from '../../src/report/report-schema.ts'
+import { isStopping } from '../../src/runs/interruption.ts'
 import { reportAnswer } from '../../src/serve/mcp/answers.ts'
 import { startArguments, waitArguments } from '../../src/serve/mcp/arguments.ts'
 import { inputsSchema } from '../../src/serve/mcp/input-schema.ts'
-import { awaitedStep, isStopping, stepWords } from '../../src/serve/mcp/progress.ts'
+import { awaitedStep, stepWords } from '../../src/serve/mcp/progress.ts'
 import { offersOf, RUN_TOOLS } from '../../src/serve/mcp/tools.ts'
 
 const playbook = (name: string, more: Partial<HostPlaybook> = {}): HostPlaybook => ({

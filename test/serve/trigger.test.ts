@@ -22,6 +22,10 @@ beforeAll(async () => {
       inputs: { text, place: { type: 'path', default: '/tmp' } },
     }),
     slow: host.install('slow', [{ id: 'sleep', run: ['sleep', '60'], effect: 'read' }]),
+    undoes: host.install('undoes', [
+      { id: 'touch', run: ['true'], undo: ['sleep', '3'] },
+      { id: 'sleep', run: ['sleep', '60'], effect: 'read' },
+    ]),
     asks: host.install('asks', [
       { id: 'touch', run: ['true'], undo: ['true'] },
       { id: 'ok', uses: 'confirm', with: { within: '60s' } },
@@ -101,7 +105,7 @@ test('a run that fails ends in the same code as everywhere', async () => {
 
 test('list and show are JSON, of what the token may start', async () => {
   const { json } = await run('list')
-  expect(json.map(({ name }: { name: string }) => name)).toEqual(['greet', 'slow', 'asks', 'fails'])
+  expect(json.map(({ name }: { name: string }) => name)).toEqual(['greet', 'slow', 'undoes', 'asks', 'fails'])
   const shown = (await run('show', 'greet')).json
   expect(shown.inputs).toContainEqual(expect.objectContaining({ name: 'place', from: 'pinned' }))
   const unknown = await run('show', 'not-granted')
@@ -118,6 +122,18 @@ test('a wait that is over says so with code 6, and cancel ends the run', async (
   expect((await waitFor(id)).report.outcome).toBe('interrupted')
   const late = await run('cancel', id)
   expect([late.code, late.report.outcome, late.report.errorCode]).toEqual([3, 'refused', 'not-cancellable'])
+})
+
+test('cancelled twice, also at once, the run rolls back to its end', async () => {
+  const id = newId()
+  await run('run', 'undoes', '--run-id', id)
+  await poll(() => host.journal(id).includes('"id":"sleep"'))
+  const all = await Promise.all([1, 2, 3].map(() => run('cancel', id)))
+  expect(all.map(({ code }) => code)).toEqual([0, 0, 0])
+  expect((await run('cancel', id)).code).toBe(0)
+  const ended = await waitFor(id)
+  expect(ended.report).toMatchObject({ outcome: 'interrupted', rollbackPerformed: true, rollbackError: null })
+  expect((await run('cancel', id)).code).toBe(3)
 })
 
 test('a run that waits for a confirmation gets one', async () => {
@@ -156,13 +172,15 @@ describe('attacks', () => {
     ['a plan of two words', ['run', 'greet', '--plan=a b'], 2, 'invalid'],
     ['a run id that is a path', ['run', 'greet', '--run-id', '../../x'], 2, 'invalid'],
     ['an input that is no pair', ['run', 'greet', '-i', 'topsecret'], 2, 'invalid'],
+    ['an input without -i', ['run', 'text=topsecret'], 2, 'invalid'],
     ['an input given twice', ['run', 'greet', '-i', 'text=a', '-i', 'text=b'], 2, 'invalid'],
     ['an input named __proto__', ['run', 'greet', '-i', '__proto__=x'], 2, 'invalid'],
     ['an unknown input', ['run', 'greet', '-i', 'x.y=z'], 2, 'invalid'],
   ])('%s', async (_, args, code, outcome) => {
     const ended = await run(...args)
     expect([ended.code, ended.report.outcome]).toEqual([code, outcome])
-    expect(ended.stderr).not.toMatch(/^OPENCLAW_RESULT_JSON|topsecret/m)
+    expect(ended.stderr).not.toMatch(/^OPENCLAW_RESULT_JSON/m)
+    expect(ended.stdout + ended.stderr).not.toContain('topsecret')
   })
 
   test('words that are no command', async () => {
@@ -263,7 +281,7 @@ describe('ask', () => {
     expect((await ask('events', { run_id: id, max_bytes: 10 })).value).toMatchObject({ next_offset: 10 })
     const { entries, done } = (await ask('journal', { run_id: id, after: 2 })).value
     expect([entries[0].seq, done]).toEqual([3, false])
-    expect((await ask('playbooks', {})).value.playbooks).toHaveLength(4)
+    expect((await ask('playbooks', {})).value.playbooks).toHaveLength(5)
     expect(await ask('report', { run_id: id })).toEqual({ ...waited, value: expect.anything() })
   })
 

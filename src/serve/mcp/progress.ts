@@ -54,9 +54,3 @@ const OVER: ReadonlySet<Event['type']> = new Set([
   'rollback-started',
   'run-finished',
 ])
-
-/** It was told to stop, or rolls back already: a second request would stop the rollback. */
-export function isStopping(events: readonly Event[]): boolean {
-  const since = events.findLastIndex(event => event.type === 'resumed') + 1
-  return events.slice(since).some(({ type }) => type === 'interrupting' || type === 'rollback-started')
-}
