@@ -1,7 +1,9 @@
 /** Old runs go by number and by age, a few with each run that ends; one that has not ended itself stays, however old it is. */
-import { existsSync, rmSync } from 'node:fs'
+import { closeSync, openSync, readSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { quietly } from '../process/quietly.ts'
 import { removeDrafts } from './drafts.ts'
+import { journalFile } from './read-journal.ts'
 import { hasSettled } from './run-status.ts'
 import { type Keep, readRun, runIds } from './runs-folder.ts'
 
@@ -11,10 +13,12 @@ type Old = { folder: string; began: string }
 const DAY_MS = 86_400_000
 /** Of each call, so that no run pays for what a thousand others left behind. */
 const MOST_REMOVED = 5
+const BEGINNING_BYTES = 4096
 
 /**
- * Runs that executed something, and those that did not (dry runs, wrong usage), are counted apart: a caller who
- * makes fifty mistakes must not push out the last upgrade. What has not ended is never removed.
+ * Runs that executed something, and those that did not (dry runs, wrong usage), are counted apart, and so are those of each
+ * caller: fifty mistakes, or fifty runs of a token that may start one small playbook, must not push out the owner's last
+ * upgrade. What has not ended is never removed.
  */
 export function prune(state: string, keep: Keep, now: number): void {
   removeDrafts(join(state, 'runs'), now)
@@ -32,14 +36,14 @@ export function prune(state: string, keep: Keep, now: number): void {
 
 /** Whether so many of its sort are newer. Looks at no more of the newer ones than it must: thousands may be there. */
 function counted(runs: readonly Old[], most: number): (at: number) => boolean {
-  const counts = new Map<boolean, number>()
-  const fullAt = new Map<boolean, number>()
+  const counts = new Map<string, number>()
+  const fullAt = new Map<string, number>()
   let seen = 0
   return at => {
     if (at < most) return false
-    const sort = executed(runs[at]!)
+    const sort = sortOf(runs[at]!)
     for (; seen < at && !fullAt.has(sort); seen += 1) {
-      const each = executed(runs[seen]!)
+      const each = sortOf(runs[seen]!)
       const count = (counts.get(each) ?? 0) + 1
       counts.set(each, count)
       if (count === most) fullAt.set(each, seen)
@@ -48,7 +52,22 @@ function counted(runs: readonly Old[], most: number): (at: number) => boolean {
   }
 }
 
-const executed = ({ folder }: Old) => existsSync(join(folder, 'journal.ndjson'))
+/** The caller of a run that executed something. It stands near the beginning of the first line. */
+function sortOf({ folder }: Old): string {
+  const beginning = quietly(() => beginningOf(journalFile(folder)))
+  if (beginning === undefined) return 'not executed'
+  return /"caller":\{"by":(\{[^{}]*\})/.exec(beginning)?.[1] ?? ''
+}
+
+function beginningOf(file: string): string {
+  const descriptor = openSync(file, 'r')
+  try {
+    const bytes = Buffer.alloc(BEGINNING_BYTES)
+    return bytes.toString('utf8', 0, readSync(descriptor, bytes))
+  } finally {
+    closeSync(descriptor)
+  }
+}
 
 function isOver(folder: string): boolean {
   const run = readRun(folder)

@@ -43,6 +43,24 @@ test('by number: the newest stay, whatever their ids are', () => {
   expect(readdirSync(join(state, 'runs')).sort()).toEqual(stay.sort())
 })
 
+test('those of each caller are counted apart', () => {
+  const owners = [add(500, 'succeeded'), add(400, 'rolled-back', 'mine')]
+  const by = (id: string, kind: string, name: string) =>
+    writeFileSync(
+      join(state, 'runs', id, 'journal.ndjson'),
+      `${JSON.stringify({ v: 2, seq: 1, type: 'run-started', caller: { by: { kind, name }, target: 'local' } })}\n`,
+    )
+  const agents = Array.from({ length: 20 }, (_, at) =>
+    add(at, 'succeeded', at % 2 ? `99991231T235959Z-${at}` : undefined),
+  )
+  for (const id of owners) by(id, 'user', 'root')
+  for (const id of agents) by(id, 'token', 'agent')
+  pruneAll({ runs: 3, days: 1000 })
+  const stay = readdirSync(join(state, 'runs'))
+  expect(stay).toEqual(expect.arrayContaining(owners))
+  expect(stay).toHaveLength(5)
+})
+
 test('by age: also when there are few', () => {
   const stay = [add(1, 'succeeded'), add(89, 'succeeded', 'mine')]
   add(91, 'succeeded')
