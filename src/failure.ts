@@ -354,3 +354,7 @@ export class Failed extends Error {
     this.failure = failure
   }
 }
+
+/** A mistake of the command line, in words made where it was found. */
+export const commandMistake = (problem: string, hint: string): Failed =>
+  new Failed({ code: 'usage', what: 'command-line', problem, hint })

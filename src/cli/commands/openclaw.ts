@@ -4,11 +4,11 @@ import type { ChangeRecord } from '../../app/openclaw/changes.ts'
 import { changesFor, type Door, install, stepsFor, uninstall } from '../../app/openclaw/install.ts'
 import { approvalsOf, placesOf } from '../../app/openclaw/layout.ts'
 import { type Manifest, readManifest, removeManifest, writeManifest } from '../../app/openclaw/manifest.ts'
-import { Failed } from '../../failure.ts'
+import { commandMistake, Failed } from '../../failure.ts'
 import { findUser } from '../../hostlink/daemon/config/user.ts'
 import { EXIT_NO, EXIT_OK, EXIT_REFUSED, EXIT_USAGE } from '../../report/exit-code.ts'
 import { printable } from '../../wording/printable.ts'
-import { type InstallOptions, readDoor, stop } from '../openclaw/read-machine.ts'
+import { type InstallOptions, readDoor } from '../openclaw/read-machine.ts'
 import {
   hasSystemd,
   makeUser,
@@ -111,7 +111,7 @@ function takeAway({ options, done, madeUser, approvals }: Manifest, io: Io): num
 
 function needRoot(verb: string, { root, dryRun }: Asking): void {
   if (root !== '' || dryRun || process.geteuid?.() === 0) return
-  throw stop(
+  throw commandMistake(
     `this changes the system, and needs root`,
     `sudo hostops openclaw ${verb} ...; --dry-run only says what it would do`,
   )
@@ -124,7 +124,7 @@ async function isAgreed({ yes, dryRun }: Asking, io: Io): Promise<boolean> {
   }
   if (yes) return true
   const answer = await askYesNo('\ngo ahead?')
-  if (answer === null) throw stop('nobody is there to be asked', 'say --yes')
+  if (answer === null) throw commandMistake('nobody is there to be asked', 'say --yes')
   if (!answer) io.stderr.write('nothing was changed\n')
   return answer
 }

@@ -34,7 +34,7 @@ export async function withRuns(
 }
 
 /** Prints why a command could not be carried out. `at`: how a command names the host. */
-export type Refuse = (error: Failed, at: string, io: Io) => number
+export type Refuse = (error: Failed, at: string, io: Io) => number | Promise<number>
 
 async function openRuns({ target, ...options }: OfRuns, io: Io): Promise<Runs> {
   const state = openState(options, io)

@@ -8,7 +8,7 @@ import type { Door } from '../../app/openclaw/install.ts'
 import { DEFAULT_DIR, type DoorOptions, placesOf } from '../../app/openclaw/layout.ts'
 import type { Manifest } from '../../app/openclaw/manifest.ts'
 import { packagePath } from '../../build/package-path.ts'
-import { Failed } from '../../failure.ts'
+import { commandMistake } from '../../failure.ts'
 import { loadOffers } from '../../host/offered-playbooks.ts'
 import { getgid } from '../../hostlink/daemon/config/accounts.ts'
 import type { Config } from '../../hostlink/daemon/config/config.ts'
@@ -38,9 +38,6 @@ export type InstallOptions = {
 }
 
 const MCP_WORDS = ['mcp', '--target', 'hostlink']
-
-export const stop = (problem: string, hint: string): Failed =>
-  new Failed({ code: 'usage', what: 'command-line', problem, hint })
 
 export async function readDoor(given: InstallOptions, before: Manifest | null, env: Env): Promise<Door> {
   const options = doorOptions(given, env)
@@ -73,23 +70,23 @@ export async function readDoor(given: InstallOptions, before: Manifest | null, e
 function doorOptions(given: InstallOptions, env: Env): DoorOptions {
   const { user, agent, root } = given
   if (!/^[a-z_][a-z0-9_-]{0,31}$/.test(user))
-    throw stop(`--user: ${user} is not a name of a user`, '--user openclaw-node')
+    throw commandMistake(`--user: ${user} is not a name of a user`, '--user openclaw-node')
   if (user === 'root')
-    throw stop(
+    throw commandMistake(
       'a node host that runs as root is refused by OpenClaw for every absolute path',
       '--user openclaw-node',
     )
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$|^\*$/.test(agent))
-    throw stop('--agent is not the id of an agent', '--agent main')
+    throw commandMistake('--agent is not the id of an agent', '--agent main')
   const gateway = /^([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):(\d{1,5})$/.exec(given.gateway)
-  if (gateway === null) throw stop('--gateway is not HOST:PORT', '--gateway 127.0.0.1:18789')
+  if (gateway === null) throw commandMistake('--gateway is not HOST:PORT', '--gateway 127.0.0.1:18789')
   const openclaw = findOpenclaw(given.openclaw, env)
   const at = (path: string) => (root === '' ? path : join(root, path))
   for (const path of [given.dir, given.config, given.state ?? '/', openclaw]) {
-    if (!isAbsolute(path)) throw stop(`${path} is not an absolute path`, `--dir ${DEFAULT_DIR}`)
+    if (!isAbsolute(path)) throw commandMistake(`${path} is not an absolute path`, `--dir ${DEFAULT_DIR}`)
     // The unit and hostlink.conf would read such a path in ways of their own.
     if (/[\s%$"'\\\p{Cc}]/u.test(path))
-      throw stop(`${JSON.stringify(path)} has a blank or a quote, % or $`, `--dir ${DEFAULT_DIR}`)
+      throw commandMistake(`${JSON.stringify(path)} has a blank or a quote, % or $`, `--dir ${DEFAULT_DIR}`)
   }
   return {
     ...{ user, agent, openclaw, root },
@@ -103,7 +100,7 @@ function doorOptions(given: InstallOptions, env: Env): DoorOptions {
 function findOpenclaw(given: string | undefined, env: Env): string {
   const found = findProgram(given ?? 'openclaw', env)
   if (found !== null) return found
-  throw stop(
+  throw commandMistake(
     'there is no program openclaw',
     'install OpenClaw for all users (npm install --global openclaw), or name it: --openclaw /usr/bin/openclaw',
   )
@@ -112,7 +109,7 @@ function findOpenclaw(given: string | undefined, env: Env): string {
 function daemonConfig({ config: file, root }: DoorOptions): Config {
   const loaded = loadConfig(file)
   if ('problems' in loaded)
-    throw stop(
+    throw commandMistake(
       loaded.problems.map(wordProblem).join('\n'),
       'hostlinkd init --systemd   makes the daemon’s config first',
     )
@@ -122,7 +119,7 @@ function daemonConfig({ config: file, root }: DoorOptions): Config {
   const stats = statSync(full)
   // Whoever may connect to the socket is in this group, and the node host is going to be.
   if (root === '' && stats.gid === gid && stats.mode & 0o040)
-    throw stop(
+    throw commandMistake(
       `group ${config.unixGroup} can read ${full}, and the node host is going to be in that group: it would have every right`,
       `chmod 0600 ${full}   after every container that uses it has a token of its own (examples/openclaw/README.md)`,
     )
@@ -132,20 +129,21 @@ function daemonConfig({ config: file, root }: DoorOptions): Config {
 async function grantsOf(given: InstallOptions, config: Config, env: Env): Promise<Grant[]> {
   const { playbook = ['upgrade-openclaw'], pin = [], free = ['ref'] } = given
   for (const pair of pin)
-    if (!/^\w+=/.test(pair)) throw stop(`--pin ${pair} is not KEY=VALUE`, '--pin repoPath=/srv/openclaw')
+    if (!/^\w+=/.test(pair))
+      throw commandMistake(`--pin ${pair} is not KEY=VALUE`, '--pin repoPath=/srv/openclaw')
   const pins = Object.fromEntries(pin.map(pair => [pair.split('=')[0]!, pair.slice(pair.indexOf('=') + 1)]))
   const offered = (await loadOffers())({ kind: 'full' }, config, env)
-  if (typeof offered === 'string') throw stop(offered, `hostlinkd check -c ${config.file}`)
+  if (typeof offered === 'string') throw commandMistake(offered, `hostlinkd check -c ${config.file}`)
   requireInputs([...Object.keys(pins), ...(given.free ?? [])], playbook, offered)
   return playbook.map(name => {
     const found = offered.find(each => each.name === name)
     if (found?.digest == null || found.problem !== null)
-      throw stop(
+      throw commandMistake(
         `no playbook ${name} is installed on this host${found ? `: ${found.problem}` : ''}`,
         `hostops list; put it into ${config.playbooksDir}`,
       )
     const grant = grantOf({ name, digest: found.digest, inputs: found.inputs }, pins, free)
-    if (typeof grant === 'string') throw stop(grant, `hostops show ${name}   lists its inputs`)
+    if (typeof grant === 'string') throw commandMistake(grant, `hostops show ${name}   lists its inputs`)
     return grant
   })
 }
@@ -160,7 +158,10 @@ function requireInputs(
   const isKnown = (name: string) => granted.some(({ inputs }) => inputs.some(input => input.name === name))
   const unknown = names.find(name => !isKnown(name))
   if (granted.length === 0 || unknown === undefined) return
-  throw stop(`no granted playbook has an input ${unknown}`, `hostops show ${playbooks[0]}   lists its inputs`)
+  throw commandMistake(
+    `no granted playbook has an input ${unknown}`,
+    `hostops show ${playbooks[0]}   lists its inputs`,
+  )
 }
 
 /** Node as the launcher names it: nobody but root may be able to put another one in its place. */
@@ -168,7 +169,7 @@ function nodeHere(root: string): string {
   const node = realpathSync(process.execPath)
   const { unsafe } = judge(node, new Set([0]))
   if (unsafe === null || root !== '') return node
-  throw stop(
+  throw commandMistake(
     `${node} is not root's alone`,
     'install Node for all users (not with nvm), and run hostops with that one',
   )
@@ -177,7 +178,7 @@ function nodeHere(root: string): string {
 function archHere(): 'x64' | 'arm64' {
   const { arch, platform } = process
   if (platform === 'linux' && (arch === 'x64' || arch === 'arm64')) return arch
-  throw stop(
+  throw commandMistake(
     `there is no launcher for ${platform} on ${arch}`,
     'from OpenClaw 2026.9 on, the MCP server needs none: nodeHost.mcp.servers in docs/how-to/openclaw.md',
   )

@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { type DoorOptions, UNIT } from '../../app/openclaw/layout.ts'
+import { commandMistake } from '../../failure.ts'
 import { findUser } from '../../hostlink/daemon/config/user.ts'
-import { stop } from './read-machine.ts'
 
 export const hasSystemd = ({ root }: DoorOptions): boolean => root === '' && existsSync('/run/systemd/system')
 
@@ -48,5 +48,8 @@ function run([program = '', ...args]: string[]): void {
   const { status, stderr, error } = spawnSync(program, args, { encoding: 'utf8' })
   if (status === 0) return
   const last = error?.message ?? stderr.trim().split('\n').at(-1)
-  throw stop(`${[program, ...args].join(' ')}: ${last}`, 'mend that, then call the same command again')
+  throw commandMistake(
+    `${[program, ...args].join(' ')}: ${last}`,
+    'mend that, then call the same command again',
+  )
 }

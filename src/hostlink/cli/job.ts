@@ -2,6 +2,7 @@
 
 import { nearest } from '../../document/nearest.ts'
 import type { JobInfo } from '../../jobs/job-info.ts'
+import { withLimit } from '../../process/with-limit.ts'
 import { connect } from '../link/client.ts'
 import type { Link, LinkFailure, Result } from '../link/link.ts'
 import { failed } from './exec.ts'
@@ -137,11 +138,8 @@ async function waitUntil(job: Job): Promise<Result<JobInfo> | null> {
   const { settings, link, id } = job
   const { intervalMs: pollMs, waitTimeoutMs } = settings
   if (waitTimeoutMs === undefined) return link.jobWait(id, { signal: job.signal, pollMs })
-  const limit = AbortSignal.timeout(waitTimeoutMs)
-  const result = await link.jobWait(id, { signal: AbortSignal.any([job.signal, limit]), pollMs })
-  return !result.ok && result.failure.kind === 'cancelled' && limit.aborted && !job.signal.aborted
-    ? null
-    : result
+  const result = await link.jobWait(id, { signal: withLimit(job.signal, waitTimeoutMs), pollMs })
+  return !result.ok && result.failure.kind === 'cancelled' && !job.signal.aborted ? null : result
 }
 
 async function stillRunning(job: Job): Promise<CliOutcome> {

@@ -8,13 +8,14 @@ import { isRunId } from '../../engine/run-id.ts'
 import { Failed } from '../../failure.ts'
 import { EXIT_OK } from '../../report/exit-code.ts'
 import type { ReportHead } from '../../report/report-draft.ts'
+import { unknownEnd } from '../../report/unknown-report.ts'
 import { type HostLink, HostRefusal, noReply } from '../../runs/host-link.ts'
 import type { Runs } from '../../runs/runs.ts'
 import { runsAt } from '../../runs/runs-at.ts'
 import { answerAsked } from './ask.ts'
 import { printLogs } from './logs.ts'
 import type { TriggerCall } from './parse-args.ts'
-import { printEnd, printJson, printUnknown, type TriggerIo } from './print.ts'
+import { printEnd, printJson, type TriggerIo } from './print.ts'
 import { askedRequest, MOST_WAIT_MS, startRequest } from './requests.ts'
 
 export type Act = {
@@ -110,5 +111,5 @@ async function wait(runs: Runs, runId: string, withinMs: number, io: TriggerIo):
   const ended = await runs.wait(runId, withinMs)
   if (ended !== null) return printEnd(ended, io)
   const { report, failure } = await runs.report(runId)
-  return printUnknown(report, failure ?? { code: 'has-a-runner', runId, pid: null }, io)
+  return printEnd(unknownEnd(report, failure ?? { code: 'has-a-runner', runId, pid: null }), io)
 }

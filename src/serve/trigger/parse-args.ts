@@ -1,7 +1,7 @@
 /** The command line of hostops-trigger. Pure. No message repeats a value: it may be a secret. */
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { nearest } from '../../document/nearest.ts'
-import { Failed } from '../../failure.ts'
+import { commandMistake, type Failed } from '../../failure.ts'
 
 const text = { type: 'string' } as const
 const START = { input: { ...text, short: 'i', multiple: true }, 'run-id': text } as const
@@ -64,7 +64,7 @@ function parsedArgs(args: string[], options: NonNullable<ParseArgsConfig['option
 }
 
 export const misused = (problem: string, hint = 'hostops-trigger --help'): Failed =>
-  new Failed({ code: 'usage', what: 'command-line', problem, hint })
+  commandMistake(problem, hint)
 
 export const TRIGGER_USAGE = `usage: hostops-trigger run NAME [-i KEY=VALUE]... [--run-id ID] [--plan HASH]
        hostops-trigger check NAME [-i KEY=VALUE]... [--run-id ID]

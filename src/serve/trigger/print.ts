@@ -1,9 +1,7 @@
 /** What hostops-trigger prints: the result on stdout, words for people on stderr. */
 import type { Failure } from '../../failure.ts'
-import { EXIT_OK, exitCode } from '../../report/exit-code.ts'
-import type { Report } from '../../report/report-schema.ts'
+import { EXIT_OK } from '../../report/exit-code.ts'
 import { resultLine } from '../../report/result-line.ts'
-import { unknownReport } from '../../report/unknown-report.ts'
 import type { RunReport } from '../../runs/runs.ts'
 import { jsonLine, printable } from '../../wording/printable.ts'
 import { sentence } from '../../wording/word.ts'
@@ -35,13 +33,6 @@ export function printEnd(
   if (report.outcome === 'started' || report.outcome === 'unknown') io.err(waitHint(report.runId))
   io.out(resultLine(report))
   return exitCode
-}
-
-export function printUnknown(known: Report, failure: Failure, io: TriggerIo): number {
-  printError(failure, io)
-  io.err(waitHint(known.runId))
-  io.out(resultLine(unknownReport(known, failure)))
-  return exitCode('unknown', failure)
 }
 
 const waitHint = (runId: string) => `hint: hostops-trigger wait ${printable(runId)} --timeout 20s\n`

@@ -13,12 +13,12 @@ import { Failed } from '../../failure.ts'
 import type { Env } from '../../process/surroundings.ts'
 import { EXIT_OK, EXIT_UNREACHABLE, EXIT_USAGE } from '../../report/exit-code.ts'
 import type { ReportHead } from '../../report/report-draft.ts'
-import { blankReport } from '../../report/unknown-report.ts'
+import { blankReport, unknownEnd } from '../../report/unknown-report.ts'
 import { HostRefusal, noReply } from '../../runs/host-link.ts'
 import { isSilence, refusalCode } from '../../runs/refusal-code.ts'
 import { ACTS, type Act } from './acts.ts'
 import { parseTriggerArgs, TRIGGER_USAGE } from './parse-args.ts'
-import { printEnd, printError, printJson, printUnknown, type TriggerIo } from './print.ts'
+import { printEnd, printError, printJson, type TriggerIo } from './print.ts'
 
 /** Everything else in the caller's environment is passed over. */
 const TRIGGER_ENV = ['HOSTLINK_SOCKET', 'HOSTLINK_TOKEN_FILE', 'HOSTLINK_TARGET'] as const
@@ -88,7 +88,7 @@ function refuse(command: string, error: Failed, head: ReportHead, io: TriggerIo)
     case 'wait':
     case 'report':
       // A caller that parses the line learns that the end is not known, not that nothing was changed.
-      if (isSilence(error)) return printUnknown(blankReport(head), failure, io)
+      if (isSilence(error)) return printEnd(unknownEnd(blankReport(head), failure), io)
   }
   printError(failure, io)
   return refusalCode(error)
