@@ -19,7 +19,7 @@ export async function checkGrants(
   for (const token of tokens) {
     if (token.policy.kind !== 'playbooks') continue
     const offered = offerTo(token.policy, config, env)
-    const place = { file: config.policyFile ?? config.file, key: `tokens.${token.name}.playbooks` }
+    const place = { file: token.file ?? config.file, key: `tokens.${token.name}.playbooks` }
     if (typeof offered === 'string') {
       const reason = `what the playbooks want cannot be looked at: ${offered}`
       found.warnings.push({ ...place, reason })

@@ -36,11 +36,11 @@ export function findInstalled(name: string, config: Pick<Config, 'playbooksDir'>
 
 /** Grants that nobody can use, because what is installed is not what was reviewed. */
 export function grantProblems(config: Config, tokens: readonly Token[]): Problem[] {
-  return tokens.flatMap(({ name: token, policy }) =>
+  return tokens.flatMap(({ name: token, policy, file = config.file }) =>
     policy.kind === 'playbooks'
       ? policy.playbooks.flatMap(({ name, digest }) => {
           const problem = grantProblem(name, digest, config)
-          const where = { file: config.policyFile ?? config.file, key: `tokens.${token}.playbooks` }
+          const where = { file, key: `tokens.${token}.playbooks` }
           return problem === null ? [] : [{ ...where, ...problem }]
         })
       : [],

@@ -115,7 +115,9 @@ test('a token that the user of the node host cannot read', () => {
 
 test('on a machine: not installed, installed without a daemon, and with one', async () => {
   const root = rig.path('root')
-  const doctor = () => rig.run(['doctor', '--openclaw', '--root', root, '--json'])
+  chmodSync(rig.folder, 0o711)
+  const env = { PATH: `${rig.path('openclaw/bin')}:${process.env['PATH']}` }
+  const doctor = () => rig.run(['doctor', '--openclaw', '--root', root, '--json'], { env })
   const none = await doctor()
   expect([none.code, JSON.parse(none.stdout).sections[0].findings[0].name]).toEqual([1, 'install'])
 
@@ -124,8 +126,8 @@ test('on a machine: not installed, installed without a daemon, and with one', as
   execFileSync(process.execPath, [HOSTLINKD, 'init', '--prefix', root, '-c', config], { stdio: 'ignore' })
   rig.write('openclaw/package.json', '{"name":"openclaw","version":"2026.4.20"}')
   chmodSync(rig.write('openclaw/bin/openclaw', '#!/bin/sh\nexit 1\n'), 0o755)
-  const words = ['openclaw', 'install', '--root', root, '--openclaw', rig.path('openclaw/bin/openclaw')]
-  await rig.run([...words, '--pin', 'repoPath=/srv/x', '--yes'])
+  const words = ['openclaw', 'install', '--root', root, '--user', 'nobody']
+  await rig.run([...words, '--pin', 'repoPath=/srv/x', '--yes'], { env })
   const findings = async () => {
     const all = JSON.parse((await doctor()).stdout).sections[0].findings as Finding[]
     return (name: string) => all.find(each => each.name === name)

@@ -6,9 +6,8 @@ import { spawnSync } from 'node:child_process'
 import { isDeepStrictEqual } from 'node:util'
 import { recordOf } from '../../document/is-record.ts'
 import { parseJson } from '../../document/json.ts'
-import { findUser } from '../../hostlink/daemon/config/user.ts'
-import type { FileOwner } from '../../process/write-owned.ts'
-import { CLOSED_APPROVALS, type DoorOptions } from './layout.ts'
+import { quietly } from '../../process/quietly.ts'
+import type { NodeUser } from './install.ts'
 
 type Rules = { security?: string; ask?: string; askFallback?: string; autoAllowSkills?: boolean }
 type Listed = { pattern?: string; argPattern?: string }
@@ -18,20 +17,14 @@ export type Approvals = {
   agents?: Record<string, Rules & { allowlist?: Listed[] }>
 }
 
-/** The user that OpenClaw's program is started as, and where it keeps its state. */
-type AsNode = { openclaw: string; state: string; owner: FileOwner }
+/** OpenClaw's program, the user that it is started as, and where it keeps its state. */
+type NodeProgram = { openclaw: string | null; state: string; node: NodeUser }
 
 const WITHIN_MS = 60_000
 
-/** Null if there is no such user. */
-export function asNode({ openclaw, state, user, root }: DoorOptions): AsNode | null {
-  const owner = root === '' ? findUser(user) : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
-  return owner === null ? null : { openclaw, state, owner: { uid: owner.uid, gid: owner.gid } }
-}
-
 /** A text: why they are not known. */
-export function readApprovals(as: AsNode): Approvals | string {
-  const { said, failed } = openclaw(as, ['approvals', 'get', '--json'])
+export function readApprovals(program: NodeProgram): Approvals | string {
+  const { said, failed } = openclaw(program, ['approvals', 'get', '--json'])
   if (failed !== null) return failed
   const { file } = recordOf(parseJson(said.slice(said.indexOf('{'))))
   return typeof file === 'object' && file !== null
@@ -39,28 +32,20 @@ export function readApprovals(as: AsNode): Approvals | string {
     : 'what openclaw approvals get --json prints is not known'
 }
 
-/** A text: why they were not written. `ours`: those that hostops wrote before. */
-export function openApprovals(options: DoorOptions, wanted: Approvals, ours: object | null): string | null {
-  const as = asNode(options)
-  if (as === null) return 'its user is not there'
-  const there = readApprovals(as)
+/**
+ * Replaces the approvals by `wanted` if they are among `ours`, which are those that hostops may have written before. A text:
+ * why they were left as they are.
+ */
+export function replaceApprovals(
+  program: NodeProgram,
+  wanted: Approvals,
+  ours: readonly object[],
+): string | null {
+  const there = readApprovals(program)
   if (typeof there === 'string') return there
-  const known = [{}, CLOSED_APPROVALS, ...(ours === null ? [] : [ours])]
-  if (known.some(each => isSameList(there, each))) return writeApprovals(as, wanted)
-  return 'there are approvals already, which hostops has not written'
+  if (!ours.some(each => isSameList(there, each))) return 'there are approvals that hostops has not written'
+  return openclaw(program, ['approvals', 'set', '--stdin'], JSON.stringify(wanted)).failed
 }
-
-/** False if they were left as they are: because they are not `ours` any more, or cannot be written. */
-export function closeApprovals(options: DoorOptions, ours: object): boolean {
-  const as = asNode(options)
-  const there = as === null ? '' : readApprovals(as)
-  if (as === null || typeof there === 'string' || !isSameList(there, ours)) return false
-  return writeApprovals(as, CLOSED_APPROVALS) === null
-}
-
-/** A text: why they could not be written. */
-const writeApprovals = (as: AsNode, approvals: Approvals): string | null =>
-  openclaw(as, ['approvals', 'set', '--stdin'], JSON.stringify(approvals)).failed
 
 /** OpenClaw adds what was used last, and leaves out what is empty. */
 const isSameList = (a: object, b: object): boolean => isDeepStrictEqual(bare(a), bare(b))
@@ -82,14 +67,18 @@ const rulesOf = ({ security, ask, askFallback, autoAllowSkills }: Rules) => [
   autoAllowSkills ?? false,
 ]
 
-function openclaw({ openclaw: program, state, owner }: AsNode, args: string[], input = '') {
+/** Alone: the program is the node's user's, who could type at root's terminal from there, or never end. */
+function openclaw({ openclaw: program, state, node }: NodeProgram, args: string[], input = '') {
+  if (program === null) return { said: '', failed: 'there is no program openclaw' }
+  if (node === 'missing') return { said: '', failed: 'the user of the node host does not exist' }
   const { PATH } = process.env
   const env = { PATH, HOME: state, OPENCLAW_STATE_DIR: state, NO_COLOR: '1' }
-  const isOther = process.geteuid?.() === 0
   const ran = spawnSync(program, args, {
-    ...{ env, input, cwd: '/', encoding: 'utf8', timeout: WITHIN_MS },
-    ...(isOther ? owner : {}),
+    ...{ env, input, cwd: '/', encoding: 'utf8', timeout: WITHIN_MS, killSignal: 'SIGKILL', detached: true },
+    ...(node === 'self' ? {} : { uid: node.uid, gid: node.gid }),
   })
+  // What it started has no part in this any more.
+  if (ran.pid > 0) quietly(() => process.kill(-ran.pid, 'SIGKILL'))
   const last = (ran.stderr || ran.stdout || '').trim().split('\n').at(-1)
   const failed = ran.error?.message ?? (ran.status === 0 ? null : `openclaw ${args[0]} ${args[1]}: ${last}`)
   return { said: ran.stdout ?? '', failed }

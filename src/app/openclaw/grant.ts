@@ -16,17 +16,24 @@ export function grantOf(
     const isGiven = Object.hasOwn(pins, input.name)
     // A pin of the owner's counts, even if the input is free by default.
     if (free.includes(input.name) && !isGiven) continue
+    // The host's settings give it, and nobody else may.
+    if (input.type === 'secret' && input.from === 'pinned' && !isGiven) continue
     const value = isGiven ? typed(pins[input.name]!, input) : defaultOf(input, pinned)
     if (value === undefined) missing.push(input.name)
     else pinned[input.name] = value
   }
   if (missing.length === 0) return { name, digest: `sha256:${digest}`, pinned }
   const pinsOf = missing.map(input => `--pin ${input}=...`).join(' ')
-  return `${name}: say what is fixed (${pinsOf}) or what the agent may choose (--free ${missing[0]})`
+  return `${name}: inputs without a value: pin them (${pinsOf}) or let the agent choose (--free ${missing[0]})`
 }
 
 /** If the default is the value of another input, that value. */
-function defaultOf({ from, value }: DescribedInput, pinned: Readonly<Record<string, unknown>>): unknown {
+function defaultOf(
+  { type, from, value }: DescribedInput,
+  pinned: Readonly<Record<string, unknown>>,
+): unknown {
+  // Its value is not told, so that it cannot be fixed.
+  if (type === 'secret') return undefined
   if (from !== 'default' && from !== 'settings' && from !== 'pinned') return undefined
   if (typeof value !== 'string' || !value.includes('${{')) return value
   const other = /^\$\{\{ *inputs\.(\w+) *\}\}$/.exec(value)?.[1]

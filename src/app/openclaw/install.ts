@@ -1,15 +1,19 @@
 /** The door for an OpenClaw node host on this machine: what it consists of, and what of it is there already. */
+import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
+import { commandMistake } from '../../failure.ts'
+import { asUser } from '../../process/as-user.ts'
 import type { FileOwner } from '../../process/write-owned.ts'
 import {
   type Change,
   type ChangeLook,
   type ChangeRecord,
   carryOut,
-  doneBy,
   isSameThing,
   lookAt,
+  recordFor,
   undo,
+  withBefore,
 } from './changes.ts'
 import type { Grant } from './grant.ts'
 import {
@@ -25,13 +29,14 @@ import {
 
 export type Door = {
   options: DoorOptions
+  /** The program `openclaw`. */
+  openclaw: string
   grants: readonly Grant[]
+  /** The names of inputs whose values are never printed. */
+  secrets: readonly string[]
   /** The group that may connect to hostlinkd. */
   group: string
-  /** The one that hostlink.conf names; null where it names none. */
-  policyFile: string | null
-  /** The user of the node host; null where files have no owners of their own. */
-  owner: FileOwner | null
+  node: NodeUser
   launcher: Buffer
   script: Buffer
   skill: string
@@ -40,6 +45,9 @@ export type Door = {
   mcp: McpServer | null
   hasService: boolean
 }
+
+/** The user of the node host. `self`: hostops is not root's, and all of it belongs to who runs it. */
+export type NodeUser = FileOwner | 'missing' | 'self'
 
 const ROOT: FileOwner = { uid: 0, gid: 0 }
 
@@ -50,7 +58,7 @@ export function changesFor(door: Door): Change[] {
   const service = [
     folder(join(places.environment, '..'), 0o755, root),
     kept(file(places.environment, ENVIRONMENT_TEXT, 0o600, root)),
-    file(places.unit, nodeUnitText(options, places, door.group), 0o644, root),
+    file(places.unit, nodeUnitText(options, door.openclaw, door.group), 0o644, root),
   ]
   return [
     folder(options.dir, 0o755, root),
@@ -63,15 +71,17 @@ export function changesFor(door: Door): Change[] {
     folder(places.home, 0o700, node),
     ...settingsChanges(door, places),
     folder(join(places.skill, '../..'), 0o755, node),
-    folder(join(places.skill, '..'), 0o755, root),
-    file(places.skill, door.skill, 0o644, root),
+    folder(join(places.skill, '..'), 0o755, node),
+    file(places.skill, door.skill, 0o644, node),
     ...(door.hasService ? service : []),
   ]
 }
 
 /** `shared`: root's, and the node host may read it. */
-const ownersOf = ({ owner }: Door): { [of in 'root' | 'node' | 'shared']?: FileOwner } =>
-  owner === null ? {} : { root: ROOT, node: owner, shared: { ...ROOT, gid: owner.gid } }
+function ownersOf({ node }: Door): { [of in 'root' | 'node' | 'shared']?: FileOwner } {
+  if (node === 'self') return {}
+  return node === 'missing' ? { root: ROOT } : { root: ROOT, node, shared: { ...ROOT, gid: node.gid } }
+}
 
 type NewFile = Extract<Change, { kind: 'file' }>
 
@@ -83,17 +93,14 @@ const file = (path: string, text: string | Buffer, mode: number, owner: FileOwne
 })
 const kept = (made: NewFile): NewFile => ({ ...made, keep: true })
 
+/** A file of its own, so that nobody's policy is edited. JSON is YAML. */
 function policyChanges(door: Door, { token, policy }: DoorPlaces): Change[] {
-  const { options, grants, policyFile } = door
-  const value = { token_file: token, group_readable: true, policy: 'playbooks', playbooks: grants }
-  const entry = (path: string): Change => ({
-    ...{ kind: 'entry', path, at: ['tokens', TOKEN_NAME], value },
-  })
-  if (policyFile !== null) return [entry(policyFile)]
-  const text =
-    '# Who may do what, beside the token of hostlink.conf: examples/openclaw/policy.yaml shows more.\ntokens: {}\n'
-  const line: Change = { kind: 'line', path: options.config, line: `policy_file = ${policy}` }
-  return [kept(file(policy, text, 0o640, ownersOf(door).root)), entry(policy), line]
+  const entry = { token_file: token, group_readable: true, policy: 'playbooks', playbooks: door.grants }
+  const text = `# Written by hostops openclaw install.\n${JSON.stringify({ tokens: { [TOKEN_NAME]: entry } }, null, 2)}\n`
+  return [
+    file(policy, text, 0o640, ownersOf(door).root),
+    { kind: 'line', path: door.options.config, line: `policy_file = ${policy}` },
+  ]
 }
 
 function settingsChanges(door: Door, { openclawConfig: path }: DoorPlaces): Change[] {
@@ -107,46 +114,84 @@ function settingsChanges(door: Door, { openclawConfig: path }: DoorPlaces): Chan
 
 export type InstallStep = { change: Change; look: ChangeLook; done: ChangeRecord | undefined }
 
-export const stepsFor = (changes: readonly Change[], done: readonly ChangeRecord[]): InstallStep[] =>
-  changes.map(change => {
+export const stepsFor = (door: Door, done: readonly ChangeRecord[]): InstallStep[] =>
+  changesFor(door).map(change => {
     const before = done.find(each => isSameThing(each, change))
-    return { change, look: lookAt(change, before), done: before }
+    return { change, look: looked(door, change, before), done: before }
   })
 
-/** `record` is told all that is to be remembered, after each change. */
+function looked(door: Door, change: Change, before: ChangeRecord | undefined): ChangeLook {
+  if (door.node === 'missing' && isOfNode(door, change.path)) return { state: 'change' }
+  try {
+    return byOwner(door, change.path, () => lookAt(change, before))
+  } catch (error) {
+    return { state: 'blocked', why: `cannot be read: ${reasonOf(error)}` }
+  }
+}
+
+type Place = Pick<Door, 'options' | 'node'>
+
+const isOfNode = ({ options }: Place, path: string): boolean => path.startsWith(`${options.state}/`)
+
+/** What is below the state folder is done with the rights of the node's user, who can put anything in the way there. */
+function byOwner<T>(place: Place, path: string, work: () => T): T {
+  if (place.node === 'self' || !isOfNode(place, path)) return work()
+  if (place.node === 'missing') throw new Error(`there is no user ${place.options.user}`)
+  return asUser(place.node, work)
+}
+
+/** `record` is told all that is to be remembered, before each change and after the last: a death loses nothing of it. */
 export function install(
+  door: Door,
   steps: readonly InstallStep[],
   before: readonly ChangeRecord[],
   record: (done: ChangeRecord[]) => void,
 ): Left[] {
   const isStale = (each: ChangeRecord) => !steps.some(({ change }) => isSameThing(change, each))
-  const left = uninstall(before.filter(isStale))
+  const left = uninstall(door, before.filter(isStale))
   const stayed = left.map(({ done }) => done)
   const done: ChangeRecord[] = []
   for (const [at, step] of steps.entries()) {
-    if (step.look.state === 'change') carryOut(step.change)
-    const now = step.look.state === 'change' ? doneBy(step.change) : step.done
-    if (now !== undefined) done.push(now)
-    const ahead = steps.slice(at + 1).flatMap(each => each.done ?? [])
-    record([...stayed, ...done, ...ahead])
+    if (step.look.state === 'change') {
+      const now = recordFor(step.change)
+      const ahead = steps.slice(at + 1).flatMap(each => each.done ?? [])
+      record([...stayed, ...done, withBefore(now, step.done), ...ahead])
+      make(door, step.change)
+      done.push(now)
+    } else if (step.done !== undefined) done.push(step.done)
   }
+  record([...stayed, ...done])
   return left
+}
+
+function make(door: Door, change: Change): void {
+  try {
+    byOwner(door, change.path, () => carryOut(change))
+  } catch (error) {
+    throw commandMistake(
+      `${change.path} cannot be written: ${reasonOf(error)}`,
+      'fix that, then run the same command again',
+    )
+  }
 }
 
 export type Left = { done: ChangeRecord; why: string }
 
 /** The last first. Answers what was left because it is not as it was put there. */
-export const uninstall = (done: readonly ChangeRecord[]): Left[] =>
+export const uninstall = (place: Place, done: readonly ChangeRecord[]): Left[] =>
   done.toReversed().flatMap(each => {
-    const why = undone(each)
+    const why = undone(place, each)
     return why === null ? [] : [{ done: each, why }]
   })
 
 /** A file that the node's user has put in the way must not keep the token and the grant, which are removed last. */
-function undone(done: ChangeRecord): string | null {
+function undone(place: Place, done: ChangeRecord): string | null {
   try {
-    return undo(done)
+    if (place.node === 'missing' && lstatSync(done.path, { throwIfNoEntry: false }) === undefined) return null
+    return byOwner(place, done.path, () => undo(done))
   } catch (error) {
-    return `cannot be taken away: ${(error as NodeJS.ErrnoException).code ?? error}`
+    return `cannot be removed: ${reasonOf(error)}`
   }
 }
+
+const reasonOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? (error as Error).message

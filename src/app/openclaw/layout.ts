@@ -6,8 +6,6 @@ export type DoorOptions = {
   user: string
   /** Whose calls the approvals allow. */
   agent: string
-  /** The program `openclaw`. */
-  openclaw: string
   gateway: { host: string; port: number }
   /** The folder of the launcher. */
   dir: string
@@ -27,7 +25,7 @@ export const placesOf = ({ dir, config, state, root }: DoorOptions) => ({
   launcher: join(dir, 'hostops-trigger'),
   script: join(dir, 'hostops-trigger.cjs'),
   token: join(config, '../tokens', TOKEN_NAME),
-  policy: join(config, '../policy.yaml'),
+  policy: join(config, '..', `${TOKEN_NAME}.yaml`),
   environment: join(root, '/etc/hostops/openclaw-node.env'),
   unit: join(root, '/etc/systemd/system', UNIT),
   home: state,
@@ -37,10 +35,11 @@ export const placesOf = ({ dir, config, state, root }: DoorOptions) => ({
 
 export type DoorPlaces = ReturnType<typeof placesOf>
 
-export const nodeCommand = ({ user, openclaw, gateway }: DoorOptions): string =>
+export const nodeCommand = ({ user, gateway }: DoorOptions, openclaw: string): string =>
   `${openclaw} node run --host ${gateway.host} --port ${gateway.port} --display-name ${user}`
 
-export function nodeUnitText(options: DoorOptions, places: DoorPlaces, group: string): string {
+export function nodeUnitText(options: DoorOptions, openclaw: string, group: string): string {
+  const places = placesOf(options)
   return `# Written by hostops openclaw install.
 [Unit]
 Description=OpenClaw node host, for reviewed playbooks only
@@ -54,7 +53,7 @@ SupplementaryGroups=${group}
 Environment=HOME=${places.home} OPENCLAW_STATE_DIR=${places.home}
 # OPENCLAW_GATEWAY_TOKEN=...
 EnvironmentFile=-${places.environment}
-ExecStart=${nodeCommand(options)}
+ExecStart=${nodeCommand(options, openclaw)}
 Restart=on-failure
 RestartSec=5
 NoNewPrivileges=true

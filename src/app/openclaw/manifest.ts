@@ -2,58 +2,58 @@
 import { readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import * as z from 'zod'
+import { commandMistake } from '../../failure.ts'
+import { judge } from '../../hostlink/daemon/policy/trust.ts'
 import { makeFolder } from '../../process/make-folder.ts'
 import { quietly } from '../../process/quietly.ts'
-import { writeAtomically } from '../../runs/atomic-file.ts'
+import { partOf, writeOwned } from '../../process/write-owned.ts'
+import type { DoorOptions } from './layout.ts'
 
 const text = z.string()
 const schema = z.object({
   version: z.literal(1),
   options: z.object({
-    ...{ user: text, agent: text, openclaw: text, dir: text, config: text, state: text, root: text },
+    ...{ user: text, agent: text, dir: text, config: text, state: text },
     gateway: z.object({ host: text, port: z.number() }),
   }),
   /** The user did not exist before. */
   madeUser: z.boolean(),
-  /** The approvals that hostops wrote; null if somebody has to do that by hand. */
-  approvals: z.looseObject({}).nullable(),
+  /** The approvals that hostops wrote, or was about to write. */
+  approvals: z.array(z.looseObject({})),
   done: z.array(
     z.discriminatedUnion('kind', [
       z.object({ kind: z.literal('folder'), path: text }),
-      z.object({ kind: z.literal('file'), path: text, sha256: text }),
+      z.object({ kind: z.literal('file'), path: text, digests: z.array(text) }),
       z.object({ kind: z.literal('line'), path: text, line: text }),
-      z.object({
-        ...{ kind: z.literal('entry'), path: text, at: z.array(text), value: z.unknown() },
-      }),
+      z.object({ kind: z.literal('entry'), path: text, at: z.array(text), values: z.array(z.unknown()) }),
     ]),
   ),
 })
 
-export type Manifest = z.infer<typeof schema>
+export type Manifest = z.infer<typeof schema> & { options: DoorOptions }
 
 /** There is one door on a machine. */
 const manifestFile = (root: string): string => join(root, '/var/lib/hostops/openclaw.json')
 
-/** Null if nothing was installed. Throws if there is a manifest that cannot be read. */
+/** Null if nothing was installed. Throws if there is a manifest that cannot be read, or that others could have written. */
 export function readManifest(root: string): Manifest | null {
-  let content: string
-  try {
-    content = readFileSync(manifestFile(root), 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw error
-  }
-  return schema.parse(JSON.parse(content))
+  const file = manifestFile(root)
+  const { found, unsafe } = judge(file, new Set([0, process.geteuid?.() ?? 0]))
+  if (found === null && unsafe === null) return null
+  if (unsafe !== null)
+    throw commandMistake(`${unsafe.reason}, so that ${file} is not trusted`, unsafe.hint ?? `ls -ld ${file}`)
+  const manifest = schema.parse(JSON.parse(readFileSync(file, 'utf8')))
+  return { ...manifest, options: { ...manifest.options, root } }
 }
 
 export function writeManifest(manifest: Manifest): void {
   const file = manifestFile(manifest.options.root)
   makeFolder(dirname(file), 0o700)
-  writeAtomically(file, `${JSON.stringify(manifest, null, 2)}\n`, 0o600)
+  writeOwned(file, `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600 })
 }
 
 export function removeManifest(root: string): void {
-  rmSync(manifestFile(root), { force: true })
+  for (const file of [manifestFile(root), partOf(manifestFile(root))]) rmSync(file, { force: true })
   // The runs of this host live there as well.
   quietly(() => rmdirSync(dirname(manifestFile(root))))
 }

@@ -22,7 +22,7 @@ export async function doctor(
 ): Promise<number> {
   if (options.openclaw) {
     const { checkOpenclaw } = await import('../doctor/openclaw.ts')
-    const sections = [{ title: 'OpenClaw node host', findings: await checkOpenclaw(options.root) }]
+    const sections = [{ title: 'OpenClaw node host', findings: await checkOpenclaw(options.root, io.env) }]
     return printSections('local', sections, options, io)
   }
   const settings = readSettings(options, io)

@@ -4,37 +4,43 @@ import { isAbsolute } from 'node:path'
 import { playbooksOf } from '../../app/at-host/host-playbooks.ts'
 import { openLinkedHost } from '../../app/at-host/open-linked-host.ts'
 import { withHost } from '../../app/at-host/with-host.ts'
-import { type Approvals, asNode, readApprovals } from '../../app/openclaw/approvals.ts'
+import { type Approvals, readApprovals } from '../../app/openclaw/approvals.ts'
 import { type DoorOptions, placesOf, UNIT } from '../../app/openclaw/layout.ts'
 import { type Manifest, readManifest } from '../../app/openclaw/manifest.ts'
 import { Failed } from '../../failure.ts'
 import { loadConfig } from '../../hostlink/daemon/config/config-file.ts'
 import { findUser, type User } from '../../hostlink/daemon/config/user.ts'
+import { findProgram } from '../../hostlink/daemon/policy/program.ts'
 import { judge } from '../../hostlink/daemon/policy/trust.ts'
 import { quietly } from '../../process/quietly.ts'
+import type { Env } from '../../process/surroundings.ts'
 import { sentence } from '../../wording/word.ts'
 import { FIRST_WITH_MCP, isAtLeast, openclawVersion } from '../openclaw/openclaw-version.ts'
+import { nodeUser } from '../openclaw/system.ts'
 import { bad, type Finding, good, unseen } from './finding.ts'
 
 const INSTALL = 'sudo hostops openclaw install ...'
 
-export async function checkOpenclaw(root: string): Promise<Finding[]> {
+export async function checkOpenclaw(root: string, env: Env): Promise<Finding[]> {
   let manifest: Manifest | null
   try {
     manifest = readManifest(root)
   } catch (error) {
-    return [bad('install', (error as Error).message, 'sudo hostops doctor --openclaw')]
+    const { message } = error as Error
+    const why = error instanceof Failed ? sentence(error.failure) : message
+    return [bad('install', why, 'sudo hostops doctor --openclaw')]
   }
   if (manifest === null)
     return [bad('install', 'hostops openclaw install was not called on this machine', INSTALL)]
   const { options } = manifest
   const { launcher, token } = placesOf(options)
   const user = findUser(options.user)
+  const openclaw = findProgram('openclaw', env)
   return [
-    versionFinding(options.openclaw),
+    versionFinding(openclaw),
     processFinding(nodeHosts(), options.user),
     launcherFinding(launcher, new Set(root === '' ? [0] : [0, process.getuid?.() ?? 0])),
-    approvalsFinding(approvalsOfNode(options), launcher, options.agent),
+    approvalsFinding(approvalsOfNode(options, openclaw), launcher, options.agent),
     tokenFinding(token, user),
     ...(await daemonFindings(options.config, token)),
     unseen(
@@ -44,7 +50,8 @@ export async function checkOpenclaw(root: string): Promise<Finding[]> {
   ]
 }
 
-function versionFinding(program: string): Finding {
+function versionFinding(program: string | null): Finding {
+  if (program === null) return unseen('openclaw', 'openclaw is not in PATH')
   const version = openclawVersion(program)
   if (version === null)
     return bad('openclaw', `${program} is not an OpenClaw that can be read`, `${INSTALL} --openclaw FILE`)
@@ -108,11 +115,10 @@ function beginningOf(path: string): string {
   }
 }
 
-function approvalsOfNode(options: DoorOptions): Approvals | string {
-  const as = asNode(options)
-  if (as === null) return 'the user of the node host is not there'
-  const self = process.geteuid?.()
-  return self === 0 || self === as.owner.uid ? readApprovals(as) : 'only root can look at them'
+function approvalsOfNode({ user, state }: DoorOptions, openclaw: string | null): Approvals | string {
+  const node = nodeUser(user)
+  const isOther = node === 'self' && findUser(user)?.uid !== process.geteuid?.()
+  return isOther ? 'only root can read them' : readApprovals({ openclaw, state, node })
 }
 
 export function approvalsFinding(approvals: Approvals | string, launcher: string, agent: string): Finding {

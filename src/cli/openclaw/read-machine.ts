@@ -1,9 +1,9 @@
 /** Reads what `hostops openclaw install` has to know of this machine. Throws `Failed` for what stands in its way. */
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
-import { isAbsolute, join } from 'node:path'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { elfLauncher } from '../../app/openclaw/elf-launcher.ts'
-import { type Grant, grantOf } from '../../app/openclaw/grant.ts'
+import { grantOf } from '../../app/openclaw/grant.ts'
 import type { Door } from '../../app/openclaw/install.ts'
 import { DEFAULT_DIR, type DoorOptions, placesOf } from '../../app/openclaw/layout.ts'
 import type { Manifest } from '../../app/openclaw/manifest.ts'
@@ -19,6 +19,7 @@ import { findProgram } from '../../hostlink/daemon/policy/program.ts'
 import { judge } from '../../hostlink/daemon/policy/trust.ts'
 import type { Env } from '../../process/surroundings.ts'
 import { FIRST_WITH_MCP, isAtLeast, openclawVersion } from './openclaw-version.ts'
+import { nodeUser } from './system.ts'
 
 export type InstallOptions = {
   playbook?: string[]
@@ -40,22 +41,24 @@ export type InstallOptions = {
 const MCP_WORDS = ['mcp', '--target', 'hostlink']
 
 export async function readDoor(given: InstallOptions, before: Manifest | null, env: Env): Promise<Door> {
-  const options = doorOptions(given, env)
+  const options = doorOptions(given)
+  requireSamePlace(options, before)
+  requireFolders(options)
+  const node = nodeUser(options.user)
+  if (node === 'missing' && options.root !== '')
+    throw commandMistake(`there is no user ${options.user}`, '--user nobody')
   const config = daemonConfig(options)
   const places = placesOf(options)
-  const user = options.root === '' ? findUser(options.user) : null
-  const version = openclawVersion(options.openclaw)
+  const openclaw = findOpenclaw(given.openclaw, env)
+  const version = openclawVersion(openclaw)
   const hasMcp = version !== null && isAtLeast(version, FIRST_WITH_MCP)
   const socket = config.unixPath
   const vars = { HOSTLINK_SOCKET: socket, HOSTLINK_TOKEN_FILE: places.token }
   const program = nodeHere(options.root)
-  const isOurLine = before?.done.some(({ kind, path }) => kind === 'line' && path === options.config)
   return {
-    options,
-    grants: await grantsOf(given, config, env),
+    ...{ options, openclaw, node },
+    ...(await grantsOf(given, config, env)),
     group: config.unixGroup,
-    policyFile: isOurLine ? null : config.policyFile,
-    owner: options.root === '' ? { uid: user?.uid ?? -1, gid: user?.gid ?? -1 } : null,
     launcher: elfLauncher({ arch: archHere(), program, words: [places.script], env: vars }),
     script: readFileSync(packagePath('dist/hostops-trigger.cjs')),
     skill: skillText(places.launcher),
@@ -67,11 +70,11 @@ export async function readDoor(given: InstallOptions, before: Manifest | null, e
   }
 }
 
-function doorOptions(given: InstallOptions, env: Env): DoorOptions {
+function doorOptions(given: InstallOptions): DoorOptions {
   const { user, agent, root } = given
   if (!/^[a-z_][a-z0-9_-]{0,31}$/.test(user))
     throw commandMistake(`--user: ${user} is not a name of a user`, '--user openclaw-node')
-  if (user === 'root')
+  if (user === 'root' || findUser(user)?.uid === 0)
     throw commandMistake(
       'a node host that runs as root is refused by OpenClaw for every absolute path',
       '--user openclaw-node',
@@ -80,30 +83,48 @@ function doorOptions(given: InstallOptions, env: Env): DoorOptions {
     throw commandMistake('--agent is not the id of an agent', '--agent main')
   const gateway = /^([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):(\d{1,5})$/.exec(given.gateway)
   if (gateway === null) throw commandMistake('--gateway is not HOST:PORT', '--gateway 127.0.0.1:18789')
-  const openclaw = findOpenclaw(given.openclaw, env)
   const at = (path: string) => (root === '' ? path : join(root, path))
-  for (const path of [given.dir, given.config, given.state ?? '/', openclaw]) {
-    if (!isAbsolute(path)) throw commandMistake(`${path} is not an absolute path`, `--dir ${DEFAULT_DIR}`)
-    // The unit and hostlink.conf would read such a path in ways of their own.
-    if (/[\s%$"'\\\p{Cc}]/u.test(path))
-      throw commandMistake(`${JSON.stringify(path)} has a blank or a quote, % or $`, `--dir ${DEFAULT_DIR}`)
-  }
+  for (const path of [given.dir, given.config, given.state ?? '/']) requirePlainPath(path)
   return {
-    ...{ user, agent, openclaw, root },
+    ...{ user, agent, root },
     gateway: { host: gateway[1]!, port: Number(gateway[2]) },
     dir: at(given.dir),
     config: at(given.config),
-    state: at(given.state ?? `/var/lib/${user}`),
+    state: resolve(at(given.state ?? `/var/lib/${user}`)),
   }
 }
 
-function findOpenclaw(given: string | undefined, env: Env): string {
-  const found = findProgram(given ?? 'openclaw', env)
-  if (found !== null) return found
-  throw commandMistake(
-    'there is no program openclaw',
-    'install OpenClaw for all users (npm install --global openclaw), or name it: --openclaw /usr/bin/openclaw',
-  )
+function findOpenclaw(given = 'openclaw', env: Env): string {
+  const found = findProgram(given, env)
+  if (found === null)
+    throw commandMistake(
+      `program ${given} not found`,
+      'install OpenClaw for all users (npm install --global openclaw), or name it: --openclaw /usr/bin/openclaw',
+    )
+  requirePlainPath(found)
+  return found
+}
+
+/** What is in the state folder of another user could not be removed with the rights of this one. */
+function requireSamePlace({ user, state }: DoorOptions, before: Manifest | null): void {
+  const { options } = before ?? {}
+  if (options === undefined || (options.user === user && options.state === state)) return
+  throw commandMistake(`installed for user ${options.user} in ${options.state}`, 'hostops openclaw uninstall')
+}
+
+/** Only the last folder of each is made. In a folder of other users the state folder could become another one meanwhile. */
+function requireFolders({ dir, state, user }: DoorOptions): void {
+  const { found, unsafe } = judge(dirname(state), new Set([0, process.geteuid?.() ?? 0]))
+  if (unsafe !== null) throw commandMistake(`--state: ${unsafe.reason}`, `--state /var/lib/${user}`)
+  const missing = found === null ? dirname(state) : existsSync(dirname(dir)) ? null : dirname(dir)
+  if (missing !== null) throw commandMistake(`${missing} does not exist`, `mkdir -p ${missing}`)
+}
+
+function requirePlainPath(path: string): void {
+  if (!isAbsolute(path)) throw commandMistake(`${path} is not an absolute path`, `--dir ${DEFAULT_DIR}`)
+  // The unit and hostlink.conf would read such a path in ways of their own.
+  if (/[\s%$"'\\\p{Cc}]/u.test(path))
+    throw commandMistake(`${JSON.stringify(path)} has a blank or a quote, % or $`, `--dir ${DEFAULT_DIR}`)
 }
 
 function daemonConfig({ config: file, root }: DoorOptions): Config {
@@ -120,13 +141,17 @@ function daemonConfig({ config: file, root }: DoorOptions): Config {
   // Whoever may connect to the socket is in this group, and the node host is going to be.
   if (root === '' && stats.gid === gid && stats.mode & 0o040)
     throw commandMistake(
-      `group ${config.unixGroup} can read ${full}, and the node host is going to be in that group: it would have every right`,
+      `group ${config.unixGroup}, which the node host will be in, can read ${full}: its agents could do everything`,
       `chmod 0600 ${full}   after every container that uses it has a token of its own (examples/openclaw/README.md)`,
     )
   return config
 }
 
-async function grantsOf(given: InstallOptions, config: Config, env: Env): Promise<Grant[]> {
+async function grantsOf(
+  given: InstallOptions,
+  config: Config,
+  env: Env,
+): Promise<Pick<Door, 'grants' | 'secrets'>> {
   const { playbook = ['upgrade-openclaw'], pin = [], free = ['ref'] } = given
   for (const pair of pin)
     if (!/^\w+=/.test(pair))
@@ -135,7 +160,8 @@ async function grantsOf(given: InstallOptions, config: Config, env: Env): Promis
   const offered = (await loadOffers())({ kind: 'full' }, config, env)
   if (typeof offered === 'string') throw commandMistake(offered, `hostlinkd check -c ${config.file}`)
   requireInputs([...Object.keys(pins), ...(given.free ?? [])], playbook, offered)
-  return playbook.map(name => {
+  const secrets = offered.flatMap(({ inputs }) => inputs.filter(({ type }) => type === 'secret'))
+  const grants = playbook.map(name => {
     const found = offered.find(each => each.name === name)
     if (found?.digest == null || found.problem !== null)
       throw commandMistake(
@@ -146,6 +172,7 @@ async function grantsOf(given: InstallOptions, config: Config, env: Env): Promis
     if (typeof grant === 'string') throw commandMistake(grant, `hostops show ${name}   lists its inputs`)
     return grant
   })
+  return { grants, secrets: secrets.map(({ name }) => name) }
 }
 
 /** A typing mistake would leave an input at its default, or free. */
@@ -170,7 +197,7 @@ function nodeHere(root: string): string {
   const { unsafe } = judge(node, new Set([0]))
   if (unsafe === null || root !== '') return node
   throw commandMistake(
-    `${node} is not root's alone`,
+    `users other than root can change ${node}`,
     'install Node for all users (not with nvm), and run hostops with that one',
   )
 }

@@ -1,15 +1,20 @@
 /** Users and services of this machine, by its own programs. Under another root nothing of them is touched. */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import type { NodeUser } from '../../app/openclaw/install.ts'
 import { type DoorOptions, UNIT } from '../../app/openclaw/layout.ts'
 import { commandMistake } from '../../failure.ts'
 import { findUser } from '../../hostlink/daemon/config/user.ts'
 
 export const hasSystemd = ({ root }: DoorOptions): boolean => root === '' && existsSync('/run/systemd/system')
 
-/** True if it was made. */
-export function makeUser({ user, state, root }: DoorOptions): boolean {
-  if (root !== '' || findUser(user) !== null) return false
+export function nodeUser(name: string): NodeUser {
+  if (process.geteuid?.() !== 0) return 'self'
+  const user = findUser(name)
+  return user === null ? 'missing' : { uid: user.uid, gid: user.gid }
+}
+
+export function makeUser({ user, state }: DoorOptions): void {
   run([
     'useradd',
     '--system',
@@ -21,7 +26,6 @@ export function makeUser({ user, state, root }: DoorOptions): boolean {
     '/usr/sbin/nologin',
     user,
   ])
-  return true
 }
 
 /** False if it is still there. */
@@ -50,6 +54,6 @@ function run([program = '', ...args]: string[]): void {
   const last = error?.message ?? stderr.trim().split('\n').at(-1)
   throw commandMistake(
     `${[program, ...args].join(' ')}: ${last}`,
-    'mend that, then call the same command again',
+    'fix that, then run the same command again',
   )
 }

@@ -1,4 +1,4 @@
-/** What `hostops openclaw` tells the person at the terminal. Pure. */
+/** What `hostops openclaw` prints for the person at the terminal. Pure. */
 import type { Change, ChangeRecord } from '../../app/openclaw/changes.ts'
 import type { Door, InstallStep, Left } from '../../app/openclaw/install.ts'
 import { nodeCommand, placesOf, UNIT } from '../../app/openclaw/layout.ts'
@@ -6,16 +6,20 @@ import type { Manifest } from '../../app/openclaw/manifest.ts'
 import { printable } from '../../wording/printable.ts'
 
 export function plannedWords(door: Door, steps: readonly InstallStep[]): string {
-  const { options, grants, mcp } = door
-  const playbooks = grants.map(({ name, pinned }) => `  ${name}, with ${JSON.stringify(pinned)} fixed\n`)
+  const { options, grants, secrets, mcp } = door
+  const playbooks = grants.map(
+    ({ name, pinned }) => `  ${name}, with ${withoutSecrets(pinned, secrets)} pinned\n`,
+  )
   const files = steps.map(({ change, look }) => `  ${MARKS[look.state]} ${changeWords(change)}\n`)
   return [
-    `agent ${options.agent} may start, through a node host that runs as ${options.user}\n${playbooks.join('')}`,
-    `\nfiles (+ written, = as it should be, ! in the way)\n${files.join('')}`,
-    `\nuser ${options.user}: made if it is not there\n`,
-    `approvals of the node: everything is denied but ${placesOf(options).launcher}\n`,
-    mcp === null ? 'MCP: not offered, because this OpenClaw starts no servers on a node\n' : '',
-    door.hasService ? `service ${UNIT}: started\n` : 'no service: the node host is started by hand\n',
+    `agent ${options.agent} may start, through a node host that runs as user ${options.user}\n${playbooks.join('')}`,
+    `\nfiles (+ to write, = up to date, ! in the way)\n${files.join('')}`,
+    door.node === 'missing' ? `\nuser ${options.user}: created\n` : '\n',
+    `approvals of the node: only ${placesOf(options).launcher} is allowed\n`,
+    mcp === null
+      ? 'MCP: not offered, because this version of OpenClaw starts no MCP servers on a node\n'
+      : '',
+    door.hasService ? `service ${UNIT}: enabled and started\n` : 'no service: start the node host yourself\n',
   ].join('')
 }
 
@@ -42,7 +46,7 @@ export function blockedWords({ change, look }: InstallStep): string {
   const snippet =
     change.kind === 'entry'
       ? `\nhint: add it yourself\n${snippetOf(change)}`
-      : '\nhint: look at it, and move it away'
+      : `\nhint: ls -ld ${printable(change.path)}; move it away if it is not needed`
   return `error: ${printable(change.path)} ${printable(why)}${snippet}\n`
 }
 
@@ -53,19 +57,22 @@ const snippetOf = ({ at, value }: { at: string[]; value: unknown }): string =>
     2,
   )
 
+const withoutSecrets = (values: object, secrets: readonly string[]): string =>
+  JSON.stringify(values, (key, value) => (secrets.includes(key) ? '***' : value))
+
 export const leftWords = ({ done, why }: Left): string =>
   `left: ${printable(recordWords(done))} ${printable(why)}\n`
 
 export function nextWords(
-  { options, group, hasService }: Door,
+  { options, openclaw, group, hasService }: Door,
   { services, isOpen }: { services: boolean; isOpen: boolean },
 ): string {
   const { environment, launcher, home } = placesOf(options)
-  const byHand = `start, as ${options.user} and with the group ${group}: HOME=${home} OPENCLAW_STATE_DIR=${home} OPENCLAW_GATEWAY_TOKEN=... ${nodeCommand(options)}`
+  const byHand = `start, as ${options.user} and with the group ${group}: HOME=${home} OPENCLAW_STATE_DIR=${home} OPENCLAW_GATEWAY_TOKEN=... ${nodeCommand(options, openclaw)}`
   const steps = [
-    services ? null : 'send SIGHUP to hostlinkd, so that it knows the token',
+    services ? null : 'send SIGHUP to hostlinkd, so that it reads the token',
     hasService ? `write OPENCLAW_GATEWAY_TOKEN=... into ${environment}` : byHand,
-    hasService ? `systemctl restart ${UNIT}${isOpen ? '' : ', once the approvals are right'}` : null,
+    hasService ? `systemctl restart ${UNIT}${isOpen ? '' : ', once the approvals are set'}` : null,
     'at the gateway: openclaw devices list, openclaw devices approve ID; openclaw nodes pending, openclaw nodes approve ID',
     'hostops doctor --openclaw',
   ]
@@ -75,5 +82,5 @@ export function nextWords(
 
 export function removedWords({ done, madeUser, options }: Manifest): string {
   const files = done.toReversed().map(each => `  - ${recordWords(each)}\n`)
-  return `takes away\n${files.join('')}${madeUser ? `  - the user ${options.user}\n` : ''}`
+  return `removes\n${files.join('')}${madeUser ? `  - the user ${options.user}\n` : ''}`
 }

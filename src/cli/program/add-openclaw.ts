@@ -12,6 +12,8 @@ export const addOpenclaw: AddCommands = (program, io, done) => {
       'Installs or removes what a node host of OpenClaw on this machine needs to start named playbooks.',
     )
     .helpCommand(false)
+  const openclawOption = () =>
+    new Option('--openclaw <file>', 'the program openclaw (default: found in PATH)')
   const rootOption = () => new Option('--root <dir>').default('').hideHelp()
   openclaw
     .command('install')
@@ -33,7 +35,7 @@ export const addOpenclaw: AddCommands = (program, io, done) => {
     .option('--agent <id>', 'the agent whose calls are allowed', 'main')
     .option('--user <name>', 'the user that the node host runs as', 'openclaw-node')
     .option('--state <dir>', 'the state folder of the node host (default /var/lib/USER)')
-    .option('--openclaw <file>', 'the program openclaw (default: found in PATH)')
+    .addOption(openclawOption())
     .option('--gateway <host:port>', 'the gateway', '127.0.0.1:18789')
     .option('--config <file>', 'the config of hostlinkd', '/etc/hostlink/hostlink.conf')
     .option('--dir <dir>', 'the folder of the launcher', DEFAULT_DIR)
@@ -50,10 +52,11 @@ export const addOpenclaw: AddCommands = (program, io, done) => {
     .command('uninstall')
     .summary('remove all that install has written, and nothing else')
     .description('Removes what install has written. Files that were edited since are left and named.')
+    .addOption(openclawOption())
     .option('--yes', 'do not ask')
     .option('--dry-run', 'only show what it would remove')
     .addOption(rootOption())
-    .action(async (options: Pick<InstallOptions, 'root' | 'yes' | 'dryRun'>) => {
+    .action(async (options: Pick<InstallOptions, 'openclaw' | 'root' | 'yes' | 'dryRun'>) => {
       const { openclawUninstall } = await import('../commands/openclaw.ts')
       done(await openclawUninstall(options, io))
     })

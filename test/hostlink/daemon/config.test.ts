@@ -55,7 +55,7 @@ test('defaults are those of the existing daemon, and ours', () => {
     maxJobs: 64,
     cancelOnDisconnect: true,
     envAllow: [],
-    policyFile: null,
+    policyFile: [],
     auditLog: null,
     logTarget: 'stderr',
     logLevel: 'info',
@@ -132,6 +132,7 @@ test.each([
   ['just words', 'h.conf:2: is not `key = value`'],
   ['= 3', 'h.conf:2: is not `key = value`'],
   [TOKEN, 'h.conf:2: auth_token: is set twice (first on line 1)'],
+  ['policy_file = /a\npolicy_file = b', 'h.conf:3: policy_file: "b" is not an absolute path'],
   ['auth_token_file = /x', 'h.conf:2: auth_token_file: is set beside auth_token\nhint: keep one of the two'],
   [
     'unix_enabled = no',

@@ -74,6 +74,22 @@ describe('authenticate', () => {
   })
 })
 
+test('of several policy files each adds its tokens; a name that two of them have is refused with both', async () => {
+  for (const name of ['a', 'b']) file(name, name.repeat(32))
+  const entry = (name: string, token: string) =>
+    `tokens:\n  ${name}: { token_file: ${folder}/${token}, policy: deny }\n`
+  file('one.yaml', entry('one', 'a'))
+  file('two.yaml', entry('two', 'b'))
+  const settings = `auth_token = ${SECRET}\npolicy_file = $/one.yaml\npolicy_file = $/two.yaml`
+  const { tokens } = await table(settings)
+  expect(tokens.authenticate('a'.repeat(32))).toMatchObject({ name: 'one', file: join(folder, 'one.yaml') })
+  expect(tokens.authenticate('b'.repeat(32))).toMatchObject({ name: 'two', file: join(folder, 'two.yaml') })
+  file('two.yaml', entry('one', 'b'))
+  expect(await refused(settings)).toEqual([
+    '/two.yaml:2: tokens.one: the name one is taken by a token of /one.yaml',
+  ])
+})
+
 describe('token files', () => {
   const settings = 'auth_token_file = $/token'
 
@@ -160,7 +176,7 @@ tokens:
     )
     const { tokens } = await table('policy_file = $/policy.yaml')
     expect(tokens.authenticate('x'.repeat(32))).toEqual({
-      name: 'agent',
+      ...{ name: 'agent', file: join(folder, 'policy.yaml') },
       policy: {
         kind: 'allowlist',
         rules: [

@@ -40,7 +40,8 @@ export const KEYS = {
   max_jobs: integer(64, 1, 4096),
   cancel_on_disconnect: flag(true),
   env_allow: names(),
-  policy_file: optional(path('')),
+  /** The only key that may be set more than once. */
+  policy_file: each(path('')),
   audit_log: optional(pathOr('none')),
   log_target: pathOr('stderr', 'syslog'),
   log_level: logLevel('info'),
@@ -59,6 +60,14 @@ function word(fallback: string): Key<string> {
 
 function optional(key: Key<string>): Key<string | null> {
   return { fallback: null, parse: key.parse }
+}
+
+function each(key: Key<string>): Key<readonly string[]> {
+  const parse = (text: string): ParsedValue<readonly string[]> => {
+    const parsed = key.parse(text)
+    return 'value' in parsed ? { value: [parsed.value] } : parsed
+  }
+  return { fallback: [], parse }
 }
 
 function flag(fallback: boolean): Key<boolean> {

@@ -34,13 +34,13 @@ export function parseConfig(text: string, file: string): ConfigResult {
       problems.push({ file, line, reason: 'is not `key = value`' })
     } else if (!isKey(key)) {
       warnings.push({ file, line, key, reason: 'is not a known key, and is ignored', hint: didYouMean(key) })
-    } else if (lines.has(key)) {
+    } else if (isTwice(key, lines)) {
       problems.push({ file, line, key, reason: `is set twice (first on line ${lines.get(key)})` })
     } else {
       lines.set(key, line)
       const parsed = readValue(key, value)
       if ('reason' in parsed) problems.push({ file, line, key, ...parsed })
-      else values[key] = parsed.value
+      else values[key] = joined(values[key], parsed.value)
     }
   }
   const config = assemble(values, file, lines)
@@ -61,6 +61,12 @@ function* settings(text: string): Generator<Setting> {
     yield { line: index + 1, key: key === '' ? null : key, value: content.slice(equals + 1).trim() }
   }
 }
+
+const isTwice = (key: KeyName, lines: Config['lines']): boolean => key !== 'policy_file' && lines.has(key)
+
+/** A value of a key that is set again is a list. */
+const joined = (before: unknown, value: unknown): unknown =>
+  before === undefined ? value : [before, value].flat()
 
 const isKey = (key: string): key is KeyName => Object.hasOwn(KEYS, key)
 

@@ -40,14 +40,14 @@ export const ruleDoubts = (config: Config, token: Token, env: Env): Problem[] =>
   })
 
 function eachRule(
-  { policyFile, file }: Config,
-  { name, policy }: Token,
+  config: Config,
+  { name, policy, file = config.file }: Token,
   look: (rule: Rule) => Fault[],
 ): Problem[] {
   if (policy.kind !== 'allowlist') return []
   return policy.rules.flatMap(rule => {
     const line = Number(rule.source.split(':').at(-1))
-    const place = { file: policyFile ?? file, line, key: `tokens.${name}.allow` }
+    const place = { file, line, key: `tokens.${name}.allow` }
     return look(rule).map(fault => ({ ...place, ...fault }))
   })
 }

@@ -11,6 +11,7 @@ import { ruleOf, ruleSchema } from './rule-schema.ts'
 
 export type TokenEntry = {
   readonly name: string
+  readonly file: string
   readonly tokenFile: string
   readonly groupReadable: boolean
   readonly policy: Policy
@@ -70,7 +71,7 @@ export function parsePolicyFile(text: string, file: string): PolicyFileResult {
   const lineOf = (...path: (string | number)[]) => yaml.file.keyPlace(['tokens', ...path]).start.line
   const entries = Object.entries(parsed.data.tokens).map(
     ([name, spec]): TokenEntry => ({
-      name,
+      ...{ name, file },
       tokenFile: spec.token_file,
       groupReadable: spec.group_readable,
       policy: policyOf(spec, index => `${basename(file)}:${lineOf(name, 'allow', index)}`),

@@ -18,7 +18,8 @@ export type PlaybookGrant = {
   readonly pinned?: Readonly<Record<string, unknown>> | undefined
 }
 
-export type Token = { readonly name: string; readonly policy: Policy }
+/** `file`: the policy file that names it, if one does. */
+export type Token = { readonly name: string; readonly policy: Policy; readonly file?: string }
 
 export type Asked =
   | { readonly type: 'ping' }

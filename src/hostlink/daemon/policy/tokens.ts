@@ -24,11 +24,11 @@ type Found = { entries: Entry[]; problems: Problem[]; warnings: Problem[] }
 /** The config's own token; in a policy file this name is taken. */
 const OWN_TOKEN = 'default'
 
-/** Reads token files and the policy file; the YAML parser is loaded only when there is a policy file. */
+/** Reads token files and the policy files; the YAML parser is loaded only when there is a policy file. */
 export async function loadTokens(config: Config, env: NodeJS.ProcessEnv): Promise<TokensResult> {
   const found: Found = { entries: [], problems: [], warnings: [] }
   addOwnToken(config, found)
-  if (config.policyFile !== null) await addPolicyTokens(config, config.policyFile, env, found)
+  for (const file of config.policyFile) await addPolicyTokens(config, file, env, found)
   found.problems.push(...twice(found.entries))
   if (found.problems.length > 0) return { problems: found.problems }
   return { tokens: tokenTable(found.entries), warnings: found.warnings }
@@ -68,7 +68,7 @@ async function addPolicyTokens(
   const { ruleProblems } = await import('./check-rules.ts')
   const trusted = trustedUsers(config)
   for (const entry of parsed.entries) {
-    addEntry(config, file, entry, found)
+    addEntry(config, entry, found)
     found.problems.push(...ruleProblems(config, entry, env, trusted))
   }
 }
@@ -83,17 +83,20 @@ function trustedUsers({ runAsUser }: Config): ReadonlySet<number> {
 const blame = (config: Config, file: string, problem: Problem): Partial<Problem> =>
   problem.hint === undefined ? { ...place(config, 'policy_file'), reason: `${file}: ${problem.reason}` } : {}
 
-function addEntry(config: Config, file: string, entry: TokenEntry, found: Found): void {
-  const from = { file, line: entry.line, key: `tokens.${entry.name}` }
-  if (entry.name === OWN_TOKEN) {
+function addEntry(config: Config, entry: TokenEntry, found: Found): void {
+  const { name, policy, file } = entry
+  const from = { file, line: entry.line, key: `tokens.${name}` }
+  const other = found.entries.find(({ token }) => token.name === name)
+  if (name === OWN_TOKEN) {
     found.problems.push({ ...from, reason: `the name ${OWN_TOKEN} is that of the config's own token` })
     return
   }
+  if (other !== undefined) {
+    found.problems.push({ ...from, reason: `the name ${name} is taken by a token of ${other.token.file}` })
+    return
+  }
   const group = entry.groupReadable ? 'any' : socketGroup(config)
-  addTokenFile(
-    { token: { name: entry.name, policy: entry.policy }, file: entry.tokenFile, group, from },
-    found,
-  )
+  addTokenFile({ token: { name, policy, file }, file: entry.tokenFile, group, from }, found)
 }
 
 /** Who may connect to the socket may know a token for it, when the config says in so many words which group that is. */
