@@ -1,10 +1,12 @@
 #!/bin/bash
 # install.sh [RELEASE]... - the OpenClaw releases that test/openclaw runs against (without any: both), and a Node that the
-# newer one accepts. 650 MB each; what is there already is kept. Several callers wait for each other.
+# newer one accepts. 1.3 GB in all; what is there already is kept. Several callers wait for each other.
 set -euo pipefail
 CACHE=${HOSTOPS_OPENCLAW_CACHE:-/var/cache/hostops-openclaw}
 [ $# -gt 0 ] || set -- 2026.4.20 2026.9.6
 
+# npm would leave its compiled code among the temporary files.
+export NODE_DISABLE_COMPILE_CACHE=1
 mkdir -p "$CACHE"
 exec 9>"$CACHE.lock"
 flock 9
