@@ -56,11 +56,11 @@ async function answerAbout(request: AboutRun, around: Around): Promise<Body> {
     case 'report':
       return inTurn(() => report(runId, around))
     case 'wait':
-      return wait(request, around)
+      return inPlace(around.token, () => wait(request, around))
     case 'events':
-      return events(request, around)
+      return inPlace(around.token, () => events(request, around))
     case 'journal':
-      return inTurn(() => journal(request, around))
+      return inPlace(around.token, () => inTurn(() => journal(request, around)))
     case 'logs':
       return inTurn(() => logs(request, around))
     case 'confirm':
@@ -68,6 +68,18 @@ async function answerAbout(request: AboutRun, around: Around): Promise<Body> {
     case 'cancel':
       return acted(runId, () => cancel(request, around))
   }
+}
+
+/** Each wait looks again and again: those of a token with a policy must not take the time of everybody else. */
+const MOST_WAITS = 64
+const waits = new Map<string, number>()
+
+async function inPlace({ name, policy }: Token, work: () => Promise<Body>): Promise<Body> {
+  const taken = waits.get(name) ?? 0
+  if (policy.kind === 'full') return work()
+  if (taken >= MOST_WAITS) return failure(`server busy, token ${name} has ${MOST_WAITS} waits already`)
+  waits.set(name, taken + 1)
+  return work().finally(() => waits.set(name, waits.get(name)! - 1))
 }
 
 export function mayUse({ name, policy }: Token, runId: string, { store }: AroundRuns): boolean {

@@ -147,6 +147,24 @@ test('the runs of others do not push those of a token out of its list', async ()
   expect((await ask({ action: 'list' }))['runs']).toHaveLength(200)
 })
 
+test('the waits of a token with a policy have places, and the owner needs none', async () => {
+  await ask(start, stranger)
+  mkdirSync(join(root, 'runs', 'r'), { recursive: true })
+  const { pid, started, boot } = noteSelf()
+  writeFileSync(
+    join(root, 'runs', 'r', 'run.json'),
+    JSON.stringify({ runId: 'r', pid, pidStarted: started, boot }),
+  )
+  const wait = { action: 'wait', run_id: 'r', timeout_ms: 500 }
+  const all = Array.from({ length: 64 }, () => ask(wait, stranger))
+  const more = { status: 'error', error_msg: expect.stringMatching(/^server busy/) }
+  expect(await ask(wait, stranger)).toMatchObject(more)
+  expect(await ask({ action: 'journal', run_id: 'r', wait_ms: 1 }, stranger)).toMatchObject(more)
+  expect(await ask({ ...wait, timeout_ms: 1 })).toMatchObject({ status: 'ok', done: false })
+  for (const answer of await Promise.all(all)) expect(answer).toMatchObject({ status: 'ok', done: false })
+  expect(await ask({ ...wait, timeout_ms: 1 }, stranger)).toMatchObject({ status: 'ok', done: false })
+})
+
 test('nobody goes on with a run of another token', async () => {
   await ask(start)
   expect(await ask(resume, stranger)).toMatchObject({ status: 'not_found' })
