@@ -1,4 +1,5 @@
 /** Whether a step leaves its caller the choice of what a command runs: judged like a rule of an allowlist. Pure. */
+import { basename } from 'node:path'
 import { whyFreeEnvIsOpen } from '../hostlink/daemon/policy/free-env.ts'
 import type { Hole } from '../hostlink/daemon/policy/holes.ts'
 import { openFault } from '../hostlink/daemon/policy/open-programs.ts'
@@ -31,4 +32,23 @@ export function templateOf(argv: readonly unknown[], kindOf: KindOf): CommandTem
     const hole: Hole = kind === 'path' ? { kind, root: '/' } : { kind }
     return { before: text.slice(0, text.indexOf('${{')), hole, after: '' }
   })
+}
+
+/** An option of theirs runs a program, or writes any file. */
+const WITH_OPTIONS: ReadonlySet<string> = new Set(
+  'bsdtar curl find git node nodejs rsync tar wget zip'.split(' '),
+)
+
+/** Unlike the values of a rule, those of a text begin with a dash as well. `isText`: the caller may give any. */
+export function freeOption(
+  argvs: readonly (readonly unknown[])[],
+  isText: (word: string) => boolean,
+): string | null {
+  for (const [program, ...words] of argvs.map(argv => argv.map(String))) {
+    if (program === undefined || !WITH_OPTIONS.has(basename(program))) continue
+    const end = words.indexOf('--')
+    if (words.slice(0, end < 0 ? undefined : end).some(word => word.startsWith('${{') && isText(word)))
+      return `the caller chooses an option of ${basename(program)}: give the input a pattern, or write -- before it`
+  }
+  return null
 }

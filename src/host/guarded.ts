@@ -1,6 +1,6 @@
 /** Whether a playbook lets its caller choose, by a ref, what is started as root of the host. Pure. */
 import { parse } from 'yaml'
-import { freeCommand, type KindOf, templateOf } from './free-commands.ts'
+import { freeCommand, freeOption, type KindOf, templateOf } from './free-commands.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 /** `with` holds the step's own `env` as well: it reaches Compose like a line of the env file. */
@@ -18,10 +18,11 @@ const COMMANDS = /^(command|script)$/
 
 /** Why it does, in words; null: it does not. What is no playbook starts nothing. */
 export function unguarded(text: string, pinned: Fields): string | null {
-  const { steps, isFixed, isPlace, kindOf } = partsOf(text, pinned)
+  const { steps, isFixed, isPlace, isText, kindOf } = partsOf(text, pinned)
   for (const { argvs, with: fields } of steps) {
     const templates = argvs.map(argv => templateOf(argv, kindOf))
-    const free = freeCommand(templates, isMap(fields['env']) ? fields['env'] : {}, kindOf)
+    const env = isMap(fields['env']) ? fields['env'] : {}
+    const free = freeCommand(templates, env, kindOf) ?? freeOption(argvs, isText)
     if (free !== null) return free
   }
   return (
@@ -202,17 +203,28 @@ function partsOf(text: string, pinned: Fields) {
   return {
     steps: stepsOf(root).filter(step => !isLeftOut(step, pinned)),
     isFixed: fixedBy(inputs, pinned),
+    isText: textsBy(inputs, fixedBy(inputs, pinned)),
     kindOf: kindsBy(inputs, fixedBy(inputs, pinned)),
     isPlace: fixedBy(inputs, { ...Object.fromEntries(paths), ...pinned }),
   }
 }
+
+const textsBy =
+  (inputs: Fields, isFixed: IsFixed) =>
+  (text: string): boolean =>
+    !isFixed(text) && inputsIn(text, inputs).some(input => isMap(input) && TEXTS.has(String(input['type'])))
+
+const TEXTS: ReadonlySet<string> = new Set(['string', 'secret'])
+
+const inputsIn = (text: string, inputs: Fields): unknown[] =>
+  [...text.matchAll(/\binputs\.([A-Za-z]\w*)/g)].map(([, name]) => inputs[name!])
 
 /** By the types of all inputs that a text holds: text of any kind may be a command. */
 const kindsBy =
   (inputs: Fields, isFixed: IsFixed): KindOf =>
   text => {
     if (isFixed(text)) return null
-    const named = [...text.matchAll(/\binputs\.([A-Za-z]\w*)/g)].map(([, name]) => inputs[name!])
+    const named = inputsIn(text, inputs)
     const areAll = (...types: string[]) =>
       named.length > 0 && named.every(input => isMap(input) && types.includes(String(input['type'])))
     if (areAll('integer', 'number', 'boolean', 'duration')) return 'int'
