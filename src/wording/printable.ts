@@ -1,8 +1,8 @@
 /** The last gate before a terminal or a log: whatever a text holds, it stays on its line and steers nothing. */
 
 /** Control characters, line ends of Unicode's, and what turns the direction of text around. */
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
-const BEYOND_JSON = /[\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
+const BEYOND_JSON = /[\u007f-\u009f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 
 export const printable = (text: string): string => text.replace(UNPRINTABLE, ' ')
 

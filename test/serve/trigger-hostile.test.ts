@@ -168,6 +168,12 @@ describe('a request that was sent and not answered may have been heard', () => {
   })
 })
 
+test('the longest time limit is one', async () => {
+  const script = answers({ done: true, exit_code: 0, stdout: line(good) })
+  const ended = await against(['wait', 'r', '--timeout', '2147483647ms'], script)
+  expect([ended.code, ended.report.outcome, ended.stderr]).toEqual([0, 'succeeded', ''])
+})
+
 describe('endless', () => {
   test('an answer of 100 MiB is not read', async () => {
     const ended = await against(['list'], (_, reply) => {

@@ -55,7 +55,7 @@ function say(request: Json, reply: Reply, { damages, wire, status }: Saying): bo
     socket.write(bytes)
   }
   const { failure } = answer as { failure?: { code?: unknown } | null }
-  return wire === 'whole' && (status !== null || typeof failure?.code === 'string')
+  return (wire === 'whole' || wire === 'output') && (status !== null || typeof failure?.code === 'string')
 }
 
 type Place = { holder: Json; key: string }
@@ -101,8 +101,12 @@ function judge(words: readonly string[], { code, out, err, requests, refused }: 
   const [command = ''] = words
   expect(Number.isInteger(code)).toBe(true)
   // Nothing steers a terminal, and nothing ends a line but we.
-  expect(out).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/)
-  expect(err).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/)
+  expect(out).not.toMatch(
+    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/,
+  )
+  expect(err).not.toMatch(
+    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/,
+  )
   for (const line of err.split('\n')) expect(line).toMatch(/^($|error: |hint: |no step of )/)
   expect(err).not.toContain('    at ')
   const results = out.split('\n').filter(line => line.startsWith(RESULT_PREFIX))

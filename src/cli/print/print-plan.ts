@@ -71,7 +71,7 @@ function printArg(arg: PlannedArg): string {
 
 /** On one line and without anything that a terminal would act on. */
 const printText = (text: string): string =>
-  text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, c => {
+  text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, c => {
     if (c === '\n') return '\\n'
     if (c === '\t') return '\\t'
     return c.charCodeAt(0) < 256 ? `\\x${hex(c, 2)}` : `\\u${hex(c, 4)}`

@@ -8,6 +8,7 @@ import { openLinkedHost } from '../../app/at-host/open-linked-host.ts'
 import { withHost } from '../../app/at-host/with-host.ts'
 import { clock } from '../../app/clock.ts'
 import { VERSION } from '../../build/version.ts'
+import { MAX_DURATION_MS } from '../../duration.ts'
 import { isRunId, newRunId, RUN_ID } from '../../engine/run-id.ts'
 import { Failed } from '../../failure.ts'
 import type { Env } from '../../process/surroundings.ts'
@@ -65,7 +66,7 @@ const print = (io: TriggerIo, text: string): number => {
 
 async function carryOut({ withinMs, work }: Act, env: Env, io: TriggerIo): Promise<number> {
   const known = Object.fromEntries(TRIGGER_ENV.map(name => [name, env[name]]))
-  const answerMs = withinMs + PATIENCE_MS
+  const answerMs = Math.min(withinMs + PATIENCE_MS, MAX_DURATION_MS)
   const worked = async () => withHost(await openLinkedHost(TARGET, known), host => work(host, io))
   const code = await Promise.race([worked(), sleep(answerMs, LATE)])
   if (code !== LATE) return code
