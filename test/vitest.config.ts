@@ -6,6 +6,9 @@ const root = new URL('..', import.meta.url).pathname
 /** Real gateways, which have to be installed first: only `npm run test:openclaw` plays them. */
 const OPENCLAW_TESTS = 'test/openclaw/*.test.ts'
 
+/** Needs a rig that root has made: only `npm run test:windows` plays them. */
+const WINDOWS_TESTS = 'test/windows/*.test.ts'
+
 const common = {
   root,
   // The tests start real daemons and real processes on machines that may be slow and shared.
@@ -29,10 +32,11 @@ export default defineConfig({
           ...common,
           name: 'quick',
           include: ['test/**/*.test.ts'],
-          exclude: [...MACHINE_TESTS, OPENCLAW_TESTS],
+          exclude: [...MACHINE_TESTS, OPENCLAW_TESTS, WINDOWS_TESTS],
         },
       },
       { test: { ...common, name: 'machine', include: MACHINE_TESTS } },
+      { test: { ...common, name: 'windows', include: [WINDOWS_TESTS] } },
       // The first hook may have to install them.
       {
         test: {

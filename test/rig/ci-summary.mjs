@@ -1,21 +1,21 @@
 /**
- * ci-summary.mjs QUICK MACHINE NEWER OPENCLAW FILE...: the last lines of `.ci/run`. Fails when a test file was not played, and
+ * ci-summary.mjs QUICK MACHINE NEWER OPENCLAW WINDOWS FILE...: the last lines of `.ci/run`. Fails when a test file was not played, and
  * when one of the FILEs, or a test in them, was not played on the newer engine or with OpenClaw: a suite that was skipped says
  * nothing. Files of OpenClaw's tests that are not among the FILEs are left out on purpose: they are named, and count as skipped.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 
-const [quick, machine, newer, openclaw] = process.argv.slice(2, 6).map(file => {
+const [quick, machine, newer, openclaw, windows] = process.argv.slice(2, 7).map(file => {
   try {
     return JSON.parse(readFileSync(file, 'utf8'))
   } catch {
     return { passed: 0, failed: [`no result in ${file}`], skipped: [], again: [], files: [] }
   }
 })
-const all = [quick, machine, newer, openclaw]
-const asked = process.argv.slice(6)
+const all = [quick, machine, newer, openclaw, windows]
+const asked = process.argv.slice(7)
 const isOpenclaw = file => /^test\/openclaw\/[^/]+$/.test(file)
-const played = [...quick.files, ...machine.files, ...openclaw.files]
+const played = [...quick.files, ...machine.files, ...openclaw.files, ...windows.files]
 const tests = readdirSync('test', { recursive: true }).filter(name => name.endsWith('.test.ts'))
 const files = tests.map(name => `test/${name}`)
 const left = files.filter(file => isOpenclaw(file) && !asked.includes(file))
