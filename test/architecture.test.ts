@@ -95,6 +95,13 @@ test('no exported name has two meanings, but for those that are still to be rena
   expect(declaredTwice(readSources())).toEqual([])
 })
 
+const ASKS_FOR_SYSTEM = /process\.platform|\bplatform\(\)|[!=]== '(win32|windows|posix|darwin)'/
+
+test('only one file asks which system this is', () => {
+  const asking = [...readSources()].filter(([, text]) => ASKS_FOR_SYSTEM.test(text)).map(([file]) => file)
+  expect(asking).toEqual(['process/platform.ts'])
+})
+
 describe('the rule finds', () => {
   const sample = (importer: string, imported: string) =>
     violations(

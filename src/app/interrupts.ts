@@ -1,6 +1,6 @@
 /** Interruptions of an operation, passed to whatever is running at the moment. */
 import type { RunEnd, StartedRun } from '../engine/run-input.ts'
-import { takeInterruption } from '../runs/interruption.ts'
+import { takeInterruption, watchForNote } from '../runs/interruption.ts'
 import type { StandBy } from './stand-by.ts'
 import type { Signal } from './watcher.ts'
 
@@ -51,7 +51,9 @@ export async function endOf(running: StartedRun, { interrupts, folder, onEnding 
     isTold = true
     by = onEnding?.() ?? null
   })
+  const unwatch = folder === null ? () => {} : watchForNote(folder, () => interrupts.interrupt('SIGINT'))
   const end = await running.ended
+  unwatch()
   // Nothing was done: the run stays as open as it was, and who interrupted this decides what becomes of it.
   if (end.idle) (by as StandBy | null)?.dismiss()
   return end

@@ -42,7 +42,7 @@ const holderSchema: z.ZodType<Holder> = z.object({
   // A person will type it, too.
   state: z
     .string()
-    .regex(/^\/[A-Za-z0-9._/-]{0,1023}$/)
+    .regex(/^(\/[A-Za-z0-9._/-]{0,1023}|[A-Za-z]:\\[A-Za-z0-9._\\ -]{0,1023})$/)
     .optional()
     .catch(undefined),
 })

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { Failed } from '../failure.ts'
 import type { StepContext } from '../steps/contract/step.ts'
+import type { LockReply, LockVerb } from '../transport/host-tools.ts'
 import { type Holder, type HolderStatus, type LockInput, readHolder } from './holder.ts'
 import { LOCK_SCRIPT } from './lock-script.ts'
 import type { Guarded } from './run-input.ts'
@@ -51,11 +52,12 @@ export async function acquireLocks(run: Run): Promise<Lock> {
 }
 
 function lockNames(run: Run): string[] {
+  const { tools } = run.input.transport
   const names = new Set<string>()
   for (const state of run.states) {
     const { locks } = state.kind.plan
     if (!locks || state.planned.when === false || !canBeReady(state, run.known)) continue
-    for (const name of locks(makeReady(state, run.known).input)) names.add(name)
+    for (const name of locks(makeReady(state, run.known).input)) names.add(tools?.lockName(name) ?? name)
   }
   return [...names].sort()
 }
@@ -147,23 +149,27 @@ function beat(run: Run, names: readonly string[], mine: string): () => Promise<v
   }
 }
 
-type Answer = { word: string; age: number; path: string; content: string }
-
 export async function askTarget(
   context: StepContext,
-  verb: string,
+  verb: LockVerb,
   name: string,
   mine: string,
   expected = '',
-): Promise<Answer> {
+): Promise<LockReply> {
   const file = `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.lock`
-  const argv = ['sh', '-c', LOCK_SCRIPT, 'hostops-lock', verb, file, mine, expected]
+  const reply = await (context.tools?.lock({ verb, file, mine, expected }) ??
+    askByScript(context, [verb, file, mine, expected]))
+  if (reply.word === 'unwritable') throw new Failed({ code: 'lock-unwritable', detail: reply.content })
+  return reply
+}
+
+async function askByScript(context: StepContext, words: readonly string[]): Promise<LockReply> {
+  const argv = ['sh', '-c', LOCK_SCRIPT, 'hostops-lock', ...words]
   const done = await context.exec({ argv, quiet: true, repeatable: true, timeoutMs: COMMAND_MS })
   const [first = '', ...rest] = done.stdout.split('\n')
   const [word = '', age = '0', path = ''] = first.split(' ')
-  if (word === 'unwritable' || word === '') {
-    throw new Failed({ code: 'lock-unwritable', detail: `${first} ${done.stderr}`.trim() })
-  }
+  if (word === 'unwritable' || word === '')
+    return { word: 'unwritable', age: 0, path, content: `${first} ${done.stderr}`.trim() }
   return { word, age: Number(age), path, content: rest.join('\n').trimEnd() }
 }
 
@@ -191,7 +197,7 @@ const called = (holder: Holder | null): string =>
 const elsewhere = (holder: Holder | null, { holder: mine }: LockInput) =>
   holder?.state === undefined || holder.state === mine.state ? {} : { state: holder.state }
 
-const held = (what: string, holder: Holder | null, answer: Answer, lock: LockInput): Failed =>
+const held = (what: string, holder: Holder | null, answer: LockReply, lock: LockInput): Failed =>
   new Failed({
     code: 'lock-held',
     what,

@@ -25,7 +25,7 @@ export async function markLostRecord(run: Guarded, outcome: Outcome | null): Pro
 
 /** Null: there is none. Throws `Failed` when the target cannot be asked. */
 export async function readLostRecordMark(run: Guarded): Promise<Mark | null> {
-  if (!keepsRecord(run)) return null
+  if (run.record === undefined) return null
   try {
     const { word, content } = await ask(run, 'read', '')
     return word === 'held' ? parsed(run.runId, content) : null
@@ -38,8 +38,6 @@ export async function readLostRecordMark(run: Guarded): Promise<Mark | null> {
 export async function removeLostRecordMark(run: Guarded): Promise<void> {
   await ask(run, 'remove', '').catch(() => {})
 }
-
-const keepsRecord = ({ record, transport }: Guarded) => record !== undefined && transport.platform === 'posix'
 
 /** Where this is refused, nothing could be written there either. */
 const NEVER_NOTED: ReadonlySet<Failure['code']> = new Set([

@@ -61,7 +61,8 @@ export function stepContext(input: ContextInput): StepContext {
   return {
     runId: input.runId,
     stepId: input.stepId,
-    platform: transport.platform,
+    tools: transport.tools ?? null,
+    hasShell: transport.tools === undefined,
     stateFolder: input.stateFolder ?? null,
     signal,
     remainingMs,

@@ -1,9 +1,9 @@
 /** Answers `job` requests: list, status, tail, wait, cancel. */
 import { join } from 'node:path'
+import { ringBell } from '../process/bell.ts'
 import { isAlive } from '../process/identity.ts'
 import { endTree } from '../process/tree.ts'
 import type { JobInfo, JobQuery, JobStatus, Owner } from './job-info.ts'
-import { DOORBELL } from './job-spec.ts'
 import type { Job, JobTable } from './job-table.ts'
 import type { Watches } from './job-watch.ts'
 import { readSpool } from './spool.ts'
@@ -124,17 +124,17 @@ async function cancel({ signal }: On<'cancel'>, job: Job, table: JobTable): Prom
   if (job.info.state === 'lost') return { status: 'ok', signalled: cancelOrphan(job, `SIG${name}`) }
   if (job.info.done) return { status: 'ok', signalled: false }
   const folder = join(table.root(), job.spool.id)
-  let bell: NodeJS.Signals = DOORBELL
+  let isLoud = false
   try {
     await replaceFile(folder, 'cancel', `${name}\n`)
   } catch {
     // No room for the file: the supervisor ends the job on TERM, too.
-    bell = 'SIGTERM'
+    isLoud = true
   }
   // Read after the file was left: a supervisor that shows itself later than this looks for the file by itself.
   const supervisor = (await readSpool(table.root(), job.spool.id))?.supervisor
-  if (supervisor && isAlive(supervisor.self)) process.kill(supervisor.self.pid, bell)
-  return { status: 'ok', signalled: true }
+  const isTold = supervisor && isAlive(supervisor.self) ? ringBell(supervisor.self.pid, isLoud) : true
+  return { status: 'ok', signalled: isTold }
 }
 
 /** Ends a command whose supervisor is gone, if it is beyond doubt that very command. */

@@ -10,8 +10,5 @@ export type JobSpec = {
   readonly maxSpoolBytes: number
 }
 
-/** Asks a supervisor that has shown itself to read the `cancel` file. */
-export const DOORBELL: NodeJS.Signals = 'SIGUSR2'
-
 /** In place of a folder: it comes before the job, in a line of its own, once there is one. */
 export const SPARE = '--spare'

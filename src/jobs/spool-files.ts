@@ -10,8 +10,9 @@
  *   cancel      the signal that a canceller asked for
  *   status      how it ended (JSON); written last and atomically
  */
-import { rename, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { renameOver } from '../process/replace.ts'
 
 export const SPOOL_FILES = [
   'command',
@@ -33,5 +34,5 @@ export type SpoolFile = (typeof SPOOL_FILES)[number]
 export async function replaceFile(folder: string, name: 'supervisor' | 'cancel' | 'status', text: string) {
   const part = join(folder, `${name}.part`)
   await writeFile(part, text, { mode: 0o600 })
-  await rename(part, join(folder, name))
+  renameOver(part, join(folder, name))
 }

@@ -1,11 +1,12 @@
 /** Spool folders: made at most once, read whatever state they are in, removed only when they are ours. */
 
 import { randomBytes } from 'node:crypto'
-import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { createFolder } from '../process/new-folder.ts'
 import { quietly } from '../process/quietly.ts'
+import { renameFolder } from '../process/replace.ts'
 import { SPOOL_FILES, type SpoolFile } from './spool-files.ts'
 
 const metaSchema = z.object({
@@ -92,7 +93,7 @@ export async function removeSpool(root: string, id: string): Promise<boolean> {
   if (names.some(name => !SPOOL_FILES.includes(name as SpoolFile))) return false
   // Gone at once for everybody, even when the removing is cut short.
   const gone = join(root, `.gone-${id}-${randomBytes(6).toString('hex')}`)
-  await rename(join(root, id), gone)
+  renameFolder(join(root, id), gone)
   await rm(gone, { recursive: true, force: true })
   return true
 }

@@ -4,26 +4,26 @@
  */
 
 import {
-  closeSync,
   existsSync,
   fsyncSync,
   ftruncateSync,
   openSync,
   readFileSync,
-  renameSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
 import { constants as osConstants } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { onBell } from '../process/bell.ts'
 import { identify, type ProcessIdentity } from '../process/identity.ts'
 import { type ProcessEnd, type Running, startProcess } from '../process/process.ts'
 import { quietly } from '../process/quietly.ts'
+import { renameOver, syncFolder } from '../process/replace.ts'
 import { startFailureCode } from '../process/start.ts'
 import { systemError } from '../process/system-error.ts'
-import { DOORBELL, type JobSpec } from './job-spec.ts'
-import type { End } from './spool.ts'
+import type { JobSpec } from './job-spec.ts'
+import type { End, Supervisor } from './spool.ts'
 import { replaceFile } from './spool-files.ts'
 import { openSpoolWriter, type SpoolWriter } from './spool-output.ts'
 
@@ -73,7 +73,7 @@ function listen(folder: string): Control {
     const asked = askedSignal(folder)
     if (asked !== null) stop('cancelled', asked)
   }
-  process.on(DOORBELL, look)
+  onBell(look)
   process.on('SIGTERM', () => stop('cancelled: the supervisor was told to stop', 'SIGTERM'))
   process.on('SIGINT', () => {})
   process.on('SIGHUP', () => {})
@@ -108,7 +108,7 @@ async function run(folder: string, spec: JobSpec, outputs: Outputs, self: Proces
       cwd: spec.workdir,
       cwdIs: spec.workdirIs,
       timeoutMs: spec.timeoutMs,
-      onStart: pid => announce(folder, self, pid),
+      onStart: (pid, command) => announce(folder, pid, { self, command }),
     },
     { stdout: chunk => outputs.stdout.write(chunk), stderr: chunk => outputs.stderr.write(chunk) },
   )
@@ -117,13 +117,11 @@ async function run(folder: string, spec: JobSpec, outputs: Outputs, self: Proces
 }
 
 /** Sync and in this order: who sees the state `running` also sees the pid. */
-function announce(folder: string, self: ProcessIdentity, pid: number): void {
+function announce(folder: string, pid: number, supervisor: Supervisor): void {
   try {
     writeFileSync(join(folder, 'pid'), `${pid}\n`, { mode: 0o600 })
-    writeFileSync(join(folder, 'supervisor.part'), JSON.stringify({ self, command: identify(pid) }), {
-      mode: 0o600,
-    })
-    renameSync(join(folder, 'supervisor.part'), join(folder, 'supervisor'))
+    writeFileSync(join(folder, 'supervisor.part'), JSON.stringify(supervisor), { mode: 0o600 })
+    renameOver(join(folder, 'supervisor.part'), join(folder, 'supervisor'))
   } catch {
     // A full disk: the job then looks as if it were starting until it ends, which is better than to end it.
   }
@@ -180,7 +178,7 @@ function reserveRecord(folder: string): { write(outcome: Outcome, outputs: Outpu
           writeSync(fd, record, 0, record.length, 0)
           ftruncateSync(fd, record.length)
           fsyncSync(fd)
-          renameSync(part, join(folder, 'status'))
+          renameOver(part, join(folder, 'status'))
           syncFolder(folder)
           return
         } catch {
@@ -202,14 +200,5 @@ function endOf(outcome: Outcome, outputs: Outputs | null): End {
     stdout_original_bytes: outputs?.stdout.originalBytes ?? 0,
     stderr_original_bytes: outputs?.stderr.originalBytes ?? 0,
     ...(message === '' ? {} : { error_msg: message.slice(0, RECORD_BYTES / 4) }),
-  }
-}
-
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
   }
 }

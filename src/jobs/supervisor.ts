@@ -1,7 +1,6 @@
 /** Starts the process that looks after one job. */
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import type { Writable } from 'node:stream'
 import { packagePath } from '../build/package-path.ts'
+import { type Outliving, startOutliving } from '../process/outlive.ts'
 import { type JobSpec, SPARE } from './job-spec.ts'
 
 export const findSupervisor = (): string => packagePath('dist/hostlink-supervise.js')
@@ -11,12 +10,12 @@ export const findSupervisor = (): string => packagePath('dist/hostlink-supervise
  * nothing of ours open, so that it does not notice when this process ends. `onExit` tells while this one lives.
  */
 export async function startSupervisor(file: string, folder: string, spec: JobSpec, onExit: () => void) {
-  const child = begin(file, folder)
+  const started = startOutliving([file, folder])
   await new Promise<void>((resolve, reject) => {
-    child.once('spawn', resolve)
-    child.once('error', reject)
+    started.child.once('spawn', resolve)
+    started.child.once('error', reject)
   })
-  entrust(child, JSON.stringify(spec), onExit)
+  entrust(started, JSON.stringify(spec), onExit)
 }
 
 /** A supervisor that was begun before there is a job for it, because its start is most of what a short one waits for. */
@@ -29,44 +28,38 @@ type Spare = {
 }
 
 export function openSpare(file: string): Spare {
-  let spare: Supervisor | null = null
-  const waits = (child: Supervisor) =>
-    child.pid !== undefined && child.exitCode === null && child.signalCode === null
+  let spare: Outliving | null = null
+  const waits = ({ child, isBehind }: Outliving) =>
+    child.pid !== undefined &&
+    (isBehind ? child.stdin.writable : child.exitCode === null && child.signalCode === null)
   return {
     prepare: () => {
       if (spare !== null && waits(spare)) return
-      spare = begin(file, SPARE)
+      spare = startOutliving([file, SPARE])
+      const { child } = spare
       // Then there is none, and who needs one is told by its own start.
-      spare.on('error', () => {})
-      spare.stdin.on('error', () => {})
-      spare.unref()
+      child.on('error', () => {})
+      child.stdin.on('error', () => {})
+      child.unref()
     },
     entrust: (folder, spec, onExit) => {
-      const child = spare
+      const started = spare
       spare = null
-      if (child === null || !waits(child)) return false
-      entrust(child, `${folder}\n${JSON.stringify(spec)}`, onExit)
+      if (started === null || !waits(started)) return false
+      entrust(started, `${folder}\n${JSON.stringify(spec)}`, onExit)
       return true
     },
     close: () => {
-      spare?.stdin.end()
+      spare?.child.stdin.end()
       spare = null
     },
   }
 }
 
-type Supervisor = ChildProcessByStdio<Writable, null, null>
-
-const begin = (file: string, work: string): Supervisor =>
-  spawn(process.execPath, [file, work], {
-    cwd: '/',
-    detached: true,
-    env: {},
-    stdio: ['pipe', 'ignore', 'ignore'],
-  })
-
-function entrust(child: Supervisor, what: string, onExit: () => void): void {
-  child.once('exit', onExit)
+/** Of a supervisor behind another process nobody hears the end: it is looked for when somebody asks. */
+function entrust({ child, isBehind }: Outliving, what: string, onExit: () => void): void {
+  if (isBehind) onExit()
+  else child.once('exit', onExit)
   child.unref()
   // A supervisor that ended early does not read; its end tells.
   child.stdin.on('error', () => {})

@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { VERSION } from '../build/version.ts'
 import { parseJson } from '../document/json.ts'
+import { SYSTEM_NAME } from '../process/platform.ts'
 import { withLimit } from '../process/with-limit.ts'
 import { once } from '../steps/contract/once.ts'
 import { type Device, signedBy } from './device.ts'
@@ -116,7 +117,7 @@ async function introduce(
   const words = [CLIENT.id, CLIENT.mode, ROLE, scopes.join(',')]
   const params = {
     ...{ minProtocol: 3, maxProtocol: 4, role: ROLE, scopes, caps: [], auth: { token } },
-    client: { ...CLIENT, platform: process.platform },
+    client: { ...CLIENT, platform: SYSTEM_NAME },
     ...(device === null ? {} : { device: signedBy(device, words, token, nonce) }),
   }
   return gateway.request('connect', params, { timeoutMs: CONNECT_MS, signal })

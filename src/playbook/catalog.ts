@@ -12,10 +12,10 @@ import { nearest } from '../document/nearest.ts'
 import { readFileBounded } from '../document/read-file.ts'
 import type { Failure } from '../failure.ts'
 import type { Env } from '../process/surroundings.ts'
+import { userConfigFolder } from '../process/user-folders.ts'
 import { loadPlaybook } from './load.ts'
 import type { Kinds } from './load-steps.ts'
 import type { Playbook } from './playbook.ts'
-import { userConfigFolder } from './settings.ts'
 
 type FolderOrigin = '--playbooks' | 'HOSTOPS_PLAYBOOKS' | 'settings' | 'here' | 'user' | 'shipped'
 export type Folder = { path: string; origin: FolderOrigin }

@@ -4,7 +4,7 @@
  */
 
 import { existsSync } from 'node:fs'
-import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import * as z from 'zod'
 import { createSource, type Diagnostic, error, inOrder } from '../document/diagnostic.ts'
 import { recordOf } from '../document/is-record.ts'
@@ -16,6 +16,7 @@ import { withoutValues } from '../document/without-values.ts'
 import { readYaml, type YamlFile } from '../document/yaml-file.ts'
 import { zodDiagnostics } from '../document/zod-diagnostics.ts'
 import type { Env } from '../process/surroundings.ts'
+import { userConfigFolder } from '../process/user-folders.ts'
 
 type InputValues = { [playbook: string]: { [input: string]: Json } }
 
@@ -104,13 +105,6 @@ function hideValues(file: YamlFile): void {
   for (const section of VALUE_SECTIONS)
     for (const [playbook, values] of Object.entries(recordOf(recordOf(file.value)[section])))
       for (const name of Object.keys(recordOf(values))) file.hide([section, playbook, name])
-}
-
-/** The folder of this user's own settings and playbooks; null where there is no home. */
-export function userConfigFolder(env: Env): string | null {
-  const { XDG_CONFIG_HOME: xdg, HOME: home } = env
-  if (xdg !== undefined && isAbsolute(xdg)) return join(xdg, 'hostops')
-  return home !== undefined && isAbsolute(home) ? join(home, '.config', 'hostops') : null
 }
 
 export function settingsSchema() {

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from './make-folder.ts'
+import { renameFolder } from './replace.ts'
 
 /**
  * Makes the folder whole or not at all, and at most once: false when one of this name is there already. The renaming
@@ -20,7 +21,7 @@ export async function createFolder(
     for (const [file, content] of Object.entries(files)) {
       await writeFile(join(draft, file), content, { mode: 0o600, flush })
     }
-    await rename(draft, join(root, name))
+    renameFolder(draft, join(root, name))
     return true
   } catch (error) {
     await rm(draft, { recursive: true, force: true })
@@ -41,7 +42,7 @@ export async function removeLeftovers(root: string, now: number): Promise<void> 
     if (!LEFTOVER.test(name)) continue
     const path = join(root, name)
     const stats = await lstat(path).catch(() => null)
-    if (stats === null || !stats.isDirectory() || stats.uid !== process.geteuid?.()) continue
+    if (stats === null || !stats.isDirectory() || stats.uid !== (process.geteuid?.() ?? stats.uid)) continue
     if (stats.mtimeMs < now - LEFTOVER_MS) await rm(path, { recursive: true, force: true })
   }
 }

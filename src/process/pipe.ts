@@ -8,6 +8,7 @@ import { closeSync, constants, mkdtempSync, openSync, rmdirSync, unlinkSync } fr
 import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { IS_LINUX } from './platform.ts'
 import { quietly } from './quietly.ts'
 
 type Pipe = {
@@ -30,7 +31,7 @@ const READ_BYTES = 64 * 1024
 /** O_PATH of Linux, which Node does not name. */
 const HOLD_ONLY = 0o10000000
 let making: Promise<void> | null = null
-let isOffered = process.platform === 'linux'
+let isOffered = IS_LINUX
 
 /** Null where there are none: then Node's own sockets have to do. */
 export async function openPipes(): Promise<Pipes | null> {

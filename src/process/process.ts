@@ -62,7 +62,7 @@ async function run(spec: ProcessSpec, sinks: Sinks, stop: Stop): Promise<Process
   if (started === 'unwanted') return { how: 'cancelled', code: null, signal: null, durationMs: elapsed() }
   if ('how' in started) return started
   const { child, pid } = started
-  spec.onStart?.(pid)
+  spec.onStart?.(pid, started.identify())
 
   const outputs = { stdout: new OutputReader(started.stdout), stderr: new OutputReader(started.stderr) }
   let broken: { stream: keyof Sinks; error: Error } | null = null

@@ -1,8 +1,12 @@
 /** Starts a process alone in a session of its own, or says why it did not start. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import type { Readable } from 'node:stream'
-import { openPipes, type Pipes } from './pipe.ts'
+import type { ProcessIdentity } from './known-process.ts'
+import { openPipes } from './pipe.ts'
+import { forPlatform } from './platform.ts'
+import { spawnPosix } from './spawn-posix.ts'
+import { spawnWindows, UNSAFE_WORDS } from './spawn-windows.ts'
 import { type FolderId, openWorkdir } from './workdir.ts'
 
 export type ProcessSpec = {
@@ -16,13 +20,14 @@ export type ProcessSpec = {
   /** The folder that `cwd` was when it was judged: another one is not entered. */
   cwdIs?: FolderId | undefined
   timeoutMs?: number | undefined
-  /** Called before any output; must not throw. */
-  onStart?: ((pid: number) => void) | undefined
+  /** Called before any output, with the process as it can be known later; must not throw. */
+  onStart?: ((pid: number, process: ProcessIdentity | null) => void) | undefined
 }
 
 export type Started = {
   readonly child: ChildProcess
   readonly pid: number
+  readonly identify: () => ProcessIdentity | null
   readonly stdout: Readable
   readonly stderr: Readable
 }
@@ -30,9 +35,8 @@ export type Started = {
 /** Nothing ran. `program`: not found or not executable; `system`: no memory, too many arguments, ... */
 export type NotStarted = { how: 'not-started'; what: 'workdir' | 'program' | 'system'; errno: string }
 
-const CHILD_UMASK = 0o022
 const NOT_FOUND = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG']
-const NOT_EXECUTABLE = ['EACCES', 'EPERM', 'ENOEXEC', 'ELOOP', 'EISDIR', 'ETXTBSY', 'ELIBBAD']
+const NOT_EXECUTABLE = ['EACCES', 'EPERM', 'ENOEXEC', 'ELOOP', 'EISDIR', 'ETXTBSY', 'ELIBBAD', UNSAFE_WORDS]
 
 /** Once `isUnwanted` answers true, nothing is started any more. */
 export async function startAlone(
@@ -54,43 +58,24 @@ async function startIn(
   isUnwanted: () => boolean,
 ): Promise<Started | NotStarted | 'unwanted'> {
   const pipes = await openPipes()
-  const child = isUnwanted() ? null : spawnAlone({ ...spec, cwd }, pipes)
+  const spawned = isUnwanted() ? null : spawnAlone({ ...spec, cwd }, pipes)
   if (pipes) for (const { writeFd } of [pipes.stdout, pipes.stderr]) closeSync(writeFd)
-  const spawned = child === null || typeof child === 'string' ? null : child
-  const stdout = pipes?.stdout.reader ?? spawned?.stdout
-  const stderr = pipes?.stderr.reader ?? spawned?.stderr
-  if (spawned?.pid !== undefined && stdout && stderr)
-    return { child: spawned, pid: spawned.pid, stdout, stderr }
-
+  const child = spawned === null || typeof spawned === 'string' ? null : spawned.child
+  const stdout = pipes?.stdout.reader ?? child?.stdout
+  const stderr = pipes?.stderr.reader ?? child?.stderr
+  if (spawned !== null && typeof spawned !== 'string' && child?.pid !== undefined && stdout && stderr) {
+    const { pid } = child
+    return { child, pid, stdout, stderr, identify: () => spawned.identify(pid) }
+  }
   for (const stream of [stdout, stderr]) stream?.destroy()
-  if (child === null) return 'unwanted'
-  return notStarted(typeof child === 'string' ? child : await spawnFault(child))
+  if (spawned === null) return 'unwanted'
+  return notStarted(typeof spawned === 'string' ? spawned : await spawnFault(spawned.child))
 }
 
 /** What a shell would have exited with: 127 not found, 126 found but not executable. */
 export const startFailureCode = (errno: string): 126 | 127 => (NOT_FOUND.includes(errno) ? 127 : 126)
 
-/** A child, or the name of the error that kept it from starting. */
-function spawnAlone(spec: ProcessSpec, pipes: Pipes | null): ChildProcess | string {
-  const [argv0, ...args] = spec.argv
-  const file = spec.file ?? argv0
-  if (!file) return 'ENOENT'
-  const umask = process.umask(CHILD_UMASK)
-  try {
-    return spawn(file, args, {
-      argv0,
-      cwd: spec.cwd,
-      env: spec.env,
-      // A session of its own: no terminal of ours, and a group that can be told as a whole.
-      detached: true,
-      stdio: ['ignore', pipes?.stdout.writeFd ?? 'pipe', pipes?.stderr.writeFd ?? 'pipe'],
-    })
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? 'EINVAL'
-  } finally {
-    process.umask(umask)
-  }
-}
+const spawnAlone = forPlatform({ posix: spawnPosix, windows: spawnWindows })
 
 function spawnFault(child: ChildProcess): Promise<string> {
   return new Promise(resolve => {

@@ -2,9 +2,12 @@
 
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { bootId, type ProcessIdentity } from './identity.ts'
+import { bootId } from './identity.ts'
+import type { Leader, ProcessIdentity } from './known-process.ts'
+import { forPlatform, IS_LINUX } from './platform.ts'
 import { quietly } from './quietly.ts'
 import { type ProcessStat, readProcessStat } from './stat.ts'
+import { endWindowsTree, hasWindowsFollowers } from './tree-windows.ts'
 
 export const KILL_AFTER_MS = 2000
 const FIRST_LOOK_MS = 10
@@ -12,13 +15,22 @@ const LOOK_EVERY_MS = 100
 /** A process forked while the others were killed is found by looking again, a few times. */
 const KILL_ROUNDS = 5
 
-type Leader = { pid: number; hasEnded: () => boolean }
+/**
+ * Ends it with everything that descends from it: `first` now, and KILL to what is left 2 s later. Windows knows only the
+ * second. Resolves as soon as none of them is left.
+ */
+export const endTree = (leader: Leader, first: NodeJS.Signals): Promise<void> =>
+  forPlatform({ posix: endPosixTree, windows: endWindowsTree })(leader, first)
+
+/** Whether processes that it has left behind live, whatever became of itself. */
+export const hasFollowers = (leader: ProcessIdentity): boolean =>
+  forPlatform({ posix: hasPosixFollowers, windows: hasWindowsFollowers })(leader)
 
 /**
  * Sends `first` to the leader's process group, its session and every descendant, and KILL to whatever of them is
  * left 2 s later, even when the leader itself ended at once. Resolves as soon as none of them is left.
  */
-export async function endTree(leader: Leader, first: NodeJS.Signals): Promise<void> {
+async function endPosixTree(leader: Leader, first: NodeJS.Signals): Promise<void> {
   const family = new Family(leader)
   family.signal(first)
   const deadline = Date.now() + (first === 'SIGKILL' ? 0 : KILL_AFTER_MS)
@@ -29,8 +41,8 @@ export async function endTree(leader: Leader, first: NodeJS.Signals): Promise<vo
   for (let round = 0; round < KILL_ROUNDS && family.signal('SIGKILL') > 0; round++) await sleep(FIRST_LOOK_MS)
 }
 
-/** Whether processes of its group or session live, whatever became of itself. */
-export function hasFollowers(leader: ProcessIdentity): boolean {
+/** Whether processes of its group or session live. */
+function hasPosixFollowers(leader: ProcessIdentity): boolean {
   if (leader.boot !== bootId()) return false
   const table = readProcessTable()
   const own = table?.get(leader.pid)
@@ -107,7 +119,7 @@ const send = (pid: number, signal: NodeJS.Signals | 0): boolean =>
 
 /** Null where the platform has no /proc, or does not let us read it now (too many open files). */
 function readProcessTable(): Map<number, ProcessStat> | null {
-  if (process.platform !== 'linux') return null
+  if (!IS_LINUX) return null
   const names = quietly(() => readdirSync('/proc'))
   if (names === undefined) return null
   const table = new Map<number, ProcessStat>()

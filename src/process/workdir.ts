@@ -1,5 +1,6 @@
 /** The working folder of a process: looked at before the start, and held open where it was judged before. */
 import { accessSync, closeSync, constants, fstatSync, openSync, promises } from 'node:fs'
+import { IS_LINUX } from './platform.ts'
 
 /** A folder itself, whatever its name is by now. */
 export type FolderId = { readonly dev: number; readonly ino: number }
@@ -7,7 +8,6 @@ export type FolderId = { readonly dev: number; readonly ino: number }
 /** `path` is for the start of a child, until `close` is called. */
 type Workdir = { readonly path: string | undefined; close(): void }
 
-const IS_LINUX = process.platform === 'linux'
 /** O_PATH of Linux, which Node does not name. */
 const HOLD = IS_LINUX ? 0o10000000 : constants.O_RDONLY
 

@@ -6,10 +6,10 @@ import {
   fchownSync,
   fsyncSync,
   openSync,
-  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { renameOver } from './replace.ts'
 
 export type FileOwner = { uid: number; gid: number }
 export type Ownership = { mode: number; owner?: FileOwner | undefined }
@@ -30,7 +30,7 @@ export function writeOwned(path: string, content: string | Buffer, ownership: Ow
     } finally {
       closeSync(descriptor)
     }
-    renameSync(part, path)
+    renameOver(part, path)
   } catch (error) {
     rmSync(part, { force: true })
     throw error

@@ -1,16 +1,9 @@
 /** A file is there whole or not at all, also after a power cut. */
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, fsyncSync, lstatSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { quietly } from '../process/quietly.ts'
+import { renameOver, syncFolder } from '../process/replace.ts'
 
 export function writeAtomically(file: string, text: string, mode: number): void {
   if (isSpecial(file)) {
@@ -28,12 +21,13 @@ export function writeAtomically(file: string, text: string, mode: number): void 
     } finally {
       closeSync(fd)
     }
-    renameSync(temporary, file)
+    renameOver(temporary, file)
   } catch (error) {
     rmSync(temporary, { force: true })
     throw error
   }
-  syncFolder(dirname(file))
+  // Not every file system lets a folder be synced; the rename has happened all the same.
+  quietly(() => syncFolder(dirname(file)))
 }
 
 function writeAll(fd: number, bytes: Buffer): void {
@@ -43,18 +37,4 @@ function writeAll(fd: number, bytes: Buffer): void {
 function isSpecial(file: string): boolean {
   const seen = lstatSync(file, { throwIfNoEntry: false })
   return seen !== undefined && !seen.isFile() && !seen.isDirectory()
-}
-
-/** Not every file system lets a folder be synced; the rename has happened all the same. */
-function syncFolder(folder: string): void {
-  try {
-    const fd = openSync(folder, 'r')
-    try {
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-  } catch {
-    // Windows, some network file systems.
-  }
 }

@@ -1,8 +1,9 @@
 /** The folder of a new run: made whole or not at all, and once for each id. */
-import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Failure } from '../failure.ts'
 import { makeFolder } from '../process/make-folder.ts'
+import { renameFolder } from '../process/replace.ts'
 import { DRAFT } from './drafts.ts'
 import { headText, type RunHead, readRun, unwritable, writeHead } from './runs-folder.ts'
 
@@ -22,7 +23,7 @@ export function createRun(state: string, head: RunHead): Created {
     draft = mkdtempSync(join(runs, DRAFT))
     writeFileSync(join(draft, 'run.json'), headText(head), { mode: 0o600 })
     // Takes the place of an empty one, and of no other.
-    renameSync(draft, folder)
+    renameFolder(draft, folder)
     return { ok: true, folder }
   } catch (error) {
     const isUsed = draft !== null && IS_THERE.has((error as NodeJS.ErrnoException).code ?? '')

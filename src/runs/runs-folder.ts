@@ -2,12 +2,13 @@
  * The state folder: `runs/<run id>/` with `run.json` (who runs it), `report.json` (the end, once there is one),
  * and, once the engine has begun, `journal.ndjson` and one log per step.
  */
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { userInfo } from 'node:os'
-import { isAbsolute, join, resolve } from 'node:path'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { OUTCOMES } from '../engine/events.ts'
 import type { Failure } from '../failure.ts'
+import { renameOver } from '../process/replace.ts'
 import type { Surroundings } from '../process/surroundings.ts'
+import { userStateFolder } from '../process/user-folders.ts'
 import type { Report } from '../report/report-schema.ts'
 import { isHostlink } from '../transport/target.ts'
 import { JOURNAL_VERSION, parseJournal } from './journal-text.ts'
@@ -38,26 +39,14 @@ export const DEFAULT_KEEP: Keep = { runs: 50, days: 90 }
 
 export function stateDir({ env, cwd }: Surroundings, fromSettings: string | undefined): string {
   const given = env['HOSTOPS_STATE_DIR'] || fromSettings
-  if (given) return resolve(cwd, given)
-  const xdg = env['XDG_STATE_HOME']
-  return join(xdg && isAbsolute(xdg) ? xdg : join(homeOf(env), '.local', 'state'), 'hostops')
-}
-
-/** Of a user without a home (a number given to a container) it is where nothing can be written, which is told. */
-function homeOf({ HOME: home }: Surroundings['env']): string {
-  if (home && isAbsolute(home)) return home
-  try {
-    return userInfo().homedir
-  } catch {
-    return '/'
-  }
+  return given ? resolve(cwd, given) : userStateFolder(env)
 }
 
 /** Without waiting for the disk: what a power cut must not take is in the journal and the report. */
 export function writeHead(folder: string, head: RunHead): void {
   const temporary = join(folder, '.run.json')
   writeFileSync(temporary, headText(head), { mode: 0o600 })
-  renameSync(temporary, join(folder, 'run.json'))
+  renameOver(temporary, join(folder, 'run.json'))
 }
 
 export const headText = (head: RunHead) => `${JSON.stringify(head)}\n`

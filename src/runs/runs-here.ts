@@ -7,7 +7,7 @@ import { Failed, type NotCancellable } from '../failure.ts'
 import { userHere } from './caller.ts'
 import { confirmRun } from './confirmation.ts'
 import { blockerOf, byBeginning, lastOf } from './find-run.ts'
-import { noteInterruption } from './interruption.ts'
+import { interruptRunner } from './interruption.ts'
 import { readEvents } from './read-journal.ts'
 import { mayLive } from './run-status.ts'
 import { isHere, machineOf } from './runner-identity.ts'
@@ -101,11 +101,9 @@ function signalRunner({ folder, status, head, report }: RunEntry, signal: 'INT' 
   const refused = (because: NotCancellable) => new Failed({ code: 'not-cancellable', runId, because })
   if (!mayLive(status)) throw refused({ why: report === null ? 'no-runner' : 'has-ended' })
   if (!isHere(head)) throw refused({ why: 'elsewhere', machine: machineOf(head) })
-  const forget = noteInterruption(folder, pid, by)
   try {
-    process.kill(pid, `SIG${signal}`)
+    interruptRunner(folder, pid, signal, by)
   } catch (error) {
-    forget()
     throw refused({ why: 'not-signalled', pid, detail: (error as Error).message })
   }
 }

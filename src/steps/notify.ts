@@ -41,7 +41,7 @@ export const notify: StepKind<With> = {
     effect: () => 'read',
     commands: input => [
       {
-        argv: input.url === undefined ? (input.command ?? []) : curlArgv('posix', post(input, 'RUN', 'STEP')),
+        argv: input.url === undefined ? (input.command ?? []) : curlArgv(post(input, 'RUN', 'STEP')),
       },
     ],
   },

@@ -69,7 +69,6 @@ export async function connectHostlink(
 function hostlinkTransport(name: string, link: Link, longestMs: number): Transport {
   return {
     name,
-    platform: 'posix',
     startsOnce: link.features.has('key'),
     attaches: link.features.has('key') && link.features.has('attach'),
     exec: (command, options) => run(link, longestMs, command, options),

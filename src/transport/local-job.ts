@@ -5,6 +5,7 @@
 
 import type { JobInfo, JobStart, Owner } from '../jobs/job-info.ts'
 import { openJobs } from '../jobs/jobs.ts'
+import { withVariables } from '../process/variables.ts'
 import { overtakeJob } from './adopt-orphan.ts'
 import type { OutputCollector } from './collect-output.ts'
 import { followJob, type Got, type JobSource } from './follow-job.ts'
@@ -100,7 +101,7 @@ function jobOf(
   const { argv, cwd, env } = command
   const [file = '', ...args] = argv
   return {
-    command: { file, argv0: file, args, env: { ...base, ...env } },
+    command: { file, argv0: file, args, env: withVariables(base, env ?? {}) },
     text: argv.map(posixQuote).join(' '),
     asked: [undefined, argv, cwd, Object.entries(env ?? {}).sort()],
     key,

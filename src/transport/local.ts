@@ -1,15 +1,20 @@
 /** Commands on this machine: each in a session of its own, ended with everything that descends from it. */
 
-import { identify } from '../process/identity.ts'
+import type { ProcessIdentity } from '../process/identity.ts'
 import { preparePipes } from '../process/pipe.ts'
+import { forPlatform } from '../process/platform.ts'
 import { type ProcessEnd, runProcess } from '../process/process.ts'
 import { startFailureCode } from '../process/start.ts'
+import { withVariables } from '../process/variables.ts'
 import { overtakeProcess } from './adopt-orphan.ts'
 import { collectOutput } from './collect-output.ts'
 import { type Announcer, announcer, findAnnounced } from './find-by-start.ts'
 import type { LocalJobs } from './local-job.ts'
 import { unquotable } from './quote.ts'
 import type { Command, ExecOptions, ExecResult, Transport } from './transport.ts'
+import { windowsTools } from './windows-tools.ts'
+
+const makeTools = forPlatform({ posix: null, windows: windowsTools })
 
 export function localTransport(jobsFolder?: string): Transport {
   // Read once: a look at process.env is a system call for each variable.
@@ -24,7 +29,7 @@ export function localTransport(jobsFolder?: string): Transport {
   }
   return {
     name: 'local',
-    platform: process.platform === 'win32' ? 'windows' : 'posix',
+    ...(makeTools === null ? {} : { tools: makeTools(base) }),
     // Only durable commands start once; the others end with this process or are seen to end by it, never lost.
     startsOnce: false,
     exec: (command, options) =>
@@ -76,10 +81,10 @@ async function run(
   const ended = await runProcess(
     {
       argv: command.argv,
-      env: command.env ? { ...base, ...command.env } : base,
+      env: command.env ? withVariables(base, command.env) : base,
       cwd: command.cwd,
       timeoutMs: options.timeoutMs,
-      onStart: options.onStart && (pid => tellStarted(pid, options)),
+      onStart: options.onStart && ((_, process) => tellStarted(process, options)),
     },
     { stdout: chunk => output.take('stdout', chunk), stderr: chunk => output.take('stderr', chunk) },
     options.signal,
@@ -92,8 +97,7 @@ async function run(
   return { kind: ended.how, ...kept }
 }
 
-function tellStarted(pid: number, { onStart }: ExecOptions): void {
-  const process = identify(pid)
+function tellStarted(process: ProcessIdentity | null, { onStart }: ExecOptions): void {
   if (process !== null) onStart?.({ kind: 'process', ...process })
 }
 

@@ -59,7 +59,6 @@ function sshTransport(settings: SshSettings, first: Master): Transport {
 
   return {
     name: `ssh:${settings.destination}`,
-    platform: 'posix',
     // Only durable commands are kept under their key.
     startsOnce: false,
     exec,

@@ -1,5 +1,6 @@
 /** How commands reach a target. One contract suite (test/transport/contract.ts) runs against every implementation. */
 import type { StreamName } from '../process/stream-name.ts'
+import type { HostTools } from './host-tools.ts'
 
 /** Always argv; where a wire carries only shell text, `quote.ts` makes it. */
 export type Command = {
@@ -90,7 +91,8 @@ export type Overtaking = {
 export type Transport = {
   /** As written in the report: `local`, `hostlink:desktop`, `ssh:host`. */
   readonly name: string
-  readonly platform: 'posix' | 'windows'
+  /** Absent: the target has a POSIX shell, and what hostops does there itself is text for that. */
+  readonly tools?: HostTools
   /** Whether `key` is honoured, so that a lost command may be asked for again without running twice. */
   readonly startsOnce: boolean
   /** Whether `attachOnly` is honoured. */

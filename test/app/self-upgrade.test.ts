@@ -95,7 +95,6 @@ describe('through a daemon that lives in a container', () => {
     const asked: string[] = []
     const transport: Transport = {
       name: 'hostlink',
-      platform: 'posix',
       startsOnce: true,
       async exec({ argv }) {
         asked.push(argv.join(' '))

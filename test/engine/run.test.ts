@@ -478,7 +478,6 @@ describe('a step whose target is gone before its first command', () => {
   }
   const transport: Transport = {
     name: 'away',
-    platform: 'posix',
     startsOnce: true,
     exec: async () => ({ kind: 'unreachable', reason: 'connection refused' }),
     close: async () => {},

@@ -31,7 +31,6 @@ export const realClock: Clock = {
 
 export const noTransport: Transport = {
   name: 'nowhere',
-  platform: 'posix',
   startsOnce: true,
   exec: () => Promise.reject(new Error('no command was expected')),
   close: async () => {},

@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } fro
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
 import { notTested } from './not-tested.ts'
 
 const ROOT = process.env['HOSTOPS_WINDOWS'] ?? '/opt/hostops-windows'
@@ -22,6 +23,8 @@ if (noWindows === null && noWindowsGit !== null) console.warn(`LEFT OUT: git ste
 
 export const NODES = ['20', '24'] as const
 export type WindowsNode = (typeof NODES)[number]
+
+const DRAIN_MS = 1000
 
 export type Done = { code: number | null; stdout: string; stderr: string }
 export type Windows = ReturnType<typeof openWindows>
@@ -47,7 +50,25 @@ export function openWindows() {
     })
     return { child, ended: endOf(child) }
   }
+  /** Puts a program of ours there, as it was built from `contents`, which imports from `./src`. */
+  async function program(name: string, contents: string): Promise<string> {
+    const built = await build({
+      stdin: { contents, resolveDir: PACKAGE, loader: 'ts' },
+      bundle: true,
+      write: false,
+      format: 'esm',
+      platform: 'node',
+      target: 'node20.19',
+      define: { __VERSION__: '"0"' },
+      banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
+    })
+    // Beside the supervisor of jobs, as in the real thing.
+    const path = `C:\\hostops\\dist\\${name}.mjs`
+    writeFileSync(of(path), built.outputFiles[0]!.text)
+    return path
+  }
   return {
+    program,
     /** Where a file of Windows is on this machine. */
     of,
     start,
@@ -72,5 +93,10 @@ function endOf(child: ChildProcess): Promise<Done> {
   let stderr = ''
   child.stdout?.on('data', chunk => (stdout += chunk))
   child.stderr?.on('data', chunk => (stderr += chunk))
-  return new Promise(resolve => child.once('close', code => resolve({ code, stdout, stderr })))
+  return new Promise(resolve => {
+    const end = () => resolve({ code: child.exitCode, stdout, stderr })
+    child.once('close', end)
+    // What it leaves behind keeps the streams open. All that it has printed itself is in them by now.
+    child.once('exit', () => setTimeout(end, DRAIN_MS))
+  })
 }

@@ -125,7 +125,7 @@ test('names that git has quoted', () => {
 
 test('curl', () => {
   const url = 'http://127.0.0.1:1/-o[1-3]{a}'
-  expect(curlArgv('posix', { url, timeoutMs: 1500 })).toEqual([
+  expect(curlArgv({ url, timeoutMs: 1500 })).toEqual([
     'curl',
     '-q',
     '-sS',
@@ -145,13 +145,13 @@ test('curl', () => {
     '--url',
     url,
   ])
-  const post = curlArgv('windows', {
+  const post = curlArgv({
     url: 'https://h/',
     timeoutMs: 1,
     headers: { A: 'b' },
     body: '@/etc/passwd',
   })
-  expect(post[0]).toBe('curl.exe')
+  expect(post[0]).toBe('curl')
   expect(post).not.toContain('--noproxy')
   expect(post.join(' ')).toContain('-H A: b --data-raw @/etc/passwd')
 })

@@ -37,7 +37,7 @@ export async function selfUpgrade(
 ): Promise<Preflight> {
   const stops = plan.steps.flatMap(stopsOf)
   const clear: Preflight = { failure: null, warnings: [] }
-  if (stops.length === 0 || transport.platform !== 'posix') return clear
+  if (stops.length === 0 || transport.tools !== undefined) return clear
   const ids = await ownIds(transport)
   if (ids.runner.length === 0 && ids.daemon.length === 0) return clear
   const own = await inspect(ids, transport)

@@ -36,7 +36,7 @@ export async function checkTools(transport: Transport, state: string): Promise<F
   const findings: Finding[] = []
   for (const tool of TOOLS) findings.push(await checkTool(transport, tool))
   findings.push(await checkDockerRoot(transport))
-  if (transport.platform === 'posix') findings.push(...(await checkKept(transport, state)))
+  if (transport.tools === undefined) findings.push(...(await checkKept(transport, state)))
   return findings
 }
 

@@ -17,6 +17,7 @@ import { wordProblem } from '../../hostlink/daemon/config/problem.ts'
 import { findUser } from '../../hostlink/daemon/config/user.ts'
 import { findProgram } from '../../hostlink/daemon/policy/program.ts'
 import { judge } from '../../hostlink/daemon/policy/trust.ts'
+import { IS_LINUX, SYSTEM_NAME } from '../../process/platform.ts'
 import type { Env } from '../../process/surroundings.ts'
 import { FIRST_WITH_MCP, isAtLeast, openclawVersion } from './openclaw-version.ts'
 import { nodeUser } from './system.ts'
@@ -203,10 +204,10 @@ function nodeHere(root: string): string {
 }
 
 function archHere(): 'x64' | 'arm64' {
-  const { arch, platform } = process
-  if (platform === 'linux' && (arch === 'x64' || arch === 'arm64')) return arch
+  const { arch } = process
+  if (IS_LINUX && (arch === 'x64' || arch === 'arm64')) return arch
   throw commandMistake(
-    `there is no launcher for ${platform} on ${arch}`,
+    `there is no launcher for ${SYSTEM_NAME} on ${arch}`,
     'from OpenClaw 2026.9 on, the MCP server needs none: nodeHost.mcp.servers in docs/how-to/openclaw.md',
   )
 }

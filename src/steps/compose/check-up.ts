@@ -66,7 +66,7 @@ const orphans = ({ services, apart, reach }: Project, replicas: readonly Replica
 async function configuration(ctx: StepContext, rendered: string): Promise<CheckFinding> {
   const hash = createHash('sha256').update(rendered)
   const files = mountedFiles(rendered)
-  if (files.length > 0 && ctx.platform === 'posix')
+  if (files.length > 0 && ctx.hasShell)
     hash.update((await ctx.exec({ argv: ['cksum', '--', ...files], ...LOOKING })).stdout)
   const digest = hash.digest('hex')
   return {

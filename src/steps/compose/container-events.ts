@@ -14,10 +14,9 @@ export async function lastEvent(
 ): Promise<string | undefined> {
   const about = [`container=${container}`, ...kinds.map(kind => `event=${kind}`)]
   const args = ['--since=10m', ...about.flatMap(each => ['--filter', each]), '--format', format]
-  const { stdout } =
-    ctx.platform === 'posix'
-      ? await ctx.exec({ argv: ['sh', '-c', UNTIL_NOW, 'hostops-events', ...args], ...LOOKING })
-      : await docker(ctx, dir, ['events', '--until=-1s', ...args], LOOKING)
+  const { stdout } = ctx.hasShell
+    ? await ctx.exec({ argv: ['sh', '-c', UNTIL_NOW, 'hostops-events', ...args], ...LOOKING })
+    : await docker(ctx, dir, ['events', '--until=-1s', ...args], LOOKING)
   return lines(stdout).at(-1)
 }
 

@@ -22,7 +22,7 @@ export async function hashesOf(
   { dir }: Pick<Stack, 'dir'>,
   rendered: string,
 ): Promise<Hashes> {
-  if (ctx.platform !== 'posix') return new Map()
+  if (!ctx.hasShell) return new Map()
   const folder = canonicalPath(dir)
   const { argv, env } = printing(rendered)
   const words = ['sh', '-c', HASHES, 'hostops-hashes', folder, ...argv]

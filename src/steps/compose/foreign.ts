@@ -31,7 +31,7 @@ if [ -n "$COMPOSE_FILE$COMPOSE_ENV_FILES" ] || grep -q 'COMPOSE_FILE\\|COMPOSE_E
 `
 
 export async function foreignIn(ctx: StepContext, { files, envFiles, dir: named }: Stack): Promise<Foreign> {
-  if (ctx.platform !== 'posix') return NOTHING
+  if (!ctx.hasShell) return NOTHING
   const dir = canonicalPath(named)
   const { stdout } = await ctx.exec({ argv: ['sh', '-c', LOOK, 'hostops-foreign', dir], ...LOOKING })
   const [real, top, chosen] = lines(stdout)

@@ -62,7 +62,7 @@ async function startHolders(
       const name = holderName(kept, id)
       const run = (...words: string[]) => ctx.exec({ argv: words, ...QUIET })
       const args = runArgs(kept, name, pin, volumes.get(id) ?? [])
-      const first = ctx.platform === 'posix' ? ['sh', '-c', RUN_WAITING, 'hostops-hold'] : ['docker', 'run']
+      const first = ctx.hasShell ? ['sh', '-c', RUN_WAITING, 'hostops-hold'] : ['docker', 'run']
       if ((await run(...first, ...args)).code === 0) return
       // Mostly that of an earlier run, under the same name.
       if ((await run('docker', 'start', name)).code === 0) return

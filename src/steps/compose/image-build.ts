@@ -205,7 +205,7 @@ async function argsFromEnv(
 ): Promise<Record<string, string>> {
   if (names.length === 0) return {}
   const dir = canonicalPath(stack.dir)
-  if (ctx.platform !== 'posix') throw new Failed({ code: 'env-file-unusable', path: dir, why: 'no-shell' })
+  if (!ctx.hasShell) throw new Failed({ code: 'env-file-unusable', path: dir, why: 'no-shell' })
   const asked = JSON.stringify({ services: { x: { image: 'x', environment: names } } })
   const envFiles = stack.envFiles.flatMap(name => ['--env-file', inFolder(dir, name)])
   const options = ['-p', 'x', '--project-directory', dir, ...envFiles]

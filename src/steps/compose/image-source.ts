@@ -27,6 +27,6 @@ export async function sourceOf(
 
 /** Where there is no POSIX shell nobody can say. */
 export async function isFile(ctx: StepContext, path: string): Promise<boolean> {
-  if (ctx.platform !== 'posix') return true
+  if (!ctx.hasShell) return true
   return (await ctx.exec({ argv: ['test', '-f', path], ...LOOKING })).code === 0
 }

@@ -79,7 +79,7 @@ async function contents(
   folder: string,
   files: readonly string[],
 ): Promise<Map<string, string>> {
-  if (ctx.platform !== 'posix' || files.length === 0) return new Map()
+  if (!ctx.hasShell || files.length === 0) return new Map()
   const argv = ['sh', '-c', CONTENTS, 'hostops-contents', folder, ...files]
   const { stdout } = await ctx.exec({ argv, ...LOOKING })
   const sums = stdout.split('\n')

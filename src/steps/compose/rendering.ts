@@ -36,7 +36,7 @@ export async function renderStack(
   const cwd = canonicalPath(stack.dir)
   const words = withComposeEnv(cwd, withoutWarnings(composeArgv(stack, CONFIG)))
   const argv = ['sh', '-c', BOTH, 'hostops-render', cwd, RULE, ...words]
-  const done = ctx.platform === 'posix' ? await ctx.exec({ argv, cwd, ...LOOKING }) : null
+  const done = ctx.hasShell ? await ctx.exec({ argv, cwd, ...LOOKING }) : null
   // Rendering alone, so that Compose's own error is reported.
   if (done?.code !== 0)
     return { rendered: (await compose(ctx, stack, CONFIG, LOOKING)).stdout, hashes: new Map() }

@@ -164,7 +164,7 @@ async function madeContainers(ctx: StepContext, { dir }: Pick<Stack, 'dir'>): Pr
 /** Folders that are this one under another spelling: a link leads to it. */
 async function sameFolders(ctx: StepContext, folder: string, made: readonly Made[]): Promise<string[]> {
   const others = unique(made.map(each => each.folder)).filter(Boolean)
-  if (ctx.platform !== 'posix' || others.length === 0) return []
+  if (!ctx.hasShell || others.length === 0) return []
   const script = 'dir=$1; shift; for each do [ "$each" -ef "$dir" ] && echo "$each"; done; true'
   const argv = ['sh', '-c', script, 'hostops-same', folder, ...others]
   return lines((await ctx.exec({ argv, ...LOOKING })).stdout)
@@ -183,7 +183,7 @@ async function requireNoNamesake(ctx: StepContext, given: Stack, all: readonly M
 /** A rollback may have brought containers back from a configuration that hostops has kept: of what that was made. */
 async function unkept(ctx: StepContext, stack: Stack): Promise<Stack> {
   const [only] = stack.files
-  if (ctx.platform !== 'posix' || stack.files.length !== 1 || !only?.endsWith('.json')) return stack
+  if (!ctx.hasShell || stack.files.length !== 1 || !only?.endsWith('.json')) return stack
   const recipe = `${only.slice(0, only.lastIndexOf('/'))}/${RECIPE}`
   const argv = ['sh', '-c', READ_RECIPE, 'hostops-recipe', recipe, ctx.stateFolder ?? '']
   const made = recipeSchema().safeParse(jsonOf((await ctx.exec({ argv, ...LOOKING })).stdout))
@@ -199,7 +199,7 @@ case $1 in *..*) ;; "$state"/rollback/*|"$home"/rollback/*) [ ! -f "$1" ] || cat
 const recipeSchema = once(() => z.object({ files: z.array(z.string()), envFiles: z.array(z.string()) }))
 
 async function requireFiles(ctx: StepContext, given: Stack, { files, envFiles }: Stack): Promise<void> {
-  if (ctx.platform !== 'posix' || files.length === 0) return
+  if (!ctx.hasShell || files.length === 0) return
   const script = 'for file do [ -e "$file" ] || echo "$file"; done'
   const all = absolute(given, [...files, ...envFiles])
   const argv = ['sh', '-c', script, 'hostops-there', ...all]

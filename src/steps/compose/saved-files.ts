@@ -92,7 +92,7 @@ export async function keepFiles(
   services: readonly string[],
   { named, disk: seeing }: { named: Named; disk: Promise<DiskSeen | null> },
 ): Promise<KeptFiles> {
-  if (ctx.platform !== 'posix') {
+  if (!ctx.hasShell) {
     const { project, rendered } = await readRendered(ctx, stack, services)
     return { project, rendered, hashes: new Map(), folder: null, envFiles: [], disk: null }
   }
@@ -228,7 +228,7 @@ export async function missingFiles(
 
 /** Of the disk that holds the engine's images. Slow to answer: whoever has something else to ask begins with this. */
 export async function seeDisk(ctx: StepContext): Promise<DiskSeen | null> {
-  if (ctx.platform !== 'posix') return null
+  if (!ctx.hasShell) return null
   const { stdout } = await ctx.exec({ argv: ['sh', '-c', DISK], ...LOOKING })
   return diskIn(stdout)
 }

@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import type { Json } from '../../document/json.ts'
 import type { Failed, FailedService, Failure } from '../../failure.ts'
+import type { HostTools } from '../../transport/host-tools.ts'
 import type { Command } from '../../transport/transport.ts'
 
 /** Ordered by what it takes to come back: nothing, nothing, a restore, a restore with downtime, no way back. */
@@ -162,7 +163,10 @@ export type CommandRequest = Command & {
 export type StepContext = {
   readonly runId: string
   readonly stepId: string
-  readonly platform: 'posix' | 'windows'
+  /** What is done on the target by this process itself; null: by texts for its shell. */
+  readonly tools: HostTools | null
+  /** Where it is false, what a kind has as sh text is left out, and `plan.withoutShell` says so beforehand. */
+  readonly hasShell: boolean
   /** The runner's own state folder, where the target is the machine that it runs on. */
   readonly stateFolder: string | null
   readonly signal: AbortSignal

@@ -144,7 +144,7 @@ async function exec(
   how: Partial<CommandRequest>,
 ): Promise<Done> {
   const path = pathOf(input)
-  if (ctx.platform !== 'posix') throw new Failed({ code: 'env-file-unusable', path, why: 'no-shell' })
+  if (!ctx.hasShell) throw new Failed({ code: 'env-file-unusable', path, why: 'no-shell' })
   const done = await ctx.exec({ argv: ['sh', '-c', ENV_FILE, 'hostops-env', ...words], ...how })
   if (done.code === 0) return done
   const why = /^unusable (\S+)$/m.exec(done.stdout)?.[1]

@@ -95,7 +95,7 @@ export const answersIn =
     stdout.split('\n').flatMap(line => (line.startsWith(`${key} `) ? [line.slice(key.length + 1)] : []))
 
 async function look(ctx: StepContext, place: StatePlace, how: 'measured' | 'only'): Promise<Said> {
-  if (ctx.platform !== 'posix') throw unusable(place, 'no-shell')
+  if (!ctx.hasShell) throw unusable(place, 'no-shell')
   const path = place.path === undefined ? await mountpointOf(ctx, place) : canonicalPath(place.path)
   const done = await ctx.exec({ argv: ['sh', '-c', LOOK, 'hostops-state', path, how], ...LOOKING })
   const said = answersIn(done.stdout)

@@ -57,7 +57,7 @@ export async function withBorrowed<T, O extends { repo: Repo }>(
 ): Promise<T> {
   const { repo } = opened
   // Without a POSIX shell there is no owner either but the one who runs this.
-  if (ctx.platform !== 'posix') return work(opened)
+  if (!ctx.hasShell) return work(opened)
   const git = [...careful(repo.path), '--git-dir=.git', '--work-tree=.']
   const argv = enter(repo, ['sh', '-c', BORROW, 'hostops-borrow', HARMLESS, ...git])
   const done = await ctx.exec({ argv, ...placeOf(repo), quiet: true })

@@ -30,7 +30,7 @@ export async function indexLock(ctx: StepContext, repo: string, done: Done): Pro
 
 async function look(ctx: StepContext, lockFile: string, repo: string) {
   const unknown = { ageSeconds: null, holder: null }
-  if (ctx.platform === 'windows') return unknown
+  if (!ctx.hasShell) return unknown
   try {
     const argv = ['sh', '-c', LOOK, 'sh', lockFile, repo]
     const { stdout } = await ctx.exec({ argv, repeatable: true, quiet: true, timeoutMs: 10_000 })

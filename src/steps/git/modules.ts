@@ -30,7 +30,7 @@ async function isRecoded(ctx: StepContext, repo: Repo, sha: string): Promise<boo
   const { stdout } = await readGit(ctx, repo, ['ls-tree', sha, '.gitattributes'])
   // Git reads the text of a link of that name, too.
   const [, oid] = /^1[02]0\d{3} blob ([0-9a-f]+)\t/.exec(stdout) ?? []
-  if (oid === undefined || ctx.platform !== 'posix') return false
+  if (oid === undefined || !ctx.hasShell) return false
   const set = await attributesBy(ctx, repo, [{ name: '.gitattributes', oid }], ['.gitmodules'])
   return set === null || set.some(({ attribute }) => attribute === 'working-tree-encoding')
 }

@@ -29,7 +29,7 @@ export async function ownSubmodules(
   paths: readonly string[],
 ): Promise<{ at: string; module: Repo }[]> {
   const all = paths.map(at => ({ at, module: { ...repo, path: `${repo.path}/${at}` } }))
-  if (all.length === 0 || ctx.platform !== 'posix') return all
+  if (all.length === 0 || !ctx.hasShell) return all
   const argv = enter(repo, ['sh', '-c', LOOK, 'hostops-modules', ...paths])
   const { stdout } = await ctx.exec({ argv, ...placeOf(repo), repeatable: true, quiet: true })
   const seen = stdout.split('\n')
@@ -42,7 +42,7 @@ const FOREIGN = 'find "$1/" -name objects -prune -o -type d ! -user "$(id -u)" -
 
 /** One that is not in the work tree may have a repository below .git all the same, and is filled from there. */
 export async function requireOwnRepositories(ctx: StepContext, repo: Repo): Promise<void> {
-  if (ctx.platform !== 'posix') return
+  if (!ctx.hasShell) return
   const modules = await ask(ctx, repo, ['rev-parse', '--git-path', 'modules'])
   const argv = enter(repo, ['sh', '-c', FOREIGN, 'hostops-modules', modules])
   const { stdout } = await ctx.exec({ argv, ...placeOf(repo), repeatable: true, quiet: true })

@@ -21,7 +21,7 @@ const LOOK = [
 export async function openRepository(ctx: StepContext, path: string): Promise<Opened> {
   let repo = repoAt(path)
   let done = await readGit(ctx, repo, LOOK)
-  if (ctx.platform === 'posix' && !isPlain(done)) {
+  if (ctx.hasShell && !isPlain(done)) {
     const owner = await checkoutOwner(ctx, path)
     if (owner !== null) {
       repo = { ...repo, owner }

@@ -24,10 +24,10 @@ const WRITE_OUT = `%{stderr}\n${MARK} %{http_code}\n`
 export const urlField = () =>
   z.string().max(8192).refine(isHttpUrl, 'an http:// or https:// URL without blanks and control characters')
 
-export function curlArgv(platform: StepContext['platform'], request: HttpRequest): string[] {
+export function curlArgv(request: HttpRequest): string[] {
   const seconds = String(Math.max(request.timeoutMs, 1) / 1000)
   return [
-    platform === 'windows' ? 'curl.exe' : 'curl',
+    'curl',
     '-q',
     '-sS',
     '--globoff',
@@ -46,7 +46,7 @@ export function curlArgv(platform: StepContext['platform'], request: HttpRequest
 
 /** An answer, or why there was none. A curl that is missing or does not understand us is a failure of the step. */
 async function request(ctx: StepContext, options: HttpRequest): Promise<Answer | string> {
-  const argv = curlArgv(ctx.platform, options)
+  const argv = curlArgv(options)
   const done = await ctx.exec({
     argv,
     repeatable: options.body === undefined,

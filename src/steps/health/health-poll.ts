@@ -54,7 +54,7 @@ export const healthPoll: StepKind<With, Snapshot> = {
     limitMs: input => ms(input.timeout) + longestFor([{ forMs: forMsOf(input) }]),
     stands: true,
     commands: input =>
-      input.urls.map(url => ({ argv: curlArgv('posix', { url, timeoutMs: ms(input.requestTimeout) }) })),
+      input.urls.map(url => ({ argv: curlArgv({ url, timeoutMs: ms(input.requestTimeout) }) })),
   },
   act: {
     async snapshot(ctx, input) {

@@ -35,7 +35,7 @@ export const httpGet: StepKind<With> = {
   plan: {
     effect: () => 'read',
     limitMs: input => parseDuration(input.timeout)!,
-    commands: input => [{ argv: curlArgv('posix', requestOf(input)) }],
+    commands: input => [{ argv: curlArgv(requestOf(input)) }],
   },
   act: {
     async run(ctx, input) {

@@ -12,6 +12,7 @@ import {
 import { basename, dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makeFolder } from '../../../process/make-folder.ts'
+import { IS_LINUX } from '../../../process/platform.ts'
 import { systemReason } from '../../../process/system-error.ts'
 import { getgid } from '../config/accounts.ts'
 import type { Config } from '../config/config.ts'
@@ -123,7 +124,7 @@ const words = (error: Error): string =>
  * none from starting.
  */
 async function claim(path: string, log: Log): Promise<Server | Refused | null> {
-  if (process.platform !== 'linux') return null
+  if (!IS_LINUX) return null
   const folder = statSync(dirname(path))
   const name = createHash('sha256')
     .update(`${folder.dev}:${folder.ino}:${basename(path)}`)
