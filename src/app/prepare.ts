@@ -13,6 +13,7 @@ import type { Playbook } from '../playbook/playbook.ts'
 import type { Settings } from '../playbook/settings.ts'
 import type { Surroundings } from '../process/surroundings.ts'
 import { kinds } from '../steps/index.ts'
+import { hasShell } from '../transport/target.ts'
 import { targetFailure } from './connect-to.ts'
 import { environment } from './environment.ts'
 import type { StartOptions } from './start-options.ts'
@@ -91,6 +92,7 @@ export async function prepare(
     target: known.target,
     rollbackOnFailure: options.rollback ? undefined : false,
     allowDirty: options.allowDirty,
+    hasShell: hasShell(known.target),
     timeoutMs: options.timeout === undefined ? undefined : (parseDuration(options.timeout) ?? undefined),
   })
   return planned.ok

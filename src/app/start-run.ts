@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { parseDuration } from '../duration.ts'
 import { startCheck } from '../engine/check-plan.ts'
-import { type Plan, startEvent, warningEvents } from '../engine/plan.ts'
+import { leftOutWarnings, type Plan, startEvent, warningEvents } from '../engine/plan.ts'
 import { runPlan } from '../engine/run.ts'
 import { isRunId, newRunId } from '../engine/run-id.ts'
 import type { RunEnd, RunInput } from '../engine/run-input.ts'
@@ -143,7 +143,7 @@ function confirmStep({ steps }: Plan): Failure | null {
 async function dryRun({ plan, ...prepared }: Prepared, { options, watcher, sink }: Work): Promise<RunEnd> {
   const ahead =
     ownIdsHere().length === 0 ? [] : (await import('./self-upgrade/preflight.ts')).selfUpgradeAhead(plan)
-  const warnings = [...ahead, ...prepared.warnings]
+  const warnings = [...ahead, ...leftOutWarnings(plan), ...prepared.warnings]
   watcher.note({ kind: 'plan', plan, warnings })
   const caller = callerOf(options.caller, plan.target)
   const started = startEvent({ runId: sink.head.runId, plan, caller })
@@ -200,10 +200,12 @@ async function foreseen(
   { name, options }: Work,
   transport: Transport,
 ): Promise<Preflight> {
-  if (transport.name === 'local' && ownIdsHere().length === 0) return { failure: null, warnings: [] }
+  const warnings = leftOutWarnings(plan)
+  if (transport.name === 'local' && ownIdsHere().length === 0) return { failure: null, warnings }
   const { selfUpgrade } = await import('./self-upgrade/preflight.ts')
   const command = options.asHost ? null : onHostCommand(name, options, plan.target, playbook)
-  return selfUpgrade(plan, transport, command)
+  const ahead = await selfUpgrade(plan, transport, command)
+  return { ...ahead, warnings: [...ahead.warnings, ...warnings] }
 }
 
 const runInput = (prepared: Prepared, sink: EventSink, transport: Transport): RunInput => ({

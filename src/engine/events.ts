@@ -52,6 +52,7 @@ export type StepSummary = {
   uses: string
   effect: Effect | null
   about: Facts
+  leftOut?: string[]
   log: string
 }
 

@@ -7,6 +7,7 @@ import type { Playbook, PlaybookStep, Retry, Template } from '../playbook/playbo
 import { resolveTemplate } from '../playbook/resolve.ts'
 import { expressionsOf, hasExpressions } from '../playbook/template.ts'
 import type { Effect, Facts, PlannedCommand } from '../steps/contract/step.ts'
+import { limitsWithoutShell, type ShellLimits } from '../steps/without-shell.ts'
 import type { Plan, PlannedStep } from './plan.ts'
 import { scopeOf } from './scope.ts'
 
@@ -18,12 +19,15 @@ type PlanInput = {
   rollbackOnFailure?: boolean | undefined
   allowDirty?: boolean | undefined
   timeoutMs?: number | undefined
+  /** Whether the target has a POSIX shell. Default: it has. */
+  hasShell?: boolean | undefined
 }
 
 export type Planned = { ok: true; plan: Plan } | { ok: false; failure: Failure }
 
 const NO_RETRY: Retry = { attempts: 1, delayMs: 1000, backoff: 2, maxDelayMs: 60_000 }
 const MASK = '***'
+const NO_LIMITS: ShellLimits = { refused: null, leftOut: [] }
 
 export function makePlan(input: PlanInput): Planned {
   try {
@@ -102,6 +106,7 @@ function planStep(
   const open = resolveTemplate(given, scopes.known, where)
   const seen = look(step, scopes.shown === scopes.known ? open : resolveTemplate(given, scopes.shown, where))
   const when = step.when === undefined ? null : resolveTemplate(step.when, scopes.known, `${step.id}: when`)
+  const { refused, leftOut } = input.hasShell === false ? limitsWithoutShell(step.kind.uses, open) : NO_LIMITS
   const planned: PlannedStep = {
     id: step.id,
     name: step.name ?? step.id,
@@ -115,13 +120,14 @@ function planStep(
     commands: seen.commands,
     undo: seen.undo,
     ...(seen.verify.length === 0 ? {} : { verify: seen.verify }),
+    ...(leftOut.length === 0 ? {} : { leftOut: [...leftOut] }),
     timeoutMs: step.timeoutMs ?? step.kind.timeoutMs,
     ...(seen.limitMs === undefined ? {} : { limitMs: seen.limitMs }),
     retry: step.retry ?? NO_RETRY,
     continueOnError: step.continueOnError,
   }
   // What is certainly skipped may lack the very input that its condition asks for.
-  const problems = when === false ? [] : seen.problems
+  const problems = when === false ? [] : [...seen.problems, ...(refused === null ? [] : [refused])]
   return { step: planned, problems: problems.map(problem => `${step.id}: ${problem}`) }
 }
 

@@ -23,6 +23,8 @@ export type PlannedStep = {
   undo: PlannedCommand[]
   /** Absent where the playbook gives none, and in plans of older versions. */
   verify?: PlannedCommand[]
+  /** What the kind does elsewhere, and cannot do on this target. Absent: nothing. */
+  leftOut?: string[]
   timeoutMs: number
   /** Where its input ends it sooner. */
   limitMs?: number
@@ -53,8 +55,9 @@ export const startEvent = ({ runId, plan, caller }: Started): Event => ({
   planHash: planHash(planText(plan)),
   target: plan.target,
   caller: caller ?? null,
-  steps: plan.steps.map(({ id, name, uses, effect, about }, at) => ({
+  steps: plan.steps.map(({ id, name, uses, effect, about, leftOut }, at) => ({
     ...{ id, name, uses, effect, about },
+    ...(leftOut === undefined ? {} : { leftOut }),
     log: logName(at + 1, id),
   })),
 })
@@ -70,6 +73,10 @@ export const planHash = (text: string): string => createHash('sha256').update(te
 /** `number`: of the step, from 1. */
 export const logName = (number: number, id: string): string =>
   `${String(number).padStart(3, '0')}-${id.replace(/[^A-Za-z0-9._-]/g, '_').slice(0, 100)}.ndjson`
+
+/** For people, who may look for what other targets do. */
+export const leftOutWarnings = ({ steps }: Plan): { id: string; text: string }[] =>
+  steps.flatMap(({ id, leftOut = [] }) => leftOut.map(text => ({ id, text: `not on this target: ${text}` })))
 
 /** What a person should have read before a step runs. */
 export const warningEvents = (warnings: readonly { id: string; text: string }[] = []): Event[] =>

@@ -300,4 +300,5 @@ const notRun = (step: StepSummary): StepReport => ({
   effect: step.effect,
   attempts: 0,
   durationMs: 0,
+  ...(step.leftOut === undefined ? {} : { leftOut: step.leftOut }),
 })

@@ -32,6 +32,10 @@ export const stepReportSchema = z.object({
     ),
   errorCode: z.string().nullable().optional(),
   error: untrusted().optional(),
+  leftOut: z
+    .array(z.string())
+    .optional()
+    .describe('what its kind does elsewhere and cannot do on this target; absent: nothing'),
   tolerated: z.boolean().optional().describe('failed, and the playbook said continueOnError'),
 })
 

@@ -45,6 +45,7 @@ const summary = z.strictObject({
   uses: z.string(),
   effect: effect.nullable(),
   about: facts,
+  leftOut: z.array(z.string()).optional().describe('what its kind cannot do on this target; absent: nothing'),
   log: z.string().optional().describe('name of the file in steps/ with its output; not in version 1'),
 })
 const somebody = z.strictObject({ kind: z.enum(['user', 'token', 'mcp']), name: z.string() })
