@@ -23,7 +23,7 @@ beforeEach(() => {
 afterEach(() => rig.remove())
 
 describe.runIf(isPossible)('on the machine itself', () => {
-  test('makes the user, the files and the unit, is the same twice, and removes all of it', () => {
+  test('makes the user, the files and the unit, is the same twice, removes all of it, and comes back', () => {
     const layers = rig.path('layers')
     mkdirSync(layers)
     rig.write('openclaw/package.json', '{"name":"openclaw","version":"2026.9.6"}')
@@ -61,11 +61,12 @@ getent passwd openclaw-node ${said('passwd')}
 setpriv --reuid openclaw-node --regid openclaw-node --groups hostlink cat /etc/hostlink/tokens/openclaw-node ${said('token')}
 ${hostops} openclaw install --pin repoPath=/srv/openclaw --yes ${said('second')}
 ${hostops} openclaw uninstall --yes ${said('removed')}
-! getent passwd openclaw-node
+if getent passwd openclaw-node; then exit 9; fi
 { ${look} } ${said('after')}
+${hostops} openclaw install --pin repoPath=/srv/openclaw --yes ${said('again')}
 `
     const ended = spawnSync('unshare', ['-m', 'sh', '-ec', script], { env: rig.env, encoding: 'utf8' })
-    const told = ['first', 'second', 'removed']
+    const told = ['first', 'second', 'removed', 'again']
       .map(name => (rig.exists(name) ? rig.read(name) : ''))
       .join('\n')
     expect([ended.status, ended.stderr], told).toEqual([0, ''])
