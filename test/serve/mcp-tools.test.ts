@@ -182,9 +182,23 @@ test('what others wrote stands in the text only quoted, and cannot end its quota
     rollbackObservations: [{ what: 'git-branch', target: '/srv', saw: evil, ok: false }],
     ...{ observations: [], notVerified: [], durationMs: 1, logsTail: evil },
   } as unknown as Report
-  for (const outcome of ['rolled-back', 'rollback-failed', 'succeeded', 'interrupted'] as const) {
-    const ids = { runId: evil, failedStep: evil, errorCode: evil, planHash: evil }
-    const told = { report: { ...report, ...ids, outcome }, exitCode: 1, isOpen: false, events: [] }
+  const ids = { runId: evil, failedStep: evil, errorCode: evil, planHash: evil }
+  // Of a host that lies: no release of hostops puts these there.
+  const lies = { notVerified: [evil], beforeSha: evil, afterSha: evil }
+  const part = { type: 'part-finished', movement: 'restore', id: evil, changed: true, failure: { code: 'x' } }
+  const remains = [{ code: 'no-way-back', step: evil }]
+  const events = [
+    ...[{ type: 'step-finished', id: evil, changed: true }, part, { ...part, failure: null }],
+    { type: 'rollback-finished', verified: false, notVerified: [], remains, durationMs: 1 },
+  ] as unknown as Event[]
+  const cases = (
+    ['rolled-back', 'rollback-failed', 'failed-changed', 'succeeded', 'interrupted'] as const
+  ).flatMap(outcome => [
+    { report: { ...report, ...ids, outcome }, events: [] },
+    { report: { ...report, ...ids, ...lies, outcome }, events },
+  ])
+  for (const each of cases) {
+    const told = { ...each, exitCode: 1, isOpen: false }
     const { content, structuredContent } = reportAnswer(told)
     expect(structuredContent).toBe(told.report)
     const lines = content[0]!.text.split('\n')

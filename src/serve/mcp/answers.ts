@@ -60,7 +60,7 @@ export function listAnswer(rows: readonly RunRow[]): ToolAnswer {
 
 function verdictLine({ report, events }: Told): string {
   const summary = makeSummary()
-  for (const event of events) summary.add(event)
+  for (const event of events) summary.add(withPlainIds(event))
   const { runId, outcome, failedStep, durationMs } = report
   const end = events.findLast(event => event.type === 'run-finished')
   if (end?.outcome !== outcome) summary.add({ type: 'run-finished', outcome, failedStep, failure: null })
@@ -76,19 +76,31 @@ function verdictLine({ report, events }: Told): string {
 
 /** Branches, and what was seen where nothing was as expected, are words of others. */
 function ourWords(report: Report) {
-  const plain = (seen: readonly Observation[]) =>
+  const observed = (seen: readonly Observation[]) =>
     seen.map(each => ({ ...each, saw: /^(sha256:)?[0-9a-f]+$/.test(each.saw) ? each.saw : 'other' }))
   return {
     ...report,
-    beforeBranch: null,
-    afterBranch: null,
-    observations: plain(report.observations ?? []),
-    rollbackObservations: plain(report.rollbackObservations ?? []),
+    ...{ beforeBranch: null, beforeSha: plainOrNull(report.beforeSha) },
+    ...{ afterBranch: null, afterSha: plainOrNull(report.afterSha) },
+    notVerified: (report.notVerified ?? []).map(plain),
+    observations: observed(report.observations ?? []),
+    rollbackObservations: observed(report.rollbackObservations ?? []),
   }
+}
+
+/** The verdict names steps. A host may send any text in place of their ids. */
+function withPlainIds(event: Event): Event {
+  const ids = 'id' in event ? { id: plain(event.id) } : {}
+  if (event.type !== 'rollback-finished') return { ...event, ...ids } as Event
+  const remains = event.remains.map(each =>
+    'step' in each && each.step !== null ? ({ ...each, step: plain(each.step) } as typeof each) : each,
+  )
+  return { ...event, remains }
 }
 
 /** An id, a code or a hash: no sentence. */
 const plain = (text: string): string => (/^[\w.-]{1,80}$/.test(text) ? text : '?')
+const plainOrNull = (text: string | null): string | null => (text === null ? null : plain(text))
 
 function causeLine({ failedStep, errorCode }: Report): string {
   if (errorCode === null) return ''
