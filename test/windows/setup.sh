@@ -109,7 +109,8 @@ if "\$WINESERVER" -p\${WIN_LINGER:-20} >/dev/null 2>&1 </dev/null; then "\$WINEL
 exec "\$WINELOADER" "\$@"
 E
 printf '#!/bin/bash\nexec %q/bin/win-tty "C:\\\\tools\\\\wrun.exe" "$@"\n' "$ROOT" >"$ROOT/bin/win"
-printf '#!/bin/bash\nWINEPREFIX=${WIN_PREFIX:-%q/prefix} exec %q/wine/usr/lib/wine/wineserver -k\n' "$ROOT" "$ROOT" >"$ROOT/bin/win-stop"
+# With a TMPDIR, Debian's wineserver -k ends in an abort and stops nothing.
+printf '#!/bin/bash\nunset TMPDIR\nWINEPREFIX=${WIN_PREFIX:-%q/prefix} exec %q/wine/usr/lib/wine/wineserver -k\n' "$ROOT" "$ROOT" >"$ROOT/bin/win-stop"
 chmod 755 "$ROOT"/bin/*
 
 # ---------------------------------------------------------------- the prefix: an empty Windows 10
