@@ -73,10 +73,15 @@ export async function nodeHostRig({ mcp = false, ...options }: Options) {
       isDone: () => rig.exists('back/done'),
     },
     /** A program like the launcher that is hostops itself, for runs of the node's own user. */
-    hostops: nativeFile(rig.path('own-hostops'), [HOSTOPS], {
-      HOSTOPS_STATE_DIR: join(openclaw.node.home, 'runs'),
-      PATH: process.env['PATH']!,
-    }),
+    hostops: nativeFile(
+      rig.path('own-hostops'),
+      [HOSTOPS],
+      {
+        HOSTOPS_STATE_DIR: join(openclaw.node.home, 'runs'),
+        PATH: process.env['PATH']!,
+      },
+      { letters: 'abcdfghijklmnopqrstuvwxyz' },
+    ),
     fileOf: (playbook: string) => join(host.folder, 'playbooks', `${playbook}.yaml`),
     async stop() {
       await openclaw.stop()
@@ -97,9 +102,17 @@ function launcher(folder: string, host: string) {
   return { trigger: nativeFile(join(folder, 'hostops-trigger'), [script!], daemon), daemon }
 }
 
-function nativeFile(file: string, words: readonly string[], env: Record<string, string>): string {
+/** `letters`: none for hostops-trigger, which is what a launcher is for. */
+function nativeFile(
+  file: string,
+  words: readonly string[],
+  env: Record<string, string>,
+  letters: { letters?: string } = {},
+): string {
   const arch = process.arch === 'arm64' ? 'arm64' : 'x64'
-  writeFileSync(file, elfLauncher({ arch, program: process.execPath, words, env }), { mode: 0o755 })
+  writeFileSync(file, elfLauncher({ arch, program: process.execPath, words, env, ...letters }), {
+    mode: 0o755,
+  })
   return file
 }
 

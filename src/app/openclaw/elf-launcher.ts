@@ -13,6 +13,8 @@ export type Launcher = {
   /** Fixed words in front of those of the caller. */
   words: readonly string[]
   env: Readonly<Record<string, string>>
+  /** First letters of the long options that are passed on. Default: those of hostops-trigger. None begins with the `e` of Node's. */
+  letters?: string
 }
 
 const BASE = 0x40_0000
@@ -27,16 +29,24 @@ const READ = 4
 const WRITE = 2
 const EXECUTE = 1
 
-/** First letters of the long options of hostops-trigger. None begins with the `e` of Node's, and new ones of Node's are kept out. */
-const FIRST_LETTERS = 'hiprstv'
-const LETTERS = [...FIRST_LETTERS].reduce((bits, letter) => bits | (1 << (letter.charCodeAt(0) - 0x61)), 0)
+const LETTERS_OF_TRIGGER = 'hiprstv'
+const bitsOf = (letters: string): number =>
+  [...letters].reduce((bits, letter) => bits | (1 << (letter.charCodeAt(0) - 0x61)), 0)
 /** An option that hostops-trigger refuses, with a result line. */
 const REPLACEMENT = '--not-passed-on'
 
 /** Addresses of what the code refers to. */
-type Data = { words: number[]; env: number; message: number; messageBytes: number; replacement: number }
+type Data = {
+  words: number[]
+  env: number
+  message: number
+  messageBytes: number
+  replacement: number
+  /** A bit for each letter that is passed on. */
+  letters: number
+}
 
-export function elfLauncher({ arch, program, words, env }: Launcher): Buffer {
+export function elfLauncher({ arch, program, words, env, letters = LETTERS_OF_TRIGGER }: Launcher): Buffer {
   const fixed = [program, ...words]
   const pairs = Object.entries(env).map(([name, value]) => `${name}=${value}`)
   const message = `cannot start ${program}\n`
@@ -48,6 +58,7 @@ export function elfLauncher({ arch, program, words, env }: Launcher): Buffer {
   // Its length does not depend on the addresses.
   const nowhere: Data = {
     ...{ words: fixed.map(() => BASE), env: BASE, message: BASE, messageBytes: 0, replacement: BASE },
+    letters: bitsOf(letters),
   }
   const tableAt = alignedTo8(CODE_AT + assemble(nowhere, BASE + CODE_AT).length)
   let end = tableAt + 8 * (pairs.length + 1)
@@ -60,6 +71,7 @@ export function elfLauncher({ arch, program, words, env }: Launcher): Buffer {
     return address
   }
   const data: Data = {
+    ...nowhere,
     words: fixed.map(place),
     env: BASE + tableAt,
     message: place(message),
@@ -105,7 +117,7 @@ function segment({ type, flags, address, bytes, align }: Segment): Buffer {
 }
 
 /** At the start the stack holds argc, argv[0], argv[1], ..., NULL. The fixed words take the place of argv[0]. */
-function codeForX64({ words, env, message, messageBytes, replacement }: Data): Buffer {
+function codeForX64({ words, env, message, messageBytes, replacement, letters }: Data): Buffer {
   const look = [
     [0x48, 0x8d, 0x74, 0x24, 0x10], //    lea  rsi, [rsp + 16]  ; to argv[1]
     [0x48, 0x8b, 0x3e], // next:          mov  rdi, [rsi]
@@ -120,7 +132,7 @@ function codeForX64({ words, env, message, messageBytes, replacement }: Data): B
     [0x83, 0xe9, 0x61], //                sub  ecx, 'a'
     [0x83, 0xf9, 0x19], //                cmp  ecx, 25
     [0x77, 10], //                        ja   replace
-    [0xb8, ...long(LETTERS)], //          mov  eax, letters
+    [0xb8, ...long(letters)], //          mov  eax, letters
     [0x0f, 0xa3, 0xc8], //                bt   eax, ecx
     [0x72, 0xd3], //                      jc   next
     [0x48, 0xc7, 0x46, 0xf8, ...long(replacement)], // replace: mov qword [rsi - 8], replacement
@@ -155,7 +167,7 @@ function codeForX64({ words, env, message, messageBytes, replacement }: Data): B
   )
 }
 
-function codeForArm64({ words, env, message, messageBytes, replacement }: Data, at: number): Buffer {
+function codeForArm64({ words, env, message, messageBytes, replacement, letters }: Data, at: number): Buffer {
   const code: number[] = []
   const here = () => at + 4 * code.length
   const adr = (register: number, address: number) => {
@@ -183,8 +195,8 @@ function codeForArm64({ words, env, message, messageBytes, replacement }: Data, 
     0x5101_856b, //                       sub  w11, w11, 'a'
     0x7100_657f, //                       cmp  w11, 25
     0x5400_00a8, //                       b.hi replace
-    0x5280_000c | ((LETTERS & 0xffff) << 5), // movz w12, letters
-    0x72a0_000c | ((LETTERS >> 16) << 5), //    movk w12, letters, lsl 16
+    0x5280_000c | ((letters & 0xffff) << 5), // movz w12, letters
+    0x72a0_000c | ((letters >> 16) << 5), //    movk w12, letters, lsl 16
     0x1acb_258c, //                       lsr  w12, w12, w11
     0x3707_fe0c, //                       tbnz w12, 0, next
   )
