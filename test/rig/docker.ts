@@ -145,7 +145,9 @@ export async function makeStack(
         .filter(Boolean),
     async answers() {
       for (let tries = 0; tries < 300; tries += 1) {
-        if ((await fetch(`${stack.url}/readyz`).catch(() => null))?.ok) return
+        // A question in the moment between the port and the network of a container may never be answered.
+        const signal = AbortSignal.timeout(2000)
+        if ((await fetch(`${stack.url}/readyz`, { signal }).catch(() => null))?.ok) return
         await new Promise(resolve => setTimeout(resolve, 50))
       }
       throw new Error('the fixture does not answer')
