@@ -83,7 +83,8 @@ export async function containerRig(modelConfig: object) {
       JSON.parse(docker('exec', stack.container(), 'cat', '/app/package.json')).version as string,
     async isReady() {
       for (const end = Date.now() + START_MS; ; await new Promise(resolve => setTimeout(resolve, 250))) {
-        if ((await fetch(`${url}/readyz`).catch(() => null))?.ok) return
+        if ((await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2000) }).catch(() => null))?.ok)
+          return
         if (Date.now() > end) throw new Error(`the gateway never became ready:\n${stack.logs()}`)
       }
     },
