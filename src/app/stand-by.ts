@@ -51,7 +51,7 @@ export function standBy({
   }
 }
 
-/** What the runner has handed over; nothing if it died over that. */
+/** The secrets that the runner has passed on; none if it died before it had passed on all of them. */
 export function takeSecrets(): { [name: string]: Json } {
   try {
     return JSON.parse(readFileSync(0, 'utf8'))

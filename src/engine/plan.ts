@@ -23,7 +23,7 @@ export type PlannedStep = {
   undo: PlannedCommand[]
   /** Absent where the playbook gives none, and in plans of older versions. */
   verify?: PlannedCommand[]
-  /** What the kind does elsewhere, and cannot do on this target. Absent: nothing. */
+  /** Acts that the kind skips on this target, because its system has no way to do them. Absent: none. */
   leftOut?: string[]
   timeoutMs: number
   /** Where its input ends it sooner. */

@@ -56,7 +56,7 @@ export function openSpare(file: string): Spare {
   }
 }
 
-/** Of a supervisor behind another process nobody hears the end: it is looked for when somebody asks. */
+/** The end of a supervisor behind another process is reported to nobody, so each question looks for it. */
 function entrust({ child, isBehind }: Outliving, what: string, onExit: () => void): void {
   if (isBehind) onExit()
   else child.once('exit', onExit)

@@ -1,5 +1,5 @@
 /**
- * Where a program of Windows is, by PATH and PATHEXT. The system itself would look into the working folder first, where a
+ * Finds a program on Windows by PATH and PATHEXT. The system itself would look into the working folder first, where a
  * checkout may hold a git.exe of its own.
  */
 import { statSync } from 'node:fs'

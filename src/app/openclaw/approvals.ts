@@ -77,7 +77,7 @@ function openclaw({ openclaw: program, state, node }: NodeProgram, args: string[
     ...{ env, input, cwd: '/', encoding: 'utf8', timeout: WITHIN_MS, killSignal: 'SIGKILL', detached: true },
     ...(node === 'self' ? {} : { uid: node.uid, gid: node.gid }),
   })
-  // What it started has no part in this any more.
+  // Its answer is complete, so processes that it has left behind must not hold our files or the terminal.
   if (ran.pid > 0) quietly(() => process.kill(-ran.pid, 'SIGKILL'))
   const last = (ran.stderr || ran.stdout || '').trim().split('\n').at(-1)
   const failed = ran.error?.message ?? (ran.status === 0 ? null : `openclaw ${args[0]} ${args[1]}: ${last}`)

@@ -133,7 +133,7 @@ type Place = Pick<Door, 'options' | 'node'>
 
 const isOfNode = ({ options }: Place, path: string): boolean => path.startsWith(`${options.state}/`)
 
-/** What is below the state folder is done with the rights of the node's user, who can put anything in the way there. */
+/** The node's user can put links in the way below the state folder, so changes there have that user's rights only. */
 function byOwner<T>(place: Place, path: string, work: () => T): T {
   if (place.node === 'self' || !isOfNode(place, path)) return work()
   if (place.node === 'missing') throw new Error(`there is no user ${place.options.user}`)

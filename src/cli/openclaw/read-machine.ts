@@ -106,7 +106,7 @@ function findOpenclaw(given = 'openclaw', env: Env): string {
   return found
 }
 
-/** What is in the state folder of another user could not be removed with the rights of this one. */
+/** Another user's rights could not remove what this user's install has put into the state folder. */
 function requireSamePlace({ user, state }: DoorOptions, before: Manifest | null): void {
   const { options } = before ?? {}
   if (options === undefined || (options.user === user && options.state === state)) return

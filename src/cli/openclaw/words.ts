@@ -1,4 +1,4 @@
-/** What `hostops openclaw` prints for the person at the terminal. Pure. */
+/** The texts that `hostops openclaw` prints on a terminal. Pure. */
 import type { Change, ChangeRecord } from '../../app/openclaw/changes.ts'
 import type { Door, InstallStep, Left } from '../../app/openclaw/install.ts'
 import { nodeCommand, placesOf, UNIT } from '../../app/openclaw/layout.ts'
