@@ -32,6 +32,7 @@ const CASES = {
   'unhealthy version': ['v4-unhealthy', 'rolled-back'],
 }
 const WANTED = Object.entries(CASES).filter(([name]) => (given.case ?? name) === name)
+if (WANTED.length === 0) throw new Error(`no case "${given.case}": ${Object.keys(CASES).join(', ')}`)
 const BACK = 'going back later'
 
 export async function run() {

@@ -244,6 +244,18 @@ test('changes nothing without an answer, with --dry-run, and where something is 
   expect(tree()).toEqual(before)
 })
 
+test('a config of the daemon that is missing or wrong is one error with one command to type', async () => {
+  const hintsAt = async () => {
+    const { code, stderr } = await install(...PIN, '--yes')
+    expect(code).toBe(2)
+    return stderr.split(/hint: /).slice(1)
+  }
+  writeFileSync(config(), 'no such = key\n')
+  expect(await hintsAt()).toEqual([`hostlinkd check -c ${config()}\n`])
+  rmSync(config())
+  expect(await hintsAt()).toEqual(['hostlinkd init --systemd   writes the config of the daemon\n'])
+})
+
 test('an OpenClaw of old gets no MCP entry', async () => {
   rig.write('openclaw/package.json', '{"name":"openclaw","version":"2026.4.20"}')
   const ended = await install(...PIN, '--yes')

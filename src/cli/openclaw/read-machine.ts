@@ -19,6 +19,7 @@ import { findProgram } from '../../hostlink/daemon/policy/program.ts'
 import { judge } from '../../hostlink/daemon/policy/trust.ts'
 import { IS_LINUX, SYSTEM_NAME } from '../../process/platform.ts'
 import type { Env } from '../../process/surroundings.ts'
+import { printable } from '../../wording/printable.ts'
 import { FIRST_WITH_MCP, isAtLeast, openclawVersion } from './openclaw-version.ts'
 import { nodeUser } from './system.ts'
 
@@ -132,8 +133,10 @@ function daemonConfig({ config: file, root }: DoorOptions): Config {
   const loaded = loadConfig(file)
   if ('problems' in loaded)
     throw commandMistake(
-      loaded.problems.map(wordProblem).join('\n'),
-      'hostlinkd init --systemd   makes the daemon’s config first',
+      loaded.problems.map(({ hint: _, ...problem }) => wordProblem(problem)).join('; '),
+      existsSync(file)
+        ? `hostlinkd check -c ${printable(file)}`
+        : 'hostlinkd init --systemd   writes the config of the daemon',
     )
   const { config } = loaded
   const gid = getgid(config.unixGroup)
