@@ -208,4 +208,7 @@ code=0; win node -e 'process.exit(7)' || code=$?; [ "$code" = 7 ] || die "exit c
 [ "$CURL" = none ] || say "$(win curl.exe --version | head -1 | tr -d '\r' | grep . || die 'curl.exe does not run')"
 if command -v docker >/dev/null; then say "docker.exe (shim): $(win docker version --format '{{.Client.Version}} {{.Client.Os}}' 2>/dev/null || echo 'the engine does not answer')"
 else say "docker.exe (shim): there is no docker on this machine yet (test/docker/install.sh)"; fi
+# The registry is in the files only once its server has ended; a copy of the prefix would lack it before.
+"$ROOT/bin/win-stop" 2>/dev/null || true
+WINEPREFIX=$P timeout 60 "$W/usr/lib/wine/wineserver" -w || die "the registry does not reach its files"
 say "ready: $ROOT ($(du -shx "$ROOT" | cut -f1)), cache $CACHE ($(du -shx "$CACHE" | cut -f1))"
