@@ -29,7 +29,8 @@ child.unref()
 /** Tells that it and a child of its own run, and waits for a file. */
 const WAIT = `import { spawn } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
-const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
+// Detached: the system itself would end another one with its parent.
+const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { detached: true, windowsHide: true, stdio: 'ignore' })
 writeFileSync('waits', process.pid + ' ' + child.pid)
 const look = setInterval(() => {
   if (!existsSync('go')) return

@@ -20,6 +20,23 @@ const answers = []
 for (const name of names) answers.push(await tools.lock({ verb, file: 'race.lock', mine: mine + name, expected: '' }))
 console.log(JSON.stringify({ answers, names: names.map(name => tools.lockName('checkout:' + name)) }))
 `
+/** Takes the lock again and again for some seconds, and counts when it was not alone with it. */
+const CONTEND = `
+import { closeSync, openSync, rmSync } from 'node:fs'
+import { windowsTools } from './src/transport/windows-tools.ts'
+const tools = windowsTools(process.env)
+const ask = verb => tools.lock({ verb, file: 'contend.lock', mine: String(process.pid), expected: '' })
+let got = 0
+let doubles = 0
+for (const end = Date.now() + 5000; Date.now() < end; ) {
+  if ((await ask('acquire')).word !== 'mine') continue
+  got += 1
+  try { closeSync(openSync('alone', 'wx')) } catch { doubles += 1 }
+  rmSync('alone', { force: true })
+  await ask('release')
+}
+console.log(JSON.stringify({ got, doubles }))
+`
 /** Lives until it is killed, in the mutex of the locks. */
 const IN_MUTEX = `require('fs').openSync('C:\\\\ProgramData\\\\hostops\\\\locks\\\\.mutex', require('fs').constants.O_RDWR | 0x10000000)
 require('fs').writeFileSync('inside', String(process.pid)); setInterval(() => {}, 1000)`
@@ -27,11 +44,13 @@ require('fs').writeFileSync('inside', String(process.pid)); setInterval(() => {}
 let windows: Windows
 let exec: string
 let lock: string
+let contend: string
 beforeAll(async () => {
   if (noWindows !== null) return
   windows = openWindows()
   exec = await windows.program('exec', EXEC)
   lock = await windows.program('lock', LOCK)
+  contend = await windows.program('contend', CONTEND)
 })
 afterAll(() => windows?.close())
 
@@ -135,6 +154,12 @@ describe.skipIf(noWindows).each(NODES)('on Node %s', node => {
     expect(words.filter(word => word === 'mine')).toHaveLength(1)
     expect(new Set(words)).toEqual(new Set(['mine', 'held']))
     await answerOf(task(node, lock, { verb: 'remove', names: ['x'], mine: '' }))
+  })
+
+  test('nobody who has a lock shares it', async () => {
+    const racers = await Promise.all(Array.from({ length: 6 }, () => answerOf(task(node, contend, {}))))
+    expect(racers.reduce((sum, { got }) => sum + got, 0)).toBeGreaterThan(0)
+    expect(racers.map(({ doubles }) => doubles)).toEqual(Array(6).fill(0))
   })
 
   test('who dies in the mutex of the locks is in nobody’s way', async () => {
