@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
 import type { ExecOptions, TransportOptions } from '../../src/transport/transport.ts'
+import { bundleProgram } from './bundle-program.ts'
 
 export type Drive = {
   target: string
@@ -29,7 +29,7 @@ const root = new URL('../../', import.meta.url)
 let built: Promise<string> | null = null
 
 export async function drive(task: Drive): Promise<Driven> {
-  built ??= bundle()
+  built ??= bundleProgram(DRIVER)
   const code = await built
   // A process that is killed cannot clear up after itself.
   const scratch = mkdtempSync(join(tmpdir(), 'hostops-drive-'))
@@ -91,17 +91,3 @@ if (!connected.ok) {
   console.log('RESULT ' + JSON.stringify({ ...result, ...text, before, peak, early, after, ms, listeners, moreDescriptors, heapGrowth }))
 }
 `
-
-async function bundle(): Promise<string> {
-  const built = await build({
-    stdin: { contents: DRIVER, resolveDir: fileURLToPath(root), loader: 'ts' },
-    bundle: true,
-    write: false,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
-    define: { __VERSION__: '"0"' },
-    banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
-  })
-  return built.outputFiles[0]!.text
-}

@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } fro
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { bundleProgram } from './bundle-program.ts'
 import { notTested } from './not-tested.ts'
 
 const ROOT = process.env['HOSTOPS_WINDOWS'] ?? '/opt/hostops-windows'
@@ -52,19 +52,9 @@ export function openWindows() {
   }
   /** Puts a program of ours there, as it was built from `contents`, which imports from `./src`. */
   async function program(name: string, contents: string): Promise<string> {
-    const built = await build({
-      stdin: { contents, resolveDir: PACKAGE, loader: 'ts' },
-      bundle: true,
-      write: false,
-      format: 'esm',
-      platform: 'node',
-      target: 'node20.19',
-      define: { __VERSION__: '"0"' },
-      banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
-    })
     // Beside the supervisor of jobs, as in the real thing.
     const path = `C:\\hostops\\dist\\${name}.mjs`
-    writeFileSync(of(path), built.outputFiles[0]!.text)
+    writeFileSync(of(path), await bundleProgram(contents))
     return path
   }
   return {
