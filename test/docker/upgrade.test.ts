@@ -1,4 +1,5 @@
 /** Each version of the fixture, upgraded to with the playbook that ships, on a real engine, on each target. */
+import { chmodSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type DaemonRig, startDaemonRig } from '../rig/daemon.ts'
@@ -153,4 +154,18 @@ describe.skipIf(missing !== null).each(TARGETS)('on %s', target => {
     })
     expect(report.failedService?.image).not.toBe(before.running[0]?.image)
   })
+
+  test.runIf(target === 'local')(
+    'the evidence is whole before the container that failed is replaced',
+    async () => {
+      const before = now()
+      const slow = '#!/bin/sh\nPATH=${PATH#*:}\n[ "$1" != logs ] || sleep 3\nexec docker "$@"\n'
+      chmodSync(rig.write('bin/docker', slow), 0o755)
+      env = { PATH: `${rig.path('bin')}:${process.env['PATH']}` }
+      const { report } = await upgrade('v5-crashloop')
+      isBack(report, before)
+      expect(report.failedService).toMatchObject({ name: 'gateway' })
+      expect(report.logsTail).toContain('panic')
+    },
+  )
 })
