@@ -1,5 +1,5 @@
 /** Runs on Windows from their start to their end, whoever ends them, on both versions of Node. */
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { poll, reportOf } from '../rig/hostops.ts'
@@ -64,6 +64,21 @@ describe.skipIf(noWindows).each(NODES)('on Node %s', node => {
     expect([service.deployed(), await service.says()]).toEqual([then, then])
     if (outcome === 'rolled-back')
       expect([report.rollbackVerified, report.rollbackError]).toEqual([true, null])
+  })
+
+  test('a step that needs a POSIX shell is refused before anything begins, and what others leave out is named', async () => {
+    const steps = ['{ id: up, uses: compose.up, with: { dir: C:/w } }']
+    const check = async (...more: string[]) => {
+      const text = `hostops: 1\nname: stack\nsteps:\n  - ${[...more, ...steps].join('\n  - ')}\n`
+      writeFileSync(windows.of('C:\\w\\stack.yaml'), text)
+      return windows.hostops(node, 'run', 'C:\\w\\stack.yaml', '--dry-run').ended
+    }
+    const left = await check()
+    expect([left.code, reportOf(left.stdout).outcome], left.stderr).toEqual([0, 'planned'])
+    expect(left.stderr).toContain('free space for images')
+    const refused = await check('{ uses: compose.guard, with: { repo: C:/w, ref: v2, dir: C:/w } }')
+    expect([refused.code, reportOf(refused.stdout).outcome], refused.stderr).toEqual([2, 'invalid'])
+    expect(refused.stderr).toContain('compose.guard needs a POSIX shell on the target')
   })
 
   test('cancel rolls back, and leaves no process', async () => {
